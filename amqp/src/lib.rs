@@ -1,0 +1,26 @@
+//! The types of AMQP 0-9-1, shared by the broker and by its clients.
+//!
+//! Pure: no sockets, files, clock or async runtime. What stands here is what the
+//! protocol itself names: [short strings](ShortString), [field tables](FieldTable),
+//! [basic properties](BasicProperties), [reply codes](ReplyCode) and the
+//! [error](AmqpError) that closes a channel or a connection.
+//!
+//! Deliberately out, for now: frames and the codec (the wire is a later step).
+//!
+//! # Layout
+//!
+//! `short_string` → `field_table` → `properties` → `message`, and `reply_code` → `error`.
+
+mod error;
+mod field_table;
+mod message;
+mod properties;
+mod reply_code;
+mod short_string;
+
+pub use error::{AmqpError, ErrorScope, MethodId};
+pub use field_table::{FieldTable, FieldValue};
+pub use message::Message;
+pub use properties::{BasicProperties, DeliveryMode};
+pub use reply_code::ReplyCode;
+pub use short_string::{ShortString, ShortStringTooLong};
