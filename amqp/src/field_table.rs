@@ -313,7 +313,9 @@ mod tests {
 
     #[test]
     fn a_list_is_an_array_and_bytes_are_bytes() {
-        assert!(matches!(FieldValue::from(vec!["a", "b"]), FieldValue::Array(list) if list.len() == 2));
+        assert!(
+            matches!(FieldValue::from(vec!["a", "b"]), FieldValue::Array(list) if list.len() == 2)
+        );
         assert!(matches!(FieldValue::from(vec![1u8, 2]), FieldValue::ByteArray(_)));
     }
 

@@ -1,1 +1,33 @@
-//! Under construction.
+//! An embeddable broker with RabbitMQ's semantics and error texts.
+//!
+//! [`Broker::builder`] starts one in this process, without a socket; its [`Connection`]s and
+//! [`Channel`]s speak AMQP 0-9-1's operations. It knows nothing of listeners.
+//!
+//! In memory for now: sockets and the durable store are later steps, as are expiry, length
+//! limits and priorities of queues.
+//!
+//! # Layout
+//!
+//! - `model`: what a broker is, pure: messages, exchanges, the topology, queues, channels.
+//! - `engine`: the model with its locks, and everything that happens between queues.
+//! - `embedded`: the API of this crate.
+//! - `clock`, `config`: time and limits.
+
+mod clock;
+mod config;
+mod embedded;
+mod engine;
+mod model;
+
+pub use clock::{Clock, ManualClock, Sleep};
+pub use config::BrokerConfig;
+pub use embedded::{
+    BasicConsumeOptions, BasicPublishOptions, Broker, BrokerBuilder, Channel, Connection, Consumer,
+    ExchangeDeclareOptions, IfUnused, Multiple, NoAck, PublishError, PublishResult, Publisher,
+    QosScope, QueueDeclareOptions, QueueDeleteOptions, Requeue,
+};
+pub use engine::events::ChannelEvent;
+pub use engine::outbox::ConsumerEnd;
+pub use engine::publish::{Publish, ReturnedMessage};
+pub use model::delivery::{Delivery, GetOk, QueueDeclareOk};
+pub use model::message::PublishedMessage;

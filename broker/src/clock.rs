@@ -1,0 +1,212 @@
+//! Time, as the broker sees it: the system's, or driven by hand in tests.
+//!
+//! The clock counts from its own start; nothing in the model reads it, time is handed in.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+/// The broker's clock. A clone shows the same time.
+///
+/// ```
+/// use std::time::Duration;
+/// use springhare_broker::Clock;
+///
+/// let (clock, hand) = Clock::manual();
+/// hand.advance(Duration::from_secs(5));
+/// assert_eq!(clock.now(), Duration::from_secs(5));
+/// ```
+#[derive(Debug, Clone)]
+pub struct Clock(Source);
+
+#[derive(Debug, Clone)]
+enum Source {
+    System { start: tokio::time::Instant, start_since_epoch: Duration },
+    Manual(Arc<Mutex<Hand>>),
+}
+
+/// Where the wall-clock time of a manual clock starts: 2026-01-01 UTC.
+const MANUAL_START: Duration = Duration::from_secs(1_767_225_600);
+
+/// Moves a [manual clock](Clock::manual) forward.
+#[derive(Debug, Clone)]
+pub struct ManualClock(Arc<Mutex<Hand>>);
+
+#[derive(Debug, Default)]
+struct Hand {
+    now: Duration,
+    /// Who sleeps, by the time they wake and the order they came in.
+    sleepers: BTreeMap<(Duration, u64), Waker>,
+    next_sleeper: u64,
+}
+
+impl Clock {
+    /// The system's monotonic clock.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "the clock is where time comes from")]
+    pub fn system() -> Self {
+        let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        Self(Source::System {
+            start: std::time::Instant::now().into(),
+            start_since_epoch: since_epoch.unwrap_or_default(),
+        })
+    }
+
+    /// A clock that stands still until its hand moves it.
+    #[must_use]
+    pub fn manual() -> (Self, ManualClock) {
+        let hand = Arc::new(Mutex::new(Hand::default()));
+        (Self(Source::Manual(Arc::clone(&hand))), ManualClock(hand))
+    }
+
+    /// The time since the clock's start.
+    #[must_use]
+    pub fn now(&self) -> Duration {
+        match &self.0 {
+            Source::System { start, .. } => start.elapsed(),
+            Source::Manual(hand) => lock(hand).now,
+        }
+    }
+
+    /// The wall-clock time since 1970-01-01 UTC; a manual clock starts at 2026-01-01.
+    #[must_use]
+    pub fn unix_time(&self) -> Duration {
+        let start = match &self.0 {
+            Source::System { start_since_epoch, .. } => *start_since_epoch,
+            Source::Manual(_) => MANUAL_START,
+        };
+        start.saturating_add(self.now())
+    }
+
+    /// Waits until `duration` has passed on this clock.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future gives the wait up and leaves nothing behind.
+    #[must_use]
+    pub fn sleep(&self, duration: Duration) -> Sleep {
+        let state = match &self.0 {
+            #[expect(clippy::disallowed_methods, reason = "the clock is where waiting is done")]
+            Source::System { .. } => SleepState::System(Box::pin(tokio::time::sleep(duration))),
+            Source::Manual(hand) => {
+                let mut guard = lock(hand);
+                let key = (guard.now.saturating_add(duration), guard.next_sleeper);
+                guard.next_sleeper += 1;
+                SleepState::Manual { hand: Arc::clone(hand), key }
+            }
+        };
+        Sleep { state }
+    }
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self::system()
+    }
+}
+
+impl ManualClock {
+    /// Moves the clock forward and wakes everyone whose time has come.
+    pub fn advance(&self, duration: Duration) {
+        let due = {
+            let mut hand = lock(&self.0);
+            let now = hand.now.saturating_add(duration);
+            hand.now = now;
+            let later = hand.sleepers.split_off(&(now, u64::MAX));
+            std::mem::replace(&mut hand.sleepers, later)
+        };
+        for waker in due.into_values() {
+            waker.wake();
+        }
+    }
+
+    /// How many sleepers wait: a test waits for one before it moves the clock.
+    #[must_use]
+    pub fn sleepers(&self) -> usize {
+        lock(&self.0).sleepers.len()
+    }
+}
+
+/// A wait on a [`Clock`].
+#[derive(Debug)]
+#[must_use = "a sleep does nothing unless awaited"]
+pub struct Sleep {
+    state: SleepState,
+}
+
+#[derive(Debug)]
+enum SleepState {
+    System(Pin<Box<tokio::time::Sleep>>),
+    Manual { hand: Arc<Mutex<Hand>>, key: (Duration, u64) },
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        match &mut self.state {
+            SleepState::System(sleep) => sleep.as_mut().poll(cx),
+            SleepState::Manual { hand, key } => {
+                let mut hand = lock(hand);
+                if hand.now >= key.0 {
+                    hand.sleepers.remove(key);
+                    return Poll::Ready(());
+                }
+                hand.sleepers.insert(*key, cx.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl Drop for Sleep {
+    fn drop(&mut self) {
+        if let SleepState::Manual { hand, key } = &self.state {
+            lock(hand).sleepers.remove(key);
+        }
+    }
+}
+
+/// The hand is whole between any two statements, so a panic elsewhere leaves nothing half done.
+fn lock(hand: &Mutex<Hand>) -> MutexGuard<'_, Hand> {
+    hand.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::task::Waker;
+
+    #[test]
+    fn a_sleeper_wakes_when_its_time_has_come_and_not_before() {
+        let (clock, hand) = Clock::manual();
+        let mut sleep = Box::pin(clock.sleep(Duration::from_secs(10)));
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(sleep.as_mut().poll(&mut cx).is_pending());
+        hand.advance(Duration::from_secs(9));
+        assert!(sleep.as_mut().poll(&mut cx).is_pending());
+        assert_eq!(hand.sleepers(), 1);
+        hand.advance(Duration::from_secs(1));
+        assert!(sleep.as_mut().poll(&mut cx).is_ready());
+        assert_eq!(hand.sleepers(), 0);
+    }
+
+    #[test]
+    fn a_dropped_sleep_leaves_nothing_behind() {
+        let (clock, hand) = Clock::manual();
+        let mut sleep = Box::pin(clock.sleep(Duration::from_secs(10)));
+        assert!(sleep.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        drop(sleep);
+        assert_eq!(hand.sleepers(), 0);
+    }
+
+    #[test]
+    fn the_system_clock_goes_forward() {
+        let clock = Clock::system();
+        let first = clock.now();
+        assert!(clock.now() >= first);
+    }
+}

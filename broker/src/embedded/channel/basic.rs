@@ -1,0 +1,195 @@
+//! Messages: `basic.qos`, `consume`, `cancel`, `get`, `publish`, and settling.
+
+use springhare_amqp::{AmqpError, Message, MethodId};
+
+use super::Channel;
+use crate::embedded::options::{
+    BasicConsumeOptions, BasicPublishOptions, Multiple, NoAck, QosScope, Requeue,
+};
+use crate::embedded::{Consumer, name};
+use crate::engine::consume::ConsumeRequest;
+use crate::engine::publish::Publish;
+use crate::engine::queue_cell::ConsumerAccess;
+use crate::model::channel::Tags;
+use crate::model::delivery::GetOk;
+use crate::model::queue::{Returned, SettlementMode};
+
+impl Channel {
+    /// `basic.qos`: how many unsettled deliveries there may be; 0 is no limit.
+    ///
+    /// # Errors
+    ///
+    /// Only when the channel is closed.
+    pub async fn basic_qos(&self, prefetch: u16, scope: QosScope) -> Result<(), AmqpError> {
+        self.cell().run(MethodId::BASIC_QOS, |cell| {
+            match scope {
+                QosScope::Consumer => cell.lock().channel.set_prefetch(prefetch),
+                QosScope::Channel => {
+                    cell.limiter().set_limit(prefetch);
+                    cell.resume_all();
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// `basic.consume`: starts a consumer. An empty tag asks the broker for one, an empty queue
+    /// name is the last queue that was declared on this channel.
+    ///
+    /// # Errors
+    ///
+    /// 404 `no queue ..`, 403 `.. in exclusive use`, 405 for another connection's exclusive
+    /// queue, 530 `attempt to reuse consumer tag ..`.
+    pub async fn basic_consume(
+        &self,
+        queue: &str,
+        consumer_tag: &str,
+        options: BasicConsumeOptions,
+    ) -> Result<Consumer, AmqpError> {
+        let method = MethodId::BASIC_CONSUME;
+        let started = self.cell().run(method, |cell| {
+            let BasicConsumeOptions { no_ack, exclusive, arguments } = options;
+            let tag = name(consumer_tag, method)?;
+            cell.lock().channel.ensure_free_tag(&tag)?;
+            let name = self.queue_name(queue, method)?;
+            let queue = cell.virtual_host().find_queue(self.connection().id(), &name, method)?;
+            let request = ConsumeRequest {
+                tag,
+                settlement: settlement_mode(no_ack),
+                access: if exclusive { ConsumerAccess::Exclusive } else { ConsumerAccess::Shared },
+                arguments,
+            };
+            self.cell().consume(request, queue)
+        })?;
+        Ok(Consumer::new(started, self.clone()))
+    }
+
+    /// `basic.cancel`; an unknown tag is none. Deliveries that were received stay unsettled.
+    ///
+    /// # Errors
+    ///
+    /// Only when the channel is closed.
+    pub async fn basic_cancel(&self, consumer_tag: &str) -> Result<(), AmqpError> {
+        self.cell().run(MethodId::BASIC_CANCEL, |cell| {
+            cell.cancel(consumer_tag);
+            Ok(())
+        })
+    }
+
+    /// `basic.get`: takes the first ready message; none from an empty queue.
+    ///
+    /// # Errors
+    ///
+    /// 404 `no queue ..`, 405 for another connection's exclusive queue.
+    pub async fn basic_get(&self, queue: &str, no_ack: NoAck) -> Result<Option<GetOk>, AmqpError> {
+        let method = MethodId::BASIC_GET;
+        self.cell().run(method, |cell| {
+            let name = self.queue_name(queue, method)?;
+            let queue = cell.virtual_host().find_queue(self.connection().id(), &name, method)?;
+            Ok(cell.get(&queue, settlement_mode(no_ack == NoAck::Yes)))
+        })
+    }
+
+    /// `basic.publish`: returns the publish sequence number when the channel
+    /// [confirms](Self::confirm_select).
+    ///
+    /// Waits while the broker is above its memory mark, and takes part in tokio's cooperative
+    /// budget.
+    ///
+    /// # Errors
+    ///
+    /// 404 `no exchange ..`, 403 `cannot publish to internal exchange ..`, 406 for a message that
+    /// is too large or has a wrong property. On RabbitMQ these arrive later; here, at once.
+    ///
+    /// # Cancel safety
+    ///
+    /// A future that is dropped while it waits has published nothing.
+    pub async fn basic_publish(
+        &self,
+        exchange: &str,
+        routing_key: &str,
+        options: BasicPublishOptions,
+        message: Message,
+    ) -> Result<Option<u64>, AmqpError> {
+        let method = MethodId::BASIC_PUBLISH;
+        let memory = self.cell().virtual_host().memory();
+        std::future::poll_fn(|cx| memory.poll_room(cx.waker())).await;
+        tokio::task::coop::consume_budget().await;
+        self.cell().run(method, |cell| {
+            cell.publish(Publish {
+                exchange: name(exchange, method)?,
+                routing_key: name(routing_key, method)?,
+                mandatory: options.mandatory,
+                message,
+            })
+        })
+    }
+
+    /// `basic.ack`: the messages are done with. With [`Multiple::UpTo`], all up to the tag, and
+    /// tag 0 is all of the channel.
+    ///
+    /// # Errors
+    ///
+    /// 406 `unknown delivery tag N`.
+    pub async fn basic_ack(&self, delivery_tag: u64, multiple: Multiple) -> Result<(), AmqpError> {
+        self.cell().run(MethodId::BASIC_ACK, |cell| cell.acknowledge(tags(delivery_tag, multiple)))
+    }
+
+    /// `basic.nack` (RabbitMQ's extension): refuses deliveries; one that goes back to its queue
+    /// does not count as failed.
+    ///
+    /// # Errors
+    ///
+    /// 406 `unknown delivery tag N`.
+    pub async fn basic_nack(
+        &self,
+        delivery_tag: u64,
+        multiple: Multiple,
+        requeue: Requeue,
+    ) -> Result<(), AmqpError> {
+        let method = MethodId::BASIC_NACK;
+        let tags = tags(delivery_tag, multiple);
+        self.cell().run(method, |cell| match requeue {
+            Requeue::Yes => cell.requeue(tags, method, Returned::HandedBack),
+            Requeue::No => cell.discard(tags, method),
+        })
+    }
+
+    /// `basic.reject`: refuses a delivery; one that goes back to its queue counts as failed.
+    ///
+    /// # Errors
+    ///
+    /// 406 `unknown delivery tag N`.
+    pub async fn basic_reject(&self, delivery_tag: u64, requeue: Requeue) -> Result<(), AmqpError> {
+        let method = MethodId::BASIC_REJECT;
+        let tags = Tags::One(delivery_tag);
+        self.cell().run(method, |cell| match requeue {
+            Requeue::Yes => cell.requeue(tags, method, Returned::Failed),
+            Requeue::No => cell.discard(tags, method),
+        })
+    }
+
+    /// `basic.recover` with `requeue`: all that is unsettled on this channel goes back to its
+    /// queue. RabbitMQ has no recover without requeue.
+    ///
+    /// # Errors
+    ///
+    /// Only when the channel is closed.
+    pub async fn basic_recover(&self) -> Result<(), AmqpError> {
+        self.cell().run(MethodId::BASIC_RECOVER, |cell| {
+            cell.recover();
+            Ok(())
+        })
+    }
+}
+
+fn tags(delivery_tag: u64, multiple: Multiple) -> Tags {
+    match multiple {
+        Multiple::One => Tags::One(delivery_tag),
+        Multiple::UpTo => Tags::UpTo(delivery_tag),
+    }
+}
+
+fn settlement_mode(no_ack: bool) -> SettlementMode {
+    if no_ack { SettlementMode::Automatic } else { SettlementMode::Explicit }
+}

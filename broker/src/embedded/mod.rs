@@ -1,0 +1,26 @@
+//! The broker's API in this process: AMQP's operations without a socket.
+
+mod broker;
+mod channel;
+mod connection;
+mod consumer;
+mod options;
+mod publisher;
+
+use springhare_amqp::{AmqpError, MethodId, ReplyCode, ShortString};
+
+pub use broker::{Broker, BrokerBuilder};
+pub use channel::Channel;
+pub use connection::Connection;
+pub use consumer::Consumer;
+pub use options::{
+    BasicConsumeOptions, BasicPublishOptions, ExchangeDeclareOptions, IfUnused, Multiple, NoAck,
+    QosScope, QueueDeclareOptions, QueueDeleteOptions, Requeue,
+};
+pub use publisher::{PublishError, PublishResult, Publisher};
+
+/// Takes a name or key that a user gave: on the wire it is a short string.
+fn name(text: &str, method: MethodId) -> Result<ShortString, AmqpError> {
+    ShortString::new(text)
+        .map_err(|too_long| AmqpError::new(ReplyCode::SyntaxError, method, too_long))
+}

@@ -1,0 +1,132 @@
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use springhare_amqp::{AmqpError, ErrorScope, ReplyCode};
+
+use crate::engine::broker_cell::BrokerCell;
+use crate::engine::publish::{Publish, Published, Publishing, ReturnedMessage};
+
+/// Publishes without a channel, so that one caller's fault closes nobody's.
+///
+/// `Ok` means that the broker has the message: it is in all queues it was routed to. Publishers
+/// wait while messages take more memory than
+/// [`memory_high_watermark`](crate::BrokerConfig::memory_high_watermark), and take part in
+/// tokio's cooperative budget, one unit a message, so that they can't starve other tasks.
+#[derive(Debug, Clone)]
+pub struct Publisher {
+    broker: Arc<BrokerCell>,
+}
+
+/// What became of a published message.
+pub type PublishResult = Result<(), PublishError>;
+
+/// Why a message was not published.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PublishError {
+    /// There is no such exchange (404).
+    #[error("{0}")]
+    NoExchange(AmqpError),
+    /// It was mandatory and reached no queue (312).
+    #[error(
+        "{} {}: no queue for routing key '{}' on exchange '{}'",
+        .0.reply_code.code(), .0.reply_text, .0.routing_key, .0.exchange
+    )]
+    Unroutable(Box<ReturnedMessage>),
+    /// The broker refuses the message: too large, a wrong property, an internal exchange.
+    #[error("{0}")]
+    Refused(AmqpError),
+    /// The broker was stopped, or the connection to it lost: the message may or may not have
+    /// arrived.
+    #[error("{0}")]
+    Closed(AmqpError),
+}
+
+impl From<AmqpError> for PublishError {
+    fn from(error: AmqpError) -> Self {
+        match (error.code(), error.scope()) {
+            (ReplyCode::NotFound, _) => Self::NoExchange(error),
+            (ReplyCode::ConnectionForced, ErrorScope::Connection) => Self::Closed(error),
+            _ => Self::Refused(error),
+        }
+    }
+}
+
+impl Publisher {
+    pub(super) fn new(broker: Arc<BrokerCell>) -> Self {
+        Self { broker }
+    }
+
+    /// Publishes the message, once the broker takes it; `publish` is none afterwards.
+    ///
+    /// Pending while the broker is above its memory mark.
+    pub fn poll_publish(
+        &self,
+        cx: &mut Context<'_>,
+        publish: &mut Option<Publish>,
+    ) -> Poll<PublishResult> {
+        let budget = ready!(self.poll_ready(cx))?;
+        let Some(publish) = publish.take() else { return Poll::Ready(Ok(())) };
+        budget.made_progress();
+        let mut publishing = Publishing::on(self.broker.virtual_host());
+        let published = publishing.publish(publish);
+        publishing.flush();
+        Poll::Ready(result(published))
+    }
+
+    /// Publishes all messages in their order and adds a result for each; ready when none is
+    /// left. One that is refused does not stop the others.
+    ///
+    /// Messages that go the same way are handed to their queues together. Pending with the rest
+    /// still in `publishes` when the task's budget is used up or the broker is above its memory
+    /// mark.
+    pub fn poll_publish_many(
+        &self,
+        cx: &mut Context<'_>,
+        publishes: &mut VecDeque<Publish>,
+        results: &mut VecDeque<PublishResult>,
+    ) -> Poll<()> {
+        let mut publishing = Publishing::on(self.broker.virtual_host());
+        while !publishes.is_empty() {
+            match self.poll_ready(cx) {
+                Poll::Pending => {
+                    publishing.flush();
+                    return Poll::Pending;
+                }
+                Poll::Ready(Err(error)) => {
+                    publishes.pop_front();
+                    results.push_back(Err(error));
+                }
+                Poll::Ready(Ok(budget)) => {
+                    budget.made_progress();
+                    if let Some(publish) = publishes.pop_front() {
+                        results.push_back(result(publishing.publish(publish)));
+                    }
+                }
+            }
+        }
+        publishing.flush();
+        Poll::Ready(())
+    }
+
+    /// Ready with a unit of the task's budget when the broker takes messages.
+    fn poll_ready(
+        &self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<tokio::task::coop::RestoreOnPending, PublishError>> {
+        let budget = ready!(tokio::task::coop::poll_proceed(cx));
+        if !self.broker.is_running() {
+            return Poll::Ready(Err(PublishError::Closed(crate::engine::broker_cell::shutdown())));
+        }
+        ready!(self.broker.virtual_host().memory().poll_room(cx.waker()));
+        Poll::Ready(Ok(budget))
+    }
+}
+
+fn result(published: Result<Published, AmqpError>) -> PublishResult {
+    match published? {
+        Published::Routed => Ok(()),
+        Published::Returned(message) => Err(PublishError::Unroutable(Box::new(message))),
+    }
+}

@@ -1,0 +1,130 @@
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use springhare_amqp::{AmqpError, MethodId, ReplyCode, ShortString};
+
+use super::broker_cell::BrokerCell;
+use super::channel_cell::ChannelCell;
+use super::virtual_host::VirtualHost;
+use crate::model::ids::{ChannelId, ConnectionId};
+
+/// A connection: its channels, and the exclusive queues that go with it.
+#[derive(Debug)]
+pub(crate) struct ConnectionCell {
+    id: ConnectionId,
+    name: ShortString,
+    broker: Weak<BrokerCell>,
+    virtual_host: Arc<VirtualHost>,
+    state: Mutex<ConnectionState>,
+}
+
+#[derive(Debug)]
+enum ConnectionState {
+    Open { channels: BTreeMap<ChannelId, Arc<ChannelCell>> },
+    Closed { reason: Option<AmqpError> },
+}
+
+impl ConnectionCell {
+    pub(crate) fn new(
+        id: ConnectionId,
+        name: ShortString,
+        broker: Weak<BrokerCell>,
+        virtual_host: Arc<VirtualHost>,
+    ) -> Self {
+        let state = Mutex::new(ConnectionState::Open { channels: BTreeMap::new() });
+        Self { id, name, broker, virtual_host, state }
+    }
+
+    pub(crate) fn id(&self) -> ConnectionId {
+        self.id
+    }
+
+    pub(crate) fn name(&self) -> &ShortString {
+        &self.name
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(*self.lock(), ConnectionState::Open { .. })
+    }
+
+    pub(crate) fn close_reason(&self) -> Option<AmqpError> {
+        match &*self.lock() {
+            ConnectionState::Open { .. } => None,
+            ConnectionState::Closed { reason } => reason.clone(),
+        }
+    }
+
+    /// Opens a channel.
+    ///
+    /// # Errors
+    ///
+    /// 530 when the connection has as many as are allowed, which closes it; the reason of the
+    /// close when it is closed already.
+    pub(crate) fn open_channel(self: &Arc<Self>) -> Result<Arc<ChannelCell>, AmqpError> {
+        let max = self.virtual_host.config().channel_max;
+        let opened = {
+            let mut state = self.lock();
+            match &mut *state {
+                ConnectionState::Closed { reason } => return Err(closed(reason.as_ref())),
+                ConnectionState::Open { channels } if channels.len() >= max => None,
+                ConnectionState::Open { channels } => {
+                    let id = ChannelId(self.virtual_host.next_id());
+                    let channel = Arc::new(ChannelCell::new(id, self, &self.virtual_host));
+                    channels.insert(id, Arc::clone(&channel));
+                    Some(channel)
+                }
+            }
+        };
+        opened.ok_or_else(|| {
+            let error = AmqpError::new(
+                ReplyCode::NotAllowed,
+                MethodId::CHANNEL_OPEN,
+                format_args!(
+                    "number of channels opened ({max}) has reached the negotiated \
+                     channel_max ({max})"
+                ),
+            );
+            self.close(Some(error.clone()));
+            error
+        })
+    }
+
+    pub(crate) fn forget_channel(&self, id: ChannelId) {
+        if let ConnectionState::Open { channels } = &mut *self.lock() {
+            channels.remove(&id);
+        }
+    }
+
+    /// Closes the connection: its channels first, then its exclusive queues.
+    pub(crate) fn close(&self, reason: Option<AmqpError>) {
+        let channels = {
+            let mut state = self.lock();
+            let closed = ConnectionState::Closed { reason: reason.clone() };
+            match std::mem::replace(&mut *state, closed) {
+                ConnectionState::Open { channels } => channels,
+                already_closed @ ConnectionState::Closed { .. } => {
+                    *state = already_closed;
+                    return;
+                }
+            }
+        };
+        for channel in channels.into_values() {
+            channel.close(reason.clone());
+        }
+        self.virtual_host.delete_exclusive_queues(self.id);
+        if let Some(broker) = self.broker.upgrade() {
+            broker.forget_connection(self.id);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, ConnectionState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn closed(reason: Option<&AmqpError>) -> AmqpError {
+    reason.cloned().unwrap_or_else(|| {
+        let explanation = "the connection is closed";
+        AmqpError::new(ReplyCode::ChannelError, MethodId::CHANNEL_OPEN, explanation)
+    })
+}

@@ -1,0 +1,226 @@
+//! Consumers of a channel: start, cancel, and what one delivery becomes on its way out.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::task::{Poll, Waker};
+
+use springhare_amqp::{AmqpError, FieldTable, FieldValue, MethodId, ReplyCode, ShortString};
+
+use super::channel_cell::ChannelCell;
+use super::outbox::{ConsumerEnd, Outbox, Read};
+use super::queue_cell::{ConsumeRefused, ConsumerAccess, ConsumerRemoved, QueueRef};
+use super::random;
+use super::virtual_host::VirtualHost;
+use crate::model::definition::Resource;
+use crate::model::delivery::{Delivery, GetOk};
+use crate::model::ids::ConsumerId;
+use crate::model::message::PublishedMessage;
+use crate::model::queue::{QueueConsumer, QueueMessage, Returned, SettlementMode};
+
+/// What `basic.consume` asks for.
+#[derive(Debug)]
+pub(crate) struct ConsumeRequest {
+    /// Empty for a generated one.
+    pub(crate) tag: ShortString,
+    pub(crate) settlement: SettlementMode,
+    pub(crate) access: ConsumerAccess,
+    pub(crate) arguments: FieldTable,
+}
+
+/// A consumer that was started.
+#[derive(Debug)]
+pub(crate) struct StartedConsumer {
+    pub(crate) tag: ShortString,
+    pub(crate) id: ConsumerId,
+    pub(crate) source: usize,
+    pub(crate) queue: QueueRef,
+    pub(crate) outbox: Arc<Outbox>,
+}
+
+impl ChannelCell {
+    /// Starts a consumer.
+    pub(crate) fn consume(
+        self: &Arc<Self>,
+        request: ConsumeRequest,
+        queue: QueueRef,
+    ) -> Result<StartedConsumer, AmqpError> {
+        let ConsumeRequest { tag, settlement, access, arguments } = request;
+        let priority = consumer_priority(&arguments, &queue, self.virtual_host())?;
+        let id = ConsumerId(self.virtual_host().next_id());
+        let (tag, source, outbox, prefetch) = {
+            let mut state = self.lock();
+            state.channel.ensure_open(MethodId::BASIC_CONSUME)?;
+            state.channel.ensure_free_tag(&tag)?;
+            let tag = if tag.is_empty() { random::name("amq.ctag-") } else { tag };
+            let outbox = Arc::new(Outbox::new(
+                id,
+                tag.clone(),
+                settlement,
+                self.virtual_host().config().outbox_max_bytes,
+                Arc::clone(self.limiter()),
+                Arc::downgrade(self),
+            ));
+            let source = state.channel.add_consumer(tag.clone(), id, queue.clone());
+            state.outboxes.insert(id, Arc::clone(&outbox));
+            (tag, source, outbox, state.channel.prefetch(settlement))
+        };
+        let outlet = Arc::<Outbox>::clone(&outbox);
+        let added = queue
+            .add_consumer(QueueConsumer { id, outlet, priority, prefetch, settlement }, access);
+        if let Err(refused) = added {
+            self.forget_consumer(&tag, id);
+            return Err(refusal(refused, &queue, self.virtual_host()));
+        }
+        Ok(StartedConsumer { tag, id, source, queue, outbox })
+    }
+
+    /// Moves up to `max` of the consumer's messages to `buffer`, each with its delivery tag; 0
+    /// when the consumer has ended.
+    pub(crate) fn read(
+        &self,
+        consumer: &StartedConsumer,
+        max: usize,
+        reader: &Waker,
+        buffer: &mut VecDeque<Delivery>,
+    ) -> Poll<usize> {
+        let before = buffer.len();
+        let mut state = self.lock();
+        let channel = &mut state.channel;
+        let settlement = consumer.outbox.settlement();
+        let read = consumer.outbox.read(max, reader, |message| {
+            let (redelivered, delivery_count) = (message.redelivered, message.delivery_count);
+            let shown = as_delivered(&message);
+            let delivery_tag = match settlement {
+                SettlementMode::Explicit => channel.deliver(consumer.source, message),
+                SettlementMode::Automatic => channel.deliver_settled(),
+            };
+            buffer.push_back(Delivery {
+                delivery_tag,
+                redelivered,
+                delivery_count,
+                message: shown,
+            });
+        });
+        drop(state);
+        match read {
+            Read::Empty => Poll::Pending,
+            Read::Ended => Poll::Ready(0),
+            Read::Messages { room_awaited } => {
+                if room_awaited {
+                    consumer.queue.resume(consumer.id);
+                }
+                Poll::Ready(buffer.len() - before)
+            }
+        }
+    }
+
+    /// `basic.get`: the first ready message of the queue.
+    pub(crate) fn get(&self, queue: &QueueRef, settlement: SettlementMode) -> Option<GetOk> {
+        let (message, left) = queue.get(settlement)?;
+        let (redelivered, delivery_count) = (message.redelivered, message.delivery_count);
+        let shown = as_delivered(&message);
+        let mut state = self.lock();
+        if !state.channel.is_open() {
+            // Closed meanwhile, by another task: the message goes back unread.
+            drop(state);
+            if settlement == SettlementMode::Explicit {
+                queue.put_back(None, vec![message], Returned::Undelivered);
+            }
+            return None;
+        }
+        let delivery_tag = match settlement {
+            SettlementMode::Explicit => state.channel.deliver_got(queue.clone(), message),
+            SettlementMode::Automatic => state.channel.deliver_settled(),
+        };
+        let delivery = Delivery { delivery_tag, redelivered, delivery_count, message: shown };
+        Some(GetOk { delivery, message_count: u64::try_from(left).unwrap_or(u64::MAX) })
+    }
+
+    /// Cancels a consumer whose handle is dropped, unless its tag is another's by now.
+    pub(crate) fn cancel_started(&self, consumer: &StartedConsumer) {
+        let is_it = self.lock().channel.consumer_id(&consumer.tag) == Some(consumer.id);
+        if is_it {
+            self.cancel(&consumer.tag);
+        }
+    }
+
+    /// Cancels a consumer; an unknown tag is none. What it has unsettled stays so.
+    pub(crate) fn cancel(&self, tag: &str) {
+        let (consumer, outbox) = {
+            let mut state = self.lock();
+            let Some(consumer) = state.channel.remove_consumer(tag) else { return };
+            let outbox = state.outboxes.remove(&consumer.id);
+            (consumer, outbox)
+        };
+        let Some(outbox) = outbox else { return };
+        let unread = outbox.end(ConsumerEnd::CancelledByUser);
+        let settlement = outbox.settlement();
+        self.virtual_host().end_consumer(&consumer.queue, consumer.id, unread, settlement);
+    }
+}
+
+impl VirtualHost {
+    /// Takes a consumer off its queue, with what it never read; an auto-delete queue goes with
+    /// its last consumer.
+    pub(crate) fn end_consumer(
+        &self,
+        queue: &QueueRef,
+        consumer: ConsumerId,
+        unread: Vec<QueueMessage>,
+        settlement: SettlementMode,
+    ) {
+        let removed = queue.remove_consumer(consumer, unread, settlement);
+        if removed == ConsumerRemoved::WasLast && queue.definition().auto_delete {
+            self.auto_delete_queue(queue);
+        }
+    }
+}
+
+/// What the consumer sees of a message: one whose deliveries failed tells how many, in the
+/// header `x-delivery-count` (as RabbitMQ's quorum queues do).
+pub(crate) fn as_delivered(message: &QueueMessage) -> Arc<PublishedMessage> {
+    if message.delivery_count == 0 {
+        return Arc::clone(&message.message);
+    }
+    let mut counted = PublishedMessage::clone(&message.message);
+    let headers = counted.message.properties.headers.get_or_insert_default();
+    headers.set(
+        ShortString::from_static("x-delivery-count"),
+        FieldValue::I64(message.delivery_count.into()),
+    );
+    Arc::new(counted)
+}
+
+/// Reads `x-priority`: any integer; what does not fit is the nearest that does.
+fn consumer_priority(
+    arguments: &FieldTable,
+    queue: &QueueRef,
+    virtual_host: &VirtualHost,
+) -> Result<i32, AmqpError> {
+    let Some(value) = arguments.get("x-priority") else { return Ok(0) };
+    let Some(priority) = value.as_i64() else {
+        let queue = Resource::queue(queue.name(), virtual_host.name());
+        let got = value.type_name();
+        return Err(AmqpError::new(
+            ReplyCode::PreconditionFailed,
+            MethodId::BASIC_CONSUME,
+            format_args!("invalid arg 'x-priority' for {queue}: \"expected integer, got {got}\""),
+        ));
+    };
+    let nearest = priority.clamp(i32::MIN.into(), i32::MAX.into());
+    Ok(i32::try_from(nearest).unwrap_or(0))
+}
+
+fn refusal(refused: ConsumeRefused, queue: &QueueRef, virtual_host: &VirtualHost) -> AmqpError {
+    let queue = Resource::queue(queue.name(), virtual_host.name());
+    match refused {
+        ConsumeRefused::InExclusiveUse => AmqpError::new(
+            ReplyCode::AccessRefused,
+            MethodId::BASIC_CONSUME,
+            format_args!("{queue} in exclusive use"),
+        ),
+        ConsumeRefused::Deleted => {
+            AmqpError::new(ReplyCode::NotFound, MethodId::BASIC_CONSUME, format_args!("no {queue}"))
+        }
+    }
+}

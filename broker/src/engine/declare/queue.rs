@@ -1,0 +1,264 @@
+use std::sync::Arc;
+
+use springhare_amqp::{AmqpError, FieldValue, MethodId, ReplyCode, ShortString};
+
+use super::{
+    Access, check_access, check_not_reserved, not_found, precondition_failed, stripped,
+    wrong_arguments,
+};
+use crate::engine::connection_cell::ConnectionCell;
+use crate::engine::queue_cell::{DeleteConditions, Deletion, QueueCell, QueueCounts, QueueRef};
+use crate::engine::random;
+use crate::engine::virtual_host::VirtualHost;
+use crate::model::arguments::QueueType;
+use crate::model::definition::{QueueDeclaration, QueueDefinition, Resource};
+use crate::model::ids::{ConnectionId, QueueId};
+use crate::model::queue::QueueConsumer;
+use crate::model::topology::{QueueHandle, Topology};
+
+/// A queue that was declared, and what was in it then.
+#[derive(Debug)]
+pub(crate) struct DeclaredQueue {
+    pub(crate) queue: QueueRef,
+    pub(crate) counts: QueueCounts,
+}
+
+impl VirtualHost {
+    /// `queue.declare`: makes the queue, or checks that it is what is declared. An empty name
+    /// asks for a generated one.
+    ///
+    /// # Errors
+    ///
+    /// 403 for a name that starts with `amq.`, 405 for a queue that is exclusive to another
+    /// connection or exclusive here and not there, 406 for one that is another than declared
+    /// and for wrong arguments, 540 for a stream.
+    pub(crate) fn queue_declare(
+        &self,
+        connection: &ConnectionCell,
+        mut declaration: QueueDeclaration,
+    ) -> Result<DeclaredQueue, AmqpError> {
+        const METHOD: MethodId = MethodId::QUEUE_DECLARE;
+        declaration.name = stripped(&declaration.name);
+        if declaration.name.is_empty() {
+            check_may_be_server_named(&declaration)?;
+            declaration.name = random::name("amq.gen-");
+        } else {
+            check_not_reserved("queue", &declaration.name, METHOD)?;
+        }
+        let owner = declaration.exclusive.then(|| connection.id());
+        let check_present = |present: &QueueRef| {
+            let access = Access::Redeclare { owner };
+            check_access(self, present, connection.id(), access, METHOD)?;
+            let queue = Resource::queue(&declaration.name, self.name());
+            present
+                .definition()
+                .check_equivalent(&declaration, queue)
+                .map_err(wrong_arguments(METHOD))
+        };
+        // An application declares at each start what is there mostly: no new snapshot for that.
+        if let Some(present) = self.topology().queue(&declaration.name) {
+            check_present(present)?;
+            return Ok(DeclaredQueue { queue: present.clone(), counts: present.counts() });
+        }
+        let queue = self.update(|topology| {
+            if let Some(present) = topology.queue(&declaration.name) {
+                return check_present(present).map(|()| present.clone());
+            }
+            let definition = define(self, declaration.clone())?;
+            Ok(self.add_queue(topology, definition, owner))
+        })?;
+        // Whoever closes the connection marks it first and deletes its queues afterwards: if
+        // that came before the queue was there, it is ours to delete.
+        if owner.is_some() && !connection.is_open() {
+            self.delete_exclusive_queues(connection.id());
+        }
+        Ok(DeclaredQueue { counts: queue.counts(), queue })
+    }
+
+    /// `queue.declare`, passive: checks that the queue exists, whatever it is.
+    ///
+    /// # Errors
+    ///
+    /// 404 if it does not exist, 405 if it is exclusive to another connection.
+    pub(crate) fn queue_declare_passive(
+        &self,
+        connection: ConnectionId,
+        name: &ShortString,
+    ) -> Result<DeclaredQueue, AmqpError> {
+        let queue = self.find_queue(connection, &stripped(name), MethodId::QUEUE_DECLARE)?;
+        Ok(DeclaredQueue { counts: queue.counts(), queue })
+    }
+
+    /// The queue of this name, if the connection may use it.
+    ///
+    /// # Errors
+    ///
+    /// 404 if it does not exist, 405 if it is exclusive to another connection.
+    pub(crate) fn find_queue(
+        &self,
+        connection: ConnectionId,
+        name: &ShortString,
+        method: MethodId,
+    ) -> Result<QueueRef, AmqpError> {
+        let topology = self.topology();
+        let queue = topology
+            .queue(name)
+            .ok_or_else(|| not_found(Resource::queue(name, self.name()), method))?;
+        check_access(self, queue, connection, Access::Use, method)?;
+        Ok(queue.clone())
+    }
+
+    /// `queue.purge`: drops all ready messages and says how many there were.
+    ///
+    /// # Errors
+    ///
+    /// 404 if the queue does not exist, 405 if it is exclusive to another connection.
+    pub(crate) fn queue_purge(
+        &self,
+        connection: ConnectionId,
+        name: &ShortString,
+    ) -> Result<usize, AmqpError> {
+        let queue = self.find_queue(connection, name, MethodId::QUEUE_PURGE)?;
+        Ok(queue.purge())
+    }
+
+    /// `queue.delete`: removes the queue with its bindings, cancels its consumers, and says how
+    /// many messages were ready. One that does not exist is none.
+    ///
+    /// # Errors
+    ///
+    /// 405 if it is exclusive to another connection, 406 if it is in use or not empty, and that
+    /// was asked.
+    pub(crate) fn queue_delete(
+        &self,
+        connection: ConnectionId,
+        name: &ShortString,
+        conditions: DeleteConditions,
+    ) -> Result<usize, AmqpError> {
+        const METHOD: MethodId = MethodId::QUEUE_DELETE;
+        let name = stripped(name);
+        if self.topology().queue(&name).is_none() {
+            return Ok(0);
+        }
+        let resource = Resource::queue(&name, self.name());
+        let deleted = self.update(|topology| {
+            let Some(queue) = topology.queue(&name).cloned() else {
+                return Ok(Deleted::default());
+            };
+            check_access(self, &queue, connection, Access::Use, METHOD)?;
+            match queue.delete(conditions) {
+                Deletion::InUse => {
+                    Err(precondition_failed(METHOD, format_args!("{resource} in use")))
+                }
+                Deletion::NotEmpty => {
+                    Err(precondition_failed(METHOD, format_args!("{resource} not empty")))
+                }
+                deletion @ (Deletion::Deleted { .. } | Deletion::AlreadyDeleted) => {
+                    Ok(Deleted::take_out(topology, &name, deletion))
+                }
+            }
+        })?;
+        Ok(deleted.finish())
+    }
+
+    /// Deletes an auto-delete queue that has lost its last consumer, unless it has got another.
+    pub(crate) fn auto_delete_queue(&self, queue: &QueueRef) {
+        let conditions = DeleteConditions { if_unused: true, if_empty: false };
+        self.delete_where(queue.name(), queue.queue_id(), conditions).finish();
+    }
+
+    /// Deletes the queues that belong to a connection, which is closed.
+    pub(crate) fn delete_exclusive_queues(&self, connection: ConnectionId) {
+        let topology = self.topology();
+        let exclusive = topology.queues().filter(|(_, queue)| queue.owner() == Some(connection));
+        for (name, queue) in exclusive {
+            self.delete_where(name, queue.queue_id(), DeleteConditions::default()).finish();
+        }
+    }
+
+    /// Deletes one certain queue, not another that has got its name meanwhile.
+    fn delete_where(
+        &self,
+        name: &ShortString,
+        id: QueueId,
+        conditions: DeleteConditions,
+    ) -> Deleted {
+        self.update(|topology| {
+            let queue = topology.queue(name).filter(|queue| queue.queue_id() == id).cloned();
+            match queue.ok_or(())?.delete(conditions) {
+                Deletion::InUse | Deletion::NotEmpty => Err(()),
+                deletion @ (Deletion::Deleted { .. } | Deletion::AlreadyDeleted) => {
+                    Ok(Deleted::take_out(topology, name, deletion))
+                }
+            }
+        })
+        .unwrap_or_default()
+    }
+
+    fn add_queue(
+        &self,
+        topology: &mut Topology<QueueRef>,
+        definition: QueueDefinition,
+        owner: Option<ConnectionId>,
+    ) -> QueueRef {
+        let name = definition.name.clone();
+        let id = QueueId(self.next_id());
+        let memory = Arc::clone(self.memory());
+        let queue = QueueRef(Arc::new(QueueCell::new(id, definition, owner, memory)));
+        topology.add_queue(name, queue.clone());
+        queue
+    }
+}
+
+/// A deleted queue's consumers, who are told once no lock is held.
+#[derive(Debug, Default)]
+#[must_use = "the consumers are to be told"]
+struct Deleted {
+    messages: usize,
+    consumers: Vec<QueueConsumer>,
+}
+
+impl Deleted {
+    fn take_out(topology: &mut Topology<QueueRef>, name: &str, deletion: Deletion) -> Self {
+        topology.remove_queue(name);
+        match deletion {
+            Deletion::Deleted { messages, consumers } => Self { messages, consumers },
+            Deletion::InUse | Deletion::NotEmpty | Deletion::AlreadyDeleted => Self::default(),
+        }
+    }
+
+    /// Tells the consumers; how many messages went with the queue.
+    fn finish(self) -> usize {
+        for consumer in self.consumers {
+            consumer.outlet.cancelled(consumer.id);
+        }
+        self.messages
+    }
+}
+
+/// RabbitMQ names classic queues only.
+fn check_may_be_server_named(declaration: &QueueDeclaration) -> Result<(), AmqpError> {
+    let queue_type = declaration.arguments.get("x-queue-type").and_then(FieldValue::as_str);
+    if let Some(replicated @ ("quorum" | "stream")) = queue_type {
+        return Err(precondition_failed(
+            MethodId::QUEUE_DECLARE,
+            format_args!("Cannot declare a server-named queue for type rabbit_{replicated}_queue"),
+        ));
+    }
+    Ok(())
+}
+
+fn define(
+    virtual_host: &VirtualHost,
+    declaration: QueueDeclaration,
+) -> Result<QueueDefinition, AmqpError> {
+    const METHOD: MethodId = MethodId::QUEUE_DECLARE;
+    let name = declaration.name.clone();
+    let queue = Resource::queue(&name, virtual_host.name());
+    let definition = declaration.define(queue).map_err(wrong_arguments(METHOD))?;
+    if definition.arguments.queue_type == QueueType::Stream {
+        let explanation = format_args!("queue type 'stream' for {queue}");
+        return Err(AmqpError::new(ReplyCode::NotImplemented, METHOD, explanation));
+    }
+    Ok(definition)
+}

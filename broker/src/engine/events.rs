@@ -1,0 +1,115 @@
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use springhare_amqp::{AmqpError, MethodId, ReplyCode};
+use tokio::sync::Notify;
+
+use super::publish::ReturnedMessage;
+
+/// What the broker tells a channel on its own account, in its order.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum ChannelEvent {
+    /// A mandatory message reached no queue; its confirm comes after it.
+    Returned(Box<ReturnedMessage>),
+    /// The broker has the message with this publish sequence number, and with `multiple` all
+    /// before it that were not confirmed yet.
+    Confirmed {
+        /// The publish sequence number.
+        delivery_tag: u64,
+        /// Whether it stands for earlier ones too.
+        multiple: bool,
+    },
+}
+
+/// The events of a channel that its user has not read yet.
+///
+/// Bounded: confirms that nobody reads melt into one with `multiple`, and returned messages have
+/// a limit.
+#[derive(Debug)]
+pub(crate) struct ChannelEvents {
+    returned_max: usize,
+    state: Mutex<EventsState>,
+    arrived: Notify,
+}
+
+#[derive(Debug, Default)]
+struct EventsState {
+    events: VecDeque<ChannelEvent>,
+    returned: usize,
+    closed: bool,
+}
+
+impl ChannelEvents {
+    pub(crate) fn new(returned_max: usize) -> Self {
+        Self { returned_max, state: Mutex::default(), arrived: Notify::new() }
+    }
+
+    /// Adds a returned message.
+    ///
+    /// # Errors
+    ///
+    /// 406 when as many as are allowed wait already.
+    pub(crate) fn returned(&self, message: ReturnedMessage) -> Result<(), AmqpError> {
+        let mut state = self.lock();
+        if state.returned >= self.returned_max {
+            let max = self.returned_max;
+            return Err(AmqpError::new(
+                ReplyCode::PreconditionFailed,
+                MethodId::BASIC_PUBLISH,
+                format_args!("{max} returned messages wait to be read: read the channel's events"),
+            ));
+        }
+        state.returned += 1;
+        state.events.push_back(ChannelEvent::Returned(Box::new(message)));
+        drop(state);
+        self.arrived.notify_waiters();
+        Ok(())
+    }
+
+    /// The message with this sequence number is confirmed; they come in order.
+    pub(crate) fn confirmed(&self, sequence: u64) {
+        let mut state = self.lock();
+        if let Some(ChannelEvent::Confirmed { delivery_tag, multiple }) = state.events.back_mut() {
+            *delivery_tag = sequence;
+            *multiple = true;
+        } else {
+            let event = ChannelEvent::Confirmed { delivery_tag: sequence, multiple: false };
+            state.events.push_back(event);
+        }
+        drop(state);
+        self.arrived.notify_waiters();
+    }
+
+    /// The channel is closed: what came before is still read.
+    pub(crate) fn close(&self) {
+        self.lock().closed = true;
+        self.arrived.notify_waiters();
+    }
+
+    /// The next event; none when the channel is closed and all were read.
+    pub(crate) async fn next(&self) -> Option<ChannelEvent> {
+        loop {
+            let arrived = self.arrived.notified();
+            tokio::pin!(arrived);
+            arrived.as_mut().enable();
+            {
+                let mut state = self.lock();
+                if let Some(event) = state.events.pop_front() {
+                    if matches!(event, ChannelEvent::Returned(_)) {
+                        state.returned -= 1;
+                    }
+                    return Some(event);
+                }
+                if state.closed {
+                    return None;
+                }
+            }
+            arrived.await;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, EventsState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

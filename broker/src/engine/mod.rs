@@ -1,0 +1,19 @@
+//! The broker with its locks: what the pure model decides is done here.
+//!
+//! Order of locks: the topology's writer, then a queue, then an outbox; a channel, then an
+//! outbox. Never two queues, never a channel and a queue, never across an await.
+
+pub(crate) mod broker_cell;
+pub(crate) mod channel_cell;
+pub(crate) mod connection_cell;
+pub(crate) mod consume;
+pub(crate) mod declare;
+pub(crate) mod events;
+mod limiter;
+pub(crate) mod memory;
+pub(crate) mod outbox;
+pub(crate) mod publish;
+pub(crate) mod queue_cell;
+mod random;
+pub(crate) mod settle;
+pub(crate) mod virtual_host;

@@ -1,0 +1,229 @@
+use std::sync::Arc;
+
+use springhare_amqp::{AmqpError, FieldTable, Message, MethodId, ReplyCode, ShortString};
+
+use super::channel_cell::ChannelCell;
+use super::queue_cell::QueueRef;
+use super::virtual_host::VirtualHost;
+use crate::model::definition::Resource;
+use crate::model::expiration;
+use crate::model::message::PublishedMessage;
+use crate::model::routes::Routes;
+use crate::model::topology::Topology;
+
+/// A message on its way in: where to, and what.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Publish {
+    /// The exchange; empty for the default exchange.
+    pub exchange: ShortString,
+    /// The routing key; with the default exchange, the queue's name.
+    pub routing_key: ShortString,
+    /// Whether it is an error that the message reaches no queue.
+    pub mandatory: bool,
+    /// Properties and body.
+    pub message: Message,
+}
+
+/// A mandatory message that reached no queue (`basic.return`).
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReturnedMessage {
+    /// Why: 312, [`ReplyCode::NoRoute`].
+    pub reply_code: ReplyCode,
+    /// RabbitMQ's text: `NO_ROUTE`.
+    pub reply_text: ShortString,
+    /// The exchange that it was published to.
+    pub exchange: ShortString,
+    /// The routing key that it was published with.
+    pub routing_key: ShortString,
+    /// The message as it was published.
+    pub message: Message,
+}
+
+/// What became of a message that was published.
+#[derive(Debug)]
+pub(crate) enum Published {
+    /// In all queues that it was routed to, possibly none.
+    Routed,
+    /// Mandatory, and it reached no queue.
+    Returned(ReturnedMessage),
+}
+
+/// Publishes one message after the other on one snapshot of the topology.
+///
+/// Messages that go the same way are gathered, so that each of their queues is locked once for
+/// all of them. [`flush`](Self::flush) hands over the last ones; until then nothing is promised.
+#[derive(Debug)]
+pub(crate) struct Publishing<'v> {
+    virtual_host: &'v VirtualHost,
+    topology: Arc<Topology<QueueRef>>,
+    /// Where the gathered messages go.
+    routes: Routes<QueueRef>,
+    /// The gathered messages, all with the exchange and key of the last one and no headers;
+    /// or none, and then `routes` means nothing.
+    gathered: Vec<Arc<PublishedMessage>>,
+}
+
+impl<'v> Publishing<'v> {
+    pub(crate) fn on(virtual_host: &'v VirtualHost) -> Self {
+        Self {
+            topology: virtual_host.topology(),
+            virtual_host,
+            routes: Routes::default(),
+            gathered: Vec::new(),
+        }
+    }
+
+    /// Publishes a message.
+    ///
+    /// # Errors
+    ///
+    /// 404 without the exchange, 403 for an internal exchange, 406 for a message that is too
+    /// large or has a wrong property; nothing is published then.
+    pub(crate) fn publish(&mut self, publish: Publish) -> Result<Published, AmqpError> {
+        validate(&publish.message, self.virtual_host)?;
+        if !self.goes_the_same_way(&publish) {
+            self.flush();
+            self.route(&publish)?;
+        }
+        if self.routes.is_empty() {
+            return Ok(if publish.mandatory {
+                Published::Returned(unroutable(publish))
+            } else {
+                Published::Routed
+            });
+        }
+        let Publish { exchange, routing_key, message, .. } = publish;
+        self.gathered.push(Arc::new(PublishedMessage { exchange, routing_key, message }));
+        Ok(Published::Routed)
+    }
+
+    /// Hands the gathered messages to their queues.
+    pub(crate) fn flush(&mut self) {
+        let copies = self.routes.len();
+        if let [queue] = self.routes.queues() {
+            queue.enqueue(self.gathered.drain(..), copies);
+            return;
+        }
+        for queue in self.routes.queues() {
+            queue.enqueue(self.gathered.iter().map(Arc::clone), copies);
+        }
+        self.gathered.clear();
+    }
+
+    /// Whether the message goes where the gathered ones go; headers may tell routes apart.
+    fn goes_the_same_way(&self, publish: &Publish) -> bool {
+        self.gathered.last().is_some_and(|last| {
+            last.routing_key == publish.routing_key
+                && last.exchange == publish.exchange
+                && last.message.properties.headers.is_none()
+                && publish.message.properties.headers.is_none()
+        })
+    }
+
+    fn route(&mut self, publish: &Publish) -> Result<(), AmqpError> {
+        let Some(exchange) = self.topology.exchange(&publish.exchange) else {
+            return Err(no_exchange(&publish.exchange, self.virtual_host));
+        };
+        if exchange.internal {
+            let exchange = Resource::exchange(&publish.exchange, self.virtual_host.name());
+            return Err(AmqpError::new(
+                ReplyCode::AccessRefused,
+                MethodId::BASIC_PUBLISH,
+                format_args!("cannot publish to internal {exchange}"),
+            ));
+        }
+        let headers = publish.message.properties.headers.as_ref();
+        self.topology
+            .route(&publish.exchange, &publish.routing_key, headers, &mut self.routes)
+            .map_err(|_| no_exchange(&publish.exchange, self.virtual_host))
+    }
+}
+
+impl ChannelCell {
+    /// `basic.publish`: the publish sequence number, if the channel confirms. A returned message
+    /// comes before its confirm.
+    pub(crate) fn publish(&self, publish: Publish) -> Result<Option<u64>, AmqpError> {
+        let sequence = self.lock().channel.next_publish();
+        let mut publishing = Publishing::on(self.virtual_host());
+        let published = publishing.publish(publish)?;
+        publishing.flush();
+        if let Published::Returned(message) = published {
+            self.events().returned(message)?;
+        }
+        if let Some(sequence) = sequence {
+            self.events().confirmed(sequence);
+        }
+        Ok(sequence)
+    }
+}
+
+impl VirtualHost {
+    /// Publishes what the broker itself sends on: dead letters. What has no route is dropped,
+    /// as RabbitMQ does.
+    pub(crate) fn publish_dead_letter(&self, message: PublishedMessage) {
+        let topology = self.topology();
+        let mut routes = Routes::default();
+        let headers = message.message.properties.headers.as_ref();
+        let routed = topology.route(&message.exchange, &message.routing_key, headers, &mut routes);
+        if routed.is_err() || routes.is_empty() {
+            tracing::warn!(
+                exchange = %message.exchange,
+                routing_key = %message.routing_key,
+                "a dead letter has no route and is dropped"
+            );
+            return;
+        }
+        let message = Arc::new(message);
+        for queue in routes.queues() {
+            queue.enqueue([Arc::clone(&message)], routes.len());
+        }
+    }
+}
+
+fn validate(message: &Message, virtual_host: &VirtualHost) -> Result<(), AmqpError> {
+    let config = virtual_host.config();
+    let refused =
+        |code, explanation: String| AmqpError::new(code, MethodId::BASIC_PUBLISH, explanation);
+    let size = message.body.len();
+    if size > config.max_message_size {
+        let max = config.max_message_size;
+        return Err(refused(
+            ReplyCode::PreconditionFailed,
+            format!("message size {size} is larger than configured max size {max}"),
+        ));
+    }
+    if let Some(headers) = &message.properties.headers {
+        let size = FieldTable::encoded_len(headers);
+        if size > config.frame_max {
+            let max = config.frame_max;
+            return Err(refused(
+                ReplyCode::FrameError,
+                format!("a content header of {size} bytes does not fit a frame of {max} bytes"),
+            ));
+        }
+    }
+    if let Some(text) = &message.properties.expiration {
+        expiration::parse(text).map_err(|reason| {
+            let explanation = format!("invalid expiration '{text}': {reason}");
+            refused(ReplyCode::PreconditionFailed, explanation)
+        })?;
+    }
+    Ok(())
+}
+
+fn no_exchange(name: &ShortString, virtual_host: &VirtualHost) -> AmqpError {
+    let exchange = Resource::exchange(name, virtual_host.name());
+    let explanation = format_args!("no {exchange}");
+    AmqpError::new(ReplyCode::NotFound, MethodId::BASIC_PUBLISH, explanation)
+}
+
+fn unroutable(publish: Publish) -> ReturnedMessage {
+    let Publish { exchange, routing_key, message, .. } = publish;
+    ReturnedMessage {
+        reply_code: ReplyCode::NoRoute,
+        reply_text: ShortString::from_static("NO_ROUTE"),
+        exchange,
+        routing_key,
+        message,
+    }
+}

@@ -1,0 +1,106 @@
+//! Acknowledging, refusing and recovering deliveries.
+
+use springhare_amqp::{AmqpError, MethodId};
+
+use super::channel_cell::ChannelCell;
+use super::queue_cell::QueueRef;
+use super::virtual_host::VirtualHost;
+use crate::model::channel::{Settled, Tags};
+use crate::model::dead_letter::{DeadLetterRoute, Death, DeathReason, dead_letter};
+use crate::model::ids::ConsumerId;
+use crate::model::queue::{QueueMessage, Returned};
+
+impl ChannelCell {
+    /// `basic.ack`: the messages are gone from their queues.
+    pub(crate) fn acknowledge(&self, tags: Tags) -> Result<(), AmqpError> {
+        let settled = self.lock().channel.settle(tags, MethodId::BASIC_ACK)?;
+        for Settled { queue, consumer, messages } in settled {
+            self.settled(consumer, &messages);
+            queue.acknowledge(consumer, &messages);
+        }
+        self.resume_limited();
+        Ok(())
+    }
+
+    /// `basic.nack` or `basic.reject` with requeue: the messages go back to their old places.
+    pub(crate) fn requeue(
+        &self,
+        tags: Tags,
+        method: MethodId,
+        why: Returned,
+    ) -> Result<(), AmqpError> {
+        let settled = self.lock().channel.settle(tags, method)?;
+        self.put_back(settled, why);
+        Ok(())
+    }
+
+    /// `basic.nack` or `basic.reject` without requeue: the messages are dead-lettered if their
+    /// queue says where to, and dropped if not.
+    pub(crate) fn discard(&self, tags: Tags, method: MethodId) -> Result<(), AmqpError> {
+        let settled = self.lock().channel.settle(tags, method)?;
+        for Settled { queue, consumer, messages } in settled {
+            self.settled(consumer, &messages);
+            // The dead letters first: no moment in which a message is nowhere.
+            self.virtual_host().dead_letter(&queue, &messages);
+            queue.acknowledge(consumer, &messages);
+        }
+        self.resume_limited();
+        Ok(())
+    }
+
+    /// `basic.recover`: all that is unsettled goes back to its queue.
+    pub(crate) fn recover(&self) {
+        let settled = self.lock().channel.settle_all();
+        self.put_back(settled, Returned::HandedBack);
+    }
+
+    fn put_back(&self, settled: Vec<Settled<QueueRef>>, why: Returned) {
+        for Settled { queue, consumer, messages } in settled {
+            self.settled(consumer, &messages);
+            queue.put_back(consumer, messages, why);
+        }
+        self.resume_limited();
+    }
+
+    /// Counts settled deliveries of a consumer out of the channel's prefetch.
+    fn settled(&self, consumer: Option<ConsumerId>, messages: &[QueueMessage]) {
+        if consumer.is_some() {
+            self.limiter().release(u32::try_from(messages.len()).unwrap_or(u32::MAX));
+        }
+    }
+
+    /// The channel's prefetch may have room again, for a consumer on any of its queues.
+    pub(crate) fn resume_limited(&self) {
+        if self.limiter().is_limited() {
+            self.resume_all();
+        }
+    }
+
+    /// Tells the queues of all consumers that they may be served again.
+    pub(crate) fn resume_all(&self) {
+        let consumers: Vec<_> = {
+            let state = self.lock();
+            state.channel.consumers().map(|c| (c.queue.clone(), c.id)).collect()
+        };
+        for (queue, consumer) in consumers {
+            queue.resume(consumer);
+        }
+    }
+}
+
+impl VirtualHost {
+    fn dead_letter(&self, queue: &QueueRef, messages: &[QueueMessage]) {
+        let arguments = &queue.definition().arguments;
+        let Some(exchange) = &arguments.dead_letter_exchange else { return };
+        let routing_key = arguments.dead_letter_routing_key.as_ref();
+        let death = Death {
+            queue: queue.name(),
+            reason: DeathReason::Rejected,
+            time: self.clock().unix_time().as_secs(),
+        };
+        for message in messages {
+            let route = DeadLetterRoute { exchange, routing_key };
+            self.publish_dead_letter(dead_letter(&message.message, death, route));
+        }
+    }
+}

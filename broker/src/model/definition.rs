@@ -1,0 +1,392 @@
+use std::fmt;
+use std::str::FromStr;
+
+use springhare_amqp::{FieldTable, FieldValue, ShortString};
+
+use crate::model::arguments::{
+    ArgumentError, QueueArguments, QueueType, check_argument, check_field,
+};
+
+/// How an exchange routes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum ExchangeKind {
+    /// To the destinations bound with the message's routing key.
+    Direct,
+    /// To all destinations.
+    Fanout,
+    /// To the destinations whose pattern the routing key matches.
+    Topic,
+    /// To the destinations whose arguments the headers match.
+    Headers,
+}
+
+impl ExchangeKind {
+    /// The name that the type is declared by.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Direct => "direct",
+            Self::Fanout => "fanout",
+            Self::Topic => "topic",
+            Self::Headers => "headers",
+        }
+    }
+}
+
+impl fmt::Display for ExchangeKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// An exchange type that the broker does not have.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{} exchange type '{name}'", if name.is_empty() { "invalid" } else { "unknown" })]
+pub(crate) struct UnknownExchangeKind {
+    name: ShortString,
+}
+
+impl FromStr for ExchangeKind {
+    type Err = UnknownExchangeKind;
+
+    fn from_str(name: &str) -> Result<Self, UnknownExchangeKind> {
+        match name {
+            "direct" => Ok(Self::Direct),
+            "fanout" => Ok(Self::Fanout),
+            "topic" => Ok(Self::Topic),
+            "headers" => Ok(Self::Headers),
+            name => Err(UnknownExchangeKind { name: ShortString::truncated(name) }),
+        }
+    }
+}
+
+/// A queue or an exchange as the error texts call it: `queue 'q' in vhost '/'`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Resource<'a> {
+    kind: &'static str,
+    name: &'a str,
+    virtual_host: &'a str,
+}
+
+impl<'a> Resource<'a> {
+    /// The queue `name` of a virtual host.
+    pub(crate) fn queue(name: &'a str, virtual_host: &'a str) -> Self {
+        Self { kind: "queue", name, virtual_host }
+    }
+
+    /// The exchange `name` of a virtual host.
+    pub(crate) fn exchange(name: &'a str, virtual_host: &'a str) -> Self {
+        Self { kind: "exchange", name, virtual_host }
+    }
+}
+
+impl fmt::Display for Resource<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} '{}' in vhost '{}'", self.kind, self.name, self.virtual_host)
+    }
+}
+
+/// What an exchange was declared as.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct ExchangeDefinition {
+    /// The name; empty for the default exchange.
+    pub(crate) name: ShortString,
+    /// How it routes.
+    pub(crate) kind: ExchangeKind,
+    /// Outlives a restart of the broker.
+    pub(crate) durable: bool,
+    /// Goes when its last binding is removed.
+    pub(crate) auto_delete: bool,
+    /// Takes messages from other exchanges only.
+    pub(crate) internal: bool,
+    /// `alternate-exchange`, and whatever else was given.
+    pub(crate) arguments: FieldTable,
+}
+
+const ALTERNATE_EXCHANGE: &str = "alternate-exchange";
+
+impl ExchangeDefinition {
+    /// Where messages go that match no binding.
+    pub(crate) fn alternate_exchange(&self) -> Option<ShortString> {
+        let name = self.arguments.get(ALTERNATE_EXCHANGE)?.as_str()?;
+        ShortString::new(name).ok()
+    }
+
+    /// Checks the arguments of an exchange that is declared for the first time.
+    ///
+    /// # Errors
+    ///
+    /// An `alternate-exchange` that is no text: 406.
+    pub(crate) fn check_arguments(&self, exchange: Resource<'_>) -> Result<(), ArgumentError> {
+        check_is_name(&self.arguments, ALTERNATE_EXCHANGE, exchange)
+    }
+
+    /// Checks that this exchange, which exists, is what another declaration describes.
+    ///
+    /// # Errors
+    ///
+    /// The first difference: 406. Arguments other than `alternate-exchange` may differ.
+    pub(crate) fn check_equivalent(
+        &self,
+        received: &Self,
+        exchange: Resource<'_>,
+    ) -> Result<(), ArgumentError> {
+        check_field("type", exchange, &self.kind, &received.kind)?;
+        check_field("durable", exchange, &self.durable, &received.durable)?;
+        check_field("auto_delete", exchange, &self.auto_delete, &received.auto_delete)?;
+        check_field("internal", exchange, &self.internal, &received.internal)?;
+        check_argument(
+            ALTERNATE_EXCHANGE,
+            exchange,
+            self.arguments.get(ALTERNATE_EXCHANGE),
+            received.arguments.get(ALTERNATE_EXCHANGE),
+        )
+    }
+}
+
+/// A queue as a client describes it: nothing is checked yet.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct QueueDeclaration {
+    /// The name, which may be empty no more.
+    pub(crate) name: ShortString,
+    /// Outlives a restart of the broker; an exclusive queue never does.
+    pub(crate) durable: bool,
+    /// Belongs to the connection that declares it.
+    pub(crate) exclusive: bool,
+    /// Goes with its last consumer.
+    pub(crate) auto_delete: bool,
+    /// `x-message-ttl` and the like.
+    pub(crate) arguments: FieldTable,
+}
+
+impl QueueDeclaration {
+    /// Durable and not exclusive: what RabbitMQ keeps as the queue's durability.
+    fn is_durable(&self) -> bool {
+        self.durable && !self.exclusive
+    }
+
+    /// Checks the declaration of a queue that does not exist yet.
+    ///
+    /// # Errors
+    ///
+    /// An argument that is wrong or that the queue's type does not have, or a quorum queue that
+    /// is not durable, or is exclusive, or deleted with its last consumer: 406.
+    pub(crate) fn define(self, queue: Resource<'_>) -> Result<QueueDefinition, ArgumentError> {
+        check_is_name(&self.arguments, "x-dead-letter-exchange", queue)?;
+        let arguments = QueueArguments::parse(&self.arguments, queue)?;
+        let durable = self.is_durable();
+        if arguments.queue_type != QueueType::Classic {
+            for (wrong, property) in [
+                (self.auto_delete, "auto-delete"),
+                (self.exclusive, "exclusive-owner"),
+                (!durable, "non-durable"),
+            ] {
+                if wrong {
+                    let text = format!("invalid property '{property}' for {queue}");
+                    return Err(ArgumentError::new(text));
+                }
+            }
+        }
+        Ok(QueueDefinition {
+            name: self.name,
+            durable,
+            exclusive: self.exclusive,
+            auto_delete: self.auto_delete,
+            arguments,
+        })
+    }
+}
+
+/// What a queue was declared as.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct QueueDefinition {
+    /// The name.
+    pub(crate) name: ShortString,
+    /// Outlives a restart of the broker.
+    pub(crate) durable: bool,
+    /// Belongs to one connection and goes with it.
+    pub(crate) exclusive: bool,
+    /// Goes with its last consumer.
+    pub(crate) auto_delete: bool,
+    /// The arguments, read.
+    pub(crate) arguments: QueueArguments,
+}
+
+impl QueueDefinition {
+    /// Checks that this queue, which exists, is what another declaration describes. Whose queue
+    /// it is (`exclusive`) is checked before, since that is another error.
+    ///
+    /// # Errors
+    ///
+    /// The first difference: 406. Arguments that the queue's type does not have may differ.
+    pub(crate) fn check_equivalent(
+        &self,
+        received: &QueueDeclaration,
+        queue: Resource<'_>,
+    ) -> Result<(), ArgumentError> {
+        check_field("durable", queue, &self.durable, &received.is_durable())?;
+        check_field("auto_delete", queue, &self.auto_delete, &received.auto_delete)?;
+        self.arguments.check_equivalent(&received.arguments, queue)
+    }
+}
+
+/// Checks that an argument, if it is there, is a text.
+fn check_is_name(
+    arguments: &FieldTable,
+    name: &str,
+    resource: Resource<'_>,
+) -> Result<(), ArgumentError> {
+    match arguments.get(name) {
+        None | Some(FieldValue::LongString(_)) => Ok(()),
+        Some(value) => {
+            let found = value.type_name();
+            let text = format!("invalid type '{found}' for arg '{name}' in {resource}");
+            Err(ArgumentError::new(text))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const X: Resource<'static> = Resource { kind: "exchange", name: "x", virtual_host: "/" };
+    const Q: Resource<'static> = Resource { kind: "queue", name: "q", virtual_host: "/" };
+
+    fn exchange() -> ExchangeDefinition {
+        ExchangeDefinition {
+            name: ShortString::from_static("x"),
+            kind: ExchangeKind::Direct,
+            durable: false,
+            auto_delete: false,
+            internal: false,
+            arguments: FieldTable::new(),
+        }
+    }
+
+    fn queue() -> QueueDeclaration {
+        QueueDeclaration {
+            name: ShortString::from_static("q"),
+            durable: false,
+            exclusive: false,
+            auto_delete: false,
+            arguments: FieldTable::new(),
+        }
+    }
+
+    fn with(name: &str, value: impl Into<FieldValue>) -> FieldTable {
+        let mut table = FieldTable::new();
+        table.insert(name, value).unwrap();
+        table
+    }
+
+    #[test]
+    fn exchange_types_have_names_and_others_are_refused() {
+        for kind in ["direct", "fanout", "topic", "headers"] {
+            assert_eq!(kind.parse::<ExchangeKind>().unwrap().as_str(), kind);
+        }
+        let refused = |name: &str| name.parse::<ExchangeKind>().unwrap_err().to_string();
+        assert_eq!(refused("DIRECT"), "unknown exchange type 'DIRECT'");
+        assert_eq!(refused(""), "invalid exchange type ''");
+    }
+
+    #[test]
+    fn the_first_difference_of_an_exchange_is_named() {
+        let other = |change: fn(&mut ExchangeDefinition)| {
+            let mut other = exchange();
+            change(&mut other);
+            exchange().check_equivalent(&other, X).map_err(|error| error.to_string())
+        };
+        let differs = |field: &str, received: &str, current: &str| {
+            Err(format!(
+                "inequivalent arg '{field}' for exchange 'x' in vhost '/': received {received} \
+                 but current is {current}"
+            ))
+        };
+        assert_eq!(other(|_| ()), Ok(()));
+        assert_eq!(
+            other(|x| x.kind = ExchangeKind::Fanout),
+            differs("type", "'fanout'", "'direct'")
+        );
+        assert_eq!(other(|x| x.durable = true), differs("durable", "'true'", "'false'"));
+        assert_eq!(other(|x| x.auto_delete = true), differs("auto_delete", "'true'", "'false'"));
+        assert_eq!(other(|x| x.internal = true), differs("internal", "'true'", "'false'"));
+        assert_eq!(
+            other(|x| x.arguments = with("alternate-exchange", "ae")),
+            differs("alternate-exchange", "the value 'ae' of type 'longstr'", "none")
+        );
+        assert_eq!(other(|x| x.arguments = with("x-foo", 1)), Ok(()));
+    }
+
+    #[test]
+    fn an_alternate_exchange_is_a_text() {
+        let mut wrong = exchange();
+        wrong.arguments = with("alternate-exchange", 5);
+        assert_eq!(
+            wrong.check_arguments(X).unwrap_err().to_string(),
+            "invalid type 'signedint' for arg 'alternate-exchange' in exchange 'x' in vhost '/'"
+        );
+        wrong.arguments = with("alternate-exchange", "ae");
+        assert!(wrong.check_arguments(X).is_ok());
+        assert_eq!(wrong.alternate_exchange().unwrap(), "ae");
+    }
+
+    #[test]
+    fn the_first_difference_of_a_queue_is_named() {
+        let defined = queue().define(Q).unwrap();
+        let other = |change: fn(&mut QueueDeclaration)| {
+            let mut other = queue();
+            change(&mut other);
+            defined.check_equivalent(&other, Q).map_err(|error| error.to_string())
+        };
+        let differs = |field: &str, received: &str, current: &str| {
+            Err(format!(
+                "inequivalent arg '{field}' for queue 'q' in vhost '/': received {received} but \
+                 current is {current}"
+            ))
+        };
+        assert_eq!(other(|_| ()), Ok(()));
+        assert_eq!(other(|q| q.durable = true), differs("durable", "'true'", "'false'"));
+        assert_eq!(other(|q| q.auto_delete = true), differs("auto_delete", "'true'", "'false'"));
+        assert_eq!(
+            other(|q| (q.durable, q.auto_delete) = (true, true)),
+            differs("durable", "'true'", "'false'")
+        );
+        assert_eq!(
+            other(|q| q.arguments = with("x-message-ttl", 60_000)),
+            differs("x-message-ttl", "the value '60000' of type 'signedint'", "none")
+        );
+    }
+
+    #[test]
+    fn an_exclusive_queue_is_never_durable() {
+        let declared = QueueDeclaration { durable: true, exclusive: true, ..queue() };
+        let defined = declared.clone().define(Q).unwrap();
+        assert!(!defined.durable);
+        assert!(defined.check_equivalent(&declared, Q).is_ok());
+    }
+
+    #[test]
+    fn a_quorum_queue_is_durable_shared_and_stays() {
+        let quorum = |change: fn(&mut QueueDeclaration)| {
+            let mut declared = QueueDeclaration { durable: true, ..queue() };
+            declared.arguments = with("x-queue-type", "quorum");
+            change(&mut declared);
+            declared.define(Q).map(drop).map_err(|error| error.to_string())
+        };
+        let refused =
+            |what: &str| Err(format!("invalid property '{what}' for queue 'q' in vhost '/'"));
+        assert_eq!(quorum(|_| ()), Ok(()));
+        assert_eq!(quorum(|q| q.durable = false), refused("non-durable"));
+        assert_eq!(quorum(|q| q.exclusive = true), refused("exclusive-owner"));
+        assert_eq!(quorum(|q| q.auto_delete = true), refused("auto-delete"));
+    }
+
+    #[test]
+    fn a_dead_letter_exchange_is_a_text() {
+        let declared = QueueDeclaration { arguments: with("x-dead-letter-exchange", 5), ..queue() };
+        assert_eq!(
+            declared.define(Q).unwrap_err().to_string(),
+            "invalid type 'signedint' for arg 'x-dead-letter-exchange' in queue 'q' in vhost '/'"
+        );
+    }
+}

@@ -1,0 +1,27 @@
+use springhare_amqp::{Message, ShortString};
+
+/// A message as the broker keeps it: where it was published to, and what.
+///
+/// Shared by every queue that it was routed to; never changed once published.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PublishedMessage {
+    /// The exchange that it was published to; empty for the default exchange.
+    pub exchange: ShortString,
+    /// The routing key that it was published with.
+    pub routing_key: ShortString,
+    /// Properties and body.
+    pub message: Message,
+}
+
+impl PublishedMessage {
+    /// What one message costs beside its properties and its body, in bytes: the shared
+    /// allocation and its place in a queue.
+    pub const OVERHEAD_BYTES: usize = 512;
+
+    /// The memory that the message is charged with, in bytes.
+    #[must_use]
+    pub fn charge(&self) -> usize {
+        let headers = self.message.properties.headers.as_ref().map_or(0, |h| h.encoded_len());
+        Self::OVERHEAD_BYTES + headers + self.message.body.len()
+    }
+}

@@ -1,0 +1,19 @@
+//! What a broker is, pure: no sockets, files, locks or clock. Time is handed in.
+
+pub(crate) mod arguments;
+pub(crate) mod binding;
+pub(crate) mod channel;
+pub(crate) mod dead_letter;
+pub(crate) mod definition;
+pub(crate) mod delivery;
+pub(crate) mod erlang;
+pub(crate) mod exchange;
+pub(crate) mod expiration;
+pub(crate) mod ids;
+pub(crate) mod message;
+pub(crate) mod outlet;
+pub(crate) mod queue;
+pub(crate) mod routes;
+pub(crate) mod small_map;
+pub(crate) mod topology;
+mod unsettled;

@@ -1,0 +1,203 @@
+//! A queue: what waits, who is served next, and how many deliveries are out.
+//!
+//! Pure: the engine puts one lock round it. Expiry, length limits and priorities are later steps.
+
+mod consumers;
+mod message;
+mod ready;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+pub(crate) use consumers::{QueueConsumer, SettlementMode};
+pub(crate) use message::{QueueMessage, Returned};
+
+use super::ids::ConsumerId;
+use super::message::PublishedMessage;
+use super::outlet::{Offered, Outlet};
+use consumers::Consumers;
+use ready::Ready;
+
+/// The outlets whose readers are to be woken once the queue is let go.
+pub(crate) type Wakeups = Vec<Arc<dyn Outlet>>;
+
+/// A queue as a state machine.
+///
+/// **Inputs** change it: [`enqueue`](Self::enqueue), [`acknowledge`](Self::acknowledge),
+/// [`put_back`](Self::put_back), [`add_consumer`](Self::add_consumer) and the like.
+/// **Output**: [`dispatch`](Self::dispatch) hands ready messages to consumers with credit and
+/// lists the readers to wake. Whoever changes a queue dispatches before letting it go.
+///
+/// Invariant: a message is either ready here or out with a channel, so
+/// `ready + unsettled` is what was enqueued and neither acknowledged, purged nor dropped.
+#[derive(Debug, Default)]
+pub(crate) struct Queue {
+    ready: Ready,
+    consumers: Consumers,
+    unsettled: usize,
+    next_position: u64,
+    held_bytes: u64,
+}
+
+impl Queue {
+    /// Messages that wait for a consumer.
+    pub(crate) fn ready_count(&self) -> usize {
+        self.ready.len()
+    }
+
+    /// Deliveries that are not settled yet.
+    pub(crate) fn unsettled_count(&self) -> usize {
+        self.unsettled
+    }
+
+    /// Consumers, with credit or without.
+    pub(crate) fn consumer_count(&self) -> usize {
+        self.consumers.len()
+    }
+
+    pub(crate) fn has_consumers(&self) -> bool {
+        !self.consumers.is_empty()
+    }
+
+    /// The memory of all messages, ready and unsettled, in bytes.
+    pub(crate) fn held_bytes(&self) -> u64 {
+        self.held_bytes
+    }
+
+    /// Puts a message at the end. `charge` is this queue's share of its memory, in bytes.
+    pub(crate) fn enqueue(&mut self, message: Arc<PublishedMessage>, charge: u32) {
+        let position = self.next_position;
+        self.next_position += 1;
+        self.held_bytes += u64::from(charge);
+        self.ready.push_back(QueueMessage {
+            position,
+            delivery_count: 0,
+            redelivered: false,
+            charge,
+            message,
+        });
+    }
+
+    /// Hands ready messages to the consumers that have credit, until either runs out.
+    pub(crate) fn dispatch(&mut self, wakeups: &mut Wakeups) {
+        while let Some((slot, consumer)) = self.consumers.next() {
+            let Some(message) = self.ready.pop_front() else { return };
+            let settlement = consumer.settlement;
+            let charge = message.charge;
+            match consumer.outlet.offer(message) {
+                Ok(offered) => {
+                    if offered == Offered::WakeReader {
+                        wakeups.push(Arc::clone(&consumer.outlet));
+                    }
+                    match settlement {
+                        SettlementMode::Explicit => self.unsettled += 1,
+                        SettlementMode::Automatic => self.held_bytes -= u64::from(charge),
+                    }
+                    self.consumers.served(slot);
+                }
+                Err(message) => {
+                    self.ready.put_back(message);
+                    self.consumers.refused(slot);
+                }
+            }
+        }
+    }
+
+    /// Takes the first ready message for a `basic.get`.
+    pub(crate) fn get(&mut self, settlement: SettlementMode) -> Option<QueueMessage> {
+        let message = self.ready.pop_front()?;
+        match settlement {
+            SettlementMode::Explicit => self.unsettled += 1,
+            SettlementMode::Automatic => self.held_bytes -= u64::from(message.charge),
+        }
+        Some(message)
+    }
+
+    /// Forgets settled deliveries: acknowledged, or refused without requeue.
+    pub(crate) fn acknowledge<'m>(
+        &mut self,
+        consumer: Option<ConsumerId>,
+        messages: impl IntoIterator<Item = &'m QueueMessage>,
+    ) {
+        let mut count: u32 = 0;
+        for message in messages {
+            count += 1;
+            self.unsettled -= 1;
+            self.held_bytes -= u64::from(message.charge);
+        }
+        if let Some(consumer) = consumer {
+            self.consumers.settled(consumer, count);
+        }
+    }
+
+    /// Puts deliveries back to their old places.
+    pub(crate) fn put_back(
+        &mut self,
+        consumer: Option<ConsumerId>,
+        messages: impl IntoIterator<IntoIter: DoubleEndedIterator<Item = QueueMessage>>,
+        why: Returned,
+    ) {
+        let mut count: u32 = 0;
+        // Last first: each then goes to the very front.
+        for mut message in messages.into_iter().rev() {
+            count += 1;
+            self.unsettled -= 1;
+            match why {
+                Returned::Failed => {
+                    message.redelivered = true;
+                    message.delivery_count = message.delivery_count.saturating_add(1);
+                }
+                Returned::HandedBack => message.redelivered = true,
+                Returned::Undelivered => {}
+            }
+            self.ready.put_back(message);
+        }
+        if let Some(consumer) = consumer {
+            self.consumers.settled(consumer, count);
+        }
+    }
+
+    /// Takes back what an ended no-ack consumer never read: nothing settled it for the
+    /// application.
+    pub(crate) fn put_back_unread(
+        &mut self,
+        messages: impl IntoIterator<IntoIter: DoubleEndedIterator<Item = QueueMessage>>,
+    ) {
+        for message in messages.into_iter().rev() {
+            self.held_bytes += u64::from(message.charge);
+            self.ready.put_back(message);
+        }
+    }
+
+    pub(crate) fn add_consumer(&mut self, consumer: QueueConsumer) {
+        self.consumers.add(consumer);
+    }
+
+    /// Removes a consumer; what it has unsettled stays with its channel.
+    pub(crate) fn remove_consumer(&mut self, id: ConsumerId) -> Option<QueueConsumer> {
+        self.consumers.remove(id)
+    }
+
+    /// The consumer's outlet has room again.
+    pub(crate) fn resume(&mut self, id: ConsumerId) {
+        self.consumers.resume(id);
+    }
+
+    /// Drops all ready messages; deliveries that are out stay out.
+    pub(crate) fn purge(&mut self) -> usize {
+        let mut count = 0;
+        for message in self.ready.drain() {
+            count += 1;
+            self.held_bytes -= u64::from(message.charge);
+        }
+        count
+    }
+
+    /// Ends the queue: its consumers, to be told. What is out is no longer counted.
+    pub(crate) fn delete(&mut self) -> Vec<QueueConsumer> {
+        let consumers = self.consumers.drain();
+        *self = Self::default();
+        consumers
+    }
+}
