@@ -75,3 +75,10 @@ reply_codes! {
     /// 541: the server failed.
     InternalError = 541 "INTERNAL_ERROR" Connection;
 }
+
+/// The number alone: `404`.
+impl std::fmt::Display for ReplyCode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.code().fmt(f)
+    }
+}

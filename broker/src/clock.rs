@@ -86,7 +86,6 @@ impl Clock {
     /// # Cancel safety
     ///
     /// Dropping the future gives the wait up and leaves nothing behind.
-    #[must_use]
     pub fn sleep(&self, duration: Duration) -> Sleep {
         let state = match &self.0 {
             #[expect(clippy::disallowed_methods, reason = "the clock is where waiting is done")]

@@ -1,4 +1,6 @@
-/// The limits and names of a broker.
+use crate::Error;
+
+/// The limits of a broker.
 ///
 /// Every limit has a name here; the defaults are RabbitMQ's where RabbitMQ has one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,5 +35,36 @@ impl Default for BrokerConfig {
             outbox_max_bytes: 8 << 20,
             returned_messages_max: 1024,
         }
+    }
+}
+
+impl BrokerConfig {
+    /// Checks that no limit stops everything.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let limits = [
+            ("memory_high_watermark", self.memory_high_watermark == 0),
+            ("max_message_size", self.max_message_size == 0),
+            ("frame_max", self.frame_max == 0),
+            ("channel_max", self.channel_max == 0),
+            ("connection_max", self.connection_max == 0),
+            ("outbox_max_bytes", self.outbox_max_bytes == 0),
+            ("returned_messages_max", self.returned_messages_max == 0),
+        ];
+        match limits.into_iter().find(|(_, is_zero)| *is_zero) {
+            Some((name, _)) => Err(Error::ZeroLimit { name }),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_of_zero_is_named() {
+        assert_eq!(BrokerConfig::default().check(), Ok(()));
+        let config = BrokerConfig { channel_max: 0, ..BrokerConfig::default() };
+        assert_eq!(config.check(), Err(Error::ZeroLimit { name: "channel_max" }));
     }
 }

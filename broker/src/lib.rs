@@ -17,17 +17,20 @@ mod clock;
 mod config;
 mod embedded;
 mod engine;
+mod error;
 mod model;
 
 pub use clock::{Clock, ManualClock, Sleep};
 pub use config::BrokerConfig;
 pub use embedded::{
     BasicConsumeOptions, BasicPublishOptions, Broker, BrokerBuilder, Channel, Connection, Consumer,
-    ExchangeDeclareOptions, IfUnused, Multiple, NoAck, PublishError, PublishResult, Publisher,
-    QosScope, QueueDeclareOptions, QueueDeleteOptions, Requeue,
+    ExchangeDeclareOptions, IfUnused, NoAck, PublishError, PublishResult, Publisher, QosScope,
+    QueueDeclareOptions, QueueDeleteOptions,
 };
-pub use engine::events::ChannelEvent;
+pub use engine::events::{ChannelEvent, ConfirmOutcome};
 pub use engine::outbox::ConsumerEnd;
 pub use engine::publish::{Publish, ReturnedMessage};
+pub use error::Error;
 pub use model::delivery::{Delivery, GetOk, QueueDeclareOk};
 pub use model::message::PublishedMessage;
+pub use model::settling::{Multiple, Requeue};

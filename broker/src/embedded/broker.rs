@@ -3,6 +3,7 @@ use std::sync::Arc;
 use springhare_amqp::{AmqpError, ShortString};
 
 use super::{Connection, Publisher};
+use crate::Error;
 use crate::clock::Clock;
 use crate::config::BrokerConfig;
 use crate::engine::broker_cell::BrokerCell;
@@ -24,7 +25,7 @@ use crate::engine::broker_cell::BrokerCell;
 /// channel.basic_publish("", "hello", BasicPublishOptions::default(), Message::new("hi")).await?;
 /// let got = channel.basic_get("hello", NoAck::Yes).await?.expect("one message");
 /// assert_eq!(got.delivery.message.message.body, "hi");
-/// # Ok::<(), springhare_amqp::AmqpError>(()) }).unwrap();
+/// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
 /// ```
 #[derive(Debug, Clone)]
 pub struct Broker {
@@ -114,8 +115,9 @@ impl BrokerBuilder {
     ///
     /// # Errors
     ///
-    /// None in memory; a store that can't be opened will be one.
-    pub fn start(self) -> Result<Broker, AmqpError> {
+    /// A limit of the configuration is 0.
+    pub fn start(self) -> Result<Broker, Error> {
+        self.config.check()?;
         let cell = Arc::new(BrokerCell::new(self.config, self.clock));
         Ok(Broker { handle: Arc::new(BrokerHandle { cell }) })
     }

@@ -14,8 +14,8 @@ pub use channel::Channel;
 pub use connection::Connection;
 pub use consumer::Consumer;
 pub use options::{
-    BasicConsumeOptions, BasicPublishOptions, ExchangeDeclareOptions, IfUnused, Multiple, NoAck,
-    QosScope, QueueDeclareOptions, QueueDeleteOptions, Requeue,
+    BasicConsumeOptions, BasicPublishOptions, ExchangeDeclareOptions, IfUnused, NoAck, QosScope,
+    QueueDeclareOptions, QueueDeleteOptions,
 };
 pub use publisher::{PublishError, PublishResult, Publisher};
 

@@ -4,7 +4,7 @@ use std::task::{Context, Poll, ready};
 
 use springhare_amqp::{AmqpError, ErrorScope, ReplyCode};
 
-use crate::engine::broker_cell::BrokerCell;
+use crate::engine::broker_cell::{BrokerCell, shutdown};
 use crate::engine::publish::{Publish, Published, Publishing, ReturnedMessage};
 
 /// Publishes without a channel, so that one caller's fault closes nobody's.
@@ -117,7 +117,7 @@ impl Publisher {
     ) -> Poll<Result<tokio::task::coop::RestoreOnPending, PublishError>> {
         let budget = ready!(tokio::task::coop::poll_proceed(cx));
         if !self.broker.is_running() {
-            return Poll::Ready(Err(PublishError::Closed(crate::engine::broker_cell::shutdown())));
+            return Poll::Ready(Err(PublishError::Closed(shutdown())));
         }
         ready!(self.broker.virtual_host().memory().poll_room(cx.waker()));
         Poll::Ready(Ok(budget))
@@ -127,6 +127,6 @@ impl Publisher {
 fn result(published: Result<Published, AmqpError>) -> PublishResult {
     match published? {
         Published::Routed => Ok(()),
-        Published::Returned(message) => Err(PublishError::Unroutable(Box::new(message))),
+        Published::Returned(message) => Err(PublishError::Unroutable(message)),
     }
 }

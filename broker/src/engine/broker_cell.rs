@@ -74,8 +74,9 @@ impl BrokerCell {
     pub(crate) fn stop(&self) {
         let stopped = std::mem::replace(&mut *self.lock(), BrokerState::Stopped);
         let BrokerState::Running { connections } = stopped else { return };
+        let reason = shutdown();
         for connection in connections.into_values() {
-            connection.close(Some(shutdown()));
+            connection.close(Some(&reason));
         }
     }
 

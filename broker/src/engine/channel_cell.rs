@@ -50,10 +50,6 @@ impl ChannelCell {
         }
     }
 
-    pub(crate) fn id(&self) -> ChannelId {
-        self.id
-    }
-
     pub(crate) fn virtual_host(&self) -> &Arc<VirtualHost> {
         &self.virtual_host
     }
@@ -88,22 +84,22 @@ impl ChannelCell {
     /// Closes what the error closes: this channel, or its connection with all its channels.
     pub(crate) fn fail(&self, error: &AmqpError) {
         match error.scope() {
-            ErrorScope::Channel => self.close(Some(error.clone())),
+            ErrorScope::Channel => self.close(Some(error)),
             ErrorScope::Connection => match self.connection.upgrade() {
-                Some(connection) => connection.close(Some(error.clone())),
-                None => self.close(Some(error.clone())),
+                Some(connection) => connection.close(Some(error)),
+                None => self.close(Some(error)),
             },
         }
     }
 
     /// Closes the channel: its consumers end, and all that is unsettled goes back to its queue.
-    pub(crate) fn close(&self, reason: Option<AmqpError>) {
+    pub(crate) fn close(&self, reason: Option<&AmqpError>) {
         let (remains, mut outboxes) = {
             let mut state = self.lock();
-            let Some(remains) = state.channel.close(reason.clone()) else { return };
+            let Some(remains) = state.channel.close(reason.cloned()) else { return };
             (remains, std::mem::take(&mut state.outboxes))
         };
-        let end = reason.clone().map_or(ConsumerEnd::CancelledByUser, ConsumerEnd::Closed);
+        let end = reason.cloned().map_or(ConsumerEnd::CancelledByUser, ConsumerEnd::Closed);
         let ChannelRemains { consumers, unsettled } = remains;
         // Settled first, consumers still in place: what goes back must not be dealt to them.
         let mut ended = Vec::with_capacity(consumers.len());
@@ -118,7 +114,7 @@ impl ChannelCell {
         for (consumer, unread, settlement) in ended {
             self.virtual_host.end_consumer(&consumer.queue, consumer.id, unread, settlement);
         }
-        self.events.close();
+        self.events.close(reason.cloned());
         if let Some(connection) = self.connection.upgrade() {
             connection.forget_channel(self.id);
         }

@@ -84,7 +84,7 @@ impl ConnectionCell {
                      channel_max ({max})"
                 ),
             );
-            self.close(Some(error.clone()));
+            self.close(Some(&error));
             error
         })
     }
@@ -96,10 +96,10 @@ impl ConnectionCell {
     }
 
     /// Closes the connection: its channels first, then its exclusive queues.
-    pub(crate) fn close(&self, reason: Option<AmqpError>) {
+    pub(crate) fn close(&self, reason: Option<&AmqpError>) {
         let channels = {
             let mut state = self.lock();
-            let closed = ConnectionState::Closed { reason: reason.clone() };
+            let closed = ConnectionState::Closed { reason: reason.cloned() };
             match std::mem::replace(&mut *state, closed) {
                 ConnectionState::Open { channels } => channels,
                 already_closed @ ConnectionState::Closed { .. } => {
@@ -109,7 +109,7 @@ impl ConnectionCell {
             }
         };
         for channel in channels.into_values() {
-            channel.close(reason.clone());
+            channel.close(reason);
         }
         self.virtual_host.delete_exclusive_queues(self.id);
         if let Some(broker) = self.broker.upgrade() {

@@ -5,6 +5,7 @@ use springhare_amqp::{AmqpError, MethodId, ReplyCode};
 use tokio::sync::Notify;
 
 use super::publish::ReturnedMessage;
+use crate::model::settling::Multiple;
 
 /// What the broker tells a channel on its own account, in its order.
 #[derive(Debug, Clone, PartialEq)]
@@ -12,14 +13,27 @@ use super::publish::ReturnedMessage;
 pub enum ChannelEvent {
     /// A mandatory message reached no queue; its confirm comes after it.
     Returned(Box<ReturnedMessage>),
-    /// The broker has the message with this publish sequence number, and with `multiple` all
-    /// before it that were not confirmed yet.
+    /// What became of the message with this publish sequence number, and with
+    /// [`Multiple::UpTo`] of all before it that were not confirmed yet.
     Confirmed {
         /// The publish sequence number.
         delivery_tag: u64,
         /// Whether it stands for earlier ones too.
-        multiple: bool,
+        multiple: Multiple,
+        /// Whether the broker has it.
+        outcome: ConfirmOutcome,
     },
+    /// An error closed the channel or its connection; the last event.
+    Closed(AmqpError),
+}
+
+/// What a publisher confirm says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConfirmOutcome {
+    /// `basic.ack`: the broker has the message, in all queues that it was routed to.
+    Ack,
+    /// `basic.nack`: the broker could not take it.
+    Nack,
 }
 
 /// The events of a channel that its user has not read yet.
@@ -50,7 +64,7 @@ impl ChannelEvents {
     /// # Errors
     ///
     /// 406 when as many as are allowed wait already.
-    pub(crate) fn returned(&self, message: ReturnedMessage) -> Result<(), AmqpError> {
+    pub(crate) fn returned(&self, message: Box<ReturnedMessage>) -> Result<(), AmqpError> {
         let mut state = self.lock();
         if state.returned >= self.returned_max {
             let max = self.returned_max;
@@ -61,7 +75,7 @@ impl ChannelEvents {
             ));
         }
         state.returned += 1;
-        state.events.push_back(ChannelEvent::Returned(Box::new(message)));
+        state.events.push_back(ChannelEvent::Returned(message));
         drop(state);
         self.arrived.notify_waiters();
         Ok(())
@@ -70,20 +84,29 @@ impl ChannelEvents {
     /// The message with this sequence number is confirmed; they come in order.
     pub(crate) fn confirmed(&self, sequence: u64) {
         let mut state = self.lock();
-        if let Some(ChannelEvent::Confirmed { delivery_tag, multiple }) = state.events.back_mut() {
+        if let Some(ChannelEvent::Confirmed { delivery_tag, multiple, .. }) =
+            state.events.back_mut()
+        {
             *delivery_tag = sequence;
-            *multiple = true;
+            *multiple = Multiple::UpTo;
         } else {
-            let event = ChannelEvent::Confirmed { delivery_tag: sequence, multiple: false };
-            state.events.push_back(event);
+            state.events.push_back(ChannelEvent::Confirmed {
+                delivery_tag: sequence,
+                multiple: Multiple::One,
+                outcome: ConfirmOutcome::Ack,
+            });
         }
         drop(state);
         self.arrived.notify_waiters();
     }
 
     /// The channel is closed: what came before is still read.
-    pub(crate) fn close(&self) {
-        self.lock().closed = true;
+    pub(crate) fn close(&self, reason: Option<AmqpError>) {
+        {
+            let mut state = self.lock();
+            state.closed = true;
+            state.events.extend(reason.map(ChannelEvent::Closed));
+        }
         self.arrived.notify_waiters();
     }
 

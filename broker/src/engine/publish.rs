@@ -45,7 +45,7 @@ pub(crate) enum Published {
     /// In all queues that it was routed to, possibly none.
     Routed,
     /// Mandatory, and it reached no queue.
-    Returned(ReturnedMessage),
+    Returned(Box<ReturnedMessage>),
 }
 
 /// Publishes one message after the other on one snapshot of the topology.
@@ -87,7 +87,7 @@ impl<'v> Publishing<'v> {
         }
         if self.routes.is_empty() {
             return Ok(if publish.mandatory {
-                Published::Returned(unroutable(publish))
+                Published::Returned(Box::new(unroutable(publish)))
             } else {
                 Published::Routed
             });

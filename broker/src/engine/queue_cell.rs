@@ -128,14 +128,6 @@ impl QueueCell {
         }
     }
 
-    /// Deliveries that are not settled yet.
-    pub(crate) fn unsettled_count(&self) -> usize {
-        match &*self.lock() {
-            QueueState::Live { queue, .. } => queue.unsettled_count(),
-            QueueState::Deleted => 0,
-        }
-    }
-
     /// Puts messages at the end, in their order. `copies` is how many queues share each.
     pub(crate) fn enqueue(
         &self,

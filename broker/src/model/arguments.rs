@@ -129,11 +129,6 @@ impl QueueArguments {
         })
     }
 
-    /// All arguments as they were given.
-    pub(crate) fn table(&self) -> &FieldTable {
-        &self.table
-    }
-
     /// Checks that the arguments of another declaration are the same, as far as the queue's type
     /// knows them. They need not be valid: a wrong value is a different one.
     ///

@@ -14,6 +14,7 @@ pub(crate) mod message;
 pub(crate) mod outlet;
 pub(crate) mod queue;
 pub(crate) mod routes;
+pub(crate) mod settling;
 pub(crate) mod small_map;
 pub(crate) mod topology;
 mod unsettled;

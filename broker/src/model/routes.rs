@@ -19,11 +19,6 @@ impl<Q> Default for Routes<Q> {
 }
 
 impl<Q> Routes<Q> {
-    /// Routes of no message yet.
-    pub(crate) fn new() -> Self {
-        Self::default()
-    }
-
     /// Whether the message reaches no queue.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -115,6 +115,7 @@ impl<Q: QueueHandle> Topology<Q> {
     }
 
     /// All exchanges, in no particular order.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the management API will list them"))]
     pub(crate) fn exchanges(&self) -> impl Iterator<Item = &ExchangeDefinition> {
         self.exchanges.values().map(|exchange| exchange.definition())
     }
@@ -126,6 +127,7 @@ impl<Q: QueueHandle> Topology<Q> {
 
     /// All bindings, in no particular order; not those to the default exchange, which every
     /// queue has by its name alone.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the management API will list them"))]
     pub(crate) fn bindings(&self) -> impl Iterator<Item = &Binding> {
         let outbound = self.exchanges.values().map(|exchange| exchange.outbound());
         outbound.flat_map(|bindings| bindings.iter().map(|(binding, ())| binding.as_ref()))

@@ -32,6 +32,7 @@ struct Place {
 const COMPACT_MIN_PLACES: usize = 64;
 
 impl Unsettled {
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.live
     }

@@ -3,9 +3,7 @@
 use springhare_amqp::{AmqpError, Message, MethodId};
 
 use super::Channel;
-use crate::embedded::options::{
-    BasicConsumeOptions, BasicPublishOptions, Multiple, NoAck, QosScope, Requeue,
-};
+use crate::embedded::options::{BasicConsumeOptions, BasicPublishOptions, NoAck, QosScope};
 use crate::embedded::{Consumer, name};
 use crate::engine::consume::ConsumeRequest;
 use crate::engine::publish::Publish;
@@ -13,6 +11,7 @@ use crate::engine::queue_cell::ConsumerAccess;
 use crate::model::channel::Tags;
 use crate::model::delivery::GetOk;
 use crate::model::queue::{Returned, SettlementMode};
+use crate::model::settling::{Multiple, Requeue};
 
 impl Channel {
     /// `basic.qos`: how many unsettled deliveries there may be; 0 is no limit.

@@ -5,8 +5,7 @@ mod queues;
 
 use std::sync::{Arc, Weak};
 
-use springhare_amqp::FieldTable;
-use springhare_amqp::{AmqpError, FieldValue, MethodId, ShortString};
+use springhare_amqp::{AmqpError, FieldTable, FieldValue, MethodId, ShortString};
 
 use crate::clock::Clock;
 use crate::config::BrokerConfig;

@@ -36,7 +36,7 @@ fn arguments_are_read_into_types() {
     assert_eq!(read.dead_letter_routing_key.as_deref(), Some("dead"));
     assert_eq!(read.max_priority, Some(255));
     assert_eq!(read.active_consumers, ActiveConsumers::Single);
-    assert_eq!(read.table().len(), 10);
+    assert_eq!(read.table.len(), 10);
     assert_eq!(parse(&[]).unwrap(), QueueArguments::default());
 }
 

@@ -112,10 +112,6 @@ impl<Q: Clone> Channel<Q> {
         }
     }
 
-    pub(crate) fn unsettled_count(&self) -> usize {
-        self.unsettled.len()
-    }
-
     // --- Queue names
 
     /// Remembers the queue that an empty name stands for.

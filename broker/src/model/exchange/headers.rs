@@ -5,6 +5,8 @@
 //! argument without a value wants the header whatever its value is. No wanted header at all is
 //! matched by `all` and never by `any`. The routing key means nothing.
 
+use std::sync::Arc;
+
 use springhare_amqp::{FieldTable, FieldValue, ShortString};
 
 use super::Found;
@@ -29,7 +31,7 @@ struct Group<Q> {
 struct Wanted {
     how_many: HowMany,
     /// Names, with the values that they must have, if any.
-    headers: std::sync::Arc<[(ShortString, Option<FieldValue>)]>,
+    headers: Arc<[(ShortString, Option<FieldValue>)]>,
 }
 
 #[derive(Debug, Clone, Copy)]

@@ -47,6 +47,7 @@ impl Queue {
     }
 
     /// Deliveries that are not settled yet.
+    #[cfg(test)]
     pub(crate) fn unsettled_count(&self) -> usize {
         self.unsettled
     }

@@ -169,7 +169,7 @@ fn a_purge_leaves_what_is_out() {
 }
 
 /// What the property test may do.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 enum Step {
     Publish,
     Get,

@@ -53,7 +53,7 @@ fn with_queues(count: u64) -> Map {
 }
 
 fn routed(topology: &Map, exchange: &str, key: &str) -> Vec<u64> {
-    let mut routes = Routes::new();
+    let mut routes = Routes::default();
     topology.route(exchange, key, None, &mut routes).unwrap();
     let mut queues: Vec<u64> = routes.queues().iter().map(|queue| queue.0).collect();
     queues.sort_unstable();
@@ -95,7 +95,7 @@ fn the_default_exchange_routes_by_queue_name() {
 #[test]
 fn an_unknown_exchange_is_an_error_and_no_routes() {
     let topology = with_queues(1);
-    let mut routes = Routes::new();
+    let mut routes = Routes::default();
     topology.route("", "q0", None, &mut routes).unwrap();
     assert_eq!(topology.route("nope", "q0", None, &mut routes), Err(UnknownExchange));
     assert!(routes.is_empty());
@@ -134,7 +134,7 @@ fn a_headers_exchange_routes_by_headers() {
         let binding = Binding::new(name("amq.headers"), destination, name("k"), arguments);
         assert_eq!(topology.bind(binding), Ok(Added::New));
     }
-    let mut routes = Routes::new();
+    let mut routes = Routes::default();
     for (headers, expected) in
         [(Some(headers(1)), &[0, 1][..]), (Some(headers(2)), &[1]), (None, &[1])]
     {

@@ -1,8 +1,8 @@
 use proptest::prelude::*;
+use springhare_amqp::FieldTable;
 
 use super::*;
 use crate::model::binding::Destination;
-use springhare_amqp::FieldTable;
 
 type Trie = Topic<usize>;
 

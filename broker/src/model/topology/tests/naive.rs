@@ -259,7 +259,7 @@ fn all_routes(topology: &Map) -> Vec<Route> {
     for exchange in 0..4 {
         for key in KEYS.into_iter().chain(["b", "a.b.b", "x.b"]) {
             for headers in [None, Some(0), Some(1)] {
-                let mut routes = Routes::new();
+                let mut routes = Routes::default();
                 let table = headers.map(header);
                 let name = exchange_name(exchange);
                 if topology.route(&name, key, table.as_ref(), &mut routes).is_ok() {
