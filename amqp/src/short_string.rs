@@ -37,7 +37,7 @@ impl ShortString {
     /// The longest short string, in bytes.
     pub const MAX_BYTES: usize = 255;
     /// The empty short string: the name of the default exchange.
-    pub const EMPTY: Self = Self(SmolStr::new_inline(""));
+    pub const EMPTY: Self = Self(SmolStr::new_static(""));
 
     /// Takes `text` as a short string.
     ///
@@ -66,14 +66,15 @@ impl ShortString {
         Self(SmolStr::new(text.get(..end).unwrap_or_default()))
     }
 
-    /// A constant of at most 23 bytes.
+    /// A constant.
     ///
     /// # Panics
     ///
-    /// When `text` is longer than 23 bytes (at compile time, in a constant).
+    /// When `text` is longer than [`Self::MAX_BYTES`] (at compile time, in a constant).
     #[must_use]
     pub const fn from_static(text: &'static str) -> Self {
-        Self(SmolStr::new_inline(text))
+        assert!(text.len() <= Self::MAX_BYTES, "a short string holds at most 255 bytes");
+        Self(SmolStr::new_static(text))
     }
 
     /// The text.

@@ -1,1 +1,162 @@
-//! Under construction.
+//! `#[rabbit_listener]`: the macro behind springhare's annotated handlers.
+//!
+//! Use it through the `springhare` crate, which re-exports it beside the types it speaks of.
+//!
+//! # Layout
+//!
+//! One corridor, read from top to bottom:
+//!
+//! ```text
+//! grammar → attr (value, arguments, keys)      what the attribute says, key by key
+//! signature (parameter, types)                 what the function looks like
+//! check (binding, names, function)             the rules, all mistakes at once
+//! listener                                     the model, valid by construction
+//! expand (record, paths)                       the model in tokens; total
+//! ```
+//!
+//! `diagnostics` runs beside it. Deliberately out: everything that happens at run time. The
+//! expansion is a constant record and one thin shim; names are resolved and the topology is
+//! checked by the runtime, where it can be tested as ordinary code.
+
+mod diagnostics;
+mod paths;
+
+mod grammar;
+mod keys;
+mod value;
+
+mod arguments;
+mod attr;
+
+mod parameter;
+mod signature;
+mod types;
+
+mod check;
+mod listener;
+
+mod expand;
+mod record;
+
+#[cfg(test)]
+mod tests;
+
+use proc_macro2::{Span, TokenStream};
+use syn::Meta;
+use syn::spanned::Spanned as _;
+
+use crate::attr::ListenerArgs;
+use crate::diagnostics::Errors;
+use crate::listener::Listener;
+use crate::signature::ListenerFn;
+
+/// Makes a function a listener: it is called with each message of a queue.
+///
+/// ```ignore
+/// use springhare::prelude::*;
+///
+/// #[rabbit_listener(queue = "boot_worker", ack = "manual", prefetch = 1)]
+/// async fn fulfil(Json(order): Json<Order>, channel: Channel, tag: DeliveryTag) -> ListenerResult {
+///     ship(&order).await?; // an error: the message is retried, then dead-lettered
+///     channel.ack(tag).await?; // sign for it only once the work is done
+///     Ok(())
+/// }
+///
+/// #[rabbit_listener(queue = "errors", exchange = "logs", kind = "topic", key = "*.error")]
+/// async fn on_error(Text(line): Text, key: RoutingKey) {
+///     println!("{key}: {line}");
+/// }
+/// ```
+///
+/// The function itself stays as it is, so that a test can call it. When the application starts,
+/// queue, exchange and binding are declared as the attribute says, and a consumer is started.
+///
+/// # Keys
+///
+/// | key | value | meaning; default |
+/// |---|---|---|
+/// | `id` | `".."` | the name under which the listener is found; `module::function` |
+/// | `queue` | `".."` | the queue to consume; without it an anonymous one of this listener's own, exclusive and deleted at its end |
+/// | `queues` | `["..", ".."]` | several queues |
+/// | `exchange` | `".."` | the exchange to bind the queue to; none |
+/// | `kind` | `"direct"`, `"fanout"`, `"topic"`, `"headers"` | the exchange's kind |
+/// | `key` | `".."` | the binding's routing key; in a topic `*` stands for one word, `#` for any number |
+/// | `keys` | `["..", ".."]` | several keys, one binding each |
+/// | `binding_arguments` | `("x-match" = "all", "level" = 3)` | the binding's arguments; a name alone asks that the header is there |
+/// | `arguments` | `("x-message-ttl" = 10_000, ..)` | the queue's arguments |
+/// | `durable` | `true`, `false` | whether the queue survives a restart of the broker; `true` for a named one |
+/// | `exclusive` | `true`, `false` | whether this listener alone uses the queue, and so with one consumer; `true` for an anonymous one |
+/// | `auto_delete` | `true`, `false` | whether the queue goes with its last consumer; `true` for an anonymous one |
+/// | `ack` | `"auto"`, `"manual"`, `"none"` | who signs for a message: the framework after the function, the function, nobody; `"auto"` |
+/// | `prefetch` | `0` to `65535` | how many messages may wait unsigned at each consumer, 0 for no limit; 250 |
+/// | `concurrency` | `4`, `"2-8"` | how many consumers; 1 |
+/// | `priority` | a whole number | the consumer's priority: a higher one is served first |
+/// | `auto_startup` | `true`, `false` | whether the listener starts with the application; `true` |
+/// | `group` | `".."` | a name to start and stop several listeners by |
+/// | `requeue_rejected` | `true`, `false` | whether a failed message goes back to its queue |
+/// | `blocking` | alone | the function is not async and runs on a thread for blocking work |
+/// | `crate` | a path | where the runtime is found; `::springhare` |
+///
+/// A string may be a literal or the path of a constant. A literal may hold `${name}` or
+/// `${name:default}`, resolved from the settings when the application starts.
+///
+/// # Arguments
+///
+/// Each argument is made of the delivery by its type: `Json<T>`, `Text`, `Bytes`, `Message`,
+/// `Headers`, `Channel`, `DeliveryTag`, `RoutingKey`, `State<T>` and more, or a type of yours that
+/// implements `FromDelivery`. `#[payload] order: Order` takes the body converted by its content
+/// type, `#[header("x-id", default = 0)] id: i32` one header.
+///
+/// # Several attributes
+///
+/// The attribute may stand more than once on a function: each is a listener of its own. Ids of
+/// the second and third get `#2` and `#3`.
+#[proc_macro_attribute]
+pub fn rabbit_listener(
+    attr: proc_macro::TokenStream,
+    item: proc_macro::TokenStream,
+) -> proc_macro::TokenStream {
+    listener(attr.into(), item.into()).into()
+}
+
+/// The pipeline.
+fn listener(attr: TokenStream, item: TokenStream) -> TokenStream {
+    let mut errors = Errors::new();
+    let function = match ListenerFn::parse(item.clone(), &mut errors) {
+        Ok(function) => function,
+        Err(error) => {
+            errors.push(error);
+            let mistakes = errors.finish().err().map(|error| error.to_compile_error());
+            return mistakes.into_iter().chain([item]).collect();
+        }
+    };
+    let attributes = parse_attributes(attr, &function, &mut errors);
+    check::check(&attributes, &function, &mut errors);
+    let paths = listener::paths(&attributes);
+    match errors.finish() {
+        Ok(()) => expand::expand(&Listener::new(function, attributes)),
+        Err(mistakes) => expand::fallback(&function, &paths, &mistakes),
+    }
+}
+
+/// The outermost attribute, whose tokens the compiler hands over, and those below it.
+fn parse_attributes(
+    outermost: TokenStream,
+    function: &ListenerFn,
+    errors: &mut Errors,
+) -> Vec<ListenerArgs> {
+    let first = ListenerArgs::parse(Span::call_site(), outermost, errors);
+    let mut attributes = vec![first];
+    for attr in &function.stacked {
+        let tokens = match &attr.meta {
+            Meta::List(list) => list.tokens.clone(),
+            Meta::Path(_) => TokenStream::new(),
+            Meta::NameValue(pair) => {
+                errors.add(pair, "expected a list", "write `#[rabbit_listener(queue = \"..\")]`");
+                continue;
+            }
+        };
+        attributes.push(ListenerArgs::parse(attr.path().span(), tokens, errors));
+    }
+    attributes
+}

@@ -1,1 +1,96 @@
-//! Under construction.
+//! Spring AMQP's programming model for Rust, with a RabbitMQ-compatible broker in the box.
+//!
+//! Annotate a function, run the program: the queues, exchanges and bindings exist, the messages
+//! arrive.
+//!
+//! ```standalone_crate
+//! use serde::{Deserialize, Serialize};
+//! use springhare::prelude::*;
+//!
+//! #[derive(Debug, Serialize, Deserialize)]
+//! struct Order {
+//!     id: u64,
+//!     item: String,
+//! }
+//!
+//! #[rabbit_listener(queue = "boot_hello")]
+//! async fn fulfil(Json(order): Json<Order>, done: State<tokio::sync::mpsc::Sender<u64>>) -> ListenerResult {
+//!     done.send(order.id).await?;
+//!     Ok(())
+//! }
+//!
+//! #[tokio::main(flavor = "current_thread")]
+//! async fn main() -> springhare::Result<()> {
+//!     let (done, mut fulfilled) = tokio::sync::mpsc::channel(1);
+//!     let app = Springhare::builder().manage(done).start().await?;
+//!     let rabbit = app.rabbit_template();
+//!     rabbit.convert_and_send("boot_hello", &Order { id: 1, item: "tea".into() }).await?;
+//!     assert_eq!(fulfilled.recv().await, Some(1));
+//!     app.stop().await
+//! }
+//! ```
+//!
+//! # Layout
+//!
+//! [`connection`] is the link to a broker, [`Channel`] what is done over it by hand. [`convert`]
+//! turns values into bodies and back, [`extract`] takes a handler's arguments out of a delivery.
+//! `template` sends, `listener` receives, `declare` and `graph` are what an application declares
+//! and how that is checked. [`Springhare`] is all of it, started.
+//!
+//! Deliberately out: the broker itself (`springhare-broker`) and AMQP's types
+//! (`springhare-amqp`), of which this crate shows what its own functions take.
+
+pub mod connection;
+pub mod convert;
+pub mod extract;
+pub mod test;
+
+mod app;
+mod channel;
+mod declare;
+mod error;
+mod graph;
+mod listener;
+mod macros;
+mod state;
+mod template;
+
+#[doc(hidden)]
+#[path = "private.rs"]
+pub mod __private;
+
+/// AMQP's own types.
+pub use springhare_amqp as amqp;
+/// The broker in the box.
+pub use springhare_broker as broker;
+
+pub use bytes::Bytes;
+pub use springhare_amqp::Message;
+pub use springhare_broker::{Multiple, Requeue};
+pub use springhare_macros::rabbit_listener;
+
+pub use app::{STOP_DEADLINE, Springhare, SpringhareBuilder, UnknownListener};
+pub use channel::{Channel, Consumer, DeliveryTag, SettleError};
+pub use declare::{Binding, BindingTo, Declaration, Exchange, Queue};
+pub use error::{Error, Fault, NotConfirmed, Place, Result, StartError};
+pub use extract::{
+    ConsumerTag, CorrelationId, DeliveryCount, ExchangeName, FromDelivery, Headers, Json, MessageId,
+    Payload, Properties, QueueName, Redelivered, ReplyTo, RoutingKey, State, Text,
+};
+pub use listener::context::DeliveryContext;
+pub use listener::endpoint::AcknowledgeMode;
+pub use listener::outcome::{Disposition, IntoOutcome, ListenerError, ListenerResult, Outcome};
+pub use state::{DuplicateState, Requirements};
+pub use template::{
+    ConvertAndSend, IntoPublish, IntoRoute, RabbitTemplate, Route, SendAllError, Sending,
+};
+
+/// What a program with listeners uses: `use springhare::prelude::*;`.
+pub mod prelude {
+    pub use crate::{
+        Binding, Bytes, Channel, ConsumerTag, CorrelationId, DeliveryCount, DeliveryTag, Exchange,
+        ExchangeName, Headers, Json, ListenerError, ListenerResult, Message, MessageId, Outcome,
+        Properties, Queue, QueueName, RabbitTemplate, Redelivered, ReplyTo, Requeue, RoutingKey,
+        Springhare, State, Text, listeners, rabbit_listener,
+    };
+}

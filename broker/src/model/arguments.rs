@@ -129,6 +129,21 @@ impl QueueArguments {
         })
     }
 
+    /// The arguments that are checked and compared but change nothing yet.
+    pub(crate) fn without_effect(&self) -> impl Iterator<Item = &'static str> {
+        const NOT_BUILT: [&str; 8] = [
+            "x-message-ttl",
+            "x-expires",
+            "x-max-length",
+            "x-max-length-bytes",
+            "x-overflow",
+            "x-max-priority",
+            "x-single-active-consumer",
+            "x-delivery-limit",
+        ];
+        NOT_BUILT.into_iter().filter(|name| self.table.contains(name))
+    }
+
     /// Checks that the arguments of another declaration are the same, as far as the queue's type
     /// knows them. They need not be valid: a wrong value is a different one.
     ///

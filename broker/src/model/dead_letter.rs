@@ -58,8 +58,7 @@ pub(crate) fn dead_letter(
         };
         set(headers, "x-first-death-reason", death.reason.as_str());
         set(headers, "x-first-death-queue", death.queue);
-        // Longer than a constant short string may be.
-        headers.set(ShortString::truncated("x-first-death-exchange"), dead.exchange.as_str());
+        set(headers, "x-first-death-exchange", &dead.exchange);
     }
     PublishedMessage {
         exchange: route.exchange.clone(),

@@ -260,5 +260,8 @@ fn define(
         let explanation = format_args!("queue type 'stream' for {queue}");
         return Err(AmqpError::new(ReplyCode::NotImplemented, METHOD, explanation));
     }
+    for argument in definition.arguments.without_effect() {
+        tracing::warn!(queue = %name, argument, "this argument has no effect yet");
+    }
     Ok(definition)
 }

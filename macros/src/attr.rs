@@ -1,0 +1,157 @@
+//! One `#[rabbit_listener(..)]`: every key with its value and its place.
+//!
+//! Here a key is judged alone: whether it exists, is given once, and has a value of the right
+//! kind. What keys mean together is for [`check`](crate::check).
+
+use proc_macro2::{Span, TokenStream};
+use syn::Ident;
+
+use crate::arguments::{Argument, arguments};
+use crate::diagnostics::Errors;
+use crate::grammar::{self, Entry, EntryValue};
+use crate::keys;
+use crate::value::{self, Concurrency, Text};
+
+/// A value together with the key it was given under.
+#[derive(Debug, Clone)]
+pub(crate) struct Given<T> {
+    pub(crate) key: Ident,
+    pub(crate) value: T,
+}
+
+/// The keys of one attribute.
+#[derive(Debug)]
+pub(crate) struct ListenerArgs {
+    /// The attribute itself, for mistakes that no key holds.
+    pub(crate) place: Span,
+    /// Whether every entry was understood: only then is the absence of a key a fact.
+    pub(crate) complete: bool,
+    pub(crate) id: Option<Given<Text>>,
+    pub(crate) queue: QueueArgs,
+    pub(crate) binding: BindingArgs,
+    pub(crate) consumer: ConsumerArgs,
+    pub(crate) blocking: Option<Given<bool>>,
+    pub(crate) root: Option<Given<syn::Path>>,
+}
+
+/// What describes the queue.
+#[derive(Debug, Default)]
+pub(crate) struct QueueArgs {
+    pub(crate) queue: Option<Given<Text>>,
+    pub(crate) queues: Option<Given<Vec<Text>>>,
+    pub(crate) durable: Option<Given<bool>>,
+    pub(crate) exclusive: Option<Given<bool>>,
+    pub(crate) auto_delete: Option<Given<bool>>,
+    pub(crate) arguments: Option<Given<Vec<Argument>>>,
+}
+
+/// What binds it to an exchange.
+#[derive(Debug, Default)]
+pub(crate) struct BindingArgs {
+    pub(crate) exchange: Option<Given<Text>>,
+    pub(crate) kind: Option<Given<Text>>,
+    pub(crate) key: Option<Given<Text>>,
+    pub(crate) keys: Option<Given<Vec<Text>>>,
+    pub(crate) arguments: Option<Given<Vec<Argument>>>,
+}
+
+/// How it is consumed.
+#[derive(Debug, Default)]
+pub(crate) struct ConsumerArgs {
+    pub(crate) ack: Option<Given<&'static str>>,
+    pub(crate) prefetch: Option<Given<u16>>,
+    pub(crate) concurrency: Option<Given<Concurrency>>,
+    pub(crate) priority: Option<Given<i32>>,
+    pub(crate) auto_startup: Option<Given<bool>>,
+    pub(crate) group: Option<Given<Text>>,
+    pub(crate) requeue_rejected: Option<Given<bool>>,
+}
+
+/// The values of `ack`.
+const ACKNOWLEDGE_MODES: &[&str] = &["auto", "manual", "none"];
+
+impl ListenerArgs {
+    /// Parses what stands between the attribute's parentheses; `place` is the attribute.
+    pub(crate) fn parse(place: Span, tokens: TokenStream, errors: &mut Errors) -> Self {
+        let mut args = Self {
+            place,
+            complete: true,
+            id: None,
+            queue: QueueArgs::default(),
+            binding: BindingArgs::default(),
+            consumer: ConsumerArgs::default(),
+            blocking: None,
+            root: None,
+        };
+        let before = errors.count();
+        for entry in grammar::entries(tokens, errors) {
+            args.take(&entry, errors);
+        }
+        args.complete = errors.count() == before;
+        args
+    }
+
+    fn take(&mut self, entry: &Entry, errors: &mut Errors) {
+        let Self { id, queue, binding, consumer, blocking, root, .. } = self;
+        match entry.name().as_str() {
+            "id" => set(id, entry, value::text, errors),
+            "queue" => set(&mut queue.queue, entry, value::text, errors),
+            "queues" => set(&mut queue.queues, entry, value::texts, errors),
+            "durable" => set(&mut queue.durable, entry, value::flag, errors),
+            "exclusive" => set(&mut queue.exclusive, entry, value::flag, errors),
+            "auto_delete" => set(&mut queue.auto_delete, entry, value::flag, errors),
+            "arguments" => set(&mut queue.arguments, entry, arguments, errors),
+            "exchange" => set(&mut binding.exchange, entry, value::text, errors),
+            "kind" => set(&mut binding.kind, entry, value::text, errors),
+            "key" => set(&mut binding.key, entry, value::text, errors),
+            "keys" => set(&mut binding.keys, entry, value::texts, errors),
+            "binding_arguments" => set(&mut binding.arguments, entry, arguments, errors),
+            "ack" => set(&mut consumer.ack, entry, ack, errors),
+            "prefetch" => set(&mut consumer.prefetch, entry, prefetch, errors),
+            "concurrency" => set(&mut consumer.concurrency, entry, value::concurrency, errors),
+            "priority" => set(&mut consumer.priority, entry, priority, errors),
+            "auto_startup" => set(&mut consumer.auto_startup, entry, value::flag, errors),
+            "group" => set(&mut consumer.group, entry, value::text, errors),
+            "requeue_rejected" => set(&mut consumer.requeue_rejected, entry, value::flag, errors),
+            "blocking" => set(blocking, entry, switch, errors),
+            "crate" => set(root, entry, value::path, errors),
+            unknown => {
+                errors.add(&entry.key, format!("unknown key `{unknown}`"), keys::remedy(unknown));
+            }
+        }
+    }
+}
+
+fn set<T>(
+    slot: &mut Option<Given<T>>,
+    entry: &Entry,
+    parse: fn(&Entry, &mut Errors) -> Option<T>,
+    errors: &mut Errors,
+) {
+    if slot.is_some() {
+        errors.add(&entry.key, format!("`{}` is given twice", entry.name()), "keep one of them");
+        return;
+    }
+    let value = parse(entry, errors);
+    *slot = value.map(|value| Given { key: entry.key.clone(), value });
+}
+
+fn ack(entry: &Entry, errors: &mut Errors) -> Option<&'static str> {
+    value::word(entry, ACKNOWLEDGE_MODES, errors)
+}
+
+fn prefetch(entry: &Entry, errors: &mut Errors) -> Option<u16> {
+    value::number(entry, "0 to 65535", errors)
+}
+
+fn priority(entry: &Entry, errors: &mut Errors) -> Option<i32> {
+    value::number(entry, "-2147483648 to 2147483647", errors)
+}
+
+/// `blocking` alone, or `blocking = true`.
+fn switch(entry: &Entry, errors: &mut Errors) -> Option<bool> {
+    match entry.value {
+        EntryValue::Missing => Some(true),
+        _ => value::flag(entry, errors),
+    }
+}

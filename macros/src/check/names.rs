@@ -1,0 +1,128 @@
+//! Names and keys one by one: their length, their prefix, their placeholders, their words.
+
+use crate::arguments::NAME_BYTES_MAX;
+use crate::diagnostics::Errors;
+use crate::value::Text;
+
+/// The broker's own exchanges that anybody may bind to, with their kinds.
+const PREDECLARED: &[(&str, &str)] = &[
+    ("amq.direct", "direct"),
+    ("amq.fanout", "fanout"),
+    ("amq.topic", "topic"),
+    ("amq.headers", "headers"),
+    ("amq.match", "headers"),
+    ("amq.rabbitmq.trace", "topic"),
+];
+
+/// The kind of a predeclared exchange.
+pub(crate) fn predeclared_kind(exchange: &str) -> Option<&'static str> {
+    PREDECLARED.iter().find(|(name, _)| *name == exchange).map(|(_, kind)| *kind)
+}
+
+pub(crate) fn queue(name: &Text, errors: &mut Errors) {
+    placeholders(name, errors);
+    let Some(text) = name.known() else { return };
+    length(name, text, "queue name", errors);
+    if text.is_empty() {
+        let help = "leave `queue` out and bind an anonymous queue to an `exchange`";
+        errors.add(name, "the queue's name is empty", help);
+    }
+    if text.starts_with("amq.") {
+        errors.add(
+            name,
+            "queue names starting with `amq.` belong to the broker",
+            "choose another name, or leave `queue` out for one that the broker names",
+        );
+    }
+}
+
+pub(crate) fn exchange(name: &Text, errors: &mut Errors) {
+    placeholders(name, errors);
+    let Some(text) = name.known() else { return };
+    length(name, text, "exchange name", errors);
+    if text.is_empty() {
+        errors.add(
+            name,
+            "nothing can be bound to the default exchange",
+            "remove `exchange`: every queue is reached through it by its own name",
+        );
+    }
+    if text.starts_with("amq.") && predeclared_kind(text).is_none() {
+        errors.add(
+            name,
+            "exchange names starting with `amq.` belong to the broker, and this is none of its own",
+            "choose another name, or one of amq.direct, amq.fanout, amq.topic, amq.headers, \
+             amq.match",
+        );
+    }
+}
+
+/// A key of a binding to an exchange of that kind, if the kind is known.
+pub(crate) fn key(key: &Text, kind: Option<&str>, errors: &mut Errors) {
+    placeholders(key, errors);
+    let Some(text) = key.known() else { return };
+    length(key, text, "key", errors);
+    match kind {
+        Some("direct") => direct_key(key, text, errors),
+        Some("topic") => topic_key(key, text, errors),
+        Some(kind @ ("fanout" | "headers")) if !text.is_empty() => {
+            let help = match kind {
+                "fanout" => "remove the key, or write `kind = \"direct\"` or \"topic\"",
+                _ => "match by `binding_arguments(\"x-match\" = \"all\", \"level\" = 3)`",
+            };
+            errors.add(key, format!("a {kind} exchange does not look at keys"), help);
+        }
+        _ => {}
+    }
+}
+
+fn direct_key(key: &Text, text: &str, errors: &mut Errors) {
+    if let Some(wildcard) = text.split('.').find(|word| matches!(*word, "*" | "#")) {
+        errors.add(
+            key,
+            format!(
+                "a direct exchange compares keys letter by letter: `{wildcard}` stands for itself"
+            ),
+            "write `kind = \"topic\"` for patterns",
+        );
+    }
+}
+
+fn topic_key(key: &Text, text: &str, errors: &mut Errors) {
+    let inside = |word: &&str| word.len() > 1 && word.contains(['*', '#']);
+    if let Some(word) = text.split('.').find(inside) {
+        errors.add(
+            key,
+            format!("`*` and `#` stand for whole words: in `{word}` they stand for themselves"),
+            "words are separated by dots: `*.error` is one word and \"error\", `kern.#` is \"kern\" \
+             and any number of words",
+        );
+    }
+}
+
+fn length(at: &Text, text: &str, what: &str, errors: &mut Errors) {
+    if text.len() > NAME_BYTES_MAX {
+        let what = format!("the {what} is {} bytes long", text.len());
+        errors.add(at, what, format!("shorten it: AMQP allows {NAME_BYTES_MAX}"));
+    }
+}
+
+/// Whether every `${` has a name and its `}`.
+pub(crate) fn placeholders(text: &Text, errors: &mut Errors) {
+    let Some(mut rest) = text.written() else { return };
+    while let Some((_, behind)) = rest.split_once("${") {
+        let Some((placeholder, after)) = behind.split_once('}') else {
+            errors.add(
+                text,
+                "the placeholder does not end",
+                "write `${name}` or `${name:default}`",
+            );
+            return;
+        };
+        let name = placeholder.split(':').next().unwrap_or_default();
+        if name.trim().is_empty() {
+            errors.add(text, "the placeholder has no name", "write `${name}` or `${name:default}`");
+        }
+        rest = after;
+    }
+}

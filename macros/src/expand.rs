@@ -1,0 +1,267 @@
+//! The model in tokens. Total: whatever can be wrong was found before.
+//!
+//! Three things stand beside the untouched function: a hidden type of its name, by which
+//! `listeners![..]` finds it; one shim that makes the arguments of a delivery; and one constant
+//! record for each attribute, submitted to the registry. All behaviour lives in the runtime.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens as _, format_ident, quote, quote_spanned};
+use syn::spanned::Spanned as _;
+use syn::{ReturnType, Type};
+
+use crate::listener::{Endpoint, Listener, Thread};
+use crate::parameter::Source;
+use crate::paths::Paths;
+use crate::record;
+use crate::signature::{ListenerFn, Param};
+use crate::types;
+
+/// The whole expansion.
+pub(crate) fn expand(listener: &Listener) -> TokenStream {
+    let Listener { function, endpoints, paths, .. } = listener;
+    let Paths { listener_item, rabbit_listener_endpoint, registration, submit, .. } = paths;
+    let conditions = function.conditions();
+    let marker = marker(function);
+    let marker_name = marker_name(function);
+    let require = require(listener);
+    let invoke = invoke(listener);
+    let numbered = (1..).zip(endpoints);
+    let (names, records): (Vec<_>, Vec<_>) =
+        numbered.map(|(ordinal, endpoint)| record(listener, ordinal, endpoint)).unzip();
+    quote! {
+        #function
+        #marker
+        #(#conditions)*
+        const _: () = {
+            #require
+            #invoke
+            #(#records)*
+            impl #listener_item for #marker_name {
+                const ENDPOINTS: &'static [&'static #rabbit_listener_endpoint] = &[#(&#names),*];
+            }
+            #(#submit! { #registration(&#names) })*
+        };
+    }
+}
+
+/// After mistakes: the function and its hidden type, so that nothing else seems to be missing.
+pub(crate) fn fallback(function: &ListenerFn, paths: &Paths, mistakes: &syn::Error) -> TokenStream {
+    let mistakes = mistakes.to_compile_error();
+    if function.sig.receiver().is_some() {
+        // Inside an `impl` no item may stand beside it.
+        return quote!(#mistakes #function);
+    }
+    let Paths { listener_item, rabbit_listener_endpoint, .. } = paths;
+    let conditions = function.conditions();
+    let marker = marker(function);
+    let marker_name = marker_name(function);
+    quote! {
+        #mistakes
+        #[allow(dead_code)]
+        #function
+        #marker
+        #(#conditions)*
+        impl #listener_item for #marker_name {
+            const ENDPOINTS: &'static [&'static #rabbit_listener_endpoint] = &[];
+        }
+    }
+}
+
+/// The hidden type that bears the function's name among the types.
+fn marker(function: &ListenerFn) -> TokenStream {
+    let conditions = function.conditions();
+    let vis = &function.vis;
+    let name = marker_name(function);
+    quote! {
+        #(#conditions)*
+        #[doc(hidden)]
+        #vis enum #name {}
+    }
+}
+
+fn marker_name(function: &ListenerFn) -> Ident {
+    let mut name = function.ident().clone();
+    name.set_span(Span::call_site().located_at(name.span()));
+    name
+}
+
+/// Generated tokens that are shown at `place`. Being the macro's, they are not for lints to judge.
+fn at(place: Span) -> Span {
+    Span::mixed_site().located_at(place)
+}
+
+/// Lets each argument say what it needs of the application.
+fn require(listener: &Listener) -> TokenStream {
+    let Listener { function, paths, .. } = listener;
+    let Paths { requirements, from_delivery, .. } = paths;
+    let argument = quote_spanned!(Span::mixed_site()=> __requirements);
+    let calls = function.params.iter().filter_map(|param| {
+        let extractor = extractor(param, listener)?;
+        Some(call(&extractor, from_delivery, "require", &argument))
+    });
+    quote_spanned! {Span::mixed_site()=>
+        fn __require(__requirements: &mut #requirements) {
+            #(#calls;)*
+        }
+    }
+}
+
+/// The extractor an argument is made by; a header has none of its own.
+fn extractor(param: &Param, listener: &Listener) -> Option<TokenStream> {
+    let ty = generated_type(&param.ty, listener).into_token_stream();
+    match &param.source {
+        Source::Extractor => Some(ty),
+        Source::Payload => {
+            let (first, last) = ends(&ty);
+            let payload = starting_at(first, &listener.paths.payload);
+            let end = quote_spanned!(last=> >);
+            Some(quote_spanned!(Span::mixed_site()=> #payload<#ty #end))
+        }
+        Source::Header { .. } | Source::Mistaken => None,
+    }
+}
+
+/// Where tokens begin and end.
+fn ends(tokens: &TokenStream) -> (Span, Span) {
+    let mut spans = tokens.clone().into_iter().map(|token| token.span());
+    let first = spans.next().unwrap_or_else(Span::mixed_site);
+    (first, spans.last().unwrap_or(first))
+}
+
+/// The same tokens, but shown from `place` on: the first two may be a `::`.
+fn starting_at(place: Span, tokens: &TokenStream) -> TokenStream {
+    let begin = tokens.clone().into_iter().take(2).map(|mut token| {
+        token.set_span(place);
+        token
+    });
+    begin.chain(tokens.clone().into_iter().skip(2)).collect()
+}
+
+fn generated_type(ty: &Type, listener: &Listener) -> Type {
+    types::with_inferred_lifetimes(ty, &listener.function.sig.generics)
+}
+
+/// The shim: arguments first, one by one, then the function, then what its return value means.
+fn invoke(listener: &Listener) -> TokenStream {
+    let Listener { function, paths, thread, .. } = listener;
+    let Paths { delivery_context, invocation, run_blocking, .. } = paths;
+    let names: Vec<_> = (0..function.params.len()).map(argument_name).collect();
+    let params = function.params.iter().zip(&names);
+    let arguments = params.map(|(param, name)| argument(param, name, listener));
+    let callee = function.ident();
+    let outcome = outcome(listener);
+    let generated = Span::mixed_site();
+    let call = match thread {
+        Thread::Executor => quote_spanned!(generated=> #outcome(#callee(#(#names),*).await)),
+        Thread::Blocking => quote_spanned! {generated=>
+            #run_blocking(move || #outcome(#callee(#(#names),*))).await
+        },
+    };
+    // A future that is not `Send` is reported where the box is made: at the function's name.
+    let boxed = quote_spanned! {at(callee.span())=>
+        ::std::boxed::Box::pin(async move {
+            #(#arguments)*
+            #call
+        })
+    };
+    quote_spanned! {generated=>
+        fn __invoke<'__d>(__cx: &'__d #delivery_context) -> #invocation<'__d> {
+            #boxed
+        }
+    }
+}
+
+fn argument_name(index: usize) -> Ident {
+    format_ident!("__argument{index}", span = Span::mixed_site())
+}
+
+/// `let` one argument, or return with its rejection.
+fn argument(param: &Param, name: &Ident, listener: &Listener) -> TokenStream {
+    let Paths { outcome, .. } = &listener.paths;
+    let place = at(param.ty.span());
+    let made = made(param, listener);
+    let field = matches!(param.source, Source::Payload).then(|| quote_spanned!(place=> .0));
+    quote_spanned! {place=>
+        let #name = match #made {
+            ::core::result::Result::Ok(__value) => __value #field,
+            ::core::result::Result::Err(__rejection) => {
+                return #outcome::from_rejection(__rejection);
+            }
+        };
+    }
+}
+
+/// The `Result` of making one argument.
+fn made(param: &Param, listener: &Listener) -> TokenStream {
+    let Paths { from_delivery, header, header_or, .. } = &listener.paths;
+    let ty = generated_type(&param.ty, listener);
+    let place = at(ty.span());
+    match &param.source {
+        Source::Header { name, default: None } => {
+            quote_spanned!(place=> #header::<#ty>(__cx, #name))
+        }
+        Source::Header { name, default: Some(default) } => {
+            quote_spanned!(place=> #header_or::<#ty>(__cx, #name, || #default))
+        }
+        Source::Extractor | Source::Payload | Source::Mistaken => {
+            let extractor = extractor(param, listener).unwrap_or_default();
+            let argument = quote_spanned!(Span::mixed_site()=> __cx);
+            call(&extractor, from_delivery, "from_delivery", &argument)
+        }
+    }
+}
+
+/// `<extractor as FromDelivery<'_>>::method(argument)`.
+///
+/// The call begins where the type begins and ends where it ends, as if the user had written it in
+/// its place: what the compiler says about it in `require` and in `invoke` is then one and the
+/// same, and is said once.
+fn call(
+    extractor: &TokenStream,
+    tr: &TokenStream,
+    method: &str,
+    argument: &TokenStream,
+) -> TokenStream {
+    let (first, last) = ends(extractor);
+    let begin = quote_spanned!(first=> <);
+    let method = Ident::new(method, last);
+    let end = quote_spanned!(last=> (#argument));
+    quote_spanned!(Span::mixed_site()=> #begin #extractor as #tr<'_>>::#method #end)
+}
+
+/// The conversion of the return value, named by its type so that a wrong one is reported there.
+fn outcome(listener: &Listener) -> TokenStream {
+    let into_outcome = &listener.paths.into_outcome;
+    match &listener.function.sig.output {
+        ReturnType::Default => quote!(<() as #into_outcome>::into_outcome),
+        ReturnType::Type(_, ty) => {
+            let ty = generated_type(ty, listener);
+            quote_spanned!(at(ty.span())=> <#ty as #into_outcome>::into_outcome)
+        }
+    }
+}
+
+/// The name and the definition of one attribute's record.
+fn record(listener: &Listener, ordinal: u32, endpoint: &Endpoint) -> (Ident, TokenStream) {
+    let Listener { function, paths, .. } = listener;
+    let path = &paths.rabbit_listener_endpoint;
+    let name = format_ident!("__ENDPOINT_{ordinal}", span = Span::mixed_site());
+    let function = function.name();
+    let attributes = record::attributes(endpoint, paths);
+    // Resolved where the user wrote the attribute, `line!` is that attribute's line, whichever of
+    // a stack it is.
+    let line = quote_spanned!(endpoint.place=> ::core::line!());
+    let definition = quote! {
+        static #name: #path = #path {
+            function: #function,
+            module: ::core::module_path!(),
+            file: ::core::file!(),
+            line: #line,
+            ordinal: #ordinal,
+            attributes: #attributes,
+            require: __require,
+            invoke: __invoke,
+        };
+    };
+    (name, definition)
+}

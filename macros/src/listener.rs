@@ -1,0 +1,120 @@
+//! The model: a listener as it will be, valid by construction.
+
+use proc_macro2::Span;
+
+use crate::arguments::Argument;
+use crate::attr::{Given, ListenerArgs};
+use crate::paths::Paths;
+use crate::signature::ListenerFn;
+use crate::value::{Concurrency, Text};
+
+/// A function with one endpoint for each of its attributes.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    pub(crate) function: ListenerFn,
+    pub(crate) endpoints: Vec<Endpoint>,
+    pub(crate) paths: Paths,
+    pub(crate) thread: Thread,
+}
+
+/// Where the function runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Thread {
+    /// On the executor: it is async.
+    Executor,
+    /// On a thread for blocking work.
+    Blocking,
+}
+
+/// One attribute: what is listened to, and how.
+#[derive(Debug)]
+pub(crate) struct Endpoint {
+    /// Where the attribute stands.
+    pub(crate) place: Span,
+    pub(crate) id: Option<Text>,
+    /// Empty for an anonymous queue.
+    pub(crate) queues: Vec<Text>,
+    pub(crate) durable: Option<bool>,
+    pub(crate) exclusive: Option<bool>,
+    pub(crate) auto_delete: Option<bool>,
+    pub(crate) arguments: Vec<Argument>,
+    pub(crate) binding: Binding,
+    pub(crate) consumer: Consumer,
+}
+
+/// What binds the queue.
+#[derive(Debug)]
+pub(crate) struct Binding {
+    pub(crate) exchange: Option<Text>,
+    pub(crate) kind: Option<Text>,
+    pub(crate) keys: Vec<Text>,
+    pub(crate) arguments: Vec<Argument>,
+}
+
+/// How the queue is consumed.
+#[derive(Debug)]
+pub(crate) struct Consumer {
+    pub(crate) ack: Option<&'static str>,
+    pub(crate) prefetch: Option<u16>,
+    pub(crate) concurrency: Option<Concurrency>,
+    pub(crate) priority: Option<i32>,
+    pub(crate) auto_startup: Option<bool>,
+    pub(crate) group: Option<Text>,
+    pub(crate) requeue_rejected: Option<bool>,
+}
+
+impl Listener {
+    /// Takes what [`check`](crate::check) found nothing wrong with.
+    pub(crate) fn new(function: ListenerFn, attributes: Vec<ListenerArgs>) -> Self {
+        let paths = paths(&attributes);
+        let thread = match function.sig.asyncness {
+            Some(_) => Thread::Executor,
+            None => Thread::Blocking,
+        };
+        let endpoints = attributes.into_iter().map(Endpoint::from).collect();
+        Self { function, endpoints, paths, thread }
+    }
+}
+
+/// The runtime's paths: the first `crate = path` holds for the whole function.
+pub(crate) fn paths(attributes: &[ListenerArgs]) -> Paths {
+    Paths::new(attributes.iter().find_map(|args| args.root.as_ref()).map(|given| &given.value))
+}
+
+impl From<ListenerArgs> for Endpoint {
+    fn from(args: ListenerArgs) -> Self {
+        let ListenerArgs { place, id, queue, binding, consumer, .. } = args;
+        Self {
+            place,
+            id: value(id),
+            queues: one_or_many(queue.queue, queue.queues),
+            durable: value(queue.durable),
+            exclusive: value(queue.exclusive),
+            auto_delete: value(queue.auto_delete),
+            arguments: value(queue.arguments).unwrap_or_default(),
+            binding: Binding {
+                exchange: value(binding.exchange),
+                kind: value(binding.kind),
+                keys: one_or_many(binding.key, binding.keys),
+                arguments: value(binding.arguments).unwrap_or_default(),
+            },
+            consumer: Consumer {
+                ack: value(consumer.ack),
+                prefetch: value(consumer.prefetch),
+                concurrency: value(consumer.concurrency),
+                priority: value(consumer.priority),
+                auto_startup: value(consumer.auto_startup),
+                group: value(consumer.group),
+                requeue_rejected: value(consumer.requeue_rejected),
+            },
+        }
+    }
+}
+
+fn value<T>(given: Option<Given<T>>) -> Option<T> {
+    given.map(|given| given.value)
+}
+
+fn one_or_many(one: Option<Given<Text>>, many: Option<Given<Vec<Text>>>) -> Vec<Text> {
+    value(one).into_iter().chain(value(many).unwrap_or_default()).collect()
+}

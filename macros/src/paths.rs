@@ -1,0 +1,45 @@
+//! Every path of the runtime that the expansion names, in one place.
+//!
+//! They are absolute, so that nothing the user's module defines or shadows can be meant instead.
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote};
+
+macro_rules! paths {
+    ($($field:ident => $item:path,)*) => {
+        /// The items of the runtime's hidden module for generated code.
+        #[derive(Debug)]
+        pub(crate) struct Paths {
+            $(pub(crate) $field: TokenStream,)*
+        }
+
+        impl Paths {
+            /// Paths below the runtime crate: `::springhare`, or what `crate = path` says.
+            pub(crate) fn new(root: Option<&syn::Path>) -> Self {
+                let root = root.map_or_else(|| quote!(::springhare), ToTokens::to_token_stream);
+                Self { $($field: quote!(#root::__private::$item),)* }
+            }
+        }
+    };
+}
+
+paths! {
+    acknowledge_mode => AcknowledgeMode,
+    argument => Argument,
+    concurrency => Concurrency,
+    delivery_context => DeliveryContext,
+    from_delivery => FromDelivery,
+    header => header,
+    header_or => header_or,
+    into_outcome => IntoOutcome,
+    invocation => Invocation,
+    listener_attributes => ListenerAttributes,
+    listener_item => ListenerItem,
+    outcome => Outcome,
+    payload => Payload,
+    rabbit_listener_endpoint => RabbitListenerEndpoint,
+    registration => Registration,
+    requirements => Requirements,
+    run_blocking => run_blocking,
+    submit => inventory::submit,
+}

@@ -1,0 +1,91 @@
+//! The attributes' constant record: one field for each key that was given.
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, format_ident, quote};
+
+use crate::arguments::{Argument, ArgumentValue};
+use crate::listener::{Binding, Consumer, Endpoint};
+use crate::paths::Paths;
+use crate::value::Concurrency;
+
+/// The value of the record's `attributes`; what is not given is the runtime's default.
+pub(crate) fn attributes(endpoint: &Endpoint, paths: &Paths) -> TokenStream {
+    let path = &paths.listener_attributes;
+    let Endpoint { id, queues, durable, exclusive, auto_delete, binding, consumer, .. } = endpoint;
+    let own = [
+        some("id", id.as_ref()),
+        list("queues", queues),
+        list("arguments", &table(&endpoint.arguments, paths)),
+        some("durable", durable.as_ref()),
+        some("exclusive", exclusive.as_ref()),
+        some("auto_delete", auto_delete.as_ref()),
+    ];
+    let fields = own.into_iter().chain(bind(binding, paths)).chain(consume(consumer, paths));
+    quote!(#path { #(#fields)* ..#path::DEFAULT })
+}
+
+fn bind(binding: &Binding, paths: &Paths) -> [TokenStream; 4] {
+    let Binding { exchange, kind, keys, arguments } = binding;
+    [
+        some("exchange", exchange.as_ref()),
+        some("kind", kind.as_ref()),
+        list("keys", keys),
+        list("binding_arguments", &table(arguments, paths)),
+    ]
+}
+
+fn consume(consumer: &Consumer, paths: &Paths) -> [TokenStream; 7] {
+    let mode = consumer.ack.map(|word| {
+        let modes = &paths.acknowledge_mode;
+        let mode = match word {
+            "manual" => quote!(Manual),
+            "none" => quote!(None),
+            _ => quote!(Auto),
+        };
+        quote!(ack: #modes::#mode,)
+    });
+    let concurrency = consumer.concurrency.map(|Concurrency { min, max }| {
+        let path = &paths.concurrency;
+        quote!(#path { min: #min, max: #max })
+    });
+    let auto_startup = consumer.auto_startup.map(|value| quote!(auto_startup: #value,));
+    [
+        mode.unwrap_or_default(),
+        some("prefetch", consumer.prefetch.as_ref()),
+        some("concurrency", concurrency.as_ref()),
+        some("priority", consumer.priority.as_ref()),
+        auto_startup.unwrap_or_default(),
+        some("group", consumer.group.as_ref()),
+        some("requeue_rejected", consumer.requeue_rejected.as_ref()),
+    ]
+}
+
+/// `field: Some(value),`, or nothing.
+fn some(field: &str, value: Option<&impl ToTokens>) -> TokenStream {
+    let field = format_ident!("{field}");
+    value.map(|value| quote!(#field: ::core::option::Option::Some(#value),)).unwrap_or_default()
+}
+
+/// `field: &[..],`, or nothing.
+fn list(field: &str, items: &[impl ToTokens]) -> TokenStream {
+    if items.is_empty() {
+        return TokenStream::new();
+    }
+    let field = format_ident!("{field}");
+    quote!(#field: &[#(#items),*],)
+}
+
+fn table(arguments: &[Argument], paths: &Paths) -> Vec<TokenStream> {
+    let argument = &paths.argument;
+    let entry = |Argument { name, value }: &Argument| {
+        let value = match value {
+            ArgumentValue::Bool(expr) => quote!(#argument::Bool(#expr)),
+            ArgumentValue::Int(expr) => quote!(#argument::Int(#expr)),
+            ArgumentValue::Float(expr) => quote!(#argument::Float(#expr)),
+            ArgumentValue::Text(text) => quote!(#argument::Text(#text)),
+            ArgumentValue::Void => quote!(#argument::Void),
+        };
+        quote!((#name, #value))
+    };
+    arguments.iter().map(entry).collect()
+}

@@ -1,0 +1,253 @@
+//! The whole pipeline on tokens: rules that need no compiler to be seen, one line each.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use crate::listener;
+
+/// The first lines of all mistakes.
+fn mistakes(attr: TokenStream, item: TokenStream) -> Vec<String> {
+    let text = listener(attr, item).to_string();
+    let parts = text.split("compile_error ! {").skip(1);
+    parts
+        .filter_map(|part| part.trim().strip_prefix('"'))
+        .filter_map(|part| part.split("\\nhelp:").next())
+        .map(str::to_owned)
+        .collect()
+}
+
+fn refused(attr: TokenStream, item: TokenStream, expected: &[&str]) {
+    assert_eq!(mistakes(attr, item), expected);
+}
+
+fn accepted(attr: TokenStream, item: TokenStream) {
+    assert_eq!(mistakes(attr, item), Vec::<String>::new());
+}
+
+fn plain() -> TokenStream {
+    quote!(
+        async fn f(text: Text) {}
+    )
+}
+
+#[test]
+fn what_is_decided_at_start_is_left_to_it() {
+    accepted(quote!(queue = "${orders.queue:amq.orders}"), plain());
+    accepted(quote!(queue = ORDERS, exchange = names::LOGS, kind = "direct", key = KEY), plain());
+    accepted(quote!(exchange = "e", kind = "direct", key = "${key:*}"), plain());
+    accepted(quote!(exchange = "e", kind = "${kind:topic}", key = "*.error"), plain());
+    accepted(quote!(exchange = "declared_elsewhere", key = "*.error"), plain());
+}
+
+#[test]
+fn the_brokers_own_exchanges_may_be_bound() {
+    accepted(quote!(exchange = "amq.topic", key = "*.error"), plain());
+    accepted(quote!(exchange = "amq.match", kind = "headers"), plain());
+    accepted(quote!(exchange = "amq.fanout", kind = "fanout", key = ""), plain());
+    refused(
+        quote!(exchange = "amq.topic", key = "kern*"),
+        plain(),
+        &["`*` and `#` stand for whole words: in `kern*` they stand for themselves"],
+    );
+}
+
+#[test]
+fn limits_hold_to_the_byte() {
+    let longest = "q".repeat(255);
+    accepted(quote!(queue = #longest), plain());
+    accepted(quote!(queue = "q", prefetch = 65535, priority = -2147483648), plain());
+    accepted(quote!(queue = "q", concurrency = "1-65535"), plain());
+    refused(quote!(queue = "q", prefetch = 65536), plain(), &["`prefetch` is out of range"]);
+    refused(quote!(queue = "q", prefetch = -1), plain(), &["`prefetch` is out of range"]);
+    refused(quote!(queue = "q", concurrency = 65536), plain(), &["65536 is out of range"]);
+    let huge = proc_macro2::Literal::i64_unsuffixed(i64::MAX);
+    accepted(quote!(queue = "q", arguments("x" = #huge)), plain());
+}
+
+#[test]
+fn wildcards_are_words_of_their_own() {
+    accepted(quote!(exchange = "e", kind = "topic", keys = ["#", "*", "a.#.b.*", ""]), plain());
+    accepted(quote!(exchange = "e", kind = "direct", key = "c#"), plain());
+}
+
+#[test]
+fn a_misunderstood_key_is_not_said_to_be_missing() {
+    refused(quote!(queu = "q"), plain(), &["unknown key `queu`"]);
+    refused(quote!(queue = 3), plain(), &["`queue` takes a string"]);
+    refused(quote!(exchnge = "e", kind = "topic"), plain(), &["unknown key `exchnge`"]);
+    refused(
+        quote!(queue = "q", blockin),
+        quote!(
+            fn f() {}
+        ),
+        &["unknown key `blockin`"],
+    );
+}
+
+#[test]
+fn manual_listeners_need_a_way_to_settle() {
+    let manual = || quote!(queue = "q", ack = "manual");
+    accepted(
+        manual(),
+        quote!(
+            async fn f(tag: DeliveryTag) {}
+        ),
+    );
+    accepted(
+        manual(),
+        quote!(
+            async fn f(tag: Option<DeliveryTag>) {}
+        ),
+    );
+    accepted(
+        manual(),
+        quote!(
+            async fn f(mine: MyAcknowledgment) {}
+        ),
+    );
+    accepted(
+        manual(),
+        quote!(
+            async fn f(text: Text) -> Result<Outcome, E> {}
+        ),
+    );
+    let never = ["with `ack = \\\"manual\\\"` this listener could never settle a message"];
+    refused(
+        manual(),
+        quote!(
+            async fn f(text: Text, channel: Channel) {}
+        ),
+        &never,
+    );
+    refused(
+        manual(),
+        quote!(
+            async fn f(#[payload] order: Order) {}
+        ),
+        &never,
+    );
+}
+
+#[test]
+fn a_message_beside_a_body_is_no_second_body() {
+    accepted(
+        quote!(queue = "q"),
+        quote!(
+            async fn f(Json(o): Json<Order>, m: Message) {}
+        ),
+    );
+    accepted(
+        quote!(queue = "q"),
+        quote!(
+            async fn f(s: State<Json<u8>>, t: Text) {}
+        ),
+    );
+    accepted(
+        quote!(queue = "q"),
+        quote!(
+            async fn f(#[header("x")] text: Text, t: Text) {}
+        ),
+    );
+}
+
+#[test]
+fn lifetimes_are_no_generics() {
+    accepted(
+        quote!(queue = "q"),
+        quote!(
+            async fn f<'a>(text: &'a str, k: Key<'a>) {}
+        ),
+    );
+}
+
+#[test]
+fn any_attribute_may_say_blocking() {
+    accepted(
+        quote!(queue = "a"),
+        quote!(
+            #[rabbit_listener(queue = "b", blocking)]
+            fn f(text: Text) {}
+        ),
+    );
+    refused(
+        quote!(queue = "a", blocking = false),
+        quote!(
+            fn f() {}
+        ),
+        &["a listener that is not async would hold up all others while it works"],
+    );
+}
+
+#[test]
+fn a_variadic_function_is_refused() {
+    let found = mistakes(
+        quote!(queue = "q", blocking),
+        quote!(
+            fn f(first: u8, rest: ...) {}
+        ),
+    );
+    assert_eq!(found, ["a listener cannot be variadic"]);
+}
+
+#[test]
+fn values_passed_on_by_a_macro_are_read_through_their_group() {
+    let literal = proc_macro2::Group::new(proc_macro2::Delimiter::None, quote!("amq.orders"));
+    refused(
+        quote!(queue = #literal),
+        plain(),
+        &["queue names starting with `amq.` belong to the broker"],
+    );
+}
+
+#[test]
+fn the_function_comes_out_as_it_came_in() {
+    let function = quote! {
+        /// Words.
+        #[must_use]
+        pub(crate) async fn f<'a>(Json(o): Json<Event<'a>>) -> Result<(), E> { body(o).await? }
+    };
+    // The tokens are compared without their spacing: `>>` may be printed as `> >`.
+    let compact = |tokens: TokenStream| tokens.to_string().replace(' ', "");
+    let expected = compact(function.clone());
+    let expansion = compact(listener(quote!(queue = "q"), function.clone()));
+    assert!(expansion.starts_with(&expected), "{expansion}");
+    let mistaken = compact(listener(quote!(queue = 3), function));
+    assert!(mistaken.contains(&expected), "{mistaken}");
+}
+
+#[test]
+fn each_attribute_has_a_record_with_its_ordinal() {
+    let expansion = listener(
+        quote!(queue = "a"),
+        quote!(
+            #[rabbit_listener(queue = "b")]
+            #[springhare::rabbit_listener(queue = "c")]
+            async fn f() {}
+        ),
+    )
+    .to_string();
+    for ordinal in ["ordinal : 1u32", "ordinal : 2u32", "ordinal : 3u32"] {
+        assert_eq!(expansion.matches(ordinal).count(), 1, "{ordinal} in {expansion}");
+    }
+    assert_eq!(expansion.matches("rabbit_listener").count(), 0);
+}
+
+#[test]
+fn conditions_hold_for_all_that_is_generated() {
+    let expansion = listener(
+        quote!(queue = "a"),
+        quote!(
+            #[cfg(unix)]
+            async fn f() {}
+        ),
+    )
+    .to_string();
+    assert_eq!(expansion.matches("# [cfg (unix)]").count(), 3);
+}
+
+#[test]
+fn every_path_starts_at_the_root() {
+    let given = listener(quote!(queue = "a", crate = my::rabbit), plain()).to_string();
+    assert!(given.contains("my :: rabbit :: __private :: FromDelivery"));
+    assert!(!given.contains(":: springhare ::"));
+}

@@ -1,0 +1,182 @@
+//! What can be told from a parameter's type by its spelling.
+//!
+//! A macro sees names, not types: it knows the runtime's own extractors by their last path
+//! segment and takes everything else for the user's. So a rule may say "two bodies" about what it
+//! knows, and must stay silent about what it does not.
+
+use proc_macro2::TokenStream;
+use quote::ToTokens as _;
+use syn::visit_mut::{self, VisitMut};
+use syn::{Generics, Lifetime, Type, TypeImplTrait, TypeReference};
+
+/// Extractors that read the whole body.
+const PAYLOADS: &[&str] = &["Json", "Text", "Bytes", "Payload"];
+
+/// Extractors of the runtime that leave the delivery's settlement alone.
+const NEUTRAL: &[&str] = &[
+    "Channel",
+    "ConsumerTag",
+    "CorrelationId",
+    "DeliveryCount",
+    "ExchangeName",
+    "Headers",
+    "Message",
+    "MessageId",
+    "Properties",
+    "QueueName",
+    "RabbitTemplate",
+    "Redelivered",
+    "ReplyTo",
+    "RoutingKey",
+    "State",
+];
+
+/// What a parameter is, as far as its type's name tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Extractor {
+    Payload,
+    DeliveryTag,
+    /// The runtime's, and neither of the above.
+    Neutral,
+    /// The user's own, or an alias: anything may be in it.
+    Unknown,
+}
+
+impl Extractor {
+    /// Looks through `Option<_>`, `Result<_, _>` and `Vec<_>` to what they hold.
+    pub(crate) fn of(ty: &Type) -> Self {
+        match ty {
+            Type::Group(group) => Self::of(&group.elem),
+            Type::Paren(paren) => Self::of(&paren.elem),
+            Type::Reference(reference) => Self::of_reference(&reference.elem),
+            Type::Path(path) => {
+                let Some(last) = path.path.segments.last() else { return Self::Unknown };
+                let name = last.ident.to_string();
+                match name.as_str() {
+                    "Option" | "Result" | "Vec" => {
+                        first_type(&last.arguments).map_or(Self::Unknown, Self::of)
+                    }
+                    "DeliveryTag" => Self::DeliveryTag,
+                    name if PAYLOADS.contains(&name) => Self::Payload,
+                    name if NEUTRAL.contains(&name) => Self::Neutral,
+                    _ => Self::Unknown,
+                }
+            }
+            _ => Self::Unknown,
+        }
+    }
+
+    /// `&str` and `&[u8]` borrow the body.
+    fn of_reference(referent: &Type) -> Self {
+        match referent {
+            Type::Slice(_) => Self::Payload,
+            Type::Path(path) if path.path.is_ident("str") => Self::Payload,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+fn first_type(arguments: &syn::PathArguments) -> Option<&Type> {
+    let syn::PathArguments::AngleBracketed(arguments) = arguments else { return None };
+    arguments.args.iter().find_map(|argument| match argument {
+        syn::GenericArgument::Type(ty) => Some(ty),
+        _ => None,
+    })
+}
+
+/// The first `impl Trait` inside a type, however deep.
+pub(crate) fn impl_trait(ty: &Type) -> Option<TokenStream> {
+    struct Find(Option<TokenStream>);
+    impl VisitMut for Find {
+        fn visit_type_impl_trait_mut(&mut self, found: &mut TypeImplTrait) {
+            self.0.get_or_insert_with(|| found.to_token_stream());
+        }
+    }
+    let mut find = Find(None);
+    find.visit_type_mut(&mut ty.clone());
+    find.0
+}
+
+/// The first borrow inside a type that can be told from its spelling: `&str`, `Event<'_>`.
+pub(crate) fn borrow(ty: &Type) -> Option<TokenStream> {
+    struct Find(Option<TokenStream>);
+    impl Find {
+        fn note(&mut self, lifetime: Option<&Lifetime>, place: &dyn Fn() -> TokenStream) {
+            if lifetime.is_none_or(|lifetime| lifetime.ident != "static") {
+                self.0.get_or_insert_with(place);
+            }
+        }
+    }
+    impl VisitMut for Find {
+        fn visit_lifetime_mut(&mut self, found: &mut Lifetime) {
+            self.note(Some(found), &|| found.to_token_stream());
+        }
+
+        fn visit_type_reference_mut(&mut self, found: &mut TypeReference) {
+            self.note(found.lifetime.as_ref(), &|| found.to_token_stream());
+            visit_mut::visit_type_reference_mut(self, found);
+        }
+    }
+    let mut find = Find(None);
+    find.visit_type_mut(&mut ty.clone());
+    find.0
+}
+
+/// The type as the generated code writes it: the function's own lifetimes become `'_`, since the
+/// delivery lives where the function is called.
+pub(crate) fn with_inferred_lifetimes(ty: &Type, generics: &Generics) -> Type {
+    struct Infer<'a>(&'a Generics);
+    impl VisitMut for Infer<'_> {
+        fn visit_lifetime_mut(&mut self, found: &mut Lifetime) {
+            if self.0.lifetimes().any(|declared| declared.lifetime == *found) {
+                *found = Lifetime::new("'_", found.span());
+            }
+        }
+    }
+    let mut ty = ty.clone();
+    Infer(generics).visit_type_mut(&mut ty);
+    ty
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use syn::parse_quote;
+
+    #[test]
+    fn extractors_are_known_by_their_last_segment() {
+        let cases: [(Type, Extractor); 10] = [
+            (parse_quote!(Json<Order>), Extractor::Payload),
+            (parse_quote!(springhare::Text), Extractor::Payload),
+            (parse_quote!(Option<Json<Order>>), Extractor::Payload),
+            (parse_quote!(Result<Json<Order>, Rejection>), Extractor::Payload),
+            (parse_quote!(&str), Extractor::Payload),
+            (parse_quote!(&'d [u8]), Extractor::Payload),
+            (parse_quote!(springhare::DeliveryTag), Extractor::DeliveryTag),
+            (parse_quote!(State<Json<u8>>), Extractor::Neutral),
+            (parse_quote!(Order), Extractor::Unknown),
+            (parse_quote!((Json<u8>, Text)), Extractor::Unknown),
+        ];
+        for (ty, expected) in cases {
+            assert_eq!(Extractor::of(&ty), expected, "{}", ty.to_token_stream());
+        }
+    }
+
+    #[test]
+    fn only_the_functions_own_lifetimes_are_inferred() {
+        let generics: syn::ItemFn = parse_quote!(
+            fn f<'d>() {}
+        );
+        let ty: Type = parse_quote!(Json<(&'d str, &'static str, for<'x> fn(&'x u8))>);
+        let expected: Type = parse_quote!(Json<(&'_ str, &'static str, for<'x> fn(&'x u8))>);
+        assert_eq!(with_inferred_lifetimes(&ty, &generics.sig.generics), expected);
+    }
+
+    #[test]
+    fn borrows_are_found_by_their_spelling() {
+        assert!(borrow(&parse_quote!(Json<Event<'_>>)).is_some());
+        assert!(borrow(&parse_quote!(&str)).is_some());
+        assert!(borrow(&parse_quote!(Json<&'static str>)).is_none());
+        assert!(borrow(&parse_quote!(Json<Event>)).is_none());
+    }
+}

@@ -1,0 +1,185 @@
+use std::collections::BTreeMap;
+use std::fmt;
+
+use springhare_broker::Broker;
+
+use super::Springhare;
+use crate::connection::Link;
+use crate::convert::{MessageConverter, MessageConverters};
+use crate::declare::Declaration;
+use crate::error::{Fault, Result};
+use crate::graph::{BindingNode, ExchangeNode, QueueNode};
+use crate::listener::endpoint::{RabbitListenerEndpoint, Registration};
+use crate::state::StateRegistry;
+
+/// An application to be: what [`Springhare::builder`] returns.
+#[must_use = "an application runs once it is started"]
+pub struct SpringhareBuilder {
+    pub(super) broker: BrokerChoice,
+    /// None for the registry that `#[rabbit_listener]` fills.
+    pub(super) endpoints: Option<Vec<&'static RabbitListenerEndpoint>>,
+    pub(super) states: StateRegistry,
+    pub(super) exchanges: Vec<ExchangeNode>,
+    pub(super) queues: Vec<QueueNode>,
+    pub(super) bindings: Vec<BindingNode>,
+    pub(super) properties: BTreeMap<String, String>,
+    pub(super) converters: MessageConverters,
+    /// What is wrong with the builder's own calls.
+    pub(super) faults: Vec<Fault>,
+}
+
+/// Which broker the application uses.
+#[derive(Debug)]
+pub(super) enum BrokerChoice {
+    /// `SPRINGHARE_URL`, or the embedded one.
+    Environment,
+    Url(String),
+    Handle(Broker),
+    Link(std::sync::Arc<dyn Link>),
+}
+
+impl SpringhareBuilder {
+    pub(super) fn new() -> Self {
+        Self {
+            broker: BrokerChoice::Environment,
+            endpoints: None,
+            states: StateRegistry::default(),
+            exchanges: Vec::new(),
+            queues: Vec::new(),
+            bindings: Vec::new(),
+            properties: BTreeMap::new(),
+            converters: MessageConverters::new(),
+            faults: Vec::new(),
+        }
+    }
+
+    /// The broker's address; without one it is the environment's `SPRINGHARE_URL`, and without
+    /// that `embedded:`, a broker in this process that lives and ends with the application.
+    pub fn url(mut self, url: impl Into<String>) -> Self {
+        self.broker = BrokerChoice::Url(url.into());
+        self
+    }
+
+    /// A broker in this process that several applications share; it outlives them.
+    pub fn broker(mut self, broker: Broker) -> Self {
+        self.broker = BrokerChoice::Handle(broker);
+        self
+    }
+
+    /// A link to a broker of your own making, in place of an address.
+    pub fn link(mut self, link: impl Link) -> Self {
+        self.broker = BrokerChoice::Link(std::sync::Arc::new(link));
+        self
+    }
+
+    /// Gives listeners a value, by its type: `State<T>` takes it.
+    #[track_caller]
+    pub fn manage<T: Send + Sync + 'static>(mut self, value: T) -> Self {
+        if let Err(duplicate) = self.states.manage(value) {
+            let place = std::panic::Location::caller();
+            let fault = Fault::new(format!("`.manage(..)`: {duplicate}"));
+            self.faults.push(fault.at(place.file(), place.line()));
+        }
+        self
+    }
+
+    /// Runs these listeners in place of all that are linked into the program.
+    ///
+    /// ```
+    /// use springhare::prelude::*;
+    ///
+    /// #[rabbit_listener(queue = "orders")]
+    /// async fn fulfil(order: Text) {}
+    ///
+    /// # async fn example() -> springhare::Result<()> {
+    /// let app = Springhare::builder().listeners(listeners![fulfil]).start().await?;
+    /// # app.stop().await
+    /// # }
+    /// ```
+    pub fn listeners(
+        mut self,
+        listeners: impl IntoIterator<Item = &'static [&'static RabbitListenerEndpoint]>,
+    ) -> Self {
+        let endpoints = self.endpoints.get_or_insert_default();
+        endpoints.extend(listeners.into_iter().flatten());
+        self
+    }
+
+    /// Declares a queue, an exchange or a binding beside what the listeners declare.
+    ///
+    /// A listener that only names a queue or an exchange takes over what is declared here.
+    ///
+    /// ```
+    /// use springhare::prelude::*;
+    ///
+    /// # async fn example() -> springhare::Result<()> {
+    /// let app = Springhare::builder()
+    ///     .declare(Exchange::topic("logs"))
+    ///     .declare(Queue::durable("errors").max_length(1000))
+    ///     .declare(Binding::queue("errors").to("logs").with("*.error"))
+    ///     .start()
+    ///     .await?;
+    /// # app.stop().await
+    /// # }
+    /// ```
+    pub fn declare(mut self, declaration: impl Into<Declaration>) -> Self {
+        match declaration.into() {
+            Declaration::Queue(queue) => {
+                self.faults.extend(queue.faults());
+                self.queues.push(QueueNode::from(&queue));
+            }
+            Declaration::Exchange(exchange) => {
+                self.faults.extend(exchange.faults());
+                self.exchanges.push(ExchangeNode::from(&exchange));
+            }
+            Declaration::Binding(binding) => {
+                self.faults.extend(binding.faults());
+                self.bindings.push(BindingNode::from(&binding));
+            }
+        }
+        self
+    }
+
+    /// Gives `${name}` in listeners' attributes a value, before the environment's.
+    pub fn property(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.properties.insert(name.into(), value.into());
+        self
+    }
+
+    /// Writes and reads bodies with this converter, in place of JSON and text.
+    pub fn message_converter(mut self, converter: impl MessageConverter) -> Self {
+        self.converters = MessageConverters::overridden_by(converter);
+        self
+    }
+
+    /// Starts the application: checks it, declares what it needs, consumes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Start`](crate::Error::Start) with every fault that was found, each with its file
+    /// and line; [`Error::Address`](crate::Error::Address) when the address can't be used;
+    /// [`Error::Link`](crate::Error::Link) when the broker can't be reached. Nothing is left
+    /// behind then, and it may be tried again.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped midway, what was declared on a shared broker stays there.
+    pub async fn start(self) -> Result<Springhare> {
+        Box::pin(super::start::start(self)).await
+    }
+
+    /// The listeners to run: those that were named, or all that are linked in.
+    pub(super) fn take_endpoints(&mut self) -> Vec<&'static RabbitListenerEndpoint> {
+        let all = || inventory::iter::<Registration>().map(|registration| registration.0).collect();
+        self.endpoints.take().unwrap_or_else(all)
+    }
+}
+
+impl fmt::Debug for SpringhareBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SpringhareBuilder")
+            .field("listeners", &self.endpoints)
+            .field("states", &self.states)
+            .finish_non_exhaustive()
+    }
+}

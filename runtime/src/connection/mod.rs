@@ -1,0 +1,269 @@
+//! The link between the runtime and a broker: three small traits, a consumer and a publisher.
+//!
+//! Everything above this module speaks to a broker through [`Link`] alone, so that the same
+//! program runs on the broker in its own process and on a RabbitMQ cluster, and the same
+//! behaviour tests run on both. Control operations are boxed futures; receiving and publishing
+//! are poll-based and work on batches, so that nothing is allocated per message.
+//!
+//! Deliberately out: recovery (the listener's supervisor and the template reconnect), and any
+//! knowledge of listeners or conversion.
+
+mod address;
+mod embedded;
+mod error;
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use springhare_amqp::{FieldTable, Message, ShortString};
+use springhare_broker::{
+    BasicConsumeOptions, BasicPublishOptions, ChannelEvent, Clock, ConsumerEnd, Delivery,
+    ExchangeDeclareOptions, GetOk, IfUnused, Multiple, NoAck, Publish, PublishResult, QosScope,
+    QueueDeclareOk, QueueDeclareOptions, QueueDeleteOptions, Requeue,
+};
+
+pub use address::{Address, AddressError};
+pub use embedded::EmbeddedLink;
+pub use error::LinkError;
+
+/// The future of a control operation.
+pub type LinkFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, LinkError>> + Send + 'a>>;
+
+/// A way to a broker: opens connections to it, as often as it is asked.
+pub trait Link: fmt::Debug + Send + Sync + 'static {
+    /// The address for logs and errors, without its password: `embedded:`, `amqp://host:5672`.
+    fn describe(&self) -> String;
+
+    /// The clock that pauses and deadlines are counted on; the broker's own where it is in this
+    /// process, so that a test can drive both by hand.
+    fn clock(&self) -> &Clock;
+
+    /// Opens a connection, which the broker shows under `name`.
+    fn connect<'a>(&'a self, name: &'a str) -> LinkFuture<'a, Arc<dyn LinkConnection>>;
+}
+
+/// An open connection.
+pub trait LinkConnection: fmt::Debug + Send + Sync + 'static {
+    /// Opens a channel on it.
+    fn open_channel(&self) -> LinkFuture<'_, Arc<dyn LinkChannel>>;
+
+    /// A publishing path on this connection, for any number of callers.
+    fn publisher(&self) -> LinkFuture<'_, Arc<dyn LinkPublisher>>;
+
+    /// Closes it and all its channels; what they hold unacknowledged is requeued.
+    fn close(&self) -> LinkFuture<'_, ()>;
+
+    /// Why it is closed; none while it is open.
+    fn closed(&self) -> Option<LinkError>;
+}
+
+/// An open channel: the operations of AMQP, in AMQP's words.
+///
+/// An operation that the broker refuses closes the channel (or the whole connection), as the
+/// error's [scope](springhare_amqp::ErrorScope) says.
+pub trait LinkChannel: fmt::Debug + Send + Sync + 'static {
+    /// `exchange.declare`.
+    fn exchange_declare<'a>(
+        &'a self,
+        exchange: &'a str,
+        kind: &'a str,
+        options: ExchangeDeclareOptions,
+    ) -> LinkFuture<'a, ()>;
+    /// `exchange.declare`, passive: is it there?
+    fn exchange_declare_passive<'a>(&'a self, exchange: &'a str) -> LinkFuture<'a, ()>;
+    /// `exchange.delete`.
+    fn exchange_delete<'a>(&'a self, exchange: &'a str, if_unused: IfUnused) -> LinkFuture<'a, ()>;
+    /// `exchange.bind`.
+    fn exchange_bind<'a>(
+        &'a self,
+        destination: &'a str,
+        source: &'a str,
+        routing_key: &'a str,
+        arguments: FieldTable,
+    ) -> LinkFuture<'a, ()>;
+    /// `exchange.unbind`.
+    fn exchange_unbind<'a>(
+        &'a self,
+        destination: &'a str,
+        source: &'a str,
+        routing_key: &'a str,
+        arguments: FieldTable,
+    ) -> LinkFuture<'a, ()>;
+    /// `queue.declare`; an empty name is the broker's to choose.
+    fn queue_declare<'a>(
+        &'a self,
+        queue: &'a str,
+        options: QueueDeclareOptions,
+    ) -> LinkFuture<'a, QueueDeclareOk>;
+    /// `queue.declare`, passive: is it there, and what is in it?
+    fn queue_declare_passive<'a>(&'a self, queue: &'a str) -> LinkFuture<'a, QueueDeclareOk>;
+    /// `queue.bind`.
+    fn queue_bind<'a>(
+        &'a self,
+        queue: &'a str,
+        exchange: &'a str,
+        routing_key: &'a str,
+        arguments: FieldTable,
+    ) -> LinkFuture<'a, ()>;
+    /// `queue.unbind`.
+    fn queue_unbind<'a>(
+        &'a self,
+        queue: &'a str,
+        exchange: &'a str,
+        routing_key: &'a str,
+        arguments: FieldTable,
+    ) -> LinkFuture<'a, ()>;
+    /// `queue.purge`: the number of messages that it removed.
+    fn queue_purge<'a>(&'a self, queue: &'a str) -> LinkFuture<'a, u64>;
+    /// `queue.delete`: the number of messages that went with it.
+    fn queue_delete<'a>(
+        &'a self,
+        queue: &'a str,
+        options: QueueDeleteOptions,
+    ) -> LinkFuture<'a, u64>;
+    /// `basic.qos`.
+    fn basic_qos(&self, prefetch_count: u16, scope: QosScope) -> LinkFuture<'_, ()>;
+    /// `basic.consume`; an empty tag is the broker's to choose.
+    fn basic_consume<'a>(
+        &'a self,
+        queue: &'a str,
+        consumer_tag: &'a str,
+        options: BasicConsumeOptions,
+    ) -> LinkFuture<'a, Box<dyn LinkConsumer>>;
+    /// `basic.cancel`: what was delivered before can still be received and settled.
+    fn basic_cancel<'a>(&'a self, consumer_tag: &'a str) -> LinkFuture<'a, ()>;
+    /// `basic.get`.
+    fn basic_get<'a>(&'a self, queue: &'a str, no_ack: NoAck) -> LinkFuture<'a, Option<GetOk>>;
+    /// `basic.publish`: its sequence number when the channel is in confirm mode.
+    fn basic_publish<'a>(
+        &'a self,
+        exchange: &'a str,
+        routing_key: &'a str,
+        options: BasicPublishOptions,
+        message: Message,
+    ) -> LinkFuture<'a, Option<u64>>;
+    /// `basic.ack`.
+    fn basic_ack(&self, delivery_tag: u64, multiple: Multiple) -> LinkFuture<'_, ()>;
+    /// `basic.nack`.
+    fn basic_nack(
+        &self,
+        delivery_tag: u64,
+        multiple: Multiple,
+        requeue: Requeue,
+    ) -> LinkFuture<'_, ()>;
+    /// `basic.reject`.
+    fn basic_reject(&self, delivery_tag: u64, requeue: Requeue) -> LinkFuture<'_, ()>;
+    /// `basic.recover`, which requeues everything unacknowledged.
+    fn basic_recover(&self) -> LinkFuture<'_, ()>;
+    /// `confirm.select`.
+    fn confirm_select(&self) -> LinkFuture<'_, ()>;
+    /// The next return, confirm or closure; none once the closure was told.
+    fn next_event(&self) -> Pin<Box<dyn Future<Output = Option<ChannelEvent>> + Send + '_>>;
+    /// Closes it; what it holds unacknowledged is requeued.
+    fn close(&self) -> LinkFuture<'_, ()>;
+    /// Why it is closed; none while it is open.
+    fn close_reason(&self) -> Option<LinkError>;
+}
+
+/// A started consumer. Dropping it cancels it.
+pub trait LinkConsumer: fmt::Debug + Send + 'static {
+    /// Its tag.
+    fn tag(&self) -> &ShortString;
+
+    /// Moves what was delivered, `max` at most, to the back of `buffer` and says how many that
+    /// were; 0 means that nothing will come any more (see [`end`](Self::end)).
+    fn poll_recv_many(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut VecDeque<Delivery>,
+        max: usize,
+    ) -> Poll<usize>;
+
+    /// How it ended; none while it lives, and none when its own side cancelled it.
+    fn end(&self) -> Option<ConsumerEnd>;
+}
+
+/// Publishes for many callers. One caller's missing exchange or unroutable message is that
+/// caller's error alone.
+///
+/// A publisher whose connection is lost answers
+/// [`PublishError::Closed`](springhare_broker::PublishError::Closed).
+pub trait LinkPublisher: fmt::Debug + Send + Sync + 'static {
+    /// Carries one publish on; ready with its result. What is put into [`PublishCall::waiting`]
+    /// is polled here alone.
+    fn poll_publish(&self, cx: &mut Context<'_>, call: &mut PublishCall) -> Poll<PublishResult>;
+
+    /// Carries a batch on, in order; ready once every publish has its result in
+    /// [`PublishBatch::results`].
+    fn poll_publish_many(&self, cx: &mut Context<'_>, batch: &mut PublishBatch) -> Poll<()>;
+}
+
+/// Whether a publish waits for the broker's confirm.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Confirmation {
+    /// Its result is the broker's confirm.
+    #[default]
+    Awaited,
+    /// It is done once it is handed over; what is known by then is still an error.
+    Unconfirmed,
+}
+
+/// A wait of a publisher's own making; links that are done at once have none.
+pub type PublishWait<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// One publish on its way.
+#[derive(Default)]
+pub struct PublishCall {
+    /// The publish, until the link has taken it.
+    pub publish: Option<Publish>,
+    /// Whether to wait for the confirm.
+    pub confirmation: Confirmation,
+    /// The wait for the result, once the publish is taken.
+    pub waiting: Option<PublishWait<PublishResult>>,
+}
+
+impl PublishCall {
+    /// A publish that no link has seen yet.
+    #[must_use]
+    pub fn new(publish: Publish, confirmation: Confirmation) -> Self {
+        Self { publish: Some(publish), confirmation, waiting: None }
+    }
+}
+
+impl fmt::Debug for PublishCall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PublishCall")
+            .field("publish", &self.publish)
+            .field("confirmation", &self.confirmation)
+            .field("waiting", &self.waiting.is_some())
+            .finish()
+    }
+}
+
+/// Several publishes on their way, in order.
+#[derive(Default)]
+pub struct PublishBatch {
+    /// The publishes that the link has not taken yet.
+    pub publishes: VecDeque<Publish>,
+    /// Whether to wait for the confirms.
+    pub confirmation: Confirmation,
+    /// The results so far, in the order of the publishes.
+    pub results: VecDeque<PublishResult>,
+    /// The wait for the results of what was taken; it ends with those.
+    pub waiting: Option<PublishWait<Vec<PublishResult>>>,
+}
+
+impl fmt::Debug for PublishBatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PublishBatch")
+            .field("publishes", &self.publishes.len())
+            .field("confirmation", &self.confirmation)
+            .field("results", &self.results.len())
+            .field("waiting", &self.waiting.is_some())
+            .finish()
+    }
+}

@@ -1,0 +1,95 @@
+//! What the builders share: names and arguments, the place of the call, and what is wrong.
+
+use std::panic::Location;
+use std::time::Duration;
+
+use springhare_amqp::{FieldTable, FieldValue, ShortString};
+
+use crate::error::{Fault, Place};
+
+/// A definition on its way: its arguments, where it was written, and what is wrong with it.
+#[derive(Debug, Clone)]
+pub(super) struct Draft {
+    pub(super) arguments: FieldTable,
+    place: Place,
+    faults: Vec<String>,
+}
+
+/// Where it was written is no part of what it says.
+impl PartialEq for Draft {
+    fn eq(&self, other: &Self) -> bool {
+        self.arguments == other.arguments && self.faults == other.faults
+    }
+}
+
+impl Draft {
+    #[track_caller]
+    pub(super) fn new() -> Self {
+        let caller = Location::caller();
+        let place = Place { file: caller.file(), line: caller.line() };
+        Self { arguments: FieldTable::new(), place, faults: Vec::new() }
+    }
+
+    /// `text` as a short string; one that is too long is a fault.
+    pub(super) fn short(&mut self, what: &str, text: impl AsRef<str>) -> ShortString {
+        let text = text.as_ref();
+        ShortString::new(text).unwrap_or_else(|error| {
+            self.faults.push(format!("{what}: {error}; choose a shorter one"));
+            ShortString::truncated(text)
+        })
+    }
+
+    pub(super) fn argument(&mut self, name: &str, value: impl Into<FieldValue>) {
+        let name = self.short("the name of an argument", name);
+        self.arguments.set(name, value);
+    }
+
+    /// An argument in milliseconds.
+    pub(super) fn milliseconds(&mut self, name: &str, duration: Duration) {
+        match u32::try_from(duration.as_millis()) {
+            Ok(milliseconds) => self.argument(name, i64::from(milliseconds)),
+            Err(_) => self.faults.push(format!(
+                "`{name}` of {} seconds is more than a broker takes; the longest is 49 days",
+                duration.as_secs()
+            )),
+        }
+    }
+
+    /// An argument that counts something.
+    pub(super) fn count(&mut self, name: &str, count: u64) {
+        match i64::try_from(count) {
+            Ok(count) => self.argument(name, count),
+            Err(_) => self.faults.push(format!("`{name}` of {count} is more than AMQP can say")),
+        }
+    }
+
+    pub(super) fn place(&self) -> Place {
+        self.place
+    }
+
+    /// What is wrong, with the place.
+    pub(super) fn faults(&self) -> impl Iterator<Item = Fault> {
+        let Place { file, line } = self.place;
+        self.faults.iter().map(move |text| Fault::new(text.as_str()).at(file, line))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_is_kept_with_its_place() {
+        let mut draft = Draft::new();
+        assert_eq!(draft.short("a queue's name", "q"), "q");
+        assert_eq!(draft.short("a queue's name", "q".repeat(300)).len(), 255);
+        draft.milliseconds("x-message-ttl", Duration::from_secs(50 * 86_400));
+        draft.count("x-max-length", u64::MAX);
+        let faults: Vec<_> = draft.faults().collect();
+        assert_eq!(faults.len(), 3);
+        for fault in faults {
+            assert!(fault.to_string().contains("arguments.rs:"), "{fault}");
+        }
+        assert!(draft.arguments.is_empty());
+    }
+}

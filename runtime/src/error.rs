@@ -1,0 +1,272 @@
+//! What can go wrong outside of a handler: [`Error`] is what the application's start and stop
+//! and the template's calls answer.
+//!
+//! Deliberately out: a handler's own failure, which is a
+//! [`ListenerError`](crate::ListenerError), and settlement, which is a
+//! [`SettleError`](crate::SettleError).
+
+use std::fmt;
+
+use springhare_amqp::{AmqpError, ShortStringTooLong};
+use springhare_broker::{PublishError, ReturnedMessage};
+
+use crate::connection::{AddressError, LinkError};
+use crate::convert::ConversionError;
+
+/// The result of most calls of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a call of this crate failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The message went to an exchange that does not exist; nothing was published.
+    #[error(
+        "the message was not published, its exchange does not exist: {0}; declare it with a \
+         listener or `.declare(Exchange::..)`, or correct the name"
+    )]
+    NoExchange(#[source] AmqpError),
+    /// The message reached no queue; the broker has not kept it.
+    #[error("{}", unroutable(.0))]
+    Unroutable(Box<ReturnedMessage>),
+    /// The broker did not take the message: refused, or the connection was lost before the
+    /// confirm came. In the latter case it may be there all the same.
+    #[error("the broker did not confirm the message: {0}")]
+    NotConfirmed(#[source] NotConfirmed),
+    /// The broker refused an operation.
+    #[error("the broker refused: {0}")]
+    Amqp(#[from] AmqpError),
+    /// The connection or a channel on it failed.
+    #[error(transparent)]
+    Link(LinkError),
+    /// The broker's address can't be used.
+    #[error(transparent)]
+    Address(#[from] AddressError),
+    /// An exchange, a routing key or another short string has more than 255 bytes.
+    #[error(transparent)]
+    TooLong(#[from] ShortStringTooLong),
+    /// A value could not become a message, or a message a value.
+    #[error(transparent)]
+    Conversion(#[from] ConversionError),
+    /// The application can't start as it is written; every fault is named.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The broker in this process could not be started.
+    #[error("the embedded broker could not start: {0}")]
+    Broker(#[from] springhare_broker::Error),
+    /// The application has been stopped.
+    #[error("the application is stopped")]
+    Stopped,
+    /// Anything else that a part of the application reports.
+    #[error(transparent)]
+    Other(Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl Error {
+    /// The protocol's error, where one is behind it.
+    #[must_use]
+    pub fn amqp(&self) -> Option<&AmqpError> {
+        match self {
+            Self::NoExchange(error)
+            | Self::Amqp(error)
+            | Self::NotConfirmed(NotConfirmed::Refused(error) | NotConfirmed::Closed(error)) => {
+                Some(error)
+            }
+            Self::Link(error) => error.amqp(),
+            _ => None,
+        }
+    }
+}
+
+/// Why there was no confirm.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NotConfirmed {
+    /// The broker refused the message; it has not kept it.
+    #[error("{0}")]
+    Refused(AmqpError),
+    /// The connection ended first; whether the broker has the message is not known.
+    #[error("the connection ended before the confirm came, it may or may not be there: {0}")]
+    Closed(AmqpError),
+}
+
+fn unroutable(returned: &ReturnedMessage) -> String {
+    let key = returned.routing_key.as_str();
+    let reason = format!("{} {}", returned.reply_code.code(), returned.reply_text);
+    if returned.exchange.is_empty() {
+        format!(
+            "the message reached no queue, there is no queue '{key}' ({reason}); declare it with a \
+             listener or `.declare(Queue::durable(\"{key}\"))`"
+        )
+    } else {
+        format!(
+            "the message reached no queue, none is bound to exchange '{}' for key '{key}' \
+             ({reason})",
+            returned.exchange
+        )
+    }
+}
+
+impl From<PublishError> for Error {
+    fn from(error: PublishError) -> Self {
+        match error {
+            PublishError::NoExchange(error) => Self::NoExchange(error),
+            PublishError::Unroutable(returned) => Self::Unroutable(returned),
+            PublishError::Refused(error) => Self::NotConfirmed(NotConfirmed::Refused(error)),
+            PublishError::Closed(error) => Self::NotConfirmed(NotConfirmed::Closed(error)),
+            other => Self::Other(Box::new(other)),
+        }
+    }
+}
+
+impl From<LinkError> for Error {
+    fn from(error: LinkError) -> Self {
+        match error {
+            LinkError::Amqp(error) => Self::Amqp(error),
+            other => Self::Link(other),
+        }
+    }
+}
+
+/// The application can't start: everything that is wrong with it, each with its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StartError {
+    faults: Vec<Fault>,
+}
+
+impl StartError {
+    /// An error of these faults; none if there are none.
+    pub(crate) fn of(faults: Vec<Fault>) -> std::result::Result<(), Self> {
+        if faults.is_empty() { Ok(()) } else { Err(Self { faults }) }
+    }
+
+    /// The faults, in the order of the listeners.
+    #[must_use]
+    pub fn faults(&self) -> &[Fault] {
+        &self.faults
+    }
+}
+
+impl std::error::Error for StartError {}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.faults.as_slice() {
+            [only] => write!(f, "the application can't start: {only}"),
+            faults => {
+                write!(f, "the application can't start, for {} reasons:", faults.len())?;
+                for (number, fault) in (1..).zip(faults) {
+                    write!(f, "\n{number:>3}. {fault}")?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+/// One thing that is wrong with the application: what, where and what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    text: String,
+    places: Vec<Place>,
+}
+
+/// A line of source: `src/orders.rs:12`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Place {
+    /// The file, as the compiler names it.
+    pub file: &'static str,
+    /// The line, from 1.
+    pub line: u32,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)
+    }
+}
+
+impl Fault {
+    /// A fault that says what is wrong and how to put it right.
+    pub(crate) fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into(), places: Vec::new() }
+    }
+
+    /// The same fault, at this place too.
+    pub(crate) fn at(mut self, file: &'static str, line: u32) -> Self {
+        self.places.push(Place { file, line });
+        self
+    }
+
+    /// What is wrong, and how to put it right.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Where: one place, or all that contradict one another; none for what only the builder
+    /// was told.
+    #[must_use]
+    pub fn places(&self) -> &[Place] {
+        &self.places
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, place) in self.places.iter().enumerate() {
+            let separator = if index == 0 { "" } else { " and " };
+            write!(f, "{separator}{place}")?;
+        }
+        let separator = if self.places.is_empty() { "" } else { ": " };
+        write!(f, "{separator}{}", self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use springhare_amqp::{Message, MethodId, ReplyCode, ShortString};
+
+    fn returned(exchange: &'static str) -> PublishError {
+        PublishError::Unroutable(Box::new(ReturnedMessage {
+            reply_code: ReplyCode::NoRoute,
+            reply_text: ShortString::from_static("NO_ROUTE"),
+            exchange: ShortString::from_static(exchange),
+            routing_key: ShortString::from_static("boot_hello"),
+            message: Message::default(),
+        }))
+    }
+
+    #[test]
+    fn a_publish_that_failed_says_why_and_what_to_do() {
+        let missing = AmqpError::new(
+            ReplyCode::NotFound,
+            MethodId::BASIC_PUBLISH,
+            "no exchange 'logs' in vhost '/'",
+        );
+        let error = Error::from(PublishError::NoExchange(missing.clone()));
+        assert!(error.to_string().contains("404 NOT_FOUND - no exchange 'logs'"), "{error}");
+        assert_eq!(error.amqp(), Some(&missing));
+        let error = Error::from(returned("")).to_string();
+        assert!(error.contains("there is no queue 'boot_hello' (312 NO_ROUTE)"), "{error}");
+        let error = Error::from(returned("logs")).to_string();
+        assert!(error.contains("exchange 'logs' for key 'boot_hello'"), "{error}");
+    }
+
+    #[test]
+    fn all_faults_are_told_at_once_with_their_places() {
+        let one = Fault::new("no state").at("src/a.rs", 3);
+        let two = Fault::new("queue 'q' differs").at("src/a.rs", 3).at("src/b.rs", 9);
+        assert_eq!(StartError::of(Vec::new()), Ok(()));
+        let single = StartError::of(vec![one.clone()]).unwrap_err();
+        assert_eq!(single.to_string(), "the application can't start: src/a.rs:3: no state");
+        let error = StartError::of(vec![one, two]).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the application can't start, for 2 reasons:\n  1. src/a.rs:3: no state\n  \
+             2. src/a.rs:3 and src/b.rs:9: queue 'q' differs"
+        );
+        assert_eq!(error.faults().len(), 2);
+    }
+}

@@ -1,0 +1,73 @@
+//! Whether and how often the message was delivered before.
+
+use std::convert::Infallible;
+
+use super::FromDelivery;
+use crate::listener::context::DeliveryContext;
+
+/// Whether the message may have been delivered before, to anybody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Redelivered(bool);
+
+impl Redelivered {
+    /// Whether it may have been delivered before.
+    #[must_use]
+    pub fn is_redelivered(self) -> bool {
+        self.0
+    }
+}
+
+impl From<bool> for Redelivered {
+    fn from(redelivered: bool) -> Self {
+        Self(redelivered)
+    }
+}
+
+impl<'d> FromDelivery<'d> for Redelivered {
+    type Rejection = Infallible;
+
+    fn from_delivery(cx: &'d DeliveryContext) -> Result<Self, Infallible> {
+        Ok(Self(cx.delivery().redelivered))
+    }
+}
+
+/// How many deliveries of the message have failed before this one: 0 for the first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DeliveryCount(u32);
+
+impl DeliveryCount {
+    /// The number.
+    #[must_use]
+    pub fn value(self) -> u32 {
+        self.0
+    }
+}
+
+impl From<u32> for DeliveryCount {
+    fn from(failed: u32) -> Self {
+        Self(failed)
+    }
+}
+
+impl<'d> FromDelivery<'d> for DeliveryCount {
+    type Rejection = Infallible;
+
+    fn from_delivery(cx: &'d DeliveryContext) -> Result<Self, Infallible> {
+        Ok(Self(cx.delivery().delivery_count))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_first_delivery_and_a_later_one_are_told_apart() {
+        let cx = DeliveryContext::for_test().build();
+        assert!(!Redelivered::from_delivery(&cx).unwrap().is_redelivered());
+        assert_eq!(DeliveryCount::from_delivery(&cx).unwrap().value(), 0);
+        let cx = DeliveryContext::for_test().failed_before(2).build();
+        assert_eq!(Redelivered::from_delivery(&cx), Ok(Redelivered::from(true)));
+        assert_eq!(DeliveryCount::from_delivery(&cx), Ok(DeliveryCount::from(2)));
+    }
+}

@@ -1,0 +1,92 @@
+//! A handler's arguments: each is taken from the delivery by its type.
+//!
+//! | argument | what it is |
+//! |---|---|
+//! | [`Json<T>`](Json), `#[payload] x: T` | the body as a value |
+//! | [`Text`], `&str` | the body as a text |
+//! | [`Bytes`](bytes::Bytes), `&[u8]` | the body as it is |
+//! | [`Message`](springhare_amqp::Message), [`Properties`], [`Headers`], `#[header("x")] x: T` | the message, its properties, its headers, one header |
+//! | [`RoutingKey`], [`ExchangeName`], [`QueueName`], [`ConsumerTag`], [`MessageId`], [`CorrelationId`], [`ReplyTo`] | names |
+//! | [`Redelivered`], [`DeliveryCount`] | whether it was delivered before, and how often it failed |
+//! | [`Channel`](crate::Channel), [`DeliveryTag`](crate::DeliveryTag) | settlement by hand |
+//! | [`State<T>`](State), [`RabbitTemplate`](crate::RabbitTemplate) | the application's own |
+//! | `Option<E>`, `Result<E, R>` | an extractor that may come to nothing, or fail |
+//!
+//! The order of the arguments does not matter, and none takes anything from another but the
+//! `DeliveryTag`, which exists once. Types of your own become arguments by [`FromDelivery`].
+
+mod body;
+mod deliveries;
+mod header;
+mod json;
+mod message;
+mod names;
+mod optional;
+mod payload;
+mod rejection;
+mod settlement;
+mod state;
+mod text;
+
+use crate::listener::context::DeliveryContext;
+use crate::listener::outcome::ListenerError;
+use crate::state::Requirements;
+
+pub use deliveries::{DeliveryCount, Redelivered};
+pub use header::{FromHeader, HeaderRejection, HeaderType, header, header_or};
+pub use json::{Json, JsonRejection};
+pub use message::{Headers, Properties};
+pub use names::{
+    ConsumerTag, CorrelationId, ExchangeName, MessageId, PropertyRejection, QueueName, ReplyTo,
+    RoutingKey,
+};
+pub use optional::OptionalFromDelivery;
+pub use payload::{Payload, PayloadRejection};
+pub use rejection::Receiver;
+pub use settlement::DeliveryTagRejection;
+pub use state::{State, StateRejection};
+pub use text::{Text, TextRejection};
+
+/// What a handler's argument is taken from a delivery by.
+///
+/// `'d` is the time that the handler runs: an argument may borrow from the delivery.
+///
+/// ```
+/// use springhare::{DeliveryContext, FromDelivery, ListenerError};
+///
+/// /// The tenant that a message belongs to: the first word of its routing key.
+/// struct Tenant<'d>(&'d str);
+///
+/// impl<'d> FromDelivery<'d> for Tenant<'d> {
+///     type Rejection = ListenerError;
+///
+///     fn from_delivery(cx: &'d DeliveryContext) -> Result<Self, ListenerError> {
+///         match cx.routing_key().split_once('.') {
+///             Some((tenant, _)) => Ok(Self(tenant)),
+///             None => Err(ListenerError::msg("the routing key names no tenant")),
+///         }
+///     }
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be taken from a delivery",
+    label = "not an extractor",
+    note = "for the body write `Json<{Self}>`, or mark the argument `#[payload]`; for a header \
+            mark it `#[header(\"name\")]`; for a value of the application write `State<{Self}>`",
+    note = "a type of your own becomes an extractor by implementing `FromDelivery`"
+)]
+pub trait FromDelivery<'d>: Sized {
+    /// Why there is no value. It is [fatal](crate::Disposition::Fatal) for the message unless it
+    /// is a [`ListenerError`] that says otherwise.
+    type Rejection: Into<ListenerError>;
+
+    /// Takes the value.
+    ///
+    /// # Errors
+    ///
+    /// Its [`Rejection`](Self::Rejection) when the delivery does not hold it.
+    fn from_delivery(cx: &'d DeliveryContext) -> Result<Self, Self::Rejection>;
+
+    /// Says what it needs of the application, so that a start can fail in place of a message.
+    fn require(_requirements: &mut Requirements) {}
+}

@@ -1,0 +1,121 @@
+use std::fmt;
+use std::ops::Deref;
+use std::str::Utf8Error;
+
+use super::rejection::Receiver;
+use super::{FromDelivery, OptionalFromDelivery};
+use crate::listener::context::DeliveryContext;
+
+/// The body as a text, whatever its content type says. `&str` borrows it instead.
+///
+/// `Option<Text>` is none for an empty body.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Text(pub String);
+
+/// The body is not UTF-8.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{receiver}: a body of {length} bytes is no text: {source}; publish UTF-8, or take `Bytes`"
+)]
+pub struct TextRejection {
+    receiver: Receiver,
+    length: usize,
+    source: Utf8Error,
+}
+
+impl TextRejection {
+    /// Who received the message.
+    #[must_use]
+    pub fn receiver(&self) -> &Receiver {
+        &self.receiver
+    }
+}
+
+impl Text {
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'d> FromDelivery<'d> for &'d str {
+    type Rejection = TextRejection;
+
+    fn from_delivery(cx: &'d DeliveryContext) -> Result<Self, TextRejection> {
+        std::str::from_utf8(cx.body()).map_err(|source| TextRejection {
+            receiver: Receiver::of(cx),
+            length: cx.body().len(),
+            source,
+        })
+    }
+}
+
+impl<'d> FromDelivery<'d> for Text {
+    type Rejection = TextRejection;
+
+    fn from_delivery(cx: &'d DeliveryContext) -> Result<Self, TextRejection> {
+        <&str>::from_delivery(cx).map(|text| Self(text.to_owned()))
+    }
+}
+
+impl<'d> OptionalFromDelivery<'d> for Text {
+    type Rejection = TextRejection;
+
+    fn optional_from_delivery(cx: &'d DeliveryContext) -> Result<Option<Self>, TextRejection> {
+        if cx.body().is_empty() { Ok(None) } else { Self::from_delivery(cx).map(Some) }
+    }
+}
+
+impl Deref for Text {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl From<String> for Text {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl From<&str> for Text {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_the_body_as_it_stands() {
+        let cx = DeliveryContext::for_test().content_type("application/json").body("\"ä\"").build();
+        assert_eq!(Text::from_delivery(&cx).unwrap().as_str(), "\"ä\"");
+        assert_eq!(<&str>::from_delivery(&cx).unwrap().as_ptr(), cx.body().as_ptr());
+    }
+
+    #[test]
+    fn what_is_no_utf_8_is_rejected() {
+        let cx = DeliveryContext::for_test().body(&b"a\xff"[..]).build();
+        let text = Text::from_delivery(&cx).unwrap_err().to_string();
+        assert!(text.contains("a body of 2 bytes is no text"), "{text}");
+        assert!(text.ends_with("publish UTF-8, or take `Bytes`"), "{text}");
+    }
+
+    #[test]
+    fn an_empty_text_is_none_where_that_is_asked_for() {
+        let cx = DeliveryContext::for_test().build();
+        assert_eq!(Text::from_delivery(&cx).unwrap().as_str(), "");
+        assert_eq!(Option::<Text>::from_delivery(&cx).unwrap(), None);
+    }
+}

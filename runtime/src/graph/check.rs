@@ -1,0 +1,199 @@
+//! Merges the listeners' parts and the declared items into one graph, and finds every
+//! contradiction among them.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
+use springhare_amqp::ShortString;
+
+use super::Graph;
+use super::definition::{BindingNode, Definition, ExchangeNode, Origin, QueueNode};
+use super::placeholder::Placeholders;
+use super::resolve::{ResolvedListener, resolve};
+use crate::error::Fault;
+use crate::listener::endpoint::RabbitListenerEndpoint;
+use crate::state::StateRegistry;
+
+/// What a graph is made of.
+pub(crate) struct GraphInput<'a> {
+    pub(crate) endpoints: Vec<&'static RabbitListenerEndpoint>,
+    pub(crate) exchanges: Vec<ExchangeNode>,
+    pub(crate) queues: Vec<QueueNode>,
+    pub(crate) bindings: Vec<BindingNode>,
+    pub(crate) states: &'a StateRegistry,
+    pub(crate) placeholders: Placeholders<'a>,
+}
+
+/// The graph of `input`, and every fault in it. What the graph alone can't tell (an exchange
+/// that only the broker may know) is left to [`declare`](super::declare()).
+pub(crate) fn check(input: GraphInput<'_>) -> (Graph, Vec<Fault>) {
+    let mut faults = Vec::new();
+    let mut endpoints = input.endpoints;
+    endpoints.sort_by_key(|endpoint| (endpoint.id(), endpoint.file, endpoint.line));
+    for endpoint in &endpoints {
+        unmanaged_states(endpoint, input.states, &mut faults);
+    }
+    let mut listeners: Vec<ResolvedListener> = endpoints
+        .into_iter()
+        .filter_map(|endpoint| resolve(endpoint, &input.placeholders, &mut faults))
+        .collect();
+    listeners.sort_by(|a, b| a.plan.id.cmp(&b.plan.id));
+    duplicate_ids(&listeners, &mut faults);
+    different_keys(&listeners, &mut faults);
+
+    let mut graph = Graph::default();
+    input.exchanges.into_iter().for_each(|node| add_exchange(&mut graph, node, &mut faults));
+    input.queues.into_iter().for_each(|node| add_queue(&mut graph, node, &mut faults));
+    for listener in listeners {
+        listener.exchange.into_iter().for_each(|node| add_exchange(&mut graph, node, &mut faults));
+        listener.queues.into_iter().for_each(|node| add_queue(&mut graph, node, &mut faults));
+        listener.bindings.into_iter().for_each(|node| add_binding(&mut graph, node));
+        graph.listeners.push(listener.plan);
+    }
+    input.bindings.into_iter().for_each(|node| add_binding(&mut graph, node));
+    (graph, faults)
+}
+
+fn unmanaged_states(
+    endpoint: &RabbitListenerEndpoint,
+    states: &StateRegistry,
+    faults: &mut Vec<Fault>,
+) {
+    for type_name in states.missing(&endpoint.requirements()) {
+        let text = format!(
+            "listener `{}` needs a `State<{type_name}>`, but no value of that type is managed; \
+             add `.manage(..)` with one to the builder",
+            endpoint.id()
+        );
+        faults.push(Fault::new(text).at(endpoint.file, endpoint.line));
+    }
+}
+
+fn duplicate_ids(listeners: &[ResolvedListener], faults: &mut Vec<Fault>) {
+    for pair in listeners.windows(2) {
+        let [first, second] = pair else { continue };
+        if first.plan.id == second.plan.id {
+            let text = format!(
+                "two listeners have the id `{}`; give one of them another with `id = \"..\"`",
+                first.plan.id
+            );
+            faults.push(contradiction(text, &first.plan.origin, &second.plan.origin));
+        }
+    }
+}
+
+/// Listeners on one queue compete for its messages, so each must be meant for both: until they
+/// are merged, different keys on one queue are refused.
+fn different_keys(listeners: &[ResolvedListener], faults: &mut Vec<Fault>) {
+    let mut first_on: BTreeMap<&ShortString, (&ResolvedListener, Vec<String>)> = BTreeMap::new();
+    for listener in listeners {
+        for queue in &listener.queues {
+            let bindings = binding_words(listener, &queue.name);
+            match first_on.entry(&queue.name) {
+                Entry::Vacant(vacant) => {
+                    vacant.insert((listener, bindings));
+                }
+                Entry::Occupied(occupied) => {
+                    let (first, first_bindings) = occupied.get();
+                    if *first_bindings != bindings {
+                        faults.push(different_keys_fault(
+                            &queue.name,
+                            (first, first_bindings),
+                            (listener, &bindings),
+                        ));
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn different_keys_fault(
+    queue: &ShortString,
+    (first, first_bindings): (&ResolvedListener, &[String]),
+    (second, second_bindings): (&ResolvedListener, &[String]),
+) -> Fault {
+    let words = |bindings: &[String]| match bindings {
+        [] => "without a binding".to_owned(),
+        some => format!("with {}", some.join(", ")),
+    };
+    let text = format!(
+        "queue '{queue}' has listeners with different keys: `{}` {} and `{}` {}; each would get \
+         the other's messages. Give each a queue of its own, or both the same keys, so that they \
+         compete",
+        first.plan.id,
+        words(first_bindings),
+        second.plan.id,
+        words(second_bindings),
+    );
+    contradiction(text, &first.plan.origin, &second.plan.origin)
+}
+
+/// The bindings of a listener's queue in words, sorted.
+fn binding_words(listener: &ResolvedListener, queue: &ShortString) -> Vec<String> {
+    let mut words: Vec<String> = listener
+        .bindings
+        .iter()
+        .filter(|binding| binding.destination == *queue)
+        .map(BindingNode::describe)
+        .collect();
+    words.sort();
+    words.dedup();
+    words
+}
+
+fn add_exchange(graph: &mut Graph, node: ExchangeNode, faults: &mut Vec<Fault>) {
+    match graph.exchanges.entry(node.name.clone()) {
+        Entry::Vacant(vacant) => {
+            vacant.insert(node);
+        }
+        Entry::Occupied(occupied) => {
+            let first = occupied.get();
+            if !node.same_as(first) && !adopts(node.definition, first.origin.is_builder()) {
+                let sides = [(first.describe(), &first.origin), (node.describe(), &node.origin)];
+                faults.push(conflict("exchange", &node.name, sides));
+            }
+        }
+    }
+}
+
+fn add_queue(graph: &mut Graph, node: QueueNode, faults: &mut Vec<Fault>) {
+    match graph.queues.entry(node.name.clone()) {
+        Entry::Vacant(vacant) => {
+            vacant.insert(node);
+        }
+        Entry::Occupied(occupied) => {
+            let first = occupied.get();
+            if node.options != first.options && !adopts(node.definition, first.origin.is_builder())
+            {
+                let sides = [(first.describe(), &first.origin), (node.describe(), &node.origin)];
+                faults.push(conflict("queue", &node.name, sides));
+            }
+        }
+    }
+}
+
+fn add_binding(graph: &mut Graph, node: BindingNode) {
+    if !graph.bindings.iter().any(|known| known.same_as(&node)) {
+        graph.bindings.push(node);
+    }
+}
+
+/// A listener that only names a queue or an exchange takes over what the builder declares.
+fn adopts(definition: Definition, declared_by_the_builder: bool) -> bool {
+    definition == Definition::NameOnly && declared_by_the_builder
+}
+
+fn conflict(what: &str, name: &ShortString, sides: [(String, &Origin); 2]) -> Fault {
+    let [(first_definition, first), (second_definition, second)] = sides;
+    let text = format!(
+        "{what} '{name}' is defined in two ways: as {first_definition} by {}, as \
+         {second_definition} by {}; a definition must be the same wherever it is declared",
+        first.by, second.by
+    );
+    contradiction(text, first, second)
+}
+
+fn contradiction(text: String, first: &Origin, second: &Origin) -> Fault {
+    Fault::new(text).at(first.file, first.line).at(second.file, second.line)
+}

@@ -1,0 +1,300 @@
+//! Takes a graph to the broker: declares what is not there, reports what is there otherwise,
+//! and remembers what is new, so that a start that fails can take it back.
+//!
+//! What was there before is never deleted. A new binding between two things that were there
+//! before stays: AMQP can't tell whether it is new.
+
+use std::sync::Arc;
+
+use springhare_amqp::{ReplyCode, ShortString};
+use springhare_broker::{IfUnused, QueueDeleteOptions};
+
+use super::Graph;
+use super::definition::{BindingNode, DestinationKind, ExchangeNode, Origin, QueueNode};
+use crate::connection::{LinkChannel, LinkConnection, LinkError};
+use crate::error::Fault;
+use crate::listener::plan::ListenerPlan;
+
+/// What a start has brought to the broker.
+#[derive(Debug, Default)]
+pub(crate) struct Declared {
+    exchanges: Vec<ShortString>,
+    queues: Vec<ShortString>,
+}
+
+/// Declares the whole graph. Each fault is reported and the rest is tried all the same.
+pub(crate) async fn declare(
+    connection: &Arc<dyn LinkConnection>,
+    graph: &Graph,
+) -> (Declared, Vec<Fault>) {
+    let mut declaring = Declaring::new(connection);
+    for exchange in graph.exchanges.values() {
+        declaring.exchange(exchange).await;
+    }
+    for queue in graph.queues.values() {
+        declaring.queue(queue).await;
+    }
+    for binding in &graph.bindings {
+        declaring.binding(binding).await;
+    }
+    declaring.channel.close().await;
+    (declaring.declared, declaring.faults)
+}
+
+/// Finds names that are used, declared by nobody in the graph and unknown to the broker.
+pub(crate) async fn unknown_names(
+    connection: &Arc<dyn LinkConnection>,
+    graph: &Graph,
+) -> Vec<Fault> {
+    let mut declaring = Declaring::new(connection);
+    declaring.unknown_names(graph).await;
+    declaring.channel.close().await;
+    declaring.faults
+}
+
+/// Declares once more what `listener` consumes from, after its consumer was lost.
+pub(crate) async fn declare_for_listener(
+    channel: &dyn LinkChannel,
+    graph: &Graph,
+    listener: &ListenerPlan,
+) -> Result<(), LinkError> {
+    let bindings = || {
+        let of_listener = |binding: &&BindingNode| {
+            binding.kind == DestinationKind::Queue && listener.queues.contains(&binding.destination)
+        };
+        graph.bindings.iter().filter(of_listener)
+    };
+    for exchange in bindings().filter_map(|binding| graph.exchanges.get(&binding.exchange)) {
+        declare_exchange(channel, exchange).await?;
+    }
+    for queue in listener.queues.iter().filter_map(|name| graph.queues.get(name)) {
+        channel.queue_declare(&queue.name, queue.options.clone()).await?;
+    }
+    for binding in bindings() {
+        declare_binding(channel, binding).await?;
+    }
+    Ok(())
+}
+
+impl Declared {
+    /// Deletes what this start brought. What can't be deleted is logged.
+    pub(crate) async fn take_back(self, connection: &Arc<dyn LinkConnection>) {
+        let mut channel = DeclaringChannel { connection: Arc::clone(connection), open: None };
+        for queue in &self.queues {
+            if let Ok(open) = channel.open().await
+                && let Err(error) = open.queue_delete(queue, QueueDeleteOptions::default()).await
+            {
+                tracing::warn!(%queue, %error, "a failed start could not delete its queue");
+            }
+        }
+        for exchange in &self.exchanges {
+            if let Ok(open) = channel.open().await
+                && let Err(error) = open.exchange_delete(exchange, IfUnused::No).await
+            {
+                tracing::warn!(%exchange, %error, "a failed start could not delete its exchange");
+            }
+        }
+        channel.close().await;
+    }
+}
+
+struct Declaring {
+    channel: DeclaringChannel,
+    declared: Declared,
+    faults: Vec<Fault>,
+}
+
+impl Declaring {
+    fn new(connection: &Arc<dyn LinkConnection>) -> Self {
+        Self {
+            channel: DeclaringChannel { connection: Arc::clone(connection), open: None },
+            declared: Declared::default(),
+            faults: Vec::new(),
+        }
+    }
+
+    async fn unknown_names(&mut self, graph: &Graph) {
+        for queue in graph.queues.values() {
+            let Some(exchange) = queue.dead_letter_exchange() else { continue };
+            if !self.knows_exchange(graph, exchange).await {
+                let text = format!(
+                    "{}: queue '{}' dead-letters to exchange '{exchange}', which nobody declares \
+                     and the broker does not have; declare it with `.declare(Exchange::..)`",
+                    queue.origin.by, queue.name
+                );
+                self.fault(text, &queue.origin);
+            }
+        }
+        for binding in &graph.bindings {
+            if !self.knows_exchange(graph, &binding.exchange).await {
+                self.unknown_binding_end("exchange", &binding.exchange, &binding.origin);
+            }
+            let destination = &binding.destination;
+            let is_known = match binding.kind {
+                DestinationKind::Exchange => self.knows_exchange(graph, destination).await,
+                DestinationKind::Queue => {
+                    graph.queues.contains_key(destination)
+                        || self.broker_has_queue(destination).await
+                }
+            };
+            if !is_known {
+                self.unknown_binding_end(binding.kind.name(), destination, &binding.origin);
+            }
+        }
+    }
+
+    fn unknown_binding_end(&mut self, what: &str, name: &ShortString, origin: &Origin) {
+        let text = format!(
+            "{} binds {what} '{name}', which nobody declares and the broker does not have",
+            origin.by
+        );
+        self.fault(text, origin);
+    }
+
+    async fn knows_exchange(&mut self, graph: &Graph, exchange: &str) -> bool {
+        exchange.is_empty()
+            || graph.exchanges.contains_key(exchange)
+            || self.broker_has_exchange(exchange).await
+    }
+
+    async fn broker_has_exchange(&mut self, exchange: &str) -> bool {
+        match self.channel.open().await {
+            Ok(channel) => is_there(channel.exchange_declare_passive(exchange).await),
+            Err(_) => true,
+        }
+    }
+
+    async fn broker_has_queue(&mut self, queue: &str) -> bool {
+        match self.channel.open().await {
+            Ok(channel) => is_there(channel.queue_declare_passive(queue).await),
+            Err(_) => true,
+        }
+    }
+
+    async fn exchange(&mut self, node: &ExchangeNode) {
+        let is_new = !self.broker_has_exchange(&node.name).await;
+        let declared = match self.channel.open().await {
+            Ok(channel) => declare_exchange(&*channel, node).await,
+            Err(error) => Err(error),
+        };
+        match declared {
+            Ok(()) if is_new => self.declared.exchanges.push(node.name.clone()),
+            Ok(()) => {}
+            Err(error) => {
+                self.refused("exchange", &node.name, &node.describe(), &node.origin, &error);
+            }
+        }
+    }
+
+    async fn queue(&mut self, node: &QueueNode) {
+        let is_new = !self.broker_has_queue(&node.name).await;
+        let declared = match self.channel.open().await {
+            Ok(channel) => channel.queue_declare(&node.name, node.options.clone()).await.map(drop),
+            Err(error) => Err(error),
+        };
+        match declared {
+            Ok(()) if is_new => self.declared.queues.push(node.name.clone()),
+            Ok(()) => {}
+            Err(error) => {
+                self.refused("queue", &node.name, &node.describe(), &node.origin, &error);
+            }
+        }
+    }
+
+    async fn binding(&mut self, node: &BindingNode) {
+        let bound = match self.channel.open().await {
+            Ok(channel) => declare_binding(&*channel, node).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = bound {
+            let text = format!(
+                "{}: the broker refuses to bind {} '{}' to {}: {error}",
+                node.origin.by,
+                node.kind.name(),
+                node.destination,
+                node.describe()
+            );
+            self.fault(text, &node.origin);
+        }
+    }
+
+    fn refused(
+        &mut self,
+        what: &str,
+        name: &str,
+        definition: &str,
+        origin: &Origin,
+        error: &LinkError,
+    ) {
+        let by = &origin.by;
+        let text = if code_of(error) == Some(ReplyCode::PreconditionFailed) {
+            format!(
+                "{by} declares {what} '{name}' as {definition}, but the broker has it otherwise: \
+                 {error}. Make the definition the same, use another name, or delete the {what} \
+                 on the broker"
+            )
+        } else {
+            format!("{by}: the broker refuses to declare {what} '{name}': {error}")
+        };
+        self.fault(text, origin);
+    }
+
+    fn fault(&mut self, text: String, origin: &Origin) {
+        self.faults.push(Fault::new(text).at(origin.file, origin.line));
+    }
+}
+
+async fn declare_exchange(channel: &dyn LinkChannel, node: &ExchangeNode) -> Result<(), LinkError> {
+    channel.exchange_declare(&node.name, &node.kind, node.options.clone()).await
+}
+
+async fn declare_binding(channel: &dyn LinkChannel, node: &BindingNode) -> Result<(), LinkError> {
+    let arguments = node.arguments.clone();
+    match node.kind {
+        DestinationKind::Queue => {
+            let (queue, exchange) = (&node.destination, &node.exchange);
+            channel.queue_bind(queue, exchange, &node.routing_key, arguments).await
+        }
+        DestinationKind::Exchange => {
+            let (destination, source) = (&node.destination, &node.exchange);
+            channel.exchange_bind(destination, source, &node.routing_key, arguments).await
+        }
+    }
+}
+
+/// Whether a passive declaration found it. One that is locked is there too.
+fn is_there<T>(answer: Result<T, LinkError>) -> bool {
+    match answer {
+        Ok(_) => true,
+        Err(error) => code_of(&error) != Some(ReplyCode::NotFound),
+    }
+}
+
+fn code_of(error: &LinkError) -> Option<ReplyCode> {
+    error.amqp().map(springhare_amqp::AmqpError::code)
+}
+
+/// A channel that is opened again after an error has closed it.
+struct DeclaringChannel {
+    connection: Arc<dyn LinkConnection>,
+    open: Option<Arc<dyn LinkChannel>>,
+}
+
+impl DeclaringChannel {
+    async fn open(&mut self) -> Result<Arc<dyn LinkChannel>, LinkError> {
+        if let Some(channel) = self.open.take_if(|channel| channel.close_reason().is_none()) {
+            self.open = Some(Arc::clone(&channel));
+            return Ok(channel);
+        }
+        let channel = self.connection.open_channel().await?;
+        self.open = Some(Arc::clone(&channel));
+        Ok(channel)
+    }
+
+    async fn close(&mut self) {
+        if let Some(channel) = self.open.take() {
+            // What is left on it is nothing: a closed channel is as good.
+            drop(channel.close().await);
+        }
+    }
+}

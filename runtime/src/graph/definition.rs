@@ -1,0 +1,182 @@
+//! What the graph is made of: queues, exchanges and bindings as they will be declared, each
+//! with the place that it was written down at.
+
+use std::fmt;
+
+use springhare_amqp::{FieldTable, FieldValue, ShortString};
+use springhare_broker::{ExchangeDeclareOptions, QueueDeclareOptions};
+
+use crate::error::Place;
+
+/// Where something was written down, and by what: a listener or a builder call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Origin {
+    pub(crate) by: String,
+    pub(crate) file: &'static str,
+    pub(crate) line: u32,
+}
+
+/// What a builder's `.declare(..)` is called in faults.
+const BUILDER: &str = "`.declare(..)`";
+
+impl Origin {
+    /// A `.declare(..)` item of the builder.
+    pub(crate) fn builder(place: Place) -> Self {
+        Self { by: BUILDER.to_owned(), file: place.file, line: place.line }
+    }
+
+    pub(crate) fn is_builder(&self) -> bool {
+        self.by == BUILDER
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({}:{})", self.by, self.file, self.line)
+    }
+}
+
+/// How much a definition says about what it names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Definition {
+    /// The whole of it: a `.declare(..)` item, or a listener that sets one of its attributes.
+    Full,
+    /// A name alone: a listener without attributes for it. It takes over what a `.declare(..)`
+    /// item says, and defines the defaults where there is none.
+    NameOnly,
+}
+
+/// A queue of the graph.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct QueueNode {
+    pub(crate) name: ShortString,
+    pub(crate) options: QueueDeclareOptions,
+    pub(crate) definition: Definition,
+    pub(crate) origin: Origin,
+}
+
+/// An exchange of the graph.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct ExchangeNode {
+    pub(crate) name: ShortString,
+    pub(crate) kind: String,
+    pub(crate) options: ExchangeDeclareOptions,
+    pub(crate) definition: Definition,
+    pub(crate) origin: Origin,
+}
+
+/// What a binding leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum DestinationKind {
+    Queue,
+    Exchange,
+}
+
+impl DestinationKind {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Queue => "queue",
+            Self::Exchange => "exchange",
+        }
+    }
+}
+
+/// A binding of the graph.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct BindingNode {
+    pub(crate) exchange: ShortString,
+    pub(crate) kind: DestinationKind,
+    pub(crate) destination: ShortString,
+    pub(crate) routing_key: ShortString,
+    pub(crate) arguments: FieldTable,
+    pub(crate) origin: Origin,
+}
+
+impl QueueNode {
+    /// The exchange that its rejected messages go to.
+    pub(crate) fn dead_letter_exchange(&self) -> Option<&str> {
+        self.options.arguments.get("x-dead-letter-exchange").and_then(FieldValue::as_str)
+    }
+
+    /// The definition in words: `durable, x-max-length = 5`.
+    pub(crate) fn describe(&self) -> String {
+        let options = &self.options;
+        let mut words = vec![if options.durable { "durable" } else { "not durable" }.to_owned()];
+        words.extend(options.exclusive.then(|| "exclusive".to_owned()));
+        words.extend(options.auto_delete.then(|| "auto-delete".to_owned()));
+        words.extend(options.arguments.iter().map(|(name, value)| describe_value(name, value)));
+        words.join(", ")
+    }
+}
+
+impl ExchangeNode {
+    /// The definition in words: `topic, durable`.
+    pub(crate) fn describe(&self) -> String {
+        let options = &self.options;
+        let durable = if options.durable { "durable" } else { "not durable" };
+        let mut words = vec![self.kind.clone(), durable.to_owned()];
+        words.extend(options.auto_delete.then(|| "auto-delete".to_owned()));
+        words.extend(options.internal.then(|| "internal".to_owned()));
+        words.extend(options.arguments.iter().map(|(name, value)| describe_value(name, value)));
+        words.join(", ")
+    }
+
+    pub(crate) fn same_as(&self, other: &Self) -> bool {
+        self.kind == other.kind && self.options == other.options
+    }
+}
+
+impl BindingNode {
+    /// The binding in words: `exchange 'logs' key '*.error'`.
+    pub(crate) fn describe(&self) -> String {
+        let arguments = self.arguments.iter().map(|(name, value)| describe_value(name, value));
+        let arguments: String = arguments.map(|argument| format!(", {argument}")).collect();
+        format!("exchange '{}' key '{}'{arguments}", self.exchange, self.routing_key)
+    }
+
+    pub(crate) fn same_as(&self, other: &Self) -> bool {
+        self.exchange == other.exchange
+            && self.kind == other.kind
+            && self.destination == other.destination
+            && self.routing_key == other.routing_key
+            && self.arguments == other.arguments
+    }
+}
+
+fn describe_value(name: &str, value: &FieldValue) -> String {
+    let shown = match value {
+        FieldValue::Boolean(value) => value.to_string(),
+        FieldValue::Void => "no value".to_owned(),
+        value => match (value.as_str(), value.as_i64(), value.as_f64()) {
+            (Some(text), _, _) => format!("{text:?}"),
+            (_, Some(number), _) => number.to_string(),
+            (_, _, Some(number)) => number.to_string(),
+            _ => format!("{value:?}"),
+        },
+    };
+    format!("{name} = {shown}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_definition_is_told_in_words() {
+        let mut arguments = FieldTable::new();
+        arguments.insert("x-max-length", 5).unwrap();
+        arguments.insert("x-dead-letter-exchange", "dead").unwrap();
+        let queue = QueueNode {
+            name: ShortString::from_static("q"),
+            options: QueueDeclareOptions { durable: true, arguments, ..Default::default() },
+            definition: Definition::Full,
+            origin: Origin { by: "listener `l`".to_owned(), file: "a.rs", line: 1 },
+        };
+        assert_eq!(
+            queue.describe(),
+            "durable, x-max-length = 5, x-dead-letter-exchange = \"dead\""
+        );
+        assert_eq!(queue.dead_letter_exchange(), Some("dead"));
+        assert_eq!(queue.origin.to_string(), "listener `l` (a.rs:1)");
+    }
+}

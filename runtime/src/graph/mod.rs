@@ -1,0 +1,34 @@
+//! The graph of an application: its listeners, queues, exchanges and bindings, known in full
+//! before anything is declared, so that every fault is found at once, each with its place.
+//!
+//! `resolve` makes nodes of the listeners' attributes, `check` merges them and finds what
+//! contradicts, `declare` takes the graph to the broker, and back when the start fails.
+//! Deliberately out: consuming.
+
+mod check;
+mod declare;
+mod declared;
+mod definition;
+mod placeholder;
+mod resolve;
+
+use std::collections::BTreeMap;
+
+use springhare_amqp::ShortString;
+
+pub(crate) use check::{GraphInput, check};
+pub(crate) use declare::{Declared, declare, declare_for_listener, unknown_names};
+pub(crate) use definition::{BindingNode, ExchangeNode, Origin, QueueNode};
+pub(crate) use placeholder::Placeholders;
+
+use crate::listener::plan::ListenerPlan;
+
+/// Everything that an application declares and runs.
+#[derive(Debug, Default)]
+pub(crate) struct Graph {
+    pub(crate) exchanges: BTreeMap<ShortString, ExchangeNode>,
+    pub(crate) queues: BTreeMap<ShortString, QueueNode>,
+    pub(crate) bindings: Vec<BindingNode>,
+    /// Sorted by id.
+    pub(crate) listeners: Vec<ListenerPlan>,
+}

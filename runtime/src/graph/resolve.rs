@@ -1,0 +1,208 @@
+//! From a listener's attribute to its part of the graph: placeholders are replaced, names are
+//! checked, defaults are filled in.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::Arc;
+
+use springhare_amqp::{FieldTable, FieldValue, ShortString};
+use springhare_broker::{ExchangeDeclareOptions, QueueDeclareOptions};
+
+use super::definition::{
+    BindingNode, Definition, DestinationKind, ExchangeNode, Origin, QueueNode,
+};
+use super::placeholder::Placeholders;
+use crate::error::Fault;
+use crate::listener::endpoint::{Argument, ListenerAttributes, RabbitListenerEndpoint};
+use crate::listener::plan::{DEFAULT_PREFETCH, ListenerPlan};
+
+/// What the names of anonymous queues start with.
+const ANONYMOUS_PREFIX: &str = "springhare.gen-";
+
+/// A listener and what it declares.
+#[derive(Debug)]
+pub(crate) struct ResolvedListener {
+    pub(crate) plan: ListenerPlan,
+    pub(crate) queues: Vec<QueueNode>,
+    pub(crate) exchange: Option<ExchangeNode>,
+    pub(crate) bindings: Vec<BindingNode>,
+}
+
+/// Resolves `endpoint`; faults are added to `faults`, and then there is no listener.
+pub(crate) fn resolve(
+    endpoint: &'static RabbitListenerEndpoint,
+    placeholders: &Placeholders<'_>,
+    faults: &mut Vec<Fault>,
+) -> Option<ResolvedListener> {
+    let faults_before = faults.len();
+    let mut texts = Texts { endpoint, placeholders, faults };
+    let id = texts.text("id", &endpoint.id());
+    let origin =
+        Origin { by: format!("listener `{id}`"), file: endpoint.file, line: endpoint.line };
+    let attributes = &endpoint.attributes;
+    let queues = queues(attributes, &origin, &mut texts);
+    let exchange = exchange(attributes, &origin, &mut texts);
+    let bindings = match &exchange {
+        Some(exchange) => bindings(attributes, exchange, &queues, &origin, &mut texts),
+        None => Vec::new(),
+    };
+    let group = attributes.group.map(|group| texts.text("group", group));
+    let plan = ListenerPlan {
+        id: Arc::from(id),
+        endpoint,
+        origin,
+        queues: queues.iter().map(|queue| queue.name.clone()).collect(),
+        anonymous: attributes.queues.is_empty(),
+        acknowledge: attributes.ack,
+        prefetch: attributes.prefetch.unwrap_or(DEFAULT_PREFETCH),
+        concurrency: attributes.concurrency.map_or(1, |concurrency| concurrency.min.max(1)),
+        priority: attributes.priority,
+        auto_startup: attributes.auto_startup,
+        group,
+        requeue_rejected: attributes.requeue_rejected.unwrap_or(true),
+    };
+    (faults.len() == faults_before).then_some(ResolvedListener { plan, queues, exchange, bindings })
+}
+
+fn queues(
+    attributes: &ListenerAttributes,
+    origin: &Origin,
+    texts: &mut Texts<'_, '_>,
+) -> Vec<QueueNode> {
+    let anonymous = attributes.queues.is_empty();
+    let options = QueueDeclareOptions {
+        durable: attributes.durable.unwrap_or(!anonymous),
+        exclusive: attributes.exclusive.unwrap_or(anonymous),
+        auto_delete: attributes.auto_delete.unwrap_or(anonymous),
+        arguments: texts.table("arguments", attributes.arguments),
+    };
+    let says_nothing = attributes.durable.is_none()
+        && attributes.exclusive.is_none()
+        && attributes.auto_delete.is_none()
+        && attributes.arguments.is_empty();
+    let definition = if says_nothing { Definition::NameOnly } else { Definition::Full };
+    let names = if anonymous {
+        vec![anonymous_name()]
+    } else {
+        attributes.queues.iter().filter_map(|queue| texts.name("queue", queue)).collect()
+    };
+    let node =
+        |name| QueueNode { name, options: options.clone(), definition, origin: origin.clone() };
+    names.into_iter().map(node).collect()
+}
+
+fn exchange(
+    attributes: &ListenerAttributes,
+    origin: &Origin,
+    texts: &mut Texts<'_, '_>,
+) -> Option<ExchangeNode> {
+    let name = texts.name("exchange", attributes.exchange?)?;
+    Some(ExchangeNode {
+        name,
+        kind: texts.text("kind", attributes.kind.unwrap_or("direct")),
+        options: ExchangeDeclareOptions { durable: true, ..Default::default() },
+        definition: match attributes.kind {
+            Some(_) => Definition::Full,
+            None => Definition::NameOnly,
+        },
+        origin: origin.clone(),
+    })
+}
+
+fn bindings(
+    attributes: &ListenerAttributes,
+    exchange: &ExchangeNode,
+    queues: &[QueueNode],
+    origin: &Origin,
+    texts: &mut Texts<'_, '_>,
+) -> Vec<BindingNode> {
+    let arguments = texts.table("binding_arguments", attributes.binding_arguments);
+    let keys: &[&str] = if attributes.keys.is_empty() { &[""] } else { attributes.keys };
+    let keys: Vec<ShortString> = keys.iter().filter_map(|key| texts.short("key", key)).collect();
+    let binding = |queue: &QueueNode, key: &ShortString| BindingNode {
+        exchange: exchange.name.clone(),
+        kind: DestinationKind::Queue,
+        destination: queue.name.clone(),
+        routing_key: key.clone(),
+        arguments: arguments.clone(),
+        origin: origin.clone(),
+    };
+    queues
+        .iter()
+        .flat_map(|queue| keys.iter().map(move |key| (queue, key)))
+        .map(|(queue, key)| binding(queue, key))
+        .collect()
+}
+
+/// Reads the texts of one listener's attribute and gathers what is wrong with them.
+struct Texts<'a, 'p> {
+    endpoint: &'static RabbitListenerEndpoint,
+    placeholders: &'a Placeholders<'p>,
+    faults: &'a mut Vec<Fault>,
+}
+
+impl Texts<'_, '_> {
+    fn fault(&mut self, text: &str) {
+        let fault = Fault::new(format!("listener `{}`: {text}", self.endpoint.id()));
+        self.faults.push(fault.at(self.endpoint.file, self.endpoint.line));
+    }
+
+    /// The text with its placeholders replaced.
+    fn text(&mut self, key: &str, text: &str) -> String {
+        match self.placeholders.resolve(text) {
+            Ok(resolved) => resolved.into_owned(),
+            Err(error) => {
+                self.fault(&format!("`{key}`: {error}"));
+                String::new()
+            }
+        }
+    }
+
+    /// A text that goes over the wire as a short string.
+    fn short(&mut self, key: &str, text: &str) -> Option<ShortString> {
+        let faults_before = self.faults.len();
+        let resolved = self.text(key, text);
+        if self.faults.len() > faults_before {
+            return None;
+        }
+        match ShortString::new(&resolved) {
+            Ok(short) => Some(short),
+            Err(error) => {
+                self.fault(&format!("`{key}`: {error}"));
+                None
+            }
+        }
+    }
+
+    /// The name of a queue or of an exchange: not empty.
+    fn name(&mut self, key: &str, text: &str) -> Option<ShortString> {
+        let name = self.short(key, text)?;
+        if name.is_empty() {
+            self.fault(&format!("`{key} = \"{text}\"` comes to an empty name"));
+            return None;
+        }
+        Some(name)
+    }
+
+    fn table(&mut self, key: &str, arguments: &[(&'static str, Argument)]) -> FieldTable {
+        let mut table = FieldTable::new();
+        for (name, argument) in arguments {
+            let value = match argument {
+                Argument::Bool(value) => FieldValue::from(*value),
+                Argument::Int(value) => FieldValue::from(*value),
+                Argument::Float(value) => FieldValue::from(*value),
+                Argument::Text(text) => FieldValue::from(self.text(key, text)),
+                Argument::Void => FieldValue::Void,
+            };
+            if let Err(error) = table.insert(name, value) {
+                self.fault(&format!("`{key}`: {error}"));
+            }
+        }
+        table
+    }
+}
+
+/// A name that no other process chooses: 128 random bits.
+fn anonymous_name() -> ShortString {
+    let random = || RandomState::new().build_hasher().finish();
+    ShortString::truncated(&format!("{ANONYMOUS_PREFIX}{:016x}{:016x}", random(), random()))
+}

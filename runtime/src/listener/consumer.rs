@@ -1,0 +1,236 @@
+//! One consumer at work: receives, calls the handler, settles.
+//!
+//! Deliveries are taken over in batches and handled one after the other; concurrency is several
+//! consumers. What is done is acknowledged with as few acks as possible, and never later than the
+//! consumer waits for anything.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::task::{Poll, Waker};
+
+use springhare_amqp::ShortString;
+use springhare_broker::{Clock, ConsumerEnd, Delivery};
+
+use super::busy_pace::Due;
+use super::context::DeliveryContext;
+use super::failure::FailurePolicy;
+use super::invoke::Call;
+use super::outcome::Outcome;
+use super::plan::ListenerPlan;
+use super::settle::Settler;
+use super::stop_signal::{StopPhase, StopSignal};
+use crate::channel::{Channel, SettleError};
+use crate::connection::LinkConsumer;
+
+/// How many deliveries are taken over at a time.
+const RECEIVE_MAX: usize = 256;
+
+/// Why a consumer's work ended.
+#[derive(Debug)]
+pub(crate) enum Exit {
+    /// It was told to stop.
+    Stopped,
+    /// The broker cancelled it: its queue is gone.
+    Cancelled,
+    /// The channel or the connection is lost.
+    Lost(String),
+}
+
+impl From<SettleError> for Exit {
+    fn from(error: SettleError) -> Self {
+        Self::Lost(error.to_string())
+    }
+}
+
+/// A consumer that the broker has started.
+#[derive(Debug)]
+pub(crate) struct StartedConsumer {
+    pub(crate) channel: Channel,
+    pub(crate) link: Box<dyn LinkConsumer>,
+    pub(crate) context: DeliveryContext,
+}
+
+/// A consumer at work.
+pub(crate) struct ConsumerLoop<'s> {
+    plan: &'s ListenerPlan,
+    context: DeliveryContext,
+    /// Taken over from the broker, not yet handled.
+    received: VecDeque<Delivery>,
+    work: Work<'s>,
+}
+
+/// What a consumer tends to beside the handler, and while that waits.
+pub(crate) struct Work<'s> {
+    pub(super) settler: Settler,
+    pub(super) failure: FailurePolicy<'s>,
+    pub(super) stop: &'s StopSignal,
+    link: Box<dyn LinkConsumer>,
+    draining: bool,
+}
+
+/// What a consumer waits for.
+enum Event {
+    Received,
+    Ended,
+    PauseEnded,
+    Stop,
+}
+
+impl<'s> ConsumerLoop<'s> {
+    pub(crate) fn new(
+        plan: &'s ListenerPlan,
+        failure: FailurePolicy<'s>,
+        started: StartedConsumer,
+        clock: Clock,
+        stop: &'s StopSignal,
+    ) -> Self {
+        Self {
+            plan,
+            context: started.context,
+            received: VecDeque::new(),
+            work: Work {
+                settler: Settler::new(started.channel, clock, plan.prefetch),
+                failure,
+                link: started.link,
+                stop,
+                draining: false,
+            },
+        }
+    }
+
+    /// Works until it is told to stop or the consumer is lost; then closes the channel, which
+    /// requeues what is not settled.
+    pub(crate) async fn run(mut self) -> Exit {
+        let exit = loop {
+            if let Err(exit) = self.step().await {
+                break exit;
+            }
+        };
+        let link = self.work.settler.channel().link();
+        if link.close_reason().is_none()
+            && let Err(error) = link.close().await
+        {
+            tracing::debug!(listener = &*self.plan.id, %error, "a channel could not be closed");
+        }
+        exit
+    }
+
+    async fn step(&mut self) -> Result<(), Exit> {
+        self.work.heed_stop().await?;
+        if self.work.settler.has_due() {
+            self.work.settler.requeue_due().await?;
+        }
+        if let Some(delivery) = self.received.pop_front() {
+            return self.handle(delivery).await;
+        }
+        self.context.clear();
+        self.work.settler.before_waiting().await?;
+        match self.work.next(&mut self.received).await {
+            Event::Received => Ok(()),
+            Event::PauseEnded => Ok(self.work.settler.requeue_due().await?),
+            Event::Stop => self.work.heed_stop().await,
+            Event::Ended => Err(self.work.end().await?),
+        }
+    }
+
+    async fn handle(&mut self, delivery: Delivery) -> Result<(), Exit> {
+        self.context.deliver(delivery);
+        let outcome = {
+            let mut call = Call::new(self.plan.endpoint, &self.context);
+            // Most handlers are done at once: only one that waits costs more than a call.
+            match poll_fn(|cx| Poll::Ready(call.poll(cx))).await {
+                Poll::Ready(outcome) => outcome,
+                Poll::Pending => self.work.until_done(&mut call).await?,
+            }
+        };
+        self.work.settle(&self.context, self.plan, outcome).await?;
+        if self.work.settler.after_message().await? == Due::Breath {
+            tokio::task::yield_now().await;
+        }
+        Ok(())
+    }
+}
+
+impl Work<'_> {
+    /// Waits for deliveries, the end of a pause, a stop.
+    async fn next(&mut self, received: &mut VecDeque<Delivery>) -> Event {
+        poll_fn(|cx| {
+            if let Poll::Ready(count) = self.link.poll_recv_many(cx, received, RECEIVE_MAX) {
+                return Poll::Ready(if count == 0 { Event::Ended } else { Event::Received });
+            }
+            if self.settler.poll_pause(cx).is_ready() {
+                return Poll::Ready(Event::PauseEnded);
+            }
+            self.poll_stop(cx.waker()).map(|()| Event::Stop)
+        })
+        .await
+    }
+
+    /// Carries a handler on that waits. Failed messages go on meanwhile, and a stop is heeded.
+    async fn until_done(&mut self, call: &mut Call<'_>) -> Result<Outcome, Exit> {
+        self.settler.before_waiting().await?;
+        loop {
+            let event = poll_fn(|cx| {
+                if let Poll::Ready(outcome) = call.poll(cx) {
+                    return Poll::Ready(Ok(outcome));
+                }
+                if self.settler.poll_pause(cx).is_ready() {
+                    return Poll::Ready(Err(Event::PauseEnded));
+                }
+                self.poll_stop(cx.waker()).map(|()| Err(Event::Stop))
+            })
+            .await;
+            match event {
+                Ok(outcome) => return Ok(outcome),
+                Err(Event::PauseEnded) => self.settler.requeue_due().await?,
+                Err(_) => self.heed_stop().await?,
+            }
+        }
+    }
+
+    /// Ready when there is a stop to heed.
+    fn poll_stop(&self, waker: &Waker) -> Poll<()> {
+        match self.stop.watch(waker) {
+            StopPhase::Running => Poll::Pending,
+            StopPhase::Draining if self.draining => Poll::Pending,
+            StopPhase::Draining | StopPhase::Forced => Poll::Ready(()),
+        }
+    }
+
+    /// Begins to drain, or ends, if that is asked for.
+    async fn heed_stop(&mut self) -> Result<(), Exit> {
+        match self.stop.phase() {
+            StopPhase::Running => Ok(()),
+            StopPhase::Forced => Err(Exit::Stopped),
+            StopPhase::Draining if self.draining => Ok(()),
+            StopPhase::Draining => {
+                self.draining = true;
+                let tag: ShortString = self.link.tag().clone();
+                if let Err(error) = self.settler.channel().link().basic_cancel(&tag).await {
+                    return Err(Exit::Lost(error.to_string()));
+                }
+                Ok(self.settler.requeue_paused().await?)
+            }
+        }
+    }
+
+    pub(super) fn is_draining(&self) -> bool {
+        self.draining
+    }
+
+    /// Nothing will come any more.
+    async fn end(&mut self) -> Result<Exit, Exit> {
+        match self.link.end() {
+            _ if self.draining => {
+                self.settler.requeue_paused().await?;
+                Ok(Exit::Stopped)
+            }
+            Some(ConsumerEnd::CancelledByBroker) => {
+                self.settler.requeue_paused().await?;
+                Ok(Exit::Cancelled)
+            }
+            Some(ConsumerEnd::Closed(error)) => Ok(Exit::Lost(error.to_string())),
+            Some(_) | None => Ok(Exit::Lost("its consumer ended".to_owned())),
+        }
+    }
+}

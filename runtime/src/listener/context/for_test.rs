@@ -1,0 +1,116 @@
+//! A delivery for unit tests, from no broker: `DeliveryContext::for_test().body("tea").build()`.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use springhare_amqp::{BasicProperties, FieldTable, FieldValue, Message, ShortString};
+use springhare_broker::{Clock, Delivery, PublishedMessage};
+
+use super::{ConsumerScope, DeliveryContext};
+use crate::connection::{Link, LinkConnection, LinkError, LinkFuture};
+use crate::convert::MessageConverters;
+use crate::state::StateRegistry;
+use crate::template::RabbitTemplate;
+
+#[derive(Default)]
+pub(crate) struct ForTest {
+    message: Message,
+    exchange: ShortString,
+    routing_key: ShortString,
+    failed_before: u32,
+    states: StateRegistry,
+    converters: MessageConverters,
+}
+
+impl DeliveryContext {
+    pub(crate) fn for_test() -> ForTest {
+        ForTest::default()
+    }
+}
+
+impl ForTest {
+    pub(crate) fn body(mut self, body: impl Into<Bytes>) -> Self {
+        self.message.body = body.into();
+        self
+    }
+
+    pub(crate) fn properties(mut self, change: impl FnOnce(&mut BasicProperties)) -> Self {
+        change(&mut self.message.properties);
+        self
+    }
+
+    pub(crate) fn content_type(self, content_type: &str) -> Self {
+        let content_type = Some(ShortString::truncated(content_type));
+        self.properties(|properties| properties.content_type = content_type)
+    }
+
+    pub(crate) fn header(self, name: &str, value: impl Into<FieldValue>) -> Self {
+        self.properties(|properties| {
+            let headers = properties.headers.get_or_insert_with(FieldTable::new);
+            headers.insert(name, value).unwrap();
+        })
+    }
+
+    pub(crate) fn route(mut self, exchange: &str, routing_key: &str) -> Self {
+        self.exchange = ShortString::truncated(exchange);
+        self.routing_key = ShortString::truncated(routing_key);
+        self
+    }
+
+    pub(crate) fn failed_before(mut self, times: u32) -> Self {
+        self.failed_before = times;
+        self
+    }
+
+    pub(crate) fn manage<T: Send + Sync + 'static>(mut self, value: T) -> Self {
+        self.states.manage(value).unwrap();
+        self
+    }
+
+    pub(crate) fn converters(mut self, converters: MessageConverters) -> Self {
+        self.converters = converters;
+        self
+    }
+
+    pub(crate) fn build(self) -> DeliveryContext {
+        let link = Arc::new(NoBroker(Clock::system()));
+        let mut cx = DeliveryContext::new(ConsumerScope {
+            listener_id: "test::listener".into(),
+            queue: ShortString::from_static("test"),
+            consumer_tag: ShortString::from_static("ctag-test"),
+            channel: crate::test::delivery().channel,
+            template: RabbitTemplate::new(link, self.converters.clone()),
+            states: Arc::new(self.states),
+            converters: self.converters,
+        });
+        cx.deliver(Delivery {
+            delivery_tag: 1,
+            redelivered: self.failed_before > 0,
+            delivery_count: self.failed_before,
+            message: Arc::new(PublishedMessage {
+                exchange: self.exchange,
+                routing_key: self.routing_key,
+                message: self.message,
+            }),
+        });
+        cx
+    }
+}
+
+/// A link to nowhere.
+#[derive(Debug)]
+struct NoBroker(Clock);
+
+impl Link for NoBroker {
+    fn describe(&self) -> String {
+        "nowhere".to_owned()
+    }
+
+    fn clock(&self) -> &Clock {
+        &self.0
+    }
+
+    fn connect<'a>(&'a self, _name: &'a str) -> LinkFuture<'a, Arc<dyn LinkConnection>> {
+        Box::pin(async { Err(LinkError::Closed { what: "connection", reason: None }) })
+    }
+}

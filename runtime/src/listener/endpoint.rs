@@ -1,0 +1,218 @@
+//! What `#[rabbit_listener]` leaves behind for one listener: a constant record.
+//!
+//! All behaviour is in the runtime; the macro writes down what stands in the attribute, and two
+//! functions: one says what the arguments need, the other calls the handler.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+
+use crate::listener::context::DeliveryContext;
+use crate::listener::outcome::Outcome;
+use crate::state::Requirements;
+
+/// The call of a handler with one delivery.
+pub type Invocation<'d> = Pin<Box<dyn Future<Output = Outcome> + Send + 'd>>;
+
+/// One `#[rabbit_listener]`: which function, where it stands, what its attribute says.
+pub struct RabbitListenerEndpoint {
+    /// The function's name.
+    pub function: &'static str,
+    /// The module it stands in: `module_path!()`.
+    pub module: &'static str,
+    /// The source file, as `file!()` gives it.
+    pub file: &'static str,
+    /// The line of the attribute.
+    pub line: u32,
+    /// Which of the attributes stacked on the function, from 1.
+    pub ordinal: u32,
+    /// What the attribute says.
+    pub attributes: ListenerAttributes,
+    /// Collects what the arguments need of the application.
+    pub require: fn(&mut Requirements),
+    /// Extracts the arguments and calls the function.
+    pub invoke: for<'d> fn(&'d DeliveryContext) -> Invocation<'d>,
+}
+
+impl RabbitListenerEndpoint {
+    /// The id: the attribute's, or `module::function`; the second of several stacked attributes
+    /// gets `#2`, the third `#3`.
+    #[must_use]
+    pub fn id(&self) -> String {
+        match (self.attributes.id, self.ordinal) {
+            (Some(id), _) => id.to_owned(),
+            (None, 0 | 1) => format!("{}::{}", self.module, self.function),
+            (None, n) => format!("{}::{}#{n}", self.module, self.function),
+        }
+    }
+
+    /// Where it stands, as an editor understands it: `src/orders.rs:12`.
+    #[must_use]
+    pub fn place(&self) -> String {
+        format!("{}:{}", self.file, self.line)
+    }
+
+    /// What its arguments need of the application.
+    #[must_use]
+    pub fn requirements(&self) -> Requirements {
+        let mut requirements = Requirements::default();
+        (self.require)(&mut requirements);
+        requirements
+    }
+}
+
+impl fmt::Debug for RabbitListenerEndpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RabbitListenerEndpoint")
+            .field("id", &self.id())
+            .field("place", &self.place())
+            .field("attributes", &self.attributes)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The attribute's keys, parsed and checked by the macro. Texts may hold `${name:default}`
+/// placeholders, which are resolved at start.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ListenerAttributes {
+    /// `id`: the listener's name, in place of `module::function`.
+    pub id: Option<&'static str>,
+    /// `queue`, `queues`: empty for an anonymous queue.
+    pub queues: &'static [&'static str],
+    /// `exchange`: what the queues are bound to.
+    pub exchange: Option<&'static str>,
+    /// `kind`: the exchange's type.
+    pub kind: Option<&'static str>,
+    /// `key`, `keys`: the binding keys.
+    pub keys: &'static [&'static str],
+    /// `binding_arguments(..)`: for headers exchanges.
+    pub binding_arguments: &'static [(&'static str, Argument)],
+    /// `arguments(..)`: of the queues.
+    pub arguments: &'static [(&'static str, Argument)],
+    /// `durable`: of the queues and the exchange.
+    pub durable: Option<bool>,
+    /// `exclusive`: of the queues.
+    pub exclusive: Option<bool>,
+    /// `auto_delete`: of the queues.
+    pub auto_delete: Option<bool>,
+    /// `ack`: who settles, and when.
+    pub ack: AcknowledgeMode,
+    /// `prefetch`: how many unsettled deliveries a consumer holds at most.
+    pub prefetch: Option<u16>,
+    /// `concurrency`: how many consumers.
+    pub concurrency: Option<Concurrency>,
+    /// `priority`: the consumers' priority.
+    pub priority: Option<i32>,
+    /// `auto_startup`: whether the application's start starts the listener.
+    pub auto_startup: bool,
+    /// `group`: listeners to start and stop together.
+    pub group: Option<&'static str>,
+    /// `requeue_rejected`: whether a failed message is delivered again.
+    pub requeue_rejected: Option<bool>,
+}
+
+impl ListenerAttributes {
+    /// What holds where the attribute says nothing.
+    pub const DEFAULT: Self = Self {
+        id: None,
+        queues: &[],
+        exchange: None,
+        kind: None,
+        keys: &[],
+        binding_arguments: &[],
+        arguments: &[],
+        durable: None,
+        exclusive: None,
+        auto_delete: None,
+        ack: AcknowledgeMode::Auto,
+        prefetch: None,
+        concurrency: None,
+        priority: None,
+        auto_startup: true,
+        group: None,
+        requeue_rejected: None,
+    };
+}
+
+impl Default for ListenerAttributes {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+/// Who settles a delivery, and when.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum AcknowledgeMode {
+    /// The listener, by what the handler returns.
+    #[default]
+    Auto,
+    /// The handler itself, with a [`Channel`](crate::Channel) and a
+    /// [`DeliveryTag`](crate::DeliveryTag).
+    Manual,
+    /// Nobody: the broker forgets a message as it sends it, and prefetch does not apply.
+    None,
+}
+
+/// The number of consumers of one listener.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Concurrency {
+    /// How many are started.
+    pub min: u16,
+    /// How many there are at most.
+    pub max: u16,
+}
+
+/// The value of an argument in an attribute, for queues and bindings.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Argument {
+    /// `true`
+    Bool(bool),
+    /// `60_000`
+    Int(i64),
+    /// `0.5`
+    Float(f64),
+    /// `"dead-letters"`
+    Text(&'static str),
+    /// No value: a headers binding that asks only whether the header is there.
+    Void,
+}
+
+/// An endpoint on its way from the attribute to the application: what `inventory` collects.
+#[derive(Debug, Clone, Copy)]
+pub struct Registration(pub &'static RabbitListenerEndpoint);
+
+inventory::collect!(Registration);
+
+/// A function with `#[rabbit_listener]`, for [`listeners!`](crate::listeners).
+///
+/// The macro implements it for a hidden type with the function's name.
+pub trait ListenerItem {
+    /// One endpoint for each attribute, in their order.
+    const ENDPOINTS: &'static [&'static RabbitListenerEndpoint];
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn endpoint(id: Option<&'static str>, ordinal: u32) -> RabbitListenerEndpoint {
+        RabbitListenerEndpoint {
+            function: "fulfil",
+            module: "shop::orders",
+            file: "src/orders.rs",
+            line: 12,
+            ordinal,
+            attributes: ListenerAttributes { id, ..ListenerAttributes::DEFAULT },
+            require: |_| {},
+            invoke: |_| Box::pin(async { Outcome::Ack }),
+        }
+    }
+
+    #[test]
+    fn an_id_is_the_functions_path_numbered_from_the_second() {
+        assert_eq!(endpoint(None, 1).id(), "shop::orders::fulfil");
+        assert_eq!(endpoint(None, 2).id(), "shop::orders::fulfil#2");
+        assert_eq!(endpoint(Some("mine"), 2).id(), "mine");
+        assert_eq!(endpoint(None, 1).place(), "src/orders.rs:12");
+    }
+}

@@ -1,0 +1,181 @@
+//! What becomes of a message by its handler's outcome; for a failed one that is the failure
+//! default: paced redelivery, then the dead-letter exchange or `<queue>.error`.
+
+use std::sync::Arc;
+
+use springhare_amqp::ShortString;
+use springhare_broker::{Multiple, PublishedMessage, Requeue};
+
+use super::consumer::{Exit, Work};
+use super::context::DeliveryContext;
+use super::endpoint::AcknowledgeMode;
+use super::outcome::{Disposition, ListenerError, Outcome};
+use super::pacing::{PAUSE_MAX, Redelivery, redelivery};
+use super::plan::ListenerPlan;
+use crate::channel::Verdict;
+use crate::template::{ParkReason, RabbitTemplate};
+
+/// Where a consumer's failed messages end.
+#[derive(Debug, Clone)]
+pub(crate) struct FailurePolicy<'s> {
+    pub(crate) template: &'s RabbitTemplate,
+    /// The queue has a dead-letter exchange; it takes what is rejected.
+    pub(crate) dead_letters: DeadLetters,
+    /// The queue that messages are parked in else.
+    pub(crate) error_queue: ShortString,
+}
+
+/// Whether a queue's rejected messages are kept by a dead-letter exchange.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DeadLetters {
+    ToItsExchange,
+    Nowhere,
+}
+
+/// What is known of a failed delivery.
+struct Failed {
+    delivery_tag: u64,
+    /// How many of its deliveries failed, this one counted.
+    attempts: u32,
+    message: Arc<PublishedMessage>,
+}
+
+impl Work<'_> {
+    /// Settles the delivery in `context` by what its handler came to, unless it is settled.
+    pub(super) async fn settle(
+        &mut self,
+        context: &DeliveryContext,
+        plan: &ListenerPlan,
+        outcome: Outcome,
+    ) -> Result<(), Exit> {
+        let delivery_tag = context.delivery().delivery_tag;
+        match (plan.acknowledge, outcome) {
+            (AcknowledgeMode::None, outcome) => log_unsettled(plan, &outcome),
+            (AcknowledgeMode::Auto, Outcome::Ack) => {
+                if self.claim(context) {
+                    self.settler.done(delivery_tag);
+                }
+            }
+            (AcknowledgeMode::Manual, Outcome::Ack) => match context.settlement() {
+                Some(settlement) => settlement.handler_returned(delivery_tag),
+                None => tracing::warn!(
+                    listener = &*plan.id,
+                    delivery_tag,
+                    "a manual listener took no DeliveryTag; its message stays unacknowledged \
+                     until the channel closes"
+                ),
+            },
+            (AcknowledgeMode::Auto | AcknowledgeMode::Manual, outcome) => {
+                if self.claim(context) {
+                    self.refuse(context, plan, outcome).await?;
+                } else {
+                    log_unsettled(plan, &outcome);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the container the one who settles; false if the handler has.
+    fn claim(&self, context: &DeliveryContext) -> bool {
+        let unclaimed = context.settlement().is_none_or(|settlement| settlement.claim());
+        unclaimed && !self.settler.channel().is_covered(context.delivery().delivery_tag)
+    }
+
+    async fn refuse(
+        &mut self,
+        context: &DeliveryContext,
+        plan: &ListenerPlan,
+        outcome: Outcome,
+    ) -> Result<(), Exit> {
+        let delivery = context.delivery();
+        let failed = Failed {
+            delivery_tag: delivery.delivery_tag,
+            attempts: delivery.delivery_count.saturating_add(1),
+            message: Arc::clone(&delivery.message),
+        };
+        let verdict = match outcome {
+            Outcome::Ack => Verdict::Ack(Multiple::One),
+            Outcome::Reject => Verdict::Reject(Requeue::No),
+            Outcome::Requeue => Verdict::Nack(Requeue::Yes),
+            Outcome::Failed(error) => {
+                tracing::warn!(
+                    listener = &*plan.id,
+                    queue = &**context.queue(),
+                    attempt = failed.attempts,
+                    error = error.report(),
+                    disposition = ?error.disposition(),
+                    "a handler failed"
+                );
+                match error.disposition() {
+                    Disposition::RejectAndDontRequeue => Verdict::Reject(Requeue::No),
+                    Disposition::ImmediateRequeue => Verdict::Nack(Requeue::Yes),
+                    Disposition::ImmediateAcknowledge => Verdict::Ack(Multiple::One),
+                    Disposition::Fatal => {
+                        let reason = ParkReason::Fatal { exception: error.report() };
+                        return self.give_up(failed, reason).await;
+                    }
+                    _ if !plan.requeue_rejected => Verdict::Reject(Requeue::No),
+                    _ => return self.redeliver(failed, &error).await,
+                }
+            }
+        };
+        Ok(self.settler.settle(failed.delivery_tag, verdict).await?)
+    }
+
+    /// Delivers it again after its pause, or gives it up when it has failed too often.
+    async fn redeliver(&mut self, failed: Failed, error: &ListenerError) -> Result<(), Exit> {
+        match redelivery(failed.attempts - 1) {
+            Redelivery::Ended => {
+                let reason = ParkReason::DeliveriesExhausted { exception: error.report() };
+                self.give_up(failed, reason).await
+            }
+            // A consumer that stops does not wait the pause out.
+            Redelivery::After(_) if self.is_draining() => {
+                let requeue = Verdict::Reject(Requeue::Yes);
+                Ok(self.settler.settle(failed.delivery_tag, requeue).await?)
+            }
+            Redelivery::After(pause) => {
+                Ok(self.settler.requeue_after(failed.delivery_tag, pause).await?)
+            }
+        }
+    }
+
+    /// Takes a message out of the way that will not be handled: to the dead-letter exchange, or
+    /// to the error queue, where it is confirmed before the original is acknowledged.
+    async fn give_up(&mut self, failed: Failed, reason: ParkReason) -> Result<(), Exit> {
+        let FailurePolicy { template, dead_letters, ref error_queue } = self.failure;
+        if dead_letters == DeadLetters::ToItsExchange {
+            let reject = Verdict::Reject(Requeue::No);
+            return Ok(self.settler.settle(failed.delivery_tag, reject).await?);
+        }
+        let error_queue = error_queue.clone();
+        self.settler.flush().await?;
+        let parking = template.park(&error_queue, &failed.message, &reason, failed.attempts);
+        match self.stop.unless_forced(parking).await.ok_or(Exit::Stopped)? {
+            Ok(()) => {
+                let ack = Verdict::Ack(Multiple::One);
+                Ok(self.settler.settle(failed.delivery_tag, ack).await?)
+            }
+            Err(error) => {
+                tracing::error!(
+                    queue = &*error_queue,
+                    %error,
+                    "a message could not be parked; it is delivered again"
+                );
+                Ok(self.settler.requeue_after(failed.delivery_tag, PAUSE_MAX).await?)
+            }
+        }
+    }
+}
+
+/// A failure that settles nothing, since the message is settled already.
+fn log_unsettled(plan: &ListenerPlan, outcome: &Outcome) {
+    if let Outcome::Failed(error) = outcome {
+        tracing::warn!(
+            listener = &*plan.id,
+            error = error.report(),
+            "a handler failed after its message was settled"
+        );
+    }
+}

@@ -1,0 +1,30 @@
+//! A listener as it will run: its attributes resolved, its defaults filled in.
+
+use std::sync::Arc;
+
+use springhare_amqp::ShortString;
+
+use crate::graph::Origin;
+use crate::listener::endpoint::{AcknowledgeMode, RabbitListenerEndpoint};
+
+/// The deliveries that a consumer holds unsettled where its attribute does not say, as in
+/// Spring.
+pub(crate) const DEFAULT_PREFETCH: u16 = 250;
+
+/// A listener as it will run.
+#[derive(Debug, Clone)]
+pub(crate) struct ListenerPlan {
+    pub(crate) id: Arc<str>,
+    pub(crate) endpoint: &'static RabbitListenerEndpoint,
+    pub(crate) origin: Origin,
+    pub(crate) queues: Vec<ShortString>,
+    /// The queue has no name of the user's: it goes with the application.
+    pub(crate) anonymous: bool,
+    pub(crate) acknowledge: AcknowledgeMode,
+    pub(crate) prefetch: u16,
+    pub(crate) concurrency: u16,
+    pub(crate) priority: Option<i32>,
+    pub(crate) auto_startup: bool,
+    pub(crate) group: Option<String>,
+    pub(crate) requeue_rejected: bool,
+}

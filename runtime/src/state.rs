@@ -1,0 +1,134 @@
+//! The application's own values, by their type: what `.manage(..)` puts in and
+//! [`State`](crate::State) takes out, and what listeners need of them.
+
+use std::any::{Any, TypeId, type_name};
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+/// The managed values of one application; fixed once it has started.
+#[derive(Default)]
+pub(crate) struct StateRegistry {
+    values: HashMap<TypeId, Managed>,
+}
+
+struct Managed {
+    value: Arc<dyn Any + Send + Sync>,
+    type_name: &'static str,
+}
+
+/// Two values of one type were managed; a listener could not say which it means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "two values of type `{type_name}` are managed; give them types of their own, say \
+     `struct Primary({type_name})`"
+)]
+pub struct DuplicateState {
+    /// The type's path.
+    pub type_name: &'static str,
+}
+
+impl StateRegistry {
+    /// Manages `value` under its type.
+    pub(crate) fn manage<T: Send + Sync + 'static>(
+        &mut self,
+        value: T,
+    ) -> Result<(), DuplicateState> {
+        let type_name = type_name::<T>();
+        if self.values.contains_key(&TypeId::of::<T>()) {
+            return Err(DuplicateState { type_name });
+        }
+        self.values.insert(TypeId::of::<T>(), Managed { value: Arc::new(value), type_name });
+        Ok(())
+    }
+
+    /// The value of this type.
+    pub(crate) fn get<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
+        let managed = self.values.get(&TypeId::of::<T>())?;
+        Arc::clone(&managed.value).downcast().ok()
+    }
+
+    /// What `requirements` ask for and is not managed: the names of the types.
+    pub(crate) fn missing<'r>(
+        &'r self,
+        requirements: &'r Requirements,
+    ) -> impl Iterator<Item = &'static str> + 'r {
+        let missing = |(id, _): &&(TypeId, &'static str)| !self.values.contains_key(id);
+        requirements.states.iter().filter(missing).map(|(_, name)| *name)
+    }
+}
+
+impl fmt::Debug for StateRegistry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.values.values().map(|managed| managed.type_name)).finish()
+    }
+}
+
+/// What a listener's arguments need of the application; checked before anything is consumed.
+///
+/// An extractor adds to it in [`FromDelivery::require`](crate::FromDelivery::require).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Requirements {
+    states: Vec<(TypeId, &'static str)>,
+    delivery_tags: usize,
+}
+
+impl Requirements {
+    /// A value of type `T` must be managed.
+    pub fn state<T: Send + Sync + 'static>(&mut self) {
+        let required = (TypeId::of::<T>(), type_name::<T>());
+        if !self.states.contains(&required) {
+            self.states.push(required);
+        }
+    }
+
+    /// The listener takes the right to settle; there is one for each delivery.
+    pub fn delivery_tag(&mut self) {
+        self.delivery_tags += 1;
+    }
+
+    /// How many arguments take the right to settle.
+    #[must_use]
+    pub fn delivery_tags(&self) -> usize {
+        self.delivery_tags
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, PartialEq)]
+    struct Db(u8);
+
+    #[test]
+    fn a_value_is_found_by_its_type() {
+        let mut states = StateRegistry::default();
+        states.manage(Db(1)).unwrap();
+        states.manage("text").unwrap();
+        assert_eq!(*states.get::<Db>().unwrap(), Db(1));
+        assert_eq!(*states.get::<&str>().unwrap(), "text");
+        assert!(states.get::<u8>().is_none());
+    }
+
+    #[test]
+    fn a_second_value_of_a_type_is_refused() {
+        let mut states = StateRegistry::default();
+        states.manage(Db(1)).unwrap();
+        let refused = states.manage(Db(2)).unwrap_err();
+        assert!(refused.to_string().contains("::Db`"), "{refused}");
+        assert_eq!(*states.get::<Db>().unwrap(), Db(1));
+    }
+
+    #[test]
+    fn what_is_missing_is_named_once() {
+        let mut requirements = Requirements::default();
+        requirements.state::<Db>();
+        requirements.state::<Db>();
+        requirements.state::<u8>();
+        let mut states = StateRegistry::default();
+        states.manage(5u8).unwrap();
+        let missing: Vec<_> = states.missing(&requirements).collect();
+        assert_eq!(missing, [type_name::<Db>()]);
+    }
+}

@@ -1,0 +1,168 @@
+//! Parking: a message that can't be handled goes to `<queue>.error`, with what is known of it in
+//! its headers, and is confirmed there before the original is settled.
+
+use springhare_amqp::{
+    BasicProperties, DeliveryMode, FieldTable, FieldValue, Message, ShortString,
+};
+use springhare_broker::{PublishedMessage, QueueDeclareOptions};
+
+use super::RabbitTemplate;
+use crate::error::{Error, Result};
+
+/// What an error queue's name ends with.
+const SUFFIX: &str = ".error";
+/// The longest `x-exception-message`, in bytes: a header must not outgrow a frame.
+const EXCEPTION_MAX_BYTES: usize = 4096;
+
+/// Why a message is parked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ParkReason {
+    /// It can never be handled: it does not decode, or lacks a header.
+    Fatal { exception: String },
+    /// Every one of its deliveries failed.
+    DeliveriesExhausted { exception: String },
+}
+
+impl ParkReason {
+    fn word(&self) -> &'static str {
+        match self {
+            Self::Fatal { .. } => "fatal",
+            Self::DeliveriesExhausted { .. } => "deliveries-exhausted",
+        }
+    }
+
+    fn exception(&self) -> &str {
+        match self {
+            Self::Fatal { exception } | Self::DeliveriesExhausted { exception } => exception,
+        }
+    }
+}
+
+/// The queue that messages from `queue` are parked in.
+pub(crate) fn error_queue_of(queue: &str) -> ShortString {
+    let stem = ShortString::truncated(queue);
+    let mut end = stem.len().min(ShortString::MAX_BYTES - SUFFIX.len());
+    while !stem.is_char_boundary(end) {
+        end -= 1;
+    }
+    let stem = stem.get(..end).unwrap_or_default();
+    ShortString::truncated(&format!("{stem}{SUFFIX}"))
+}
+
+impl RabbitTemplate {
+    /// Parks a copy of `original` in `error_queue`, which is declared durable if it is not there;
+    /// `Ok` once the broker confirmed it.
+    pub(crate) async fn park(
+        &self,
+        error_queue: &ShortString,
+        original: &PublishedMessage,
+        reason: &ParkReason,
+        attempts: u32,
+    ) -> Result<()> {
+        let message = parked(original, reason, attempts);
+        let sent = self.send(error_queue.clone(), message.clone()).await;
+        let Err(Error::Unroutable(_)) = sent else { return sent };
+        self.execute(|channel| async move {
+            let options = QueueDeclareOptions { durable: true, ..Default::default() };
+            channel.queue_declare(error_queue, options).await?;
+            Ok(())
+        })
+        .await?;
+        self.send(error_queue.clone(), message).await
+    }
+}
+
+/// The message as it is parked. What would make it vanish, go elsewhere or be refused on the way
+/// is moved into headers.
+fn parked(original: &PublishedMessage, reason: &ParkReason, attempts: u32) -> Message {
+    let properties = original.message.properties.clone();
+    let mut headers = properties.headers.unwrap_or_default();
+    // The broker counts anew in the error queue, and would route by these two once more.
+    headers.remove("x-delivery-count");
+    for name in ["CC", "BCC"] {
+        if let Some(value) = headers.remove(name) {
+            set(&mut headers, &format!("x-original-{name}"), value);
+        }
+    }
+    set(&mut headers, "x-exception-message", cut(reason.exception(), EXCEPTION_MAX_BYTES));
+    set(&mut headers, "x-original-exchange", original.exchange.clone());
+    set(&mut headers, "x-original-routingKey", original.routing_key.clone());
+    set(&mut headers, "x-springhare-reason", reason.word());
+    set(&mut headers, "x-springhare-attempts", i64::from(attempts));
+    if let Some(expiration) = properties.expiration {
+        set(&mut headers, "x-original-expiration", expiration);
+    }
+    if let Some(user_id) = properties.user_id {
+        set(&mut headers, "x-original-userId", user_id);
+    }
+    let properties = BasicProperties {
+        headers: Some(headers),
+        delivery_mode: properties.delivery_mode.or(Some(DeliveryMode::Persistent)),
+        expiration: None,
+        user_id: None,
+        ..properties
+    };
+    Message { properties, body: original.message.body.clone() }
+}
+
+fn set(headers: &mut FieldTable, name: &str, value: impl Into<FieldValue>) {
+    headers.set(ShortString::truncated(name), value);
+}
+
+/// As much of `text` as fits, cut between two characters.
+fn cut(text: &str, max_bytes: usize) -> &str {
+    let mut end = text.len().min(max_bytes);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.get(..end).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_queue_has_the_queues_name_as_far_as_it_fits() {
+        assert_eq!(error_queue_of("orders"), "orders.error");
+        let long = error_queue_of(&"q".repeat(255));
+        assert_eq!(long.len(), 255);
+        assert!(long.ends_with("q.error"));
+    }
+
+    #[test]
+    fn a_parked_message_says_where_it_came_from_and_cannot_vanish() {
+        let mut headers = FieldTable::new();
+        headers.insert("x-id", 7).unwrap();
+        headers.insert("CC", vec!["other"]).unwrap();
+        headers.insert("x-delivery-count", 19).unwrap();
+        let original = PublishedMessage {
+            exchange: ShortString::from_static("logs"),
+            routing_key: ShortString::from_static("kern.error"),
+            message: Message::new("{").with_properties(BasicProperties {
+                headers: Some(headers),
+                expiration: Some(ShortString::from_static("1000")),
+                content_type: Some(ShortString::from_static("application/json")),
+                ..BasicProperties::default()
+            }),
+        };
+        let reason = ParkReason::Fatal { exception: "ü".repeat(5000) };
+        let parked = parked(&original, &reason, 1);
+        let text = |name: &str| {
+            parked.properties.header(name).and_then(FieldValue::as_str).map(str::to_owned)
+        };
+        assert_eq!(text("x-original-exchange").as_deref(), Some("logs"));
+        assert_eq!(text("x-original-routingKey").as_deref(), Some("kern.error"));
+        assert_eq!(text("x-springhare-reason").as_deref(), Some("fatal"));
+        assert_eq!(text("x-original-expiration").as_deref(), Some("1000"));
+        assert_eq!(text("x-exception-message").map(|text| text.len()), Some(4096));
+        let number = |name| parked.properties.header(name).and_then(FieldValue::as_i64);
+        assert_eq!(number("x-springhare-attempts"), Some(1));
+        assert_eq!(number("x-id"), Some(7));
+        assert!(parked.properties.header("CC").is_none());
+        assert!(parked.properties.header("x-delivery-count").is_none());
+        assert!(parked.properties.expiration.is_none());
+        assert!(parked.properties.is_persistent());
+        assert_eq!(&*parked.body, b"{");
+    }
+}

@@ -1,0 +1,72 @@
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+use springhare_amqp::Message;
+use springhare_broker::{Delivery, Multiple, NoAck};
+
+use super::{ParkReason, RabbitTemplate, error_queue_of};
+use crate::connection::LinkChannel;
+use crate::error::{Error, Result};
+
+impl RabbitTemplate {
+    /// Takes one message from `queue`, if there is one (`basic.get`).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Amqp`] when there is no such queue, [`Error::Link`] when the connection fails.
+    ///
+    /// # Cancel safety
+    ///
+    /// A message that was taken and not returned comes back when the template's channel closes.
+    pub async fn receive(&self, queue: &str) -> Result<Option<Message>> {
+        let Some((delivery, channel)) = self.get(queue).await? else { return Ok(None) };
+        channel.basic_ack(delivery.delivery_tag, Multiple::One).await?;
+        Ok(Some(delivery.message.message.clone()))
+    }
+
+    /// Takes one message from `queue`, if there is one, and converts its body.
+    ///
+    /// It is acknowledged once it is converted. One that does not convert is parked in
+    /// `<queue>.error` with the reason, so that the next call gets the next.
+    ///
+    /// ```
+    /// # async fn example(rabbit: springhare::RabbitTemplate) -> springhare::Result<()> {
+    /// if let Some(number) = rabbit.receive_and_convert::<u64>("numbers").await? {
+    ///     println!("{number}");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Conversion`] when the body is not a `T`, and as [`receive`](Self::receive).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`receive`](Self::receive).
+    pub async fn receive_and_convert<T: DeserializeOwned>(&self, queue: &str) -> Result<Option<T>> {
+        let Some((delivery, channel)) = self.get(queue).await? else { return Ok(None) };
+        let message = &delivery.message.message;
+        let converted = self.converters().decode(&message.properties, &message.body);
+        if let Err(error) = &converted {
+            let reason = ParkReason::Fatal { exception: error.to_string() };
+            let attempts = delivery.delivery_count.saturating_add(1);
+            self.park(&error_queue_of(queue), &delivery.message, &reason, attempts).await?;
+        }
+        channel.basic_ack(delivery.delivery_tag, Multiple::One).await?;
+        converted.map(Some).map_err(Error::from)
+    }
+
+    /// Gets a message and the channel that it came on.
+    async fn get(&self, queue: &str) -> Result<Option<(Delivery, Arc<dyn LinkChannel>)>> {
+        let mut receiving = self.shared.receiving.lock().await;
+        let channel = match receiving.take_if(|channel| channel.close_reason().is_none()) {
+            Some(open) => open,
+            None => self.shared.publishing.open_channel().await?,
+        };
+        *receiving = Some(Arc::clone(&channel));
+        let got = channel.basic_get(queue, NoAck::No).await?;
+        Ok(got.map(|got| (got.delivery, channel)))
+    }
+}

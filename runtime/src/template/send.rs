@@ -1,0 +1,207 @@
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use springhare_amqp::{BasicProperties, DeliveryMode, FieldTable, FieldValue, ShortString};
+use springhare_broker::{Publish, PublishError};
+
+use super::publishing::PublishingPath;
+use super::{IntoRoute, RabbitTemplate};
+use crate::connection::{Confirmation, PublishCall};
+use crate::convert::IntoBody;
+use crate::error::{Error, Result};
+
+/// One message on its way: what [`RabbitTemplate::convert_and_send`] returns.
+///
+/// Options hang off it, and `.await` sends it: `Ok` means that the broker has it.
+///
+/// ```
+/// # async fn example(rabbit: springhare::RabbitTemplate) -> springhare::Result<()> {
+/// use std::time::Duration;
+///
+/// rabbit
+///     .convert_and_send("orders", "tea")
+///     .persistent(false)
+///     .expiration(Duration::from_secs(60))
+///     .header("x-attempt", 1)
+///     .await?;
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "a message is sent when its call is awaited"]
+pub struct ConvertAndSend<'t> {
+    template: &'t RabbitTemplate,
+    publish: Result<Publish>,
+    confirmation: Confirmation,
+}
+
+impl<'t> ConvertAndSend<'t> {
+    pub(super) fn new(
+        template: &'t RabbitTemplate,
+        route: impl IntoRoute,
+        body: impl IntoBody,
+    ) -> Self {
+        let publish = template.publish_of(route, body);
+        Self { template, publish, confirmation: Confirmation::Awaited }
+    }
+
+    /// Whether the message outlives the broker in a durable queue; it does by default.
+    pub fn persistent(self, persistent: bool) -> Self {
+        let mode = if persistent { DeliveryMode::Persistent } else { DeliveryMode::Transient };
+        self.properties(|properties| properties.delivery_mode = Some(mode))
+    }
+
+    /// How long the message may wait in a queue, in whole milliseconds; then it expires.
+    pub fn expiration(self, time_to_live: Duration) -> Self {
+        let millis = time_to_live.as_millis().to_string();
+        self.short_string(&millis, |properties, text| properties.expiration = Some(text))
+    }
+
+    /// The priority, for queues with `x-max-priority`.
+    pub fn priority(self, priority: u8) -> Self {
+        self.properties(|properties| properties.priority = Some(priority))
+    }
+
+    /// A header: a number, a boolean, a text, bytes or a list.
+    ///
+    /// A name of more than 255 bytes is the call's error.
+    pub fn header(mut self, name: impl AsRef<str>, value: impl Into<FieldValue>) -> Self {
+        if let Ok(publish) = &mut self.publish {
+            let headers =
+                publish.message.properties.headers.get_or_insert_with(FieldTable::default);
+            if let Err(error) = headers.insert(name, value) {
+                self.publish = Err(Error::Other(Box::new(error)));
+            }
+        }
+        self
+    }
+
+    /// Which request this answers, or which conversation it belongs to.
+    pub fn correlation_id(self, id: impl AsRef<str>) -> Self {
+        self.short_string(id.as_ref(), |properties, id| properties.correlation_id = Some(id))
+    }
+
+    /// The application's own id of the message.
+    pub fn message_id(self, id: impl AsRef<str>) -> Self {
+        self.short_string(id.as_ref(), |properties, id| properties.message_id = Some(id))
+    }
+
+    /// The queue that a reply is sent to.
+    pub fn reply_to(self, queue: impl AsRef<str>) -> Self {
+        self.short_string(queue.as_ref(), |properties, queue| properties.reply_to = Some(queue))
+    }
+
+    /// Makes it an error that the message reaches no queue; on the default exchange it is one
+    /// in any case.
+    pub fn mandatory(mut self) -> Self {
+        if let Ok(publish) = &mut self.publish {
+            publish.mandatory = true;
+        }
+        self
+    }
+
+    /// Doesn't wait for the broker's confirm: `Ok` then means that the message was handed over,
+    /// no more. What is known by then is still an error.
+    pub fn unconfirmed(mut self) -> Self {
+        self.confirmation = Confirmation::Unconfirmed;
+        self
+    }
+
+    fn properties(mut self, set: impl FnOnce(&mut BasicProperties)) -> Self {
+        if let Ok(publish) = &mut self.publish {
+            set(&mut publish.message.properties);
+        }
+        self
+    }
+
+    fn short_string(
+        mut self,
+        text: &str,
+        set: impl FnOnce(&mut BasicProperties, ShortString),
+    ) -> Self {
+        if let Ok(publish) = &mut self.publish {
+            match ShortString::new(text) {
+                Ok(text) => set(&mut publish.message.properties, text),
+                Err(error) => self.publish = Err(Error::Other(Box::new(error))),
+            }
+        }
+        self
+    }
+
+    pub(super) fn into_result(self) -> Result<Publish> {
+        self.publish
+    }
+}
+
+impl fmt::Debug for ConvertAndSend<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConvertAndSend").field("publish", &self.publish).finish_non_exhaustive()
+    }
+}
+
+impl<'t> IntoFuture for ConvertAndSend<'t> {
+    type Output = Result<()>;
+    type IntoFuture = Sending<'t>;
+
+    fn into_future(self) -> Sending<'t> {
+        let (publish, failed) = match self.publish {
+            Ok(publish) => (Some(publish), None),
+            Err(error) => (None, Some(error)),
+        };
+        let call = PublishCall { publish, confirmation: self.confirmation, waiting: None };
+        Sending { template: self.template, path: None, opening: None, call, failed }
+    }
+}
+
+/// The future of a [`ConvertAndSend`].
+///
+/// # Cancel safety
+///
+/// Dropped before it is ready, the message may have been sent or not.
+#[must_use = "futures do nothing unless polled"]
+pub struct Sending<'t> {
+    template: &'t RabbitTemplate,
+    path: Option<Arc<PublishingPath>>,
+    opening: Option<Opening<'t>>,
+    /// Empty when the call failed before it could be sent.
+    call: PublishCall,
+    failed: Option<Error>,
+}
+
+type Opening<'t> = Pin<Box<dyn Future<Output = Result<Arc<PublishingPath>>> + Send + 't>>;
+
+impl Future for Sending<'_> {
+    type Output = Result<()>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        let this = &mut *self;
+        if let Some(error) = this.failed.take() {
+            return Poll::Ready(Err(error));
+        }
+        let publishing = &this.template.shared.publishing;
+        if this.path.is_none() {
+            this.path = publishing.current();
+        }
+        let path = match &mut this.path {
+            Some(path) => path,
+            none => {
+                let opening = this.opening.get_or_insert_with(|| Box::pin(publishing.open()));
+                none.insert(ready!(opening.as_mut().poll(cx))?)
+            }
+        };
+        let result = ready!(path.publisher.poll_publish(cx, &mut this.call));
+        if matches!(result, Err(PublishError::Closed(_))) {
+            publishing.lost(path);
+        }
+        Poll::Ready(result.map_err(Error::from))
+    }
+}
+
+impl fmt::Debug for Sending<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sending").finish_non_exhaustive()
+    }
+}

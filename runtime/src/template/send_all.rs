@@ -1,0 +1,158 @@
+use std::future::poll_fn;
+
+use springhare_broker::{Publish, PublishError, PublishResult};
+
+use super::{ConvertAndSend, IntoRoute, RabbitTemplate};
+use crate::connection::{Confirmation, PublishBatch};
+use crate::convert::IntoBody;
+use crate::error::{Error, Result};
+
+/// How many messages are handed to the broker at a time.
+const WINDOW: usize = 128;
+
+/// What [`RabbitTemplate::convert_and_send_all`] sends: a call made with
+/// [`convert_and_send`](RabbitTemplate::convert_and_send) and its options, or a pair of a route
+/// and a body.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no message to send",
+    note = "give `rabbit.convert_and_send(route, body)` with its options, or a pair \
+            `(route, body)`"
+)]
+pub trait IntoPublish {
+    /// The publish that it becomes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] when the route is too long or the body does not convert.
+    fn into_publish(self, template: &RabbitTemplate) -> Result<Publish>;
+}
+
+impl IntoPublish for ConvertAndSend<'_> {
+    fn into_publish(self, _template: &RabbitTemplate) -> Result<Publish> {
+        self.into_result()
+    }
+}
+
+impl<R: IntoRoute, B: IntoBody> IntoPublish for (R, B) {
+    fn into_publish(self, template: &RabbitTemplate) -> Result<Publish> {
+        template.publish_of(self.0, self.1)
+    }
+}
+
+/// One message of several could not be sent.
+///
+/// Those before it were confirmed. Of those after it the ones that were on their way with it,
+/// 127 at most, were sent too, and [`confirmed_after`](Self::confirmed_after) says how many of
+/// them the broker took; the rest was never taken from the iterator.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "message {index} was not sent: {error}; the {index} before it and {confirmed_after} after \
+     it were"
+)]
+pub struct SendAllError {
+    /// Which message it was, counted from 0.
+    pub index: usize,
+    /// How many messages after it the broker confirmed.
+    pub confirmed_after: usize,
+    /// Why it was not sent.
+    #[source]
+    pub error: Error,
+}
+
+impl From<SendAllError> for Error {
+    fn from(error: SendAllError) -> Self {
+        Self::Other(Box::new(error))
+    }
+}
+
+impl RabbitTemplate {
+    /// Sends messages in order, many at a time: `Ok` means that the broker has them all.
+    ///
+    /// Each is what [`convert_and_send`](Self::convert_and_send) returns, or a pair of a route
+    /// and a body. Every message is confirmed, whatever its own call says.
+    ///
+    /// ```
+    /// # async fn example(rabbit: springhare::RabbitTemplate) -> springhare::Result<()> {
+    /// rabbit.convert_and_send_all((0..1000).map(|n| ("numbers", n.to_string()))).await?;
+    ///
+    /// let lines = ["disk on fire", "disk is gone"];
+    /// rabbit
+    ///     .convert_and_send_all(
+    ///         lines.map(|line| rabbit.convert_and_send(("logs", "kern.error"), line).priority(9)),
+    ///     )
+    ///     .await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`SendAllError`] for the first message that was not sent: it says which, why, and what
+    /// became of the others.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before it is ready, any number of the messages may have been sent.
+    pub async fn convert_and_send_all<I>(&self, messages: I) -> Result<(), SendAllError>
+    where
+        I: IntoIterator,
+        I::Item: IntoPublish,
+    {
+        let mut batch = PublishBatch { confirmation: Confirmation::Awaited, ..Default::default() };
+        let mut confirmed = 0;
+        let mut messages = messages.into_iter();
+        loop {
+            let mut refused = None;
+            for message in messages.by_ref().take(WINDOW) {
+                match message.into_publish(self) {
+                    Ok(publish) => batch.publishes.push_back(publish),
+                    Err(error) => {
+                        refused = Some(error);
+                        break;
+                    }
+                }
+            }
+            if batch.publishes.is_empty() && refused.is_none() {
+                return Ok(());
+            }
+            self.publish_batch(&mut batch, confirmed).await?;
+            confirmed += batch.results.drain(..).len();
+            if let Some(error) = refused {
+                return Err(SendAllError { index: confirmed, confirmed_after: 0, error });
+            }
+        }
+    }
+
+    /// Publishes what is in `batch`; afterwards all its results are `Ok`.
+    async fn publish_batch(
+        &self,
+        batch: &mut PublishBatch,
+        confirmed: usize,
+    ) -> Result<(), SendAllError> {
+        if batch.publishes.is_empty() {
+            return Ok(());
+        }
+        let publishing = &self.shared.publishing;
+        let path = match publishing.current() {
+            Some(path) => path,
+            None => publishing.open().await.map_err(|error| SendAllError {
+                index: confirmed,
+                confirmed_after: 0,
+                error,
+            })?,
+        };
+        poll_fn(|cx| path.publisher.poll_publish_many(cx, batch)).await;
+        let Some(failed) = batch.results.iter().position(PublishResult::is_err) else {
+            return Ok(());
+        };
+        if batch.results.iter().any(|result| matches!(result, Err(PublishError::Closed(_)))) {
+            publishing.lost(&path);
+        }
+        let after = batch.results.iter().skip(failed).filter(|result| result.is_ok()).count();
+        let error = match batch.results.swap_remove_back(failed) {
+            Some(Err(error)) => Error::from(error),
+            _ => Error::Stopped,
+        };
+        Err(SendAllError { index: confirmed + failed, confirmed_after: after, error })
+    }
+}

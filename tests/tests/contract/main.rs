@@ -1,0 +1,55 @@
+//! What a broker does, written once against the runtime's link and run on every broker that
+//! there is a link to: the embedded one, and a real RabbitMQ as the judge.
+//!
+//! Each case names its queues and exchanges for itself, so that all can share one broker.
+
+/// Runs each case on the embedded broker and on RabbitMQ; what the embedded broker can't do yet
+/// is named with the reason.
+macro_rules! contract {
+    ($($case:ident $(= $not_yet:literal)?),+ $(,)?) => {
+        mod embedded {
+            $(
+                #[tokio::test]
+                $(#[ignore = $not_yet])?
+                async fn $case() {
+                    super::$case(&crate::support::embedded()).await;
+                }
+            )+
+        }
+
+        mod rabbitmq {
+            $(
+                #[tokio::test]
+                async fn $case() {
+                    let Some(link) = crate::support::rabbitmq() else { return };
+                    super::$case(&link).await;
+                }
+            )+
+        }
+    };
+}
+
+mod support;
+
+mod arguments;
+mod auto_delete;
+mod cancel;
+mod confirms;
+mod consumers;
+mod counts;
+mod dead_letters;
+mod dealing;
+mod declare_exchange;
+mod declare_queue;
+mod default_exchange;
+mod delivery_tags;
+mod headers;
+mod locked;
+mod missing;
+mod prefetch;
+mod publish_errors;
+mod publisher;
+mod requeue;
+mod reserved;
+mod routing;
+mod topic;

@@ -1,0 +1,245 @@
+use std::future::ready as ready_future;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use springhare::prelude::*;
+use springhare_broker::ManualClock;
+use springhare_tests::eventually;
+
+use crate::support::{
+    Tell, Told, arrives, broker, header_number, header_text, ready, someone_sleeps, telling,
+};
+
+#[rabbit_listener(queue = "fails")]
+async fn fail(
+    text: Text,
+    count: DeliveryCount,
+    tries: State<Tell<(String, u32)>>,
+) -> ListenerResult {
+    tries.tell((text.0.clone(), count.value()));
+    if text.0 == "bad" {
+        return Err(ListenerError::msg("no van"));
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_failing_message_is_paced_counted_and_parked_and_holds_nobody_up() {
+    let (broker, hand) = broker();
+    let (tell, mut tries) = telling::<(String, u32)>();
+    let app = Springhare::builder()
+        .broker(broker)
+        .listeners(listeners![fail])
+        .manage(tell)
+        .start()
+        .await
+        .unwrap();
+    let rabbit = app.rabbit_template();
+    rabbit.convert_and_send("fails", "bad").header("x-id", 7).await.unwrap();
+    assert_eq!(tries.next().await, ("bad".to_owned(), 0));
+    assert_eq!(tries.next().await, ("bad".to_owned(), 1), "the first redelivery is at once");
+    let mut pause = Duration::from_millis(100);
+    for failures in 2..20 {
+        someone_sleeps(&hand).await;
+        // While it waits, others are handled.
+        rabbit.convert_and_send("fails", "good").await.unwrap();
+        assert_eq!(tries.next().await, ("good".to_owned(), 0));
+        hand.advance(pause - Duration::from_millis(1));
+        assert!(tries.is_silent(), "{failures} failures, before {pause:?}");
+        hand.advance(Duration::from_millis(1));
+        assert_eq!(tries.next().await, ("bad".to_owned(), failures));
+        pause = (pause * 2).min(Duration::from_secs(5));
+    }
+    let parked = arrives(&rabbit, "fails.error").await;
+    assert_eq!(&*parked.body, b"bad");
+    assert_eq!(header_text(&parked, "x-exception-message"), "no van");
+    assert_eq!(header_text(&parked, "x-original-exchange"), "");
+    assert_eq!(header_text(&parked, "x-original-routingKey"), "fails");
+    assert_eq!(header_text(&parked, "x-springhare-reason"), "deliveries-exhausted");
+    assert_eq!(header_number(&parked, "x-springhare-attempts"), Some(20));
+    assert_eq!(header_number(&parked, "x-id"), Some(7));
+    assert!(parked.properties.is_persistent());
+    app.stop().await.unwrap();
+    assert!(tries.is_silent());
+}
+
+/// Moves the clock on whenever somebody waits for it, until the handler has tried this often.
+async fn try_often<T: std::fmt::Debug>(hand: &ManualClock, tries: &mut Told<T>, times: usize) {
+    for _ in 0..times {
+        eventually("the next try", || {
+            hand.advance(Duration::from_secs(5));
+            ready_future((!tries.is_silent()).then_some(()))
+        })
+        .await;
+        tries.next().await;
+    }
+}
+
+#[rabbit_listener(queue = "buried", arguments("x-dead-letter-exchange" = "graves"))]
+async fn fail_for_the_graves(tries: State<Tell<()>>) -> ListenerResult {
+    tries.tell(());
+    Err(ListenerError::msg("no van"))
+}
+
+#[tokio::test]
+async fn a_queue_with_a_dead_letter_exchange_has_no_error_queue() {
+    let (broker, hand) = broker();
+    let (tell, mut tries) = telling::<()>();
+    let app = Springhare::builder()
+        .broker(broker)
+        .listeners(listeners![fail_for_the_graves])
+        .declare(Exchange::fanout("graves"))
+        .declare(Queue::durable("graveyard"))
+        .declare(Binding::queue("graveyard").to("graves"))
+        .manage(tell)
+        .start()
+        .await
+        .unwrap();
+    let rabbit = app.rabbit_template();
+    rabbit.convert_and_send("buried", "tea").await.unwrap();
+    try_often(&hand, &mut tries, 20).await;
+    let dead = arrives(&rabbit, "graveyard").await;
+    assert_eq!(&*dead.body, b"tea");
+    assert!(dead.properties.header("x-death").is_some());
+    assert!(rabbit.receive("buried.error").await.is_err(), "no such queue");
+    app.stop().await.unwrap();
+}
+
+#[rabbit_listener(queue = "numbers")]
+async fn count(number: Json<u32>, seen: State<Tell<u32>>) {
+    seen.tell(number.0);
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_decode_is_parked_at_once() {
+    let (broker, _hand) = broker();
+    let (tell, mut numbers) = telling::<u32>();
+    let app = Springhare::builder()
+        .broker(broker)
+        .listeners(listeners![count])
+        .manage(tell)
+        .start()
+        .await
+        .unwrap();
+    let rabbit = app.rabbit_template();
+    rabbit.convert_and_send("numbers", "{").await.unwrap();
+    rabbit.convert_and_send("numbers", &5).await.unwrap();
+    assert_eq!(numbers.next().await, 5);
+    let parked = arrives(&rabbit, "numbers.error").await;
+    assert_eq!(&*parked.body, b"{");
+    assert_eq!(header_text(&parked, "x-springhare-reason"), "fatal");
+    assert_eq!(header_number(&parked, "x-springhare-attempts"), Some(1));
+    assert!(header_text(&parked, "x-exception-message").contains("u32"));
+    assert_eq!(ready(&rabbit, "numbers").await, 0);
+    app.stop().await.unwrap();
+}
+
+#[rabbit_listener(queue = "panics")]
+async fn panic(text: Text, seen: State<Tell<String>>) {
+    seen.tell(text.0.clone());
+    assert_eq!(text.0, "good", "a handler's own mistake");
+}
+
+#[tokio::test]
+async fn a_panic_is_a_failure_and_never_kills_the_consumer() {
+    let (broker, hand) = broker();
+    let (tell, mut texts) = telling::<String>();
+    let app = Springhare::builder()
+        .broker(broker)
+        .listeners(listeners![panic])
+        .manage(tell)
+        .start()
+        .await
+        .unwrap();
+    let rabbit = app.rabbit_template();
+    rabbit.convert_and_send("panics", "bad").await.unwrap();
+    try_often(&hand, &mut texts, 20).await;
+    let parked = arrives(&rabbit, "panics.error").await;
+    let exception = header_text(&parked, "x-exception-message");
+    assert!(exception.contains("the handler panicked") && exception.contains("own mistake"));
+    rabbit.convert_and_send("panics", "good").await.unwrap();
+    assert_eq!(texts.next().await, "good");
+    app.stop().await.unwrap();
+}
+
+/// How often [`dispose`] was asked to requeue.
+#[derive(Debug, Default)]
+struct Requeues(AtomicU32);
+
+#[rabbit_listener(queue = "disposed", arguments("x-dead-letter-exchange" = "refused"))]
+async fn dispose(word: Text, requeues: State<Requeues>, seen: State<Tell<String>>) -> Outcome {
+    seen.tell(word.0.clone());
+    match word.0.as_str() {
+        "reject" => Outcome::Failed(ListenerError::reject_and_dont_requeue("unwanted")),
+        "refuse" => Outcome::Reject,
+        "acknowledge" => Outcome::Failed(ListenerError::immediate_acknowledge("never mind")),
+        "fatal" => Outcome::Failed(ListenerError::fatal("hopeless")),
+        // Far more often than a failure is tried again, and without a pause.
+        _ => match requeues.0.fetch_add(1, Ordering::Relaxed) {
+            0..30 => Outcome::Requeue,
+            30..60 => Outcome::Failed(ListenerError::immediate_requeue("once more")),
+            _ => Outcome::Ack,
+        },
+    }
+}
+
+#[tokio::test]
+async fn a_handler_may_choose_what_becomes_of_its_message() {
+    let (broker, _hand) = broker();
+    let (tell, mut words) = telling::<String>();
+    let app = Springhare::builder()
+        .broker(broker)
+        .listeners(listeners![dispose])
+        .declare(Exchange::fanout("refused"))
+        .declare(Queue::durable("refusals"))
+        .declare(Binding::queue("refusals").to("refused"))
+        .manage(Requeues::default())
+        .manage(tell)
+        .start()
+        .await
+        .unwrap();
+    let rabbit = app.rabbit_template();
+    for word in ["reject", "refuse", "fatal", "acknowledge", "requeue"] {
+        rabbit.convert_and_send("disposed", word).await.unwrap();
+    }
+    for expected in ["reject", "refuse", "fatal", "acknowledge"] {
+        assert_eq!(words.next().await, expected);
+    }
+    for _ in 0..61 {
+        assert_eq!(words.next().await, "requeue");
+    }
+    for expected in ["reject", "refuse", "fatal"] {
+        assert_eq!(&*arrives(&rabbit, "refusals").await.body, expected.as_bytes());
+    }
+    app.stop().await.unwrap();
+}
+
+#[rabbit_listener(
+    queue = "once",
+    requeue_rejected = false,
+    arguments("x-dead-letter-exchange" = "", "x-dead-letter-routing-key" = "once.dead")
+)]
+async fn fail_once(tries: State<Tell<()>>) -> ListenerResult {
+    tries.tell(());
+    Err(ListenerError::msg("no van"))
+}
+
+#[tokio::test]
+async fn a_listener_may_refuse_redelivery() {
+    let (broker, _hand) = broker();
+    let (tell, mut tries) = telling::<()>();
+    let app = Springhare::builder()
+        .broker(broker)
+        .listeners(listeners![fail_once])
+        .declare(Queue::durable("once.dead"))
+        .manage(tell)
+        .start()
+        .await
+        .unwrap();
+    let rabbit = app.rabbit_template();
+    rabbit.convert_and_send("once", "tea").await.unwrap();
+    assert_eq!(&*arrives(&rabbit, "once.dead").await.body, b"tea");
+    tries.next().await;
+    assert!(tries.is_silent());
+    app.stop().await.unwrap();
+}

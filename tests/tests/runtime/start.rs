@@ -1,0 +1,231 @@
+use springhare::connection::AddressError;
+use springhare::prelude::*;
+use springhare::{Error, SpringhareBuilder, StartError};
+use springhare_broker::QueueDeclareOptions;
+
+use crate::support::{Tell, broker, telling};
+
+/// What keeps the application from starting.
+async fn refused(builder: SpringhareBuilder) -> StartError {
+    match builder.start().await {
+        Err(Error::Start(error)) => error,
+        Err(other) => panic!("another error: {other}"),
+        Ok(_) => panic!("it started"),
+    }
+}
+
+mod unmanaged {
+    use super::*;
+
+    #[derive(Debug)]
+    pub(super) struct Db;
+
+    #[rabbit_listener(queue = "orders")]
+    pub(super) async fn needs_state(_order: Text, _db: State<Db>) {}
+}
+
+#[tokio::test]
+async fn an_unmanaged_state_stops_the_start() {
+    let builder = || Springhare::builder().listeners(listeners![unmanaged::needs_state]);
+    let error = refused(builder()).await;
+    let text = error.to_string();
+    assert!(text.contains("start.rs:") && text.contains("Db>"), "{text}");
+    assert!(text.contains("`.manage(..)`"), "{text}");
+    builder().manage(unmanaged::Db).start().await.unwrap().stop().await.unwrap();
+}
+
+mod conflicting {
+    use super::*;
+
+    #[rabbit_listener(queue = "q", durable = true)]
+    pub(super) async fn durable(_body: Bytes) {}
+
+    #[rabbit_listener(queue = "q", durable = false)]
+    pub(super) async fn not_durable(_body: Bytes) {}
+
+    #[rabbit_listener(exchange = "x", kind = "topic", key = "a.#")]
+    pub(super) async fn topic(_body: Bytes) {}
+
+    #[rabbit_listener(exchange = "x", kind = "fanout")]
+    pub(super) async fn fanout(_body: Bytes) {}
+
+    #[rabbit_listener(queue = "shared", exchange = "logs", kind = "direct", key = "error")]
+    pub(super) async fn errors(_body: Bytes) {}
+
+    #[rabbit_listener(queue = "shared", exchange = "logs", kind = "direct", key = "warn")]
+    pub(super) async fn warnings(_body: Bytes) {}
+
+    #[rabbit_listener(queue = "lonely", arguments("x-dead-letter-exchange" = "nowhere"))]
+    pub(super) async fn dead_letters_nowhere(_body: Bytes) {}
+
+    #[rabbit_listener(id = "twin", queue = "one")]
+    pub(super) async fn one_twin(_body: Bytes) {}
+
+    #[rabbit_listener(id = "twin", queue = "two")]
+    pub(super) async fn other_twin(_body: Bytes) {}
+}
+
+#[tokio::test]
+async fn every_fault_of_the_graph_is_told_at_once_with_both_places() {
+    let (broker, _hand) = broker();
+    let builder = Springhare::builder().broker(broker.clone()).listeners(listeners![
+        conflicting::durable,
+        conflicting::not_durable,
+        conflicting::topic,
+        conflicting::fanout,
+        conflicting::errors,
+        conflicting::warnings,
+        conflicting::dead_letters_nowhere,
+        conflicting::one_twin,
+        conflicting::other_twin,
+        unmanaged::needs_state,
+    ]);
+    let error = refused(builder).await;
+    let fault = |words: &[&str]| {
+        let found =
+            error.faults().iter().find(|f| words.iter().all(|word| f.text().contains(word)));
+        found.unwrap_or_else(|| panic!("no fault with {words:?} in {error}"))
+    };
+    for words in [
+        &["queue 'q'", "not durable"][..],
+        &["exchange 'x'", "topic", "fanout"],
+        &["queue 'shared'", "'error'", "'warn'"],
+        &["the id `twin`"],
+    ] {
+        let places = fault(words).places();
+        assert_eq!(places.len(), 2, "{error}");
+        assert_ne!(places[0].line, places[1].line, "{error}");
+        assert!(places.iter().all(|place| place.file.ends_with("start.rs")), "{error}");
+    }
+    assert_eq!(fault(&["'lonely'", "'nowhere'"]).places().len(), 1);
+    fault(&["State<"]);
+    assert_eq!(error.faults().len(), 6, "{error}");
+    let channel = broker.connect("afterwards").unwrap().open_channel().unwrap();
+    assert!(channel.queue_declare_passive("shared").await.is_err(), "nothing was declared");
+}
+
+mod adopting {
+    use super::*;
+
+    #[rabbit_listener(queue = "adopted", exchange = "adopting", key = "k")]
+    pub(super) async fn by_name(_body: Bytes) {}
+}
+
+#[tokio::test]
+async fn a_listener_that_only_names_a_queue_takes_over_its_declaration() {
+    let (broker, _hand) = broker();
+    let app = Springhare::builder()
+        .broker(broker.clone())
+        .listeners(listeners![adopting::by_name])
+        .declare(Queue::transient("adopted").max_length(5))
+        .declare(Exchange::topic("adopting"))
+        .start()
+        .await
+        .unwrap();
+    let channel = broker.connect("equal").unwrap().open_channel().unwrap();
+    let mut options = QueueDeclareOptions::default();
+    options.arguments.insert("x-max-length", 5_i64).unwrap();
+    channel.queue_declare("adopted", options).await.unwrap();
+    app.stop().await.unwrap();
+}
+
+mod failing {
+    use super::*;
+
+    #[rabbit_listener(queue = "new", exchange = "new.exchange", kind = "fanout")]
+    pub(super) async fn new(_body: Bytes) {}
+
+    #[rabbit_listener(queue = "old")]
+    pub(super) async fn old(_body: Bytes) {}
+}
+
+#[tokio::test]
+async fn a_definition_that_differs_from_the_brokers_shows_both_sides_and_leaves_nothing_behind() {
+    let (broker, _hand) = broker();
+    let connection = broker.connect("before").unwrap();
+    let channel = connection.open_channel().unwrap();
+    channel.queue_declare("old", QueueDeclareOptions::default()).await.unwrap();
+    let builder = || {
+        Springhare::builder()
+            .broker(broker.clone())
+            .listeners(listeners![failing::new, failing::old])
+    };
+    let error = refused(builder()).await;
+    let [fault] = error.faults() else { panic!("{error}") };
+    for words in ["queue 'old' as durable", "inequivalent arg 'durable'", "delete the queue"] {
+        assert!(fault.text().contains(words), "{fault}");
+    }
+    assert_eq!(fault.places().len(), 1);
+    let new = connection.open_channel().unwrap();
+    assert!(new.queue_declare_passive("new").await.is_err(), "the new queue is gone again");
+    let new = connection.open_channel().unwrap();
+    assert!(new.exchange_declare_passive("new.exchange").await.is_err(), "so is its exchange");
+    assert!(channel.queue_declare_passive("old").await.is_ok(), "what was there stays");
+    channel.queue_delete("old", Default::default()).await.unwrap();
+    builder().start().await.unwrap().stop().await.unwrap();
+}
+
+mod placeholders {
+    use super::*;
+
+    #[rabbit_listener(
+        queue = "${app.queue:unset}",
+        exchange = "${app.exchange:made}",
+        kind = "topic",
+        key = "${app.key:#}"
+    )]
+    pub(super) async fn configured(text: Text, queue: QueueName, seen: State<Tell<String>>) {
+        seen.tell(format!("{} from {}", text.0, queue.as_str()));
+    }
+
+    #[rabbit_listener(queue = "${app.missing}")]
+    pub(super) async fn lacking(_body: Bytes) {}
+}
+
+#[tokio::test]
+async fn placeholders_are_resolved_at_start() {
+    let (seen, mut texts) = telling::<String>();
+    let app = Springhare::builder()
+        .listeners(listeners![placeholders::configured])
+        .property("app.queue", "chosen")
+        .manage(seen)
+        .start()
+        .await
+        .unwrap();
+    app.rabbit_template().convert_and_send(("made", "any.key"), "tea").await.unwrap();
+    assert_eq!(texts.next().await, "tea from chosen");
+    app.stop().await.unwrap();
+    let error = refused(Springhare::builder().listeners(listeners![placeholders::lacking])).await;
+    assert!(error.to_string().contains("`APP_MISSING`"), "{error}");
+}
+
+#[tokio::test]
+async fn addresses_that_are_not_built_are_typed_errors() {
+    for (url, durable) in [("embedded:./data", true), ("amqp://guest:s3cret@localhost", false)] {
+        let error =
+            Springhare::builder().listeners(listeners![]).url(url).start().await.unwrap_err();
+        let text = error.to_string();
+        assert!(!text.contains("s3cret"), "{text}");
+        match error {
+            Error::Address(AddressError::DurableEmbedded { .. }) => assert!(durable),
+            Error::Address(AddressError::Network { .. }) => assert!(!durable),
+            other => panic!("{other}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_value_is_managed_once_and_a_binding_has_two_ends() {
+    let builder = Springhare::builder()
+        .listeners(listeners![])
+        .manage(1_u8)
+        .manage(2_u8)
+        .declare(Binding::queue("no.queue").to("no.exchange"))
+        .declare(Queue::durable("q".repeat(300)));
+    let error = refused(builder).await;
+    let text = error.to_string();
+    for words in ["`u8`", "'no.queue'", "'no.exchange'", "at most 255 bytes"] {
+        assert!(text.contains(words), "{words} in {text}");
+    }
+    assert!(error.faults().iter().all(|fault| fault.places().len() == 1), "{text}");
+}

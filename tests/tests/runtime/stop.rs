@@ -1,0 +1,129 @@
+use std::sync::Arc;
+
+use springhare::STOP_DEADLINE;
+use springhare::prelude::*;
+use springhare_broker::{Broker, ManualClock};
+use springhare_tests::{eventually, within_limit};
+use tokio::task::JoinHandle;
+
+use crate::support::{Gate, Tell, Told, broker, ready, someone_sleeps, telling};
+
+#[rabbit_listener(queue = "slow")]
+async fn slow(number: Json<u32>, gate: State<Gate>, seen: State<Tell<u32>>) {
+    seen.tell(number.0);
+    gate.pass().await;
+}
+
+/// An application with five messages prefetched and its handler at the gate with the first.
+struct Scene {
+    app: Arc<Springhare>,
+    rabbit: RabbitTemplate,
+    gate: Gate,
+    numbers: Told<u32>,
+    hand: ManualClock,
+    broker: Broker,
+}
+
+impl Scene {
+    async fn at_the_gate() -> Self {
+        let (broker, hand) = broker();
+        let (seen, mut numbers) = telling::<u32>();
+        let gate = Gate::closed();
+        let app = Springhare::builder()
+            .broker(broker.clone())
+            .listeners(listeners![slow])
+            .manage(gate.clone())
+            .manage(seen)
+            .start()
+            .await
+            .unwrap();
+        let rabbit = app.rabbit_template();
+        rabbit.convert_and_send_all((0..5_u32).map(|n| ("slow", n.to_string()))).await.unwrap();
+        assert_eq!(numbers.next().await, 0);
+        assert_eq!(ready(&rabbit, "slow").await, 0, "all are prefetched");
+        Self { app: Arc::new(app), rabbit, gate, numbers, hand, broker }
+    }
+
+    /// Begins to stop, and waits until the stop waits for the handlers.
+    async fn stopping(&self) -> JoinHandle<springhare::Result<()>> {
+        let app = Arc::clone(&self.app);
+        let stopping = tokio::spawn(async move { app.stop().await });
+        someone_sleeps(&self.hand).await;
+        stopping
+    }
+}
+
+/// What is left in the queue, as another application sees it.
+async fn left(broker: &Broker) -> u64 {
+    let channel = broker.connect("afterwards").unwrap().open_channel().unwrap();
+    channel.queue_declare_passive("slow").await.unwrap().message_count
+}
+
+#[tokio::test]
+async fn a_stop_finishes_what_was_prefetched_and_takes_nothing_new() {
+    let mut scene = Scene::at_the_gate().await;
+    let stopping = scene.stopping().await;
+    let Scene { app, rabbit, gate, numbers, broker, .. } = &mut scene;
+    eventually("the consumer is cancelled", async || {
+        rabbit.convert_and_send("slow", "9").await.unwrap();
+        (ready(rabbit, "slow").await > 0).then_some(())
+    })
+    .await;
+    gate.let_through(1000);
+    within_limit("the stop", stopping).await.unwrap().unwrap();
+    let mut handled = Vec::new();
+    while !numbers.is_silent() {
+        handled.push(numbers.next().await);
+    }
+    assert_eq!(handled.get(..4), Some(&[1, 2, 3, 4][..]));
+    assert!(left(broker).await > 0, "what came later is left");
+    let stopped = rabbit.convert_and_send("slow", "9").await.unwrap_err();
+    assert!(matches!(stopped, springhare::Error::Stopped), "{stopped}");
+    app.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn after_the_deadline_what_is_not_finished_is_requeued() {
+    let mut scene = Scene::at_the_gate().await;
+    let stopping = scene.stopping().await;
+    let Scene { gate, numbers, hand, broker, .. } = &mut scene;
+    gate.let_through(1);
+    assert_eq!(numbers.next().await, 1, "the first is done, the second waits");
+    hand.advance(STOP_DEADLINE);
+    within_limit("the stop", stopping).await.unwrap().unwrap();
+    assert_eq!(left(broker).await, 4);
+    assert!(numbers.is_silent());
+}
+
+#[tokio::test]
+async fn a_forced_stop_requeues_at_once() {
+    let Scene { app, numbers, broker, .. } = Scene::at_the_gate().await;
+    within_limit("the stop", app.force_stop()).await.unwrap();
+    assert_eq!(left(&broker).await, 5);
+    assert!(numbers.is_silent());
+}
+
+#[tokio::test]
+async fn a_dropped_application_requeues_too() {
+    let Scene { app, rabbit, numbers, broker, .. } = Scene::at_the_gate().await;
+    drop((app, rabbit));
+    eventually("the messages are back", async || (left(&broker).await == 5).then_some(())).await;
+    assert!(numbers.is_silent());
+}
+
+#[tokio::test]
+async fn a_listener_stops_and_starts_by_its_id() {
+    let Scene { app, rabbit, gate, mut numbers, broker, .. } = Scene::at_the_gate().await;
+    gate.let_through(1000);
+    for expected in 1..5 {
+        assert_eq!(numbers.next().await, expected);
+    }
+    let id = app.listener_ids().next().unwrap().to_owned();
+    app.stop_listener(&id).await.unwrap();
+    rabbit.convert_and_send("slow", "7").await.unwrap();
+    assert_eq!(left(&broker).await, 1);
+    app.start_listener(&id).await.unwrap();
+    assert_eq!(numbers.next().await, 7);
+    assert!(app.stop_listener("nobody").await.is_err());
+    app.stop().await.unwrap();
+}

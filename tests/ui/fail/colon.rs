@@ -1,0 +1,8 @@
+//! A colon in place of `=`.
+
+use springhare::prelude::*;
+
+#[rabbit_listener(queue: "orders")]
+async fn on_order(Text(_order): Text) {}
+
+fn main() {}

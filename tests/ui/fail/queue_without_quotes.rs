@@ -1,0 +1,8 @@
+//! A name without its quotes.
+
+use springhare::prelude::*;
+
+#[rabbit_listener(queue = orders)]
+async fn on_order(Text(_order): Text) {}
+
+fn main() {}
