@@ -105,6 +105,7 @@ async fn main() -> Result {
 
     let sum = EXPECTED.iter().map(|(_, _, count)| count).sum();
     let entries = entries.take(sum).await?;
+    let unsigned = stop_and_count_unsigned(&app).await?;
     app.stop().await?;
 
     let counts = count_by_consumer(&entries);
@@ -121,8 +122,28 @@ async fn main() -> Result {
     if missing > 0 || got("worker_quick") <= got("worker_slow") {
         return Err("a consumer did not get what it should have".into());
     }
-    println!("\nall five modes work");
+    println!("\nleft unsigned: {unsigned}");
+    if unsigned > 0 {
+        return Err("a message was not signed for".into());
+    }
+    println!("all five modes work");
     Ok(())
+}
+
+/// Stops the listeners, which puts back what they have not signed for, and counts that.
+async fn stop_and_count_unsigned(app: &Springhare) -> Result<u64> {
+    for id in app.listener_ids() {
+        app.stop_listener(id).await?;
+    }
+    let rabbit = app.rabbit_template();
+    let count = rabbit
+        .execute(async |channel: Channel| {
+            let hello = channel.queue_declare_passive("boot_hello").await?;
+            let worker = channel.queue_declare_passive("boot_worker").await?;
+            Ok(hello.message_count + worker.message_count)
+        })
+        .await?;
+    Ok(count)
 }
 
 async fn publish(rabbit: &RabbitTemplate) -> Result {

@@ -6,9 +6,10 @@
 //! `cargo run --example logs < examples/data/syslog.txt`; `-` as the file is the standard input
 //! too. A second argument is the directory for the files.
 #![expect(clippy::print_stdout, reason = "an example shows what it does")]
+#![expect(clippy::needless_pass_by_value, reason = "a handler owns its arguments")]
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, IsTerminal, Write};
 use std::path::PathBuf;
 
 use springhare::prelude::*;
@@ -124,7 +125,12 @@ fn key_of(line: &str) -> &str {
 
 fn read_lines(file: Option<&str>) -> io::Result<Vec<String>> {
     match file {
-        None | Some("-") => io::stdin().lock().lines().collect(),
+        None | Some("-") => {
+            if io::stdin().is_terminal() {
+                println!("reading log lines from the standard input");
+            }
+            io::stdin().lock().lines().collect()
+        }
         Some(file) => BufReader::new(File::open(file)?).lines().collect(),
     }
 }

@@ -55,10 +55,11 @@ async fn consume(channel: Channel) -> springhare::Result<String> {
     channel.basic_qos(1, QosScope::Consumer).await?;
     let mut consumer =
         channel.basic_consume(QUEUE, "hello-consumer", BasicConsumeOptions::default()).await?;
+    let tag = consumer.tag().clone();
     let delivery = consumer.recv().await.ok_or(Error::Stopped)?;
     let body = String::from_utf8_lossy(&delivery.message.message.body).into_owned();
-    println!("  {}  got        {body} as delivery {}", consumer.tag(), delivery.delivery_tag);
+    println!("  {tag:<14} got        {body} as delivery {}", delivery.delivery_tag);
     channel.basic_ack(delivery.delivery_tag, Multiple::One).await?;
-    println!("  {}  signed     for delivery {}", consumer.tag(), delivery.delivery_tag);
+    println!("  {tag:<14} signed for delivery {}", delivery.delivery_tag);
     Ok(body)
 }

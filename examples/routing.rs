@@ -30,7 +30,7 @@ async fn main() -> Result {
     let lost = rabbit.convert_and_send(("boot_routing", "debug"), "x = 1").mandatory().await;
     match lost {
         Err(error @ springhare::Error::Unroutable(_)) => {
-            println!("  main           refused    {error}")
+            println!("  main           refused    {error}");
         }
         other => return Err(format!("expected an unroutable message, got {other:?}").into()),
     }

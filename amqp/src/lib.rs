@@ -9,11 +9,13 @@
 //!
 //! # Layout
 //!
-//! `short_string` → `field_table` → `properties` → `message`, and `reply_code` → `error`.
+//! `short_string` → `field_table` → `properties` → `message_properties` →
+//! `message`, and `reply_code` → `error`.
 
 mod error;
 mod field_table;
 mod message;
+mod message_properties;
 mod properties;
 mod reply_code;
 mod short_string;
@@ -21,6 +23,7 @@ mod short_string;
 pub use error::{AmqpError, ErrorScope, MethodId};
 pub use field_table::{FieldTable, FieldValue};
 pub use message::Message;
+pub use message_properties::MessageProperties;
 pub use properties::{BasicProperties, DeliveryMode};
 pub use reply_code::ReplyCode;
 pub use short_string::{ShortString, ShortStringTooLong};

@@ -1,6 +1,6 @@
 use bytes::Bytes;
 
-use crate::BasicProperties;
+use crate::MessageProperties;
 
 /// What a publisher hands over and a consumer gets: properties and a body.
 ///
@@ -8,7 +8,7 @@ use crate::BasicProperties;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Message {
     /// Content type, headers, delivery mode and the rest of the content header.
-    pub properties: BasicProperties,
+    pub properties: MessageProperties,
     /// The body, opaque to the broker.
     pub body: Bytes,
 }
@@ -17,13 +17,13 @@ impl Message {
     /// A message with this body and no properties.
     #[must_use]
     pub fn new(body: impl Into<Bytes>) -> Self {
-        Self { properties: BasicProperties::default(), body: body.into() }
+        Self { properties: MessageProperties::default(), body: body.into() }
     }
 
     /// The same message with these properties.
     #[must_use]
-    pub fn with_properties(mut self, properties: BasicProperties) -> Self {
-        self.properties = properties;
+    pub fn with_properties(mut self, properties: impl Into<MessageProperties>) -> Self {
+        self.properties = properties.into();
         self
     }
 }

@@ -57,6 +57,24 @@ pub struct BasicProperties {
 }
 
 impl BasicProperties {
+    /// No properties.
+    pub const NONE: Self = Self {
+        content_type: None,
+        content_encoding: None,
+        headers: None,
+        delivery_mode: None,
+        priority: None,
+        correlation_id: None,
+        reply_to: None,
+        expiration: None,
+        message_id: None,
+        timestamp: None,
+        kind: None,
+        user_id: None,
+        app_id: None,
+        cluster_id: None,
+    };
+
     /// The header `name`.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&FieldValue> {

@@ -74,8 +74,8 @@ pub use channel::{Channel, Consumer, DeliveryTag, SettleError};
 pub use declare::{Binding, BindingTo, Declaration, Exchange, Queue};
 pub use error::{Error, Fault, NotConfirmed, Place, Result, StartError};
 pub use extract::{
-    ConsumerTag, CorrelationId, DeliveryCount, ExchangeName, FromDelivery, Headers, Json, MessageId,
-    Payload, Properties, QueueName, Redelivered, ReplyTo, RoutingKey, State, Text,
+    ConsumerTag, CorrelationId, DeliveryCount, ExchangeName, FromDelivery, Headers, Json,
+    MessageId, Payload, Properties, QueueName, Redelivered, ReplyTo, RoutingKey, State, Text,
 };
 pub use listener::context::DeliveryContext;
 pub use listener::endpoint::AcknowledgeMode;

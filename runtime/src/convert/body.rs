@@ -2,8 +2,8 @@ use bytes::Bytes;
 use serde::Serialize;
 use springhare_amqp::{DeliveryMode, Message};
 
-use super::converter::{MessageConverters, message};
-use super::encode::octets;
+use super::converter::MessageConverters;
+use super::encode::{OCTETS, octets};
 use super::error::ConversionError;
 
 /// What may be a message's body.
@@ -53,13 +53,13 @@ impl<T: Serialize + ?Sized> IntoBody for &T {
 
 impl IntoBody for Bytes {
     fn into_body(self, _converters: &MessageConverters) -> Result<Message, ConversionError> {
-        Ok(message(octets(), self))
+        Ok(octets(self))
     }
 }
 
 impl IntoBody for Vec<u8> {
     fn into_body(self, _converters: &MessageConverters) -> Result<Message, ConversionError> {
-        Ok(message(octets(), self))
+        Ok(octets(self))
     }
 }
 
@@ -71,7 +71,7 @@ impl IntoBody for String {
 
 impl IntoBody for Message {
     fn into_body(mut self, _converters: &MessageConverters) -> Result<Message, ConversionError> {
-        self.properties.content_type.get_or_insert_with(octets);
+        self.properties.content_type.get_or_insert(OCTETS);
         self.properties.delivery_mode.get_or_insert(DeliveryMode::Persistent);
         Ok(self)
     }

@@ -3,12 +3,11 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use springhare_amqp::{BasicProperties, DeliveryMode, Message, ShortString};
+use springhare_amqp::{BasicProperties, Message, ShortString};
 
 use super::decode::decode;
-use super::encode::{TEXT, encode};
+use super::encode::{self, encode, message};
 use super::error::ConversionError;
 
 /// Takes a value out of a body's deserializer; see [`MessageConverter::decode`].
@@ -139,7 +138,7 @@ impl MessageConverters {
 
     /// A persistent message with `text` as its body; not copied unless a converter rewrites it.
     pub(super) fn encode_text(&self, text: String) -> Result<Message, ConversionError> {
-        if self.own.is_some() { self.encode(&text) } else { Ok(message(TEXT, text)) }
+        if self.own.is_some() { self.encode(&text) } else { Ok(encode::text(text)) }
     }
 
     /// The value that the body is.
@@ -177,16 +176,6 @@ fn decode_by<'d, T: Deserialize<'d>>(
         Ok(())
     })?;
     value.ok_or_else(|| ConverterError::msg("the converter handed no deserializer on"))
-}
-
-/// A persistent message of this content type.
-pub(super) fn message(content_type: ShortString, body: impl Into<Bytes>) -> Message {
-    let properties = BasicProperties {
-        content_type: Some(content_type),
-        delivery_mode: Some(DeliveryMode::Persistent),
-        ..BasicProperties::default()
-    };
-    Message { properties, body: body.into() }
 }
 
 #[cfg(test)]

@@ -1,24 +1,46 @@
 //! A value's body: a serializer that is `serde_json`'s, but for what is a text or bytes as a
 //! whole.
 
-use std::sync::LazyLock;
-
+use bytes::Bytes;
 use serde::{Serialize, Serializer};
-use springhare_amqp::{Message, ShortString};
+use springhare_amqp::{BasicProperties, DeliveryMode, Message, MessageProperties, ShortString};
 
-use super::converter::message;
+/// Bytes of any kind.
+pub(super) const OCTETS: ShortString = ShortString::from_static("application/octet-stream");
 
-/// JSON text.
-pub(super) const JSON: ShortString = ShortString::from_static("application/json");
-/// Plain text, UTF-8.
-pub(super) const TEXT: ShortString = ShortString::from_static("text/plain");
+const PERSISTENT: BasicProperties =
+    BasicProperties { delivery_mode: Some(DeliveryMode::Persistent), ..BasicProperties::NONE };
 
-/// Bytes of any kind; its name is too long for a constant short string.
-static OCTETS: LazyLock<ShortString> =
-    LazyLock::new(|| ShortString::truncated("application/octet-stream"));
+/// The properties of JSON text.
+static JSON: BasicProperties = BasicProperties {
+    content_type: Some(ShortString::from_static("application/json")),
+    ..PERSISTENT
+};
+/// The properties of plain text, UTF-8.
+static TEXT: BasicProperties =
+    BasicProperties { content_type: Some(ShortString::from_static("text/plain")), ..PERSISTENT };
+/// The properties of bytes of any kind.
+static BYTES: BasicProperties = BasicProperties { content_type: Some(OCTETS), ..PERSISTENT };
 
-pub(super) fn octets() -> ShortString {
-    OCTETS.clone()
+/// A persistent message of this content type.
+pub(super) fn message(content_type: ShortString, body: impl Into<Bytes>) -> Message {
+    let properties = BasicProperties { content_type: Some(content_type), ..PERSISTENT };
+    Message::new(body).with_properties(properties)
+}
+
+/// A message of JSON text.
+fn json(body: impl Into<Bytes>) -> Message {
+    Message::new(body).with_properties(MessageProperties::from_static(&JSON))
+}
+
+/// A message of plain text.
+pub(super) fn text(body: impl Into<Bytes>) -> Message {
+    Message::new(body).with_properties(MessageProperties::from_static(&TEXT))
+}
+
+/// A message of bytes of any kind.
+pub(super) fn octets(body: impl Into<Bytes>) -> Message {
+    Message::new(body).with_properties(MessageProperties::from_static(&BYTES))
 }
 
 /// The message that a value becomes.
@@ -27,9 +49,9 @@ pub(super) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Message, serde_
     let mut plain = None;
     value.serialize(BodySerializer { json: &mut json, plain: &mut plain })?;
     Ok(match plain {
-        None => message(JSON, json.into_inner()),
-        Some(Plain::Text(text)) => message(TEXT, text),
-        Some(Plain::Octets(bytes)) => message(octets(), bytes),
+        None => self::json(json.into_inner()),
+        Some(Plain::Text(text)) => self::text(text),
+        Some(Plain::Octets(bytes)) => octets(bytes),
     })
 }
 

@@ -97,8 +97,8 @@ mod tests {
         assert_eq!(&*message.body, b"tea");
         assert_eq!(message.properties.content_type.as_deref(), Some("text/plain"));
         let properties = Properties::from_delivery(&cx).unwrap();
-        assert_eq!(*properties, message.properties);
-        assert_eq!(*Properties::new(message.properties.clone()), message.properties);
+        assert_eq!(*properties, *message.properties);
+        assert_eq!(*Properties::new((*message.properties).clone()), *message.properties);
     }
 
     #[test]

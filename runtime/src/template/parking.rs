@@ -75,7 +75,7 @@ impl RabbitTemplate {
 /// The message as it is parked. What would make it vanish, go elsewhere or be refused on the way
 /// is moved into headers.
 fn parked(original: &PublishedMessage, reason: &ParkReason, attempts: u32) -> Message {
-    let properties = original.message.properties.clone();
+    let properties = BasicProperties::from(original.message.properties.clone());
     let mut headers = properties.headers.unwrap_or_default();
     // The broker counts anew in the error queue, and would route by these two once more.
     headers.remove("x-delivery-count");
@@ -102,7 +102,7 @@ fn parked(original: &PublishedMessage, reason: &ParkReason, attempts: u32) -> Me
         user_id: None,
         ..properties
     };
-    Message { properties, body: original.message.body.clone() }
+    Message::new(original.message.body.clone()).with_properties(properties)
 }
 
 fn set(headers: &mut FieldTable, name: &str, value: impl Into<FieldValue>) {

@@ -1,22 +1,20 @@
-use std::collections::HashSet;
-use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
 
-use lapin::options as lo;
-use lapin::{Confirmation, ExchangeKind};
+use lapin::{ExchangeKind, options as lo};
 use springhare::connection::{LinkChannel, LinkConsumer, LinkError, LinkFuture};
-use springhare_amqp::{AmqpError, ErrorScope, FieldTable, Message, MethodId, ShortString};
+use springhare_amqp::{FieldTable, Message, MethodId, ShortString};
 use springhare_broker::{
-    BasicConsumeOptions, BasicPublishOptions, ChannelEvent, ConfirmOutcome, ExchangeDeclareOptions,
-    GetOk, IfUnused, Multiple, NoAck, QosScope, QueueDeclareOk, QueueDeclareOptions,
-    QueueDeleteOptions, Requeue,
+    BasicConsumeOptions, BasicPublishOptions, ChannelEvent, ExchangeDeclareOptions, GetOk,
+    IfUnused, Multiple, NoAck, QosScope, QueueDeclareOk, QueueDeclareOptions, QueueDeleteOptions,
+    Requeue,
 };
 use tokio::sync::mpsc;
 
-use super::{ConnectionState, locked};
+use super::ConnectionState;
+use super::channel_state::ChannelState;
 use super::consumer::LapinConsumer;
 use super::convert::{self, to_short, to_table};
 

@@ -3,6 +3,13 @@
 //!
 //! Each case names its queues and exchanges for itself, so that all can share one broker.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test ends with a panic"
+)]
+
 /// Runs each case on the embedded broker and on RabbitMQ; what the embedded broker can't do yet
 /// is named with the reason.
 macro_rules! contract {
@@ -34,6 +41,7 @@ mod support;
 mod arguments;
 mod auto_delete;
 mod cancel;
+mod channels;
 mod confirms;
 mod consumers;
 mod counts;
@@ -45,6 +53,7 @@ mod default_exchange;
 mod delivery_tags;
 mod headers;
 mod locked;
+mod messages;
 mod missing;
 mod prefetch;
 mod publish_errors;

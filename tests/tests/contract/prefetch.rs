@@ -10,6 +10,7 @@ contract!(
     a_new_prefetch_is_for_new_consumers,
     a_channels_prefetch,
     a_channels_prefetch_deals_in_turn,
+    a_channels_prefetch_of_1_starves_nobody,
     both_prefetches_hold,
     get_does_not_count,
     a_channels_prefetch_can_change,
@@ -70,6 +71,24 @@ async fn a_channels_prefetch_deals_in_turn(link: &dyn Link) {
     scene.channel.basic_ack(3, Multiple::UpTo).await.unwrap();
     assert_eq!(dealt(&mut consumers, 3).await, ["b:4", "a:5", "b:6"]);
     scene.ready(queue, 1).await;
+}
+
+async fn a_channels_prefetch_of_1_starves_nobody(link: &dyn Link) {
+    let scene = Scene::new(link).await;
+    let queue = scene.name();
+    scene.queue(queue).await;
+    scene.channel.basic_qos(1, QosScope::Channel).await.unwrap();
+    let mut consumers = [scene.consume(queue, "a").await, scene.consume(queue, "b").await];
+    for body in 1..=6 {
+        scene.publish("", queue, &body.to_string()).await;
+    }
+    let mut order = Vec::new();
+    for _ in 1..=6 {
+        let (shown, delivery_tag) = dealt_tags(&mut consumers, 1).await.remove(0);
+        order.push(shown);
+        scene.channel.basic_ack(delivery_tag, Multiple::One).await.unwrap();
+    }
+    assert_eq!(order, ["a:1", "b:2", "a:3", "b:4", "a:5", "b:6"]);
 }
 
 async fn both_prefetches_hold(link: &dyn Link) {

@@ -8,6 +8,7 @@ use crate::support::Scene;
 contract!(
     names_that_start_with_amq,
     names_that_only_look_alike,
+    line_breaks_are_left_out_of_names,
     system_exchanges_stay,
     a_long_text_is_cut,
 );
@@ -40,6 +41,15 @@ async fn names_that_only_look_alike(link: &dyn Link) {
     for name in ["AMQ.foo", "amqfoo"] {
         scene.queue_with(&format!("{name}{}", scene.name()), exclusive()).await;
     }
+}
+
+async fn line_breaks_are_left_out_of_names(link: &dyn Link) {
+    let scene = Scene::new(link).await;
+    let (broken, name) = (format!("{}\r\n-x\n", scene.name()), scene.named("x"));
+    let queue = scene.channel.queue_declare(&broken, Default::default()).await.unwrap().queue;
+    assert_eq!(queue, name.as_str());
+    scene.exchange(&broken, "fanout").await;
+    scene.channel.exchange_declare_passive(&name).await.unwrap();
 }
 
 async fn system_exchanges_stay(link: &dyn Link) {

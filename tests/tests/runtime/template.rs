@@ -52,7 +52,7 @@ async fn options_hang_off_the_call() {
         .await
         .unwrap();
     let BasicProperties { expiration, priority, correlation_id, message_id, reply_to, .. } =
-        arrives(&rabbit, "q").await.properties;
+        arrives(&rabbit, "q").await.properties.into();
     assert_eq!(expiration.as_deref(), Some("60000"));
     assert_eq!(priority, Some(5));
     assert_eq!(correlation_id.as_deref(), Some("c1"));

@@ -1,0 +1,202 @@
+//! Runs every example, each within a time limit, and reads what it printed.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::root;
+use crate::run::{Finished, Result, capture, cargo, heading};
+
+/// How long an example may take.
+const LIMIT: Duration = Duration::from_secs(60);
+const SAMPLE: &str = "examples/data/syslog.txt";
+
+/// Each example, and what it must print in these words and in this order.
+const EXAMPLES: [(&str, &[&str]); 9] = [
+    ("simple", &["published hello 1 to queue boot_hello", "on_hello got all 3 messages"]),
+    (
+        "worker",
+        &[
+            r#"without a prefetch bound: {"quick": 6, "slow": 6}"#,
+            "with prefetch = 1:",
+            "the quick worker did more",
+        ],
+    ),
+    ("pubsub", &["published tea is down", "both subscribers got both messages"]),
+    (
+        "routing",
+        &[
+            "refused the message reached no queue, none is bound to exchange 'boot_routing' for \
+             key 'debug' (312 NO_ROUTE)",
+            "the pager got 2 messages, the journal 3",
+        ],
+    ),
+    ("topic", &["errors got 2 messages, kernel 3, everything 5"]),
+    (
+        "manual_ack",
+        &[
+            "mortal got job 1 not signed for",
+            "mortal dies",
+            "careful got job 1 (redelivered) signed for by hand",
+            "job 1 came back and was signed for",
+        ],
+    ),
+    (
+        "raw_channel",
+        &[
+            "published Hello World! to queue hello",
+            "broker confirmed publish 1",
+            "hello-consumer got Hello World! as delivery 1",
+            "hello-consumer signed for delivery 1",
+        ],
+    ),
+    (
+        "controller",
+        &["controller answered HTTP/1.1 202 Accepted", "send_", "answered first, then sent both"],
+    ),
+    (
+        "five_modes",
+        &[
+            "mode consumer got expected",
+            "simple hello 2 2",
+            "worker worker_slow + worker_quick",
+            "pub/sub subscriber_a 2 2",
+            "pub/sub subscriber_b 2 2",
+            "routing route_loud 2 2",
+            "routing route_quiet 1 1",
+            "topic topic_errors 2 2",
+            "topic topic_kernel 2 2",
+            "left unsigned: 0",
+            "all five modes work",
+        ],
+    ),
+];
+
+/// What `logs` sorts the lines into, and the pattern that finds the same lines.
+const LOG_FILES: [(&str, &str); 4] = [
+    ("all", "^"),
+    ("kernel", r"^.{15} [^ ]+ kern\."),
+    ("errors", r"^.{15} [^ ]+ [a-z0-9]+\.(emerg|alert|crit|err) "),
+    ("logins", r"^.{15} [^ ]+ auth(priv)?\."),
+];
+
+/// Builds and runs all examples.
+///
+/// # Errors
+///
+/// For the first one that fails, takes too long, or does not print what it should.
+pub(crate) fn check_all() -> Result {
+    heading("examples");
+    let mut built = build()?;
+    for (name, expected) in EXAMPLES {
+        let program = built.remove(name).ok_or_else(|| format!("there is no example {name}"))?;
+        let finished = capture(command(&program), Vec::new(), LIMIT)?;
+        check(name, &finished, expected)?;
+        eprintln!("example {name} ... ok");
+        if name == "five_modes" {
+            check_refusal(&program)?;
+        }
+    }
+    let logs = built.remove("logs").ok_or("there is no example logs")?;
+    check_logs(&logs)?;
+    eprintln!("example logs ... ok");
+    match built.keys().next() {
+        None => Ok(()),
+        Some(unknown) => Err(format!("the output of example {unknown} is not checked").into()),
+    }
+}
+
+/// Builds the examples; their programs by name.
+fn build() -> Result<BTreeMap<String, PathBuf>> {
+    let mut command =
+        cargo(&["build", "-p", "springhare-examples", "--examples", "--message-format"]);
+    command.arg("json-render-diagnostics").stderr(Stdio::inherit());
+    let output = command.output()?;
+    if !output.status.success() {
+        return Err(format!("{command:?} failed: {}", output.status).into());
+    }
+    let mut built = BTreeMap::new();
+    for line in output.stdout.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+        let message: Value = serde_json::from_slice(line)?;
+        let name = message.pointer("/target/name").and_then(Value::as_str);
+        let program = message.pointer("/executable").and_then(Value::as_str);
+        if let (Some(name), Some(program)) = (name, program) {
+            built.insert(name.to_owned(), PathBuf::from(program));
+        }
+    }
+    Ok(built)
+}
+
+fn command(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.current_dir(root()).env_remove("SPRINGHARE_URL");
+    command
+}
+
+/// The example succeeded and printed what is expected, in this order; how much space stands
+/// between the words does not matter.
+fn check(name: &str, finished: &Finished, expected: &[&str]) -> Result {
+    let words = finished.output.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut rest = words.as_str();
+    for text in expected {
+        match rest.split_once(text) {
+            Some((_, after)) => rest = after,
+            None => return Err(complaint(name, &format!("did not print {text:?}"), finished)),
+        }
+    }
+    if finished.success { Ok(()) } else { Err(complaint(name, "failed", finished)) }
+}
+
+fn complaint(name: &str, what: &str, finished: &Finished) -> Box<dyn std::error::Error> {
+    format!("example {name} {what}; it printed:\n{}", finished.output).into()
+}
+
+/// An example that can't work says why and ends with an error.
+fn check_refusal(program: &Path) -> Result {
+    let mut command = command(program);
+    command.env("SPRINGHARE_URL", "amqp://localhost");
+    let finished = capture(command, Vec::new(), LIMIT)?;
+    if finished.success || !finished.output.contains("Network") {
+        return Err(complaint("five_modes", "did not refuse an unknown broker", &finished));
+    }
+    Ok(())
+}
+
+/// `logs`, from a file and from the standard input: its counts are those of grep.
+fn check_logs(program: &Path) -> Result {
+    let sample = fs::read(root().join(SAMPLE))?;
+    for (argument, input) in [(SAMPLE, Vec::new()), ("-", sample)] {
+        let out = tempfile::tempdir()?;
+        let mut command = command(program);
+        command.arg(argument).arg(out.path());
+        let finished = capture(command, input, LIMIT)?;
+        check("logs", &finished, &["published"])?;
+        for (file, pattern) in LOG_FILES {
+            let count = grep_count(pattern)?;
+            let printed = format!("{file} got {count} lines");
+            check("logs", &finished, &[&printed])?;
+            let written = fs::read_to_string(out.path().join(file).with_extension("txt"))?;
+            if written.lines().count() != count {
+                let what =
+                    format!("wrote {} lines to {file}, not {count}", written.lines().count());
+                return Err(complaint("logs", &what, &finished));
+            }
+        }
+    }
+    let mut command = command(program);
+    command.arg("examples/data/no_such_file.txt");
+    match capture(command, Vec::new(), LIMIT)? {
+        finished if finished.success => Err(complaint("logs", "read a missing file", &finished)),
+        _ => Ok(()),
+    }
+}
+
+fn grep_count(pattern: &str) -> Result<usize> {
+    let output =
+        Command::new("grep").args(["-cE", pattern, SAMPLE]).current_dir(root()).output()?;
+    Ok(String::from_utf8(output.stdout)?.trim().parse()?)
+}

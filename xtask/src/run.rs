@@ -1,0 +1,90 @@
+//! Starting programs: what they print goes through or is captured, and none runs without end.
+
+use std::error::Error;
+use std::io::{self, Read, Write};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+/// What a step comes to; the error says what went wrong.
+pub(crate) type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
+
+/// Says which step begins.
+pub(crate) fn heading(text: &str) {
+    eprintln!("\n== {text}");
+}
+
+/// `cargo` with these arguments, in the workspace, with nothing in the environment that would
+/// make the tests do less or something else.
+pub(crate) fn cargo(arguments: &[&str]) -> Command {
+    // Cargo names itself to the programs that it runs.
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command.args(arguments).current_dir(crate::root());
+    command.env_remove("SPRINGHARE_WITHOUT_RABBITMQ").env_remove("SPRINGHARE_URL");
+    command
+}
+
+/// Runs the command, with its output going through.
+///
+/// # Errors
+///
+/// When it can't be started, or ends with an error.
+pub(crate) fn succeed(mut command: Command) -> Result {
+    let status = command.status().map_err(|error| format!("{command:?}: {error}"))?;
+    if status.success() { Ok(()) } else { Err(format!("{command:?} failed: {status}").into()) }
+}
+
+/// What a captured program did.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    /// Whether it ended with exit code 0.
+    pub(crate) success: bool,
+    /// What it printed, the standard output first.
+    pub(crate) output: String,
+}
+
+/// Runs the command with `input` as its standard input, and captures what it prints.
+///
+/// # Errors
+///
+/// When it can't be started, or is not done within `limit`; it is ended then.
+pub(crate) fn capture(mut command: Command, input: Vec<u8>, limit: Duration) -> Result<Finished> {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().map_err(|error| format!("{command:?}: {error}"))?;
+    let stdin = child.stdin.take();
+    thread::spawn(move || {
+        // A program that does not read its input may end before it is written.
+        stdin.map(|mut stdin| stdin.write_all(&input))
+    });
+    let outputs = (read_all(child.stdout.take()), read_all(child.stderr.take()));
+    let output = outputs.0.recv_timeout(limit).and_then(|stdout| {
+        let stderr = outputs.1.recv_timeout(limit)?;
+        Ok([stdout, stderr].concat())
+    });
+    let Ok(output) = output else {
+        end(&mut child)?;
+        return Err(format!("{command:?} was not done after {limit:?}").into());
+    };
+    // Both streams are closed: the program is at its end.
+    let success = child.wait()?.success();
+    Ok(Finished { success, output: String::from_utf8_lossy(&output).into_owned() })
+}
+
+fn read_all(stream: Option<impl Read + Send + 'static>) -> mpsc::Receiver<Vec<u8>> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        if let Some(mut stream) = stream {
+            let _ = stream.read_to_end(&mut bytes);
+        }
+        let _ = sender.send(bytes);
+    });
+    receiver
+}
+
+fn end(child: &mut Child) -> io::Result<()> {
+    child.kill()?;
+    child.wait().map(drop)
+}
