@@ -107,7 +107,7 @@ impl ChannelCell {
             Read::Ended => Poll::Ready(0),
             Read::Messages { room_awaited } => {
                 if room_awaited {
-                    consumer.queue.resume(consumer.id);
+                    consumer.queue.resume(&[consumer.id]);
                 }
                 Poll::Ready(buffer.len() - before)
             }

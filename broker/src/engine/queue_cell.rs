@@ -206,9 +206,9 @@ impl QueueCell {
         })
     }
 
-    /// The consumer's outlet has room again.
-    pub(crate) fn resume(&self, consumer: ConsumerId) {
-        self.change(|queue| queue.resume(consumer));
+    /// The outlets of these consumers may take messages again.
+    pub(crate) fn resume(&self, consumers: &[ConsumerId]) {
+        self.change(|queue| queue.resume(consumers));
     }
 
     /// Drops all ready messages and says how many there were.

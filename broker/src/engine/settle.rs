@@ -1,5 +1,7 @@
 //! Acknowledging, refusing and recovering deliveries.
 
+use std::collections::BTreeMap;
+
 use springhare_amqp::{AmqpError, MethodId};
 
 use super::channel_cell::ChannelCell;
@@ -7,8 +9,9 @@ use super::queue_cell::QueueRef;
 use super::virtual_host::VirtualHost;
 use crate::model::channel::{Settled, Tags};
 use crate::model::dead_letter::{DeadLetterRoute, Death, DeathReason, dead_letter};
-use crate::model::ids::ConsumerId;
+use crate::model::ids::{ConsumerId, QueueId};
 use crate::model::queue::{QueueMessage, Returned};
+use crate::model::topology::QueueHandle;
 
 impl ChannelCell {
     /// `basic.ack`: the messages are gone from their queues.
@@ -78,12 +81,14 @@ impl ChannelCell {
 
     /// Tells the queues of all consumers that they may be served again.
     pub(crate) fn resume_all(&self) {
-        let consumers: Vec<_> = {
-            let state = self.lock();
-            state.channel.consumers().map(|c| (c.queue.clone(), c.id)).collect()
-        };
-        for (queue, consumer) in consumers {
-            queue.resume(consumer);
+        let mut by_queue: BTreeMap<QueueId, (QueueRef, Vec<ConsumerId>)> = BTreeMap::new();
+        for consumer in self.lock().channel.consumers() {
+            let queue = &consumer.queue;
+            let of_queue = by_queue.entry(queue.queue_id());
+            of_queue.or_insert_with(|| (queue.clone(), Vec::new())).1.push(consumer.id);
+        }
+        for (queue, consumers) in by_queue.into_values() {
+            queue.resume(&consumers);
         }
     }
 }

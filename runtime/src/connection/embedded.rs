@@ -82,9 +82,8 @@ impl LinkConnection for EmbeddedConnection {
     }
 
     fn closed(&self) -> Option<LinkError> {
-        self.connection
-            .closed()
-            .map(|reason| LinkError::Closed { what: "connection", reason: Some(reason) })
+        let reason = self.connection.closed();
+        (!self.connection.is_open()).then_some(LinkError::Closed { what: "connection", reason })
     }
 }
 

@@ -1,6 +1,6 @@
 //! Queues: `queue.declare`, `bind`, `unbind`, `purge`, `delete`.
 
-use springhare_amqp::{AmqpError, FieldTable, MethodId};
+use springhare_amqp::{AmqpError, FieldTable, MethodId, ShortString};
 
 use super::Channel;
 use crate::embedded::name;
@@ -55,7 +55,8 @@ impl Channel {
         })
     }
 
-    /// `queue.bind`. An empty queue name is the last queue that was declared on this channel.
+    /// `queue.bind`. An empty queue name is the last queue that was declared on this channel, and
+    /// with it an empty routing key is that queue's name.
     ///
     /// # Errors
     ///
@@ -72,8 +73,8 @@ impl Channel {
         self.cell().run(method, |cell| {
             let request = BindingRequest {
                 source: name(exchange, method)?,
+                routing_key: self.binding_key(queue, routing_key, method)?,
                 destination: Destination::Queue(self.queue_name(queue, method)?),
-                routing_key: name(routing_key, method)?,
                 arguments,
             };
             cell.virtual_host().bind(self.connection().id(), request)
@@ -96,8 +97,8 @@ impl Channel {
         self.cell().run(method, |cell| {
             let request = BindingRequest {
                 source: name(exchange, method)?,
+                routing_key: self.binding_key(queue, routing_key, method)?,
                 destination: Destination::Queue(self.queue_name(queue, method)?),
-                routing_key: name(routing_key, method)?,
                 arguments,
             };
             cell.virtual_host().unbind(self.connection().id(), request)
@@ -135,6 +136,20 @@ impl Channel {
             let connection = self.connection().id();
             Ok(count(cell.virtual_host().queue_delete(connection, &queue, conditions)?))
         })
+    }
+
+    /// The key that a binding gets: if both it and the queue's name are left empty, the name of
+    /// the last declared queue stands for both.
+    fn binding_key(
+        &self,
+        queue: &str,
+        routing_key: &str,
+        method: MethodId,
+    ) -> Result<ShortString, AmqpError> {
+        if queue.is_empty() && routing_key.is_empty() {
+            return self.queue_name(queue, method);
+        }
+        name(routing_key, method)
     }
 
     /// Remembers the queue that an empty name stands for, and reports it.

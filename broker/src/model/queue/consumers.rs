@@ -1,6 +1,8 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use crate::model::ids::ConsumerId;
 use crate::model::outlet::Outlet;
 
@@ -29,8 +31,20 @@ pub(crate) enum SettlementMode {
 struct Member {
     consumer: QueueConsumer,
     unsettled: u32,
-    /// Whether it stands in its priority's turn.
-    in_turn: bool,
+    standing: Standing,
+}
+
+/// Whether a consumer is served, and if not, what it waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// In its priority's turn.
+    InTurn,
+    /// It has as many unsettled deliveries as its prefetch allows.
+    NoCredit,
+    /// Its outlet refused a message, the n-th refusal of the queue: it has no room, or its
+    /// channel no credit. It comes back by [`Consumers::resume`] alone, and those that were
+    /// refused first come first, so that a limit that several share starves none of them.
+    Refused(u64),
 }
 
 /// The consumers that have the same priority and credit, in the order they are served.
@@ -49,6 +63,7 @@ pub(crate) struct Consumers {
     members: Vec<Option<Member>>,
     slots: HashMap<ConsumerId, usize>,
     free: Vec<usize>,
+    refusals: u64,
     /// Highest priority first.
     turns: Vec<Turn>,
 }
@@ -64,7 +79,7 @@ impl Consumers {
 
     pub(crate) fn add(&mut self, consumer: QueueConsumer) {
         let id = consumer.id;
-        let member = Some(Member { consumer, unsettled: 0, in_turn: false });
+        let member = Some(Member { consumer, unsettled: 0, standing: Standing::NoCredit });
         let slot = match self.free.pop() {
             Some(slot) => {
                 if let Some(place) = self.members.get_mut(slot) {
@@ -84,7 +99,7 @@ impl Consumers {
     pub(crate) fn remove(&mut self, id: ConsumerId) -> Option<QueueConsumer> {
         let slot = self.slots.remove(&id)?;
         let member = self.members.get_mut(slot)?.take()?;
-        if member.in_turn {
+        if member.standing == Standing::InTurn {
             self.leave_turn(slot, member.consumer.priority);
         }
         self.free.push(slot);
@@ -116,14 +131,19 @@ impl Consumers {
                 turn.ids.rotate_left(1);
             }
         } else {
-            self.refused(slot);
+            self.stand_aside(slot, Standing::NoCredit);
         }
     }
 
-    /// The consumer whose turn it was can't take more for now.
+    /// The outlet of the consumer whose turn it was refused a message.
     pub(crate) fn refused(&mut self, slot: usize) {
+        self.refusals += 1;
+        self.stand_aside(slot, Standing::Refused(self.refusals));
+    }
+
+    fn stand_aside(&mut self, slot: usize, standing: Standing) {
         let Some(Some(member)) = self.members.get_mut(slot) else { return };
-        member.in_turn = false;
+        member.standing = standing;
         let priority = member.consumer.priority;
         self.leave_turn(slot, priority);
     }
@@ -133,22 +153,36 @@ impl Consumers {
         let Some(&slot) = self.slots.get(&id) else { return };
         let Some(Some(member)) = self.members.get_mut(slot) else { return };
         member.unsettled = member.unsettled.saturating_sub(count);
-        self.enter_turn(slot);
+        if member.standing == Standing::NoCredit {
+            self.enter_turn(slot);
+        }
     }
 
-    /// The consumer's outlet has room again.
-    pub(crate) fn resume(&mut self, id: ConsumerId) {
-        if let Some(&slot) = self.slots.get(&id) {
+    /// The outlets of these consumers may take messages again.
+    pub(crate) fn resume(&mut self, ids: &[ConsumerId]) {
+        let mut refused: SmallVec<[(u64, usize); 4]> = ids
+            .iter()
+            .filter_map(|id| {
+                let slot = *self.slots.get(id)?;
+                match self.members.get(slot)?.as_ref()?.standing {
+                    Standing::Refused(when) => Some((when, slot)),
+                    Standing::InTurn | Standing::NoCredit => None,
+                }
+            })
+            .collect();
+        refused.sort_unstable();
+        for (_, slot) in refused {
             self.enter_turn(slot);
         }
     }
 
     fn enter_turn(&mut self, slot: usize) {
         let Some(Some(member)) = self.members.get_mut(slot) else { return };
-        if member.in_turn || !has_room(member) {
+        if !has_room(member) {
+            member.standing = Standing::NoCredit;
             return;
         }
-        member.in_turn = true;
+        member.standing = Standing::InTurn;
         let priority = member.consumer.priority;
         match self.turns.binary_search_by(|turn| priority.cmp(&turn.priority)) {
             Ok(place) => {

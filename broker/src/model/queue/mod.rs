@@ -180,9 +180,9 @@ impl Queue {
         self.consumers.remove(id)
     }
 
-    /// The consumer's outlet has room again.
-    pub(crate) fn resume(&mut self, id: ConsumerId) {
-        self.consumers.resume(id);
+    /// The outlets of these consumers may take messages again.
+    pub(crate) fn resume(&mut self, ids: &[ConsumerId]) {
+        self.consumers.resume(ids);
     }
 
     /// Drops all ready messages; deliveries that are out stay out.

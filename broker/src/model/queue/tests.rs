@@ -121,7 +121,7 @@ fn a_full_outlet_gets_nothing_until_it_has_room() {
     assert_eq!(tray.take_bodies(), [0, 1]);
     dispatch(&mut queue);
     assert_eq!(tray.take_bodies(), [], "the queue waits to hear of room");
-    queue.resume(ConsumerId(1));
+    queue.resume(&[ConsumerId(1)]);
     dispatch(&mut queue);
     assert_eq!(tray.take_bodies(), [2, 3]);
 }
@@ -270,7 +270,7 @@ impl Pair {
             for message in tray.take() {
                 self.out.push((message, Some(*id)));
             }
-            self.queue.resume(ConsumerId(*id));
+            self.queue.resume(&[ConsumerId(*id)]);
         }
     }
 
@@ -335,7 +335,7 @@ proptest! {
             } else {
                 let got = tray.take();
                 queue.acknowledge(Some(ConsumerId(1)), &got);
-                queue.resume(ConsumerId(1));
+                queue.resume(&[ConsumerId(1)]);
                 seen.extend(got.iter().map(|message| message.position));
             }
             dispatch(&mut queue);
