@@ -129,7 +129,7 @@ impl From<LinkError> for Error {
 }
 
 /// The application can't start: everything that is wrong with it, each with its place.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct StartError {
     faults: Vec<Fault>,
 }
@@ -148,6 +148,13 @@ impl StartError {
 }
 
 impl std::error::Error for StartError {}
+
+/// The same as `Display`: it is what a `main` that returns the error shows.
+impl fmt::Debug for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
 
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

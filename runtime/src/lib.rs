@@ -21,7 +21,7 @@
 //!
 //! #[tokio::main(flavor = "current_thread")]
 //! async fn main() -> springhare::Result<()> {
-//!     let (done, mut fulfilled) = tokio::sync::mpsc::channel(1);
+//!     let (done, mut fulfilled) = tokio::sync::mpsc::channel::<u64>(1);
 //!     let app = Springhare::builder().manage(done).start().await?;
 //!     let rabbit = app.rabbit_template();
 //!     rabbit.convert_and_send("boot_hello", &Order { id: 1, item: "tea".into() }).await?;

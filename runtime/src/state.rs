@@ -2,14 +2,14 @@
 //! [`State`](crate::State) takes out, and what listeners need of them.
 
 use std::any::{Any, TypeId, type_name};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
 /// The managed values of one application; fixed once it has started.
 #[derive(Default)]
 pub(crate) struct StateRegistry {
-    values: HashMap<TypeId, Managed>,
+    values: BTreeMap<TypeId, Managed>,
 }
 
 struct Managed {

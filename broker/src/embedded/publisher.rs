@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use springhare_amqp::{AmqpError, ErrorScope, ReplyCode};
+use tokio::task::coop::{RestoreOnPending, poll_proceed};
 
 use crate::engine::broker_cell::{BrokerCell, shutdown};
 use crate::engine::publish::{Publish, Published, Publishing, ReturnedMessage};
@@ -66,7 +67,11 @@ impl Publisher {
         cx: &mut Context<'_>,
         publish: &mut Option<Publish>,
     ) -> Poll<PublishResult> {
-        let budget = ready!(self.poll_ready(cx))?;
+        if !self.broker.is_running() {
+            *publish = None;
+            return Poll::Ready(Err(PublishError::Closed(shutdown())));
+        }
+        let budget = ready!(self.poll_room(cx));
         let Some(publish) = publish.take() else { return Poll::Ready(Ok(())) };
         budget.made_progress();
         let mut publishing = Publishing::on(self.broker.virtual_host());
@@ -87,40 +92,31 @@ impl Publisher {
         publishes: &mut VecDeque<Publish>,
         results: &mut VecDeque<PublishResult>,
     ) -> Poll<()> {
+        if !self.broker.is_running() {
+            let closed = publishes.drain(..).map(|_| Err(PublishError::Closed(shutdown())));
+            results.extend(closed);
+            return Poll::Ready(());
+        }
         let mut publishing = Publishing::on(self.broker.virtual_host());
         while !publishes.is_empty() {
-            match self.poll_ready(cx) {
-                Poll::Pending => {
-                    publishing.flush();
-                    return Poll::Pending;
-                }
-                Poll::Ready(Err(error)) => {
-                    publishes.pop_front();
-                    results.push_back(Err(error));
-                }
-                Poll::Ready(Ok(budget)) => {
-                    budget.made_progress();
-                    if let Some(publish) = publishes.pop_front() {
-                        results.push_back(result(publishing.publish(publish)));
-                    }
-                }
+            let Poll::Ready(budget) = self.poll_room(cx) else {
+                publishing.flush();
+                return Poll::Pending;
+            };
+            budget.made_progress();
+            if let Some(publish) = publishes.pop_front() {
+                results.push_back(result(publishing.publish(publish)));
             }
         }
         publishing.flush();
         Poll::Ready(())
     }
 
-    /// Ready with a unit of the task's budget when the broker takes messages.
-    fn poll_ready(
-        &self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<tokio::task::coop::RestoreOnPending, PublishError>> {
-        let budget = ready!(tokio::task::coop::poll_proceed(cx));
-        if !self.broker.is_running() {
-            return Poll::Ready(Err(PublishError::Closed(shutdown())));
-        }
+    /// Ready with a unit of the task's budget when there is room for a message.
+    fn poll_room(&self, cx: &mut Context<'_>) -> Poll<RestoreOnPending> {
+        let budget = ready!(poll_proceed(cx));
         ready!(self.broker.virtual_host().memory().poll_room(cx.waker()));
-        Poll::Ready(Ok(budget))
+        Poll::Ready(budget)
     }
 }
 

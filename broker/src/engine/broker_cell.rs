@@ -74,6 +74,7 @@ impl BrokerCell {
     pub(crate) fn stop(&self) {
         let stopped = std::mem::replace(&mut *self.lock(), BrokerState::Stopped);
         let BrokerState::Running { connections } = stopped else { return };
+        self.virtual_host.memory().stop();
         let reason = shutdown();
         for connection in connections.into_values() {
             connection.close(Some(&reason));

@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use springhare_amqp::{AmqpError, ErrorScope, MethodId};
@@ -7,11 +7,11 @@ use super::connection_cell::ConnectionCell;
 use super::events::ChannelEvents;
 use super::limiter::ChannelLimiter;
 use super::outbox::{ConsumerEnd, Outbox};
-use super::queue_cell::QueueRef;
+use super::queue_cell::{Leaving, QueueRef};
 use super::virtual_host::VirtualHost;
-use crate::model::channel::{Channel, ChannelRemains};
-use crate::model::ids::{ChannelId, ConsumerId};
-use crate::model::queue::Returned;
+use crate::model::channel::{Channel, ChannelConsumer, ChannelRemains, Settled};
+use crate::model::ids::{ChannelId, ConsumerId, QueueId};
+use crate::model::topology::QueueHandle;
 
 /// A channel behind its lock.
 ///
@@ -32,6 +32,25 @@ pub(crate) struct ChannelState {
     pub(crate) channel: Channel<QueueRef>,
     /// What its consumers have not read yet.
     pub(crate) outboxes: HashMap<ConsumerId, Arc<Outbox>>,
+    /// Counts up: which queue hears first that the shared prefetch has room.
+    pub(crate) resumed: usize,
+}
+
+impl ChannelState {
+    /// Takes a consumer out, unless its tag is another's by now.
+    pub(crate) fn forget_consumer(
+        &mut self,
+        tag: &str,
+        consumer: ConsumerId,
+    ) -> Option<ChannelConsumer<QueueRef>> {
+        self.outboxes.remove(&consumer);
+        self.channel.remove_consumer_by_id(tag, consumer)
+    }
+}
+
+/// What leaves this queue.
+fn leaving(by_queue: &mut BTreeMap<QueueId, (QueueRef, Leaving)>, queue: QueueRef) -> &mut Leaving {
+    &mut by_queue.entry(queue.queue_id()).or_insert_with(|| (queue, Leaving::default())).1
 }
 
 impl ChannelCell {
@@ -46,7 +65,11 @@ impl ChannelCell {
             virtual_host: Arc::clone(virtual_host),
             limiter: Arc::default(),
             events: ChannelEvents::new(virtual_host.config().returned_messages_max),
-            state: Mutex::new(ChannelState { channel: Channel::new(), outboxes: HashMap::new() }),
+            state: Mutex::new(ChannelState {
+                channel: Channel::new(),
+                outboxes: HashMap::new(),
+                resumed: 0,
+            }),
         }
     }
 
@@ -78,7 +101,12 @@ impl ChannelCell {
         operation: impl FnOnce(&Self) -> Result<T, AmqpError>,
     ) -> Result<T, AmqpError> {
         self.lock().channel.ensure_open(method)?;
-        operation(self).inspect_err(|error| self.fail(error))
+        operation(self).or_else(|error| {
+            // Closed meanwhile by another task: then this error closes nothing more.
+            self.lock().channel.ensure_open(method)?;
+            self.fail(&error);
+            Err(error)
+        })
     }
 
     /// Closes what the error closes: this channel, or its connection with all its channels.
@@ -94,27 +122,33 @@ impl ChannelCell {
 
     /// Closes the channel: its consumers end, and all that is unsettled goes back to its queue.
     pub(crate) fn close(&self, reason: Option<&AmqpError>) {
-        let (remains, mut outboxes) = {
+        let end = reason.cloned().map_or(ConsumerEnd::CancelledByUser, ConsumerEnd::Closed);
+        let (ChannelRemains { consumers, unsettled }, mut ended) = {
             let mut state = self.lock();
             let Some(remains) = state.channel.close(reason.cloned()) else { return };
-            (remains, std::mem::take(&mut state.outboxes))
+            let outboxes = std::mem::take(&mut state.outboxes).into_iter();
+            let ended: HashMap<_, _> = outboxes
+                .map(|(id, outbox)| (id, (outbox.settlement(), outbox.end(end.clone()))))
+                .collect();
+            (remains, ended)
         };
-        let end = reason.cloned().map_or(ConsumerEnd::CancelledByUser, ConsumerEnd::Closed);
-        let ChannelRemains { consumers, unsettled } = remains;
-        // Settled first, consumers still in place: what goes back must not be dealt to them.
-        let mut ended = Vec::with_capacity(consumers.len());
-        for consumer in consumers {
-            if let Some(outbox) = outboxes.remove(&consumer.id) {
-                ended.push((consumer, outbox.end(end.clone()), outbox.settlement()));
+        let mut by_queue: BTreeMap<QueueId, (QueueRef, Leaving)> = BTreeMap::new();
+        for ChannelConsumer { id, queue, .. } in consumers {
+            let leaving = leaving(&mut by_queue, queue);
+            leaving.consumers.push(id);
+            if let Some((settlement, unread)) = ended.remove(&id) {
+                leaving.unread.push((settlement, unread.wake_reader()));
             }
         }
-        for settled in unsettled {
-            settled.queue.put_back(settled.consumer, settled.messages, Returned::Failed);
+        for Settled { queue, messages, .. } in unsettled {
+            leaving(&mut by_queue, queue).failed.extend(messages);
         }
-        for (consumer, unread, settlement) in ended {
-            self.virtual_host.end_consumer(&consumer.queue, consumer.id, unread, settlement);
+        for (queue, leaving) in by_queue.into_values() {
+            self.virtual_host.leave_queue(&queue, leaving);
         }
         self.events.close(reason.cloned());
+        // Publishers of this channel that wait for memory.
+        self.virtual_host.memory().wake_waiting();
         if let Some(connection) = self.connection.upgrade() {
             connection.forget_channel(self.id);
         }
@@ -122,9 +156,7 @@ impl ChannelCell {
 
     /// The broker cancelled a consumer: its tag is free again.
     pub(crate) fn forget_consumer(&self, tag: &str, consumer: ConsumerId) {
-        let mut state = self.lock();
-        state.channel.remove_consumer_by_id(tag, consumer);
-        state.outboxes.remove(&consumer);
+        self.lock().forget_consumer(tag, consumer);
     }
 
     /// The pure state is whole between any two calls, so the channel survives a panic elsewhere.

@@ -8,14 +8,15 @@ use springhare_amqp::{AmqpError, FieldTable, FieldValue, MethodId, ReplyCode, Sh
 
 use super::channel_cell::ChannelCell;
 use super::outbox::{ConsumerEnd, Outbox, Read};
-use super::queue_cell::{ConsumeRefused, ConsumerAccess, ConsumerRemoved, QueueRef};
+use super::queue_cell::{ConsumeRefused, ConsumerAccess, ConsumersRemoved, Leaving, QueueRef};
 use super::random;
 use super::virtual_host::VirtualHost;
+use crate::model::channel::ChannelConsumer;
 use crate::model::definition::Resource;
 use crate::model::delivery::{Delivery, GetOk};
 use crate::model::ids::ConsumerId;
 use crate::model::message::PublishedMessage;
-use crate::model::queue::{QueueConsumer, QueueMessage, Returned, SettlementMode};
+use crate::model::queue::{QueueConsumer, QueueMessage, SettlementMode};
 
 /// What `basic.consume` asks for.
 #[derive(Debug)]
@@ -71,6 +72,12 @@ impl ChannelCell {
             self.forget_consumer(&tag, id);
             return Err(refusal(refused, &queue, self.virtual_host()));
         }
+        if outbox.ended().is_some() {
+            // Cancelled, or its channel closed, by another task before the queue knew of it.
+            let leaving = Leaving::consumer(id, Vec::new(), settlement);
+            self.virtual_host().leave_queue(&queue, leaving);
+            self.lock().channel.ensure_open(MethodId::BASIC_CONSUME)?;
+        }
         Ok(StartedConsumer { tag, id, source, queue, outbox })
     }
 
@@ -86,12 +93,20 @@ impl ChannelCell {
         let before = buffer.len();
         let mut state = self.lock();
         let channel = &mut state.channel;
+        if !channel.is_open() {
+            return Poll::Ready(0);
+        }
+        // One that the broker cancelled may still read what was sent to it before.
+        let is_running = channel.has_source(consumer.source, consumer.id);
         let settlement = consumer.outbox.settlement();
         let read = consumer.outbox.read(max, reader, |message| {
             let (redelivered, delivery_count) = (message.redelivered, message.delivery_count);
             let shown = as_delivered(&message);
             let delivery_tag = match settlement {
-                SettlementMode::Explicit => channel.deliver(consumer.source, message),
+                SettlementMode::Explicit if is_running => channel.deliver(consumer.source, message),
+                SettlementMode::Explicit => {
+                    channel.deliver_alone(consumer.queue.clone(), Some(consumer.id), message)
+                }
                 SettlementMode::Automatic => channel.deliver_settled(),
             };
             buffer.push_back(Delivery {
@@ -123,54 +138,55 @@ impl ChannelCell {
         if !state.channel.is_open() {
             // Closed meanwhile, by another task: the message goes back unread.
             drop(state);
-            if settlement == SettlementMode::Explicit {
-                queue.put_back(None, vec![message], Returned::Undelivered);
-            }
+            queue.put_back_unread(vec![message], settlement);
             return None;
         }
         let delivery_tag = match settlement {
-            SettlementMode::Explicit => state.channel.deliver_got(queue.clone(), message),
+            SettlementMode::Explicit => state.channel.deliver_alone(queue.clone(), None, message),
             SettlementMode::Automatic => state.channel.deliver_settled(),
         };
         let delivery = Delivery { delivery_tag, redelivered, delivery_count, message: shown };
         Some(GetOk { delivery, message_count: u64::try_from(left).unwrap_or(u64::MAX) })
     }
 
-    /// Cancels a consumer whose handle is dropped, unless its tag is another's by now.
+    /// Cancels a consumer whose handle is dropped.
     pub(crate) fn cancel_started(&self, consumer: &StartedConsumer) {
-        let is_it = self.lock().channel.consumer_id(&consumer.tag) == Some(consumer.id);
-        if is_it {
-            self.cancel(&consumer.tag);
+        let StartedConsumer { tag, id, queue, outbox, .. } = consumer;
+        let (was_running, unread) = {
+            let mut state = self.lock();
+            let was_running = state.forget_consumer(tag, *id).is_some();
+            (was_running, outbox.end(ConsumerEnd::CancelledByUser))
+        };
+        let unread = unread.wake_reader();
+        if was_running {
+            let leaving = Leaving::consumer(*id, unread, outbox.settlement());
+            self.virtual_host().leave_queue(queue, leaving);
         }
+        self.resume_limited();
     }
 
     /// Cancels a consumer; an unknown tag is none. What it has unsettled stays so.
     pub(crate) fn cancel(&self, tag: &str) {
-        let (consumer, outbox) = {
+        let (id, queue, unread, settlement) = {
             let mut state = self.lock();
-            let Some(consumer) = state.channel.remove_consumer(tag) else { return };
-            let outbox = state.outboxes.remove(&consumer.id);
-            (consumer, outbox)
+            let Some(ChannelConsumer { id, queue, .. }) = state.channel.remove_consumer(tag) else {
+                return;
+            };
+            let Some(outbox) = state.outboxes.remove(&id) else { return };
+            (id, queue, outbox.end(ConsumerEnd::CancelledByUser), outbox.settlement())
         };
-        let Some(outbox) = outbox else { return };
-        let unread = outbox.end(ConsumerEnd::CancelledByUser);
-        let settlement = outbox.settlement();
-        self.virtual_host().end_consumer(&consumer.queue, consumer.id, unread, settlement);
+        let leaving = Leaving::consumer(id, unread.wake_reader(), settlement);
+        self.virtual_host().leave_queue(&queue, leaving);
+        self.resume_limited();
     }
 }
 
 impl VirtualHost {
-    /// Takes a consumer off its queue, with what it never read; an auto-delete queue goes with
-    /// its last consumer.
-    pub(crate) fn end_consumer(
-        &self,
-        queue: &QueueRef,
-        consumer: ConsumerId,
-        unread: Vec<QueueMessage>,
-        settlement: SettlementMode,
-    ) {
-        let removed = queue.remove_consumer(consumer, unread, settlement);
-        if removed == ConsumerRemoved::WasLast && queue.definition().auto_delete {
+    /// Takes consumers off their queue, with what goes back; an auto-delete queue goes with its
+    /// last consumer.
+    pub(crate) fn leave_queue(&self, queue: &QueueRef, leaving: Leaving) {
+        let removed = queue.leave(leaving);
+        if removed == ConsumersRemoved::NoneLeft && queue.definition().auto_delete {
             self.auto_delete_queue(queue);
         }
     }

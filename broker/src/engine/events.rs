@@ -66,6 +66,9 @@ impl ChannelEvents {
     /// 406 when as many as are allowed wait already.
     pub(crate) fn returned(&self, message: Box<ReturnedMessage>) -> Result<(), AmqpError> {
         let mut state = self.lock();
+        if state.closed {
+            return Ok(());
+        }
         if state.returned >= self.returned_max {
             let max = self.returned_max;
             return Err(AmqpError::new(
@@ -77,13 +80,17 @@ impl ChannelEvents {
         state.returned += 1;
         state.events.push_back(ChannelEvent::Returned(message));
         drop(state);
-        self.arrived.notify_waiters();
+        self.tell();
         Ok(())
     }
 
-    /// The message with this sequence number is confirmed; they come in order.
+    /// The message with this sequence number is confirmed; they come in order. Whoever waits is
+    /// [told](Self::tell) once no lock is held.
     pub(crate) fn confirmed(&self, sequence: u64) {
         let mut state = self.lock();
+        if state.closed {
+            return;
+        }
         if let Some(ChannelEvent::Confirmed { delivery_tag, multiple, .. }) =
             state.events.back_mut()
         {
@@ -96,7 +103,10 @@ impl ChannelEvents {
                 outcome: ConfirmOutcome::Ack,
             });
         }
-        drop(state);
+    }
+
+    /// Wakes who waits for an event.
+    pub(crate) fn tell(&self) {
         self.arrived.notify_waiters();
     }
 
@@ -107,7 +117,7 @@ impl ChannelEvents {
             state.closed = true;
             state.events.extend(reason.map(ChannelEvent::Closed));
         }
-        self.arrived.notify_waiters();
+        self.tell();
     }
 
     /// The next event; none when the channel is closed and all were read.

@@ -1,4 +1,4 @@
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The prefetch that all consumers of a channel share (`basic.qos`, `global=true`).
 ///
@@ -6,27 +6,31 @@ use std::sync::atomic::{AtomicU32, Ordering};
 /// that those queues share.
 #[derive(Debug, Default)]
 pub(crate) struct ChannelLimiter {
-    unsettled: AtomicU32,
+    unsettled: AtomicUsize,
     /// 0 is no limit.
-    limit: AtomicU32,
+    limit: AtomicUsize,
 }
 
 impl ChannelLimiter {
-    /// Counts one more delivery, if the limit allows it.
-    pub(crate) fn acquire(&self) -> bool {
+    /// Counts up to `wanted` more deliveries, as many as the limit allows, and says how many.
+    pub(crate) fn acquire(&self, wanted: usize) -> usize {
         let limit = self.limit.load(Ordering::Relaxed);
         if limit == 0 {
-            self.unsettled.fetch_add(1, Ordering::Relaxed);
-            return true;
+            self.unsettled.fetch_add(wanted, Ordering::Relaxed);
+            return wanted;
         }
-        self.unsettled
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| (n < limit).then_some(n + 1))
-            .is_ok()
+        let allowed = |unsettled: usize| limit.saturating_sub(unsettled).min(wanted);
+        let counted = self
+            .unsettled
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| Some(n + allowed(n)));
+        allowed(counted.unwrap_or_default())
     }
 
-    /// Deliveries were settled.
-    pub(crate) fn release(&self, count: u32) {
-        self.unsettled.fetch_sub(count, Ordering::Relaxed);
+    /// Deliveries were settled, or not made after all.
+    pub(crate) fn release(&self, count: usize) {
+        if count > 0 {
+            self.unsettled.fetch_sub(count, Ordering::Relaxed);
+        }
     }
 
     pub(crate) fn set_limit(&self, limit: u16) {

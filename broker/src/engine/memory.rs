@@ -10,6 +10,7 @@ use std::task::{Poll, Waker};
 pub(crate) struct MessageMemory {
     used: AtomicU64,
     high_watermark: u64,
+    is_stopped: AtomicBool,
     /// Whether `waiting` may hold a waker: spares the lock of who frees memory.
     has_waiting: AtomicBool,
     waiting: Mutex<Vec<Waker>>,
@@ -20,9 +21,15 @@ impl MessageMemory {
         Self {
             used: AtomicU64::new(0),
             high_watermark,
+            is_stopped: AtomicBool::new(false),
             has_waiting: AtomicBool::new(false),
             waiting: Mutex::new(Vec::new()),
         }
+    }
+
+    fn has_room(&self) -> bool {
+        self.used.load(Ordering::SeqCst) < self.high_watermark
+            || self.is_stopped.load(Ordering::SeqCst)
     }
 
     /// The bytes that messages take now.
@@ -32,7 +39,7 @@ impl MessageMemory {
 
     /// Ready while publishing is allowed; otherwise the waker is called when it is again.
     pub(crate) fn poll_room(&self, waker: &Waker) -> Poll<()> {
-        if self.used.load(Ordering::Relaxed) < self.high_watermark {
+        if self.has_room() {
             return Poll::Ready(());
         }
         {
@@ -43,26 +50,42 @@ impl MessageMemory {
             self.has_waiting.store(true, Ordering::SeqCst);
         }
         // What was freed between the first look and the registration.
-        if self.used.load(Ordering::SeqCst) < self.high_watermark {
+        if self.has_room() {
             return Poll::Ready(());
         }
         Poll::Pending
     }
 
-    /// A queue's messages went from `before` to `after` bytes.
-    pub(crate) fn changed(&self, before: u64, after: u64) {
-        if after > before {
-            self.used.fetch_add(after - before, Ordering::Relaxed);
-        } else if before > after {
-            let freed = before - after;
-            let used = self.used.fetch_sub(freed, Ordering::SeqCst).saturating_sub(freed);
-            if used < self.high_watermark && self.has_waiting.load(Ordering::SeqCst) {
-                self.wake_all();
-            }
+    /// A queue's messages take this many bytes more. Called before anybody can free them, so
+    /// that the count is never below nothing.
+    pub(crate) fn grow(&self, bytes: u64) {
+        if bytes > 0 {
+            self.used.fetch_add(bytes, Ordering::Relaxed);
         }
     }
 
-    fn wake_all(&self) {
+    /// A queue's messages take this many bytes less.
+    pub(crate) fn free(&self, bytes: u64) {
+        if bytes == 0 {
+            return;
+        }
+        let used = self.used.fetch_sub(bytes, Ordering::SeqCst).saturating_sub(bytes);
+        if used < self.high_watermark {
+            self.wake_waiting();
+        }
+    }
+
+    /// Nobody waits any more: the broker is stopped.
+    pub(crate) fn stop(&self) {
+        self.is_stopped.store(true, Ordering::SeqCst);
+        self.wake_waiting();
+    }
+
+    /// Wakes all who wait, to look whether they still have to.
+    pub(crate) fn wake_waiting(&self) {
+        if !self.has_waiting.load(Ordering::SeqCst) {
+            return;
+        }
         let woken = {
             let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
             self.has_waiting.store(false, Ordering::SeqCst);
@@ -96,12 +119,12 @@ mod tests {
         let count = Arc::new(Count::default());
         let waker = Waker::from(Arc::clone(&count));
         assert!(memory.poll_room(&waker).is_ready());
-        memory.changed(0, 100);
+        memory.grow(100);
         assert!(memory.poll_room(&waker).is_pending());
         assert!(memory.poll_room(&waker).is_pending(), "the same waker is kept once");
-        memory.changed(100, 101);
+        memory.grow(1);
         assert_eq!(count.0.load(Ordering::SeqCst), 0);
-        memory.changed(101, 99);
+        memory.free(2);
         assert_eq!(count.0.load(Ordering::SeqCst), 1);
         assert!(memory.poll_room(&waker).is_ready());
         assert_eq!(memory.used(), 99);

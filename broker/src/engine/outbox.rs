@@ -7,8 +7,8 @@ use springhare_amqp::{AmqpError, ShortString};
 use super::channel_cell::ChannelCell;
 use super::limiter::ChannelLimiter;
 use crate::model::ids::ConsumerId;
-use crate::model::outlet::{Offered, Outlet};
-use crate::model::queue::{QueueMessage, SettlementMode};
+use crate::model::outlet::{Offered, Outlet, Reader};
+use crate::model::queue::{QueueMessage, Ready, SettlementMode};
 
 /// The deliveries of one consumer that it has not read yet.
 ///
@@ -47,6 +47,24 @@ pub enum ConsumerEnd {
     CancelledByBroker,
     /// Its channel or connection was closed by an error.
     Closed(AmqpError),
+}
+
+/// What an outbox leaves at its end.
+#[derive(Debug)]
+#[must_use = "the messages go back to their queue, and the reader is to be woken"]
+pub(crate) struct Unread {
+    messages: Vec<QueueMessage>,
+    reader: Option<Waker>,
+}
+
+impl Unread {
+    /// Wakes the reader, once no lock is held, and gives the messages.
+    pub(crate) fn wake_reader(self) -> Vec<QueueMessage> {
+        if let Some(reader) = self.reader {
+            reader.wake();
+        }
+        self.messages
+    }
 }
 
 /// What a reader found.
@@ -117,20 +135,18 @@ impl Outbox {
     }
 
     /// Ends the consumer and returns what was not read: it goes back to the queue.
-    pub(crate) fn end(&self, end: ConsumerEnd) -> Vec<QueueMessage> {
-        let (unread, reader) = {
-            let mut state = self.lock();
-            state.end.get_or_insert(end);
-            state.bytes = 0;
-            (std::mem::take(&mut state.messages), state.reader.take())
-        };
-        if let Some(reader) = reader {
-            reader.wake();
-        }
+    ///
+    /// Called with the channel's lock held, so that nothing is received of a consumer that its
+    /// channel has given up.
+    pub(crate) fn end(&self, end: ConsumerEnd) -> Unread {
+        let mut state = self.lock();
+        state.end.get_or_insert(end);
+        state.bytes = 0;
+        let messages = Vec::from(std::mem::take(&mut state.messages));
         if self.settlement == SettlementMode::Explicit {
-            self.limiter.release(u32::try_from(unread.len()).unwrap_or(u32::MAX));
+            self.limiter.release(messages.len());
         }
-        unread.into()
+        Unread { messages, reader: state.reader.take() }
     }
 
     /// Why the consumer ended, if it has.
@@ -152,22 +168,33 @@ impl Outbox {
 }
 
 impl Outlet for Outbox {
-    fn offer(&self, message: QueueMessage) -> Result<Offered, QueueMessage> {
+    fn offer(&self, ready: &mut Ready, max: usize) -> Offered {
         let mut state = self.lock();
-        if state.end.is_some() || state.bytes >= self.max_bytes {
-            state.refused = true;
-            return Err(message);
+        let allowed = match self.settlement {
+            SettlementMode::Explicit => self.limiter.acquire(max),
+            SettlementMode::Automatic => max,
+        };
+        let (mut taken, mut charge) = (0, 0);
+        while taken < allowed {
+            if state.end.is_some() || state.bytes >= self.max_bytes {
+                state.refused = true;
+                break;
+            }
+            let Some(message) = ready.pop_front() else { break };
+            taken += 1;
+            charge += u64::from(message.charge);
+            state.bytes += cost(&message);
+            state.messages.push_back(message);
         }
-        if self.settlement == SettlementMode::Explicit && !self.limiter.acquire() {
-            return Err(message);
+        if self.settlement == SettlementMode::Explicit {
+            self.limiter.release(allowed - taken);
         }
-        state.bytes += cost(&message);
-        state.messages.push_back(message);
-        if state.reader.is_some() && !state.waking {
+        let mut reader = Reader::Awake;
+        if taken > 0 && state.reader.is_some() && !state.waking {
             state.waking = true;
-            return Ok(Offered::WakeReader);
+            reader = Reader::Asleep;
         }
-        Ok(Offered::Quietly)
+        Offered { taken, charge, reader }
     }
 
     fn wake(&self) {
@@ -199,5 +226,7 @@ impl Outlet for Outbox {
 
 /// What a waiting delivery counts for, in bytes.
 fn cost(message: &QueueMessage) -> usize {
-    size_of::<QueueMessage>() + message.message.message.body.len()
+    let published = &message.message.message;
+    let headers = published.properties.headers.as_ref().map_or(0, |h| h.encoded_len());
+    size_of::<QueueMessage>() + headers + published.body.len()
 }

@@ -56,10 +56,11 @@ pub(crate) enum Published {
 pub(crate) struct Publishing<'v> {
     virtual_host: &'v VirtualHost,
     topology: Arc<Topology<QueueRef>>,
-    /// Where the gathered messages go.
+    /// Where messages without headers go that have this exchange and key; none when the routes
+    /// were found with headers.
+    way: Option<(ShortString, ShortString)>,
     routes: Routes<QueueRef>,
-    /// The gathered messages, all with the exchange and key of the last one and no headers;
-    /// or none, and then `routes` means nothing.
+    /// Messages that go along `routes`.
     gathered: Vec<Arc<PublishedMessage>>,
 }
 
@@ -68,6 +69,7 @@ impl<'v> Publishing<'v> {
         Self {
             topology: virtual_host.topology(),
             virtual_host,
+            way: None,
             routes: Routes::default(),
             gathered: Vec::new(),
         }
@@ -110,17 +112,17 @@ impl<'v> Publishing<'v> {
         self.gathered.clear();
     }
 
-    /// Whether the message goes where the gathered ones go; headers may tell routes apart.
+    /// Whether the message goes where the last one went; headers may tell routes apart.
     fn goes_the_same_way(&self, publish: &Publish) -> bool {
-        self.gathered.last().is_some_and(|last| {
-            last.routing_key == publish.routing_key
-                && last.exchange == publish.exchange
-                && last.message.properties.headers.is_none()
+        self.way.as_ref().is_some_and(|(exchange, routing_key)| {
+            *routing_key == publish.routing_key
+                && *exchange == publish.exchange
                 && publish.message.properties.headers.is_none()
         })
     }
 
     fn route(&mut self, publish: &Publish) -> Result<(), AmqpError> {
+        self.way = None;
         let Some(exchange) = self.topology.exchange(&publish.exchange) else {
             return Err(no_exchange(&publish.exchange, self.virtual_host));
         };
@@ -135,7 +137,11 @@ impl<'v> Publishing<'v> {
         let headers = publish.message.properties.headers.as_ref();
         self.topology
             .route(&publish.exchange, &publish.routing_key, headers, &mut self.routes)
-            .map_err(|_| no_exchange(&publish.exchange, self.virtual_host))
+            .map_err(|_| no_exchange(&publish.exchange, self.virtual_host))?;
+        if headers.is_none() {
+            self.way = Some((publish.exchange.clone(), publish.routing_key.clone()));
+        }
+        Ok(())
     }
 }
 
@@ -143,15 +149,22 @@ impl ChannelCell {
     /// `basic.publish`: the publish sequence number, if the channel confirms. A returned message
     /// comes before its confirm.
     pub(crate) fn publish(&self, publish: Publish) -> Result<Option<u64>, AmqpError> {
-        let sequence = self.lock().channel.next_publish();
         let mut publishing = Publishing::on(self.virtual_host());
         let published = publishing.publish(publish)?;
         publishing.flush();
         if let Published::Returned(message) = published {
             self.events().returned(message)?;
         }
+        // Numbered and confirmed in one step, so that confirms come in order and one with
+        // `multiple` covers what was published alone, whoever else publishes on this channel.
+        let mut state = self.lock();
+        let sequence = state.channel.next_publish();
         if let Some(sequence) = sequence {
             self.events().confirmed(sequence);
+        }
+        drop(state);
+        if sequence.is_some() {
+            self.events().tell();
         }
         Ok(sequence)
     }

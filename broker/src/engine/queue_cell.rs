@@ -181,27 +181,33 @@ impl QueueCell {
         })
     }
 
-    /// Removes a consumer, with the messages that never reached the application.
-    pub(crate) fn remove_consumer(
-        &self,
-        id: ConsumerId,
-        unread: Vec<QueueMessage>,
-        settlement: SettlementMode,
-    ) -> ConsumerRemoved {
+    /// Puts back a message that never reached the application.
+    pub(crate) fn put_back_unread(&self, messages: Vec<QueueMessage>, settlement: SettlementMode) {
+        self.change(|queue| put_back_unread(queue, messages, settlement));
+    }
+
+    /// Removes consumers and puts back what they had, all before the next one is served.
+    pub(crate) fn leave(&self, leaving: Leaving) -> ConsumersRemoved {
+        let Leaving { consumers, mut failed, unread } = leaving;
         self.change_state(|state| {
             let QueueState::Live { queue, exclusive_consumer } = state else {
-                return ConsumerRemoved::QueueGone;
+                return ConsumersRemoved::QueueGone;
             };
-            let removed = queue.remove_consumer(id).is_some();
-            exclusive_consumer.take_if(|exclusive| *exclusive == id);
-            match settlement {
-                SettlementMode::Explicit => queue.put_back(None, unread, Returned::Undelivered),
-                SettlementMode::Automatic => queue.put_back_unread(unread),
+            let mut has_removed = false;
+            for id in consumers {
+                has_removed |= queue.remove_consumer(id).is_some();
+                exclusive_consumer.take_if(|exclusive| *exclusive == id);
             }
-            if removed && !queue.has_consumers() {
-                ConsumerRemoved::WasLast
+            for (settlement, messages) in unread {
+                put_back_unread(queue, messages, settlement);
+            }
+            // Those of several consumers in one order: each then goes to the very front.
+            failed.sort_unstable_by_key(|message| message.position);
+            queue.put_back(None, failed, Returned::Failed);
+            if has_removed && !queue.has_consumers() {
+                ConsumersRemoved::NoneLeft
             } else {
-                ConsumerRemoved::OthersLeft
+                ConsumersRemoved::OthersLeft
             }
         })
     }
@@ -250,8 +256,10 @@ impl QueueCell {
             queue.dispatch(&mut wakeups);
         }
         let after = held_bytes(&state);
+        // Before the lock is let go: nobody can free what is not counted yet.
+        self.memory.grow(after.saturating_sub(before));
         drop(state);
-        self.memory.changed(before, after);
+        self.memory.free(before.saturating_sub(after));
         for outlet in wakeups {
             outlet.wake();
         }
@@ -265,13 +273,41 @@ impl QueueCell {
     }
 }
 
-/// What the end of a consumer leaves.
+/// Who leaves a queue, and what goes back to it: of one consumer, or of a whole channel.
+#[derive(Debug, Default)]
+pub(crate) struct Leaving {
+    pub(crate) consumers: Vec<ConsumerId>,
+    /// Delivered and not settled.
+    pub(crate) failed: Vec<QueueMessage>,
+    /// Never reached the application, by who would have settled it.
+    pub(crate) unread: Vec<(SettlementMode, Vec<QueueMessage>)>,
+}
+
+impl Leaving {
+    /// One consumer with what it never read; what it has unsettled stays with its channel.
+    pub(crate) fn consumer(
+        id: ConsumerId,
+        unread: Vec<QueueMessage>,
+        settlement: SettlementMode,
+    ) -> Self {
+        Self { consumers: vec![id], failed: Vec::new(), unread: vec![(settlement, unread)] }
+    }
+}
+
+/// What the end of consumers leaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ConsumerRemoved {
-    /// It was the last: an auto-delete queue goes too.
-    WasLast,
+pub(crate) enum ConsumersRemoved {
+    /// The last one went: an auto-delete queue goes too.
+    NoneLeft,
     OthersLeft,
     QueueGone,
+}
+
+fn put_back_unread(queue: &mut Queue, messages: Vec<QueueMessage>, settlement: SettlementMode) {
+    match settlement {
+        SettlementMode::Explicit => queue.put_back(None, messages, Returned::Undelivered),
+        SettlementMode::Automatic => queue.put_back_unread(messages),
+    }
 }
 
 fn held_bytes(state: &QueueState) -> u64 {

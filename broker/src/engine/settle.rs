@@ -68,7 +68,7 @@ impl ChannelCell {
     /// Counts settled deliveries of a consumer out of the channel's prefetch.
     fn settled(&self, consumer: Option<ConsumerId>, messages: &[QueueMessage]) {
         if consumer.is_some() {
-            self.limiter().release(u32::try_from(messages.len()).unwrap_or(u32::MAX));
+            self.limiter().release(messages.len());
         }
     }
 
@@ -82,12 +82,20 @@ impl ChannelCell {
     /// Tells the queues of all consumers that they may be served again.
     pub(crate) fn resume_all(&self) {
         let mut by_queue: BTreeMap<QueueId, (QueueRef, Vec<ConsumerId>)> = BTreeMap::new();
-        for consumer in self.lock().channel.consumers() {
-            let queue = &consumer.queue;
-            let of_queue = by_queue.entry(queue.queue_id());
-            of_queue.or_insert_with(|| (queue.clone(), Vec::new())).1.push(consumer.id);
-        }
-        for (queue, consumers) in by_queue.into_values() {
+        let first = {
+            let mut state = self.lock();
+            for consumer in state.channel.consumers() {
+                let queue = &consumer.queue;
+                let of_queue = by_queue.entry(queue.queue_id());
+                of_queue.or_insert_with(|| (queue.clone(), Vec::new())).1.push(consumer.id);
+            }
+            state.resumed = state.resumed.wrapping_add(1);
+            state.resumed % by_queue.len().max(1)
+        };
+        // Another queue first each time: a backlog in one must not starve the others.
+        let mut queues: Vec<_> = by_queue.into_values().collect();
+        queues.rotate_left(first);
+        for (queue, consumers) in queues {
             queue.resume(&consumers);
         }
     }

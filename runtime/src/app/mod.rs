@@ -238,6 +238,17 @@ impl Springhare {
     }
 }
 
+/// Whoever still has the template of an application that is gone must not publish into a broker
+/// that nobody consumes from.
+impl Drop for Springhare {
+    fn drop(&mut self) {
+        self.listeners.raise_all(StopPhase::Forced);
+        if let Some(broker) = &self.own_broker {
+            broker.stop();
+        }
+    }
+}
+
 impl fmt::Debug for Springhare {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Springhare")

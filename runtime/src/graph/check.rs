@@ -14,6 +14,11 @@ use crate::error::Fault;
 use crate::listener::endpoint::RabbitListenerEndpoint;
 use crate::state::StateRegistry;
 
+/// The kinds of exchanges that every broker has.
+const KINDS: [&str; 4] = ["direct", "fanout", "topic", "headers"];
+/// What the kinds that plugins bring begin with.
+const PLUGIN_KIND_PREFIX: &str = "x-";
+
 /// What a graph is made of.
 pub(crate) struct GraphInput<'a> {
     pub(crate) endpoints: Vec<&'static RabbitListenerEndpoint>,
@@ -31,7 +36,7 @@ pub(crate) fn check(input: GraphInput<'_>) -> (Graph, Vec<Fault>) {
     let mut endpoints = input.endpoints;
     endpoints.sort_by_key(|endpoint| (endpoint.id(), endpoint.file, endpoint.line));
     for endpoint in &endpoints {
-        unmanaged_states(endpoint, input.states, &mut faults);
+        unmet_requirements(endpoint, input.states, &mut faults);
     }
     let mut listeners: Vec<ResolvedListener> = endpoints
         .into_iter()
@@ -54,12 +59,21 @@ pub(crate) fn check(input: GraphInput<'_>) -> (Graph, Vec<Fault>) {
     (graph, faults)
 }
 
-fn unmanaged_states(
+fn unmet_requirements(
     endpoint: &RabbitListenerEndpoint,
     states: &StateRegistry,
     faults: &mut Vec<Fault>,
 ) {
-    for type_name in states.missing(&endpoint.requirements()) {
+    let requirements = endpoint.requirements();
+    if requirements.delivery_tags() > 1 {
+        let text = format!(
+            "listener `{}` takes more than one `DeliveryTag`, but a delivery is settled once; \
+             take one and hand it on",
+            endpoint.id()
+        );
+        faults.push(Fault::new(text).at(endpoint.file, endpoint.line));
+    }
+    for type_name in states.missing(&requirements) {
         let text = format!(
             "listener `{}` needs a `State<{type_name}>`, but no value of that type is managed; \
              add `.manage(..)` with one to the builder",
@@ -143,6 +157,16 @@ fn binding_words(listener: &ResolvedListener, queue: &ShortString) -> Vec<String
 }
 
 fn add_exchange(graph: &mut Graph, node: ExchangeNode, faults: &mut Vec<Fault>) {
+    if !KINDS.contains(&node.kind.as_str()) && !node.kind.starts_with(PLUGIN_KIND_PREFIX) {
+        let text = format!(
+            "exchange '{}' of {} has the kind '{}'; there are {}",
+            node.name,
+            node.origin.by,
+            node.kind,
+            KINDS.join(", ")
+        );
+        faults.push(Fault::new(text).at(node.origin.file, node.origin.line));
+    }
     match graph.exchanges.entry(node.name.clone()) {
         Entry::Vacant(vacant) => {
             vacant.insert(node);

@@ -226,6 +226,11 @@ impl Declaring {
         origin: &Origin,
         error: &LinkError,
     ) {
+        let connection_is_lost = matches!(error, LinkError::Closed { what: "connection", .. });
+        if connection_is_lost && !self.faults.is_empty() {
+            // What closed it is told already.
+            return;
+        }
         let by = &origin.by;
         let text = if code_of(error) == Some(ReplyCode::PreconditionFailed) {
             format!(

@@ -26,10 +26,10 @@ pub(crate) struct BusyPace {
 
 /// What the time asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Due {
-    Nothing,
-    /// Acknowledge what is done, and let other tasks run.
-    Breath,
+pub(crate) enum Time {
+    ToGoOn,
+    /// To acknowledge what is done, and to let other tasks run.
+    ForABreath,
 }
 
 impl Default for BusyPace {
@@ -46,21 +46,21 @@ impl BusyPace {
     }
 
     /// What the clock shows asks for.
-    pub(crate) fn look(&mut self, now: Duration) -> Due {
+    pub(crate) fn look(&mut self, now: Duration) -> Time {
         let messages = self.look_every;
         let Some(looked_at) = self.looked_at.replace(now) else {
             self.busy_since = now;
             self.until_look = self.look_every;
-            return Due::Nothing;
+            return Time::ToGoOn;
         };
         let quick = now.saturating_sub(looked_at) < QUICK.saturating_mul(messages);
         self.look_every = if quick { (messages * 2).min(LOOK_EVERY_MAX) } else { 1 };
         self.until_look = self.look_every;
         if now.saturating_sub(self.busy_since) < BUSY_MAX {
-            return Due::Nothing;
+            return Time::ToGoOn;
         }
         self.busy_since = now;
-        Due::Breath
+        Time::ForABreath
     }
 
     /// The consumer waits: whatever comes next is a new run.
@@ -80,7 +80,7 @@ mod tests {
             *now += each;
             if pace.message_done() {
                 looks += 1;
-                breaths += u32::from(pace.look(*now) == Due::Breath);
+                breaths += u32::from(pace.look(*now) == Time::ForABreath);
             }
         }
         (looks, breaths)

@@ -11,13 +11,12 @@ use std::task::{Poll, Waker};
 use springhare_amqp::ShortString;
 use springhare_broker::{Clock, ConsumerEnd, Delivery};
 
-use super::busy_pace::Due;
 use super::context::DeliveryContext;
 use super::failure::FailurePolicy;
 use super::invoke::Call;
 use super::outcome::Outcome;
 use super::plan::ListenerPlan;
-use super::settle::Settler;
+use super::settle::{Due, Settler};
 use super::stop_signal::{StopPhase, StopSignal};
 use crate::channel::{Channel, SettleError};
 use crate::connection::LinkConsumer;
@@ -116,7 +115,9 @@ impl<'s> ConsumerLoop<'s> {
     }
 
     async fn step(&mut self) -> Result<(), Exit> {
-        self.work.heed_stop().await?;
+        if self.work.stop.phase() != StopPhase::Running {
+            self.work.heed_stop().await?;
+        }
         if self.work.settler.has_due() {
             self.work.settler.requeue_due().await?;
         }
@@ -124,7 +125,7 @@ impl<'s> ConsumerLoop<'s> {
             return self.handle(delivery).await;
         }
         self.context.clear();
-        self.work.settler.before_waiting().await?;
+        self.work.settler.flush().await?;
         match self.work.next(&mut self.received).await {
             Event::Received => Ok(()),
             Event::PauseEnded => Ok(self.work.settler.requeue_due().await?),
@@ -143,9 +144,16 @@ impl<'s> ConsumerLoop<'s> {
                 Poll::Pending => self.work.until_done(&mut call).await?,
             }
         };
-        self.work.settle(&self.context, self.plan, outcome).await?;
-        if self.work.settler.after_message().await? == Due::Breath {
-            tokio::task::yield_now().await;
+        if !self.work.settle_at_once(&self.context, self.plan, &outcome) {
+            self.work.settle(&self.context, self.plan, outcome).await?;
+        }
+        match self.work.settler.after_message() {
+            Due::Nothing => {}
+            Due::Flush => self.work.settler.flush().await?,
+            Due::Breath => {
+                self.work.settler.flush().await?;
+                tokio::task::yield_now().await;
+            }
         }
         Ok(())
     }
@@ -158,6 +166,7 @@ impl Work<'_> {
             if let Poll::Ready(count) = self.link.poll_recv_many(cx, received, RECEIVE_MAX) {
                 return Poll::Ready(if count == 0 { Event::Ended } else { Event::Received });
             }
+            self.settler.idle();
             if self.settler.poll_pause(cx).is_ready() {
                 return Poll::Ready(Event::PauseEnded);
             }
@@ -168,7 +177,8 @@ impl Work<'_> {
 
     /// Carries a handler on that waits. Failed messages go on meanwhile, and a stop is heeded.
     async fn until_done(&mut self, call: &mut Call<'_>) -> Result<Outcome, Exit> {
-        self.settler.before_waiting().await?;
+        self.settler.idle();
+        self.settler.flush().await?;
         loop {
             let event = poll_fn(|cx| {
                 if let Poll::Ready(outcome) = call.poll(cx) {

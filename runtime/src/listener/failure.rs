@@ -41,6 +41,22 @@ struct Failed {
 }
 
 impl Work<'_> {
+    /// Settles what needs no waiting: the success of nearly every message.
+    pub(super) fn settle_at_once(
+        &mut self,
+        context: &DeliveryContext,
+        plan: &ListenerPlan,
+        outcome: &Outcome,
+    ) -> bool {
+        if plan.acknowledge != AcknowledgeMode::Auto || !matches!(outcome, Outcome::Ack) {
+            return false;
+        }
+        if self.claim(context) {
+            self.settler.done(context.delivery().delivery_tag);
+        }
+        true
+    }
+
     /// Settles the delivery in `context` by what its handler came to, unless it is settled.
     pub(super) async fn settle(
         &mut self,
@@ -51,11 +67,6 @@ impl Work<'_> {
         let delivery_tag = context.delivery().delivery_tag;
         match (plan.acknowledge, outcome) {
             (AcknowledgeMode::None, outcome) => log_unsettled(plan, &outcome),
-            (AcknowledgeMode::Auto, Outcome::Ack) => {
-                if self.claim(context) {
-                    self.settler.done(delivery_tag);
-                }
-            }
             (AcknowledgeMode::Manual, Outcome::Ack) => match context.settlement() {
                 Some(settlement) => settlement.handler_returned(delivery_tag),
                 None => tracing::warn!(

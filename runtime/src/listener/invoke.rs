@@ -17,38 +17,40 @@ pub(crate) struct HandlerPanicked {
 
 /// A handler at work on one delivery.
 pub(crate) struct Call<'d> {
-    state: State<'d>,
-}
-
-enum State<'d> {
-    Running(Invocation<'d>),
-    /// It came to an end before it could be polled.
-    Ended(Option<Outcome>),
+    running: Option<Invocation<'d>>,
+    /// It panicked before it could be polled.
+    ended: Option<Outcome>,
 }
 
 impl<'d> Call<'d> {
     pub(crate) fn new(endpoint: &RabbitListenerEndpoint, context: &'d DeliveryContext) -> Self {
         // What a panic leaves half done is the handler's own: nothing of ours is borrowed mutably.
-        let state = match catch_unwind(AssertUnwindSafe(|| (endpoint.invoke)(context))) {
-            Ok(invocation) => State::Running(invocation),
-            Err(panic) => State::Ended(Some(panicked(&*panic))),
-        };
-        Self { state }
+        match catch_unwind(AssertUnwindSafe(|| (endpoint.invoke)(context))) {
+            Ok(invocation) => Self { running: Some(invocation), ended: None },
+            Err(panic) => Self { running: None, ended: Some(panicked(&*panic)) },
+        }
     }
 
     /// Carries the handler on. Not to be called again once it was ready.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Outcome> {
-        match &mut self.state {
-            State::Running(invocation) => {
-                match catch_unwind(AssertUnwindSafe(|| invocation.as_mut().poll(cx))) {
-                    Ok(polled) => polled,
-                    Err(panic) => Poll::Ready(panicked(&*panic)),
-                }
+        let Some(mut running) = self.running.take() else {
+            return self.ended.take().map_or(Poll::Pending, Poll::Ready);
+        };
+        // One that is done is dropped inside, since a destructor may panic too.
+        let polled = catch_unwind(AssertUnwindSafe(|| match running.as_mut().poll(cx) {
+            Poll::Ready(outcome) => Ok({
+                drop(running);
+                outcome
+            }),
+            Poll::Pending => Err(running),
+        }));
+        match polled {
+            Ok(Ok(outcome)) => Poll::Ready(outcome),
+            Ok(Err(running)) => {
+                self.running = Some(running);
+                Poll::Pending
             }
-            State::Ended(outcome) => match outcome.take() {
-                Some(outcome) => Poll::Ready(outcome),
-                None => Poll::Pending,
-            },
+            Err(panic) => Poll::Ready(panicked(&*panic)),
         }
     }
 }
@@ -56,8 +58,8 @@ impl<'d> Call<'d> {
 impl Drop for Call<'_> {
     /// A handler that is dropped midway runs its destructors, which may panic too.
     fn drop(&mut self) {
-        let state = std::mem::replace(&mut self.state, State::Ended(None));
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(state))) {
+        let Some(running) = self.running.take() else { return };
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(running))) {
             tracing::error!("a handler panicked while it was dropped: {}", message_of(&*panic));
         }
     }

@@ -7,13 +7,23 @@ use std::time::Duration;
 use springhare_broker::{Clock, Multiple, Requeue, Sleep};
 
 use super::ack_gather::{AckGather, Covering};
-use super::busy_pace::{BusyPace, Due};
+use super::busy_pace::{BusyPace, Time};
 use super::pacing::Paused;
 use crate::channel::{Channel, SettleError, Verdict};
 
 /// How many failed messages wait for their redelivery at most, where no prefetch bounds them;
 /// one more is requeued at once.
 const PAUSED_MAX: usize = 10_000;
+
+/// What a consumer owes after a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Due {
+    Nothing,
+    /// Acknowledge what is done.
+    Flush,
+    /// Acknowledge what is done, and let other tasks run.
+    Breath,
+}
 
 /// Settles what one consumer has received.
 #[derive(Debug)]
@@ -72,26 +82,17 @@ impl Settler {
         Ok(())
     }
 
-    /// After each message: acknowledges what has gathered if there is enough of it, or if it has
-    /// waited long enough.
-    pub(crate) async fn after_message(&mut self) -> Result<Due, SettleError> {
-        if self.gather.len() >= self.ack_every {
-            self.flush().await?;
+    /// After each message: what is due by now, since enough has gathered, or enough time passed.
+    pub(crate) fn after_message(&mut self) -> Due {
+        if self.pace.message_done() && self.pace.look(self.clock.now()) == Time::ForABreath {
+            return Due::Breath;
         }
-        if !self.pace.message_done() {
-            return Ok(Due::Nothing);
-        }
-        let due = self.pace.look(self.clock.now());
-        if due == Due::Breath {
-            self.flush().await?;
-        }
-        Ok(due)
+        if self.gather.len() >= self.ack_every { Due::Flush } else { Due::Nothing }
     }
 
-    /// The consumer is about to wait: acknowledges what is done.
-    pub(crate) async fn before_waiting(&mut self) -> Result<(), SettleError> {
+    /// The consumer waits: what comes next is a new run of work.
+    pub(crate) fn idle(&mut self) {
         self.pace.idle();
-        self.flush().await
     }
 
     /// Settles one message that is not simply done; what was done before it goes first.

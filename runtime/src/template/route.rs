@@ -41,7 +41,7 @@ impl Route {
     ///
     /// [`ShortStringTooLong`] when the name has more than 255 bytes.
     pub fn to_queue(queue: impl AsRef<str>) -> Result<Self, ShortStringTooLong> {
-        Self::new("", queue)
+        Ok(Self { exchange: ShortString::EMPTY, routing_key: ShortString::new(queue)? })
     }
 
     /// The exchange; empty for the default exchange.

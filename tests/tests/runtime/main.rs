@@ -3,9 +3,12 @@
 //!
 //! Every test has a broker of its own and names its listeners, so that none sees another's.
 
+#![expect(clippy::unwrap_used, reason = "a test ends with a panic")]
+
 mod support;
 
 mod failures;
+mod rabbitmq;
 mod settlement;
 mod start;
 mod stop;

@@ -85,7 +85,7 @@ async fn sign_yourself(
     tag: DeliveryTag,
     seen: State<Tell<u32>>,
 ) -> ListenerResult {
-    if number.0 % 2 == 0 {
+    if number.0.is_multiple_of(2) {
         channel.ack(tag).await?;
     }
     seen.tell(number.0);

@@ -229,3 +229,40 @@ async fn a_value_is_managed_once_and_a_binding_has_two_ends() {
     }
     assert!(error.faults().iter().all(|fault| fault.places().len() == 1), "{text}");
 }
+
+mod greedy {
+    use springhare::{DeliveryContext, FromDelivery};
+
+    use super::*;
+
+    /// A delivery tag that the macro can't see.
+    pub(super) struct Hidden(DeliveryTag);
+
+    impl<'d> FromDelivery<'d> for Hidden {
+        type Rejection = <DeliveryTag as FromDelivery<'d>>::Rejection;
+
+        fn from_delivery(cx: &'d DeliveryContext) -> Result<Self, Self::Rejection> {
+            DeliveryTag::from_delivery(cx).map(Self)
+        }
+
+        fn require(requirements: &mut springhare::Requirements) {
+            DeliveryTag::require(requirements);
+        }
+    }
+
+    #[rabbit_listener(queue = "greedy", ack = "manual")]
+    pub(super) async fn two_tags(tag: DeliveryTag, hidden: Hidden) {
+        drop((tag, hidden.0));
+    }
+}
+
+#[tokio::test]
+async fn what_the_macro_cannot_see_is_found_at_start() {
+    let builder = Springhare::builder()
+        .listeners(listeners![greedy::two_tags])
+        .declare(Exchange::of_kind("logs", "topics"));
+    let text = refused(builder).await.to_string();
+    for words in ["more than one `DeliveryTag`", "has the kind 'topics'"] {
+        assert!(text.contains(words), "{words} in {text}");
+    }
+}

@@ -127,3 +127,59 @@ async fn a_listener_stops_and_starts_by_its_id() {
     assert!(app.stop_listener("nobody").await.is_err());
     app.stop().await.unwrap();
 }
+
+#[tokio::test]
+async fn the_template_of_an_application_that_is_gone_refuses() {
+    let app = Springhare::builder()
+        .listeners(listeners![])
+        .declare(Queue::durable("left"))
+        .start()
+        .await
+        .unwrap();
+    let rabbit = app.rabbit_template();
+    rabbit.convert_and_send("left", "tea").await.unwrap();
+    drop(app);
+    assert!(rabbit.convert_and_send("left", "tea").await.is_err());
+}
+
+/// Tells this process to end; somebody listens to that, so it does not.
+#[cfg(unix)]
+fn terminate_ourselves() {
+    let id = std::process::id().to_string();
+    std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap();
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn an_application_runs_until_it_is_told_to_end() {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    // From now on the signal ends nothing by itself.
+    let _listening = signal(SignalKind::terminate()).unwrap();
+    let Scene { app, gate, mut numbers, broker, .. } = Scene::at_the_gate().await;
+    let running = tokio::spawn({
+        let app = Arc::clone(&app);
+        async move { app.run().await }
+    });
+    gate.let_through(1000);
+    eventually("it stops", || {
+        terminate_ourselves();
+        std::future::ready(running.is_finished().then_some(()))
+    })
+    .await;
+    running.await.unwrap().unwrap();
+    assert_eq!(numbers.next().await, 1);
+    assert_eq!(left(&broker).await, 0, "the handlers were waited for");
+}
+
+#[tokio::test]
+async fn a_run_ends_with_a_stop() {
+    let Scene { app, gate, .. } = Scene::at_the_gate().await;
+    gate.let_through(1000);
+    let running = tokio::spawn({
+        let app = Arc::clone(&app);
+        async move { app.run().await }
+    });
+    app.stop().await.unwrap();
+    within_limit("the run", running).await.unwrap().unwrap();
+}

@@ -41,7 +41,7 @@ async fn a_consumer_whose_queue_is_deleted_comes_back_with_its_queue() {
         })
         .await;
         eventually("the application sees it", async || app.is_consuming().then_some(())).await;
-        rabbit.convert_and_send(("news", ""), &format!("round {round}")).await.unwrap();
+        rabbit.convert_and_send(("news", ""), format!("round {round}")).await.unwrap();
         let mut told = [texts.next().await, texts.next().await];
         told.sort();
         assert_eq!(told[0], ("kept.news".to_owned(), format!("round {round}")));

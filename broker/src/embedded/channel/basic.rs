@@ -1,5 +1,7 @@
 //! Messages: `basic.qos`, `consume`, `cancel`, `get`, `publish`, and settling.
 
+use std::task::Poll;
+
 use springhare_amqp::{AmqpError, Message, MethodId};
 
 use super::Channel;
@@ -112,7 +114,11 @@ impl Channel {
     ) -> Result<Option<u64>, AmqpError> {
         let method = MethodId::BASIC_PUBLISH;
         let memory = self.cell().virtual_host().memory();
-        std::future::poll_fn(|cx| memory.poll_room(cx.waker())).await;
+        std::future::poll_fn(|cx| match memory.poll_room(cx.waker()) {
+            Poll::Pending if self.is_open() => Poll::Pending,
+            _ => Poll::Ready(()),
+        })
+        .await;
         tokio::task::coop::consume_budget().await;
         self.cell().run(method, |cell| {
             cell.publish(Publish {

@@ -173,15 +173,13 @@ impl<Q: Clone> Channel<Q> {
     }
 
     /// Removes the consumer with this id, if the tag is still its own.
-    pub(crate) fn remove_consumer_by_id(&mut self, tag: &str, id: ConsumerId) {
-        if self.consumers.get(tag).is_some_and(|consumer| consumer.id == id) {
-            self.remove_consumer(tag);
-        }
-    }
-
-    /// Who has this tag.
-    pub(crate) fn consumer_id(&self, tag: &str) -> Option<ConsumerId> {
-        self.consumers.get(tag).map(|consumer| consumer.id)
+    pub(crate) fn remove_consumer_by_id(
+        &mut self,
+        tag: &str,
+        id: ConsumerId,
+    ) -> Option<ChannelConsumer<Q>> {
+        self.consumers.get(tag).filter(|consumer| consumer.id == id)?;
+        self.remove_consumer(tag)
     }
 
     pub(crate) fn consumers(&self) -> impl Iterator<Item = &ChannelConsumer<Q>> {
@@ -204,9 +202,20 @@ impl<Q: Clone> Channel<Q> {
         tag
     }
 
-    /// Keeps what a `basic.get` took until it is settled, and returns its tag.
-    pub(crate) fn deliver_got(&mut self, queue: Q, message: QueueMessage) -> u64 {
-        let source = self.sources.open(queue, None);
+    /// Whether the source is this consumer's, which has not ended.
+    pub(crate) fn has_source(&self, source: usize, consumer: ConsumerId) -> bool {
+        self.sources.is_open_for(source, consumer)
+    }
+
+    /// Keeps a delivery that is no running consumer's until it is settled, and returns its tag:
+    /// what a `basic.get` took, or a consumer received after its queue was deleted.
+    pub(crate) fn deliver_alone(
+        &mut self,
+        queue: Q,
+        consumer: Option<ConsumerId>,
+        message: QueueMessage,
+    ) -> u64 {
+        let source = self.sources.open(queue, consumer);
         let tag = self.deliver(source, message);
         self.sources.close(source);
         tag

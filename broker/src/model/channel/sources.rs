@@ -42,6 +42,12 @@ impl<Q: Clone> Sources<Q> {
         Some((source.queue.clone(), source.consumer))
     }
 
+    /// Whether the source is this consumer's and open.
+    pub(super) fn is_open_for(&self, number: usize, consumer: ConsumerId) -> bool {
+        let source = self.places.get(number).and_then(Option::as_ref);
+        source.is_some_and(|source| source.open && source.consumer == Some(consumer))
+    }
+
     pub(super) fn delivered(&mut self, number: usize) {
         if let Some(Some(source)) = self.places.get_mut(number) {
             source.unsettled += 1;

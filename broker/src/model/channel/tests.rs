@@ -74,7 +74,7 @@ fn deliveries_are_grouped_by_consumer_and_queue() {
     let mut channel = with_three();
     let other = channel.add_consumer(tag("u"), ConsumerId(2), "r");
     channel.deliver(other, message(10));
-    channel.deliver_got("s", message(20));
+    channel.deliver_alone("s", None, message(20));
     let settled = channel.settle(Tags::UpTo(0), MethodId::BASIC_ACK).unwrap();
     let groups: Vec<_> = settled.iter().map(|g| (g.queue, g.consumer, g.messages.len())).collect();
     assert_eq!(
@@ -96,7 +96,7 @@ fn what_a_cancelled_consumer_has_stays_with_the_channel() {
 fn a_get_leaves_no_source_behind() {
     let mut channel = TestChannel::new();
     for _ in 0..1000 {
-        let tag = channel.deliver_got("q", message(1));
+        let tag = channel.deliver_alone("q", None, message(1));
         channel.settle(Tags::One(tag), MethodId::BASIC_ACK).unwrap();
     }
     assert_eq!(channel.sources.live(), 0);
@@ -107,9 +107,9 @@ fn a_tag_in_use_can_not_be_taken() {
     let mut channel = with_three();
     let taken = channel.ensure_free_tag("t").unwrap_err();
     assert_eq!(taken.to_string(), "530 NOT_ALLOWED - attempt to reuse consumer tag 't'");
-    channel.remove_consumer_by_id("t", ConsumerId(7));
+    assert!(channel.remove_consumer_by_id("t", ConsumerId(7)).is_none());
     assert!(channel.ensure_free_tag("t").is_err(), "another consumer's id changes nothing");
-    channel.remove_consumer_by_id("t", ConsumerId(1));
+    assert!(channel.remove_consumer_by_id("t", ConsumerId(1)).is_some());
     assert!(channel.ensure_free_tag("t").is_ok());
 }
 

@@ -18,6 +18,14 @@ pub(crate) struct QueueConsumer {
     pub(crate) settlement: SettlementMode,
 }
 
+/// Whose turn it is, and how many messages may be offered.
+#[derive(Debug)]
+pub(crate) struct NextConsumer<'c> {
+    pub(crate) slot: usize,
+    pub(crate) consumer: &'c QueueConsumer,
+    pub(crate) share: usize,
+}
+
 /// Who settles a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SettlementMode {
@@ -113,17 +121,26 @@ impl Consumers {
     }
 
     /// The consumer whose turn it is.
-    pub(crate) fn next(&self) -> Option<(usize, &QueueConsumer)> {
-        let slot = *self.turns.first()?.ids.front()?;
-        Some((slot, &self.members.get(slot)?.as_ref()?.consumer))
+    pub(crate) fn next(&self) -> Option<NextConsumer<'_>> {
+        let turn = self.turns.first()?;
+        let slot = *turn.ids.front()?;
+        let member = self.members.get(slot)?.as_ref()?;
+        // Alone in its turn it may have all that its credit allows, else one and then the next.
+        let share = match member.consumer.prefetch {
+            _ if turn.ids.len() > 1 => 1,
+            Some(prefetch) => (u32::from(prefetch)).saturating_sub(member.unsettled),
+            None => u32::MAX,
+        };
+        let share = usize::try_from(share).unwrap_or(usize::MAX);
+        Some(NextConsumer { slot, consumer: &member.consumer, share })
     }
 
-    /// The consumer whose turn it was has taken a message: the next one comes.
-    pub(crate) fn served(&mut self, slot: usize) {
+    /// The consumer whose turn it was has taken so many messages: the next one comes.
+    pub(crate) fn served(&mut self, slot: usize, taken: usize) {
         let Some(Some(member)) = self.members.get_mut(slot) else { return };
         let mut has_credit = true;
         if member.consumer.settlement == SettlementMode::Explicit {
-            member.unsettled += 1;
+            member.unsettled += u32::try_from(taken).unwrap_or(u32::MAX);
             has_credit = has_room(member);
         }
         if has_credit {
@@ -135,9 +152,15 @@ impl Consumers {
         }
     }
 
-    /// The outlet of the consumer whose turn it was refused a message.
-    pub(crate) fn refused(&mut self, slot: usize) {
+    /// The outlet of the consumer whose turn it was has taken so many messages and refused the
+    /// next.
+    pub(crate) fn refused(&mut self, slot: usize, taken: usize) {
         self.refusals += 1;
+        if let Some(Some(member)) = self.members.get_mut(slot)
+            && member.consumer.settlement == SettlementMode::Explicit
+        {
+            member.unsettled += u32::try_from(taken).unwrap_or(u32::MAX);
+        }
         self.stand_aside(slot, Standing::Refused(self.refusals));
     }
 

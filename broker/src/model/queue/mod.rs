@@ -12,12 +12,12 @@ use std::sync::Arc;
 
 pub(crate) use consumers::{QueueConsumer, SettlementMode};
 pub(crate) use message::{QueueMessage, Returned};
+pub(crate) use ready::Ready;
 
 use super::ids::ConsumerId;
 use super::message::PublishedMessage;
-use super::outlet::{Offered, Outlet};
-use consumers::Consumers;
-use ready::Ready;
+use super::outlet::{Offered, Outlet, Reader};
+use consumers::{Consumers, NextConsumer};
 
 /// The outlets whose readers are to be woken once the queue is let go.
 pub(crate) type Wakeups = Vec<Arc<dyn Outlet>>;
@@ -82,25 +82,23 @@ impl Queue {
 
     /// Hands ready messages to the consumers that have credit, until either runs out.
     pub(crate) fn dispatch(&mut self, wakeups: &mut Wakeups) {
-        while let Some((slot, consumer)) = self.consumers.next() {
-            let Some(message) = self.ready.pop_front() else { return };
-            let settlement = consumer.settlement;
-            let charge = message.charge;
-            match consumer.outlet.offer(message) {
-                Ok(offered) => {
-                    if offered == Offered::WakeReader {
-                        wakeups.push(Arc::clone(&consumer.outlet));
-                    }
-                    match settlement {
-                        SettlementMode::Explicit => self.unsettled += 1,
-                        SettlementMode::Automatic => self.held_bytes -= u64::from(charge),
-                    }
-                    self.consumers.served(slot);
-                }
-                Err(message) => {
-                    self.ready.put_back(message);
-                    self.consumers.refused(slot);
-                }
+        while self.ready.len() > 0 {
+            let Some(NextConsumer { slot, consumer, share }) = self.consumers.next() else {
+                return;
+            };
+            let share = share.min(self.ready.len());
+            let Offered { taken, charge, reader } = consumer.outlet.offer(&mut self.ready, share);
+            if reader == Reader::Asleep {
+                wakeups.push(Arc::clone(&consumer.outlet));
+            }
+            match consumer.settlement {
+                SettlementMode::Explicit => self.unsettled += taken,
+                SettlementMode::Automatic => self.held_bytes -= charge,
+            }
+            if taken == share {
+                self.consumers.served(slot, taken);
+            } else {
+                self.consumers.refused(slot, taken);
             }
         }
     }

@@ -28,13 +28,14 @@ impl Tray {
 }
 
 impl Outlet for Tray {
-    fn offer(&self, message: QueueMessage) -> Result<Offered, QueueMessage> {
+    fn offer(&self, ready: &mut Ready, max: usize) -> Offered {
         let mut messages = self.messages.lock().unwrap();
-        if messages.len() >= self.room {
-            return Err(message);
-        }
-        messages.push(message);
-        Ok(Offered::WakeReader)
+        let before = messages.len();
+        let room = self.room.saturating_sub(before).min(max);
+        messages.extend(std::iter::from_fn(|| ready.pop_front()).take(room));
+        let taken = &messages[before..];
+        let charge = taken.iter().map(|message| u64::from(message.charge)).sum();
+        Offered { taken: taken.len(), charge, reader: Reader::Asleep }
     }
 
     fn wake(&self) {}
