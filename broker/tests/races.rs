@@ -61,7 +61,7 @@ fn at_once<A: Send, B: Send>(
             std::hint::spin_loop();
         }
         let first = first();
-        (first, second.join().expect("no panic"))
+        (first, second.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
     })
 }
 
@@ -97,7 +97,7 @@ fn what_is_received_as_the_channel_closes_comes_back() -> Result {
     for round in 0..ROUNDS {
         let channel = open(&broker)?;
         let mut consumer = now(channel.basic_consume("q", "t", BasicConsumeOptions::default()))?;
-        at_once(
+        let _ = at_once(
             round,
             || {
                 while let Poll::Ready(Some(_)) =

@@ -153,11 +153,14 @@ impl Springhare {
     /// Runs until the process is told to end (SIGINT or SIGTERM) or the application is stopped;
     /// then [stops](Self::stop) it. A second signal [forces](Self::force_stop) that.
     ///
+    /// As the last expression of `main` it fits a `main` that returns
+    /// `Result<(), Box<dyn std::error::Error>>`.
+    ///
     /// # Errors
     ///
-    /// [`Error::Other`] when the signals can't be listened to, and as [`stop`](Self::stop).
-    pub async fn run(&self) -> Result<()> {
-        let mut signals = Signals::new().map_err(|error| Error::Other(Box::new(error)))?;
+    /// That the signals can't be listened to, or the [`Error`] of [`stop`](Self::stop).
+    pub async fn run(&self) -> Result<(), Box<dyn std::error::Error>> {
+        let mut signals = Signals::new()?;
         let mut stopped = self.stopped.subscribe();
         tokio::select! {
             signal = signals.next() => tracing::info!(signal, "the application stops"),
@@ -165,10 +168,10 @@ impl Springhare {
             _ = stopped.wait_for(|stopped| *stopped) => return Ok(()),
         }
         tokio::select! {
-            result = self.stop() => result,
+            result = self.stop() => Ok(result?),
             signal = signals.next() => {
                 tracing::warn!(signal, "the stop is forced");
-                self.force_stop().await
+                Ok(self.force_stop().await?)
             }
         }
     }

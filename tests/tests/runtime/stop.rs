@@ -159,7 +159,7 @@ async fn an_application_runs_until_it_is_told_to_end() {
     let Scene { app, gate, mut numbers, broker, .. } = Scene::at_the_gate().await;
     let running = tokio::spawn({
         let app = Arc::clone(&app);
-        async move { app.run().await }
+        async move { app.run().await.map_err(|error| error.to_string()) }
     });
     gate.let_through(1000);
     eventually("it stops", || {
@@ -178,7 +178,7 @@ async fn a_run_ends_with_a_stop() {
     gate.let_through(1000);
     let running = tokio::spawn({
         let app = Arc::clone(&app);
-        async move { app.run().await }
+        async move { app.run().await.map_err(|error| error.to_string()) }
     });
     app.stop().await.unwrap();
     within_limit("the run", running).await.unwrap().unwrap();
