@@ -200,3 +200,22 @@ fn grep_count(pattern: &str) -> Result<usize> {
         Command::new("grep").args(["-cE", pattern, SAMPLE]).current_dir(root()).output()?;
     Ok(String::from_utf8(output.stdout)?.trim().parse()?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finished(output: &str) -> Finished {
+        Finished { success: true, output: output.to_owned() }
+    }
+
+    #[test]
+    fn words_count_and_their_order_but_not_the_space_between() {
+        let printed = finished("simple   hello   2  2\nall five modes work\n");
+        check("x", &printed, &["simple hello 2 2", "all five modes work"]).unwrap();
+        let error = check("x", &printed, &["all five modes work", "simple hello"]).unwrap_err();
+        assert!(error.to_string().contains("did not print \"simple hello\""), "{error}");
+        let failed = Finished { success: false, ..finished("done") };
+        assert!(check("x", &failed, &["done"]).is_err());
+    }
+}

@@ -88,3 +88,29 @@ fn end(child: &mut Child) -> io::Result<()> {
     child.kill()?;
     child.wait().map(drop)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_program_prints_is_captured() {
+        let finished = capture(Command::new("cat"), b"tea".to_vec(), Duration::from_secs(20));
+        let finished = finished.unwrap();
+        assert!(finished.success);
+        assert_eq!(finished.output, "tea");
+        let mut failing = Command::new("sh");
+        failing.args(["-c", "echo out; echo err >&2; exit 3"]);
+        let finished = capture(failing, Vec::new(), Duration::from_secs(20)).unwrap();
+        assert!(!finished.success);
+        assert_eq!(finished.output, "out\nerr\n");
+    }
+
+    #[test]
+    fn a_program_that_does_not_end_is_ended() {
+        let mut endless = Command::new("tail");
+        endless.args(["-f", "/dev/null"]);
+        let error = capture(endless, Vec::new(), Duration::from_millis(50)).unwrap_err();
+        assert!(error.to_string().contains("was not done after 50ms"), "{error}");
+    }
+}

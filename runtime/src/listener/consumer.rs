@@ -6,7 +6,8 @@
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::task::{Poll, Waker};
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 
 use springhare_amqp::ShortString;
 use springhare_broker::{Clock, ConsumerEnd, Delivery};
@@ -178,22 +179,26 @@ impl Work<'_> {
     /// Carries a handler on that waits. Failed messages go on meanwhile, and a stop is heeded.
     async fn until_done(&mut self, call: &mut Call<'_>) -> Result<Outcome, Exit> {
         self.settler.idle();
-        self.settler.flush().await?;
+        let mut waiting = Waiting { call, outcome: None };
+        waiting.beside(self.settler.flush()).await?;
         loop {
             let event = poll_fn(|cx| {
-                if let Poll::Ready(outcome) = call.poll(cx) {
-                    return Poll::Ready(Ok(outcome));
+                if waiting.poll(cx).is_ready() {
+                    return Poll::Ready(None);
                 }
                 if self.settler.poll_pause(cx).is_ready() {
-                    return Poll::Ready(Err(Event::PauseEnded));
+                    return Poll::Ready(Some(Event::PauseEnded));
                 }
-                self.poll_stop(cx.waker()).map(|()| Err(Event::Stop))
+                self.poll_stop(cx.waker()).map(|()| Some(Event::Stop))
             })
             .await;
             match event {
-                Ok(outcome) => return Ok(outcome),
-                Err(Event::PauseEnded) => self.settler.requeue_due().await?,
-                Err(_) => self.heed_stop().await?,
+                Some(Event::PauseEnded) => waiting.beside(self.settler.requeue_due()).await?,
+                Some(_) => waiting.beside(self.heed_stop()).await?,
+                None => {}
+            }
+            if let Some(outcome) = waiting.outcome {
+                return Ok(outcome);
             }
         }
     }
@@ -242,5 +247,35 @@ impl Work<'_> {
             Some(ConsumerEnd::Closed(error)) => Ok(Exit::Lost(error.to_string())),
             Some(_) | None => Ok(Exit::Lost("its consumer ended".to_owned())),
         }
+    }
+}
+
+/// A handler that waits while its consumer tends to other things.
+struct Waiting<'w, 'd> {
+    call: &'w mut Call<'d>,
+    outcome: Option<Outcome>,
+}
+
+impl Waiting<'_, '_> {
+    /// Ready once the handler is done.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.outcome.is_none()
+            && let Poll::Ready(outcome) = self.call.poll(cx)
+        {
+            self.outcome = Some(outcome);
+        }
+        if self.outcome.is_some() { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// Carries both on until `work` is done. `work` alone could wait for ever: what settles on a
+    /// channel goes one after the other, and the handler may be before it in that line.
+    async fn beside<T>(&mut self, work: impl Future<Output = T>) -> T {
+        let mut work = pin!(work);
+        poll_fn(|cx| {
+            // Its outcome is looked at when the work is done.
+            let _ = self.poll(cx);
+            work.as_mut().poll(cx)
+        })
+        .await
     }
 }

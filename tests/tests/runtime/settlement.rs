@@ -110,6 +110,42 @@ async fn auto_mode_skips_what_the_handler_has_settled() {
     app.stop().await.unwrap();
 }
 
+#[rabbit_listener(queue = "signed_late")]
+async fn sign_without_budget(
+    number: Json<u32>,
+    channel: Channel,
+    tag: DeliveryTag,
+    seen: State<Tell<u32>>,
+) -> ListenerResult {
+    if number.0 == 1 {
+        // What settles now has to wait for the task's next turn, while the ack of the message
+        // before is still to be sent.
+        while tokio::task::coop::has_budget_remaining() {
+            tokio::task::coop::consume_budget().await;
+        }
+        channel.ack(tag).await?;
+    }
+    seen.tell(number.0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_handler_and_its_container_do_not_wait_for_each_other() {
+    let (seen, mut numbers) = telling::<u32>();
+    let app = Springhare::builder()
+        .listeners(listeners![sign_without_budget])
+        .manage(seen)
+        .start()
+        .await
+        .unwrap();
+    let rabbit = app.rabbit_template();
+    rabbit.convert_and_send_all((0..3_u32).map(|n| ("signed_late", n.to_string()))).await.unwrap();
+    for expected in 0..3 {
+        assert_eq!(numbers.next().await, expected);
+    }
+    app.stop().await.unwrap();
+}
+
 #[rabbit_listener(queue = "tag_kept")]
 async fn give_the_tag_away(channel: Channel, tag: DeliveryTag, held: State<Tell<Tag>>) {
     held.tell((channel, tag));
