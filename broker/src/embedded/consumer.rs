@@ -12,6 +12,27 @@ use crate::model::delivery::Delivery;
 /// A consumer: the stream of its deliveries.
 ///
 /// Dropping it cancels it; what it had not received goes back to the queue.
+///
+/// ```
+/// # use springhare_amqp::Message;
+/// # use springhare_broker::{
+/// #     BasicConsumeOptions, BasicPublishOptions, Broker, Multiple, QueueDeclareOptions,
+/// # };
+/// # let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+/// # runtime.block_on(async {
+/// # let broker = Broker::builder().start()?;
+/// # let channel = broker.connect("example")?.open_channel()?;
+/// # channel.queue_declare("work", QueueDeclareOptions::default()).await?;
+/// # channel
+/// #     .basic_publish("", "work", BasicPublishOptions::default(), Message::new("job"))
+/// #     .await?;
+/// let mut consumer = channel.basic_consume("work", "", BasicConsumeOptions::default()).await?;
+/// if let Some(delivery) = consumer.recv().await {
+///     assert_eq!(delivery.message.message.body, "job");
+///     channel.basic_ack(delivery.delivery_tag, Multiple::One).await?;
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
+/// ```
 #[derive(Debug)]
 pub struct Consumer {
     started: StartedConsumer,
@@ -46,7 +67,7 @@ impl Consumer {
         next.pop_front()
     }
 
-    /// Moves up to `max` deliveries to the end of `buffer`, as soon as there is one, and says
+    /// Moves up to `max` deliveries, at least one, to the end of `buffer`, as soon as there is one, and says
     /// how many; 0 when the consumer has ended.
     ///
     /// Takes part in tokio's cooperative budget, one unit a call.
@@ -57,7 +78,7 @@ impl Consumer {
         max: usize,
     ) -> Poll<usize> {
         let budget = ready!(tokio::task::coop::poll_proceed(cx));
-        let read = ready!(self.channel.cell().read(&self.started, max, cx.waker(), buffer));
+        let read = ready!(self.channel.cell().read(&self.started, max.max(1), cx.waker(), buffer));
         budget.made_progress();
         Poll::Ready(read)
     }

@@ -14,6 +14,24 @@ use crate::engine::publish::{Publish, Published, Publishing, ReturnedMessage};
 /// wait while messages take more memory than
 /// [`memory_high_watermark`](crate::BrokerConfig::memory_high_watermark), and take part in
 /// tokio's cooperative budget, so that they can't starve other tasks.
+///
+/// ```
+/// # use springhare_amqp::{Message, ShortString};
+/// # use springhare_broker::{Broker, Publish, PublishError};
+/// # let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+/// # runtime.block_on(async {
+/// # let broker = Broker::builder().start()?;
+/// let publisher = broker.publisher();
+/// let mut publish = Some(Publish {
+///     exchange: ShortString::EMPTY,
+///     routing_key: ShortString::from_static("nobody"),
+///     mandatory: true,
+///     message: Message::new("hello"),
+/// });
+/// let result = std::future::poll_fn(|cx| publisher.poll_publish(cx, &mut publish)).await;
+/// assert!(matches!(result, Err(PublishError::Unroutable(_))));
+/// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
+/// ```
 #[derive(Debug, Clone)]
 pub struct Publisher {
     broker: Arc<BrokerCell>,
@@ -66,6 +84,10 @@ impl Publisher {
     /// Publishes the message, once the broker takes it; `publish` is none afterwards.
     ///
     /// Pending while the broker is above its memory mark.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError`] says why nothing was published.
     pub fn poll_publish(
         &self,
         cx: &mut Context<'_>,

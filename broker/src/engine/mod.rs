@@ -1,7 +1,7 @@
 //! The broker with its locks: what the pure model decides is done here.
 //!
 //! Order of locks: the topology's writer, then a queue, then an outbox; a channel, then an
-//! outbox. Never two queues, never a channel and a queue, never across an await.
+//! outbox or its events. Never two queues, never a channel and a queue, never across an await.
 
 pub(crate) mod broker_cell;
 pub(crate) mod channel_cell;

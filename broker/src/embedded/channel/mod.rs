@@ -23,6 +23,28 @@ use crate::engine::events::ChannelEvent;
 /// channel, or the whole connection, as its [`scope`](AmqpError::scope) says, and every later
 /// operation fails with the same error.
 ///
+/// ```
+/// # use springhare_amqp::{FieldTable, Message};
+/// # use springhare_broker::{
+/// #     BasicPublishOptions, Broker, ExchangeDeclareOptions, NoAck, QueueDeclareOptions,
+/// # };
+/// # let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+/// # runtime.block_on(async {
+/// # let broker = Broker::builder().start()?;
+/// let channel = broker.connect("example")?.open_channel()?;
+/// channel.exchange_declare("logs", "topic", ExchangeDeclareOptions::default()).await?;
+/// let queue = channel.queue_declare("", QueueDeclareOptions::default()).await?.queue;
+/// channel.queue_bind(&queue, "logs", "*.error", FieldTable::new()).await?;
+/// let message = Message::new("disk on fire");
+/// channel.basic_publish("logs", "kern.error", BasicPublishOptions::default(), message).await?;
+/// assert!(channel.basic_get(&queue, NoAck::Yes).await?.is_some());
+///
+/// let missing = channel.queue_declare_passive("nope").await.unwrap_err();
+/// assert_eq!(missing.text(), "NOT_FOUND - no queue 'nope' in vhost '/'");
+/// assert!(!channel.is_open());
+/// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
+/// ```
+///
 /// The operations are `async` because they may have to wait for a disk later. Dropping a future
 /// before it is polled does nothing; none of them can be dropped half done.
 #[derive(Debug, Clone)]

@@ -112,8 +112,6 @@ impl<Q: Clone> Channel<Q> {
         }
     }
 
-    // --- Queue names
-
     /// Remembers the queue that an empty name stands for.
     pub(crate) fn declared_queue(&mut self, name: ShortString) {
         self.last_declared_queue = Some(name);
@@ -132,8 +130,6 @@ impl<Q: Clone> Channel<Q> {
             AmqpError::new(ReplyCode::NotFound, method, "no previously declared queue")
         })
     }
-
-    // --- Consumers
 
     /// Sets the prefetch of consumers that are started from now on; 0 is no limit.
     pub(crate) fn set_prefetch(&mut self, prefetch: u16) {
@@ -185,8 +181,6 @@ impl<Q: Clone> Channel<Q> {
     pub(crate) fn consumers(&self) -> impl Iterator<Item = &ChannelConsumer<Q>> {
         self.consumers.values()
     }
-
-    // --- Deliveries
 
     /// The tag of a delivery that nobody has to settle.
     pub(crate) fn deliver_settled(&mut self) -> u64 {
@@ -278,8 +272,6 @@ impl<Q: Clone> Channel<Q> {
         groups
     }
 
-    // --- Publishing
-
     /// Turns publisher confirms on; a second time changes nothing.
     pub(crate) fn select_confirms(&mut self) {
         self.last_published.get_or_insert(0);
@@ -291,8 +283,6 @@ impl<Q: Clone> Channel<Q> {
         *last += 1;
         Some(*last)
     }
-
-    // --- Closing
 
     /// Closes the channel; the second time there is nothing left to give back.
     pub(crate) fn close(&mut self, reason: Option<AmqpError>) -> Option<ChannelRemains<Q>> {

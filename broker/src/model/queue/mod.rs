@@ -134,12 +134,11 @@ impl Queue {
     pub(crate) fn put_back(
         &mut self,
         consumer: Option<ConsumerId>,
-        messages: impl IntoIterator<IntoIter: DoubleEndedIterator<Item = QueueMessage>>,
+        messages: impl IntoIterator<Item = QueueMessage>,
         why: Returned,
     ) {
         let mut count: u32 = 0;
-        // Last first: each then goes to the very front.
-        for mut message in messages.into_iter().rev() {
+        for mut message in messages {
             count += 1;
             self.unsettled -= 1;
             match why {
@@ -159,11 +158,8 @@ impl Queue {
 
     /// Takes back what an ended no-ack consumer never read: nothing settled it for the
     /// application.
-    pub(crate) fn put_back_unread(
-        &mut self,
-        messages: impl IntoIterator<IntoIter: DoubleEndedIterator<Item = QueueMessage>>,
-    ) {
-        for message in messages.into_iter().rev() {
+    pub(crate) fn put_back_unread(&mut self, messages: impl IntoIterator<Item = QueueMessage>) {
+        for message in messages {
             self.held_bytes += u64::from(message.charge);
             self.ready.put_back(message);
         }
