@@ -67,6 +67,22 @@ pub use springhare_broker as broker;
 pub use bytes::Bytes;
 pub use springhare_amqp::Message;
 pub use springhare_broker::{Multiple, Requeue};
+/// ```
+/// use springhare::prelude::*;
+///
+/// #[rabbit_listener(queue = "errors", exchange = "logs", kind = "topic", key = "*.error")]
+/// async fn on_error(Text(line): Text, key: RoutingKey) {
+///     println!("{key}: {line}");
+/// }
+///
+/// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+/// # runtime.block_on(async {
+/// let app = Springhare::builder().listeners(listeners![on_error]).start().await?;
+/// app.rabbit_template().convert_and_send(("logs", "kern.error"), "disk on fire").await?;
+/// app.stop().await
+/// # }).unwrap();
+/// ```
+///
 pub use springhare_macros::rabbit_listener;
 
 pub use app::{STOP_DEADLINE, Springhare, SpringhareBuilder, UnknownListener};

@@ -56,7 +56,8 @@ impl Unsettled {
     pub(crate) fn take_up_to(&mut self, tag: u64) -> Option<Vec<UnsettledDelivery>> {
         self.place_of(tag)?.delivery.as_ref()?;
         let end = self.places.partition_point(|place| place.tag <= tag);
-        let taken: Vec<_> = self.places.drain(..end).filter_map(|place| place.delivery).collect();
+        let mut taken = Vec::with_capacity(end.min(self.live));
+        taken.extend(self.places.drain(..end).filter_map(|place| place.delivery));
         self.live -= taken.len();
         self.drop_gaps();
         Some(taken)

@@ -56,7 +56,26 @@ pub(crate) fn check(input: GraphInput<'_>) -> (Graph, Vec<Fault>) {
         graph.listeners.push(listener.plan);
     }
     input.bindings.into_iter().for_each(|node| add_binding(&mut graph, node));
+    unreachable_keys(&graph, &mut faults);
     (graph, faults)
+}
+
+/// A pattern on a direct exchange is a key that no message has. The macro finds it where it sees
+/// the exchange's kind; here it may come from the builder, or be the default.
+fn unreachable_keys(graph: &Graph, faults: &mut Vec<Fault>) {
+    for binding in &graph.bindings {
+        let Some(exchange) = graph.exchanges.get(&binding.exchange) else { continue };
+        let is_pattern = binding.routing_key.split('.').any(|word| matches!(word, "*" | "#"));
+        if exchange.kind == "direct" && is_pattern {
+            let text = format!(
+                "{} binds '{}' to exchange '{}' with the key '{}', but a direct exchange knows \
+                 no patterns and no message would match; declare it with `kind = \"topic\"`, or \
+                 name each key",
+                binding.origin.by, binding.destination, binding.exchange, binding.routing_key
+            );
+            faults.push(Fault::new(text).at(binding.origin.file, binding.origin.line));
+        }
+    }
 }
 
 fn unmet_requirements(

@@ -89,7 +89,7 @@ pub struct ListenerAttributes {
     pub binding_arguments: &'static [(&'static str, Argument)],
     /// `arguments(..)`: of the queues.
     pub arguments: &'static [(&'static str, Argument)],
-    /// `durable`: of the queues and the exchange.
+    /// `durable`: of the queues; exchanges are durable.
     pub durable: Option<bool>,
     /// `exclusive`: of the queues.
     pub exclusive: Option<bool>,

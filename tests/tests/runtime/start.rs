@@ -266,3 +266,26 @@ async fn what_the_macro_cannot_see_is_found_at_start() {
         assert!(text.contains(words), "{words} in {text}");
     }
 }
+
+mod patterns {
+    use super::*;
+
+    #[rabbit_listener(queue = "patterns", exchange = "from_the_builder", key = "*.error")]
+    pub(super) async fn on_error(_body: Bytes) {}
+}
+
+#[tokio::test]
+async fn a_pattern_on_a_direct_exchange_is_refused_wherever_the_kind_comes_from() {
+    let error = refused(Springhare::builder().listeners(listeners![patterns::on_error])).await;
+    let text = error.to_string();
+    assert!(text.contains("a direct exchange knows no patterns"), "{text}");
+    assert!(text.contains("start.rs:"), "{text}");
+
+    let app = Springhare::builder()
+        .listeners(listeners![patterns::on_error])
+        .declare(Exchange::topic("from_the_builder"))
+        .start()
+        .await
+        .unwrap();
+    app.stop().await.unwrap();
+}

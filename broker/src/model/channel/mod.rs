@@ -255,7 +255,8 @@ impl<Q: Clone> Channel<Q> {
     ) -> Vec<Settled<Q>> {
         let mut groups: Vec<Settled<Q>> = Vec::with_capacity(1);
         let mut group_sources: Vec<usize> = Vec::with_capacity(1);
-        for UnsettledDelivery { source, message } in deliveries {
+        let mut deliveries = deliveries.into_iter();
+        while let Some(UnsettledDelivery { source, message }) = deliveries.next() {
             // Nearly always the last group; a second group of the same source does no harm.
             let recent = group_sources.len().saturating_sub(RECENT_GROUPS);
             let known = (recent..group_sources.len())
@@ -264,7 +265,9 @@ impl<Q: Clone> Channel<Q> {
             if let Some(group) = known.and_then(|at| groups.get_mut(at)) {
                 group.messages.push(message);
             } else if let Some((queue, consumer)) = self.sources.get(source) {
-                groups.push(Settled { queue, consumer, messages: vec![message] });
+                let mut messages = Vec::with_capacity(1 + deliveries.size_hint().0);
+                messages.push(message);
+                groups.push(Settled { queue, consumer, messages });
                 group_sources.push(source);
             }
             self.sources.settled(source);
