@@ -52,7 +52,7 @@ use crate::signature::ListenerFn;
 
 /// Makes a function a listener: it is called with each message of a queue.
 ///
-/// ```ignore
+/// ```text
 /// use springhare::prelude::*;
 ///
 /// #[rabbit_listener(queue = "boot_worker", ack = "manual", prefetch = 1)]

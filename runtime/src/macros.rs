@@ -36,7 +36,7 @@ macro_rules! listeners {
 
 /// Links a crate in of which nothing else is used, so that its listeners are found.
 ///
-/// ```ignore
+/// ```text
 /// springhare::link!(shop_listeners);
 /// ```
 #[macro_export]

@@ -124,6 +124,16 @@ impl Declaring {
                 );
                 self.fault(text, &queue.origin);
             }
+            // The default exchange takes a dead letter to the queue of its key's name.
+            let Some(target) = queue.dead_letter_queue() else { continue };
+            if !graph.queues.contains_key(target) && !self.broker_has_queue(target).await {
+                let text = format!(
+                    "{}: queue '{}' dead-letters to queue '{target}', which nobody declares and \
+                     the broker does not have; declare it with `.declare(Queue::durable(..))`",
+                    queue.origin.by, queue.name
+                );
+                self.fault(text, &queue.origin);
+            }
         }
         for binding in &graph.bindings {
             if !self.knows_exchange(graph, &binding.exchange).await {

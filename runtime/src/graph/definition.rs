@@ -98,6 +98,13 @@ impl QueueNode {
         self.options.arguments.get("x-dead-letter-exchange").and_then(FieldValue::as_str)
     }
 
+    /// The queue that its rejected messages go to, if the default exchange is to take them there.
+    pub(crate) fn dead_letter_queue(&self) -> Option<&str> {
+        let arguments = &self.options.arguments;
+        let key = arguments.get("x-dead-letter-routing-key").and_then(FieldValue::as_str);
+        key.filter(|_| self.dead_letter_exchange() == Some(""))
+    }
+
     /// The definition in words: `durable, x-max-length = 5`.
     pub(crate) fn describe(&self) -> String {
         let options = &self.options;

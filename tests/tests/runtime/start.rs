@@ -289,3 +289,16 @@ async fn a_pattern_on_a_direct_exchange_is_refused_wherever_the_kind_comes_from(
         .unwrap();
     app.stop().await.unwrap();
 }
+
+#[tokio::test]
+async fn a_dead_letter_queue_that_nobody_declares_stops_the_start() {
+    let builder = || {
+        Springhare::builder()
+            .listeners(listeners![])
+            .declare(Queue::durable("with_grave").dead_letter_queue("the_grave"))
+    };
+    let text = refused(builder()).await.to_string();
+    assert!(text.contains("dead-letters to queue 'the_grave', which nobody declares"), "{text}");
+    let app = builder().declare(Queue::durable("the_grave")).start().await.unwrap();
+    app.stop().await.unwrap();
+}
