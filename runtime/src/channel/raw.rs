@@ -171,6 +171,10 @@ impl Channel {
 
     /// Starts a consumer (`basic.consume`); with an empty tag the broker chooses one.
     ///
+    /// In a handler, on its listener's channel, only with `no_ack`: that channel settles by
+    /// [`DeliveryTag`](crate::DeliveryTag) alone. Elsewhere take the channel of
+    /// [`RabbitTemplate::execute`](crate::RabbitTemplate::execute).
+    ///
     /// # Errors
     ///
     /// As [`exchange_declare`](Self::exchange_declare).
@@ -194,7 +198,8 @@ impl Channel {
         self.link().basic_cancel(consumer_tag).await
     }
 
-    /// Takes one message, if there is one (`basic.get`).
+    /// Takes one message, if there is one (`basic.get`). In a handler, on its listener's channel,
+    /// only with [`NoAck::Yes`], as [`basic_consume`](Self::basic_consume) says.
     ///
     /// # Errors
     ///

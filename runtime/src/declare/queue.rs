@@ -47,7 +47,8 @@ impl Queue {
         Self::transient(generated_name()).exclusive().auto_delete()
     }
 
-    /// Only the connection that declares it may use it, and it goes with that.
+    /// Only the connection that declares it may use it, and it goes with that: the application's
+    /// listeners. Its template has a connection of its own and can't receive from it.
     pub fn exclusive(mut self) -> Self {
         self.exclusive = true;
         self
@@ -87,24 +88,32 @@ impl Queue {
     }
 
     /// How long a message waits in it at most (`x-message-ttl`).
+    ///
+    /// The embedded broker checks and keeps it, but does not act upon it yet.
     pub fn message_ttl(mut self, ttl: Duration) -> Self {
         self.draft.milliseconds("x-message-ttl", ttl);
         self
     }
 
     /// How long it may be unused before it is deleted (`x-expires`); more than 0.
+    ///
+    /// The embedded broker checks and keeps it, but does not act upon it yet.
     pub fn expires(mut self, after: Duration) -> Self {
         self.draft.milliseconds("x-expires", after);
         self
     }
 
     /// How many messages it holds at most (`x-max-length`).
+    ///
+    /// The embedded broker checks and keeps it, but does not act upon it yet.
     pub fn max_length(mut self, messages: u64) -> Self {
         self.draft.count("x-max-length", messages);
         self
     }
 
     /// How many bytes of bodies it holds at most (`x-max-length-bytes`).
+    ///
+    /// The embedded broker checks and keeps it, but does not act upon it yet.
     pub fn max_length_bytes(mut self, bytes: u64) -> Self {
         self.draft.count("x-max-length-bytes", bytes);
         self
@@ -112,17 +121,23 @@ impl Queue {
 
     /// A full queue refuses what is published, in place of dropping its oldest message
     /// (`x-overflow`).
+    ///
+    /// The embedded broker checks and keeps it, but does not act upon it yet.
     pub fn reject_publish_when_full(self) -> Self {
         self.argument("x-overflow", "reject-publish")
     }
 
     /// The highest priority that its messages can have (`x-max-priority`), 1 to 255.
+    ///
+    /// The embedded broker checks and keeps it, but does not act upon it yet.
     pub fn max_priority(self, priority: u8) -> Self {
         self.argument("x-max-priority", i32::from(priority))
     }
 
     /// One consumer gets all messages, the others wait to take its place
     /// (`x-single-active-consumer`).
+    ///
+    /// The embedded broker checks and keeps it, but does not act upon it yet.
     pub fn single_active_consumer(self) -> Self {
         self.argument("x-single-active-consumer", true)
     }
