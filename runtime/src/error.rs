@@ -17,7 +17,7 @@ use crate::convert::ConversionError;
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why a call of this crate failed.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The message went to an exchange that does not exist; nothing was published.
@@ -54,12 +54,38 @@ pub enum Error {
     /// The broker in this process could not be started.
     #[error("the embedded broker could not start: {0}")]
     Broker(#[from] springhare_broker::Error),
-    /// The application has been stopped.
+    /// There is no listener of this id.
+    #[error("there is no listener with the id `{id}`")]
+    UnknownListener {
+        /// The id.
+        id: String,
+    },
+    /// No listener is in this group.
+    #[error("there is no listener in the group `{group}`")]
+    UnknownGroup {
+        /// The group.
+        group: String,
+    },
+    /// The listener was told to stop and is not done: its handler still works on a message.
+    #[error("the listener `{id}` is still stopping; it can be started once its handler is done")]
+    StillStopping {
+        /// The listener's id.
+        id: String,
+    },
+    /// The application stops or has been stopped.
     #[error("the application is stopped")]
     Stopped,
     /// Anything else that a part of the application reports.
     #[error(transparent)]
     Other(Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// The same as `Display`: a `main` that returns the error shows its `Debug`, and what is wrong and
+/// what to do about it is in the text.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 impl Error {
@@ -259,6 +285,13 @@ mod tests {
         assert!(error.contains("there is no queue 'boot_hello' (312 NO_ROUTE)"), "{error}");
         let error = Error::from(returned("logs")).to_string();
         assert!(error.contains("exchange 'logs' for key 'boot_hello'"), "{error}");
+    }
+
+    #[test]
+    fn a_main_that_returns_an_error_shows_its_text() {
+        let address = "embedded:./data".parse::<crate::connection::Address>().unwrap_err();
+        let text = address.to_string();
+        assert_eq!(format!("{:?}", Error::from(address)), text);
     }
 
     #[test]

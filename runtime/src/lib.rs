@@ -85,7 +85,7 @@ pub use springhare_broker::{Multiple, Requeue};
 ///
 pub use springhare_macros::rabbit_listener;
 
-pub use app::{STOP_DEADLINE, Springhare, SpringhareBuilder, UnknownListener};
+pub use app::{STOP_DEADLINE, Springhare, SpringhareBuilder};
 pub use channel::{Channel, Consumer, DeliveryTag, SettleError};
 pub use declare::{Binding, BindingTo, Declaration, Exchange, Queue};
 pub use error::{Error, Fault, NotConfirmed, Place, Result, StartError};

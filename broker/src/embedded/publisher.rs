@@ -35,6 +35,14 @@ use crate::engine::publish::{Publish, Published, Publishing, ReturnedMessage};
 #[derive(Debug, Clone)]
 pub struct Publisher {
     broker: Arc<BrokerCell>,
+    mark: MemoryMark,
+}
+
+/// Whether a publisher waits at the broker's memory mark.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum MemoryMark {
+    Heeded,
+    Exempt,
 }
 
 /// How many messages of a batch cost a unit of the task's budget: at tokio's 128 units, a task
@@ -78,12 +86,30 @@ impl From<AmqpError> for PublishError {
 
 impl Publisher {
     pub(super) fn new(broker: Arc<BrokerCell>) -> Self {
-        Self { broker }
+        Self { broker, mark: MemoryMark::Heeded }
+    }
+
+    /// This publisher, but one that does not wait at the broker's memory mark.
+    ///
+    /// It is for a message that replaces another, which is settled right after: the copy that is
+    /// parked of a message, say. Such a message adds next to nothing, and to wait would be for
+    /// ever where the mark is reached by the very messages that are to be replaced.
+    ///
+    /// ```
+    /// # use springhare_broker::Broker;
+    /// # let broker = Broker::builder().start()?;
+    /// let parking = broker.publisher().beyond_the_memory_mark();
+    /// # Ok::<(), springhare_broker::Error>(())
+    /// ```
+    #[must_use]
+    pub fn beyond_the_memory_mark(self) -> Self {
+        Self { mark: MemoryMark::Exempt, ..self }
     }
 
     /// Publishes the message, once the broker takes it; `publish` is none afterwards.
     ///
-    /// Pending while the broker is above its memory mark.
+    /// Pending while the broker is above its memory mark, unless the publisher is
+    /// [exempt](Self::beyond_the_memory_mark) from that.
     ///
     /// # Errors
     ///
@@ -142,7 +168,9 @@ impl Publisher {
     /// Ready with a unit of the task's budget when there is room for a message.
     fn poll_room(&self, cx: &mut Context<'_>) -> Poll<RestoreOnPending> {
         let budget = ready!(poll_proceed(cx));
-        ready!(self.broker.virtual_host().memory().poll_room(cx.waker()));
+        if self.mark == MemoryMark::Heeded {
+            ready!(self.broker.virtual_host().memory().poll_room(cx.waker()));
+        }
         Poll::Ready(budget)
     }
 }

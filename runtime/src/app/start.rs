@@ -1,16 +1,16 @@
 //! From a builder to a running application. Whatever fails on the way, what was done before is
 //! undone.
 
-use std::env;
+use std::env::{self, VarError};
 use std::sync::Arc;
 
 use springhare_broker::Broker;
-use tokio::sync::{Mutex, watch};
 
 use super::Springhare;
 use super::builder::{BrokerChoice, SpringhareBuilder};
-use crate::connection::{Address, EmbeddedLink, Link};
-use crate::error::{Error, Fault, Result, StartError};
+use super::running::Running;
+use crate::connection::{Address, AddressError, EmbeddedLink, Link};
+use crate::error::{Fault, Result, StartError};
 use crate::graph::{Declared, GraphInput, Placeholders, check, declare, unknown_names};
 use crate::listener::{ListenerConnection, ListenerRegistry, ListenerScope};
 use crate::template::RabbitTemplate;
@@ -44,13 +44,7 @@ pub(super) async fn start(mut builder: SpringhareBuilder) -> Result<Springhare> 
         shut(&scope).await;
         return Err(error);
     }
-    Ok(Springhare {
-        scope,
-        listeners,
-        own_broker,
-        stopping: Mutex::new(()),
-        stopped: watch::Sender::new(false),
-    })
+    Ok(Springhare { running: Arc::new(Running::new(scope, listeners, own_broker)) })
 }
 
 fn link_to(choice: BrokerChoice) -> Result<(Arc<dyn Link>, Option<Broker>)> {
@@ -58,17 +52,25 @@ fn link_to(choice: BrokerChoice) -> Result<(Arc<dyn Link>, Option<Broker>)> {
         BrokerChoice::Link(link) => return Ok((link, None)),
         BrokerChoice::Handle(broker) => return Ok((Arc::new(EmbeddedLink::new(broker)), None)),
         BrokerChoice::Url(url) => url.parse()?,
-        BrokerChoice::Environment => match env::var(URL_VARIABLE) {
-            Ok(url) => url.parse()?,
-            Err(_) => Address::Embedded,
-        },
+        BrokerChoice::Environment => address_of(env::var(URL_VARIABLE))?,
     };
     match address {
         Address::Embedded => {
-            let broker =
-                Broker::builder().start().map_err(|error| Error::Other(Box::new(error)))?;
+            let broker = Broker::builder().start()?;
             Ok((Arc::new(EmbeddedLink::new(broker.clone())), Some(broker)))
         }
+    }
+}
+
+/// The address that the environment's variable gives; without one it is the embedded broker.
+fn address_of(variable: Result<String, VarError>) -> Result<Address, AddressError> {
+    match variable {
+        Ok(url) => url.parse(),
+        Err(VarError::NotPresent) => Ok(Address::Embedded),
+        // The value itself is not shown: what can't be read may hold a password.
+        Err(VarError::NotUnicode(_)) => Err(AddressError::UnknownScheme {
+            address: format!("the value of {URL_VARIABLE}, which is not Unicode"),
+        }),
     }
 }
 
@@ -115,5 +117,22 @@ async fn shut(scope: &Arc<ListenerScope>) {
         if let Err(error) = closed {
             tracing::debug!(%error, "a connection could not be closed");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+
+    use super::*;
+
+    #[test]
+    fn only_a_variable_that_is_not_there_means_the_embedded_broker() {
+        assert_eq!(address_of(Err(VarError::NotPresent)), Ok(Address::Embedded));
+        assert_eq!(address_of(Ok("embedded:".to_owned())), Ok(Address::Embedded));
+        let unreadable = address_of(Err(VarError::NotUnicode(OsString::from("s3cret"))));
+        let text = unreadable.unwrap_err().to_string();
+        assert!(text.contains("SPRINGHARE_URL, which is not Unicode"), "{text}");
+        assert!(!text.contains("s3cret"), "{text}");
     }
 }

@@ -69,7 +69,7 @@ impl LinkConnection for EmbeddedConnection {
     fn publisher(&self) -> LinkFuture<'_, Arc<dyn LinkPublisher>> {
         Box::pin(async move {
             let publisher: Arc<dyn LinkPublisher> =
-                Arc::new(EmbeddedPublisher(self.publisher.clone()));
+                Arc::new(EmbeddedPublisher::new(self.publisher.clone()));
             Ok(publisher)
         })
     }
@@ -279,14 +279,32 @@ impl LinkConsumer for EmbeddedConsumer {
 
 /// The broker answers in the same call: there is never a wait to keep.
 #[derive(Debug)]
-struct EmbeddedPublisher(Publisher);
+struct EmbeddedPublisher {
+    publisher: Publisher,
+    beyond_the_memory_mark: Publisher,
+}
+
+impl EmbeddedPublisher {
+    fn new(publisher: Publisher) -> Self {
+        let beyond_the_memory_mark = publisher.clone().beyond_the_memory_mark();
+        Self { publisher, beyond_the_memory_mark }
+    }
+}
 
 impl LinkPublisher for EmbeddedPublisher {
     fn poll_publish(&self, cx: &mut Context<'_>, call: &mut PublishCall) -> Poll<PublishResult> {
-        self.0.poll_publish(cx, &mut call.publish)
+        self.publisher.poll_publish(cx, &mut call.publish)
+    }
+
+    fn poll_publish_beyond_the_memory_mark(
+        &self,
+        cx: &mut Context<'_>,
+        call: &mut PublishCall,
+    ) -> Poll<PublishResult> {
+        self.beyond_the_memory_mark.poll_publish(cx, &mut call.publish)
     }
 
     fn poll_publish_many(&self, cx: &mut Context<'_>, batch: &mut PublishBatch) -> Poll<()> {
-        self.0.poll_publish_many(cx, &mut batch.publishes, &mut batch.results)
+        self.publisher.poll_publish_many(cx, &mut batch.publishes, &mut batch.results)
     }
 }

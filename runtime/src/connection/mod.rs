@@ -197,6 +197,18 @@ pub trait LinkPublisher: fmt::Debug + Send + Sync + 'static {
     /// is polled here alone.
     fn poll_publish(&self, cx: &mut Context<'_>, call: &mut PublishCall) -> Poll<PublishResult>;
 
+    /// As [`poll_publish`](Self::poll_publish), but without a wait at the broker's memory mark: for
+    /// a message that replaces one which is settled right after.
+    ///
+    /// A link that can't tell the broker so leaves it at `poll_publish`.
+    fn poll_publish_beyond_the_memory_mark(
+        &self,
+        cx: &mut Context<'_>,
+        call: &mut PublishCall,
+    ) -> Poll<PublishResult> {
+        self.poll_publish(cx, call)
+    }
+
     /// Carries a batch on, in order; ready once every publish has its result in
     /// [`PublishBatch::results`].
     fn poll_publish_many(&self, cx: &mut Context<'_>, batch: &mut PublishBatch) -> Poll<()>;

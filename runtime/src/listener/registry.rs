@@ -4,20 +4,23 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex as StdMutex, MutexGuard, PoisonError};
 
 use tokio::sync::Mutex;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
 use super::consumer::StartedConsumer;
 use super::plan::ListenerPlan;
 use super::stop_signal::{StopPhase, StopSignal};
 use super::supervisor::{ListenerScope, Redeclare, Supervised};
 use crate::connection::LinkError;
-use crate::error::Fault;
+use crate::error::{Error, Fault};
 
 /// The listeners of an application, sorted by id.
 #[derive(Debug)]
 pub(crate) struct ListenerRegistry {
     scope: Arc<ListenerScope>,
     listeners: Vec<Registered>,
+    /// How far the whole application is to stop. One task at a time waits on it: that which
+    /// starts a listener, or that which stops all.
+    pub(crate) stop: StopSignal,
 }
 
 #[derive(Debug)]
@@ -43,7 +46,7 @@ impl ListenerRegistry {
             consumers: StdMutex::default(),
         };
         let listeners = scope.graph.listeners.iter().map(registered).collect();
-        Self { scope, listeners }
+        Self { scope, listeners, stop: StopSignal::default() }
     }
 
     /// The plans, sorted by id.
@@ -78,15 +81,27 @@ impl ListenerRegistry {
         Ok(())
     }
 
-    /// Starts one listener; nothing happens if it runs. False if there is none of this id.
-    pub(crate) async fn start(&self, id: &str) -> Result<bool, LinkError> {
-        let Some(listener) = self.find(id) else { return Ok(false) };
+    /// Starts one listener; nothing happens if it runs. It can't start while a task of it that was
+    /// told to stop is not done: its handler blocks the thread, or who stopped it did not wait.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped midway, none of its consumers runs.
+    pub(crate) async fn start(&self, id: &str) -> Result<(), Error> {
+        let listener = self.find(id).ok_or_else(|| Error::UnknownListener { id: id.to_owned() })?;
         let mut tasks = listener.tasks.lock().await;
-        if tasks.is_empty() {
-            let started = self.start_consumers(&listener.plan, Redeclare::Yes).await;
-            listener.run(&mut tasks, started.map_err(|(_, error)| error)?);
+        while let Some(ended) = tasks.try_join_next() {
+            listener.tell_failure(ended);
         }
-        Ok(true)
+        if !tasks.is_empty() {
+            let stopping = listener.is_told_to_stop();
+            return if stopping { Err(Error::StillStopping { id: id.to_owned() }) } else { Ok(()) };
+        }
+        let started = self.start_consumers(&listener.plan, Redeclare::Yes).await;
+        let started = started.map_err(|(_, error)| error)?;
+        listener.consumers().clear();
+        listener.run(&mut tasks, started);
+        Ok(())
     }
 
     async fn start_consumers(
@@ -175,14 +190,22 @@ impl Registered {
         self.consumers().iter().for_each(|consumer| consumer.stop.raise(phase));
     }
 
+    fn is_told_to_stop(&self) -> bool {
+        self.consumers().iter().any(|consumer| consumer.stop.phase() != StopPhase::Running)
+    }
+
     async fn wait(&self) {
         let mut tasks = self.tasks.lock().await;
         while let Some(ended) = tasks.join_next().await {
-            if let Err(error) = ended {
-                tracing::error!(listener = &*self.plan.id, %error, "a listener's task failed");
-            }
+            self.tell_failure(ended);
         }
         self.consumers().clear();
+    }
+
+    fn tell_failure(&self, ended: Result<(), JoinError>) {
+        if let Err(error) = ended {
+            tracing::error!(listener = &*self.plan.id, %error, "a listener's task failed");
+        }
     }
 
     /// The list is whole between any two statements, so a panic elsewhere leaves nothing half

@@ -150,7 +150,7 @@ impl RabbitTemplate {
 
     /// The publish of a body along a route; what goes to the default exchange must arrive.
     fn publish_of(&self, route: impl IntoRoute, body: impl IntoBody) -> Result<Publish> {
-        let route = route.into_route().map_err(|error| Error::Other(Box::new(error)))?;
+        let route = route.into_route()?;
         let message = body.into_body(&self.shared.converters)?;
         let (exchange, routing_key) = route.into_parts();
         let mandatory = exchange.is_empty();

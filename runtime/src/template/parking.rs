@@ -2,17 +2,19 @@
 //! its headers, and is confirmed there before the original is settled.
 
 use springhare_amqp::{
-    BasicProperties, DeliveryMode, FieldTable, FieldValue, Message, ShortString,
+    BasicProperties, DeliveryMode, FieldTable, FieldValue, Message, ReplyCode, ShortString,
 };
 use springhare_broker::{PublishedMessage, QueueDeclareOptions};
 
 use super::RabbitTemplate;
-use crate::error::{Error, Result};
+use crate::error::{Error, NotConfirmed, Result};
 
 /// What an error queue's name ends with.
 const SUFFIX: &str = ".error";
 /// The longest `x-exception-message`, in bytes: a header must not outgrow a frame.
 const EXCEPTION_MAX_BYTES: usize = 4096;
+/// The longest one where the original's headers leave no room for more.
+const SHORT_EXCEPTION_MAX_BYTES: usize = 200;
 
 /// Why a message is parked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +40,27 @@ impl ParkReason {
     }
 }
 
+/// How much of what a parked message could carry it does carry: its headers must fit a frame,
+/// which the original's may fill alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    /// The original's headers, and the exception's text.
+    Full,
+    /// The original's headers, and the beginning of the exception's text.
+    ShortException,
+    /// The beginning of the exception's text, and none of the original's headers.
+    WithoutHeaders,
+}
+
+impl Extent {
+    fn exception_max_bytes(self) -> usize {
+        match self {
+            Self::Full => EXCEPTION_MAX_BYTES,
+            Self::ShortException | Self::WithoutHeaders => SHORT_EXCEPTION_MAX_BYTES,
+        }
+    }
+}
+
 /// The queue that messages from `queue` are parked in.
 pub(crate) fn error_queue_of(queue: &str) -> ShortString {
     let stem = ShortString::truncated(queue);
@@ -52,6 +75,10 @@ pub(crate) fn error_queue_of(queue: &str) -> ShortString {
 impl RabbitTemplate {
     /// Parks a copy of `original` in `error_queue`, which is declared durable if it is not there;
     /// `Ok` once the broker confirmed it.
+    ///
+    /// The copy does not wait at the broker's memory mark: only the ack of the original, which
+    /// comes after it, may make the room. Where the original's headers leave no room for those
+    /// that say why, the copy has less of both.
     pub(crate) async fn park(
         &self,
         error_queue: &ShortString,
@@ -59,8 +86,28 @@ impl RabbitTemplate {
         reason: &ParkReason,
         attempts: u32,
     ) -> Result<()> {
-        let message = parked(original, reason, attempts);
-        let sent = self.send(error_queue.clone(), message.clone()).await;
+        let mut sent = Ok(());
+        for extent in [Extent::Full, Extent::ShortException, Extent::WithoutHeaders] {
+            if extent == Extent::WithoutHeaders {
+                tracing::warn!(
+                    queue = &**error_queue,
+                    "a message is parked without its headers, which fill a frame"
+                );
+            }
+            let message = parked(original, reason, attempts, extent);
+            sent = self.send_parked(error_queue, message).await;
+            if !is_too_large(&sent) {
+                break;
+            }
+        }
+        sent
+    }
+
+    /// Sends it to `error_queue`, which is declared if it is not there.
+    async fn send_parked(&self, error_queue: &ShortString, message: Message) -> Result<()> {
+        let publishing = &self.shared.publishing;
+        let publish = self.publish_of(error_queue.clone(), message)?;
+        let sent = publishing.publish_replacement(publish.clone()).await;
         let Err(Error::Unroutable(_)) = sent else { return sent };
         self.execute(|channel| async move {
             let options = QueueDeclareOptions { durable: true, ..Default::default() };
@@ -68,13 +115,27 @@ impl RabbitTemplate {
             Ok(())
         })
         .await?;
-        self.send(error_queue.clone(), message).await
+        publishing.publish_replacement(publish).await
     }
+}
+
+/// Whether the broker refused a message for the size of its headers.
+fn is_too_large(sent: &Result<()>) -> bool {
+    matches!(
+        sent,
+        Err(Error::NotConfirmed(NotConfirmed::Refused(error)))
+            if error.code() == ReplyCode::FrameError
+    )
 }
 
 /// The message as it is parked. What would make it vanish, go elsewhere or be refused on the way
 /// is moved into headers.
-fn parked(original: &PublishedMessage, reason: &ParkReason, attempts: u32) -> Message {
+fn parked(
+    original: &PublishedMessage,
+    reason: &ParkReason,
+    attempts: u32,
+    extent: Extent,
+) -> Message {
     let properties = BasicProperties::from(original.message.properties.clone());
     let mut headers = properties.headers.unwrap_or_default();
     // The broker counts anew in the error queue, and would route by these two once more.
@@ -84,7 +145,12 @@ fn parked(original: &PublishedMessage, reason: &ParkReason, attempts: u32) -> Me
             set(&mut headers, &format!("x-original-{name}"), value);
         }
     }
-    set(&mut headers, "x-exception-message", cut(reason.exception(), EXCEPTION_MAX_BYTES));
+    if extent == Extent::WithoutHeaders {
+        headers = FieldTable::new();
+        set(&mut headers, "x-springhare-headers", "dropped");
+    }
+    let exception = cut(reason.exception(), extent.exception_max_bytes());
+    set(&mut headers, "x-exception-message", exception);
     set(&mut headers, "x-original-exchange", original.exchange.clone());
     set(&mut headers, "x-original-routingKey", original.routing_key.clone());
     set(&mut headers, "x-springhare-reason", reason.word());
@@ -147,7 +213,7 @@ mod tests {
             }),
         };
         let reason = ParkReason::Fatal { exception: "ü".repeat(5000) };
-        let parked = parked(&original, &reason, 1);
+        let parked = parked(&original, &reason, 1, Extent::Full);
         let text = |name: &str| {
             parked.properties.header(name).and_then(FieldValue::as_str).map(str::to_owned)
         };

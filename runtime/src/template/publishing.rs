@@ -1,12 +1,16 @@
 //! The template's own connection: a publishing path that is opened again when it was lost.
 
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwapOption;
+use springhare_broker::{Publish, PublishError};
 use tokio::sync::Mutex;
 
-use crate::connection::{Link, LinkChannel, LinkConnection, LinkError, LinkPublisher};
+use crate::connection::{
+    Confirmation, Link, LinkChannel, LinkConnection, LinkError, LinkPublisher, PublishCall,
+};
 use crate::error::Error;
 
 /// The connection that the template publishes on, apart from the listeners' one: a broker that
@@ -64,6 +68,23 @@ impl Publishing {
         if unchanged {
             self.path.store(None);
         }
+    }
+
+    /// Publishes what replaces a message that is settled right after: it does not wait for room
+    /// that only the settling makes.
+    pub(crate) async fn publish_replacement(&self, publish: Publish) -> Result<(), Error> {
+        let path = match self.current() {
+            Some(path) => path,
+            None => self.open().await?,
+        };
+        let mut call = PublishCall::new(publish, Confirmation::Awaited);
+        let publishing =
+            poll_fn(|cx| path.publisher.poll_publish_beyond_the_memory_mark(cx, &mut call));
+        let result = publishing.await;
+        if matches!(result, Err(PublishError::Closed(_))) {
+            self.lost(&path);
+        }
+        Ok(result?)
     }
 
     /// A channel on the publishing connection.

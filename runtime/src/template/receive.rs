@@ -3,10 +3,25 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use springhare_amqp::Message;
 use springhare_broker::{Delivery, Multiple, NoAck};
+use tokio::sync::MutexGuard;
 
 use super::{ParkReason, RabbitTemplate, error_queue_of};
 use crate::connection::LinkChannel;
 use crate::error::{Error, Result};
+
+/// A message on the template's channel, which nobody else uses before it is settled: another
+/// caller's fault would close the channel under it.
+struct Got<'t> {
+    delivery: Delivery,
+    channel: Arc<dyn LinkChannel>,
+    _one_at_a_time: MutexGuard<'t, Option<Arc<dyn LinkChannel>>>,
+}
+
+impl Got<'_> {
+    async fn ack(&self) -> Result<()> {
+        Ok(self.channel.basic_ack(self.delivery.delivery_tag, Multiple::One).await?)
+    }
+}
 
 impl RabbitTemplate {
     /// Takes one message from `queue`, if there is one (`basic.get`).
@@ -19,9 +34,9 @@ impl RabbitTemplate {
     ///
     /// A message that was taken and not returned comes back when the template's channel closes.
     pub async fn receive(&self, queue: &str) -> Result<Option<Message>> {
-        let Some((delivery, channel)) = self.get(queue).await? else { return Ok(None) };
-        channel.basic_ack(delivery.delivery_tag, Multiple::One).await?;
-        Ok(Some(delivery.message.message.clone()))
+        let Some(got) = self.get(queue).await? else { return Ok(None) };
+        got.ack().await?;
+        Ok(Some(got.delivery.message.message.clone()))
     }
 
     /// Takes one message from `queue`, if there is one, and converts its body.
@@ -46,7 +61,8 @@ impl RabbitTemplate {
     ///
     /// As [`receive`](Self::receive).
     pub async fn receive_and_convert<T: DeserializeOwned>(&self, queue: &str) -> Result<Option<T>> {
-        let Some((delivery, channel)) = self.get(queue).await? else { return Ok(None) };
+        let Some(got) = self.get(queue).await? else { return Ok(None) };
+        let delivery = &got.delivery;
         let message = &delivery.message.message;
         let converted = self.converters().decode(&message.properties, &message.body);
         if let Err(error) = &converted {
@@ -54,12 +70,13 @@ impl RabbitTemplate {
             let attempts = delivery.delivery_count.saturating_add(1);
             self.park(&error_queue_of(queue), &delivery.message, &reason, attempts).await?;
         }
-        channel.basic_ack(delivery.delivery_tag, Multiple::One).await?;
+        got.ack().await?;
         converted.map(Some).map_err(Error::from)
     }
 
-    /// Gets a message and the channel that it came on.
-    async fn get(&self, queue: &str) -> Result<Option<(Delivery, Arc<dyn LinkChannel>)>> {
+    /// Gets a message, and holds the channel that it came on. Nothing that receives may be
+    /// awaited before it is dropped.
+    async fn get(&self, queue: &str) -> Result<Option<Got<'_>>> {
         let mut receiving = self.shared.receiving.lock().await;
         let channel = match receiving.take_if(|channel| channel.close_reason().is_none()) {
             Some(open) => open,
@@ -67,6 +84,6 @@ impl RabbitTemplate {
         };
         *receiving = Some(Arc::clone(&channel));
         let got = channel.basic_get(queue, NoAck::No).await?;
-        Ok(got.map(|got| (got.delivery, channel)))
+        Ok(got.map(|got| Got { delivery: got.delivery, channel, _one_at_a_time: receiving }))
     }
 }

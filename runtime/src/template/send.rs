@@ -54,7 +54,8 @@ impl<'t> ConvertAndSend<'t> {
         self.properties(|properties| properties.delivery_mode = Some(mode))
     }
 
-    /// How long the message may wait in a queue, in whole milliseconds; then it expires.
+    /// How long the message may wait in a queue, in whole milliseconds; then it expires. The
+    /// embedded broker carries it, but does not act upon it yet.
     pub fn expiration(self, time_to_live: Duration) -> Self {
         let millis = time_to_live.as_millis().to_string();
         self.short_string(&millis, |properties, text| properties.expiration = Some(text))
@@ -73,7 +74,7 @@ impl<'t> ConvertAndSend<'t> {
             let headers =
                 publish.message.properties.headers.get_or_insert_with(FieldTable::default);
             if let Err(error) = headers.insert(name, value) {
-                self.publish = Err(Error::Other(Box::new(error)));
+                self.publish = Err(Error::TooLong(error));
             }
         }
         self
@@ -125,7 +126,7 @@ impl<'t> ConvertAndSend<'t> {
         if let Ok(publish) = &mut self.publish {
             match ShortString::new(text) {
                 Ok(text) => set(&mut publish.message.properties, text),
-                Err(error) => self.publish = Err(Error::Other(Box::new(error))),
+                Err(error) => self.publish = Err(Error::TooLong(error)),
             }
         }
         self

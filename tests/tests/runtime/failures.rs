@@ -1,10 +1,12 @@
-use std::future::ready as ready_future;
+use std::future::{poll_fn, ready as ready_future};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
+use springhare::amqp::{Message, ShortString};
 use springhare::prelude::*;
-use springhare_broker::ManualClock;
-use springhare_tests::eventually;
+use springhare_broker::{Broker, ManualClock, Publish, QueueDeclareOptions};
+use springhare_tests::{eventually, within_limit};
 
 use crate::support::{
     Tell, Told, arrives, broker, header_number, header_text, ready, someone_sleeps, telling,
@@ -130,6 +132,104 @@ async fn a_body_that_does_not_decode_is_parked_at_once() {
     assert_eq!(header_text(&parked, "x-springhare-reason"), "fatal");
     assert_eq!(header_number(&parked, "x-springhare-attempts"), Some(1));
     assert!(header_text(&parked, "x-exception-message").contains("u32"));
+    assert_eq!(ready(&rabbit, "numbers").await, 0);
+    app.stop().await.unwrap();
+}
+
+/// Declares a durable queue and publishes this body to it until the broker is at its memory mark:
+/// how often that was.
+async fn fill(broker: &Broker, queue: &'static str, body: &'static [u8]) -> u64 {
+    let connection = broker.connect("filler").unwrap();
+    let channel = connection.open_channel().unwrap();
+    let options = QueueDeclareOptions { durable: true, ..Default::default() };
+    channel.queue_declare(queue, options).await.unwrap();
+    let publisher = broker.publisher();
+    let mut published = 0;
+    loop {
+        let mut publish = Some(Publish {
+            exchange: ShortString::EMPTY,
+            routing_key: ShortString::from_static(queue),
+            mandatory: true,
+            message: Message::new(body),
+        });
+        let result = poll_fn(|cx| match publisher.poll_publish(cx, &mut publish) {
+            Poll::Ready(result) => Poll::Ready(Some(result)),
+            Poll::Pending => Poll::Ready(None),
+        });
+        match result.await {
+            Some(result) => result.unwrap(),
+            None => return published,
+        }
+        published += 1;
+    }
+}
+
+#[tokio::test]
+async fn bad_messages_that_fill_the_memory_are_parked_all_the_same() {
+    let broker = Broker::builder().memory_high_watermark(10_000).start().unwrap();
+    let filled = fill(&broker, "numbers", &[b'{'; 1000]).await;
+    assert!(filled > 3, "{filled} messages");
+    let (tell, mut numbers) = telling::<u32>();
+    let app = Springhare::builder()
+        .broker(broker)
+        .listeners(listeners![count])
+        .manage(tell)
+        .start()
+        .await
+        .unwrap();
+    let rabbit = app.rabbit_template();
+    for _ in 0..filled {
+        assert_eq!(&*arrives(&rabbit, "numbers.error").await.body, &[b'{'; 1000]);
+    }
+    let healthy = rabbit.convert_and_send("numbers", &5).into_future();
+    within_limit("room for a healthy message", healthy).await.unwrap();
+    assert_eq!(numbers.next().await, 5);
+    app.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn receiving_a_bad_message_parks_it_in_a_full_memory() {
+    let broker = Broker::builder().memory_high_watermark(10_000).start().unwrap();
+    let filled = fill(&broker, "numbers", &[b'{'; 1000]).await;
+    let app = Springhare::builder().broker(broker).listeners(listeners![]).start().await.unwrap();
+    let rabbit = app.rabbit_template();
+    for _ in 0..filled {
+        let received = rabbit.receive_and_convert::<u32>("numbers");
+        within_limit("the message is parked", received).await.unwrap_err();
+    }
+    assert_eq!(ready(&rabbit, "numbers").await, 0);
+    assert_eq!(ready(&rabbit, "numbers.error").await, filled);
+    app.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_message_whose_headers_fill_a_frame_is_parked_without_what_does_not_fit() {
+    let (broker, _hand) = broker();
+    let (tell, _numbers) = telling::<u32>();
+    let app = Springhare::builder()
+        .broker(broker)
+        .listeners(listeners![count])
+        .manage(tell)
+        .start()
+        .await
+        .unwrap();
+    let rabbit = app.rabbit_template();
+    // The largest one leaves no room for the parked message's own headers, the other for short
+    // ones alone: the reason of the failure is a long text.
+    for (header_bytes, word) in [(130_900, "dropped"), (130_400, "")] {
+        let bad = format!("\"{}\"", "x".repeat(5000));
+        let send = rabbit.convert_and_send("numbers", bad.clone());
+        send.header("x-large", "h".repeat(header_bytes)).await.unwrap();
+        let parked = arrives(&rabbit, "numbers.error").await;
+        assert_eq!(&*parked.body, bad.as_bytes());
+        assert_eq!(header_text(&parked, "x-springhare-headers"), word);
+        let kept = if word.is_empty() { header_bytes } else { 0 };
+        assert_eq!(header_text(&parked, "x-large").len(), kept);
+        assert_eq!(header_text(&parked, "x-original-routingKey"), "numbers");
+        assert_eq!(header_text(&parked, "x-springhare-reason"), "fatal");
+        let exception = header_text(&parked, "x-exception-message");
+        assert!(!exception.is_empty() && exception.len() <= 200, "{exception}");
+    }
     assert_eq!(ready(&rabbit, "numbers").await, 0);
     app.stop().await.unwrap();
 }

@@ -7,8 +7,13 @@
 
 mod support;
 
+mod absent;
+mod attributes;
+mod extractors;
+mod facts;
 mod failures;
 mod rabbitmq;
+mod returns;
 mod settlement;
 mod start;
 mod stop;

@@ -1,7 +1,8 @@
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 
-use springhare::STOP_DEADLINE;
+use futures_util::FutureExt;
 use springhare::prelude::*;
+use springhare::{Error, STOP_DEADLINE};
 use springhare_broker::{Broker, ManualClock};
 use springhare_tests::{eventually, within_limit};
 use tokio::task::JoinHandle;
@@ -78,7 +79,7 @@ async fn a_stop_finishes_what_was_prefetched_and_takes_nothing_new() {
     assert_eq!(handled.get(..4), Some(&[1, 2, 3, 4][..]));
     assert!(left(broker).await > 0, "what came later is left");
     let stopped = rabbit.convert_and_send("slow", "9").await.unwrap_err();
-    assert!(matches!(stopped, springhare::Error::Stopped), "{stopped}");
+    assert!(matches!(stopped, Error::Stopped), "{stopped}");
     app.stop().await.unwrap();
 }
 
@@ -124,7 +125,11 @@ async fn a_listener_stops_and_starts_by_its_id() {
     assert_eq!(left(&broker).await, 1);
     app.start_listener(&id).await.unwrap();
     assert_eq!(numbers.next().await, 7);
-    assert!(app.stop_listener("nobody").await.is_err());
+    let unknown = app.stop_listener("nobody").await.unwrap_err();
+    assert!(matches!(unknown, Error::UnknownListener { .. }), "{unknown}");
+    for unknown in [app.start_group("none").await, app.stop_group("none").await] {
+        assert!(matches!(unknown, Err(Error::UnknownGroup { .. })), "{unknown:?}");
+    }
     app.stop().await.unwrap();
 }
 
@@ -139,7 +144,108 @@ async fn the_template_of_an_application_that_is_gone_refuses() {
     let rabbit = app.rabbit_template();
     rabbit.convert_and_send("left", "tea").await.unwrap();
     drop(app);
-    assert!(rabbit.convert_and_send("left", "tea").await.is_err());
+    let refused = rabbit.convert_and_send("left", "tea").await.unwrap_err();
+    assert!(matches!(refused, Error::Stopped), "{refused}");
+}
+
+#[tokio::test]
+async fn so_does_one_on_a_broker_that_lives_on() {
+    let Scene { app, rabbit, broker, .. } = Scene::at_the_gate().await;
+    drop(app);
+    let refused = rabbit.convert_and_send("slow", "9").await.unwrap_err();
+    assert!(matches!(refused, Error::Stopped), "{refused}");
+    eventually("the messages are back", async || (left(&broker).await == 5).then_some(())).await;
+}
+
+#[tokio::test]
+async fn a_stop_gets_done_without_who_asked_for_it() {
+    let Scene { app, gate, broker, .. } = Scene::at_the_gate().await;
+    assert!(app.stop().now_or_never().is_none(), "the handler is at the gate");
+    let late = app.start_listener("nobody").await.unwrap_err();
+    assert!(matches!(late, Error::Stopped), "{late}");
+    gate.let_through(1000);
+    within_limit("the run", app.run()).await.unwrap();
+    assert_eq!(left(&broker).await, 0, "the handlers were waited for");
+}
+
+type Itself = Arc<OnceLock<Weak<Springhare>>>;
+
+#[rabbit_listener(queue = "last")]
+async fn stop_the_application(_order: Text, itself: State<Itself>, seen: State<Tell<()>>) {
+    let app = itself.get().and_then(Weak::upgrade).unwrap();
+    seen.tell(());
+    app.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_handler_can_stop_its_application() {
+    let (broker, hand) = broker();
+    let (seen, mut called) = telling::<()>();
+    let itself = Itself::default();
+    let app = Springhare::builder()
+        .broker(broker)
+        .listeners(listeners![stop_the_application])
+        .manage(Arc::clone(&itself))
+        .manage(seen)
+        .start()
+        .await
+        .unwrap();
+    let app = Arc::new(app);
+    itself.set(Arc::downgrade(&app)).unwrap();
+    app.rabbit_template().convert_and_send("last", "order").await.unwrap();
+    called.next().await;
+    someone_sleeps(&hand).await;
+    hand.advance(STOP_DEADLINE);
+    within_limit("the run", app.run()).await.unwrap();
+}
+
+/// Blocks its thread until the test lets it go, or is gone.
+type Block = Mutex<std::sync::mpsc::Receiver<()>>;
+
+#[rabbit_listener(id = "blocking", group = "blockers", queue = "blocks")]
+async fn block_the_thread(_order: Text, block: State<Block>, seen: State<Tell<()>>) {
+    seen.tell(());
+    block.lock().unwrap().recv().ok();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_listener_whose_handler_blocks_starts_anew_once_that_is_done() {
+    let (broker, hand) = broker();
+    let (seen, mut called) = telling::<()>();
+    let (release, block) = std::sync::mpsc::channel();
+    let app = Springhare::builder()
+        .broker(broker)
+        .listeners(listeners![block_the_thread])
+        .manage(Block::new(block))
+        .manage(seen)
+        .start()
+        .await
+        .unwrap();
+    let rabbit = app.rabbit_template();
+    rabbit.convert_and_send("blocks", "one").await.unwrap();
+    called.next().await;
+    let app = Arc::new(app);
+    let stopping = tokio::spawn({
+        let app = Arc::clone(&app);
+        async move { app.stop_group("blockers").await }
+    });
+    eventually("the listener is given up", async || {
+        hand.advance(STOP_DEADLINE);
+        stopping.is_finished().then_some(())
+    })
+    .await;
+    stopping.await.unwrap().unwrap();
+    let refused = app.start_group("blockers").await.unwrap_err();
+    assert!(matches!(&refused, Error::StillStopping { id } if id == "blocking"), "{refused}");
+    // No later call blocks.
+    drop(release);
+    eventually("it starts", async || app.start_listener("blocking").await.ok()).await;
+    while !called.is_silent() {
+        called.next().await;
+    }
+    rabbit.convert_and_send("blocks", "two").await.unwrap();
+    called.next().await;
+    app.force_stop().await.unwrap();
 }
 
 /// Tells this process to end; somebody listens to that, so it does not.

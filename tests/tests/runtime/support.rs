@@ -74,6 +74,12 @@ pub(crate) async fn ready(rabbit: &RabbitTemplate, queue: &str) -> u64 {
     counted.await.unwrap()
 }
 
+/// How many consumers a queue has; none if there is no such queue.
+pub(crate) async fn consumers(broker: &Broker, queue: &str) -> Option<u64> {
+    let channel = broker.connect("onlooker").unwrap().open_channel().unwrap();
+    channel.queue_declare_passive(queue).await.ok().map(|queue| queue.consumer_count)
+}
+
 /// Waits for a message in a queue, which need not exist yet.
 pub(crate) async fn arrives(rabbit: &RabbitTemplate, queue: &str) -> Message {
     let what = format!("a message arrives in '{queue}'");

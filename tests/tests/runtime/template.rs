@@ -1,9 +1,15 @@
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Waker};
 use std::time::Duration;
 
+use serde::{Deserialize, Deserializer};
 use springhare::amqp::{BasicProperties, FieldValue, Message};
 use springhare::broker::{NoAck, QueueDeclareOptions};
 use springhare::prelude::*;
 use springhare::{Error, RabbitTemplate, SendAllError};
+use springhare_tests::within_limit;
 
 use crate::support::{arrives, header_text, ready};
 
@@ -109,6 +115,71 @@ async fn what_does_not_convert_is_parked_not_lost() {
     assert_eq!(header_text(&parked, "x-springhare-reason"), "fatal");
     assert!(matches!(rabbit.receive("missing").await, Err(Error::Amqp(_))));
     assert!(rabbit.receive("q").await.unwrap().is_none(), "the channel was opened again");
+    app.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn receiving_from_a_missing_queue_takes_nobody_elses_channel() {
+    let (app, rabbit) = app().await;
+    rabbit.convert_and_send_all((0..200).map(|n| ("q", n.to_string()))).await.unwrap();
+    let done = Arc::new(AtomicBool::new(false));
+    let faulty = tokio::spawn({
+        let (rabbit, done) = (rabbit.clone(), Arc::clone(&done));
+        async move {
+            let mut faults = 0;
+            while !done.load(Ordering::Relaxed) {
+                assert!(matches!(rabbit.receive("missing").await, Err(Error::Amqp(_))));
+                faults += 1;
+                tokio::task::yield_now().await;
+            }
+            faults
+        }
+    });
+    let healthy = tokio::spawn({
+        let rabbit = rabbit.clone();
+        async move {
+            for n in 0..200 {
+                let received = rabbit.receive_and_convert::<u32>("q").await;
+                done.store(received.is_err() || n == 199, Ordering::Relaxed);
+                assert_eq!(received.unwrap(), Some(n));
+                tokio::task::yield_now().await;
+            }
+        }
+    });
+    within_limit("both receivers", healthy).await.unwrap();
+    assert!(faulty.await.unwrap() > 0);
+    assert_eq!(ready(&rabbit, "q").await, 0);
+    app.stop().await.unwrap();
+}
+
+tokio::task_local! {
+    /// The template that [`Meddled`] meddles with.
+    static MEDDLED_WITH: RabbitTemplate;
+}
+
+/// A number; while it is converted, somebody else begins to receive from a missing queue.
+struct Meddled(u32);
+
+impl<'de> Deserialize<'de> for Meddled {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        MEDDLED_WITH.with(|rabbit| {
+            let missing = pin!(rabbit.receive("missing"));
+            let begun = missing.poll(&mut Context::from_waker(Waker::noop()));
+            assert!(begun.is_pending(), "it waits until the number is acknowledged");
+        });
+        u32::deserialize(deserializer).map(Self)
+    }
+}
+
+#[tokio::test]
+async fn nobody_uses_the_channel_before_what_came_on_it_is_acknowledged() {
+    let (app, rabbit) = app().await;
+    rabbit.convert_and_send("q", &5).await.unwrap();
+    let receiving = rabbit.receive_and_convert::<Meddled>("q");
+    let number = MEDDLED_WITH.scope(rabbit.clone(), receiving).await.unwrap();
+    assert_eq!(number.map(|number| number.0), Some(5));
+    assert!(matches!(rabbit.receive("missing").await, Err(Error::Amqp(_))));
+    assert!(rabbit.receive("q").await.unwrap().is_none());
     app.stop().await.unwrap();
 }
 

@@ -1,0 +1,166 @@
+//! What runs and how it stops. The stop is a task of its own, so that it gets done whoever asked
+//! for it and however long they wait: a handler that stops its application goes on the way.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::{Arc, Mutex as StdMutex, PoisonError};
+use std::task::Poll;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use springhare_broker::{Broker, Clock};
+use tokio::runtime::Handle;
+use tokio::sync::{Mutex, watch};
+
+use super::STOP_DEADLINE;
+use crate::connection::LinkError;
+use crate::error::{Error, Result};
+use crate::listener::{ListenerRegistry, ListenerScope, StopPhase};
+
+/// How long a forced stop waits for the listeners' tasks, which only a handler that blocks its
+/// thread can hold up.
+const FORCED_STOP_DEADLINE: Duration = Duration::from_secs(1);
+
+/// How the stop ended; none before.
+type Outcome = Option<Result<(), LinkError>>;
+
+/// What an application and the task that stops it share.
+#[derive(Debug)]
+pub(super) struct Running {
+    pub(super) scope: Arc<ListenerScope>,
+    pub(super) listeners: ListenerRegistry,
+    /// The broker that lives and ends with the application.
+    own_broker: Option<Broker>,
+    /// The runtime that the application was started on: the stop runs there.
+    runtime: Handle,
+    /// Held by who starts a listener, and by the stop; who holds it may wait on the listeners'
+    /// stop signal.
+    changing: Mutex<()>,
+    /// Taken by the stop's task, which there is once; if that is lost, nobody waits for it.
+    stopper: StdMutex<Option<watch::Sender<Outcome>>>,
+    outcome: watch::Receiver<Outcome>,
+}
+
+impl Running {
+    pub(super) fn new(
+        scope: Arc<ListenerScope>,
+        listeners: ListenerRegistry,
+        own_broker: Option<Broker>,
+    ) -> Self {
+        let (stopper, outcome) = watch::channel(None);
+        Self {
+            scope,
+            listeners,
+            own_broker,
+            runtime: Handle::current(),
+            changing: Mutex::new(()),
+            stopper: StdMutex::new(Some(stopper)),
+            outcome,
+        }
+    }
+
+    pub(super) async fn start_listener(&self, id: &str) -> Result<()> {
+        self.unless_stopping()?;
+        let _one_changes = self.changing.lock().await;
+        self.unless_stopping()?;
+        let starting = self.listeners.start(id);
+        let stop = &self.listeners.stop;
+        stop.unless(StopPhase::Draining, starting).await.unwrap_or(Err(Error::Stopped))
+    }
+
+    fn unless_stopping(&self) -> Result<()> {
+        if self.listeners.stop.phase() == StopPhase::Running { Ok(()) } else { Err(Error::Stopped) }
+    }
+
+    pub(super) async fn stop_listener(&self, id: &str) -> Result<()> {
+        if !self.listeners.raise(id, StopPhase::Draining) {
+            return Err(Error::UnknownListener { id: id.to_owned() });
+        }
+        if !self.in_time(STOP_DEADLINE, self.listeners.wait(id)).await {
+            self.listeners.raise(id, StopPhase::Forced);
+            if !self.in_time(FORCED_STOP_DEADLINE, self.listeners.wait(id)).await {
+                tracing::error!(listener = id, "a handler blocks its thread; its task lives on");
+            }
+        }
+        Ok(())
+    }
+
+    /// Begins to stop, if that has not begun, and at least this far.
+    pub(super) fn begin_stop(self: &Arc<Self>, phase: StopPhase) {
+        self.listeners.stop.raise(phase);
+        if phase == StopPhase::Forced {
+            self.listeners.raise_all(StopPhase::Forced);
+        }
+        let stopper = self.stopper.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(stopper) = stopper {
+            let running = Arc::clone(self);
+            self.runtime.spawn(async move {
+                stopper.send_replace(Some(running.shut_down().await));
+            });
+        }
+    }
+
+    /// Waits until it is stopped, however that began.
+    pub(super) async fn stopped(&self) -> Result<()> {
+        let mut outcome = self.outcome.clone();
+        match outcome.wait_for(Option::is_some).await.as_deref() {
+            Ok(Some(Err(error))) => Err(error.clone().into()),
+            Ok(_) => Ok(()),
+            Err(_) => Err(Error::Other("the runtime ended before the stop was done".into())),
+        }
+    }
+
+    async fn shut_down(&self) -> Result<(), LinkError> {
+        // From now on nobody starts a listener.
+        let _one_changes = self.changing.lock().await;
+        self.listeners.raise_all(self.listeners.stop.phase());
+        let draining = self.in_time(STOP_DEADLINE, self.listeners.wait_all());
+        if self.listeners.stop.unless_forced(draining).await == Some(false) {
+            tracing::warn!("handlers were not done in time; what they hold is requeued");
+        }
+        self.listeners.raise_all(StopPhase::Forced);
+        let listeners = self.scope.connection.close().await;
+        if !self.in_time(FORCED_STOP_DEADLINE, self.listeners.wait_all()).await {
+            tracing::error!("a handler blocks its thread; its task is left behind");
+        }
+        let template = self.scope.template.stop().await;
+        if let Some(broker) = &self.own_broker {
+            broker.stop();
+        }
+        listeners.and(template)
+    }
+
+    /// Ends at once, as far as that goes without waiting; a task does the rest.
+    pub(super) fn abandon(self: &Arc<Self>) {
+        let scope = Arc::clone(&self.scope);
+        let mut closing = Box::pin(async move {
+            if let Err(error) = scope.template.stop().await {
+                tracing::debug!(%error, "the template's connection could not be closed");
+            }
+        });
+        if closing.as_mut().now_or_never().is_none() {
+            self.runtime.spawn(closing);
+        }
+        self.begin_stop(StopPhase::Forced);
+        if let Some(broker) = &self.own_broker {
+            broker.stop();
+        }
+    }
+
+    /// Carries `future` on for this long, and says whether it got done.
+    async fn in_time(&self, deadline: Duration, future: impl Future<Output = ()>) -> bool {
+        let mut future = pin!(future);
+        let mut deadline = self.clock().sleep(deadline);
+        std::future::poll_fn(|cx| {
+            if future.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(true);
+            }
+            pin!(&mut deadline).poll(cx).map(|()| false)
+        })
+        .await
+    }
+
+    fn clock(&self) -> &Clock {
+        self.scope.connection.link().clock()
+    }
+}
