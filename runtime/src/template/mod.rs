@@ -25,7 +25,7 @@ pub use send_all::{IntoPublish, SendAllError};
 use crate::channel::{Channel, Purpose};
 use crate::connection::{Link, LinkChannel, LinkError};
 use crate::convert::{IntoBody, MessageConverters};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use publishing::Publishing;
 
 /// Sends messages, and receives them one at a time. A clone is the same template.
