@@ -84,6 +84,11 @@ impl RabbitTemplate {
     /// [`Error::Unroutable`] when a message to the default exchange (or a
     /// [mandatory](ConvertAndSend::mandatory) one) reaches no queue, [`Error::Conversion`] when
     /// the body does not convert, and [`Error::NotConfirmed`] when the broker did not take it.
+    ///
+    /// [`Error::NoExchange`]: crate::Error::NoExchange
+    /// [`Error::Unroutable`]: crate::Error::Unroutable
+    /// [`Error::Conversion`]: crate::Error::Conversion
+    /// [`Error::NotConfirmed`]: crate::Error::NotConfirmed
     pub fn convert_and_send(
         &self,
         route: impl IntoRoute,
@@ -118,7 +123,7 @@ impl RabbitTemplate {
     ///
     /// # Errors
     ///
-    /// [`Error`] when no channel can be opened, and whatever `operation` returns.
+    /// [`Error`](crate::Error) when no channel can be opened, and whatever `operation` returns.
     pub async fn execute<T, F, O>(&self, operation: O) -> Result<T>
     where
         O: FnOnce(Channel) -> F,
