@@ -4,7 +4,7 @@
 //! [`Channel`]s speak AMQP 0-9-1's operations. It knows nothing of listeners.
 //!
 //! In memory for now: sockets and the durable store are later steps, as are expiry, length
-//! limits and priorities of queues.
+//! limits and priorities of queues. Arguments for these are checked, kept and warned about.
 //!
 //! # Layout
 //!

@@ -5,7 +5,8 @@ use std::task::{Poll, Waker};
 /// The memory of all messages in all queues, and the mark above which publishers wait.
 ///
 /// RabbitMQ's memory alarm blocks publishing connections; here the one publish waits.
-/// Consumers and acks never do, so memory can always be freed.
+/// Consumers and acks never do, nor does what replaces a message that is acked right after
+/// (parking), so memory can always be freed.
 #[derive(Debug)]
 pub(crate) struct MessageMemory {
     used: AtomicU64,
