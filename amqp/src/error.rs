@@ -11,27 +11,9 @@ pub enum ErrorScope {
     Connection,
 }
 
-macro_rules! method_ids {
-    ($( $constant:ident = $class:literal $method:literal $name:literal; )+) => {
-        impl MethodId {
-            $(
-                #[doc = concat!("`", $name, "`")]
-                pub const $constant: Self = Self { class: $class, method: $method };
-            )+
-
-            /// The method's name in the specification: `queue.declare`; none for [`Self::NONE`].
-            #[must_use]
-            pub fn name(self) -> Option<&'static str> {
-                match (self.class, self.method) {
-                    $( ($class, $method) => Some($name), )+
-                    _ => None,
-                }
-            }
-        }
-    };
-}
-
 /// The class and method that an error names; 0 and 0 when no method was at fault.
+///
+/// The constants and the names come from the tables in [`wire::method`](crate::wire::method).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct MethodId {
     /// The class: 50 is `queue`.
@@ -43,36 +25,6 @@ pub struct MethodId {
 impl MethodId {
     /// No method: the error came from a content or from the server's side.
     pub const NONE: Self = Self { class: 0, method: 0 };
-}
-
-method_ids! {
-    CONNECTION_OPEN = 10 40 "connection.open";
-    CONNECTION_CLOSE = 10 50 "connection.close";
-    CHANNEL_OPEN = 20 10 "channel.open";
-    CHANNEL_FLOW = 20 20 "channel.flow";
-    CHANNEL_CLOSE = 20 40 "channel.close";
-    EXCHANGE_DECLARE = 40 10 "exchange.declare";
-    EXCHANGE_DELETE = 40 20 "exchange.delete";
-    EXCHANGE_BIND = 40 30 "exchange.bind";
-    EXCHANGE_UNBIND = 40 40 "exchange.unbind";
-    QUEUE_DECLARE = 50 10 "queue.declare";
-    QUEUE_BIND = 50 20 "queue.bind";
-    QUEUE_PURGE = 50 30 "queue.purge";
-    QUEUE_DELETE = 50 40 "queue.delete";
-    QUEUE_UNBIND = 50 50 "queue.unbind";
-    BASIC_QOS = 60 10 "basic.qos";
-    BASIC_CONSUME = 60 20 "basic.consume";
-    BASIC_CANCEL = 60 30 "basic.cancel";
-    BASIC_PUBLISH = 60 40 "basic.publish";
-    BASIC_GET = 60 70 "basic.get";
-    BASIC_ACK = 60 80 "basic.ack";
-    BASIC_REJECT = 60 90 "basic.reject";
-    BASIC_RECOVER = 60 110 "basic.recover";
-    BASIC_NACK = 60 120 "basic.nack";
-    CONFIRM_SELECT = 85 10 "confirm.select";
-    TX_SELECT = 90 10 "tx.select";
-    TX_COMMIT = 90 20 "tx.commit";
-    TX_ROLLBACK = 90 30 "tx.rollback";
 }
 
 /// An error of the protocol: it closes a channel or a whole connection, with a reply code, a

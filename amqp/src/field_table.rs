@@ -234,6 +234,11 @@ impl FieldTable {
         self.0.insert(name, value.into())
     }
 
+    /// Puts `value` under `name` unless there is one already.
+    pub(crate) fn set_first(&mut self, name: ShortString, value: FieldValue) {
+        self.0.entry(name).or_insert(value);
+    }
+
     /// The value under `name`.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&FieldValue> {

@@ -1,12 +1,17 @@
 use std::fmt;
 use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 
-use crate::BasicProperties;
+use bytes::BytesMut;
+
+use crate::wire::DecodeError;
+use crate::{BasicProperties, DeliveryMode, EncodedProperties, Property};
 
 /// The properties of one message: [`BasicProperties`], read and changed through this handle.
 ///
 /// Most messages of a program have the same few properties. Such a set is a constant that costs
-/// a message nothing; the first change gives the message a set of its own.
+/// a message nothing. What came from a network stays [as it was sent](EncodedProperties) and is
+/// decoded at the first look. In both cases the first change gives the message a set of its own.
 ///
 /// ```
 /// use springhare_amqp::{BasicProperties, MessageProperties};
@@ -24,6 +29,7 @@ pub struct MessageProperties(Repr);
 enum Repr {
     Constant(&'static BasicProperties),
     Own(Box<BasicProperties>),
+    Encoded(Arc<EncodedProperties>),
 }
 
 impl MessageProperties {
@@ -31,6 +37,122 @@ impl MessageProperties {
     #[must_use]
     pub const fn from_static(properties: &'static BasicProperties) -> Self {
         Self(Repr::Constant(properties))
+    }
+
+    /// Properties as they were sent.
+    #[inline]
+    #[must_use]
+    pub fn from_encoded(properties: Arc<EncodedProperties>) -> Self {
+        Self(Repr::Encoded(properties))
+    }
+
+    /// Takes the property flags and the list of properties, which take all of `bytes`; no
+    /// properties, and a delivery mode alone, cost no allocation.
+    ///
+    /// # Errors
+    ///
+    /// As [`EncodedProperties::parse`].
+    #[inline]
+    pub fn parse(bytes: &[u8]) -> Result<Self, DecodeError> {
+        static TRANSIENT: BasicProperties = BasicProperties {
+            delivery_mode: Some(DeliveryMode::Transient),
+            ..BasicProperties::NONE
+        };
+        static PERSISTENT: BasicProperties = BasicProperties {
+            delivery_mode: Some(DeliveryMode::Persistent),
+            ..BasicProperties::NONE
+        };
+        match bytes {
+            [0, 0] => Ok(Self::default()),
+            [0x10, 0, 1] => Ok(Self::from_static(&TRANSIENT)),
+            [0x10, 0, 2] => Ok(Self::from_static(&PERSISTENT)),
+            _ => EncodedProperties::parse(bytes).map(|parsed| Self::from_encoded(Arc::new(parsed))),
+        }
+    }
+
+    /// Whether `property` is there; encoded properties are not decoded for it.
+    #[inline]
+    #[must_use]
+    pub fn has(&self, property: Property) -> bool {
+        match &self.0 {
+            Repr::Constant(properties) => properties.has(property),
+            Repr::Own(properties) => properties.has(property),
+            Repr::Encoded(properties) => properties.has(property),
+        }
+    }
+
+    /// Whether there is a header `name`; encoded properties are not decoded for it.
+    #[must_use]
+    pub fn has_header(&self, name: &str) -> bool {
+        match &self.0 {
+            Repr::Constant(properties) => properties.header(name).is_some(),
+            Repr::Own(properties) => properties.header(name).is_some(),
+            Repr::Encoded(properties) => {
+                properties.has(Property::Headers) && properties.has_header(name)
+            }
+        }
+    }
+
+    /// The field of the same name; encoded properties are not decoded for it.
+    #[inline]
+    #[must_use]
+    pub fn delivery_mode(&self) -> Option<DeliveryMode> {
+        match &self.0 {
+            Repr::Constant(properties) => properties.delivery_mode,
+            Repr::Own(properties) => properties.delivery_mode,
+            Repr::Encoded(properties) => properties.walked().delivery_mode,
+        }
+    }
+
+    /// Whether the message asks to be kept on disk; encoded properties are not decoded for it.
+    #[inline]
+    #[must_use]
+    pub fn is_persistent(&self) -> bool {
+        self.delivery_mode() == Some(DeliveryMode::Persistent)
+    }
+
+    /// The field of the same name; encoded properties are not decoded for it.
+    #[inline]
+    #[must_use]
+    pub fn priority(&self) -> Option<u8> {
+        match &self.0 {
+            Repr::Constant(properties) => properties.priority,
+            Repr::Own(properties) => properties.priority,
+            Repr::Encoded(properties) => properties.walked().priority,
+        }
+    }
+
+    /// The bytes that the property flags and the list of properties take on the wire.
+    #[inline]
+    #[must_use]
+    pub fn encoded_len(&self) -> usize {
+        match &self.0 {
+            Repr::Constant(properties) => properties.encoded_len(),
+            Repr::Own(properties) => properties.encoded_len(),
+            Repr::Encoded(properties) => properties.as_bytes().len(),
+        }
+    }
+
+    /// Appends the property flags and the list of properties: what was sent, byte for byte, if
+    /// nothing was changed since.
+    #[inline]
+    pub fn encode(&self, out: &mut BytesMut) {
+        match &self.0 {
+            Repr::Constant(properties) => properties.encode(out),
+            Repr::Own(properties) => properties.encode(out),
+            Repr::Encoded(properties) => out.extend_from_slice(properties.as_bytes()),
+        }
+    }
+
+    /// The most memory that the properties take beside this handle, in bytes; for encoded ones
+    /// with what somebody may decode from them, which can be many times what was sent.
+    #[must_use]
+    pub fn memory_max(&self) -> usize {
+        match &self.0 {
+            Repr::Constant(_) => 0,
+            Repr::Own(properties) => size_of::<BasicProperties>() + properties.encoded_len(),
+            Repr::Encoded(properties) => properties.memory_max(),
+        }
     }
 }
 
@@ -41,18 +163,23 @@ impl Deref for MessageProperties {
         match &self.0 {
             Repr::Constant(properties) => properties,
             Repr::Own(properties) => properties,
+            Repr::Encoded(properties) => properties.decoded(),
         }
     }
 }
 
 impl DerefMut for MessageProperties {
     fn deref_mut(&mut self) -> &mut BasicProperties {
-        if let Repr::Constant(properties) = self.0 {
-            self.0 = Repr::Own(Box::new(properties.clone()));
+        match &self.0 {
+            Repr::Constant(properties) => self.0 = Repr::Own(Box::new((*properties).clone())),
+            Repr::Encoded(properties) => {
+                self.0 = Repr::Own(Box::new(properties.decoded().clone()));
+            }
+            Repr::Own(_) => {}
         }
         match &mut self.0 {
             Repr::Own(properties) => properties,
-            Repr::Constant(_) => unreachable!("the properties were made the message's own above"),
+            _ => unreachable!("the properties were made the message's own above"),
         }
     }
 }
@@ -75,10 +202,12 @@ impl From<MessageProperties> for BasicProperties {
         match properties.0 {
             Repr::Constant(properties) => properties.clone(),
             Repr::Own(properties) => *properties,
+            Repr::Encoded(properties) => properties.decoded().clone(),
         }
     }
 }
 
+/// By what they say, however they are kept.
 impl PartialEq for MessageProperties {
     fn eq(&self, other: &Self) -> bool {
         **self == **other

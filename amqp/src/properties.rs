@@ -86,28 +86,4 @@ impl BasicProperties {
     pub fn is_persistent(&self) -> bool {
         self.delivery_mode == Some(DeliveryMode::Persistent)
     }
-
-    /// The bytes that the encoded content header takes, near enough to bound it.
-    #[must_use]
-    pub fn encoded_len(&self) -> usize {
-        let texts = [
-            &self.content_type,
-            &self.content_encoding,
-            &self.correlation_id,
-            &self.reply_to,
-            &self.expiration,
-            &self.message_id,
-            &self.kind,
-            &self.user_id,
-            &self.app_id,
-            &self.cluster_id,
-        ];
-        let text_bytes: usize =
-            texts.into_iter().flatten().map(|text| 1 + text.len()).sum::<usize>();
-        14 + text_bytes
-            + self.headers.as_ref().map_or(0, FieldTable::encoded_len)
-            + usize::from(self.delivery_mode.is_some())
-            + usize::from(self.priority.is_some())
-            + self.timestamp.map_or(0, |_| 8)
-    }
 }

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use crate::Error;
 
 /// The limits of a broker.
@@ -22,6 +24,32 @@ pub struct BrokerConfig {
     /// Returned messages that wait for a channel's user to read them; 1,024. One more closes
     /// the channel.
     pub returned_messages_max: usize,
+    /// Bytes of messages that a transaction holds until its commit; 128 MiB. A message more
+    /// closes the channel.
+    pub transaction_max_bytes: usize,
+    /// Bytes that wait for a connection to read them, above which nothing more is read from it;
+    /// 8 MiB.
+    pub output_max_bytes: usize,
+    /// Bytes of deliveries that wait for a connection to read them, above which its consumers
+    /// are served no more; 256 KiB.
+    pub deliveries_max_bytes: usize,
+    /// Connections whose handshake is not done; 1,024. For one more, the oldest is dropped.
+    pub handshakes_max: usize,
+    /// How long a connection may take to log in and open; 10 s.
+    pub handshake_timeout: Duration,
+    /// How long who can't log in waits for the answer; 1 s.
+    pub login_failure_delay: Duration,
+    /// How long a peer may take to answer that its connection is closed; 5 s.
+    pub close_timeout: Duration,
+    /// The heartbeat that clients are offered, in seconds; 60. 0 is none. A client's wish wins.
+    pub heartbeat: u16,
+    /// The product that clients are told: `springhare`.
+    pub product: String,
+    /// The version that clients are told. It has the form of RabbitMQ's, and says whose
+    /// behaviour they can expect, since some look at it: `3.13.0`.
+    pub version: String,
+    /// The name of the cluster that clients are told: `springhare`.
+    pub cluster_name: String,
 }
 
 impl Default for BrokerConfig {
@@ -34,6 +62,17 @@ impl Default for BrokerConfig {
             connection_max: 1 << 16,
             outbox_max_bytes: 8 << 20,
             returned_messages_max: 1024,
+            transaction_max_bytes: 128 << 20,
+            output_max_bytes: 8 << 20,
+            deliveries_max_bytes: 256 << 10,
+            handshakes_max: 1024,
+            handshake_timeout: Duration::from_secs(10),
+            login_failure_delay: Duration::from_secs(1),
+            close_timeout: Duration::from_secs(5),
+            heartbeat: 60,
+            product: "springhare".to_owned(),
+            version: "3.13.0".to_owned(),
+            cluster_name: "springhare".to_owned(),
         }
     }
 }
@@ -49,6 +88,12 @@ impl BrokerConfig {
             ("connection_max", self.connection_max == 0),
             ("outbox_max_bytes", self.outbox_max_bytes == 0),
             ("returned_messages_max", self.returned_messages_max == 0),
+            ("transaction_max_bytes", self.transaction_max_bytes == 0),
+            ("output_max_bytes", self.output_max_bytes == 0),
+            ("deliveries_max_bytes", self.deliveries_max_bytes == 0),
+            ("handshakes_max", self.handshakes_max == 0),
+            ("handshake_timeout", self.handshake_timeout.is_zero()),
+            ("close_timeout", self.close_timeout.is_zero()),
         ];
         match limits.into_iter().find(|(_, is_zero)| *is_zero) {
             Some((name, _)) => Err(Error::ZeroLimit { name }),

@@ -1,3 +1,5 @@
+use std::net::SocketAddr;
+
 /// Why a broker does not start.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -7,5 +9,39 @@ pub enum Error {
     ZeroLimit {
         /// The limit's name in the configuration.
         name: &'static str,
+    },
+    /// A virtual host has a name that no connection could give.
+    #[error("the name of the virtual host '{name}' is longer than 255 bytes")]
+    VirtualHostNameTooLong {
+        /// The name.
+        name: String,
+    },
+    /// Two users have the same name.
+    #[error("the user '{name}' is given twice: give all its permissions to one")]
+    DuplicateUser {
+        /// The name.
+        name: String,
+    },
+    /// A user has permissions for a virtual host that the broker does not have.
+    #[error(
+        "the user '{user}' has permissions for the virtual host '{virtual_host}', which is not \
+         there: add it with virtual_host(\"{virtual_host}\")"
+    )]
+    UnknownVirtualHost {
+        /// The user.
+        user: String,
+        /// The virtual host.
+        virtual_host: String,
+    },
+    /// The operating system gave no random bytes, which the hashes of passwords are made with.
+    #[error("the operating system gives no random bytes to hash the users' passwords with")]
+    NoRandomness,
+    /// An address can't be listened at.
+    #[error("can't listen at {address}: {kind}; give another address, or end what uses this one")]
+    CannotListen {
+        /// The address.
+        address: SocketAddr,
+        /// What the operating system says.
+        kind: std::io::ErrorKind,
     },
 }

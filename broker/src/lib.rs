@@ -19,6 +19,8 @@ mod embedded;
 mod engine;
 mod error;
 mod model;
+mod protocol;
+mod server;
 
 pub use clock::{Clock, ManualClock, Sleep};
 pub use config::BrokerConfig;
@@ -31,6 +33,11 @@ pub use engine::events::{ChannelEvent, ConfirmOutcome};
 pub use engine::outbox::ConsumerEnd;
 pub use engine::publish::{Publish, ReturnedMessage};
 pub use error::Error;
+pub use model::access::{
+    PasswordHashError, PatternError, PatternFault, Permission, Permissions, TopicPermissions, User,
+};
 pub use model::delivery::{Delivery, GetOk, QueueDeclareOk};
 pub use model::message::PublishedMessage;
+#[cfg(feature = "tls")]
+pub use server::tls::{TlsConfig, TlsError, TlsFiles};
 pub use model::settling::{Multiple, Requeue};

@@ -16,6 +16,21 @@ use std::time::Duration;
 /// The largest body that the node accepts, in bytes.
 pub const MAX_MESSAGE_SIZE: usize = 1024 * 1024;
 
+/// Who may connect, beside `guest`: `limited` may touch what is called `mine..`, `outsider` has no
+/// permission at all, and nobody has any in `closed`.
+const DEFINITIONS: &str = r#"{
+    "users": [
+        {"name": "guest", "password": "guest", "tags": "administrator"},
+        {"name": "limited", "password": "secret", "tags": ""},
+        {"name": "outsider", "password": "secret", "tags": ""}
+    ],
+    "vhosts": [{"name": "/"}, {"name": "closed"}],
+    "permissions": [
+        {"user": "guest", "vhost": "/", "configure": ".*", "write": ".*", "read": ".*"},
+        {"user": "limited", "vhost": "/", "configure": "^mine", "write": "^mine", "read": "^mine"}
+    ]
+}"#;
+
 /// How long the node may take to start, in steps of [`STEP`].
 const START_LIMIT_STEPS: u32 = 1200;
 const STEP: Duration = Duration::from_millis(50);
@@ -138,6 +153,8 @@ impl Drop for RabbitMq {
 }
 
 fn command(server: &Path, directory: &Path, port: u16, peer_port: u16) -> io::Result<Command> {
+    let definitions = directory.join("definitions.json");
+    fs::write(&definitions, DEFINITIONS)?;
     let configuration = directory.join("rabbitmq.conf");
     fs::write(
         &configuration,
@@ -145,7 +162,9 @@ fn command(server: &Path, directory: &Path, port: u16, peer_port: u16) -> io::Re
             "listeners.tcp.1 = 127.0.0.1:{port}\n\
              max_message_size = {MAX_MESSAGE_SIZE}\n\
              disk_free_limit.absolute = 1MB\n\
-             log.console = false\n"
+             load_definitions = {}\n\
+             log.console = false\n",
+            definitions.display()
         ),
     )?;
     let name = format!("springhare-{}-{port}@localhost", std::process::id());

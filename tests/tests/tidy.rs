@@ -37,7 +37,8 @@ fn root() -> PathBuf {
 fn sources() -> Vec<Source> {
     let root = root();
     let mut files = Vec::new();
-    for package in ["amqp", "broker", "macros", "runtime", "tests", "benches", "examples", "xtask"]
+    for package in
+        ["amqp", "broker", "cli", "macros", "runtime", "tests", "benches", "examples", "xtask"]
     {
         rust_files(&root.join(package), &mut files);
     }
@@ -187,6 +188,7 @@ fn every_package_has_the_workspaces_lints() {
     for package in [
         "amqp",
         "broker",
+        "cli",
         "macros",
         "runtime",
         "tests",

@@ -2,9 +2,12 @@
 //! everything that must hold.
 //!
 //! One file per part: `prepare` sets up, `examples` runs the examples and reads their output,
-//! `run` starts programs and bounds their time.
+//! `clients` runs real AMQP clients, `perf` measures brokers side by side, `run` starts programs
+//! and bounds their time.
 
+mod clients;
 mod examples;
+mod perf;
 mod prepare;
 mod run;
 
@@ -18,6 +21,8 @@ usage: cargo xtask <command>
 
   test      set up what is missing, then run all tests and all examples
   examples  run all examples and check their output
+  clients [--url amqp://user:password@host:port/%2f] [name..]
+            run real AMQP clients on `springhare serve`, or on the broker at the URL
 ";
 
 fn main() -> ExitCode {
@@ -25,7 +30,9 @@ fn main() -> ExitCode {
     let done = match command.as_deref() {
         Some("test") => test(),
         Some("examples") => examples::check_all(),
-        _ => Err(USAGE.into()),
+        Some("clients") => clients(&std::env::args().skip(2).collect::<Vec<_>>()),
+        Some("perf") => perf::run(&std::env::args().skip(2).collect::<Vec<_>>()),
+        _ => Err(format!("{USAGE}{}", perf::USAGE).into()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -37,14 +44,24 @@ fn main() -> ExitCode {
 }
 
 fn test() -> Result {
-    prepare::rabbitmq_server()?;
+    prepare::packages(&[&prepare::RABBITMQ[..], &prepare::CLIENTS].concat())?;
     heading("unit, integration, UI and documentation tests, on the own broker and on RabbitMQ");
     succeed(cargo(&["test", "--workspace"]))?;
     heading("listeners of a linked crate, built for release");
     succeed(cargo(&["test", "--release", "-p", "springhare-tests", "--test", "linked"]))?;
+    clients::run(None, &[])?;
     examples::check_all()?;
     heading("all tests have passed");
     Ok(())
+}
+
+fn clients(arguments: &[String]) -> Result {
+    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+    match arguments.as_slice() {
+        ["--url", url, names @ ..] => clients::run(Some(url), names),
+        [option, ..] if option.starts_with('-') => Err(USAGE.into()),
+        names => clients::run(None, names),
+    }
 }
 
 /// The workspace's root.

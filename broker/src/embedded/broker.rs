@@ -1,3 +1,4 @@
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use springhare_amqp::{AmqpError, ShortString};
@@ -6,7 +7,10 @@ use super::{Connection, Publisher};
 use crate::Error;
 use crate::clock::Clock;
 use crate::config::BrokerConfig;
-use crate::engine::broker_cell::BrokerCell;
+use crate::engine::broker_cell::{BrokerCell, DEFAULT_VIRTUAL_HOST};
+use crate::engine::users::{NoRandomness, Users};
+use crate::model::access::{Permissions, User};
+use crate::server::{Listening, Server};
 
 /// A RabbitMQ-compatible broker in this process.
 ///
@@ -36,14 +40,60 @@ pub struct Broker {
 #[derive(Debug)]
 struct BrokerHandle {
     cell: Arc<BrokerCell>,
+    /// None when it listens nowhere.
+    server: Option<Server>,
 }
 
 /// How a [`Broker`] is started.
-#[derive(Debug, Clone, Default)]
+///
+/// It has the virtual host `/` and, unless it is told otherwise, RabbitMQ's user `guest` with the
+/// password `guest`, who may do everything there, and come from this machine only. Connections
+/// of this process need no user and may do everything everywhere.
+///
+/// ```
+/// use springhare_broker::{Broker, Permissions, User};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let shop = User::new("shop", "secret")
+///     .permissions("orders", Permissions::new("^shop\\.", ".*", "^shop\\.")?);
+/// let broker = Broker::builder().virtual_host("orders").user(shop).without_guest().start()?;
+/// let connection = broker.connect_to("orders", "example")?;
+/// # assert!(connection.is_open());
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone)]
 #[must_use = "a broker runs once it is started"]
 pub struct BrokerBuilder {
     config: BrokerConfig,
     clock: Clock,
+    virtual_hosts: Vec<String>,
+    users: Vec<User>,
+    guest: Guest,
+    loopback_users: BTreeSet<String>,
+    pub(super) listenings: Vec<Listening>,
+}
+
+/// Whether there is the user `guest`, beside those that are given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Guest {
+    Welcome,
+    Gone,
+}
+
+const GUEST: &str = "guest";
+
+impl Default for BrokerBuilder {
+    fn default() -> Self {
+        Self {
+            config: BrokerConfig::default(),
+            clock: Clock::default(),
+            virtual_hosts: Vec::new(),
+            users: Vec::new(),
+            guest: Guest::Welcome,
+            loopback_users: BTreeSet::from([GUEST.to_owned()]),
+            listenings: Vec::new(),
+        }
+    }
 }
 
 impl Broker {
@@ -52,7 +102,7 @@ impl Broker {
         BrokerBuilder::default()
     }
 
-    /// Opens a connection; `name` tells it apart for people.
+    /// Opens a connection to the virtual host `/`; `name` tells it apart for people.
     ///
     /// # Errors
     ///
@@ -62,7 +112,19 @@ impl Broker {
         Ok(Connection::new(cell))
     }
 
-    /// Publishing without a channel: a message that is refused closes nothing.
+    /// Opens a connection to a virtual host; `name` tells it apart for people.
+    ///
+    /// # Errors
+    ///
+    /// 530 `vhost v not found` and `connection limit (N) is reached`, 320 when the broker was
+    /// stopped.
+    pub fn connect_to(&self, virtual_host: &str, name: &str) -> Result<Connection, AmqpError> {
+        let cell = self.handle.cell.connect_to(virtual_host, ShortString::truncated(name))?;
+        Ok(Connection::new(cell))
+    }
+
+    /// Publishing to the virtual host `/` without a channel: a message that is refused closes
+    /// nothing.
     #[must_use]
     pub fn publisher(&self) -> Publisher {
         Publisher::new(Arc::clone(&self.handle.cell))
@@ -71,13 +133,18 @@ impl Broker {
     /// The clock that the broker lives by.
     #[must_use]
     pub fn clock(&self) -> &Clock {
-        self.handle.cell.virtual_host().clock()
+        self.handle.cell.shared().clock()
     }
 
-    /// The memory that messages take now, in bytes.
+    /// The memory that messages take now, in bytes, in all virtual hosts.
     #[must_use]
     pub fn memory_used(&self) -> u64 {
-        self.handle.cell.virtual_host().memory().used()
+        self.handle.cell.shared().memory().used()
+    }
+
+    /// What listens, if it listens.
+    pub(super) fn server(&self) -> Option<&Server> {
+        self.handle.server.as_ref()
     }
 
     /// Closes all connections with 320 `CONNECTION_FORCED` and takes no more.
@@ -111,14 +178,169 @@ impl BrokerBuilder {
         self
     }
 
+    /// Adds a virtual host: exchanges, queues and bindings of its own. `/` is always there.
+    pub fn virtual_host(mut self, name: impl Into<String>) -> Self {
+        self.virtual_hosts.push(name.into());
+        self
+    }
+
+    /// Adds a user. One with the name `guest` takes the place of RabbitMQ's.
+    pub fn user(mut self, user: User) -> Self {
+        self.users.push(user);
+        self
+    }
+
+    /// Does without RabbitMQ's user `guest`, whose password everybody knows.
+    pub fn without_guest(mut self) -> Self {
+        self.guest = Guest::Gone;
+        self
+    }
+
+    /// Lets these users come from this machine only, instead of `guest` alone: RabbitMQ's
+    /// `loopback_users`. With none, `guest` may come from everywhere.
+    pub fn loopback_users(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.loopback_users = names.into_iter().map(Into::into).collect();
+        self
+    }
+
     /// Starts the broker.
     ///
     /// # Errors
     ///
-    /// A limit of the configuration is 0.
+    /// A limit of the configuration is 0, a virtual host's name is too long, a user is given
+    /// twice or has permissions for a virtual host that is not there, the operating system has
+    /// no random bytes for the passwords' hashes, or an address can't be listened at.
+    ///
+    /// # Panics
+    ///
+    /// When it is to listen, and is started outside of a tokio runtime.
     pub fn start(self) -> Result<Broker, Error> {
         self.config.check()?;
-        let cell = Arc::new(BrokerCell::new(self.config, self.clock));
-        Ok(Broker { handle: Arc::new(BrokerHandle { cell }) })
+        let virtual_hosts = virtual_host_names(self.virtual_hosts)?;
+        let users = all_users(self.users, self.guest, &virtual_hosts)?;
+        let users =
+            Users::new(users, self.loopback_users).map_err(|NoRandomness| Error::NoRandomness)?;
+        let cell = Arc::new(BrokerCell::new(self.config, self.clock, virtual_hosts, users));
+        let server = match &self.listenings[..] {
+            [] => None,
+            listenings => {
+                Some(Server::start(&cell, listenings).map_err(|(address, error)| {
+                    Error::CannotListen { address, kind: error.kind() }
+                })?)
+            }
+        };
+        Ok(Broker { handle: Arc::new(BrokerHandle { cell, server }) })
+    }
+}
+
+/// The names as they come on the wire, the default one with them.
+fn virtual_host_names(names: Vec<String>) -> Result<BTreeSet<ShortString>, Error> {
+    let default = Ok(ShortString::from_static(DEFAULT_VIRTUAL_HOST));
+    let names = names
+        .into_iter()
+        .map(|name| ShortString::new(&name).map_err(|_| Error::VirtualHostNameTooLong { name }));
+    names.chain([default]).collect()
+}
+
+/// The users, RabbitMQ's `guest` with them if it is wanted.
+fn all_users(
+    users: Vec<User>,
+    guest: Guest,
+    virtual_hosts: &BTreeSet<ShortString>,
+) -> Result<impl Iterator<Item = User>, Error> {
+    let mut by_name = BTreeMap::new();
+    for user in users {
+        let unknown = user.virtual_hosts().find(|name| !virtual_hosts.contains(*name));
+        if let Some(unknown) = unknown {
+            let virtual_host = unknown.to_owned();
+            return Err(Error::UnknownVirtualHost { user: user.name().to_owned(), virtual_host });
+        }
+        if let Some(other) = by_name.insert(user.name().to_owned(), user) {
+            return Err(Error::DuplicateUser { name: other.name().to_owned() });
+        }
+    }
+    if guest == Guest::Welcome {
+        by_name.entry(GUEST.to_owned()).or_insert_with(|| {
+            User::new(GUEST, GUEST)
+                .tag("administrator")
+                .permissions(DEFAULT_VIRTUAL_HOST, Permissions::all())
+        });
+    }
+    Ok(by_name.into_values())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::TopicPermissions;
+
+    fn login(builder: BrokerBuilder, user: &str, password: &str, peer: &str) -> bool {
+        let broker = builder.start().unwrap();
+        let peer = Some(peer.parse().unwrap());
+        broker.handle.cell.authenticate(user, password.as_bytes(), peer).is_ok()
+    }
+
+    #[test]
+    fn guest_is_welcome_from_this_machine_unless_told_otherwise() {
+        let guest = |builder, peer| login(builder, "guest", "guest", peer);
+        assert!(guest(Broker::builder(), "127.0.0.1"));
+        assert!(!guest(Broker::builder(), "192.0.2.1"));
+        assert!(!guest(Broker::builder().without_guest(), "127.0.0.1"));
+        assert!(guest(Broker::builder().loopback_users([""; 0]), "192.0.2.1"));
+        let own = Broker::builder().user(User::new("guest", "secret"));
+        assert!(!guest(own.clone(), "127.0.0.1"));
+        assert!(login(own.without_guest(), "guest", "secret", "127.0.0.1"));
+    }
+
+    #[test]
+    fn other_users_may_be_bound_to_this_machine() {
+        let alice = || Broker::builder().user(User::new("alice", "secret"));
+        assert!(login(alice(), "alice", "secret", "192.0.2.1"));
+        let bound = alice().loopback_users(["alice"]);
+        assert!(!login(bound.clone(), "alice", "secret", "192.0.2.1"));
+        assert!(login(bound, "guest", "guest", "192.0.2.1"));
+    }
+
+    #[test]
+    fn what_contradicts_does_not_start() {
+        let refused = |builder: BrokerBuilder| builder.start().map(drop).unwrap_err();
+        let name = "v".repeat(256);
+        assert_eq!(
+            refused(Broker::builder().virtual_host(&name)),
+            Error::VirtualHostNameTooLong { name }
+        );
+        let alice = || User::new("alice", "secret");
+        assert_eq!(
+            refused(Broker::builder().user(alice()).user(alice())),
+            Error::DuplicateUser { name: "alice".to_owned() }
+        );
+        let topics = TopicPermissions { exchange: "x", write: "", read: "" };
+        for user in [
+            alice().permissions("orders", Permissions::all()),
+            alice().topic_permissions("orders", topics).unwrap(),
+        ] {
+            let unknown = refused(Broker::builder().user(user.clone()));
+            assert_eq!(
+                unknown.to_string(),
+                "the user 'alice' has permissions for the virtual host 'orders', which is not \
+                 there: add it with virtual_host(\"orders\")"
+            );
+            assert!(Broker::builder().virtual_host("orders").user(user).start().is_ok());
+        }
+    }
+
+    #[test]
+    fn connections_of_this_process_choose_their_virtual_host() {
+        let broker = Broker::builder().virtual_host("orders").start().unwrap();
+        assert!(broker.connect_to("orders", "one").is_ok());
+        assert!(broker.connect_to("/", "two").is_ok());
+        let missing = broker.connect_to("nope", "three").unwrap_err();
+        assert_eq!(missing.to_string(), "530 NOT_ALLOWED - vhost nope not found");
+    }
+
+    #[test]
+    fn the_builder_shows_no_password() {
+        let builder = Broker::builder().user(User::new("alice", "secret"));
+        assert!(!format!("{builder:?}").contains("secret"));
     }
 }

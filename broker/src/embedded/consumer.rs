@@ -53,7 +53,7 @@ impl Consumer {
     /// The queue it consumes from.
     #[must_use]
     pub fn queue(&self) -> &ShortString {
-        self.started.queue.name()
+        self.started.queue_name()
     }
 
     /// The next delivery; none when the consumer has [ended](Self::end).

@@ -4,6 +4,7 @@ mod broker;
 mod channel;
 mod connection;
 mod consumer;
+mod listen;
 mod options;
 mod publisher;
 

@@ -177,7 +177,7 @@ impl Publisher {
 
 fn result(published: Result<Published, AmqpError>) -> PublishResult {
     match published? {
-        Published::Routed => Ok(()),
+        Published::Routed | Published::Deferred => Ok(()),
         Published::Returned(message) => Err(PublishError::Unroutable(message)),
     }
 }

@@ -1,18 +1,29 @@
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use springhare_amqp::{AmqpError, MethodId, ReplyCode, ShortString};
 
 use super::connection_cell::ConnectionCell;
+use super::shared::Shared;
+use super::users::{LoginRefused, Users};
 use super::virtual_host::VirtualHost;
 use crate::clock::Clock;
 use crate::config::BrokerConfig;
+use crate::model::access::AuthenticatedUser;
 use crate::model::ids::ConnectionId;
 
-/// A broker: one virtual host for now, and who is connected to it.
+/// The virtual host that is always there, and meant where none is named.
+pub(crate) const DEFAULT_VIRTUAL_HOST: &str = "/";
+
+/// A broker: its virtual hosts, its users, and who is connected to it.
 #[derive(Debug)]
 pub(crate) struct BrokerCell {
-    virtual_host: Arc<VirtualHost>,
+    shared: Arc<Shared>,
+    default_virtual_host: Arc<VirtualHost>,
+    /// By name, the default one too.
+    virtual_hosts: BTreeMap<ShortString, Arc<VirtualHost>>,
+    users: Users,
     state: Mutex<BrokerState>,
 }
 
@@ -23,21 +34,53 @@ enum BrokerState {
 }
 
 impl BrokerCell {
-    pub(crate) fn new(config: BrokerConfig, clock: Clock) -> Self {
-        let name = ShortString::from_static("/");
-        let state = Mutex::new(BrokerState::Running { connections: BTreeMap::new() });
-        Self { virtual_host: Arc::new(VirtualHost::new(name, config, clock)), state }
+    /// A broker with these virtual hosts beside the default one.
+    pub(crate) fn new(
+        config: BrokerConfig,
+        clock: Clock,
+        virtual_hosts: impl IntoIterator<Item = ShortString>,
+        users: Users,
+    ) -> Self {
+        let shared = Arc::new(Shared::new(config, clock));
+        let virtual_host = |name| Arc::new(VirtualHost::new(name, Arc::clone(&shared)));
+        let default = virtual_host(ShortString::from_static(DEFAULT_VIRTUAL_HOST));
+        let mut all: BTreeMap<_, _> =
+            virtual_hosts.into_iter().map(|name| (name.clone(), virtual_host(name))).collect();
+        all.insert(default.name().clone(), Arc::clone(&default));
+        Self {
+            shared,
+            default_virtual_host: default,
+            virtual_hosts: all,
+            users,
+            state: Mutex::new(BrokerState::Running { connections: BTreeMap::new() }),
+        }
     }
 
+    /// What belongs to no virtual host: the clock, the limits, the memory of all messages.
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    /// The default virtual host.
     pub(crate) fn virtual_host(&self) -> &Arc<VirtualHost> {
-        &self.virtual_host
+        &self.default_virtual_host
     }
 
     pub(crate) fn is_running(&self) -> bool {
         matches!(*self.lock(), BrokerState::Running { .. })
     }
 
-    /// Opens a connection.
+    /// Who a peer is; see [`Users::authenticate`].
+    pub(crate) fn authenticate(
+        &self,
+        user: &str,
+        password: &[u8],
+        peer: Option<IpAddr>,
+    ) -> Result<Arc<AuthenticatedUser>, LoginRefused> {
+        self.users.authenticate(user, password, peer)
+    }
+
+    /// Opens a connection of this process to the default virtual host. It may do everything.
     ///
     /// # Errors
     ///
@@ -46,19 +89,65 @@ impl BrokerCell {
         self: &Arc<Self>,
         name: ShortString,
     ) -> Result<Arc<ConnectionCell>, AmqpError> {
-        let max = self.virtual_host.config().connection_max;
+        self.open(name, DEFAULT_VIRTUAL_HOST, None)
+    }
+
+    /// Opens a connection of this process to a virtual host. It may do everything.
+    ///
+    /// # Errors
+    ///
+    /// 530 without the virtual host and when there are as many connections as are allowed, 320
+    /// when the broker is stopped.
+    pub(crate) fn connect_to(
+        self: &Arc<Self>,
+        virtual_host: &str,
+        name: ShortString,
+    ) -> Result<Arc<ConnectionCell>, AmqpError> {
+        self.open(name, virtual_host, None)
+    }
+
+    /// Opens a user's connection to a virtual host.
+    ///
+    /// # Errors
+    ///
+    /// 530 without the virtual host, when there are as many connections as are allowed, and
+    /// when the user has no permissions there, in this order; 320 when the broker is stopped.
+    pub(crate) fn connect_user(
+        self: &Arc<Self>,
+        name: ShortString,
+        virtual_host: &str,
+        user: Arc<AuthenticatedUser>,
+    ) -> Result<Arc<ConnectionCell>, AmqpError> {
+        self.open(name, virtual_host, Some(user))
+    }
+
+    fn open(
+        self: &Arc<Self>,
+        name: ShortString,
+        virtual_host: &str,
+        user: Option<Arc<AuthenticatedUser>>,
+    ) -> Result<Arc<ConnectionCell>, AmqpError> {
         let mut state = self.lock();
         let BrokerState::Running { connections } = &mut *state else { return Err(shutdown()) };
+        let Some(virtual_host) = self.virtual_hosts.get(virtual_host) else {
+            return Err(not_allowed(format_args!("vhost {virtual_host} not found")));
+        };
+        let max = self.shared.config().connection_max;
         if connections.len() >= max {
-            return Err(AmqpError::new(
-                ReplyCode::NotAllowed,
-                MethodId::CONNECTION_OPEN,
-                format_args!("connection limit ({max}) is reached"),
-            ));
+            let limit = format_args!("connection limit ({max}) is reached");
+            return Err(match &user {
+                None => not_allowed(limit),
+                Some(user) => not_allowed(format_args!("{}: {limit}", refused(user, virtual_host))),
+            });
         }
-        let id = ConnectionId(self.virtual_host.next_id());
-        let virtual_host = Arc::clone(&self.virtual_host);
-        let connection = ConnectionCell::new(id, name, Arc::downgrade(self), virtual_host);
+        if let Some(user) = &user
+            && !user.may_open(virtual_host.name())
+        {
+            return Err(not_allowed(refused(user, virtual_host)));
+        }
+        let id = ConnectionId(self.shared.next_id());
+        let broker = Arc::downgrade(self);
+        let connection = ConnectionCell::new(id, name, broker, Arc::clone(virtual_host), user);
         let connection = Arc::new(connection);
         connections.insert(id, Arc::clone(&connection));
         Ok(connection)
@@ -70,11 +159,11 @@ impl BrokerCell {
         }
     }
 
-    /// Closes all connections and takes no more.
+    /// Closes all connections, whatever their virtual host, and takes no more.
     pub(crate) fn stop(&self) {
         let stopped = std::mem::replace(&mut *self.lock(), BrokerState::Stopped);
         let BrokerState::Running { connections } = stopped else { return };
-        self.virtual_host.memory().stop();
+        self.shared.memory().stop();
         let reason = shutdown();
         for connection in connections.into_values() {
             connection.close(Some(&reason));
@@ -86,7 +175,101 @@ impl BrokerCell {
     }
 }
 
+fn refused(user: &AuthenticatedUser, virtual_host: &VirtualHost) -> String {
+    format!("access to vhost '{}' refused for user '{}'", virtual_host.name(), user.name())
+}
+
+fn not_allowed(explanation: impl std::fmt::Display) -> AmqpError {
+    AmqpError::new(ReplyCode::NotAllowed, MethodId::CONNECTION_OPEN, explanation)
+}
+
 pub(crate) fn shutdown() -> AmqpError {
     let explanation = "broker forced connection closure with reason 'shutdown'";
     AmqpError::new(ReplyCode::ConnectionForced, MethodId::NONE, explanation)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::access::{Permissions, User};
+    use crate::model::definition::QueueDeclaration;
+
+    fn broker(connection_max: usize) -> Arc<BrokerCell> {
+        let config = BrokerConfig { connection_max, ..BrokerConfig::default() };
+        let alice = User::new("alice", "secret").permissions("orders", Permissions::all());
+        let users = Users::new([alice], std::collections::BTreeSet::new()).unwrap();
+        let orders = [ShortString::from_static("orders")];
+        Arc::new(BrokerCell::new(config, Clock::default(), orders, users))
+    }
+
+    fn open(broker: &Arc<BrokerCell>, virtual_host: &str) -> Result<Arc<ConnectionCell>, String> {
+        let alice = broker.authenticate("alice", b"secret", None).unwrap();
+        let opened = broker.connect_user(ShortString::EMPTY, virtual_host, alice);
+        opened.map_err(|error| {
+            assert_eq!(error.method(), MethodId::CONNECTION_OPEN);
+            error.to_string()
+        })
+    }
+
+    /// The texts were seen on RabbitMQ 3.10.8, where the limit is each virtual host's.
+    #[test]
+    fn a_user_opens_what_it_has_permissions_for() {
+        let broker = broker(1);
+        let not_found = "530 NOT_ALLOWED - vhost nope not found";
+        assert_eq!(open(&broker, "nope").unwrap_err(), not_found);
+        let refused = "530 NOT_ALLOWED - access to vhost '/' refused for user 'alice'";
+        assert_eq!(open(&broker, "/").unwrap_err(), refused);
+        let connection = open(&broker, "orders").unwrap();
+        assert_eq!(open(&broker, "nope").unwrap_err(), not_found);
+        for virtual_host in ["orders", "/"] {
+            assert_eq!(
+                open(&broker, virtual_host).unwrap_err(),
+                format!(
+                    "530 NOT_ALLOWED - access to vhost '{virtual_host}' refused for user 'alice': \
+                     connection limit (1) is reached"
+                )
+            );
+        }
+        connection.close(None);
+        assert!(open(&broker, "orders").is_ok());
+    }
+
+    #[test]
+    fn this_process_opens_every_virtual_host() {
+        let broker = broker(2);
+        let connections = [
+            broker.connect(ShortString::EMPTY).unwrap(),
+            broker.connect_to("orders", ShortString::EMPTY).unwrap(),
+        ];
+        let refused = broker.connect(ShortString::EMPTY).unwrap_err();
+        assert_eq!(refused.to_string(), "530 NOT_ALLOWED - connection limit (2) is reached");
+        broker.stop();
+        for connection in connections {
+            assert_eq!(connection.close_reason(), Some(shutdown()));
+        }
+        assert_eq!(broker.connect_to("nope", ShortString::EMPTY).unwrap_err(), shutdown());
+    }
+
+    #[test]
+    fn virtual_hosts_share_numbers_and_memory_but_no_queues() {
+        let broker = broker(10);
+        let one = broker.connect(ShortString::EMPTY).unwrap();
+        let other = broker.connect_to("orders", ShortString::EMPTY).unwrap();
+        assert_ne!(one.id(), other.id());
+        let declaration = QueueDeclaration {
+            name: ShortString::from_static("q"),
+            durable: false,
+            exclusive: true,
+            auto_delete: false,
+            arguments: springhare_amqp::FieldTable::new(),
+        };
+        let hosts = [&one, &other].map(|connection| Arc::clone(connection.virtual_host()));
+        for (host, connection) in hosts.iter().zip([&one, &other]) {
+            host.queue_declare(connection, declaration.clone()).unwrap();
+        }
+        assert!(Arc::ptr_eq(hosts[0].memory(), hosts[1].memory()));
+        one.close(None);
+        let has_queue = |host: &Arc<VirtualHost>| host.topology().queue("q").is_some();
+        assert!(!has_queue(&hosts[0]) && has_queue(&hosts[1]));
+    }
 }

@@ -1,4 +1,5 @@
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use springhare_amqp::{AmqpError, ErrorScope, MethodId};
@@ -9,7 +10,7 @@ use super::limiter::ChannelLimiter;
 use super::outbox::{ConsumerEnd, Outbox};
 use super::queue_cell::{Leaving, QueueRef};
 use super::virtual_host::VirtualHost;
-use crate::model::channel::{Channel, ChannelConsumer, ChannelRemains, Settled};
+use crate::model::channel::{Channel, ChannelConsumer, ChannelRemains, ReplyConsumer, Settled};
 use crate::model::ids::{ChannelId, ConsumerId, QueueId};
 use crate::model::topology::QueueHandle;
 
@@ -24,6 +25,8 @@ pub(crate) struct ChannelCell {
     virtual_host: Arc<VirtualHost>,
     limiter: Arc<ChannelLimiter>,
     events: ChannelEvents,
+    /// Set for good by `tx.select`: who publishes need not take the lock to know.
+    is_transactional: AtomicBool,
     state: Mutex<ChannelState>,
 }
 
@@ -65,6 +68,7 @@ impl ChannelCell {
             virtual_host: Arc::clone(virtual_host),
             limiter: Arc::default(),
             events: ChannelEvents::new(virtual_host.config().returned_messages_max),
+            is_transactional: AtomicBool::new(false),
             state: Mutex::new(ChannelState {
                 channel: Channel::new(),
                 outboxes: HashMap::new(),
@@ -83,6 +87,15 @@ impl ChannelCell {
 
     pub(crate) fn events(&self) -> &ChannelEvents {
         &self.events
+    }
+
+    /// Whether what is published waits for a commit.
+    pub(super) fn is_transactional(&self) -> bool {
+        self.is_transactional.load(Ordering::Acquire)
+    }
+
+    pub(super) fn set_transactional(&self) {
+        self.is_transactional.store(true, Ordering::Release);
     }
 
     pub(crate) fn is_open(&self) -> bool {
@@ -123,7 +136,7 @@ impl ChannelCell {
     /// Closes the channel: its consumers end, and all that is unsettled goes back to its queue.
     pub(crate) fn close(&self, reason: Option<&AmqpError>) {
         let end = reason.cloned().map_or(ConsumerEnd::CancelledByUser, ConsumerEnd::Closed);
-        let (ChannelRemains { consumers, unsettled }, mut ended) = {
+        let (remains, mut ended) = {
             let mut state = self.lock();
             let Some(remains) = state.channel.close(reason.cloned()) else { return };
             let outboxes = std::mem::take(&mut state.outboxes).into_iter();
@@ -132,6 +145,15 @@ impl ChannelCell {
                 .collect();
             (remains, ended)
         };
+        let ChannelRemains { consumers, reply_consumer, unsettled, held_bytes } = remains;
+        if let Some(ReplyConsumer { id, address, .. }) = reply_consumer {
+            self.virtual_host.reply_consumers().remove(&address);
+            if let Some((_, unread)) = ended.remove(&id) {
+                // Replies are delivered at most once: those are lost.
+                unread.wake_reader();
+            }
+        }
+        self.release(held_bytes);
         let mut by_queue: BTreeMap<QueueId, (QueueRef, Leaving)> = BTreeMap::new();
         for ChannelConsumer { id, queue, .. } in consumers {
             let leaving = leaving(&mut by_queue, queue);

@@ -1,11 +1,14 @@
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use springhare_amqp::{AmqpError, MethodId, ReplyCode, ShortString};
 
+use super::authorization::Authorization;
 use super::broker_cell::BrokerCell;
 use super::channel_cell::ChannelCell;
+use super::signals::Signals;
 use super::virtual_host::VirtualHost;
+use crate::model::access::AuthenticatedUser;
 use crate::model::ids::{ChannelId, ConnectionId};
 
 /// A connection: its channels, and the exclusive queues that go with it.
@@ -15,6 +18,10 @@ pub(crate) struct ConnectionCell {
     name: ShortString,
     broker: Weak<BrokerCell>,
     virtual_host: Arc<VirtualHost>,
+    /// None for a connection of this process, which may do everything.
+    authorization: Option<Authorization>,
+    /// Who is told when somebody else closes it: its session, if it has one.
+    signals: OnceLock<Arc<Signals>>,
     state: Mutex<ConnectionState>,
 }
 
@@ -30,9 +37,12 @@ impl ConnectionCell {
         name: ShortString,
         broker: Weak<BrokerCell>,
         virtual_host: Arc<VirtualHost>,
+        user: Option<Arc<AuthenticatedUser>>,
     ) -> Self {
+        let authorization = user.map(Authorization::new);
         let state = Mutex::new(ConnectionState::Open { channels: BTreeMap::new() });
-        Self { id, name, broker, virtual_host, state }
+        let signals = OnceLock::new();
+        Self { id, name, broker, virtual_host, authorization, signals, state }
     }
 
     pub(crate) fn id(&self) -> ConnectionId {
@@ -41,6 +51,28 @@ impl ConnectionCell {
 
     pub(crate) fn name(&self) -> &ShortString {
         &self.name
+    }
+
+    pub(crate) fn virtual_host(&self) -> &Arc<VirtualHost> {
+        &self.virtual_host
+    }
+
+    /// What its user may do; none for a connection of this process.
+    pub(super) fn authorization(&self) -> Option<&Authorization> {
+        self.authorization.as_ref()
+    }
+
+    /// Who opened it; none for a connection of this process.
+    pub(crate) fn user(&self) -> Option<&AuthenticatedUser> {
+        self.authorization.as_ref().map(Authorization::user)
+    }
+
+    /// Tells these signals when it is closed; the first ones only.
+    pub(crate) fn tell_of_close(&self, signals: Arc<Signals>) {
+        let signals = self.signals.get_or_init(|| signals);
+        if !self.is_open() {
+            signals.close();
+        }
     }
 
     pub(crate) fn is_open(&self) -> bool {
@@ -114,6 +146,9 @@ impl ConnectionCell {
         self.virtual_host.delete_exclusive_queues(self.id);
         if let Some(broker) = self.broker.upgrade() {
             broker.forget_connection(self.id);
+        }
+        if let Some(signals) = self.signals.get() {
+            signals.close();
         }
     }
 

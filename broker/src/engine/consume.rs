@@ -10,11 +10,12 @@ use super::channel_cell::ChannelCell;
 use super::outbox::{ConsumerEnd, Outbox, Read};
 use super::queue_cell::{ConsumeRefused, ConsumerAccess, ConsumersRemoved, Leaving, QueueRef};
 use super::random;
+use super::reply_to;
 use super::virtual_host::VirtualHost;
-use crate::model::channel::ChannelConsumer;
+use crate::model::channel::{Channel, ChannelConsumer};
 use crate::model::definition::Resource;
 use crate::model::delivery::{Delivery, GetOk};
-use crate::model::ids::ConsumerId;
+use crate::model::ids::{ConnectionId, ConsumerId};
 use crate::model::message::PublishedMessage;
 use crate::model::queue::{QueueConsumer, QueueMessage, SettlementMode};
 
@@ -33,12 +34,76 @@ pub(crate) struct ConsumeRequest {
 pub(crate) struct StartedConsumer {
     pub(crate) tag: ShortString,
     pub(crate) id: ConsumerId,
-    pub(crate) source: usize,
-    pub(crate) queue: QueueRef,
+    pub(crate) source: ConsumerSource,
     pub(crate) outbox: Arc<Outbox>,
 }
 
+/// Where a consumer's messages come from.
+#[derive(Debug)]
+pub(crate) enum ConsumerSource {
+    /// A queue, and the number that the channel knows it by.
+    Queue { queue: QueueRef, number: usize },
+    /// Those who answer the channel's messages directly.
+    DirectReplies,
+}
+
+impl StartedConsumer {
+    /// The name of the queue that it consumes from.
+    pub(crate) fn queue_name(&self) -> &ShortString {
+        match &self.source {
+            ConsumerSource::Queue { queue, .. } => queue.name(),
+            ConsumerSource::DirectReplies => &reply_to::PSEUDO_QUEUE,
+        }
+    }
+
+    /// Gives a message that was read its delivery tag; one that the consumer has to settle stays
+    /// with the channel until then.
+    pub(crate) fn delivered(&self, channel: &mut Channel<QueueRef>, message: QueueMessage) -> u64 {
+        match (&self.source, self.outbox.settlement()) {
+            (ConsumerSource::DirectReplies, _) => channel.next_delivery_tag(),
+            (ConsumerSource::Queue { .. }, SettlementMode::Automatic) => channel.deliver_settled(),
+            (ConsumerSource::Queue { queue, number }, SettlementMode::Explicit) => {
+                if channel.has_source(*number, self.id) {
+                    channel.deliver(*number, message)
+                } else {
+                    // One that the broker cancelled may still read what was sent to it before.
+                    channel.deliver_alone(queue.clone(), Some(self.id), message)
+                }
+            }
+        }
+    }
+
+    /// Its outbox has room again, and who fills it waits to hear of that.
+    pub(crate) fn resume(&self) {
+        match &self.source {
+            ConsumerSource::Queue { queue, .. } => queue.resume(&[self.id]),
+            // What had no room was dropped: nothing waits.
+            ConsumerSource::DirectReplies => {}
+        }
+    }
+}
+
 impl ChannelCell {
+    /// `basic.consume`: starts a consumer of the queue of this name, or of direct replies.
+    ///
+    /// # Errors
+    ///
+    /// 530 for a tag in use, 404 if the queue does not exist, 405 if it is exclusive to another
+    /// connection, 403 if a consumer has it for itself or would have beside others, 406 for a
+    /// wrong argument; 406 for a consumer of direct replies that acknowledges, or is the second.
+    pub(crate) fn consume_from(
+        self: &Arc<Self>,
+        connection: ConnectionId,
+        queue: &ShortString,
+        request: ConsumeRequest,
+    ) -> Result<StartedConsumer, AmqpError> {
+        if *queue == reply_to::PSEUDO_QUEUE {
+            return self.consume_replies(request);
+        }
+        let queue = self.virtual_host().find_queue(connection, queue, MethodId::BASIC_CONSUME)?;
+        self.consume(request, queue)
+    }
+
     /// Starts a consumer.
     pub(crate) fn consume(
         self: &Arc<Self>,
@@ -48,22 +113,15 @@ impl ChannelCell {
         let ConsumeRequest { tag, settlement, access, arguments } = request;
         let priority = consumer_priority(&arguments, &queue, self.virtual_host())?;
         let id = ConsumerId(self.virtual_host().next_id());
-        let (tag, source, outbox, prefetch) = {
+        let (tag, number, outbox, prefetch) = {
             let mut state = self.lock();
             state.channel.ensure_open(MethodId::BASIC_CONSUME)?;
             state.channel.ensure_free_tag(&tag)?;
-            let tag = if tag.is_empty() { random::name("amq.ctag-") } else { tag };
-            let outbox = Arc::new(Outbox::new(
-                id,
-                tag.clone(),
-                settlement,
-                self.virtual_host().config().outbox_max_bytes,
-                Arc::clone(self.limiter()),
-                Arc::downgrade(self),
-            ));
-            let source = state.channel.add_consumer(tag.clone(), id, queue.clone());
+            let tag = consumer_tag(tag);
+            let outbox = self.new_outbox(id, &tag, settlement);
+            let number = state.channel.add_consumer(tag.clone(), id, queue.clone());
             state.outboxes.insert(id, Arc::clone(&outbox));
-            (tag, source, outbox, state.channel.prefetch(settlement))
+            (tag, number, outbox, state.channel.prefetch(settlement))
         };
         let outlet = Arc::<Outbox>::clone(&outbox);
         let added = queue
@@ -78,7 +136,23 @@ impl ChannelCell {
             self.virtual_host().leave_queue(&queue, leaving);
             self.lock().channel.ensure_open(MethodId::BASIC_CONSUME)?;
         }
-        Ok(StartedConsumer { tag, id, source, queue, outbox })
+        Ok(StartedConsumer { tag, id, source: ConsumerSource::Queue { queue, number }, outbox })
+    }
+
+    pub(super) fn new_outbox(
+        self: &Arc<Self>,
+        id: ConsumerId,
+        tag: &ShortString,
+        settlement: SettlementMode,
+    ) -> Arc<Outbox> {
+        Arc::new(Outbox::new(
+            id,
+            tag.clone(),
+            settlement,
+            self.virtual_host().config().outbox_max_bytes,
+            Arc::clone(self.limiter()),
+            Arc::downgrade(self),
+        ))
     }
 
     /// Moves up to `max` of the consumer's messages to `buffer`, each with its delivery tag; 0
@@ -96,19 +170,10 @@ impl ChannelCell {
         if !channel.is_open() {
             return Poll::Ready(0);
         }
-        // One that the broker cancelled may still read what was sent to it before.
-        let is_running = channel.has_source(consumer.source, consumer.id);
-        let settlement = consumer.outbox.settlement();
         let read = consumer.outbox.read(max, reader, |message| {
             let (redelivered, delivery_count) = (message.redelivered, message.delivery_count);
             let shown = as_delivered(&message);
-            let delivery_tag = match settlement {
-                SettlementMode::Explicit if is_running => channel.deliver(consumer.source, message),
-                SettlementMode::Explicit => {
-                    channel.deliver_alone(consumer.queue.clone(), Some(consumer.id), message)
-                }
-                SettlementMode::Automatic => channel.deliver_settled(),
-            };
+            let delivery_tag = consumer.delivered(channel, message);
             buffer.push_back(Delivery {
                 delivery_tag,
                 redelivered,
@@ -122,7 +187,7 @@ impl ChannelCell {
             Read::Ended => Poll::Ready(0),
             Read::Messages { room_awaited } => {
                 if room_awaited {
-                    consumer.queue.resume(&[consumer.id]);
+                    consumer.resume();
                 }
                 Poll::Ready(buffer.len() - before)
             }
@@ -151,7 +216,11 @@ impl ChannelCell {
 
     /// Cancels a consumer whose handle is dropped.
     pub(crate) fn cancel_started(&self, consumer: &StartedConsumer) {
-        let StartedConsumer { tag, id, queue, outbox, .. } = consumer;
+        let StartedConsumer { tag, id, source, outbox } = consumer;
+        let ConsumerSource::Queue { queue, .. } = source else {
+            self.cancel_replies(|channel| channel.remove_reply_consumer_by_id(*id));
+            return;
+        };
         let (was_running, unread) = {
             let mut state = self.lock();
             let was_running = state.forget_consumer(tag, *id).is_some();
@@ -167,6 +236,9 @@ impl ChannelCell {
 
     /// Cancels a consumer; an unknown tag is none. What it has unsettled stays so.
     pub(crate) fn cancel(&self, tag: &str) {
+        if self.cancel_replies(|channel| channel.remove_reply_consumer(tag)) {
+            return;
+        }
         let (id, queue, unread, settlement) = {
             let mut state = self.lock();
             let Some(ChannelConsumer { id, queue, .. }) = state.channel.remove_consumer(tag) else {
@@ -190,6 +262,11 @@ impl VirtualHost {
             self.auto_delete_queue(queue);
         }
     }
+}
+
+/// The tag that was asked for, or a generated one.
+pub(super) fn consumer_tag(tag: ShortString) -> ShortString {
+    if tag.is_empty() { random::name("amq.ctag-") } else { tag }
 }
 
 /// What the consumer sees of a message: one whose deliveries failed tells how many, in the

@@ -28,7 +28,8 @@ impl MessageMemory {
         }
     }
 
-    fn has_room(&self) -> bool {
+    /// Whether publishing is allowed now.
+    pub(crate) fn has_room(&self) -> bool {
         self.used.load(Ordering::SeqCst) < self.high_watermark
             || self.is_stopped.load(Ordering::SeqCst)
     }

@@ -2,12 +2,15 @@
 //!
 //! Order of locks: the topology's writer, then a queue, then an outbox; a channel, then an
 //! outbox or its events. Never two queues, never a channel and a queue, never across an await.
+//! What a connection remembers of its user's permissions is locked last of all.
 
+pub(crate) mod authorization;
 pub(crate) mod broker_cell;
 pub(crate) mod channel_cell;
 pub(crate) mod connection_cell;
 pub(crate) mod consume;
 pub(crate) mod declare;
+pub(crate) mod deliver;
 pub(crate) mod events;
 mod limiter;
 pub(crate) mod memory;
@@ -15,5 +18,10 @@ pub(crate) mod outbox;
 pub(crate) mod publish;
 pub(crate) mod queue_cell;
 mod random;
+pub(crate) mod reply_to;
 pub(crate) mod settle;
+pub(crate) mod shared;
+pub(crate) mod signals;
+mod transaction;
+pub(crate) mod users;
 pub(crate) mod virtual_host;

@@ -134,6 +134,31 @@ impl Outbox {
         Read::Messages { room_awaited }
     }
 
+    /// Moves messages of about `max_bytes` together, at least one, to `take`, or registers the
+    /// reader.
+    pub(crate) fn read_bytes(
+        &self,
+        max_bytes: usize,
+        reader: &Waker,
+        mut take: impl FnMut(QueueMessage),
+    ) -> Read {
+        let max = {
+            let state = self.lock();
+            if state.bytes <= max_bytes {
+                usize::MAX
+            } else {
+                let mut left = max_bytes;
+                let fits = |message: &&QueueMessage| {
+                    let fits = left > 0;
+                    left = left.saturating_sub(cost(message));
+                    fits
+                };
+                state.messages.iter().take_while(fits).count()
+            }
+        };
+        self.read(max.max(1), reader, &mut take)
+    }
+
     /// Ends the consumer and returns what was not read: it goes back to the queue.
     ///
     /// Called with the channel's lock held, so that nothing is received of a consumer that its

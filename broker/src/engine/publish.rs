@@ -1,10 +1,12 @@
 use std::sync::Arc;
 
-use springhare_amqp::{AmqpError, FieldTable, Message, MethodId, ReplyCode, ShortString};
+use springhare_amqp::{AmqpError, FieldTable, Message, MethodId, Property, ReplyCode, ShortString};
 
 use super::channel_cell::ChannelCell;
 use super::queue_cell::QueueRef;
+use super::reply_to;
 use super::virtual_host::VirtualHost;
+use crate::model::channel::{RoutedPublish, Unroutable};
 use crate::model::definition::Resource;
 use crate::model::expiration;
 use crate::model::message::PublishedMessage;
@@ -46,6 +48,8 @@ pub(crate) enum Published {
     Routed,
     /// Mandatory, and it reached no queue.
     Returned(Box<ReturnedMessage>),
+    /// Held by its channel's transaction.
+    Deferred,
 }
 
 /// Publishes one message after the other on one snapshot of the topology.
@@ -55,6 +59,8 @@ pub(crate) enum Published {
 #[derive(Debug)]
 pub(crate) struct Publishing<'v> {
     virtual_host: &'v VirtualHost,
+    /// The channel that the messages come by; none for a publisher without one.
+    channel: Option<&'v ChannelCell>,
     topology: Arc<Topology<QueueRef>>,
     /// Where messages without headers go that have this exchange and key; none when the routes
     /// were found with headers.
@@ -65,10 +71,22 @@ pub(crate) struct Publishing<'v> {
 }
 
 impl<'v> Publishing<'v> {
+    /// Publishes without a channel.
     pub(crate) fn on(virtual_host: &'v VirtualHost) -> Self {
+        Self::new(virtual_host, None)
+    }
+
+    /// Publishes what comes by a channel: in its transaction, if it has one, and with the
+    /// address of its reply consumer.
+    pub(crate) fn by(channel: &'v ChannelCell) -> Self {
+        Self::new(channel.virtual_host(), Some(channel))
+    }
+
+    fn new(virtual_host: &'v VirtualHost, channel: Option<&'v ChannelCell>) -> Self {
         Self {
             topology: virtual_host.topology(),
             virtual_host,
+            channel,
             way: None,
             routes: Routes::default(),
             gathered: Vec::new(),
@@ -80,23 +98,54 @@ impl<'v> Publishing<'v> {
     /// # Errors
     ///
     /// 404 without the exchange, 403 for an internal exchange, 406 for a message that is too
-    /// large or has a wrong property; nothing is published then.
-    pub(crate) fn publish(&mut self, publish: Publish) -> Result<Published, AmqpError> {
-        validate(&publish.message, self.virtual_host)?;
+    /// large or has a wrong property, asks for direct replies that nobody consumes, or is more
+    /// than the transaction may hold; nothing is published then.
+    pub(crate) fn publish(&mut self, mut publish: Publish) -> Result<Published, AmqpError> {
+        check_size(&publish.message, self.virtual_host)?;
         if !self.goes_the_same_way(&publish) {
             self.flush();
             self.route(&publish)?;
         }
+        reply_to::address_replies(&mut publish.message, self.channel)?;
+        check_expiration(&publish.message)?;
+        if let Some(channel) = self.channel.filter(|channel| channel.is_transactional()) {
+            self.defer(publish, channel)?;
+            return Ok(Published::Deferred);
+        }
+        let Publish { exchange, routing_key, mandatory, message } = publish;
+        let message = PublishedMessage { exchange, routing_key, message };
         if self.routes.is_empty() {
-            return Ok(if publish.mandatory {
-                Published::Returned(Box::new(unroutable(publish)))
+            // A direct reply reaches no queue, and so a mandatory one comes back all the same.
+            self.virtual_host.reply(&message);
+            return Ok(if mandatory {
+                Published::Returned(Box::new(unroutable(message)))
             } else {
                 Published::Routed
             });
         }
-        let Publish { exchange, routing_key, message, .. } = publish;
-        self.gathered.push(Arc::new(PublishedMessage { exchange, routing_key, message }));
+        self.gathered.push(Arc::new(message));
         Ok(Published::Routed)
+    }
+
+    /// Leaves a message that was routed to its channel until the commit.
+    fn defer(&self, publish: Publish, channel: &ChannelCell) -> Result<(), AmqpError> {
+        let Publish { exchange, routing_key, mandatory, message } = publish;
+        let message = PublishedMessage { exchange, routing_key, message };
+        // A direct reply goes at once, as on RabbitMQ.
+        let is_reply = self.routes.is_empty() && self.virtual_host.reply(&message);
+        let queues: Arc<[ShortString]> = if is_reply {
+            Arc::default()
+        } else if message.exchange.is_empty() {
+            // RabbitMQ looks for the queue at the commit: it may be declared until then.
+            Arc::new([message.routing_key.clone()])
+        } else {
+            self.routes.queues().iter().map(|queue| queue.name().clone()).collect()
+        };
+        if queues.is_empty() && !mandatory {
+            return Ok(());
+        }
+        let unroutable = if mandatory { Unroutable::Return } else { Unroutable::Drop };
+        channel.defer_publish(RoutedPublish { message: Arc::new(message), queues, unroutable })
     }
 
     /// Hands the gathered messages to their queues.
@@ -147,9 +196,9 @@ impl<'v> Publishing<'v> {
 
 impl ChannelCell {
     /// `basic.publish`: the publish sequence number, if the channel confirms. A returned message
-    /// comes before its confirm.
+    /// comes before its confirm. In a transaction nothing is published before the commit.
     pub(crate) fn publish(&self, publish: Publish) -> Result<Option<u64>, AmqpError> {
-        let mut publishing = Publishing::on(self.virtual_host());
+        let mut publishing = Publishing::by(self);
         let published = publishing.publish(publish)?;
         publishing.flush();
         if let Published::Returned(message) = published {
@@ -178,6 +227,9 @@ impl VirtualHost {
         let mut routes = Routes::default();
         let headers = message.message.properties.headers.as_ref();
         let routed = topology.route(&message.exchange, &message.routing_key, headers, &mut routes);
+        if routed.is_ok() && routes.is_empty() && self.reply(&message) {
+            return;
+        }
         if routed.is_err() || routes.is_empty() {
             tracing::warn!(
                 exchange = %message.exchange,
@@ -193,16 +245,14 @@ impl VirtualHost {
     }
 }
 
-fn validate(message: &Message, virtual_host: &VirtualHost) -> Result<(), AmqpError> {
+fn check_size(message: &Message, virtual_host: &VirtualHost) -> Result<(), AmqpError> {
     let config = virtual_host.config();
-    let refused =
-        |code, explanation: String| AmqpError::new(code, MethodId::BASIC_PUBLISH, explanation);
     let size = message.body.len();
     if size > config.max_message_size {
         let max = config.max_message_size;
         return Err(refused(
             ReplyCode::PreconditionFailed,
-            format!("message size {size} is larger than configured max size {max}"),
+            format_args!("message size {size} is larger than configured max size {max}"),
         ));
     }
     if let Some(headers) = &message.properties.headers {
@@ -211,17 +261,28 @@ fn validate(message: &Message, virtual_host: &VirtualHost) -> Result<(), AmqpErr
             let max = config.frame_max;
             return Err(refused(
                 ReplyCode::FrameError,
-                format!("a content header of {size} bytes does not fit a frame of {max} bytes"),
+                format_args!(
+                    "a content header of {size} bytes does not fit a frame of {max} bytes"
+                ),
             ));
         }
     }
-    if let Some(text) = &message.properties.expiration {
-        expiration::parse(text).map_err(|reason| {
-            let explanation = format!("invalid expiration '{text}': {reason}");
-            refused(ReplyCode::PreconditionFailed, explanation)
-        })?;
-    }
     Ok(())
+}
+
+fn check_expiration(message: &Message) -> Result<(), AmqpError> {
+    if !message.properties.has(Property::Expiration) {
+        return Ok(());
+    }
+    let Some(text) = &message.properties.expiration else { return Ok(()) };
+    expiration::parse(text).map(|_| ()).map_err(|reason| {
+        let explanation = format_args!("invalid expiration '{text}': {reason}");
+        refused(ReplyCode::PreconditionFailed, explanation)
+    })
+}
+
+fn refused(code: ReplyCode, explanation: impl std::fmt::Display) -> AmqpError {
+    AmqpError::new(code, MethodId::BASIC_PUBLISH, explanation)
 }
 
 fn no_exchange(name: &ShortString, virtual_host: &VirtualHost) -> AmqpError {
@@ -230,8 +291,9 @@ fn no_exchange(name: &ShortString, virtual_host: &VirtualHost) -> AmqpError {
     AmqpError::new(ReplyCode::NotFound, MethodId::BASIC_PUBLISH, explanation)
 }
 
-fn unroutable(publish: Publish) -> ReturnedMessage {
-    let Publish { exchange, routing_key, message, .. } = publish;
+/// A mandatory message that reaches no queue.
+pub(super) fn unroutable(message: PublishedMessage) -> ReturnedMessage {
+    let PublishedMessage { exchange, routing_key, message } = message;
     ReturnedMessage {
         reply_code: ReplyCode::NoRoute,
         reply_text: ShortString::from_static("NO_ROUTE"),

@@ -135,8 +135,16 @@ impl QueueCell {
         messages: impl IntoIterator<Item = Arc<PublishedMessage>>,
         copies: usize,
     ) {
+        self.enqueue_shared(messages.into_iter().map(|message| (message, copies)));
+    }
+
+    /// The same, each message with the number of queues that share it.
+    pub(crate) fn enqueue_shared(
+        &self,
+        messages: impl IntoIterator<Item = (Arc<PublishedMessage>, usize)>,
+    ) {
         self.change(|queue| {
-            for message in messages {
+            for (message, copies) in messages {
                 let share = message.charge() / copies.max(1);
                 queue.enqueue(message, u32::try_from(share).unwrap_or(u32::MAX));
             }

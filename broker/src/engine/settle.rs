@@ -7,7 +7,7 @@ use springhare_amqp::{AmqpError, MethodId};
 use super::channel_cell::ChannelCell;
 use super::queue_cell::QueueRef;
 use super::virtual_host::VirtualHost;
-use crate::model::channel::{Settled, Tags};
+use crate::model::channel::{Settled, Settlement, Tags};
 use crate::model::dead_letter::{DeadLetterRoute, Death, DeathReason, dead_letter};
 use crate::model::ids::{ConsumerId, QueueId};
 use crate::model::queue::{QueueMessage, Returned};
@@ -16,13 +16,7 @@ use crate::model::topology::QueueHandle;
 impl ChannelCell {
     /// `basic.ack`: the messages are gone from their queues.
     pub(crate) fn acknowledge(&self, tags: Tags) -> Result<(), AmqpError> {
-        let settled = self.lock().channel.settle(tags, MethodId::BASIC_ACK)?;
-        for Settled { queue, consumer, messages } in settled {
-            self.settled(consumer, &messages);
-            queue.acknowledge(consumer, &messages);
-        }
-        self.resume_limited();
-        Ok(())
+        self.settle_tags(tags, Settlement::Acknowledge, MethodId::BASIC_ACK)
     }
 
     /// `basic.nack` or `basic.reject` with requeue: the messages go back to their old places.
@@ -32,37 +26,50 @@ impl ChannelCell {
         method: MethodId,
         why: Returned,
     ) -> Result<(), AmqpError> {
-        let settled = self.lock().channel.settle(tags, method)?;
-        self.put_back(settled, why);
-        Ok(())
+        self.settle_tags(tags, Settlement::Requeue(why), method)
     }
 
     /// `basic.nack` or `basic.reject` without requeue: the messages are dead-lettered if their
     /// queue says where to, and dropped if not.
     pub(crate) fn discard(&self, tags: Tags, method: MethodId) -> Result<(), AmqpError> {
-        let settled = self.lock().channel.settle(tags, method)?;
-        for Settled { queue, consumer, messages } in settled {
-            self.settled(consumer, &messages);
-            // The dead letters first: no moment in which a message is nowhere.
-            self.virtual_host().dead_letter(&queue, &messages);
-            queue.acknowledge(consumer, &messages);
-        }
+        self.settle_tags(tags, Settlement::Discard, method)
+    }
+
+    /// `basic.recover`: all that is unsettled goes back to its queue, at once also in a
+    /// transaction. What the transaction has settled stays so until it is rolled back.
+    pub(crate) fn recover(&self) {
+        let settled = self.lock().channel.settle_all();
+        self.settle(Settlement::Requeue(Returned::HandedBack), settled);
+        self.resume_limited();
+    }
+
+    /// Settles now, or at the commit in a transaction.
+    fn settle_tags(
+        &self,
+        tags: Tags,
+        settlement: Settlement,
+        method: MethodId,
+    ) -> Result<(), AmqpError> {
+        let settled = self.lock().channel.settle(tags, settlement, method)?;
+        self.settle(settlement, settled);
         self.resume_limited();
         Ok(())
     }
 
-    /// `basic.recover`: all that is unsettled goes back to its queue.
-    pub(crate) fn recover(&self) {
-        let settled = self.lock().channel.settle_all();
-        self.put_back(settled, Returned::HandedBack);
-    }
-
-    fn put_back(&self, settled: Vec<Settled<QueueRef>>, why: Returned) {
+    /// Does to the queues what a settlement is. The channel's prefetch may have room then.
+    pub(super) fn settle(&self, settlement: Settlement, settled: Vec<Settled<QueueRef>>) {
         for Settled { queue, consumer, messages } in settled {
             self.settled(consumer, &messages);
-            queue.put_back(consumer, messages, why);
+            match settlement {
+                Settlement::Acknowledge => queue.acknowledge(consumer, &messages),
+                Settlement::Requeue(why) => queue.put_back(consumer, messages, why),
+                Settlement::Discard => {
+                    // The dead letters first: no moment in which a message is nowhere.
+                    self.virtual_host().dead_letter(&queue, &messages);
+                    queue.acknowledge(consumer, &messages);
+                }
+            }
         }
-        self.resume_limited();
     }
 
     /// Counts settled deliveries of a consumer out of the channel's prefetch.

@@ -1,4 +1,3 @@
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
@@ -6,6 +5,8 @@ use springhare_amqp::ShortString;
 
 use super::memory::MessageMemory;
 use super::queue_cell::QueueRef;
+use super::reply_to::ReplyConsumers;
+use super::shared::Shared;
 use crate::clock::Clock;
 use crate::config::BrokerConfig;
 use crate::model::topology::Topology;
@@ -17,24 +18,21 @@ use crate::model::topology::Topology;
 #[derive(Debug)]
 pub(crate) struct VirtualHost {
     name: ShortString,
-    config: BrokerConfig,
-    clock: Clock,
-    memory: Arc<MessageMemory>,
+    shared: Arc<Shared>,
     topology: ArcSwap<Topology<QueueRef>>,
     writer: Mutex<()>,
-    last_id: AtomicU64,
+    reply_consumers: ReplyConsumers,
 }
 
 impl VirtualHost {
-    pub(crate) fn new(name: ShortString, config: BrokerConfig, clock: Clock) -> Self {
+    pub(crate) fn new(name: ShortString, shared: Arc<Shared>) -> Self {
+        let topology = ArcSwap::from_pointee(Topology::new());
         Self {
             name,
-            memory: Arc::new(MessageMemory::new(config.memory_high_watermark)),
-            config,
-            clock,
-            topology: ArcSwap::from_pointee(Topology::new()),
+            shared,
+            topology,
             writer: Mutex::new(()),
-            last_id: AtomicU64::new(0),
+            reply_consumers: ReplyConsumers::default(),
         }
     }
 
@@ -43,20 +41,25 @@ impl VirtualHost {
     }
 
     pub(crate) fn config(&self) -> &BrokerConfig {
-        &self.config
+        self.shared.config()
     }
 
     pub(crate) fn clock(&self) -> &Clock {
-        &self.clock
+        self.shared.clock()
     }
 
     pub(crate) fn memory(&self) -> &Arc<MessageMemory> {
-        &self.memory
+        self.shared.memory()
     }
 
-    /// A number that nothing else in this virtual host has.
+    /// A number that nothing else in this broker has.
     pub(crate) fn next_id(&self) -> u64 {
-        self.last_id.fetch_add(1, Ordering::Relaxed) + 1
+        self.shared.next_id()
+    }
+
+    /// Who waits for direct replies.
+    pub(crate) fn reply_consumers(&self) -> &ReplyConsumers {
+        &self.reply_consumers
     }
 
     /// The snapshot of now.

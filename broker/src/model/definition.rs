@@ -77,6 +77,19 @@ impl<'a> Resource<'a> {
     pub(crate) fn exchange(name: &'a str, virtual_host: &'a str) -> Self {
         Self { kind: "exchange", name, virtual_host }
     }
+
+    /// The same as permissions know it: they call the default exchange, which has no name,
+    /// `amq.default`.
+    pub(crate) fn named(self) -> Self {
+        match self {
+            Self { kind: "exchange", name: "", .. } => Self { name: "amq.default", ..self },
+            _ => self,
+        }
+    }
+
+    pub(crate) fn name(&self) -> &'a str {
+        self.name
+    }
 }
 
 impl fmt::Display for Resource<'_> {

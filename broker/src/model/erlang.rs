@@ -61,6 +61,26 @@ pub(crate) struct Text<'v>(pub(crate) &'v FieldValue);
 #[derive(Debug)]
 pub(crate) struct Term<'v>(pub(crate) &'v FieldValue);
 
+/// Prints bytes as an Erlang binary (`~p`): as a text if they are printable.
+#[derive(Debug)]
+pub(crate) struct Binary<'v>(pub(crate) &'v [u8]);
+
+/// Prints bytes as an Erlang binary of numbers (`~w`).
+#[derive(Debug)]
+pub(crate) struct Octets<'v>(pub(crate) &'v [u8]);
+
+impl fmt::Display for Binary<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_binary(self.0, f)
+    }
+}
+
+impl fmt::Display for Octets<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_octets(self.0, f)
+    }
+}
+
 impl fmt::Display for Text<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
@@ -125,14 +145,16 @@ fn write_binary(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
             let text = text.replace('\\', "\\\\").replace('"', "\\\"");
             write!(f, "<<\"{text}\">>")
         }
-        _ => {
-            f.write_str("<<")?;
-            for (place, byte) in bytes.iter().enumerate() {
-                write!(f, "{}{byte}", comma(place))?;
-            }
-            f.write_str(">>")
-        }
+        _ => write_octets(bytes, f),
     }
+}
+
+fn write_octets(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    f.write_str("<<")?;
+    for (place, byte) in bytes.iter().enumerate() {
+        write!(f, "{}{byte}", comma(place))?;
+    }
+    f.write_str(">>")
 }
 
 /// Erlang's floats always have a fraction, before an exponent too.

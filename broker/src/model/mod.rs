@@ -1,5 +1,6 @@
 //! What a broker is, pure: no sockets, files, locks or clock. Time is handed in.
 
+pub(crate) mod access;
 pub(crate) mod arguments;
 pub(crate) mod binding;
 pub(crate) mod channel;

@@ -28,6 +28,12 @@ struct Place {
     delivery: Option<UnsettledDelivery>,
 }
 
+impl Place {
+    fn tagged(self) -> Option<(u64, UnsettledDelivery)> {
+        Some((self.tag, self.delivery?))
+    }
+}
+
 /// Below this many places gaps are left alone.
 const COMPACT_MIN_PLACES: usize = 64;
 
@@ -54,19 +60,54 @@ impl Unsettled {
     /// Takes all deliveries up to this tag out, oldest first; none if the tag itself is not
     /// among them.
     pub(crate) fn take_up_to(&mut self, tag: u64) -> Option<Vec<UnsettledDelivery>> {
+        self.drain_up_to(tag, |place| place.delivery)
+    }
+
+    /// The same, each delivery with its tag.
+    pub(crate) fn take_tagged_up_to(&mut self, tag: u64) -> Option<Vec<(u64, UnsettledDelivery)>> {
+        self.drain_up_to(tag, Place::tagged)
+    }
+
+    /// Takes all deliveries out, oldest first.
+    pub(crate) fn take_all(&mut self) -> Vec<UnsettledDelivery> {
+        self.drain(|place| place.delivery)
+    }
+
+    /// The same, each delivery with its tag.
+    pub(crate) fn take_all_tagged(&mut self) -> Vec<(u64, UnsettledDelivery)> {
+        self.drain(Place::tagged)
+    }
+
+    /// Puts deliveries back that were taken out, in any order.
+    pub(crate) fn put_back(&mut self, deliveries: Vec<(u64, UnsettledDelivery)>) {
+        if deliveries.is_empty() {
+            return;
+        }
+        let deliveries = deliveries.into_iter().chain(self.take_all_tagged());
+        let mut places: Vec<_> =
+            deliveries.map(|(tag, delivery)| Place { tag, delivery: Some(delivery) }).collect();
+        places.sort_unstable_by_key(|place| place.tag);
+        self.live = places.len();
+        self.places = places.into();
+    }
+
+    fn drain_up_to<T>(
+        &mut self,
+        tag: u64,
+        delivery: impl FnMut(Place) -> Option<T>,
+    ) -> Option<Vec<T>> {
         self.place_of(tag)?.delivery.as_ref()?;
         let end = self.places.partition_point(|place| place.tag <= tag);
         let mut taken = Vec::with_capacity(end.min(self.live));
-        taken.extend(self.places.drain(..end).filter_map(|place| place.delivery));
+        taken.extend(self.places.drain(..end).filter_map(delivery));
         self.live -= taken.len();
         self.drop_gaps();
         Some(taken)
     }
 
-    /// Takes all deliveries out, oldest first.
-    pub(crate) fn take_all(&mut self) -> Vec<UnsettledDelivery> {
+    fn drain<T>(&mut self, delivery: impl FnMut(Place) -> Option<T>) -> Vec<T> {
         self.live = 0;
-        std::mem::take(&mut self.places).into_iter().filter_map(|place| place.delivery).collect()
+        std::mem::take(&mut self.places).into_iter().filter_map(delivery).collect()
     }
 
     fn place_of(&mut self, tag: u64) -> Option<&mut Place> {
@@ -142,9 +183,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_is_a_sorted_map(steps in prop::collection::vec((0u8..4, 0u64..40), 1..300)) {
+        fn it_is_a_sorted_map(steps in prop::collection::vec((0u8..7, 0u64..40), 1..300)) {
             let mut unsettled = Unsettled::default();
             let mut naive = std::collections::BTreeMap::new();
+            let mut taken = Vec::new();
             let mut next = 1;
             for (step, pick) in steps {
                 match step {
@@ -157,6 +199,24 @@ mod tests {
                         let tag = next.saturating_sub(pick);
                         let got = unsettled.take(tag).map(|d| d.message.position);
                         prop_assert_eq!(got, naive.remove(&tag));
+                    }
+                    3 => {
+                        let tag = next.saturating_sub(pick);
+                        taken.extend(unsettled.take_tagged_up_to(tag).unwrap_or_default());
+                        if naive.contains_key(&tag) {
+                            naive = naive.split_off(&(tag + 1));
+                        }
+                    }
+                    4 => {
+                        let tag = next.saturating_sub(pick);
+                        if let Some(delivery) = unsettled.take(tag) {
+                            naive.remove(&tag);
+                            taken.push((tag, delivery));
+                        }
+                    }
+                    5 => {
+                        naive.extend(taken.iter().map(|(tag, _)| (*tag, *tag)));
+                        unsettled.put_back(std::mem::take(&mut taken));
                     }
                     _ => {
                         let tag = next.saturating_sub(pick);

@@ -1,5 +1,5 @@
 //! What a broker does, written once against the runtime's link and run on every broker that
-//! there is a link to: the embedded one, and a real RabbitMQ as the judge.
+//! there is a link to: the embedded one, the same behind a socket, and a real RabbitMQ as the judge.
 //!
 //! Each case names its queues and exchanges for itself, so that all can share one broker.
 
@@ -10,16 +10,29 @@
     reason = "a test ends with a panic"
 )]
 
-/// Runs each case on the embedded broker and on RabbitMQ. What the embedded broker can't do yet
-/// is named with the reason and must fail there: once it is built, the mark has to go.
+/// Runs each case on our broker through both of its doors, and on RabbitMQ. What our broker can't
+/// do yet is named with the reason (after `=`) and must fail there: once it is built, the mark has
+/// to go. What a connection of this process does otherwise has its reason after a colon.
 macro_rules! contract {
-    ($($case:ident $(= $not_yet:literal)?),+ $(,)?) => {
+    ($($case:ident $(= $not_yet:literal)? $(: $embedded:literal)?),+ $(,)?) => {
         mod embedded {
             $(
                 #[tokio::test]
                 $(#[should_panic] #[doc = $not_yet])?
+                $(#[should_panic] #[doc = $embedded])?
                 async fn $case() {
                     super::$case(&crate::support::embedded()).await;
+                }
+            )+
+        }
+
+        mod served {
+            $(
+                #[tokio::test]
+                $(#[should_panic] #[doc = $not_yet])?
+                async fn $case() {
+                    let served = crate::support::Served::start();
+                    super::$case(served.link()).await;
                 }
             )+
         }
@@ -58,6 +71,7 @@ mod missing;
 mod prefetch;
 mod publish_errors;
 mod publisher;
+mod reply_to;
 mod requeue;
 mod reserved;
 mod routing;

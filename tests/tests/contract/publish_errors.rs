@@ -10,7 +10,7 @@ contract!(
     an_invalid_expiration,
     a_valid_expiration,
     a_body_that_is_too_large,
-    somebody_elses_user_id = "the embedded broker has no users yet",
+    somebody_elses_user_id: "a connection of this process has no user",
     carbon_copies_are_lists = "CC and BCC are not routed yet",
     a_missing_exchange_in_confirm_mode,
 );

@@ -10,15 +10,39 @@ use springhare::connection::{
 };
 use springhare_amqp::{AmqpError, BasicProperties, FieldTable, FieldValue, Message};
 use springhare_broker::{
-    BasicConsumeOptions, BasicPublishOptions, Broker, BrokerConfig, ChannelEvent, Delivery,
+    BasicConsumeOptions, BasicPublishOptions, Broker, BrokerBuilder, BrokerConfig, ChannelEvent,
+    Delivery,
     ExchangeDeclareOptions, NoAck, QueueDeclareOptions,
 };
 use springhare_tests::{LapinLink, MAX_MESSAGE_SIZE, RabbitMq, eventually, within_limit};
 
 pub(crate) fn embedded() -> EmbeddedLink {
+    EmbeddedLink::new(builder().start().unwrap())
+}
+
+fn builder() -> BrokerBuilder {
     let mut config = BrokerConfig::default();
     config.max_message_size = MAX_MESSAGE_SIZE;
-    EmbeddedLink::new(Broker::builder().config(config).start().unwrap())
+    Broker::builder().config(config)
+}
+
+/// Our broker behind a socket, with a client that is not ours.
+pub(crate) struct Served {
+    /// It stops when this is dropped.
+    _broker: Broker,
+    link: LapinLink,
+}
+
+impl Served {
+    pub(crate) fn start() -> Self {
+        let broker = builder().listen("127.0.0.1:0".parse().unwrap()).start().unwrap();
+        let link = LapinLink::new(broker.local_addrs()[0]);
+        Self { _broker: broker, link }
+    }
+
+    pub(crate) fn link(&self) -> &LapinLink {
+        &self.link
+    }
 }
 
 /// None when this run does without RabbitMQ.

@@ -37,10 +37,40 @@ impl Channel {
     /// `basic.consume`: starts a consumer. An empty tag asks the broker for one, an empty queue
     /// name is the last queue that was declared on this channel.
     ///
+    /// A consumer of `amq.rabbitmq.reply-to` gets direct replies (RabbitMQ's extension): what
+    /// this channel publishes with the property `reply_to` set to that name carries an address
+    /// instead, and what anybody publishes to the default exchange with that address as routing
+    /// key comes straight here, without a queue and at most once. It needs `no_ack`.
+    ///
+    /// ```
+    /// # use springhare_amqp::{Message, ShortString};
+    /// # use springhare_broker::{BasicConsumeOptions, Broker, NoAck, QueueDeclareOptions};
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    /// # runtime.block_on(async {
+    /// # let broker = Broker::builder().start()?;
+    /// # let channel = broker.connect("client")?.open_channel()?;
+    /// # let server = broker.connect("server")?.open_channel()?;
+    /// # channel.queue_declare("questions", QueueDeclareOptions::default()).await?;
+    /// let reply_to = ShortString::from_static("amq.rabbitmq.reply-to");
+    /// let no_ack = BasicConsumeOptions { no_ack: true, ..Default::default() };
+    /// let mut replies = channel.basic_consume(&reply_to, "", no_ack).await?;
+    /// let mut question = Message::new("6 * 7?");
+    /// question.properties.reply_to = Some(reply_to);
+    /// channel.basic_publish("", "questions", Default::default(), question).await?;
+    ///
+    /// let got = server.basic_get("questions", NoAck::Yes).await?.expect("a question");
+    /// let address = got.delivery.message.message.properties.reply_to.clone().expect("an address");
+    /// server.basic_publish("", &address, Default::default(), Message::new("42")).await?;
+    ///
+    /// assert_eq!(replies.recv().await.expect("a reply").message.message.body, "42");
+    /// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     ///
     /// 404 `no queue ..`, 403 `.. in exclusive use`, 405 for another connection's exclusive
-    /// queue, 530 `attempt to reuse consumer tag ..`.
+    /// queue, 530 `attempt to reuse consumer tag ..`; 406 `reply consumer cannot acknowledge` and
+    /// `reply consumer already set`.
     pub async fn basic_consume(
         &self,
         queue: &str,
@@ -52,15 +82,14 @@ impl Channel {
             let BasicConsumeOptions { no_ack, exclusive, arguments } = options;
             let tag = name(consumer_tag, method)?;
             cell.lock().channel.ensure_free_tag(&tag)?;
-            let name = self.queue_name(queue, method)?;
-            let queue = cell.virtual_host().find_queue(self.connection().id(), &name, method)?;
+            let queue = self.queue_name(queue, method)?;
             let request = ConsumeRequest {
                 tag,
                 settlement: settlement_mode(no_ack),
                 access: if exclusive { ConsumerAccess::Exclusive } else { ConsumerAccess::Shared },
                 arguments,
             };
-            self.cell().consume(request, queue)
+            self.cell().consume_from(self.connection().id(), &queue, request)
         })?;
         Ok(Consumer::new(started, self.clone()))
     }
@@ -100,7 +129,9 @@ impl Channel {
     /// # Errors
     ///
     /// 404 `no exchange ..`, 403 `cannot publish to internal exchange ..`, 406 for a message that
-    /// is too large or has a wrong property. On RabbitMQ these arrive later; here, at once.
+    /// is too large or has a wrong property, `fast reply consumer does not exist`, and when a
+    /// [transaction](Self::tx_select) would hold too much. On RabbitMQ these arrive later; here,
+    /// at once.
     ///
     /// # Cancel safety
     ///

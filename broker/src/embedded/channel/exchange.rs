@@ -33,7 +33,7 @@ impl Channel {
                 internal,
                 arguments,
             };
-            cell.virtual_host().exchange_declare(definition)
+            cell.virtual_host().exchange_declare(self.connection(), definition)
         })
     }
 

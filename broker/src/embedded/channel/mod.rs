@@ -1,6 +1,7 @@
 mod basic;
 mod exchange;
 mod queue;
+mod transaction;
 
 use std::sync::Arc;
 
@@ -79,12 +80,9 @@ impl Channel {
     ///
     /// # Errors
     ///
-    /// Only when the channel is closed.
+    /// 406 `cannot switch from tx to confirm mode`.
     pub async fn confirm_select(&self) -> Result<(), AmqpError> {
-        self.cell().run(MethodId::CONFIRM_SELECT, |cell| {
-            cell.lock().channel.select_confirms();
-            Ok(())
-        })
+        self.cell().run(MethodId::CONFIRM_SELECT, ChannelCell::select_confirms)
     }
 
     /// What the broker tells this channel: returned messages and confirms, in their order. None

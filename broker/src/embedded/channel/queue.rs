@@ -35,7 +35,7 @@ impl Channel {
                 arguments,
             };
             let declared = cell.virtual_host().queue_declare(self.connection(), declaration)?;
-            Ok(self.declared(&declared))
+            Ok(self.declared(declared))
         })
     }
 
@@ -51,7 +51,7 @@ impl Channel {
             let connection = self.connection().id();
             let declared =
                 cell.virtual_host().queue_declare_passive(connection, &name(queue, method)?)?;
-            Ok(self.declared(&declared))
+            Ok(self.declared(declared))
         })
     }
 
@@ -153,13 +153,13 @@ impl Channel {
     }
 
     /// Remembers the queue that an empty name stands for, and reports it.
-    fn declared(&self, declared: &DeclaredQueue) -> QueueDeclareOk {
-        let queue = declared.queue.name().clone();
-        self.cell().lock().channel.declared_queue(queue.clone());
+    fn declared(&self, declared: DeclaredQueue) -> QueueDeclareOk {
+        let DeclaredQueue { name, counts } = declared;
+        self.cell().lock().channel.declared_queue(name.clone());
         QueueDeclareOk {
-            queue,
-            message_count: count(declared.counts.messages),
-            consumer_count: count(declared.counts.consumers),
+            queue: name,
+            message_count: count(counts.messages),
+            consumer_count: count(counts.consumers),
         }
     }
 }

@@ -4,6 +4,7 @@ use super::{
     RESERVED_PREFIX, check_not_default, check_not_reserved, not_found, precondition_failed,
     stripped, wrong_arguments,
 };
+use crate::engine::connection_cell::ConnectionCell;
 use crate::engine::virtual_host::VirtualHost;
 use crate::model::definition::{ExchangeDefinition, ExchangeKind, Resource};
 
@@ -34,15 +35,18 @@ impl VirtualHost {
     ///
     /// # Errors
     ///
-    /// 403 for the default exchange and for a new name that starts with `amq.`, 406 for an
-    /// exchange that is another than declared and for a wrong alternate exchange.
+    /// 403 for the default exchange, for a new name that starts with `amq.` and for what the
+    /// connection's user may not do, 406 for an exchange that is another than declared and for
+    /// a wrong alternate exchange.
     pub(crate) fn exchange_declare(
         &self,
+        connection: &ConnectionCell,
         mut definition: ExchangeDefinition,
     ) -> Result<(), AmqpError> {
         const METHOD: MethodId = MethodId::EXCHANGE_DECLARE;
         definition.name = stripped(&definition.name);
         check_not_default(&definition.name, METHOD)?;
+        connection.authorize_exchange_declare(&definition.name)?;
         // An application declares at each start what is there mostly: no new snapshot for that.
         if let Some(present) = self.topology().exchange(&definition.name) {
             let exchange = Resource::exchange(&definition.name, self.name());
@@ -53,14 +57,15 @@ impl VirtualHost {
         check_not_reserved("exchange", &definition.name, METHOD)?;
         self.update(|topology| {
             let exchange = Resource::exchange(&definition.name, self.name());
-            match topology.exchange(&definition.name) {
-                Some(present) => present.check_equivalent(&definition, exchange),
-                None => definition.check_arguments(exchange).map(|()| {
-                    topology.add_exchange(definition.clone());
-                }),
+            if let Some(present) = topology.exchange(&definition.name) {
+                let is_same = present.check_equivalent(&definition, exchange);
+                return is_same.map_err(wrong_arguments(METHOD));
             }
+            definition.check_arguments(exchange).map_err(wrong_arguments(METHOD))?;
+            connection.authorize_alternate_exchange(&definition.name, &definition.arguments)?;
+            topology.add_exchange(definition.clone());
+            Ok(())
         })
-        .map_err(wrong_arguments(METHOD))
     }
 
     /// `exchange.declare`, passive: checks that the exchange exists, whatever it is.

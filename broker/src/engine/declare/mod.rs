@@ -22,7 +22,7 @@ use crate::model::definition::Resource;
 use crate::model::ids::ConnectionId;
 
 /// The names that start so are the broker's own.
-const RESERVED_PREFIX: &str = "amq.";
+pub(super) const RESERVED_PREFIX: &str = "amq.";
 
 /// Who may use a queue beside the connection that it belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,7 +68,7 @@ fn check_access(
 }
 
 /// Checks that a name is not the default exchange's.
-fn check_not_default(exchange: &str, method: MethodId) -> Result<(), AmqpError> {
+pub(super) fn check_not_default(exchange: &str, method: MethodId) -> Result<(), AmqpError> {
     if exchange.is_empty() {
         let explanation = "operation not permitted on the default exchange";
         return Err(AmqpError::new(ReplyCode::AccessRefused, method, explanation));
@@ -101,7 +101,7 @@ fn wrong_arguments(method: MethodId) -> impl FnOnce(ArgumentError) -> AmqpError 
 }
 
 /// The name without line ends, which RabbitMQ takes out where names are given to things.
-fn stripped(name: &ShortString) -> ShortString {
+pub(super) fn stripped(name: &ShortString) -> ShortString {
     if name.contains(['\r', '\n']) {
         ShortString::truncated(&name.replace(['\r', '\n'], ""))
     } else {

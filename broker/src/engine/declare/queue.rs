@@ -9,6 +9,7 @@ use super::{
 use crate::engine::connection_cell::ConnectionCell;
 use crate::engine::queue_cell::{DeleteConditions, Deletion, QueueCell, QueueCounts, QueueRef};
 use crate::engine::random;
+use crate::engine::reply_to;
 use crate::engine::virtual_host::VirtualHost;
 use crate::model::arguments::QueueType;
 use crate::model::definition::{QueueDeclaration, QueueDefinition, Resource};
@@ -19,8 +20,14 @@ use crate::model::topology::{QueueHandle, Topology};
 /// A queue that was declared, and what was in it then.
 #[derive(Debug)]
 pub(crate) struct DeclaredQueue {
-    pub(crate) queue: QueueRef,
+    pub(crate) name: ShortString,
     pub(crate) counts: QueueCounts,
+}
+
+impl DeclaredQueue {
+    fn of(queue: &QueueRef) -> Self {
+        Self { name: queue.name().clone(), counts: queue.counts() }
+    }
 }
 
 impl VirtualHost {
@@ -29,9 +36,9 @@ impl VirtualHost {
     ///
     /// # Errors
     ///
-    /// 403 for a name that starts with `amq.`, 405 for a queue that is exclusive to another
-    /// connection or exclusive here and not there, 406 for one that is another than declared
-    /// and for wrong arguments, 540 for a stream.
+    /// 403 for a name that starts with `amq.` and for what the connection's user may not do,
+    /// 405 for a queue that is exclusive to another connection or exclusive here and not there,
+    /// 406 for one that is another than declared and for wrong arguments, 540 for a stream.
     pub(crate) fn queue_declare(
         &self,
         connection: &ConnectionCell,
@@ -39,12 +46,16 @@ impl VirtualHost {
     ) -> Result<DeclaredQueue, AmqpError> {
         const METHOD: MethodId = MethodId::QUEUE_DECLARE;
         declaration.name = stripped(&declaration.name);
+        if reply_to::is_pseudo_queue(&declaration.name) {
+            return self.declared_pseudo_queue(declaration.name);
+        }
         if declaration.name.is_empty() {
             check_may_be_server_named(&declaration)?;
             declaration.name = random::name("amq.gen-");
         } else {
             check_not_reserved("queue", &declaration.name, METHOD)?;
         }
+        connection.authorize_queue_declare(&declaration.name)?;
         let owner = declaration.exclusive.then(|| connection.id());
         let check_present = |present: &QueueRef| {
             let access = Access::Redeclare { owner };
@@ -58,12 +69,14 @@ impl VirtualHost {
         // An application declares at each start what is there mostly: no new snapshot for that.
         if let Some(present) = self.topology().queue(&declaration.name) {
             check_present(present)?;
-            return Ok(DeclaredQueue { queue: present.clone(), counts: present.counts() });
+            return Ok(DeclaredQueue::of(present));
         }
         let queue = self.update(|topology| {
             if let Some(present) = topology.queue(&declaration.name) {
                 return check_present(present).map(|()| present.clone());
             }
+            let QueueDeclaration { name, arguments, .. } = &declaration;
+            connection.authorize_dead_letter_exchange(name, arguments)?;
             let definition = define(self, declaration.clone())?;
             Ok(self.add_queue(topology, definition, owner))
         })?;
@@ -72,7 +85,7 @@ impl VirtualHost {
         if owner.is_some() && !connection.is_open() {
             self.delete_exclusive_queues(connection.id());
         }
-        Ok(DeclaredQueue { counts: queue.counts(), queue })
+        Ok(DeclaredQueue::of(&queue))
     }
 
     /// `queue.declare`, passive: checks that the queue exists, whatever it is.
@@ -85,8 +98,25 @@ impl VirtualHost {
         connection: ConnectionId,
         name: &ShortString,
     ) -> Result<DeclaredQueue, AmqpError> {
-        let queue = self.find_queue(connection, &stripped(name), MethodId::QUEUE_DECLARE)?;
-        Ok(DeclaredQueue { counts: queue.counts(), queue })
+        let name = stripped(name);
+        if reply_to::is_pseudo_queue(&name) {
+            return self.declared_pseudo_queue(name);
+        }
+        let queue = self.find_queue(connection, &name, MethodId::QUEUE_DECLARE)?;
+        Ok(DeclaredQueue::of(&queue))
+    }
+
+    /// What a declaration says of a name for direct replies: it makes nothing and compares
+    /// nothing, passive or not.
+    ///
+    /// # Errors
+    ///
+    /// 404 for an address that nobody waits at.
+    fn declared_pseudo_queue(&self, name: ShortString) -> Result<DeclaredQueue, AmqpError> {
+        if self.has_pseudo_queue(&name) {
+            return Ok(DeclaredQueue { name, counts: QueueCounts { messages: 0, consumers: 1 } });
+        }
+        Err(not_found(Resource::queue(&name, self.name()), MethodId::QUEUE_DECLARE))
     }
 
     /// The queue of this name, if the connection may use it.

@@ -11,6 +11,8 @@ use crate::clock::Clock;
 use crate::config::BrokerConfig;
 use crate::engine::connection_cell::ConnectionCell;
 use crate::engine::declare::{BindingRequest, DeclaredQueue};
+use crate::engine::queue_cell::QueueRef;
+use crate::engine::shared::Shared;
 use crate::engine::virtual_host::VirtualHost;
 use crate::model::binding::Destination;
 use crate::model::definition::{ExchangeDefinition, ExchangeKind, QueueDeclaration};
@@ -25,8 +27,8 @@ struct Host {
 impl Host {
     fn new() -> Self {
         let name = ShortString::from_static("/");
-        let virtual_host = VirtualHost::new(name, BrokerConfig::default(), Clock::default());
-        let virtual_host = Arc::new(virtual_host);
+        let shared = Arc::new(Shared::new(BrokerConfig::default(), Clock::default()));
+        let virtual_host = Arc::new(VirtualHost::new(name, shared));
         let connection = connection(&virtual_host);
         Self { virtual_host, connection }
     }
@@ -71,7 +73,7 @@ impl Host {
             arguments: FieldTable::new(),
         };
         change(&mut definition);
-        self.virtual_host.exchange_declare(definition)
+        self.virtual_host.exchange_declare(&self.connection, definition)
     }
 
     fn bind(&self, source: &str, destination: Destination) -> Result<(), AmqpError> {
@@ -82,6 +84,10 @@ impl Host {
         self.virtual_host.unbind(self.id(), request(source, destination, FieldTable::new()))
     }
 
+    fn queue(&self, queue: &str) -> QueueRef {
+        self.virtual_host.topology().queue(queue).cloned().unwrap()
+    }
+
     fn has_queue(&self, queue: &str) -> bool {
         self.virtual_host.topology().queue(queue).is_some()
     }
@@ -89,7 +95,7 @@ impl Host {
 
 fn connection(virtual_host: &Arc<VirtualHost>) -> ConnectionCell {
     let id = ConnectionId(virtual_host.next_id());
-    ConnectionCell::new(id, ShortString::EMPTY, Weak::new(), Arc::clone(virtual_host))
+    ConnectionCell::new(id, ShortString::EMPTY, Weak::new(), Arc::clone(virtual_host), None)
 }
 
 fn request(source: &str, destination: Destination, arguments: FieldTable) -> BindingRequest {

@@ -3,35 +3,39 @@
 //! Pure, and the only place where these rules stand: the embedded API calls it, and the wire will
 //! feed it from frames. It names queues by a handle `Q` and never touches one: each input says
 //! what is to be done to which queue.
-//!
-//! Transactions are a later step.
 
+mod mode;
+mod reply_consumer;
+mod settle;
 mod sources;
 #[cfg(test)]
 mod tests;
+mod transaction;
 
 use std::collections::BTreeMap;
 
 use springhare_amqp::{AmqpError, MethodId, ReplyCode, ShortString};
 
+pub(crate) use reply_consumer::{ReplyConsumer, no_reply_consumer};
+pub(crate) use settle::{Settled, Settlement, Tags};
+pub(crate) use transaction::{Committed, RoutedPublish, Unroutable};
+
 use super::ids::ConsumerId;
 use super::queue::{QueueMessage, SettlementMode};
 use super::unsettled::{Unsettled, UnsettledDelivery};
+use mode::ChannelMode;
 use sources::Sources;
-
-/// How many groups of settled deliveries are searched for one of the same source.
-const RECENT_GROUPS: usize = 8;
 
 /// A channel of a connection.
 #[derive(Debug)]
 pub(crate) struct Channel<Q> {
     state: ChannelState,
+    mode: ChannelMode,
     consumers: BTreeMap<ShortString, ChannelConsumer<Q>>,
+    reply_consumer: Option<ReplyConsumer>,
     sources: Sources<Q>,
     unsettled: Unsettled,
     last_delivery_tag: u64,
-    /// The publish sequence number of the last message, in confirm mode.
-    last_published: Option<u64>,
     /// For consumers that are started from now on; 0 is no limit.
     prefetch: u16,
     last_declared_queue: Option<ShortString>,
@@ -51,39 +55,26 @@ pub(crate) struct ChannelConsumer<Q> {
     pub(crate) source: usize,
 }
 
-/// Deliveries of one queue and one consumer that were settled together, oldest first.
-#[derive(Debug)]
-pub(crate) struct Settled<Q> {
-    pub(crate) queue: Q,
-    /// The consumer that got them; none for a `basic.get`.
-    pub(crate) consumer: Option<ConsumerId>,
-    pub(crate) messages: Vec<QueueMessage>,
-}
-
-/// What an ack, nack or reject names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Tags {
-    One(u64),
-    /// All up to the tag; 0 is all of the channel.
-    UpTo(u64),
-}
-
 /// What a closed channel leaves behind for the engine to give back.
 #[derive(Debug)]
 pub(crate) struct ChannelRemains<Q> {
     pub(crate) consumers: Vec<ChannelConsumer<Q>>,
+    pub(crate) reply_consumer: Option<ReplyConsumer>,
     pub(crate) unsettled: Vec<Settled<Q>>,
+    /// The bytes of messages that a transaction held: they are dropped.
+    pub(crate) held_bytes: usize,
 }
 
 impl<Q: Clone> Channel<Q> {
     pub(crate) fn new() -> Self {
         Self {
             state: ChannelState::Open,
+            mode: ChannelMode::Plain,
             consumers: BTreeMap::new(),
+            reply_consumer: None,
             sources: Sources::default(),
             unsettled: Unsettled::default(),
             last_delivery_tag: 0,
-            last_published: None,
             prefetch: 0,
             last_declared_queue: None,
         }
@@ -182,6 +173,12 @@ impl<Q: Clone> Channel<Q> {
         self.consumers.values()
     }
 
+    /// The tag that the next delivery gets. A direct reply shows it and does not take it, as on
+    /// RabbitMQ.
+    pub(crate) fn next_delivery_tag(&self) -> u64 {
+        self.last_delivery_tag + 1
+    }
+
     /// The tag of a delivery that nobody has to settle.
     pub(crate) fn deliver_settled(&mut self) -> u64 {
         self.last_delivery_tag += 1;
@@ -215,86 +212,17 @@ impl<Q: Clone> Channel<Q> {
         tag
     }
 
-    /// Settles deliveries: each can be settled once, by the channel that got it.
-    ///
-    /// # Errors
-    ///
-    /// 406 `unknown delivery tag`, when a tag is none of an unsettled delivery.
-    pub(crate) fn settle(
-        &mut self,
-        tags: Tags,
-        method: MethodId,
-    ) -> Result<Vec<Settled<Q>>, AmqpError> {
-        let unknown = |tag| {
-            let explanation = format!("unknown delivery tag {tag}");
-            AmqpError::new(ReplyCode::PreconditionFailed, method, explanation)
-        };
-        match tags {
-            Tags::One(tag) => {
-                let delivery = self.unsettled.take(tag).ok_or_else(|| unknown(tag))?;
-                Ok(self.group([delivery]))
-            }
-            Tags::UpTo(0) => Ok(self.settle_all()),
-            Tags::UpTo(tag) => {
-                let deliveries = self.unsettled.take_up_to(tag).ok_or_else(|| unknown(tag))?;
-                Ok(self.group(deliveries))
-            }
-        }
-    }
-
-    /// Takes all unsettled deliveries.
-    pub(crate) fn settle_all(&mut self) -> Vec<Settled<Q>> {
-        let deliveries = self.unsettled.take_all();
-        self.group(deliveries)
-    }
-
-    /// Groups deliveries by where they came from, each group oldest first.
-    fn group(
-        &mut self,
-        deliveries: impl IntoIterator<Item = UnsettledDelivery>,
-    ) -> Vec<Settled<Q>> {
-        let mut groups: Vec<Settled<Q>> = Vec::with_capacity(1);
-        let mut group_sources: Vec<usize> = Vec::with_capacity(1);
-        let mut deliveries = deliveries.into_iter();
-        while let Some(UnsettledDelivery { source, message }) = deliveries.next() {
-            // Nearly always the last group; a second group of the same source does no harm.
-            let recent = group_sources.len().saturating_sub(RECENT_GROUPS);
-            let known = (recent..group_sources.len())
-                .rev()
-                .find(|&at| group_sources.get(at) == Some(&source));
-            if let Some(group) = known.and_then(|at| groups.get_mut(at)) {
-                group.messages.push(message);
-            } else if let Some((queue, consumer)) = self.sources.get(source) {
-                let mut messages = Vec::with_capacity(1 + deliveries.size_hint().0);
-                messages.push(message);
-                groups.push(Settled { queue, consumer, messages });
-                group_sources.push(source);
-            }
-            self.sources.settled(source);
-        }
-        groups
-    }
-
-    /// Turns publisher confirms on; a second time changes nothing.
-    pub(crate) fn select_confirms(&mut self) {
-        self.last_published.get_or_insert(0);
-    }
-
-    /// The sequence number of the message that is published now; none without confirms.
-    pub(crate) fn next_publish(&mut self) -> Option<u64> {
-        let last = self.last_published.as_mut()?;
-        *last += 1;
-        Some(*last)
-    }
-
     /// Closes the channel; the second time there is nothing left to give back.
     pub(crate) fn close(&mut self, reason: Option<AmqpError>) -> Option<ChannelRemains<Q>> {
         if !self.is_open() {
             return None;
         }
         self.state = ChannelState::Closed(reason);
+        // What a transaction acknowledged and did not commit is unsettled, as the rest.
+        let held_bytes = self.abandon_transaction();
         let unsettled = self.settle_all();
         let consumers = std::mem::take(&mut self.consumers).into_values().collect();
-        Some(ChannelRemains { consumers, unsettled })
+        let reply_consumer = self.reply_consumer.take();
+        Some(ChannelRemains { consumers, reply_consumer, unsettled, held_bytes })
     }
 }

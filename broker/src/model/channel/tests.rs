@@ -1,3 +1,6 @@
+mod replies;
+mod transactions;
+
 use std::sync::Arc;
 
 use springhare_amqp::Message;
@@ -30,6 +33,13 @@ fn with_three() -> TestChannel {
     channel
 }
 
+fn acknowledge(
+    channel: &mut TestChannel,
+    tags: Tags,
+) -> Result<Vec<Settled<&'static str>>, AmqpError> {
+    channel.settle(tags, Settlement::Acknowledge, MethodId::BASIC_ACK)
+}
+
 fn positions(settled: &[Settled<&'static str>]) -> Vec<u64> {
     settled.iter().flat_map(|group| group.messages.iter().map(|m| m.position)).collect()
 }
@@ -41,31 +51,31 @@ fn text<T: std::fmt::Debug>(result: Result<T, AmqpError>) -> String {
 #[test]
 fn a_delivery_is_settled_once() {
     let mut channel = with_three();
-    let settled = channel.settle(Tags::One(2), MethodId::BASIC_ACK).unwrap();
+    let settled = acknowledge(&mut channel, Tags::One(2)).unwrap();
     assert_eq!(positions(&settled), [2]);
     assert_eq!(settled[0].consumer, Some(ConsumerId(1)));
-    let again = channel.settle(Tags::One(2), MethodId::BASIC_ACK);
+    let again = acknowledge(&mut channel, Tags::One(2));
     assert_eq!(text(again), "406 PRECONDITION_FAILED - unknown delivery tag 2");
 }
 
 #[test]
 fn multiple_covers_what_is_unsettled_up_to_a_tag_that_is() {
     let mut channel = with_three();
-    channel.settle(Tags::One(2), MethodId::BASIC_ACK).unwrap();
-    let unknown = channel.settle(Tags::UpTo(2), MethodId::BASIC_NACK);
+    acknowledge(&mut channel, Tags::One(2)).unwrap();
+    let unknown = acknowledge(&mut channel, Tags::UpTo(2));
     assert_eq!(text(unknown), "406 PRECONDITION_FAILED - unknown delivery tag 2");
-    assert_eq!(positions(&channel.settle(Tags::UpTo(3), MethodId::BASIC_ACK).unwrap()), [1, 3]);
-    let beyond = channel.settle(Tags::UpTo(9), MethodId::BASIC_ACK);
+    assert_eq!(positions(&acknowledge(&mut channel, Tags::UpTo(3)).unwrap()), [1, 3]);
+    let beyond = acknowledge(&mut channel, Tags::UpTo(9));
     assert_eq!(text(beyond), "406 PRECONDITION_FAILED - unknown delivery tag 9");
 }
 
 #[test]
 fn tag_zero_is_all_with_multiple_and_nothing_without() {
     let mut channel = with_three();
-    let single = channel.settle(Tags::One(0), MethodId::BASIC_REJECT);
+    let single = acknowledge(&mut channel, Tags::One(0));
     assert_eq!(text(single), "406 PRECONDITION_FAILED - unknown delivery tag 0");
-    assert_eq!(positions(&channel.settle(Tags::UpTo(0), MethodId::BASIC_ACK).unwrap()), [1, 2, 3]);
-    let none = channel.settle(Tags::UpTo(0), MethodId::BASIC_ACK).unwrap();
+    assert_eq!(positions(&acknowledge(&mut channel, Tags::UpTo(0)).unwrap()), [1, 2, 3]);
+    let none = acknowledge(&mut channel, Tags::UpTo(0)).unwrap();
     assert!(none.is_empty(), "of nothing, all is nothing");
 }
 
@@ -75,7 +85,7 @@ fn deliveries_are_grouped_by_consumer_and_queue() {
     let other = channel.add_consumer(tag("u"), ConsumerId(2), "r");
     channel.deliver(other, message(10));
     channel.deliver_alone("s", None, message(20));
-    let settled = channel.settle(Tags::UpTo(0), MethodId::BASIC_ACK).unwrap();
+    let settled = acknowledge(&mut channel, Tags::UpTo(0)).unwrap();
     let groups: Vec<_> = settled.iter().map(|g| (g.queue, g.consumer, g.messages.len())).collect();
     assert_eq!(
         groups,
@@ -87,7 +97,7 @@ fn deliveries_are_grouped_by_consumer_and_queue() {
 fn what_a_cancelled_consumer_has_stays_with_the_channel() {
     let mut channel = with_three();
     assert_eq!(channel.remove_consumer("t").unwrap().queue, "q");
-    let settled = channel.settle(Tags::UpTo(3), MethodId::BASIC_ACK).unwrap();
+    let settled = acknowledge(&mut channel, Tags::UpTo(3)).unwrap();
     assert_eq!((settled[0].queue, positions(&settled).len()), ("q", 3));
     assert_eq!(channel.sources.live(), 0, "the last delivery takes its source along");
 }
@@ -97,7 +107,7 @@ fn a_get_leaves_no_source_behind() {
     let mut channel = TestChannel::new();
     for _ in 0..1000 {
         let tag = channel.deliver_alone("q", None, message(1));
-        channel.settle(Tags::One(tag), MethodId::BASIC_ACK).unwrap();
+        acknowledge(&mut channel, Tags::One(tag)).unwrap();
     }
     assert_eq!(channel.sources.live(), 0);
 }
@@ -127,9 +137,9 @@ fn an_empty_queue_name_is_the_last_declared_queue() {
 fn publishes_are_numbered_from_confirm_select_on() {
     let mut channel = TestChannel::new();
     assert_eq!(channel.next_publish(), None);
-    channel.select_confirms();
+    channel.select_confirms().unwrap();
     assert_eq!(channel.next_publish(), Some(1));
-    channel.select_confirms();
+    channel.select_confirms().unwrap();
     assert_eq!(channel.next_publish(), Some(2), "a second confirm.select changes nothing");
 }
 

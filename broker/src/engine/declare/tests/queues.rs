@@ -14,9 +14,10 @@ const LOCKED: &str = "405 RESOURCE_LOCKED - cannot obtain exclusive access to lo
 #[test]
 fn a_queue_is_declared_again_as_it_is_and_not_otherwise() {
     let host = Host::new();
-    let first = host.declare("q", |_| ()).unwrap();
-    let again = host.other().declare("q", |_| ()).unwrap();
-    assert!(Arc::ptr_eq(&first.queue.0, &again.queue.0));
+    host.declare("q", |_| ()).unwrap();
+    let first = host.queue("q");
+    host.other().declare("q", |_| ()).unwrap();
+    assert!(Arc::ptr_eq(&first.0, &host.queue("q").0));
     check(
         host.declare("q", |q| {
             q.durable = true;
@@ -57,21 +58,18 @@ fn wrong_arguments_make_no_queue() {
 #[test]
 fn an_empty_name_is_a_wish_for_a_generated_one() {
     let host = Host::new();
-    let generated = host.declare("", |_| ()).unwrap().queue;
-    let other = host.declare("", |_| ()).unwrap().queue;
-    assert_ne!(generated.name(), other.name());
-    assert!(generated.name().starts_with("amq.gen-"));
-    assert_eq!(generated.name().len(), 30);
-    assert!(host.has_queue(generated.name()));
+    let generated = host.declare("", |_| ()).unwrap().name;
+    let other = host.declare("", |_| ()).unwrap().name;
+    assert_ne!(generated, other);
+    assert!(generated.starts_with("amq.gen-"));
+    assert_eq!(generated.len(), 30);
+    assert!(host.has_queue(&generated));
     check(
-        host.declare(generated.name(), |_| ()),
+        host.declare(&generated, |_| ()),
         DECLARE,
-        &format!(
-            "403 ACCESS_REFUSED - queue name '{}' contains reserved prefix 'amq.*'",
-            generated.name()
-        ),
+        &format!("403 ACCESS_REFUSED - queue name '{generated}' contains reserved prefix 'amq.*'"),
     );
-    host.virtual_host.queue_declare_passive(host.id(), generated.name()).unwrap();
+    host.virtual_host.queue_declare_passive(host.id(), &generated).unwrap();
     check(
         host.declare("", |q| q.arguments = with("x-queue-type", "quorum")),
         DECLARE,
@@ -171,7 +169,8 @@ fn a_queue_is_purged_and_deleted_with_what_is_in_it() {
 #[test]
 fn a_queue_that_deletes_itself_spares_one_that_took_its_name() {
     let host = Host::new();
-    let first = host.declare("q", |q| q.auto_delete = true).unwrap().queue;
+    host.declare("q", |q| q.auto_delete = true).unwrap();
+    let first = host.queue("q");
     host.virtual_host.auto_delete_queue(&first);
     assert!(!host.has_queue("q"));
     host.declare("q", |q| q.auto_delete = true).unwrap();

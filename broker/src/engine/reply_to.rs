@@ -1,0 +1,189 @@
+//! Direct reply-to (RabbitMQ's extension): answers that pass no queue.
+//!
+//! A channel that consumes from the pseudo-queue `amq.rabbitmq.reply-to` gets an address. Its
+//! messages that name the pseudo-queue as `reply_to` carry that address instead, and what
+//! anybody publishes to the default exchange with the address as routing key goes straight to
+//! the channel's consumer: at most once, and to nowhere when the consumer is gone or does not
+//! read.
+//!
+//! Whoever knows an address can write to it, so it can't be guessed: it has 128 bits from the
+//! operating system.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use springhare_amqp::{AmqpError, Message, MethodId, Property, ReplyCode, ShortString};
+
+use super::channel_cell::ChannelCell;
+use super::consume::{ConsumeRequest, ConsumerSource, StartedConsumer, consumer_tag};
+use super::outbox::{ConsumerEnd, Outbox};
+use super::queue_cell::QueueRef;
+use super::virtual_host::VirtualHost;
+use crate::model::channel::{Channel, ReplyConsumer, no_reply_consumer};
+use crate::model::ids::ConsumerId;
+use crate::model::message::PublishedMessage;
+use crate::model::outlet::{Outlet, Reader};
+use crate::model::queue::{QueueMessage, Ready};
+
+/// What a channel consumes from to get direct replies.
+pub(crate) static PSEUDO_QUEUE: ShortString = ShortString::from_static("amq.rabbitmq.reply-to");
+
+/// What the addresses of reply consumers start with.
+const ADDRESS_PREFIX: &str = "amq.rabbitmq.reply-to.";
+
+/// The consumers of direct replies in a virtual host, by their addresses.
+///
+/// Its lock is taken under a channel's when a consumer starts, else alone.
+#[derive(Debug, Default)]
+pub(crate) struct ReplyConsumers(RwLock<HashMap<ShortString, Arc<Outbox>>>);
+
+impl ReplyConsumers {
+    fn add(&self, address: ShortString, outbox: Arc<Outbox>) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(address, outbox);
+    }
+
+    pub(crate) fn remove(&self, address: &str) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).remove(address);
+    }
+
+    fn find(&self, address: &str) -> Option<Arc<Outbox>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(address).cloned()
+    }
+}
+
+/// Whether a queue of this name is none, but stands for direct replies.
+pub(crate) fn is_pseudo_queue(name: &str) -> bool {
+    name.starts_with(PSEUDO_QUEUE.as_str())
+}
+
+impl VirtualHost {
+    /// Whether a declaration of this name, which [is none of a queue](is_pseudo_queue), finds
+    /// it: the pseudo-queue is always there, an address as long as its consumer.
+    pub(crate) fn has_pseudo_queue(&self, name: &str) -> bool {
+        *name == *PSEUDO_QUEUE || self.reply_consumers().find(name).is_some()
+    }
+
+    /// Hands a message that was published to the default exchange to the reply consumer that
+    /// its routing key names, and says whether there is one.
+    pub(super) fn reply(&self, message: &PublishedMessage) -> bool {
+        let PublishedMessage { exchange, routing_key, .. } = message;
+        if !exchange.is_empty() || !routing_key.starts_with(ADDRESS_PREFIX) {
+            return false;
+        }
+        let Some(outbox) = self.reply_consumers().find(routing_key) else { return false };
+        let mut ready = Ready::default();
+        ready.push_back(QueueMessage {
+            position: 0,
+            delivery_count: 0,
+            redelivered: false,
+            charge: 0,
+            message: Arc::new(message.clone()),
+        });
+        let offered = outbox.offer(&mut ready, 1);
+        if offered.taken == 0 {
+            tracing::debug!("a direct reply is dropped: its consumer does not read");
+        }
+        if offered.reader == Reader::Asleep {
+            outbox.wake();
+        }
+        true
+    }
+}
+
+impl ChannelCell {
+    /// Starts the consumer of this channel's direct replies. Whatever else was asked for has no
+    /// meaning here, as on RabbitMQ.
+    ///
+    /// # Errors
+    ///
+    /// 530 for a tag in use, 406 if it would acknowledge, or is the second of its channel.
+    pub(crate) fn consume_replies(
+        self: &Arc<Self>,
+        request: ConsumeRequest,
+    ) -> Result<StartedConsumer, AmqpError> {
+        let ConsumeRequest { tag, settlement, .. } = request;
+        let address = new_address()?;
+        let id = ConsumerId(self.virtual_host().next_id());
+        let mut state = self.lock();
+        state.channel.ensure_open(MethodId::BASIC_CONSUME)?;
+        state.channel.ensure_free_tag(&tag)?;
+        state.channel.ensure_no_reply_consumer(settlement)?;
+        let tag = consumer_tag(tag);
+        let outbox = self.new_outbox(id, &tag, settlement);
+        state.outboxes.insert(id, Arc::clone(&outbox));
+        // Under the channel's lock: one that is closed now finds and removes the address.
+        self.virtual_host().reply_consumers().add(address.clone(), Arc::clone(&outbox));
+        state.channel.set_reply_consumer(ReplyConsumer { id, tag: tag.clone(), address });
+        Ok(StartedConsumer { tag, id, source: ConsumerSource::DirectReplies, outbox })
+    }
+
+    /// Ends the consumer of direct replies, if `remove` finds it, and says whether it did.
+    /// Replies that it has not read are dropped.
+    pub(super) fn cancel_replies(
+        &self,
+        remove: impl FnOnce(&mut Channel<QueueRef>) -> Option<ReplyConsumer>,
+    ) -> bool {
+        let (address, unread) = {
+            let mut state = self.lock();
+            let Some(consumer) = remove(&mut state.channel) else { return false };
+            let outbox = state.outboxes.remove(&consumer.id);
+            let unread = outbox.map(|outbox| outbox.end(ConsumerEnd::CancelledByUser));
+            (consumer.address, unread)
+        };
+        self.virtual_host().reply_consumers().remove(&address);
+        if let Some(unread) = unread {
+            unread.wake_reader();
+        }
+        true
+    }
+}
+
+/// Makes a message that asks for direct replies carry the address of its channel's consumer.
+///
+/// # Errors
+///
+/// 406 without such a consumer, and when the message came by no channel.
+pub(super) fn address_replies(
+    message: &mut Message,
+    channel: Option<&ChannelCell>,
+) -> Result<(), AmqpError> {
+    if !message.properties.has(Property::ReplyTo)
+        || message.properties.reply_to.as_ref() != Some(&PSEUDO_QUEUE)
+    {
+        return Ok(());
+    }
+    let channel = channel.ok_or_else(no_reply_consumer)?;
+    let address = channel.lock().channel.reply_address()?;
+    message.properties.reply_to = Some(address);
+    Ok(())
+}
+
+/// An address that nobody else has and nobody can guess.
+fn new_address() -> Result<ShortString, AmqpError> {
+    let mut secret = [0; 16];
+    getrandom::fill(&mut secret).map_err(|error| {
+        let explanation = format_args!("no random bytes for a reply address: {error}");
+        AmqpError::new(ReplyCode::InternalError, MethodId::BASIC_CONSUME, explanation)
+    })?;
+    let secret = u128::from_be_bytes(secret);
+    Ok(ShortString::truncated(&format!("{ADDRESS_PREFIX}{secret:032x}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_128_random_bits_behind_rabbitmqs_prefix() {
+        let addresses: std::collections::HashSet<_> =
+            (0..1000).map(|_| new_address().unwrap()).collect();
+        assert_eq!(addresses.len(), 1000);
+        let digits =
+            |address: &ShortString| address.strip_prefix(ADDRESS_PREFIX).unwrap().to_owned();
+        assert!(addresses.iter().all(|address| digits(address).len() == 32));
+        // Every bit is random: none is the same in all of a thousand.
+        let bits = addresses.iter().map(|a| u128::from_str_radix(&digits(a), 16).unwrap());
+        let (ones, zeros) = bits.fold((0, 0), |(ones, zeros), bits| (ones | bits, zeros | !bits));
+        assert_eq!((ones, zeros), (u128::MAX, u128::MAX));
+    }
+}

@@ -1,0 +1,40 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::memory::MessageMemory;
+use crate::clock::Clock;
+use crate::config::BrokerConfig;
+
+/// What all virtual hosts of a broker share: limits, time, the memory of messages, and numbers.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    config: BrokerConfig,
+    clock: Clock,
+    memory: Arc<MessageMemory>,
+    last_id: AtomicU64,
+}
+
+impl Shared {
+    pub(crate) fn new(config: BrokerConfig, clock: Clock) -> Self {
+        let memory = Arc::new(MessageMemory::new(config.memory_high_watermark));
+        Self { config, clock, memory, last_id: AtomicU64::new(0) }
+    }
+
+    pub(crate) fn config(&self) -> &BrokerConfig {
+        &self.config
+    }
+
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// The messages of all virtual hosts count for one mark, as for RabbitMQ's alarm.
+    pub(crate) fn memory(&self) -> &Arc<MessageMemory> {
+        &self.memory
+    }
+
+    /// A number that nothing else in this broker has.
+    pub(crate) fn next_id(&self) -> u64 {
+        self.last_id.fetch_add(1, Ordering::Relaxed) + 1
+    }
+}

@@ -1,0 +1,20 @@
+//! Who may do what, pure: users with their password hashes, and the patterns of names that they
+//! may configure, write to and read from.
+//!
+//! All of it is RabbitMQ's: the form of a hash, the three permissions, and what an empty pattern
+//! means. Patterns that mean something else here than there are refused when they are given.
+
+mod password;
+mod pattern;
+mod permissions;
+mod topic;
+mod user;
+
+pub use self::password::PasswordHashError;
+pub(crate) use self::password::{PasswordHash, SALT_BYTES};
+pub(crate) use self::pattern::Pattern;
+pub use self::pattern::{PatternError, PatternFault};
+pub use self::permissions::{Permission, Permissions};
+pub use self::topic::TopicPermissions;
+pub(crate) use self::user::AuthenticatedUser;
+pub use self::user::User;

@@ -1,0 +1,205 @@
+use bytes::{Bytes, BytesMut};
+use smallvec::SmallVec;
+use springhare_amqp::wire::{ContentHeader, DecodeError, method::basic};
+use springhare_amqp::{AmqpError, Message, MessageProperties, MethodId, ReplyCode};
+
+use super::faults;
+use super::request::Incoming;
+
+/// A body of this many bytes or more stays where it was read, in the read buffer, which it then
+/// keeps alive; a smaller one is copied, so that it keeps no buffer of many times its own size.
+const BODY_IN_PLACE_MIN: usize = 16 << 10;
+
+/// What a body that comes in several frames gets at first; it grows with what arrives, never with
+/// what its header says.
+const BODY_FIRST_CAPACITY: usize = 64 << 10;
+
+/// What one channel is in the middle of: a content comes as a method, a header and body frames.
+///
+/// It remembers the last publish and the last properties: publishers mostly send the same again,
+/// and then nothing is decoded or allocated for them.
+#[derive(Debug, Default)]
+pub(super) struct ContentAssembler {
+    state: ContentState,
+    last_publish: Option<KnownPublish>,
+    last_properties: MessageProperties,
+    /// What they were read from; nothing at first.
+    last_encoded: SmallVec<[u8; 32]>,
+}
+
+#[derive(Debug, Default)]
+enum ContentState {
+    #[default]
+    AwaitingMethod,
+    AwaitingHeader,
+    AwaitingBody {
+        properties: MessageProperties,
+        body: BytesMut,
+        missing: usize,
+    },
+}
+
+/// A `basic.publish`, with the bytes that it was decoded from.
+#[derive(Debug)]
+struct KnownPublish {
+    payload: Box<[u8]>,
+    method: basic::Publish,
+}
+
+impl ContentAssembler {
+    /// Whether a content is under way, so that no other method may come.
+    pub(super) fn is_under_way(&self) -> bool {
+        !matches!(self.state, ContentState::AwaitingMethod)
+    }
+
+    /// The bytes that are kept of a body that is not whole yet.
+    pub(super) fn held_bytes(&self) -> usize {
+        match &self.state {
+            ContentState::AwaitingBody { body, .. } => body.capacity(),
+            ContentState::AwaitingMethod | ContentState::AwaitingHeader => 0,
+        }
+    }
+
+    /// Takes the method frame of a publish, if it is the same as the last one.
+    pub(super) fn start_as_before(&mut self, payload: &[u8]) -> bool {
+        let known = self.last_publish.as_ref().is_some_and(|known| *known.payload == *payload);
+        if known {
+            self.state = ContentState::AwaitingHeader;
+        }
+        known
+    }
+
+    /// Takes a publish that is another than the last.
+    ///
+    /// # Errors
+    ///
+    /// 540 for `immediate`, as RabbitMQ.
+    pub(super) fn start(
+        &mut self,
+        payload: &[u8],
+        method: basic::Publish,
+    ) -> Result<(), AmqpError> {
+        if method.immediate {
+            let explanation = "immediate=true";
+            let code = ReplyCode::NotImplemented;
+            return Err(AmqpError::new(code, MethodId::BASIC_PUBLISH, explanation));
+        }
+        self.last_publish = Some(KnownPublish { payload: payload.into(), method });
+        self.state = ContentState::AwaitingHeader;
+        Ok(())
+    }
+
+    /// Takes a content header; the message, if its body is empty.
+    ///
+    /// # Errors
+    ///
+    /// 505 out of order, 501 for a header that can't be read, 406 for one that announces more
+    /// than `max_message_size`, before any of it is kept.
+    pub(super) fn header(
+        &mut self,
+        payload: &[u8],
+        max_message_size: usize,
+    ) -> Result<Option<Incoming>, AmqpError> {
+        if !matches!(self.state, ContentState::AwaitingHeader) {
+            return Err(self.unexpected());
+        }
+        let header = ContentHeader::decode(payload).map_err(|_| faults::content_header(payload))?;
+        if header.class != MethodId::BASIC_PUBLISH.class {
+            return Err(faults::other_class(header.class));
+        }
+        if header.weight != 0 {
+            return Err(self.unexpected());
+        }
+        let size = usize::try_from(header.body_size).ok().filter(|size| *size <= max_message_size);
+        let Some(missing) = size else {
+            self.state = ContentState::AwaitingMethod;
+            return Err(faults::too_large(header.body_size, max_message_size));
+        };
+        let properties = self.properties(header.properties);
+        let properties = properties.map_err(|error| faults::properties(&error, payload))?;
+        if missing == 0 {
+            return Ok(self.complete(properties, Bytes::new()));
+        }
+        self.state = ContentState::AwaitingBody { properties, body: BytesMut::new(), missing };
+        Ok(None)
+    }
+
+    /// Takes a body frame, which is the part `payload` of `burst`; the message, if it is whole.
+    ///
+    /// # Errors
+    ///
+    /// 505 out of order, 501 for more than the header announced.
+    pub(super) fn body(
+        &mut self,
+        burst: &Bytes,
+        payload: &[u8],
+    ) -> Result<Option<Incoming>, AmqpError> {
+        let ContentState::AwaitingBody { body, missing, .. } = &mut self.state else {
+            return Err(self.unexpected());
+        };
+        let Some(left) = missing.checked_sub(payload.len()) else {
+            return Err(faults::body_over_size(body.len() + *missing));
+        };
+        *missing = left;
+        let whole = if left == 0 && body.is_empty() {
+            if payload.len() < BODY_IN_PLACE_MIN {
+                Bytes::copy_from_slice(payload)
+            } else {
+                burst.slice_ref(payload)
+            }
+        } else {
+            if body.capacity() - body.len() < payload.len() {
+                let wanted = body.len().max(BODY_FIRST_CAPACITY).max(payload.len());
+                body.reserve(wanted.min(payload.len().saturating_add(left)));
+            }
+            body.extend_from_slice(payload);
+            if left > 0 {
+                return Ok(None);
+            }
+            std::mem::take(body).freeze()
+        };
+        let state = std::mem::take(&mut self.state);
+        let ContentState::AwaitingBody { properties, .. } = state else { return Ok(None) };
+        Ok(self.complete(properties, whole))
+    }
+
+    fn complete(&mut self, properties: MessageProperties, body: Bytes) -> Option<Incoming> {
+        self.state = ContentState::AwaitingMethod;
+        let publish = &self.last_publish.as_ref()?.method;
+        Some(Incoming {
+            exchange: publish.exchange.clone(),
+            routing_key: publish.routing_key.clone(),
+            mandatory: publish.mandatory,
+            message: Message { properties, body },
+        })
+    }
+
+    fn properties(&mut self, encoded: &[u8]) -> Result<MessageProperties, DecodeError> {
+        if *self.last_encoded != *encoded || encoded.is_empty() {
+            self.last_properties = MessageProperties::parse(encoded)?;
+            self.last_encoded = SmallVec::from_slice(encoded);
+        }
+        Ok(self.last_properties.clone())
+    }
+
+    /// 505 for a frame that is not the next.
+    pub(super) fn unexpected(&self) -> AmqpError {
+        faults::out_of_order(self.expected())
+    }
+
+    fn expected(&self) -> Expected {
+        match self.state {
+            ContentState::AwaitingMethod => Expected::Method,
+            ContentState::AwaitingHeader => Expected::Header,
+            ContentState::AwaitingBody { .. } => Expected::Body,
+        }
+    }
+}
+
+/// The frame that a channel waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Expected {
+    Method,
+    Header,
+    Body,
+}

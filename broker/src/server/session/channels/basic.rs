@@ -1,0 +1,220 @@
+use springhare_amqp::wire::method::basic::{
+    self, Cancel, CancelOk, Consume, ConsumeOk, Get, GetEmpty, GetOk, Qos, QosOk, RecoverOk,
+};
+use springhare_amqp::{AmqpError, MethodId, Property, ReplyCode};
+
+use super::queue::queue_name;
+use super::{Call, Channels};
+use crate::engine::consume::ConsumeRequest;
+use crate::engine::events::{ChannelEvent, ConfirmOutcome};
+use crate::engine::publish::{Publish, ReturnedMessage};
+use crate::engine::queue_cell::ConsumerAccess;
+use crate::model::channel::Tags;
+use crate::model::queue::{Returned, SettlementMode};
+use crate::model::settling::Multiple;
+use crate::protocol::{Connection, Incoming, Output, unimplemented};
+
+impl Channels {
+    /// Publishes a message. What comes of it is told by [`tell_events`](Self::tell_events).
+    pub(in crate::server::session) fn publish(
+        &mut self,
+        number: u16,
+        incoming: Incoming,
+    ) -> Result<(), AmqpError> {
+        let channel = self.channel(number, MethodId::BASIC_PUBLISH)?;
+        let Incoming { exchange, routing_key, mandatory, message } = incoming;
+        channel.run(MethodId::BASIC_PUBLISH, |channel| {
+            self.connection.authorize_publish(&exchange, &routing_key)?;
+            if message.properties.has(Property::UserId)
+                && let Some(user_id) = &message.properties.user_id
+            {
+                self.connection.authorize_user_id(user_id)?;
+            }
+            channel.publish(Publish { exchange, routing_key, mandatory, message })
+        })?;
+        if self.with_events.last() != Some(&number) {
+            self.with_events.push(number);
+        }
+        Ok(())
+    }
+
+    /// Tells returned messages and confirms.
+    pub(in crate::server::session) fn tell_events(&mut self, protocol: &mut Connection) {
+        let frame_max = protocol.negotiated().frame_max;
+        for number in self.with_events.drain(..) {
+            let Some(channel) = self.channels.get(&number) else { continue };
+            for event in channel.events().take() {
+                tell(number, &event, protocol.output(), frame_max);
+            }
+        }
+    }
+}
+
+fn tell(number: u16, event: &ChannelEvent, output: &mut Output, frame_max: usize) {
+    match event {
+        ChannelEvent::Returned(returned) => {
+            let ReturnedMessage { reply_code, reply_text, exchange, routing_key, message } =
+                &**returned;
+            let method = basic::Return {
+                reply_code: reply_code.code(),
+                reply_text: reply_text.clone(),
+                exchange: exchange.clone(),
+                routing_key: routing_key.clone(),
+            };
+            output.content(number, &method, &message.properties, &message.body, frame_max);
+        }
+        ChannelEvent::Confirmed { delivery_tag, multiple, outcome } => {
+            let (delivery_tag, multiple) = (*delivery_tag, *multiple == Multiple::UpTo);
+            match outcome {
+                ConfirmOutcome::Ack => {
+                    output.method(number, &basic::Ack { delivery_tag, multiple });
+                }
+                ConfirmOutcome::Nack => {
+                    let nack = basic::Nack { delivery_tag, multiple, requeue: false };
+                    output.method(number, &nack);
+                }
+            }
+        }
+        // The session tells of a closed channel by the error that closed it.
+        ChannelEvent::Closed(_) => {}
+    }
+}
+
+impl Call<'_> {
+    pub(super) fn basic(&mut self, method: basic::Method) -> Result<(), AmqpError> {
+        match method {
+            basic::Method::Ack(ack) => {
+                let tags = tags(ack.delivery_tag, ack.multiple);
+                self.channel.run(MethodId::BASIC_ACK, |channel| channel.acknowledge(tags))
+            }
+            basic::Method::Nack(nack) => {
+                let tags = tags(nack.delivery_tag, nack.multiple);
+                self.channel.run(MethodId::BASIC_NACK, |channel| {
+                    if nack.requeue {
+                        channel.requeue(tags, MethodId::BASIC_NACK, Returned::HandedBack)
+                    } else {
+                        channel.discard(tags, MethodId::BASIC_NACK)
+                    }
+                })
+            }
+            basic::Method::Reject(reject) => {
+                let tags = Tags::One(reject.delivery_tag);
+                self.channel.run(MethodId::BASIC_REJECT, |channel| {
+                    if reject.requeue {
+                        channel.requeue(tags, MethodId::BASIC_REJECT, Returned::Failed)
+                    } else {
+                        channel.discard(tags, MethodId::BASIC_REJECT)
+                    }
+                })
+            }
+            basic::Method::Qos(qos) => self.qos(&qos),
+            basic::Method::Consume(consume) => self.consume(consume),
+            basic::Method::Cancel(cancel) => self.cancel(cancel),
+            basic::Method::Get(get) => self.get(&get),
+            basic::Method::Recover(recover) => {
+                self.recover(recover.requeue, MethodId::BASIC_RECOVER)?;
+                self.output.method(self.number, &RecoverOk {});
+                Ok(())
+            }
+            basic::Method::RecoverAsync(recover) => {
+                self.recover(recover.requeue, MethodId::BASIC_RECOVER_ASYNC)
+            }
+            // The client has cancelled what we told it was cancelled.
+            basic::Method::CancelOk(_) => Ok(()),
+            other => Err(unimplemented(other.id())),
+        }
+    }
+
+    fn qos(&mut self, qos: &Qos) -> Result<(), AmqpError> {
+        if qos.prefetch_size != 0 {
+            return Err(AmqpError::new(
+                ReplyCode::NotImplemented,
+                MethodId::BASIC_QOS,
+                format_args!("prefetch_size!=0 ({})", qos.prefetch_size),
+            ));
+        }
+        if qos.global {
+            self.channel.limiter().set_limit(qos.prefetch_count);
+            self.channel.resume_all();
+        } else {
+            self.channel.lock().channel.set_prefetch(qos.prefetch_count);
+        }
+        self.output.method(self.number, &QosOk {});
+        Ok(())
+    }
+
+    fn consume(&mut self, consume: Consume) -> Result<(), AmqpError> {
+        const METHOD: MethodId = MethodId::BASIC_CONSUME;
+        let Consume { queue, consumer_tag, no_ack, exclusive, no_wait, arguments, .. } = consume;
+        let connection = self.connection;
+        let started = self.channel.run(METHOD, |channel| {
+            channel.lock().channel.ensure_free_tag(&consumer_tag)?;
+            let name = queue_name(channel, &queue, METHOD)?;
+            connection.authorize_consume(&name)?;
+            let request = ConsumeRequest {
+                tag: consumer_tag,
+                settlement: settlement(no_ack),
+                access: if exclusive { ConsumerAccess::Exclusive } else { ConsumerAccess::Shared },
+                arguments,
+            };
+            self.channel.consume_from(connection.id(), &name, request)
+        })?;
+        if !no_wait {
+            self.output.method(self.number, &ConsumeOk { consumer_tag: started.tag.clone() });
+        }
+        self.consumers.add(self.number, self.channel, started);
+        Ok(())
+    }
+
+    fn cancel(&mut self, cancel: Cancel) -> Result<(), AmqpError> {
+        let Cancel { consumer_tag, no_wait } = cancel;
+        self.channel.cancel(&consumer_tag);
+        self.consumers.remove(self.number, &consumer_tag);
+        if !no_wait {
+            self.output.method(self.number, &CancelOk { consumer_tag });
+        }
+        Ok(())
+    }
+
+    fn get(&mut self, get: &Get) -> Result<(), AmqpError> {
+        const METHOD: MethodId = MethodId::BASIC_GET;
+        let connection = self.connection;
+        let got = self.channel.run(METHOD, |channel| {
+            let name = queue_name(channel, &get.queue, METHOD)?;
+            connection.authorize_get(&name)?;
+            let queue = channel.virtual_host().find_queue(connection.id(), &name, METHOD)?;
+            Ok(channel.get(&queue, settlement(get.no_ack)))
+        })?;
+        let Some(got) = got else {
+            self.output.method(self.number, &GetEmpty {});
+            return Ok(());
+        };
+        let published = &got.delivery.message;
+        let method = GetOk {
+            delivery_tag: got.delivery.delivery_tag,
+            redelivered: got.delivery.redelivered,
+            exchange: published.exchange.clone(),
+            routing_key: published.routing_key.clone(),
+            message_count: u32::try_from(got.message_count).unwrap_or(u32::MAX),
+        };
+        let (properties, body) = (&published.message.properties, &published.message.body);
+        self.output.content(self.number, &method, properties, body, self.frame_max);
+        Ok(())
+    }
+
+    fn recover(&mut self, requeue: bool, method: MethodId) -> Result<(), AmqpError> {
+        if !requeue {
+            return Err(AmqpError::new(ReplyCode::NotImplemented, method, "requeue=false"));
+        }
+        self.channel.recover();
+        Ok(())
+    }
+}
+
+fn tags(delivery_tag: u64, multiple: bool) -> Tags {
+    if multiple { Tags::UpTo(delivery_tag) } else { Tags::One(delivery_tag) }
+}
+
+fn settlement(no_ack: bool) -> SettlementMode {
+    if no_ack { SettlementMode::Automatic } else { SettlementMode::Explicit }
+}

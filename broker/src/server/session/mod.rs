@@ -1,0 +1,520 @@
+//! A session: one connection's task, from the first byte to the last.
+//!
+//! It turns in one loop: look what happened elsewhere, read and do what was asked, deliver, write.
+//! It goes round until nothing can be done, and then sleeps until one of the four can be. All
+//! that a burst of frames asked for is done before anything is written, so that many answers are
+//! one write.
+
+mod channels;
+mod consumers;
+mod input;
+mod timer;
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use springhare_amqp::wire::method::{basic, connection};
+use springhare_amqp::{AmqpError, ErrorScope, ShortString};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use self::channels::Channels;
+use self::consumers::Cancelled;
+use self::input::{Input, Received};
+use self::timer::Timer;
+use super::handshakes::Handshake;
+use crate::config::BrokerConfig;
+use crate::engine::broker_cell::BrokerCell;
+use crate::engine::signals::Signals;
+use crate::model::access::AuthenticatedUser;
+use crate::protocol::{
+    Connection, Credentials, Ending, Fault, Heartbeat, HeartbeatStep, Negotiable, Output, Request,
+    ServerProperties,
+};
+
+/// How many reads are answered by one write.
+const READS_A_WRITE: usize = 4;
+
+/// A connection that had nothing to do for so long gives its buffers back.
+const IDLE_AFTER: Duration = Duration::from_secs(1);
+
+/// Who is at the other end, and at which of our addresses.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Peer {
+    pub(super) address: SocketAddr,
+    pub(super) local: SocketAddr,
+}
+
+/// As RabbitMQ names connections.
+impl std::fmt::Display for Peer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} -> {}", self.address, self.local)
+    }
+}
+
+/// One connection's task.
+#[derive(Debug)]
+pub(super) struct Session<S> {
+    socket: S,
+    peer: Peer,
+    broker: Arc<BrokerCell>,
+    protocol: Connection,
+    input: Input,
+    signals: Arc<Signals>,
+    /// Counts as a handshake until it is through.
+    handshake: Option<Handshake>,
+    user: Option<Arc<AuthenticatedUser>>,
+    /// Once it is open.
+    channels: Option<Channels>,
+    publishing: Publishing,
+    /// What unfinished contents hold, as the broker's memory counts it.
+    held_bytes: u64,
+    heartbeat: Heartbeat,
+    timer: Timer,
+    last_traffic: Duration,
+    /// When a peer that is being let go is let go.
+    ends_at: Option<Duration>,
+}
+
+/// Whether the connection publishes, and is held up by the broker's memory mark.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Publishing {
+    Never,
+    Allowed,
+    Blocked,
+}
+
+/// How a session ended.
+#[derive(Debug)]
+enum End {
+    /// Both sides have closed it, or it was let go.
+    Closed,
+    /// The peer went without a word.
+    PeerLeft,
+    /// The peer missed two heartbeats.
+    HeartbeatMissed,
+    /// The peer did not get through the handshake in time.
+    HandshakeTimeout,
+    Socket(std::io::Error),
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
+    pub(super) fn new(socket: S, peer: Peer, broker: Arc<BrokerCell>, handshake: Handshake) -> Self {
+        let config = broker.shared().config();
+        let protocol = Connection::new(offer(config), properties(config), config.max_message_size);
+        let now = broker.shared().clock().now();
+        Self {
+            socket,
+            peer,
+            protocol,
+            input: Input::default(),
+            signals: Arc::default(),
+            handshake: Some(handshake),
+            user: None,
+            channels: None,
+            publishing: Publishing::Never,
+            held_bytes: 0,
+            heartbeat: Heartbeat::default(),
+            timer: Timer::default(),
+            last_traffic: now,
+            ends_at: Some(now.saturating_add(config.handshake_timeout)),
+            broker,
+        }
+    }
+
+    fn drive(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        loop {
+            self.take_signals(cx);
+            let read = match self.read(cx) {
+                Ok(progress) => progress,
+                Err(end) => return Poll::Ready(end),
+            };
+            let delivered = self.deliver();
+            let wrote = match self.write(cx) {
+                Ok(progress) => progress,
+                Err(end) => return Poll::Ready(end),
+            };
+            if self.protocol.ending() == Ending::Closed && self.protocol.output().is_empty() {
+                ready!(Pin::new(&mut self.socket).poll_shutdown(cx)).ok();
+                return Poll::Ready(End::Closed);
+            }
+            if read || delivered || wrote {
+                continue;
+            }
+            let now = self.broker.shared().clock().now();
+            match self.next_step(now) {
+                Step::Go => {}
+                Step::End(end) => return Poll::Ready(end),
+                Step::Wait(until) => {
+                    if self.timer.poll(self.broker.shared().clock(), until, cx).is_pending() {
+                        return Poll::Pending;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Looks what others did: messages for consumers, and the connection's end.
+    fn take_signals(&mut self, cx: &Context<'_>) {
+        let Some(channels) = &mut self.channels else { return };
+        if channels.consumers.take_signals(cx.waker()) && self.protocol.is_running() {
+            let reason = channels.connection.close_reason();
+            channels.tell_events(&mut self.protocol);
+            if let Some(reason) = reason {
+                self.fail(&Fault { channel: 0, error: reason });
+            }
+        }
+    }
+
+    /// Reads and does what was asked, if there is room for the answers; whether anything came.
+    fn read(&mut self, cx: &mut Context<'_>) -> Result<bool, End> {
+        let mut progress = false;
+        for _ in 0..READS_A_WRITE {
+            if !self.may_read(cx) {
+                break;
+            }
+            match self.input.poll_receive(&mut self.socket, &self.protocol, cx) {
+                Poll::Pending => break,
+                Poll::Ready(Err(error)) => return Err(End::Socket(error)),
+                Poll::Ready(Ok(Received::End)) => return Err(End::PeerLeft),
+                Poll::Ready(Ok(Received::Part)) => {
+                    progress = true;
+                    self.saw_traffic();
+                }
+                Poll::Ready(Ok(Received::Burst(burst))) => {
+                    progress = true;
+                    self.saw_traffic();
+                    let done = self.receive(&burst);
+                    self.input.put_back(&burst, done);
+                }
+            }
+        }
+        Ok(progress)
+    }
+
+    fn saw_traffic(&mut self) {
+        let now = self.broker.shared().clock().now();
+        self.last_traffic = now;
+        self.heartbeat.received(now);
+    }
+
+    fn may_read(&mut self, cx: &Context<'_>) -> bool {
+        if self.protocol.ending() == Ending::Dismissed {
+            return false;
+        }
+        if self.protocol.output().len() >= self.broker.shared().config().output_max_bytes {
+            return false;
+        }
+        if self.publishing == Publishing::Blocked {
+            if self.broker.shared().memory().poll_room(cx.waker()).is_pending() {
+                // It could not send a sign of life that is read.
+                self.heartbeat.received(self.broker.shared().clock().now());
+                return false;
+            }
+            self.publishing = Publishing::Allowed;
+            if self.protocol.client().is_told_of_blocking {
+                self.protocol.output().method(0, &connection::Unblocked {});
+            }
+        }
+        true
+    }
+
+    /// Does all that a burst asks for; how many of its bytes are done with.
+    fn receive(&mut self, burst: &bytes::Bytes) -> usize {
+        let mut at = 0;
+        loop {
+            match self.protocol.receive(burst, &mut at) {
+                Ok(None) => break,
+                Ok(Some(request)) => {
+                    if let Err(fault) = self.request(request) {
+                        self.fail(&fault);
+                    }
+                }
+                Err(fault) => self.fail(&fault),
+            }
+        }
+        if let Some(channels) = &mut self.channels {
+            channels.tell_events(&mut self.protocol);
+        }
+        self.count_held_bytes();
+        self.block_at_the_mark();
+        at
+    }
+
+    fn request(&mut self, request: Request) -> Result<(), Fault> {
+        match request {
+            Request::LogIn(credentials) => self.log_in(&credentials),
+            Request::Open { virtual_host } => self.open(&virtual_host),
+            Request::Close => {
+                if let Some(channels) = &mut self.channels {
+                    channels.connection.close(None);
+                }
+                Ok(())
+            }
+            Request::OpenChannel { channel } => self.on_channel(channel, |channels, protocol| {
+                channels.open(channel)?;
+                protocol.channel_opened(channel);
+                Ok(())
+            }),
+            Request::CloseChannel { channel } => self.on_channel(channel, |channels, protocol| {
+                channels.tell_events(protocol);
+                channels.close(channel, None);
+                protocol.channel_closed(channel);
+                Ok(())
+            }),
+            Request::Publish { channel, publish } => {
+                if self.publishing == Publishing::Never {
+                    self.publishing = Publishing::Allowed;
+                }
+                self.on_channel(channel, |channels, _| channels.publish(channel, publish))
+            }
+            Request::Method { channel, method } => self.on_channel(channel, |channels, protocol| {
+                channels.tell_events(protocol);
+                channels.method(channel, method, protocol)
+            }),
+        }
+    }
+
+    fn on_channel(
+        &mut self,
+        channel: u16,
+        operation: impl FnOnce(&mut Channels, &mut Connection) -> Result<(), AmqpError>,
+    ) -> Result<(), Fault> {
+        let Some(channels) = &mut self.channels else { return Ok(()) };
+        operation(channels, &mut self.protocol).map_err(|error| Fault { channel, error })
+    }
+
+    fn log_in(&mut self, credentials: &Credentials) -> Result<(), Fault> {
+        let Credentials { mechanism, user, password } = credentials;
+        match self.broker.authenticate(user, password, Some(self.peer.address.ip())) {
+            Ok(user) => {
+                self.user = Some(user);
+                self.protocol.log_in();
+                Ok(())
+            }
+            Err(refused) => {
+                tracing::warn!(peer = %self.peer, user, %refused, "login refused");
+                let error = refused.reply(mechanism.name());
+                Err(Fault { channel: 0, error })
+            }
+        }
+    }
+
+    fn open(&mut self, virtual_host: &ShortString) -> Result<(), Fault> {
+        let Some(user) = self.user.clone() else { return Ok(()) };
+        let name = ShortString::truncated(&self.peer.to_string());
+        let connection = self
+            .broker
+            .connect_user(name, virtual_host, user)
+            .map_err(|error| Fault { channel: 0, error })?;
+        connection.tell_of_close(Arc::clone(&self.signals));
+        tracing::info!(
+            peer = %self.peer,
+            virtual_host = %virtual_host,
+            client = self.protocol.client().description,
+            "connection opened"
+        );
+        self.channels = Some(Channels::new(connection, Arc::clone(&self.signals)));
+        self.handshake = None;
+        self.ends_at = None;
+        let now = self.broker.shared().clock().now();
+        self.heartbeat = Heartbeat::every(self.protocol.negotiated().heartbeat, now);
+        self.protocol.opened();
+        Ok(())
+    }
+
+    /// Closes what a fault closes, here and at the peer.
+    fn fail(&mut self, fault: &Fault) {
+        let Fault { channel, error } = fault;
+        tracing::info!(peer = %self.peer, channel, %error, "closed by an error");
+        if let Some(channels) = &mut self.channels {
+            channels.tell_events(&mut self.protocol);
+            if *channel != 0 && error.scope() == ErrorScope::Channel {
+                channels.close(*channel, Some(error));
+            } else {
+                channels.connection.close(Some(error));
+                self.channels = None;
+            }
+        }
+        self.protocol.fail(fault);
+        let config = self.broker.shared().config();
+        let grace = match self.protocol.ending() {
+            Ending::None => return,
+            Ending::Dismissed => config.login_failure_delay,
+            Ending::Closing | Ending::Closed => config.close_timeout,
+        };
+        self.ends_at = Some(self.broker.shared().clock().now().saturating_add(grace));
+    }
+
+    /// Counts what unfinished contents hold among the broker's messages.
+    fn count_held_bytes(&mut self) {
+        let held = u64::try_from(self.protocol.held_bytes()).unwrap_or(u64::MAX);
+        let memory = self.broker.shared().memory();
+        memory.grow(held.saturating_sub(self.held_bytes));
+        memory.free(self.held_bytes.saturating_sub(held));
+        self.held_bytes = held;
+    }
+
+    /// A connection that published while the broker is above its memory mark is read from no
+    /// more, until there is room.
+    fn block_at_the_mark(&mut self) {
+        if self.publishing != Publishing::Allowed || self.broker.shared().memory().has_room() {
+            return;
+        }
+        self.publishing = Publishing::Blocked;
+        if self.protocol.is_running() && self.protocol.client().is_told_of_blocking {
+            let reason = ShortString::from_static("low on memory");
+            self.protocol.output().method(0, &connection::Blocked { reason });
+        }
+    }
+
+    /// Writes out what waits for consumers, while there is room; whether there was anything.
+    fn deliver(&mut self) -> bool {
+        let Some(channels) = &mut self.channels else { return false };
+        if !self.protocol.is_running() {
+            return false;
+        }
+        let max_bytes = self.broker.shared().config().deliveries_max_bytes;
+        let frame_max = self.protocol.negotiated().frame_max;
+        let mut cancelled = Vec::new();
+        let output = self.protocol.output();
+        let delivered = channels.consumers.deliver(output, max_bytes, frame_max, &mut cancelled);
+        if self.protocol.client().is_told_of_cancels {
+            for Cancelled { channel, tag } in cancelled {
+                let cancel = basic::Cancel { consumer_tag: tag, no_wait: true };
+                self.protocol.output().method(channel, &cancel);
+            }
+        }
+        delivered
+    }
+
+    /// Writes what the socket takes; whether it took anything.
+    fn write(&mut self, cx: &mut Context<'_>) -> Result<bool, End> {
+        let output = self.protocol.output();
+        let mut progress = false;
+        while !output.is_empty() {
+            let mut slices = Output::no_slices();
+            let filled = output.slices(&mut slices);
+            let slices = slices.get(..filled).unwrap_or_default();
+            match Pin::new(&mut self.socket).poll_write_vectored(cx, slices) {
+                Poll::Pending => break,
+                Poll::Ready(Err(error)) => return Err(End::Socket(error)),
+                Poll::Ready(Ok(0)) => return Err(End::PeerLeft),
+                Poll::Ready(Ok(written)) => {
+                    output.written(written);
+                    progress = true;
+                }
+            }
+        }
+        // What a TLS stream keeps goes out once there is nothing more to add.
+        if let Poll::Ready(Err(error)) = Pin::new(&mut self.socket).poll_flush(cx) {
+            return Err(End::Socket(error));
+        }
+        if progress {
+            let now = self.broker.shared().clock().now();
+            self.last_traffic = now;
+            self.heartbeat.sent(now);
+        }
+        Ok(progress)
+    }
+
+    fn next_step(&mut self, now: Duration) -> Step {
+        if let Some(ends_at) = self.ends_at
+            && now >= ends_at
+        {
+            let handshake = self.protocol.is_shaking_hands();
+            return Step::End(if handshake { End::HandshakeTimeout } else { End::Closed });
+        }
+        let heartbeat = match self.heartbeat.step(now) {
+            HeartbeatStep::Dead => return Step::End(End::HeartbeatMissed),
+            HeartbeatStep::Send if self.protocol.is_running() => {
+                if self.protocol.output().is_empty() {
+                    self.protocol.output().heartbeat();
+                }
+                // While the peer takes nothing, one more in the queue is no sign of life.
+                self.heartbeat.sent(now);
+                return Step::Go;
+            }
+            HeartbeatStep::Send => None,
+            HeartbeatStep::Wait(until) => until,
+        };
+        let idle_at = self.last_traffic.saturating_add(IDLE_AFTER);
+        let idle_at = if now < idle_at {
+            Some(idle_at)
+        } else {
+            self.input.release();
+            self.protocol.output().release();
+            None
+        };
+        Step::Wait([self.ends_at, heartbeat, idle_at].into_iter().flatten().min())
+    }
+
+    fn finish(&mut self, end: &End) {
+        if let Some(channels) = self.channels.take() {
+            channels.connection.close(None);
+        }
+        self.broker.shared().memory().free(std::mem::take(&mut self.held_bytes));
+        match end {
+            End::Closed => tracing::info!(peer = %self.peer, "connection closed"),
+            End::PeerLeft if self.protocol.is_running() => {
+                tracing::warn!(peer = %self.peer, "the client left without closing its connection");
+            }
+            End::PeerLeft => tracing::debug!(peer = %self.peer, "the client left"),
+            End::HeartbeatMissed => {
+                tracing::warn!(peer = %self.peer, "missed heartbeats from the client");
+            }
+            End::HandshakeTimeout => {
+                tracing::warn!(peer = %self.peer, "the handshake was not done in time");
+            }
+            End::Socket(error) => tracing::warn!(peer = %self.peer, %error, "connection lost"),
+        }
+    }
+}
+
+/// What comes next when nothing can be read, delivered or written.
+enum Step {
+    /// Round again.
+    Go,
+    /// Sleep, until this time if nothing else happens.
+    Wait(Option<Duration>),
+    End(End),
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Future for Session<S> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let end = ready!(self.drive(cx));
+        self.finish(&end);
+        Poll::Ready(())
+    }
+}
+
+/// A session that is dropped before its end gives back what it holds, all the same.
+impl<S> Drop for Session<S> {
+    fn drop(&mut self) {
+        if let Some(channels) = self.channels.take() {
+            channels.connection.close(None);
+        }
+        self.broker.shared().memory().free(self.held_bytes);
+    }
+}
+
+fn offer(config: &BrokerConfig) -> Negotiable {
+    Negotiable {
+        channel_max: u16::try_from(config.channel_max).unwrap_or(u16::MAX),
+        frame_max: config.frame_max,
+        heartbeat: config.heartbeat,
+    }
+}
+
+fn properties(config: &BrokerConfig) -> ServerProperties {
+    ServerProperties {
+        product: config.product.clone(),
+        version: config.version.clone(),
+        cluster_name: config.cluster_name.clone(),
+    }
+}

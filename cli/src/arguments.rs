@@ -1,0 +1,110 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::log::{LogFilter, LogFormat};
+use crate::values::{Address, Seconds};
+
+/// Spring AMQP's broker in one binary: RabbitMQ's protocol and manners, without Erlang.
+#[derive(Debug, Parser)]
+#[command(name = "springhare", version, arg_required_else_help = true)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Takes connections of AMQP 0-9-1 clients until SIGTERM or SIGINT.
+    Serve(Box<ServeArguments>),
+}
+
+/// What is not given is taken from the configuration file, or has a default.
+#[derive(Debug, Default, Args)]
+pub(crate) struct ServeArguments {
+    /// Listens on this address, without TLS; may be repeated [default: 127.0.0.1:5672].
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Vec<Address>,
+
+    /// Listens on this address, with TLS; may be repeated. Needs --tls-cert and --tls-key.
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) tls_listen: Vec<Address>,
+
+    /// The server's certificate in PEM, followed by those that lead to its authority.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tls_cert: Option<PathBuf>,
+
+    /// The certificate's private key in PEM.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tls_key: Option<PathBuf>,
+
+    /// Refuses TLS clients without a certificate of one of these authorities (PEM).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tls_client_ca: Option<PathBuf>,
+
+    /// Where durable queues will be kept. There is no store yet: nothing is written.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+
+    /// Reads settings, users and limits from this TOML file. Flags go before it.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Writes log lines for people, or as JSON in the Elastic Common Schema [default: human].
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) log: Option<LogFormat>,
+
+    /// What is logged: a level, or a filter such as info,springhare_broker=debug [default: info].
+    #[arg(long, value_name = "FILTER", env = "SPRINGHARE_LOG", hide_env_values = true)]
+    pub(crate) log_level: Option<LogFilter>,
+
+    /// How long clients may take to say goodbye after SIGTERM [default: 5].
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) shutdown_timeout: Option<Seconds>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+    use clap::error::ErrorKind;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_contradicts_itself_nowhere() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn addresses_add_up() {
+        let line = ["springhare", "serve", "--listen", "127.0.0.1:0", "--listen", "[::1]:5672"];
+        let Command::Serve(arguments) = Arguments::try_parse_from(line).unwrap().command;
+        assert_eq!(
+            arguments.listen,
+            ["127.0.0.1:0".parse::<Address>().unwrap(), "[::1]:5672".parse().unwrap()]
+        );
+    }
+
+    #[test]
+    fn what_is_no_value_is_refused() {
+        for (flag, value) in [
+            ("--listen", "localhost"),
+            ("--tls-listen", "5671"),
+            ("--log", "xml"),
+            ("--log-level", "lodu"),
+            ("--log-level", "info,="),
+            ("--shutdown-timeout", "soon"),
+            ("--shutdown-timeout", "-1"),
+            ("--shutdown-timeout", "nan"),
+        ] {
+            let line = ["springhare", "serve", &format!("{flag}={value}")];
+            let error = Arguments::try_parse_from(line).unwrap_err();
+            assert!(
+                matches!(error.kind(), ErrorKind::ValueValidation | ErrorKind::InvalidValue),
+                "{flag}={value}: {error}"
+            );
+        }
+    }
+}

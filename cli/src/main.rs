@@ -1,0 +1,34 @@
+//! The command `springhare`: the broker as a server of its own.
+//!
+//! `springhare serve` takes connections of AMQP 0-9-1 clients until it is told to stop. The
+//! broker itself is the crate `springhare-broker`; here is what surrounds it in a process.
+//!
+//! # Layout
+//!
+//! - `arguments`, `config`: what the command line and the file say, in the same `values`;
+//!   `settings`: what follows from both.
+//! - `log`: lines on the standard error, for people or in the Elastic Common Schema.
+//! - `start`: the broker with these settings, the one file that knows its API.
+//! - `serve`: from the settings to the exit; `signals`, `open_files`, `error`.
+
+mod arguments;
+mod config;
+mod error;
+mod log;
+mod open_files;
+mod serve;
+mod settings;
+mod signals;
+mod start;
+mod values;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::arguments::{Arguments, Command};
+
+fn main() -> ExitCode {
+    let Command::Serve(arguments) = Arguments::parse().command;
+    serve::run(*arguments)
+}

@@ -1,0 +1,11 @@
+//! The command as people run it: the real binary, its output, its exit codes, its sockets.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test ends with a panic")]
+
+mod config;
+mod ending;
+mod harness;
+mod log;
+mod login;
+mod ready;
+mod tls;
+mod usage;

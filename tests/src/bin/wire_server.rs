@@ -1,0 +1,44 @@
+//! Our broker as a process, for the tests of the wire: it listens on a free port of the loopback
+//! address, prints where, and ends with its standard input. A line `shutdown` there has it end as
+//! a broker should.
+//!
+//! It logs to its standard error what `RUST_LOG` asks for. Users and virtual hosts are those of the RabbitMQ that it is held against.
+
+use std::error::Error;
+use std::io::{self, BufRead, Write};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use springhare_broker::{Broker, BrokerConfig, Permissions, User};
+use springhare_tests::MAX_MESSAGE_SIZE;
+use tracing_subscriber::EnvFilter;
+
+/// How long clients have to leave.
+const DEADLINE: Duration = Duration::from_secs(5);
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::from_default_env())
+        .with_writer(io::stderr)
+        .init();
+    let mut config = BrokerConfig::default();
+    config.max_message_size = MAX_MESSAGE_SIZE;
+    let mine = Permissions::new("^mine", "^mine", "^mine")?;
+    let broker = Broker::builder()
+        .config(config)
+        .virtual_host("closed")
+        .user(User::new("limited", "secret").permissions("/", mine))
+        .user(User::new("outsider", "secret"))
+        .listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
+        .start()?;
+    let address = broker.local_addrs().first().copied().ok_or("it listens nowhere")?;
+    writeln!(io::stdout(), "{address}")?;
+    let asked = tokio::task::spawn_blocking(|| {
+        io::stdin().lock().lines().map_while(Result::ok).any(|line| line == "shutdown")
+    });
+    if asked.await? {
+        broker.shutdown(DEADLINE).await;
+    }
+    Ok(())
+}
