@@ -246,3 +246,53 @@ fn a_message_got_as_the_channel_closes_is_not_lost() -> Result {
     }
     Ok(())
 }
+
+#[test]
+fn a_commit_is_seen_whole_by_each_queue() -> Result {
+    let broker = Broker::builder().start()?;
+    let (channel, watcher) = (open(&broker)?, open(&broker)?);
+    declare(&watcher, "q")?;
+    now(channel.tx_select())?;
+    for round in 0..ROUNDS {
+        for _ in 0..20 {
+            publish(&channel, "m")?;
+        }
+        let (committed, seen) = at_once(
+            round,
+            || now(channel.tx_commit()),
+            || now(watcher.queue_declare_passive("q")).map(|declared| declared.message_count),
+        );
+        committed?;
+        let seen = seen?;
+        assert!(seen == 0 || seen == 20, "{seen} messages in round {round}");
+        assert_eq!(now(watcher.queue_purge("q"))?, 20);
+    }
+    assert_eq!(broker.memory_used(), 0);
+    Ok(())
+}
+
+#[test]
+fn a_transaction_leaves_nothing_when_its_channel_closes() -> Result {
+    let broker = Broker::builder().start()?;
+    let keeper = open(&broker)?;
+    declare(&keeper, "q")?;
+    for round in 0..ROUNDS {
+        publish(&keeper, "m")?;
+        let channel = open(&broker)?;
+        now(channel.tx_select())?;
+        let got = now(channel.basic_get("q", NoAck::No))?.ok_or("a message")?;
+        now(channel.basic_ack(got.delivery.delivery_tag, Multiple::One))?;
+        publish(&channel, "1")?;
+        let (committed, _) = at_once(
+            round,
+            || publish(&channel, "2").and_then(|_| now(channel.tx_commit())),
+            || now(channel.close()),
+        );
+        let ready = now(keeper.queue_declare_passive("q"))?.message_count;
+        // The ack and the messages, or neither.
+        assert_eq!(ready, if committed.is_ok() { 2 } else { 1 }, "round {round}");
+        now(keeper.queue_purge("q"))?;
+        assert_eq!(broker.memory_used(), 0, "round {round}");
+    }
+    Ok(())
+}

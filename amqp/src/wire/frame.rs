@@ -87,8 +87,8 @@ impl<'a> Frame<'a> {
     ///
     /// # Errors
     ///
-    /// [`FrameError`], as soon as the seven bytes before the payload show it: a kind that is
-    /// unknown or a size beyond `frame_max` does not wait for the payload.
+    /// [`FrameError`]: a size beyond `frame_max` as soon as the seven bytes before the payload show
+    /// it, an unknown kind or a wrong end once the frame is whole, as RabbitMQ has it.
     #[inline]
     pub fn decode(bytes: &'a [u8], frame_max: usize) -> Result<Option<Self>, FrameError> {
         let Some((&[kind, c0, c1, s0, s1, s2, s3], after_head)) = bytes.split_first_chunk() else {
@@ -96,10 +96,6 @@ impl<'a> Frame<'a> {
         };
         let channel = u16::from_be_bytes([c0, c1]);
         let size = u32::from_be_bytes([s0, s1, s2, s3]);
-        let Some(known_kind) = FrameKind::from_value(kind) else {
-            let payload = PayloadStart::of(after_head, size);
-            return Err(FrameError::UnknownKind { kind, channel, size, payload });
-        };
         let max = frame_max.saturating_sub(FRAME_OVERHEAD);
         let length = match usize::try_from(size) {
             Ok(length) if length <= max => length,
@@ -108,10 +104,14 @@ impl<'a> Frame<'a> {
         let Some((payload, after_payload)) = after_head.split_at_checked(length) else {
             return Ok(None);
         };
-        match after_payload.first() {
-            None => Ok(None),
-            Some(&FRAME_END) => Ok(Some(Self { kind: known_kind, channel, payload })),
-            Some(&end) => {
+        let Some(&end) = after_payload.first() else { return Ok(None) };
+        let Some(known_kind) = FrameKind::from_value(kind) else {
+            let payload = PayloadStart::of(payload, size);
+            return Err(FrameError::UnknownKind { kind, channel, size, payload });
+        };
+        match end {
+            FRAME_END => Ok(Some(Self { kind: known_kind, channel, payload })),
+            end => {
                 let payload = PayloadStart::of(payload, size);
                 Err(FrameError::WrongEnd { kind, channel, size, end, payload })
             }

@@ -7,6 +7,7 @@
 pub(crate) mod authorization;
 pub(crate) mod broker_cell;
 pub(crate) mod channel_cell;
+pub(crate) mod channel_publishing;
 pub(crate) mod connection_cell;
 pub(crate) mod consume;
 pub(crate) mod declare;

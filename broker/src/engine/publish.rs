@@ -1,8 +1,9 @@
 use std::sync::Arc;
 
-use springhare_amqp::{AmqpError, FieldTable, Message, MethodId, Property, ReplyCode, ShortString};
+use springhare_amqp::{AmqpError, Message, MethodId, Property, ReplyCode, ShortString};
 
 use super::channel_cell::ChannelCell;
+use super::connection_cell::ConnectionCell;
 use super::queue_cell::QueueRef;
 use super::reply_to;
 use super::virtual_host::VirtualHost;
@@ -10,6 +11,7 @@ use crate::model::channel::{RoutedPublish, Unroutable};
 use crate::model::definition::Resource;
 use crate::model::expiration;
 use crate::model::message::PublishedMessage;
+use crate::model::message_headers::MessageHeaders;
 use crate::model::routes::Routes;
 use crate::model::topology::Topology;
 
@@ -61,32 +63,54 @@ pub(crate) struct Publishing<'v> {
     virtual_host: &'v VirtualHost,
     /// The channel that the messages come by; none for a publisher without one.
     channel: Option<&'v ChannelCell>,
+    /// Whose permissions are asked for; none for this process.
+    connection: Option<&'v ConnectionCell>,
+    takes_effect: Effect,
     topology: Arc<Topology<QueueRef>>,
-    /// Where messages without headers go that have this exchange and key; none when the routes
-    /// were found with headers.
+    /// Where messages go that have this exchange and key; none when their headers count too.
     way: Option<(ShortString, ShortString)>,
     routes: Routes<QueueRef>,
     /// Messages that go along `routes`.
     gathered: Vec<Arc<PublishedMessage>>,
 }
 
+/// When a message that is published is in its queues.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Effect {
+    Now,
+    /// Its channel has a transaction.
+    AtCommit,
+}
+
 impl<'v> Publishing<'v> {
     /// Publishes without a channel.
     pub(crate) fn on(virtual_host: &'v VirtualHost) -> Self {
-        Self::new(virtual_host, None)
+        Self::new(virtual_host, None, Effect::Now)
     }
 
     /// Publishes what comes by a channel: in its transaction, if it has one, and with the
     /// address of its reply consumer.
     pub(crate) fn by(channel: &'v ChannelCell) -> Self {
-        Self::new(channel.virtual_host(), Some(channel))
+        let effect = if channel.is_transactional() { Effect::AtCommit } else { Effect::Now };
+        Self::new(channel.virtual_host(), Some(channel), effect)
     }
 
-    fn new(virtual_host: &'v VirtualHost, channel: Option<&'v ChannelCell>) -> Self {
+    /// As [`by`](Self::by), if the connection's user may.
+    pub(crate) fn of(connection: &'v ConnectionCell, channel: &'v ChannelCell) -> Self {
+        Self { connection: Some(connection), ..Self::by(channel) }
+    }
+
+    fn new(
+        virtual_host: &'v VirtualHost,
+        channel: Option<&'v ChannelCell>,
+        takes_effect: Effect,
+    ) -> Self {
         Self {
             topology: virtual_host.topology(),
             virtual_host,
             channel,
+            connection: None,
+            takes_effect,
             way: None,
             routes: Routes::default(),
             gathered: Vec::new(),
@@ -106,9 +130,10 @@ impl<'v> Publishing<'v> {
             self.flush();
             self.route(&publish)?;
         }
+        self.check_user_id(&publish.message)?;
         reply_to::address_replies(&mut publish.message, self.channel)?;
         check_expiration(&publish.message)?;
-        if let Some(channel) = self.channel.filter(|channel| channel.is_transactional()) {
+        if let Some(channel) = self.channel.filter(|_| self.takes_effect == Effect::AtCommit) {
             self.defer(publish, channel)?;
             return Ok(Published::Deferred);
         }
@@ -161,36 +186,48 @@ impl<'v> Publishing<'v> {
         self.gathered.clear();
     }
 
-    /// Whether the message goes where the last one went; headers may tell routes apart.
+    /// Whether the message goes where the last one went.
     fn goes_the_same_way(&self, publish: &Publish) -> bool {
         self.way.as_ref().is_some_and(|(exchange, routing_key)| {
-            *routing_key == publish.routing_key
-                && *exchange == publish.exchange
-                && publish.message.properties.headers.is_none()
+            *routing_key == publish.routing_key && *exchange == publish.exchange
         })
     }
 
     fn route(&mut self, publish: &Publish) -> Result<(), AmqpError> {
+        let Publish { exchange, routing_key, message, .. } = publish;
         self.way = None;
-        let Some(exchange) = self.topology.exchange(&publish.exchange) else {
-            return Err(no_exchange(&publish.exchange, self.virtual_host));
+        if let Some(connection) = self.connection {
+            connection.authorize_publish(exchange, routing_key)?;
+        }
+        let Some(known) = self.topology.exchange(exchange) else {
+            return Err(no_exchange(exchange, self.virtual_host));
         };
-        if exchange.internal {
-            let exchange = Resource::exchange(&publish.exchange, self.virtual_host.name());
+        if known.internal {
+            let exchange = Resource::exchange(exchange, self.virtual_host.name());
             return Err(AmqpError::new(
                 ReplyCode::AccessRefused,
                 MethodId::BASIC_PUBLISH,
                 format_args!("cannot publish to internal {exchange}"),
             ));
         }
-        let headers = publish.message.properties.headers.as_ref();
+        let headers = MessageHeaders::of(&message.properties);
         self.topology
-            .route(&publish.exchange, &publish.routing_key, headers, &mut self.routes)
-            .map_err(|_| no_exchange(&publish.exchange, self.virtual_host))?;
-        if headers.is_none() {
-            self.way = Some((publish.exchange.clone(), publish.routing_key.clone()));
+            .route(exchange, routing_key, &headers, &mut self.routes)
+            .map_err(|_| no_exchange(exchange, self.virtual_host))?;
+        if !headers.were_read() {
+            self.way = Some((exchange.clone(), routing_key.clone()));
         }
         Ok(())
+    }
+
+    fn check_user_id(&self, message: &Message) -> Result<(), AmqpError> {
+        if !message.properties.has(Property::UserId) {
+            return Ok(());
+        }
+        match (self.connection, &message.properties.user_id) {
+            (Some(connection), Some(user_id)) => connection.authorize_user_id(user_id),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -225,8 +262,8 @@ impl VirtualHost {
     pub(crate) fn publish_dead_letter(&self, message: PublishedMessage) {
         let topology = self.topology();
         let mut routes = Routes::default();
-        let headers = message.message.properties.headers.as_ref();
-        let routed = topology.route(&message.exchange, &message.routing_key, headers, &mut routes);
+        let headers = MessageHeaders::of(&message.message.properties);
+        let routed = topology.route(&message.exchange, &message.routing_key, &headers, &mut routes);
         if routed.is_ok() && routes.is_empty() && self.reply(&message) {
             return;
         }
@@ -255,8 +292,8 @@ fn check_size(message: &Message, virtual_host: &VirtualHost) -> Result<(), AmqpE
             format_args!("message size {size} is larger than configured max size {max}"),
         ));
     }
-    if let Some(headers) = &message.properties.headers {
-        let size = FieldTable::encoded_len(headers);
+    if message.properties.has(Property::Headers) {
+        let size = message.properties.encoded_len();
         if size > config.frame_max {
             let max = config.frame_max;
             return Err(refused(

@@ -19,6 +19,19 @@ impl ChannelCell {
         self.settle_tags(tags, Settlement::Acknowledge, MethodId::BASIC_ACK)
     }
 
+    /// Several `basic.ack`, one after the other.
+    ///
+    /// # Errors
+    ///
+    /// 406 for the first whose tag is unknown; those before it have taken effect.
+    pub(crate) fn acknowledge_all(&self, acks: &[Tags]) -> Result<(), AmqpError> {
+        let (settled, result) =
+            self.lock().channel.settle_each(acks, Settlement::Acknowledge, MethodId::BASIC_ACK);
+        self.settle(Settlement::Acknowledge, settled);
+        self.resume_limited();
+        result
+    }
+
     /// `basic.nack` or `basic.reject` with requeue: the messages go back to their old places.
     pub(crate) fn requeue(
         &self,

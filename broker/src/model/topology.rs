@@ -17,6 +17,7 @@ use crate::model::binding::{Binding, Destination};
 use crate::model::definition::{ExchangeDefinition, ExchangeKind};
 use crate::model::exchange::{Bindings, Exchange, Found, Target};
 use crate::model::ids::QueueId;
+use crate::model::message_headers::MessageHeaders;
 pub(crate) use crate::model::routes::Routes;
 use crate::model::routes::Visited;
 
@@ -224,7 +225,7 @@ impl<Q: QueueHandle> Topology<Q> {
         &self,
         exchange: &str,
         routing_key: &str,
-        headers: Option<&FieldTable>,
+        headers: &MessageHeaders<'_>,
         routes: &mut Routes<Q>,
     ) -> Result<(), UnknownExchange> {
         routes.clear();

@@ -1,10 +1,14 @@
 use bytes::Bytes;
 use springhare_amqp::wire::method::connection::{Start, StartOk, Tune, TuneOk};
-use springhare_amqp::wire::{FRAME_MIN_SIZE, PROTOCOL_HEADER};
+use springhare_amqp::wire::FRAME_MIN_SIZE;
 use springhare_amqp::{AmqpError, FieldTable, FieldValue, MethodId, ReplyCode, ShortString};
 
 use super::connection::Negotiable;
 use super::sasl::MECHANISMS;
+
+/// AMQP 0-9-1 calls itself 0-9 in `connection.start`.
+const VERSION_MAJOR: u8 = 0;
+const VERSION_MINOR: u8 = 9;
 
 /// What the server says it can do, as RabbitMQ lists it.
 const CAPABILITIES: [&str; 9] = [
@@ -51,8 +55,8 @@ impl ServerProperties {
 
     pub(super) fn start(&self) -> Start {
         Start {
-            version_major: PROTOCOL_HEADER[6],
-            version_minor: PROTOCOL_HEADER[7],
+            version_major: VERSION_MAJOR,
+            version_minor: VERSION_MINOR,
             server_properties: self.table(),
             mechanisms: Bytes::from_static(MECHANISMS.as_bytes()),
             locales: Bytes::from_static(b"en_US"),

@@ -6,6 +6,7 @@
 //! error closes. What a request does to queues is not its business: the session asks the
 //! engine, so that a channel behaves the same behind a socket and in this process.
 
+mod channels;
 mod connection;
 mod content;
 mod faults;
@@ -17,7 +18,8 @@ mod sasl;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use connection::{Connection, Ending, Negotiable, unimplemented};
+pub(crate) use channels::unimplemented;
+pub(crate) use connection::{Connection, Ending, Negotiable};
 pub(crate) use handshake::ServerProperties;
 pub(crate) use heartbeat::{Heartbeat, HeartbeatStep};
 pub(crate) use output::Output;

@@ -10,7 +10,9 @@ pub(crate) enum Request {
     /// [`Connection::refuse_login`](super::Connection::refuse_login).
     LogIn(Credentials),
     /// To use a virtual host: answered by [`Connection::opened`](super::Connection::opened).
-    Open { virtual_host: ShortString },
+    Open {
+        virtual_host: ShortString,
+    },
     /// To end the connection; the answer is on its way.
     Close,
     OpenChannel {
@@ -30,6 +32,19 @@ pub(crate) enum Request {
         channel: u16,
         method: ChannelMethod,
     },
+}
+
+impl Request {
+    /// Whether it is one of this channel's.
+    pub(crate) fn is_of(&self, number: u16) -> bool {
+        match self {
+            Self::LogIn(_) | Self::Open { .. } | Self::Close => false,
+            Self::OpenChannel { channel }
+            | Self::CloseChannel { channel }
+            | Self::Publish { channel, .. }
+            | Self::Method { channel, .. } => *channel == number,
+        }
+    }
 }
 
 /// A message as a peer publishes it.

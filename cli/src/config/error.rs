@@ -21,7 +21,7 @@ pub(crate) enum ConfigError {
     #[error("{}: {source}", file.display())]
     Unreadable { file: PathBuf, source: io::Error },
     #[error("{place}: {fault}")]
-    At { place: Place, fault: Fault },
+    At { place: Place, fault: Box<Fault> },
 }
 
 /// What is wrong in the file.
@@ -91,7 +91,7 @@ impl Place {
 
     /// This is wrong here.
     pub(crate) fn fault(&self, fault: Fault) -> ConfigError {
-        ConfigError::At { place: self.clone(), fault }
+        ConfigError::At { place: self.clone(), fault: Box::new(fault) }
     }
 }
 

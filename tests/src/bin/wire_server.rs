@@ -1,12 +1,13 @@
-//! Our broker as a process, for the tests of the wire: it listens on a free port of the loopback
-//! address, prints where, and ends with its standard input. A line `shutdown` there has it end as
-//! a broker should.
+//! Our broker as a process, for the tests of the wire: it prints the address at which it listens,
+//! and ends with its standard input. A line `shutdown` there has it end as a broker should.
 //!
-//! It logs to its standard error what `RUST_LOG` asks for. Users and virtual hosts are those of the RabbitMQ that it is held against.
+//! `wire-server [ADDRESS [BYTES]]`: where to listen, a free port of the loopback address unless
+//! said otherwise, and the memory mark at which publishers wait. It logs to its standard error
+//! what `RUST_LOG` asks for. Users and virtual hosts are those of the RabbitMQ that it is held
+//! against.
 
 use std::error::Error;
 use std::io::{self, BufRead, Write};
-use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use springhare_broker::{Broker, BrokerConfig, Permissions, User};
@@ -22,15 +23,20 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .with_env_filter(EnvFilter::from_default_env())
         .with_writer(io::stderr)
         .init();
+    let mut arguments = std::env::args().skip(1);
+    let address = arguments.next().unwrap_or_else(|| "127.0.0.1:0".to_owned()).parse()?;
     let mut config = BrokerConfig::default();
     config.max_message_size = MAX_MESSAGE_SIZE;
+    if let Some(bytes) = arguments.next() {
+        config.memory_high_watermark = bytes.parse()?;
+    }
     let mine = Permissions::new("^mine", "^mine", "^mine")?;
     let broker = Broker::builder()
         .config(config)
         .virtual_host("closed")
         .user(User::new("limited", "secret").permissions("/", mine))
         .user(User::new("outsider", "secret"))
-        .listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
+        .listen(address)
         .start()?;
     let address = broker.local_addrs().first().copied().ok_or("it listens nowhere")?;
     writeln!(io::stdout(), "{address}")?;

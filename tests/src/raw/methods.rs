@@ -9,8 +9,7 @@ use super::bytes::{
 /// client properties' table of that name.
 #[must_use]
 pub fn start_ok(mechanism: &str, response: impl AsRef<[u8]>, capabilities: &[&str]) -> Vec<u8> {
-    let fields: Vec<_> =
-        capabilities.iter().map(|name| field(name, b't', [1])).collect();
+    let fields: Vec<_> = capabilities.iter().map(|name| field(name, b't', [1])).collect();
     let properties = table(&[field("capabilities", b'F', table(&fields))]);
     let arguments = [properties, shortstr(mechanism), longstr(response), shortstr("en_US")];
     method(0, 10, 11, arguments.concat())

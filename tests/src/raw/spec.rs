@@ -4,12 +4,14 @@
 
 use std::sync::OnceLock;
 
-/// A line is a method's numbers, its name, and its arguments: name and type. Neighbouring bits
+/// For each method its numbers, its name, and its arguments: name and type. Neighbouring bits
 /// share an octet. What the specification reserves is named so, and its value is written if it
-/// is not zero.
+/// is not zero. A line that is indented goes on with the one before.
 const METHODS: &str = "
-10.10 connection.start version_major:octet version_minor:octet server_properties:table mechanisms:longstr locales:longstr
-10.11 connection.start-ok client_properties:table mechanism:shortstr response:longstr locale:shortstr
+10.10 connection.start version_major:octet version_minor:octet server_properties:table
+    mechanisms:longstr locales:longstr
+10.11 connection.start-ok client_properties:table mechanism:shortstr response:longstr
+    locale:shortstr
 10.20 connection.secure challenge:longstr
 10.21 connection.secure-ok response:longstr
 10.30 connection.tune channel_max:short frame_max:long heartbeat:short
@@ -30,35 +32,45 @@ const METHODS: &str = "
 20.41 channel.close-ok
 30.10 access.request realm:shortstr exclusive:bit passive:bit active:bit write:bit read:bit
 30.11 access.request-ok ticket:short
-40.10 exchange.declare reserved_1:short exchange:shortstr type:shortstr passive:bit durable:bit auto_delete:bit internal:bit no_wait:bit arguments:table
+40.10 exchange.declare reserved_1:short exchange:shortstr type:shortstr passive:bit durable:bit
+    auto_delete:bit internal:bit no_wait:bit arguments:table
 40.11 exchange.declare-ok
 40.20 exchange.delete reserved_1:short exchange:shortstr if_unused:bit no_wait:bit
 40.21 exchange.delete-ok
-40.30 exchange.bind reserved_1:short destination:shortstr source:shortstr routing_key:shortstr no_wait:bit arguments:table
+40.30 exchange.bind reserved_1:short destination:shortstr source:shortstr routing_key:shortstr
+    no_wait:bit arguments:table
 40.31 exchange.bind-ok
-40.40 exchange.unbind reserved_1:short destination:shortstr source:shortstr routing_key:shortstr no_wait:bit arguments:table
+40.40 exchange.unbind reserved_1:short destination:shortstr source:shortstr routing_key:shortstr
+    no_wait:bit arguments:table
 40.51 exchange.unbind-ok
-50.10 queue.declare reserved_1:short queue:shortstr passive:bit durable:bit exclusive:bit auto_delete:bit no_wait:bit arguments:table
+50.10 queue.declare reserved_1:short queue:shortstr passive:bit durable:bit exclusive:bit
+    auto_delete:bit no_wait:bit arguments:table
 50.11 queue.declare-ok queue:shortstr message_count:long consumer_count:long
-50.20 queue.bind reserved_1:short queue:shortstr exchange:shortstr routing_key:shortstr no_wait:bit arguments:table
+50.20 queue.bind reserved_1:short queue:shortstr exchange:shortstr routing_key:shortstr
+    no_wait:bit arguments:table
 50.21 queue.bind-ok
 50.30 queue.purge reserved_1:short queue:shortstr no_wait:bit
 50.31 queue.purge-ok message_count:long
 50.40 queue.delete reserved_1:short queue:shortstr if_unused:bit if_empty:bit no_wait:bit
 50.41 queue.delete-ok message_count:long
-50.50 queue.unbind reserved_1:short queue:shortstr exchange:shortstr routing_key:shortstr arguments:table
+50.50 queue.unbind reserved_1:short queue:shortstr exchange:shortstr routing_key:shortstr
+    arguments:table
 50.51 queue.unbind-ok
 60.10 basic.qos prefetch_size:long prefetch_count:short global:bit
 60.11 basic.qos-ok
-60.20 basic.consume reserved_1:short queue:shortstr consumer_tag:shortstr no_local:bit no_ack:bit exclusive:bit no_wait:bit arguments:table
+60.20 basic.consume reserved_1:short queue:shortstr consumer_tag:shortstr no_local:bit
+    no_ack:bit exclusive:bit no_wait:bit arguments:table
 60.21 basic.consume-ok consumer_tag:shortstr
 60.30 basic.cancel consumer_tag:shortstr no_wait:bit
 60.31 basic.cancel-ok consumer_tag:shortstr
-60.40 basic.publish reserved_1:short exchange:shortstr routing_key:shortstr mandatory:bit immediate:bit
+60.40 basic.publish reserved_1:short exchange:shortstr routing_key:shortstr mandatory:bit
+    immediate:bit
 60.50 basic.return code:short text:shortstr exchange:shortstr routing_key:shortstr
-60.60 basic.deliver consumer_tag:shortstr delivery_tag:longlong redelivered:bit exchange:shortstr routing_key:shortstr
+60.60 basic.deliver consumer_tag:shortstr delivery_tag:longlong redelivered:bit
+    exchange:shortstr routing_key:shortstr
 60.70 basic.get reserved_1:short queue:shortstr no_ack:bit
-60.71 basic.get-ok delivery_tag:longlong redelivered:bit exchange:shortstr routing_key:shortstr message_count:long
+60.71 basic.get-ok delivery_tag:longlong redelivered:bit exchange:shortstr routing_key:shortstr
+    message_count:long
 60.72 basic.get-empty reserved_1:shortstr
 60.80 basic.ack delivery_tag:longlong multiple:bit
 60.90 basic.reject delivery_tag:longlong requeue:bit
@@ -125,21 +137,25 @@ pub(super) fn by_name(name: &str) -> Option<&'static Method> {
 
 fn methods() -> &'static [Method] {
     static METHODS_READ: OnceLock<Vec<Method>> = OnceLock::new();
-    METHODS_READ.get_or_init(|| METHODS.trim().lines().map(parse).collect())
+    METHODS_READ.get_or_init(|| {
+        let starts = METHODS.match_indices('\n').map(|(at, _)| &METHODS[at + 1..]);
+        starts.filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit())).map(parse).collect()
+    })
 }
 
-fn parse(line: &'static str) -> Method {
-    let mut words = line.split(' ');
+/// The method that this text begins with.
+fn parse(text: &'static str) -> Method {
+    let mut words = text.split_whitespace();
     let mut word = || words.next().expect("a line has a number and a name");
     let (class, id) = word().split_once('.').expect("two numbers");
     let number = |text: &str| text.parse().expect("a number");
     let id = (number(class), number(id));
     let name = word();
-    Method { id, name, arguments: words.map(argument).collect() }
+    let arguments = words.map_while(|word| word.split_once(':')).map(argument).collect();
+    Method { id, name, arguments }
 }
 
-fn argument(word: &'static str) -> (&'static str, Type) {
-    let (name, kind) = word.split_once(':').expect("a name and a type");
+fn argument((name, kind): (&'static str, &str)) -> (&'static str, Type) {
     let kind = match kind {
         "bit" => Type::Bit,
         "octet" => Type::Octet,

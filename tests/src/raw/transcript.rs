@@ -165,11 +165,14 @@ impl Player {
             let mut from = 0;
             while let Some(at) = line.get(from..).and_then(|rest| rest.find(prefix)) {
                 let start = from + at;
-                let name = line.get(start..).unwrap_or_default();
-                let length = name.find(['"', '\'', ' ', ',', '}']).unwrap_or(name.len());
-                let replacement = self.name(name.get(..length).unwrap_or_default(), called);
-                line.replace_range(start..start + length, &replacement);
-                from = start + replacement.len();
+                let ends = |c| "\"' ,}".contains(c);
+                let name = line.get(start..).unwrap_or_default().split(ends).next();
+                let name = name.unwrap_or_default().to_owned();
+                let replacement = self.name(&name, called);
+                // In quotes or not is a matter of what is in it.
+                let quoted = format!("\"{name}\"");
+                line = line.replace(&quoted, &replacement).replace(&name, &replacement);
+                from = start.saturating_sub(1) + replacement.len();
             }
         }
         line

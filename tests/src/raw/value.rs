@@ -218,7 +218,8 @@ mod tests {
 
     #[test]
     fn a_table_is_written_as_it_is_read() {
-        let text = "{a=t:1,\"b c\"=S:\"x \\x00\\x22\",c=F:{d=A:[I:-5,V:,l:7]},e=D:2/100,f=d:7ff8000000000001}";
+        let text = "{a=t:1,\"b c\"=S:\"x \\x00\\x22\",c=F:{d=A:[I:-5,V:,l:7]},e=D:2/100,\
+                    f=d:7ff8000000000001}";
         let bytes = Text(text).table();
         let written = Bytes(&bytes).table(&|_, value| value);
         assert_eq!(written.as_deref(), Some(text));

@@ -348,7 +348,9 @@ async fn heartbeats(broker: &TestBroker) {
     };
     let idle = tokio::time::timeout(IDLE, ended).await;
     assert!(idle.is_err(), "the idle connection was closed: {idle:?}");
-    own_queue(&connection.create_channel().await.unwrap()).await;
+    // A dropped channel is closed, which would come between the connection and its close.
+    let channel = connection.create_channel().await.unwrap();
+    own_queue(&channel).await;
     close(connection).await;
 }
 

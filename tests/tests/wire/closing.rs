@@ -95,7 +95,7 @@ async fn a_channel_with_deliveries_is_closed(door: &Door) {
 async fn a_connection_is_closed(door: &Door) {
     let mut peer = RawPeer::with_channels(door.address, &[1]).await;
     peer.send(connection_close()).await;
-    assert_eq!(peer.expect_method(0, 10, 51).await, []);
+    assert!(peer.expect_method(0, 10, 51).await.is_empty());
     peer.end().await;
     assert_eq!(peer.next().await, Received::Dropped);
 }

@@ -4,9 +4,7 @@ use springhare_tests::raw::bytes::{
     BODY, HEADER, NO_PROPERTIES, body, field, frame, frame_start, header, header_of_class, long,
     short, table,
 };
-use springhare_tests::raw::methods::{
-    MANDATORY, channel_close, publish, publish_method, qos,
-};
+use springhare_tests::raw::methods::{MANDATORY, channel_close, publish, publish_method, qos};
 use springhare_tests::raw::{Close, RawPeer};
 
 use crate::door::{Door, Target};
@@ -142,7 +140,7 @@ async fn properties_that_lie(door: &Door) {
     ];
     for properties in rows {
         let bytes = [start(), header(1, 1, &properties), body(1, "x")].concat();
-        let shown = decimal(&properties);
+        let shown = decimal(&[&[0, 60, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1], &properties[..]].concat());
         let text = format!("FRAME_ERROR - cannot decode <<{shown}>>");
         let ours = Close::connection(501, &text, PUBLISH);
         let rabbitmq = Close::connection(541, "INTERNAL_ERROR", (0, 0));

@@ -8,11 +8,7 @@ use crate::door::Door;
 use crate::refused::Bystander;
 use crate::session::session;
 
-wire!(
-    a_session_that_ends_at_every_byte,
-    a_session_byte_by_byte,
-    both_halves_are_closed_at_once,
-);
+wire!(a_session_that_ends_at_every_byte, a_session_byte_by_byte, both_halves_are_closed_at_once,);
 
 /// Connections at a time.
 const AT_ONCE: usize = 32;

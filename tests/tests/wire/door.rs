@@ -70,15 +70,16 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start() -> Self {
-        Self::start_with_log("warn")
+        Self::start_with("warn", &[])
     }
 
-    /// With a log of this level.
-    pub(crate) fn start_with_log(level: &str) -> Self {
+    /// With a log of this level, and arguments of `wire-server`.
+    pub(crate) fn start_with(level: &str, arguments: &[&str]) -> Self {
         // The process has as many files as this one may have.
         let _ = open_files_max();
         let errors = NamedTempFile::new().unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_wire-server"))
+            .args(arguments)
             .env("RUST_LOG", level)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

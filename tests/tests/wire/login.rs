@@ -155,10 +155,7 @@ async fn a_response_without_a_password(door: &Door) {
         ("AMQPLAIN", vec![0xFF; 3]),
         ("AMQPLAIN", text_field("LOGIN", "guest")),
         ("AMQPLAIN", text_field("PASSWORD", "guest")),
-        (
-            "AMQPLAIN",
-            [field("LOGIN", b'I', long(4)), text_field("PASSWORD", "guest")].concat(),
-        ),
+        ("AMQPLAIN", [field("LOGIN", b'I', long(4)), text_field("PASSWORD", "guest")].concat()),
     ];
     let sent = responses.map(|(mechanism, response)| start_ok(mechanism, response, &TOLD));
     all_dropped(door, &sent).await;

@@ -3,12 +3,7 @@
 //! Each case names its queues and exchanges for itself, so that all can share one broker. Where
 //! RabbitMQ's answer is known to be worse than ours, the case names both.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "a test ends with a panic"
-)]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test ends with a panic")]
 
 /// Runs each case on our broker and on RabbitMQ.
 macro_rules! wire {
@@ -64,6 +59,7 @@ mod door;
 mod refused;
 mod session;
 
+mod blocked;
 mod channel_errors;
 mod closing;
 mod connection_errors;

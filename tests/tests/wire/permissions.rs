@@ -27,9 +27,8 @@ async fn a_virtual_host_without_any_permission(door: &Door) {
         let mut peer = RawPeer::connect(door.address).await;
         let answer = peer.handshake(user, password, virtual_host, Tune::default()).await;
         let Received::Frame(frame) = answer else { panic!("{answer:?}") };
-        let text = format!(
-            "NOT_ALLOWED - access to vhost '{virtual_host}' refused for user '{user}'"
-        );
+        let text =
+            format!("NOT_ALLOWED - access to vhost '{virtual_host}' refused for user '{user}'");
         assert_eq!(frame.close().unwrap(), Close::connection(530, &text, (10, 40)));
     }
 }

@@ -54,8 +54,7 @@ async fn nested_without_end(door: &Door) {
 }
 
 async fn arrays_nested_without_end(door: &Door) {
-    let arrays =
-        (0..10_000).fold(Vec::new(), |inner, _| [&b"A"[..], &longstr(inner)].concat());
+    let arrays = (0..10_000).fold(Vec::new(), |inner, _| [&b"A"[..], &longstr(inner)].concat());
     let arguments = longstr([shortstr("k"), arrays].concat());
     let declare = queue_declare(1, "ta", EXCLUSIVE, arguments);
     taken_or_refused(door, declare, (50, 11), (50, 10)).await;

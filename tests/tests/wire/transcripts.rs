@@ -102,9 +102,9 @@ async fn played_as_written(name: &str, door: &Door) {
 
 #[test]
 fn every_transcript_is_played() {
-    let files = fs::read_dir(directory()).unwrap().map(|entry| {
-        entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned()
-    });
+    let files = fs::read_dir(directory())
+        .unwrap()
+        .map(|entry| entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned());
     let names = NAMES.iter().map(|name| (*name).to_owned());
     assert_eq!(files.collect::<BTreeSet<_>>(), names.collect());
 }

@@ -52,6 +52,15 @@ impl<Q: Clone> Channel<Q> {
         Ok(())
     }
 
+    /// The sequence numbers, first and last, of `count` messages that were published; none
+    /// without confirms, and without messages.
+    pub(crate) fn number_published(&mut self, count: u64) -> Option<(u64, u64)> {
+        let ChannelMode::Confirm { last } = &mut self.mode else { return None };
+        let first = *last + 1;
+        *last += count;
+        (count > 0).then_some((first, *last))
+    }
+
     /// The sequence number of the message that is published now; none without confirms.
     pub(crate) fn next_publish(&mut self) -> Option<u64> {
         let ChannelMode::Confirm { last } = &mut self.mode else { return None };

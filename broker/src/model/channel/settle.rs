@@ -73,6 +73,35 @@ impl<Q: Clone> Channel<Q> {
         }
     }
 
+    /// Settles one after the other, up to the first that is unknown.
+    pub(crate) fn settle_each(
+        &mut self,
+        all: &[Tags],
+        settlement: Settlement,
+        method: MethodId,
+    ) -> (Vec<Settled<Q>>, Result<(), AmqpError>) {
+        let mut deliveries = Vec::with_capacity(all.len());
+        for &tags in all {
+            if matches!(self.mode, ChannelMode::Transaction(_)) {
+                if let Err(error) = self.settle(tags, settlement, method) {
+                    return (Vec::new(), Err(error));
+                }
+                continue;
+            }
+            let known = match tags {
+                Tags::One(tag) => self.unsettled.take(tag).map(|delivery| deliveries.push(delivery)),
+                Tags::UpTo(0) => Some(deliveries.extend(self.unsettled.take_all())),
+                Tags::UpTo(tag) => {
+                    self.unsettled.take_up_to(tag).map(|taken| deliveries.extend(taken))
+                }
+            };
+            if known.is_none() {
+                return (self.group(deliveries), Err(unknown(tags, method)));
+            }
+        }
+        (self.group(deliveries), Ok(()))
+    }
+
     /// Takes all unsettled deliveries, whatever the mode; those that a transaction has
     /// settled already stay with it.
     pub(crate) fn settle_all(&mut self) -> Vec<Settled<Q>> {

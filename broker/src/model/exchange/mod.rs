@@ -12,7 +12,7 @@ mod topic;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
-use springhare_amqp::{FieldTable, ShortString};
+use springhare_amqp::ShortString;
 
 pub(crate) use self::destinations::{Destinations, Target};
 use self::direct::Direct;
@@ -22,6 +22,7 @@ pub(crate) use self::headers::validate_binding_arguments;
 use self::topic::Topic;
 use crate::model::binding::Binding;
 use crate::model::definition::{ExchangeDefinition, ExchangeKind};
+use crate::model::message_headers::MessageHeaders;
 use crate::model::small_map::SmallMap;
 
 /// Bindings, as a set.
@@ -119,14 +120,14 @@ impl<Q: Clone> Exchange<Q> {
     pub(crate) fn matching<'t>(
         &'t self,
         routing_key: &str,
-        headers: Option<&FieldTable>,
+        headers: &MessageHeaders<'_>,
         found: &mut Found<'t, Q>,
     ) {
         match &self.matcher {
             Matcher::Direct(direct) => direct.matching(routing_key, found),
             Matcher::Fanout(fanout) => fanout.matching(found),
             Matcher::Topic(topic) => topic.matching(routing_key, found),
-            Matcher::Headers(by_headers) => by_headers.matching(headers, found),
+            Matcher::Headers(by_headers) => by_headers.matching(headers.read(), found),
         }
     }
 }

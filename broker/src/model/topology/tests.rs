@@ -54,7 +54,7 @@ fn with_queues(count: u64) -> Map {
 
 fn routed(topology: &Map, exchange: &str, key: &str) -> Vec<u64> {
     let mut routes = Routes::default();
-    topology.route(exchange, key, None, &mut routes).unwrap();
+    topology.route(exchange, key, &MessageHeaders::table(None), &mut routes).unwrap();
     let mut queues: Vec<u64> = routes.queues().iter().map(|queue| queue.0).collect();
     queues.sort_unstable();
     queues
@@ -96,8 +96,8 @@ fn the_default_exchange_routes_by_queue_name() {
 fn an_unknown_exchange_is_an_error_and_no_routes() {
     let topology = with_queues(1);
     let mut routes = Routes::default();
-    topology.route("", "q0", None, &mut routes).unwrap();
-    assert_eq!(topology.route("nope", "q0", None, &mut routes), Err(UnknownExchange));
+    topology.route("", "q0", &MessageHeaders::table(None), &mut routes).unwrap();
+    assert_eq!(topology.route("nope", "q0", &MessageHeaders::table(None), &mut routes), Err(UnknownExchange));
     assert!(routes.is_empty());
 }
 
@@ -138,7 +138,7 @@ fn a_headers_exchange_routes_by_headers() {
     for (headers, expected) in
         [(Some(headers(1)), &[0, 1][..]), (Some(headers(2)), &[1]), (None, &[1])]
     {
-        topology.route("amq.headers", "", headers.as_ref(), &mut routes).unwrap();
+        topology.route("amq.headers", "", &MessageHeaders::table(headers.as_ref()), &mut routes).unwrap();
         let queues: BTreeSet<u64> = routes.queues().iter().map(|queue| queue.0).collect();
         assert_eq!(queues, expected.iter().copied().collect(), "{headers:?}");
     }

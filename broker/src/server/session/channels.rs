@@ -5,6 +5,8 @@ mod basic;
 mod exchange;
 mod queue;
 
+pub(super) use basic::write_returned;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -23,8 +25,6 @@ pub(super) struct Channels {
     pub(super) connection: Arc<ConnectionCell>,
     channels: BTreeMap<u16, Arc<ChannelCell>>,
     pub(super) consumers: Consumers,
-    /// Channels that may have events to be told of.
-    with_events: Vec<u16>,
 }
 
 /// One method's way to the engine and back.
@@ -43,7 +43,6 @@ impl Channels {
             connection,
             channels: BTreeMap::new(),
             consumers: Consumers::new(signals),
-            with_events: Vec::new(),
         }
     }
 
@@ -62,7 +61,7 @@ impl Channels {
     }
 
     /// The channel of this number, which the protocol knows as open.
-    fn channel(&self, number: u16, method: MethodId) -> Result<&Arc<ChannelCell>, AmqpError> {
+    pub(super) fn channel(&self, number: u16, method: MethodId) -> Result<&Arc<ChannelCell>, AmqpError> {
         self.channels.get(&number).ok_or_else(|| {
             AmqpError::new(ReplyCode::ChannelError, method, "expected 'channel.open'")
         })
@@ -119,6 +118,7 @@ impl Call<'_> {
             }
             tx::Method::Commit(_) => {
                 self.channel.run(MethodId::TX_COMMIT, |channel| channel.tx_commit())?;
+                self.tell_returned();
                 self.output.method(self.number, &tx::CommitOk {});
             }
             tx::Method::Rollback(_) => {

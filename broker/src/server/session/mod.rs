@@ -8,6 +8,7 @@
 mod channels;
 mod consumers;
 mod input;
+mod requests;
 mod timer;
 
 use std::future::Future;
@@ -18,7 +19,6 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use springhare_amqp::wire::method::{basic, connection};
-use springhare_amqp::{AmqpError, ErrorScope, ShortString};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use self::channels::Channels;
@@ -31,8 +31,7 @@ use crate::engine::broker_cell::BrokerCell;
 use crate::engine::signals::Signals;
 use crate::model::access::AuthenticatedUser;
 use crate::protocol::{
-    Connection, Credentials, Ending, Fault, Heartbeat, HeartbeatStep, Negotiable, Output, Request,
-    ServerProperties,
+    Connection, Ending, Fault, Heartbeat, HeartbeatStep, Negotiable, Output, ServerProperties,
 };
 
 /// How many reads are answered by one write.
@@ -162,7 +161,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         let Some(channels) = &mut self.channels else { return };
         if channels.consumers.take_signals(cx.waker()) && self.protocol.is_running() {
             let reason = channels.connection.close_reason();
-            channels.tell_events(&mut self.protocol);
             if let Some(reason) = reason {
                 self.fail(&Fault { channel: 0, error: reason });
             }
@@ -220,155 +218,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             }
         }
         true
-    }
-
-    /// Does all that a burst asks for; how many of its bytes are done with.
-    fn receive(&mut self, burst: &bytes::Bytes) -> usize {
-        let mut at = 0;
-        loop {
-            match self.protocol.receive(burst, &mut at) {
-                Ok(None) => break,
-                Ok(Some(request)) => {
-                    if let Err(fault) = self.request(request) {
-                        self.fail(&fault);
-                    }
-                }
-                Err(fault) => self.fail(&fault),
-            }
-        }
-        if let Some(channels) = &mut self.channels {
-            channels.tell_events(&mut self.protocol);
-        }
-        self.count_held_bytes();
-        self.block_at_the_mark();
-        at
-    }
-
-    fn request(&mut self, request: Request) -> Result<(), Fault> {
-        match request {
-            Request::LogIn(credentials) => self.log_in(&credentials),
-            Request::Open { virtual_host } => self.open(&virtual_host),
-            Request::Close => {
-                if let Some(channels) = &mut self.channels {
-                    channels.connection.close(None);
-                }
-                Ok(())
-            }
-            Request::OpenChannel { channel } => self.on_channel(channel, |channels, protocol| {
-                channels.open(channel)?;
-                protocol.channel_opened(channel);
-                Ok(())
-            }),
-            Request::CloseChannel { channel } => self.on_channel(channel, |channels, protocol| {
-                channels.tell_events(protocol);
-                channels.close(channel, None);
-                protocol.channel_closed(channel);
-                Ok(())
-            }),
-            Request::Publish { channel, publish } => {
-                if self.publishing == Publishing::Never {
-                    self.publishing = Publishing::Allowed;
-                }
-                self.on_channel(channel, |channels, _| channels.publish(channel, publish))
-            }
-            Request::Method { channel, method } => self.on_channel(channel, |channels, protocol| {
-                channels.tell_events(protocol);
-                channels.method(channel, method, protocol)
-            }),
-        }
-    }
-
-    fn on_channel(
-        &mut self,
-        channel: u16,
-        operation: impl FnOnce(&mut Channels, &mut Connection) -> Result<(), AmqpError>,
-    ) -> Result<(), Fault> {
-        let Some(channels) = &mut self.channels else { return Ok(()) };
-        operation(channels, &mut self.protocol).map_err(|error| Fault { channel, error })
-    }
-
-    fn log_in(&mut self, credentials: &Credentials) -> Result<(), Fault> {
-        let Credentials { mechanism, user, password } = credentials;
-        match self.broker.authenticate(user, password, Some(self.peer.address.ip())) {
-            Ok(user) => {
-                self.user = Some(user);
-                self.protocol.log_in();
-                Ok(())
-            }
-            Err(refused) => {
-                tracing::warn!(peer = %self.peer, user, %refused, "login refused");
-                let error = refused.reply(mechanism.name());
-                Err(Fault { channel: 0, error })
-            }
-        }
-    }
-
-    fn open(&mut self, virtual_host: &ShortString) -> Result<(), Fault> {
-        let Some(user) = self.user.clone() else { return Ok(()) };
-        let name = ShortString::truncated(&self.peer.to_string());
-        let connection = self
-            .broker
-            .connect_user(name, virtual_host, user)
-            .map_err(|error| Fault { channel: 0, error })?;
-        connection.tell_of_close(Arc::clone(&self.signals));
-        tracing::info!(
-            peer = %self.peer,
-            virtual_host = %virtual_host,
-            client = self.protocol.client().description,
-            "connection opened"
-        );
-        self.channels = Some(Channels::new(connection, Arc::clone(&self.signals)));
-        self.handshake = None;
-        self.ends_at = None;
-        let now = self.broker.shared().clock().now();
-        self.heartbeat = Heartbeat::every(self.protocol.negotiated().heartbeat, now);
-        self.protocol.opened();
-        Ok(())
-    }
-
-    /// Closes what a fault closes, here and at the peer.
-    fn fail(&mut self, fault: &Fault) {
-        let Fault { channel, error } = fault;
-        tracing::info!(peer = %self.peer, channel, %error, "closed by an error");
-        if let Some(channels) = &mut self.channels {
-            channels.tell_events(&mut self.protocol);
-            if *channel != 0 && error.scope() == ErrorScope::Channel {
-                channels.close(*channel, Some(error));
-            } else {
-                channels.connection.close(Some(error));
-                self.channels = None;
-            }
-        }
-        self.protocol.fail(fault);
-        let config = self.broker.shared().config();
-        let grace = match self.protocol.ending() {
-            Ending::None => return,
-            Ending::Dismissed => config.login_failure_delay,
-            Ending::Closing | Ending::Closed => config.close_timeout,
-        };
-        self.ends_at = Some(self.broker.shared().clock().now().saturating_add(grace));
-    }
-
-    /// Counts what unfinished contents hold among the broker's messages.
-    fn count_held_bytes(&mut self) {
-        let held = u64::try_from(self.protocol.held_bytes()).unwrap_or(u64::MAX);
-        let memory = self.broker.shared().memory();
-        memory.grow(held.saturating_sub(self.held_bytes));
-        memory.free(self.held_bytes.saturating_sub(held));
-        self.held_bytes = held;
-    }
-
-    /// A connection that published while the broker is above its memory mark is read from no
-    /// more, until there is room.
-    fn block_at_the_mark(&mut self) {
-        if self.publishing != Publishing::Allowed || self.broker.shared().memory().has_room() {
-            return;
-        }
-        self.publishing = Publishing::Blocked;
-        if self.protocol.is_running() && self.protocol.client().is_told_of_blocking {
-            let reason = ShortString::from_static("low on memory");
-            self.protocol.output().method(0, &connection::Blocked { reason });
-        }
     }
 
     /// Writes out what waits for consumers, while there is room; whether there was anything.

@@ -1,92 +1,53 @@
 use springhare_amqp::wire::method::basic::{
     self, Cancel, CancelOk, Consume, ConsumeOk, Get, GetEmpty, GetOk, Qos, QosOk, RecoverOk,
 };
-use springhare_amqp::{AmqpError, MethodId, Property, ReplyCode};
+use springhare_amqp::{AmqpError, MethodId, ReplyCode};
 
 use super::queue::queue_name;
-use super::{Call, Channels};
+use super::Call;
 use crate::engine::consume::ConsumeRequest;
-use crate::engine::events::{ChannelEvent, ConfirmOutcome};
-use crate::engine::publish::{Publish, ReturnedMessage};
+use crate::engine::events::ChannelEvent;
+use crate::engine::publish::ReturnedMessage;
 use crate::engine::queue_cell::ConsumerAccess;
 use crate::model::channel::Tags;
 use crate::model::queue::{Returned, SettlementMode};
-use crate::model::settling::Multiple;
-use crate::protocol::{Connection, Incoming, Output, unimplemented};
+use crate::protocol::{Connection, Output, unimplemented};
 
-impl Channels {
-    /// Publishes a message. What comes of it is told by [`tell_events`](Self::tell_events).
-    pub(in crate::server::session) fn publish(
-        &mut self,
-        number: u16,
-        incoming: Incoming,
-    ) -> Result<(), AmqpError> {
-        let channel = self.channel(number, MethodId::BASIC_PUBLISH)?;
-        let Incoming { exchange, routing_key, mandatory, message } = incoming;
-        channel.run(MethodId::BASIC_PUBLISH, |channel| {
-            self.connection.authorize_publish(&exchange, &routing_key)?;
-            if message.properties.has(Property::UserId)
-                && let Some(user_id) = &message.properties.user_id
-            {
-                self.connection.authorize_user_id(user_id)?;
-            }
-            channel.publish(Publish { exchange, routing_key, mandatory, message })
-        })?;
-        if self.with_events.last() != Some(&number) {
-            self.with_events.push(number);
-        }
-        Ok(())
-    }
-
-    /// Tells returned messages and confirms.
-    pub(in crate::server::session) fn tell_events(&mut self, protocol: &mut Connection) {
-        let frame_max = protocol.negotiated().frame_max;
-        for number in self.with_events.drain(..) {
-            let Some(channel) = self.channels.get(&number) else { continue };
-            for event in channel.events().take() {
-                tell(number, &event, protocol.output(), frame_max);
-            }
-        }
-    }
+/// Writes a message that reached no queue.
+pub(in crate::server::session) fn write_returned(
+    number: u16,
+    returned: &ReturnedMessage,
+    protocol: &mut Connection,
+) {
+    let frame_max = protocol.negotiated().frame_max;
+    write_return(number, returned, protocol.output(), frame_max);
 }
 
-fn tell(number: u16, event: &ChannelEvent, output: &mut Output, frame_max: usize) {
-    match event {
-        ChannelEvent::Returned(returned) => {
-            let ReturnedMessage { reply_code, reply_text, exchange, routing_key, message } =
-                &**returned;
-            let method = basic::Return {
-                reply_code: reply_code.code(),
-                reply_text: reply_text.clone(),
-                exchange: exchange.clone(),
-                routing_key: routing_key.clone(),
-            };
-            output.content(number, &method, &message.properties, &message.body, frame_max);
-        }
-        ChannelEvent::Confirmed { delivery_tag, multiple, outcome } => {
-            let (delivery_tag, multiple) = (*delivery_tag, *multiple == Multiple::UpTo);
-            match outcome {
-                ConfirmOutcome::Ack => {
-                    output.method(number, &basic::Ack { delivery_tag, multiple });
-                }
-                ConfirmOutcome::Nack => {
-                    let nack = basic::Nack { delivery_tag, multiple, requeue: false };
-                    output.method(number, &nack);
-                }
+fn write_return(number: u16, returned: &ReturnedMessage, output: &mut Output, frame_max: usize) {
+    let ReturnedMessage { reply_code, reply_text, exchange, routing_key, message } = returned;
+    let method = basic::Return {
+        reply_code: reply_code.code(),
+        reply_text: reply_text.clone(),
+        exchange: exchange.clone(),
+        routing_key: routing_key.clone(),
+    };
+    output.content(number, &method, &message.properties, &message.body, frame_max);
+}
+
+impl Call<'_> {
+    /// Writes what a commit found no queue for.
+    pub(super) fn tell_returned(&mut self) {
+        for event in self.channel.events().take() {
+            if let ChannelEvent::Returned(returned) = event {
+                write_return(self.number, &returned, self.output, self.frame_max);
             }
         }
-        // The session tells of a closed channel by the error that closed it.
-        ChannelEvent::Closed(_) => {}
     }
 }
 
 impl Call<'_> {
     pub(super) fn basic(&mut self, method: basic::Method) -> Result<(), AmqpError> {
         match method {
-            basic::Method::Ack(ack) => {
-                let tags = tags(ack.delivery_tag, ack.multiple);
-                self.channel.run(MethodId::BASIC_ACK, |channel| channel.acknowledge(tags))
-            }
             basic::Method::Nack(nack) => {
                 let tags = tags(nack.delivery_tag, nack.multiple);
                 self.channel.run(MethodId::BASIC_NACK, |channel| {

@@ -1,0 +1,258 @@
+//! What a peer asks for, from its frames to the engine.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use smallvec::{SmallVec, smallvec};
+use springhare_amqp::wire::method::{basic, connection};
+use springhare_amqp::{AmqpError, ErrorScope, MethodId, ShortString};
+
+use super::channels::{Channels, write_returned};
+use super::{Publishing, Session};
+use crate::engine::channel_publishing::{ChannelPublishing, Confirmed};
+use crate::engine::publish::Publish;
+use crate::model::channel::Tags;
+use crate::model::settling::Multiple;
+use crate::protocol::{
+    ChannelMethod, Connection, Credentials, Ending, Fault, Heartbeat, Incoming, Request,
+};
+
+/// Acknowledgements that are gathered without an allocation.
+const ACKS_IN_PLACE: usize = 64;
+
+impl<S> Session<S> {
+    /// Does all that a burst asks for; how many of its bytes are done with.
+    pub(super) fn receive(&mut self, burst: &Bytes) -> usize {
+        let mut at = 0;
+        let mut next = None;
+        loop {
+            let request = match next.take() {
+                Some(request) => request,
+                None => match self.protocol.receive(burst, &mut at) {
+                    Ok(None) => break,
+                    Ok(Some(request)) => request,
+                    Err(fault) => {
+                        self.fail(&fault);
+                        continue;
+                    }
+                },
+            };
+            match self.request(request, burst, &mut at) {
+                Ok(after) => next = after,
+                Err(fault) => self.fail(&fault),
+            }
+        }
+        self.count_held_bytes();
+        self.block_at_the_mark();
+        at
+    }
+
+    /// Does what was asked, with what follows of the same kind; the request after it, if that was
+    /// read already.
+    fn request(
+        &mut self,
+        request: Request,
+        burst: &Bytes,
+        at: &mut usize,
+    ) -> Result<Option<Request>, Fault> {
+        match request {
+            Request::Publish { channel, publish } => {
+                return self.publish_all(channel, publish, burst, at);
+            }
+            Request::Method {
+                channel,
+                method: ChannelMethod::Basic(basic::Method::Ack(ack)),
+            } => return self.acknowledge_all(channel, &ack, burst, at),
+            Request::LogIn(credentials) => self.log_in(&credentials)?,
+            Request::Open { virtual_host } => self.open(&virtual_host)?,
+            Request::Close => {
+                if let Some(channels) = &mut self.channels {
+                    channels.connection.close(None);
+                }
+            }
+            Request::OpenChannel { channel } => self.on_channel(channel, |channels, protocol| {
+                channels.open(channel)?;
+                protocol.channel_opened(channel);
+                Ok(())
+            })?,
+            Request::CloseChannel { channel } => self.on_channel(channel, |channels, protocol| {
+                channels.close(channel, None);
+                protocol.channel_closed(channel);
+                Ok(())
+            })?,
+            Request::Method { channel, method } => self.on_channel(channel, |channels, protocol| {
+                channels.method(channel, method, protocol)
+            })?,
+        }
+        Ok(None)
+    }
+
+    /// Publishes a message and those that follow on the same channel.
+    fn publish_all(
+        &mut self,
+        number: u16,
+        first: Incoming,
+        burst: &Bytes,
+        at: &mut usize,
+    ) -> Result<Option<Request>, Fault> {
+        if self.publishing == Publishing::Never {
+            self.publishing = Publishing::Allowed;
+        }
+        let Some(channels) = &mut self.channels else { return Ok(None) };
+        let fault = |error| Fault { channel: number, error };
+        let channel = channels.channel(number, MethodId::BASIC_PUBLISH).map_err(fault)?;
+        let mut publishing = ChannelPublishing::new(&channels.connection, channel);
+        let mut incoming = first;
+        let after = loop {
+            let Incoming { exchange, routing_key, mandatory, message } = incoming;
+            match publishing.publish(Publish { exchange, routing_key, mandatory, message }) {
+                Ok(None) => {}
+                Ok(Some(returned)) => write_returned(number, &returned, &mut self.protocol),
+                Err(error) => break Err(fault(error)),
+            }
+            match self.protocol.receive(burst, at) {
+                Ok(Some(Request::Publish { channel, publish })) if channel == number => {
+                    incoming = publish;
+                }
+                after => break after,
+            }
+        };
+        if let Some(Confirmed { delivery_tag, multiple }) = publishing.finish() {
+            let multiple = multiple == Multiple::UpTo;
+            self.protocol.output().method(number, &basic::Ack { delivery_tag, multiple });
+        }
+        after
+    }
+
+    /// Takes an acknowledgement and those that follow on the same channel.
+    fn acknowledge_all(
+        &mut self,
+        number: u16,
+        first: &basic::Ack,
+        burst: &Bytes,
+        at: &mut usize,
+    ) -> Result<Option<Request>, Fault> {
+        let mut acks: SmallVec<[Tags; ACKS_IN_PLACE]> = smallvec![acknowledged(first)];
+        let after = loop {
+            match self.protocol.receive(burst, at) {
+                Ok(Some(Request::Method {
+                    channel,
+                    method: ChannelMethod::Basic(basic::Method::Ack(ack)),
+                })) if channel == number => acks.push(acknowledged(&ack)),
+                after => break after,
+            }
+        };
+        let Some(channels) = &mut self.channels else { return after };
+        let fault = |error| Fault { channel: number, error };
+        let channel = channels.channel(number, MethodId::BASIC_ACK).map_err(fault)?;
+        match (channel.acknowledge_all(&acks), after) {
+            (Ok(()), after) => after,
+            // What came after it on this channel is ignored, what came on others is not.
+            (Err(error), Ok(Some(request))) if !request.is_of(number) => {
+                self.fail(&fault(error));
+                Ok(Some(request))
+            }
+            (Err(error), Err(other)) if other.channel != number => {
+                self.fail(&fault(error));
+                Err(other)
+            }
+            (Err(error), _) => Err(fault(error)),
+        }
+    }
+
+    fn on_channel(
+        &mut self,
+        channel: u16,
+        operation: impl FnOnce(&mut Channels, &mut Connection) -> Result<(), AmqpError>,
+    ) -> Result<(), Fault> {
+        let Some(channels) = &mut self.channels else { return Ok(()) };
+        operation(channels, &mut self.protocol).map_err(|error| Fault { channel, error })
+    }
+
+    fn log_in(&mut self, credentials: &Credentials) -> Result<(), Fault> {
+        let Credentials { mechanism, user, password } = credentials;
+        match self.broker.authenticate(user, password, Some(self.peer.address.ip())) {
+            Ok(user) => {
+                self.user = Some(user);
+                self.protocol.log_in();
+                Ok(())
+            }
+            Err(refused) => {
+                tracing::warn!(peer = %self.peer, %refused, "login refused");
+                let error = refused.reply(mechanism.name());
+                Err(Fault { channel: 0, error })
+            }
+        }
+    }
+
+    fn open(&mut self, virtual_host: &ShortString) -> Result<(), Fault> {
+        let Some(user) = self.user.clone() else { return Ok(()) };
+        let name = ShortString::truncated(&self.peer.to_string());
+        let connection = self
+            .broker
+            .connect_user(name, virtual_host, user)
+            .map_err(|error| Fault { channel: 0, error })?;
+        connection.tell_of_close(Arc::clone(&self.signals));
+        tracing::info!(
+            peer = %self.peer,
+            virtual_host = %virtual_host,
+            client = self.protocol.client().description,
+            "connection opened"
+        );
+        self.channels = Some(Channels::new(connection, Arc::clone(&self.signals)));
+        self.handshake = None;
+        self.ends_at = None;
+        let now = self.broker.shared().clock().now();
+        self.heartbeat = Heartbeat::every(self.protocol.negotiated().heartbeat, now);
+        self.protocol.opened();
+        Ok(())
+    }
+
+    /// Closes what a fault closes, here and at the peer.
+    pub(super) fn fail(&mut self, fault: &Fault) {
+        let Fault { channel, error } = fault;
+        tracing::info!(peer = %self.peer, channel, %error, "closed by an error");
+        if let Some(channels) = &mut self.channels {
+            if *channel != 0 && error.scope() == ErrorScope::Channel {
+                channels.close(*channel, Some(error));
+            } else {
+                channels.connection.close(Some(error));
+                self.channels = None;
+            }
+        }
+        self.protocol.fail(fault);
+        let config = self.broker.shared().config();
+        let grace = match self.protocol.ending() {
+            Ending::None => return,
+            Ending::Dismissed => config.login_failure_delay,
+            Ending::Closing | Ending::Closed => config.close_timeout,
+        };
+        self.ends_at = Some(self.broker.shared().clock().now().saturating_add(grace));
+    }
+
+    /// Counts what unfinished contents hold among the broker's messages.
+    fn count_held_bytes(&mut self) {
+        let held = u64::try_from(self.protocol.held_bytes()).unwrap_or(u64::MAX);
+        let memory = self.broker.shared().memory();
+        memory.grow(held.saturating_sub(self.held_bytes));
+        memory.free(self.held_bytes.saturating_sub(held));
+        self.held_bytes = held;
+    }
+
+    /// A connection that published while the broker is above its memory mark is read from no
+    /// more, until there is room.
+    fn block_at_the_mark(&mut self) {
+        if self.publishing != Publishing::Allowed || self.broker.shared().memory().has_room() {
+            return;
+        }
+        self.publishing = Publishing::Blocked;
+        if self.protocol.is_running() && self.protocol.client().is_told_of_blocking {
+            let reason = ShortString::from_static("low on memory");
+            self.protocol.output().method(0, &connection::Blocked { reason });
+        }
+    }
+}
+
+fn acknowledged(ack: &basic::Ack) -> Tags {
+    if ack.multiple { Tags::UpTo(ack.delivery_tag) } else { Tags::One(ack.delivery_tag) }
+}
