@@ -38,6 +38,6 @@ pub use model::access::{
 };
 pub use model::delivery::{Delivery, GetOk, QueueDeclareOk};
 pub use model::message::PublishedMessage;
+pub use model::settling::{Multiple, Requeue};
 #[cfg(feature = "tls")]
 pub use server::tls::{TlsConfig, TlsError, TlsFiles};
-pub use model::settling::{Multiple, Requeue};

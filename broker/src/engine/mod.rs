@@ -1,7 +1,8 @@
 //! The broker with its locks: what the pure model decides is done here.
 //!
 //! Order of locks: the topology's writer, then a queue, then an outbox; a channel, then an
-//! outbox or its events. Never two queues, never a channel and a queue, never across an await.
+//! outbox, its events or the reply consumers. Never two queues, never a channel and a queue, never
+//! across an await.
 //! What a connection remembers of its user's permissions is locked last of all.
 
 pub(crate) mod authorization;

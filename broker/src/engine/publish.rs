@@ -130,8 +130,8 @@ impl<'v> Publishing<'v> {
             self.flush();
             self.route(&publish)?;
         }
-        self.check_user_id(&publish.message)?;
         reply_to::address_replies(&mut publish.message, self.channel)?;
+        self.check_user_id(&publish.message)?;
         check_expiration(&publish.message)?;
         if let Some(channel) = self.channel.filter(|_| self.takes_effect == Effect::AtCommit) {
             self.defer(publish, channel)?;

@@ -56,9 +56,9 @@ pub(crate) fn dead_letter(
         let set = |headers: &mut FieldTable, name, value: &str| {
             headers.set(ShortString::from_static(name), value);
         };
-        set(headers, "x-first-death-reason", death.reason.as_str());
-        set(headers, "x-first-death-queue", death.queue);
         set(headers, "x-first-death-exchange", &dead.exchange);
+        set(headers, "x-first-death-queue", death.queue);
+        set(headers, "x-first-death-reason", death.reason.as_str());
     }
     PublishedMessage {
         exchange: route.exchange.clone(),

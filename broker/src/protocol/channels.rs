@@ -1,6 +1,5 @@
 //! The channels of a connection: which methods may come on each, and what is made of them.
 
-use bytes::Bytes;
 use springhare_amqp::wire::method::{basic, channel};
 use springhare_amqp::wire::{Frame, FrameKind, Method};
 use springhare_amqp::{AmqpError, MethodId, ReplyCode, ShortString};
@@ -9,6 +8,9 @@ use super::connection::{Connection, Stage};
 use super::content::{ContentAssembler, Expected};
 use super::faults;
 use super::request::{ChannelMethod, Request};
+
+/// How many channels that their peer closed are remembered: what it sent on them before is ignored.
+const RECENTLY_CLOSED_MAX: usize = 32;
 
 /// How one channel stands; one that is closed, or was never opened, has none.
 #[derive(Debug)]
@@ -23,7 +25,6 @@ impl Connection {
         &mut self,
         number: u16,
         frame: &Frame<'_>,
-        burst: &Bytes,
     ) -> Result<Option<Request>, AmqpError> {
         if self.stage == Stage::Closing {
             return Ok(None);
@@ -36,7 +37,7 @@ impl Connection {
             Some(ChannelStage::Open(content)) => {
                 let incoming = match frame.kind {
                     FrameKind::Header => content.header(frame.payload, max_message_size)?,
-                    FrameKind::Body => content.body(burst, frame.payload)?,
+                    FrameKind::Body => content.body(frame.payload)?,
                     _ if content.is_under_way() => return Err(content.unexpected()),
                     _ if content.start_as_before(frame.payload) => None,
                     _ => return self.channel_method(number, frame.payload),
@@ -109,6 +110,10 @@ impl Connection {
         frame: &Frame<'_>,
     ) -> Result<Option<Request>, AmqpError> {
         let max = self.negotiated.channel_max;
+        if self.recently_closed.contains(&number) && !is_open_method(frame) {
+            // It was on its way when the peer closed the channel.
+            return Ok(None);
+        }
         if self.channels.len() >= usize::from(max) {
             return Err(AmqpError::new(
                 ReplyCode::NotAllowed,
@@ -133,12 +138,17 @@ impl Connection {
 
     pub(crate) fn channel_opened(&mut self, number: u16) {
         self.channels.insert(number, ChannelStage::Open(Box::default()));
+        self.recently_closed.retain(|closed| *closed != number);
         self.output.method(number, &channel::OpenOk {});
     }
 
     /// The channel that the client closed is closed.
     pub(crate) fn channel_closed(&mut self, number: u16) {
         self.channels.remove(&number);
+        if self.recently_closed.len() >= RECENTLY_CLOSED_MAX {
+            self.recently_closed.pop_front();
+        }
+        self.recently_closed.push_back(number);
         self.output.method(number, &channel::CloseOk {});
     }
 
@@ -157,6 +167,11 @@ impl Connection {
             );
         }
     }
+}
+
+fn is_open_method(frame: &Frame<'_>) -> bool {
+    const OPEN: [u8; 4] = [0, 20, 0, 10];
+    frame.kind == FrameKind::Method && frame.payload.starts_with(&OPEN)
 }
 
 fn second_open() -> AmqpError {

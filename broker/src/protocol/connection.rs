@@ -1,6 +1,5 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
-use bytes::Bytes;
 use springhare_amqp::wire::method::connection;
 use springhare_amqp::wire::{FRAME_OVERHEAD, Frame, FrameKind, Method, PROTOCOL_HEADER};
 use springhare_amqp::{AmqpError, ErrorScope, ReplyCode, ShortString};
@@ -42,6 +41,7 @@ pub(crate) struct Connection {
     pub(super) max_message_size: usize,
     /// By number, of which RabbitMQ only asks that it is not 0.
     pub(super) channels: BTreeMap<u16, ChannelStage>,
+    pub(super) recently_closed: VecDeque<u16>,
     pub(super) output: Output,
 }
 
@@ -91,6 +91,7 @@ impl Connection {
             client: Client::default(),
             max_message_size,
             channels: BTreeMap::new(),
+            recently_closed: VecDeque::new(),
             output: Output::default(),
         }
     }
@@ -114,10 +115,7 @@ impl Connection {
 
     /// Whether the peer has not got through the handshake yet.
     pub(crate) fn is_shaking_hands(&self) -> bool {
-        !matches!(
-            self.stage,
-            Stage::Running | Stage::Closing | Stage::Closed | Stage::Dismissed
-        )
+        !matches!(self.stage, Stage::Running | Stage::Closing | Stage::Closed | Stage::Dismissed)
     }
 
     pub(crate) fn ending(&self) -> Ending {
@@ -140,38 +138,19 @@ impl Connection {
             .sum()
     }
 
-    /// How many of these bytes can be received now: whole frames, or all if they have a fault.
-    pub(crate) fn whole(&self, bytes: &[u8]) -> usize {
-        let mut at = 0;
-        if self.stage == Stage::ProtocolHeader {
-            if bytes.len() < PROTOCOL_HEADER.len() {
-                return 0;
-            }
-            at = PROTOCOL_HEADER.len();
-        }
-        while let Some(rest) = bytes.get(at..) {
-            match Frame::decode(rest, self.frame_limit()) {
-                Ok(Some(frame)) => at += frame.encoded_len(),
-                Ok(None) => break,
-                Err(_) => return bytes.len(),
-            }
-        }
-        at
-    }
-
-    /// The next request in `burst`, which moves `at` behind what it was read from; none when
-    /// there is no more in it.
+    /// The next request in `bytes`, which moves `at` behind what it was read from; none when there
+    /// is no whole one left.
     ///
     /// # Errors
     ///
     /// What the peer did wrong, and where; [`fail`](Self::fail) tells it.
     pub(crate) fn receive(
         &mut self,
-        burst: &Bytes,
+        bytes: &[u8],
         at: &mut usize,
     ) -> Result<Option<Request>, Fault> {
         loop {
-            let Some(rest) = burst.get(*at..) else { return Ok(None) };
+            let Some(rest) = bytes.get(*at..) else { return Ok(None) };
             match self.stage {
                 Stage::ProtocolHeader => {
                     let Some(header) = rest.first_chunk() else { return Ok(None) };
@@ -180,7 +159,7 @@ impl Connection {
                     continue;
                 }
                 Stage::Closed | Stage::Dismissed => {
-                    *at = burst.len();
+                    *at = bytes.len();
                     return Ok(None);
                 }
                 _ => {}
@@ -189,7 +168,7 @@ impl Connection {
                 Ok(Some(frame)) => frame,
                 Ok(None) => return Ok(None),
                 Err(error) => {
-                    *at = burst.len();
+                    *at = bytes.len();
                     return Err(on_connection(faults::frame(&error)));
                 }
             };
@@ -197,7 +176,7 @@ impl Connection {
             let request = match frame.channel {
                 0 => self.connection_frame(&frame).map_err(on_connection)?,
                 number => self
-                    .channel_frame(number, &frame, burst)
+                    .channel_frame(number, &frame)
                     .map_err(|error| Fault { channel: number, error })?,
             };
             if request.is_some() {
@@ -312,10 +291,10 @@ impl Connection {
     /// login that it asked to be told of, or a virtual host that it can't use.
     pub(crate) fn close(&mut self, error: &AmqpError) {
         let is_told = match self.stage {
-            Stage::Running | Stage::Opening => true,
+            Stage::Running | Stage::Opening | Stage::Open => true,
             Stage::LoggingIn => self.client.is_told_of_refusal,
             Stage::Closing | Stage::Closed | Stage::Dismissed => return,
-            Stage::ProtocolHeader | Stage::StartOk | Stage::TuneOk | Stage::Open => {
+            Stage::ProtocolHeader | Stage::StartOk | Stage::TuneOk => {
                 error.code() == ReplyCode::ConnectionForced && self.stage != Stage::ProtocolHeader
             }
         };

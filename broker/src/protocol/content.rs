@@ -6,10 +6,6 @@ use springhare_amqp::{AmqpError, Message, MessageProperties, MethodId, ReplyCode
 use super::faults;
 use super::request::Incoming;
 
-/// A body of this many bytes or more stays where it was read, in the read buffer, which it then
-/// keeps alive; a smaller one is copied, so that it keeps no buffer of many times its own size.
-const BODY_IN_PLACE_MIN: usize = 16 << 10;
-
 /// What a body that comes in several frames gets at first; it grows with what arrives, never with
 /// what its header says.
 const BODY_FIRST_CAPACITY: usize = 64 << 10;
@@ -124,16 +120,12 @@ impl ContentAssembler {
         Ok(None)
     }
 
-    /// Takes a body frame, which is the part `payload` of `burst`; the message, if it is whole.
+    /// Takes a body frame; the message, if it is whole.
     ///
     /// # Errors
     ///
     /// 505 out of order, 501 for more than the header announced.
-    pub(super) fn body(
-        &mut self,
-        burst: &Bytes,
-        payload: &[u8],
-    ) -> Result<Option<Incoming>, AmqpError> {
+    pub(super) fn body(&mut self, payload: &[u8]) -> Result<Option<Incoming>, AmqpError> {
         let ContentState::AwaitingBody { body, missing, .. } = &mut self.state else {
             return Err(self.unexpected());
         };
@@ -141,12 +133,10 @@ impl ContentAssembler {
             return Err(faults::body_over_size(body.len() + *missing));
         };
         *missing = left;
+        // Copied once, from where it was read: in place it would keep a buffer alive that is many
+        // times its own size, and the next frames would need another one.
         let whole = if left == 0 && body.is_empty() {
-            if payload.len() < BODY_IN_PLACE_MIN {
-                Bytes::copy_from_slice(payload)
-            } else {
-                burst.slice_ref(payload)
-            }
+            Bytes::copy_from_slice(payload)
         } else {
             if body.capacity() - body.len() < payload.len() {
                 let wanted = body.len().max(BODY_FIRST_CAPACITY).max(payload.len());

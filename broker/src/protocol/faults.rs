@@ -12,6 +12,9 @@ use crate::model::erlang::{Binary, Octets};
 /// How much of a frame's payload a text shows.
 const SHOWN_OCTETS: usize = 16;
 
+/// Class, weight and body size.
+const CONTENT_HEADER_MIN: usize = 12;
+
 /// How many of a method's arguments are printed; a reply text has room for fewer.
 const SHOWN_ARGUMENTS: usize = 255;
 
@@ -67,11 +70,9 @@ pub(super) fn method(error: &DecodeError, payload: &[u8]) -> AmqpError {
         DecodeError::UnknownMethod { .. } => {
             AmqpError::new(ReplyCode::CommandInvalid, id, "unimplemented method")
         }
-        DecodeError::NotUtf8 { .. } => AmqpError::new(
-            ReplyCode::FrameError,
-            MethodId::NONE,
-            "Malformed UTF-8 in shortstr",
-        ),
+        DecodeError::NotUtf8 { .. } => {
+            AmqpError::new(ReplyCode::FrameError, MethodId::NONE, "Malformed UTF-8 in shortstr")
+        }
         _ => {
             let shown = arguments.get(..SHOWN_ARGUMENTS).unwrap_or(arguments);
             let explanation = format_args!("cannot decode {}", Octets(shown));
@@ -98,14 +99,16 @@ pub(super) fn out_of_order(expected: Expected) -> AmqpError {
 
 /// 505 for the header of a content of another class.
 pub(super) fn other_class(class: u16) -> AmqpError {
-    let explanation = format!(
-        "expected content header for class 60, got one for class {class} instead"
-    );
+    let explanation =
+        format!("expected content header for class 60, got one for class {class} instead");
     AmqpError::new(ReplyCode::UnexpectedFrame, MethodId::BASIC_PUBLISH, explanation)
 }
 
 /// 501 for a content header that can't be read.
 pub(super) fn content_header(payload: &[u8]) -> AmqpError {
+    if payload.len() < CONTENT_HEADER_MIN {
+        return with_octets(2, payload, format_args!(": unknown_frame"));
+    }
     let shown = payload.get(..SHOWN_ARGUMENTS).unwrap_or(payload);
     let explanation = format_args!("cannot decode {}", Octets(shown));
     AmqpError::new(ReplyCode::FrameError, MethodId::BASIC_PUBLISH, explanation)

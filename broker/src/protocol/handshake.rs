@@ -1,6 +1,6 @@
 use bytes::Bytes;
-use springhare_amqp::wire::method::connection::{Start, StartOk, Tune, TuneOk};
 use springhare_amqp::wire::FRAME_MIN_SIZE;
+use springhare_amqp::wire::method::connection::{Start, StartOk, Tune, TuneOk};
 use springhare_amqp::{AmqpError, FieldTable, FieldValue, MethodId, ReplyCode, ShortString};
 
 use super::connection::Negotiable;

@@ -107,7 +107,10 @@ mod tests {
     #[test]
     fn plain_is_three_texts_between_nuls() {
         let credentials = Credentials::read("PLAIN", b"\0guest\0se cret").unwrap();
-        assert_eq!((credentials.user.as_str(), credentials.password.as_slice()), ("guest", &b"se cret"[..]));
+        assert_eq!(
+            (credentials.user.as_str(), credentials.password.as_slice()),
+            ("guest", &b"se cret"[..])
+        );
         assert!(!format!("{credentials:?}").contains("cret"), "{credentials:?}");
         for response in [&b""[..], b"guest", b"\0guest", b"\0guest\0a\0b", b"me\0guest\0guest"] {
             let error = Credentials::read("PLAIN", response).unwrap_err();
@@ -120,7 +123,10 @@ mod tests {
     fn amqplain_is_a_table_without_its_length() {
         let response = b"\x05LOGINS\0\0\0\x05guest\x08PASSWORDS\0\0\0\x02pw";
         let credentials = Credentials::read("AMQPLAIN", response).unwrap();
-        assert_eq!((credentials.user.as_str(), credentials.password.as_slice()), ("guest", &b"pw"[..]));
+        assert_eq!(
+            (credentials.user.as_str(), credentials.password.as_slice()),
+            ("guest", &b"pw"[..])
+        );
         assert!(Credentials::read("AMQPLAIN", b"\x05LOGINS\0\0\0\x05guest").is_err());
         assert!(Credentials::read("AMQPLAIN", b"\x05LOGINS\xff\xff\xff\xff").is_err());
         assert!(Credentials::read("AMQPLAIN", b"").is_err());

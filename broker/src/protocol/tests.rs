@@ -76,11 +76,10 @@ impl Pair {
 
     /// All that comes of what was said so far; faults are told to the peer.
     fn come(&mut self) -> Vec<Came> {
-        let whole = self.connection.whole(&self.said);
-        let burst = self.said.split_to(whole).freeze();
+        let bytes = std::mem::take(&mut self.said);
         let (mut at, mut came) = (0, Vec::new());
         loop {
-            match self.connection.receive(&burst, &mut at) {
+            match self.connection.receive(&bytes, &mut at) {
                 Ok(None) => break,
                 Ok(Some(request)) => came.push(Came::Request(request)),
                 Err(fault) => {
@@ -89,10 +88,7 @@ impl Pair {
                 }
             }
         }
-        let rest = burst.slice(at..);
-        let mut said = BytesMut::from(&rest[..]);
-        said.extend_from_slice(&self.said);
-        self.said = said;
+        self.said.extend_from_slice(&bytes[at..]);
         came
     }
 
@@ -149,16 +145,25 @@ fn a_handshake_says_what_rabbitmq_says() {
         panic!("{heard:?}");
     };
     assert_eq!((start.version_major, start.version_minor), (0, 9));
-    assert_eq!((&start.mechanisms[..], &start.locales[..]), (&b"PLAIN AMQPLAIN"[..], &b"en_US"[..]));
-    let FieldValue::Table(capabilities) = start.server_properties.get("capabilities").unwrap() else {
+    assert_eq!(
+        (&start.mechanisms[..], &start.locales[..]),
+        (&b"PLAIN AMQPLAIN"[..], &b"en_US"[..])
+    );
+    let FieldValue::Table(capabilities) = start.server_properties.get("capabilities").unwrap()
+    else {
         panic!("{start:?}");
     };
     let names: Vec<_> = capabilities.iter().map(|(name, _)| name.as_str()).collect();
-    assert_eq!(names.join(" "), "publisher_confirms exchange_exchange_bindings basic.nack \
+    assert_eq!(
+        names.join(" "),
+        "publisher_confirms exchange_exchange_bindings basic.nack \
         consumer_cancel_notify connection.blocked consumer_priorities \
-        authentication_failure_close per_consumer_qos direct_reply_to");
+        authentication_failure_close per_consumer_qos direct_reply_to"
+    );
     pair.method(0, start_ok("PLAIN", b"\0guest\0guest", FieldTable::new()));
-    assert!(matches!(&pair.come()[..], [Came::Request(Request::LogIn(login))] if login.user == "guest"));
+    assert!(
+        matches!(&pair.come()[..], [Came::Request(Request::LogIn(login))] if login.user == "guest")
+    );
     pair.connection.log_in();
     let heard = pair.heard();
     let [(0, Method::Connection(connection::Method::Tune(tune)))] = &heard[..] else {
@@ -198,9 +203,17 @@ fn a_refused_login_is_told_to_who_asked_for_it_only() {
 #[test]
 fn tuning_out_of_bounds_is_refused_in_rabbitmqs_words() {
     for (channel_max, frame_max, text) in [
-        (0, 4096, "negotiated channel_max = 0 (no limit) is higher than the maximum allowed value (3)"),
+        (
+            0,
+            4096,
+            "negotiated channel_max = 0 (no limit) is higher than the maximum allowed value (3)",
+        ),
         (4, 4096, "negotiated channel_max = 4 is higher than the maximum allowed value (3)"),
-        (3, 0, "negotiated frame_max = 0 (no limit) is higher than the maximum allowed value (131072)"),
+        (
+            3,
+            0,
+            "negotiated frame_max = 0 (no limit) is higher than the maximum allowed value (131072)",
+        ),
         (3, 4095, "negotiated frame_max = 4095 is lower than the minimum allowed value (4096)"),
     ] {
         let mut pair = Pair::new();
@@ -349,12 +362,15 @@ fn a_closing_channel_ignores_all_but_the_close() {
     encode_header_frame(1, 1, &MessageProperties::default(), &mut pair.said);
     encode_body_frame(1, b"x", &mut pair.said);
     pair.method(1, basic::Ack { delivery_tag: 7, multiple: false });
-    pair.method(1, channel::Close {
-        reply_code: 200,
-        reply_text: ShortString::EMPTY,
-        class_id: 0,
-        method_id: 0,
-    });
+    pair.method(
+        1,
+        channel::Close {
+            reply_code: 200,
+            reply_text: ShortString::EMPTY,
+            class_id: 0,
+            method_id: 0,
+        },
+    );
     assert!(pair.come().is_empty());
     let heard = pair.heard();
     assert!(matches!(
@@ -421,17 +437,17 @@ fn bytes_that_are_no_frame_are_501() {
 fn the_connection_closes_with_an_answer_and_ignores_what_comes_between() {
     let mut pair = Pair::running();
     encode_heartbeat(&mut pair.said);
-    pair.method(0, connection::Close {
-        reply_code: 200,
-        reply_text: ShortString::EMPTY,
-        class_id: 0,
-        method_id: 0,
-    });
+    pair.method(
+        0,
+        connection::Close {
+            reply_code: 200,
+            reply_text: ShortString::EMPTY,
+            class_id: 0,
+            method_id: 0,
+        },
+    );
     assert!(matches!(&pair.come()[..], [Came::Request(Request::Close)]));
-    assert!(matches!(
-        &pair.heard()[..],
-        [(0, Method::Connection(connection::Method::CloseOk(_)))]
-    ));
+    assert!(matches!(&pair.heard()[..], [(0, Method::Connection(connection::Method::CloseOk(_)))]));
     assert_eq!(pair.connection.ending(), Ending::Closed);
 
     let mut pair = Pair::running();

@@ -46,6 +46,14 @@ impl Handshakes {
         Handshake { number, handshakes: Arc::clone(self) }
     }
 
+    /// Drops all that are under way.
+    pub(super) fn drop_all(&self) {
+        let under_way = std::mem::take(&mut self.lock().under_way);
+        for task in under_way.into_values().flatten() {
+            task.abort();
+        }
+    }
+
     /// The task of a handshake, if it is still under way.
     pub(super) fn started(&self, number: u64, task: AbortHandle) {
         if let Some(known) = self.lock().under_way.get_mut(&number) {

@@ -35,6 +35,7 @@ pub(crate) enum Transport {
 #[derive(Debug)]
 pub(crate) struct Server {
     addresses: Vec<SocketAddr>,
+    handshakes: Arc<Handshakes>,
     stop_accepting: CancellationToken,
     stop_sessions: CancellationToken,
     tasks: TaskTracker,
@@ -84,16 +85,17 @@ impl Server {
             tasks.spawn(door.serve(listener));
         }
         tasks.close();
-        Ok(Self { addresses, stop_accepting, stop_sessions, tasks })
+        Ok(Self { addresses, handshakes, stop_accepting, stop_sessions, tasks })
     }
 
     pub(crate) fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
     }
 
-    /// Accepts nothing more.
+    /// Accepts nothing more, and drops who has not got through the handshake.
     pub(crate) fn stop_accepting(&self) {
         self.stop_accepting.cancel();
+        self.handshakes.drop_all();
     }
 
     /// Waits until all sessions have ended.
@@ -156,7 +158,11 @@ impl Door {
             Transport::Tcp => Session::new(socket, peer, self.broker, handshake).await,
             #[cfg(feature = "tls")]
             Transport::Tls(tls) => {
-                let limit = self.broker.shared().clock().sleep(self.broker.shared().config().handshake_timeout);
+                let limit = self
+                    .broker
+                    .shared()
+                    .clock()
+                    .sleep(self.broker.shared().config().handshake_timeout);
                 let accepted = tokio::select! {
                     accepted = tls.acceptor().accept(socket) => accepted,
                     () = limit => Err(io::ErrorKind::TimedOut.into()),

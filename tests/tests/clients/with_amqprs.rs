@@ -16,8 +16,8 @@ use springhare_tests::{eventually, within_limit};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::broker::{
-    CHANNELS, FRAME_MAX, HEARTBEAT, IDLE, TestBroker, assert_same_body, body,
-    inequivalent_durable, no_queue, unique,
+    CHANNELS, FRAME_MAX, HEARTBEAT, IDLE, TestBroker, assert_same_body, body, inequivalent_durable,
+    no_queue, unique,
 };
 
 on_both_brokers!(

@@ -136,13 +136,8 @@ async fn confirms_and_returns(broker: &TestBroker) {
         let (options, properties) = (BasicPublishOptions::default(), BasicProperties::default());
         let payload = number.to_string();
         let exchange = short("");
-        let sent = channel.basic_publish(
-            exchange,
-            queue.clone(),
-            options,
-            payload.as_bytes(),
-            properties,
-        );
+        let sent =
+            channel.basic_publish(exchange, queue.clone(), options, payload.as_bytes(), properties);
         // The confirm is waited for with all the others.
         drop(sent.await.unwrap());
     }

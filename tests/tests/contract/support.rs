@@ -11,8 +11,7 @@ use springhare::connection::{
 use springhare_amqp::{AmqpError, BasicProperties, FieldTable, FieldValue, Message};
 use springhare_broker::{
     BasicConsumeOptions, BasicPublishOptions, Broker, BrokerBuilder, BrokerConfig, ChannelEvent,
-    Delivery,
-    ExchangeDeclareOptions, NoAck, QueueDeclareOptions,
+    Delivery, ExchangeDeclareOptions, NoAck, QueueDeclareOptions,
 };
 use springhare_tests::{LapinLink, MAX_MESSAGE_SIZE, RabbitMq, eventually, within_limit};
 

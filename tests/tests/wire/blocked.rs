@@ -12,7 +12,7 @@ use crate::door::Server;
 
 const MIB: usize = 1 << 20;
 /// Of each message.
-const SIZE: usize = 256 << 10;
+const SIZE: usize = 64 << 10;
 
 /// A client that wants to know when it is blocked, with channel 1.
 async fn told(server: &Server) -> RawPeer {
@@ -59,7 +59,7 @@ async fn a_publisher_is_told_and_waits() {
     let unblocked = async { publisher.expect_method(0, 10, 61).await };
     tokio::select! {
         () = drained => unreachable!("it goes on for ever"),
-        arguments = unblocked => assert_eq!(arguments, []),
+        arguments = unblocked => assert!(arguments.is_empty()),
     }
     server.assert_sound();
 }

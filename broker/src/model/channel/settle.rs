@@ -89,7 +89,9 @@ impl<Q: Clone> Channel<Q> {
                 continue;
             }
             let known = match tags {
-                Tags::One(tag) => self.unsettled.take(tag).map(|delivery| deliveries.push(delivery)),
+                Tags::One(tag) => {
+                    self.unsettled.take(tag).map(|delivery| deliveries.push(delivery))
+                }
                 Tags::UpTo(0) => Some(deliveries.extend(self.unsettled.take_all())),
                 Tags::UpTo(tag) => {
                     self.unsettled.take_up_to(tag).map(|taken| deliveries.extend(taken))

@@ -97,7 +97,10 @@ fn an_unknown_exchange_is_an_error_and_no_routes() {
     let topology = with_queues(1);
     let mut routes = Routes::default();
     topology.route("", "q0", &MessageHeaders::table(None), &mut routes).unwrap();
-    assert_eq!(topology.route("nope", "q0", &MessageHeaders::table(None), &mut routes), Err(UnknownExchange));
+    assert_eq!(
+        topology.route("nope", "q0", &MessageHeaders::table(None), &mut routes),
+        Err(UnknownExchange)
+    );
     assert!(routes.is_empty());
 }
 
@@ -138,7 +141,9 @@ fn a_headers_exchange_routes_by_headers() {
     for (headers, expected) in
         [(Some(headers(1)), &[0, 1][..]), (Some(headers(2)), &[1]), (None, &[1])]
     {
-        topology.route("amq.headers", "", &MessageHeaders::table(headers.as_ref()), &mut routes).unwrap();
+        topology
+            .route("amq.headers", "", &MessageHeaders::table(headers.as_ref()), &mut routes)
+            .unwrap();
         let queues: BTreeSet<u64> = routes.queues().iter().map(|queue| queue.0).collect();
         assert_eq!(queues, expected.iter().copied().collect(), "{headers:?}");
     }

@@ -39,11 +39,7 @@ struct Call<'a> {
 
 impl Channels {
     pub(super) fn new(connection: Arc<ConnectionCell>, signals: Arc<Signals>) -> Self {
-        Self {
-            connection,
-            channels: BTreeMap::new(),
-            consumers: Consumers::new(signals),
-        }
+        Self { connection, channels: BTreeMap::new(), consumers: Consumers::new(signals) }
     }
 
     pub(super) fn open(&mut self, number: u16) -> Result<(), AmqpError> {
@@ -61,7 +57,11 @@ impl Channels {
     }
 
     /// The channel of this number, which the protocol knows as open.
-    pub(super) fn channel(&self, number: u16, method: MethodId) -> Result<&Arc<ChannelCell>, AmqpError> {
+    pub(super) fn channel(
+        &self,
+        number: u16,
+        method: MethodId,
+    ) -> Result<&Arc<ChannelCell>, AmqpError> {
         self.channels.get(&number).ok_or_else(|| {
             AmqpError::new(ReplyCode::ChannelError, method, "expected 'channel.open'")
         })
@@ -99,8 +99,7 @@ impl Call<'_> {
     fn confirm(&mut self, method: confirm::Method) -> Result<(), AmqpError> {
         match method {
             confirm::Method::Select(select) => {
-                self.channel
-                    .run(MethodId::CONFIRM_SELECT, |channel| channel.select_confirms())?;
+                self.channel.run(MethodId::CONFIRM_SELECT, |channel| channel.select_confirms())?;
                 if !select.no_wait {
                     self.output.method(self.number, &confirm::SelectOk {});
                 }

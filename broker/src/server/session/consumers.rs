@@ -45,7 +45,12 @@ impl Consumers {
         Self { signals, consumers: BTreeMap::new(), next_slot: 0, ready: VecDeque::new() }
     }
 
-    pub(super) fn add(&mut self, number: u16, channel: &Arc<ChannelCell>, started: StartedConsumer) {
+    pub(super) fn add(
+        &mut self,
+        number: u16,
+        channel: &Arc<ChannelCell>,
+        started: StartedConsumer,
+    ) {
         let slot = self.next_slot;
         self.next_slot += 1;
         let reader = self.signals.consumer_waker(slot);
@@ -54,9 +59,12 @@ impl Consumers {
         self.ready.push_back(slot);
     }
 
-    /// Forgets the consumer with this tag, which its channel has given up.
+    /// Forgets the consumer with this tag, which its channel has given up. A consumer of direct
+    /// replies may share its tag with another, which goes on.
     pub(super) fn remove(&mut self, number: u16, tag: &str) {
-        self.consumers.retain(|_, consumer| consumer.number != number || consumer.started.tag != *tag);
+        self.consumers.retain(|_, SessionConsumer { number: of, started, .. }| {
+            *of != number || started.tag != *tag || started.outbox.ended().is_none()
+        });
     }
 
     /// Forgets the consumers of a channel, which is closed.

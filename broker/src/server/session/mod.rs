@@ -23,7 +23,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use self::channels::Channels;
 use self::consumers::Cancelled;
-use self::input::{Input, Received};
+use self::input::Input;
 use self::timer::Timer;
 use super::handshakes::Handshake;
 use crate::config::BrokerConfig;
@@ -76,6 +76,8 @@ pub(super) struct Session<S> {
     last_traffic: Duration,
     /// When a peer that is being let go is let go.
     ends_at: Option<Duration>,
+    /// A refused login is answered after a pause, so that passwords can't be tried in no time.
+    silent_until: Option<Duration>,
 }
 
 /// Whether the connection publishes, and is held up by the broker's memory mark.
@@ -101,7 +103,12 @@ enum End {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
-    pub(super) fn new(socket: S, peer: Peer, broker: Arc<BrokerCell>, handshake: Handshake) -> Self {
+    pub(super) fn new(
+        socket: S,
+        peer: Peer,
+        broker: Arc<BrokerCell>,
+        handshake: Handshake,
+    ) -> Self {
         let config = broker.shared().config();
         let protocol = Connection::new(offer(config), properties(config), config.max_message_size);
         let now = broker.shared().clock().now();
@@ -120,6 +127,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             timer: Timer::default(),
             last_traffic: now,
             ends_at: Some(now.saturating_add(config.handshake_timeout)),
+            silent_until: None,
             broker,
         }
     }
@@ -129,7 +137,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             self.take_signals(cx);
             let read = match self.read(cx) {
                 Ok(progress) => progress,
-                Err(end) => return Poll::Ready(end),
+                Err(end) => {
+                    // It may still read the answer to its last words.
+                    let _ = self.write(cx);
+                    return Poll::Ready(end);
+                }
             };
             let delivered = self.deliver();
             let wrote = match self.write(cx) {
@@ -174,19 +186,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             if !self.may_read(cx) {
                 break;
             }
-            match self.input.poll_receive(&mut self.socket, &self.protocol, cx) {
+            match self.input.poll_read(&mut self.socket, cx) {
                 Poll::Pending => break,
                 Poll::Ready(Err(error)) => return Err(End::Socket(error)),
-                Poll::Ready(Ok(Received::End)) => return Err(End::PeerLeft),
-                Poll::Ready(Ok(Received::Part)) => {
+                Poll::Ready(Ok(false)) => return Err(End::PeerLeft),
+                Poll::Ready(Ok(true)) => {
                     progress = true;
                     self.saw_traffic();
-                }
-                Poll::Ready(Ok(Received::Burst(burst))) => {
-                    progress = true;
-                    self.saw_traffic();
-                    let done = self.receive(&burst);
-                    self.input.put_back(&burst, done);
+                    let bytes = self.input.take();
+                    let done = self.receive(&bytes);
+                    self.input.put_back(bytes, done);
                 }
             }
         }
@@ -200,7 +209,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     }
 
     fn may_read(&mut self, cx: &Context<'_>) -> bool {
-        if self.protocol.ending() == Ending::Dismissed {
+        if self.protocol.ending() == Ending::Dismissed || self.silent_until.is_some() {
             return false;
         }
         if self.protocol.output().len() >= self.broker.shared().config().output_max_bytes {
@@ -242,6 +251,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
 
     /// Writes what the socket takes; whether it took anything.
     fn write(&mut self, cx: &mut Context<'_>) -> Result<bool, End> {
+        if self.silent_until.is_some() {
+            return Ok(false);
+        }
         let output = self.protocol.output();
         let mut progress = false;
         while !output.is_empty() {
@@ -271,6 +283,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     }
 
     fn next_step(&mut self, now: Duration) -> Step {
+        if self.silent_until.is_some_and(|until| now >= until) {
+            self.silent_until = None;
+            return Step::Go;
+        }
         if let Some(ends_at) = self.ends_at
             && now >= ends_at
         {
@@ -298,7 +314,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             self.protocol.output().release();
             None
         };
-        Step::Wait([self.ends_at, heartbeat, idle_at].into_iter().flatten().min())
+        let times = [self.ends_at, self.silent_until, heartbeat, idle_at];
+        Step::Wait(times.into_iter().flatten().min())
     }
 
     fn finish(&mut self, end: &End) {

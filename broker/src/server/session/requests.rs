@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use smallvec::{SmallVec, smallvec};
 use springhare_amqp::wire::method::{basic, connection};
 use springhare_amqp::{AmqpError, ErrorScope, MethodId, ShortString};
@@ -21,14 +20,14 @@ use crate::protocol::{
 const ACKS_IN_PLACE: usize = 64;
 
 impl<S> Session<S> {
-    /// Does all that a burst asks for; how many of its bytes are done with.
-    pub(super) fn receive(&mut self, burst: &Bytes) -> usize {
+    /// Does all that these bytes ask for; how many of them are done with.
+    pub(super) fn receive(&mut self, bytes: &[u8]) -> usize {
         let mut at = 0;
         let mut next = None;
         loop {
             let request = match next.take() {
                 Some(request) => request,
-                None => match self.protocol.receive(burst, &mut at) {
+                None => match self.protocol.receive(bytes, &mut at) {
                     Ok(None) => break,
                     Ok(Some(request)) => request,
                     Err(fault) => {
@@ -37,7 +36,7 @@ impl<S> Session<S> {
                     }
                 },
             };
-            match self.request(request, burst, &mut at) {
+            match self.request(request, bytes, &mut at) {
                 Ok(after) => next = after,
                 Err(fault) => self.fail(&fault),
             }
@@ -52,17 +51,16 @@ impl<S> Session<S> {
     fn request(
         &mut self,
         request: Request,
-        burst: &Bytes,
+        bytes: &[u8],
         at: &mut usize,
     ) -> Result<Option<Request>, Fault> {
         match request {
             Request::Publish { channel, publish } => {
-                return self.publish_all(channel, publish, burst, at);
+                return self.publish_all(channel, publish, bytes, at);
             }
-            Request::Method {
-                channel,
-                method: ChannelMethod::Basic(basic::Method::Ack(ack)),
-            } => return self.acknowledge_all(channel, &ack, burst, at),
+            Request::Method { channel, method: ChannelMethod::Basic(basic::Method::Ack(ack)) } => {
+                return self.acknowledge_all(channel, &ack, bytes, at);
+            }
             Request::LogIn(credentials) => self.log_in(&credentials)?,
             Request::Open { virtual_host } => self.open(&virtual_host)?,
             Request::Close => {
@@ -70,19 +68,24 @@ impl<S> Session<S> {
                     channels.connection.close(None);
                 }
             }
-            Request::OpenChannel { channel } => self.on_channel(channel, |channels, protocol| {
-                channels.open(channel)?;
-                protocol.channel_opened(channel);
-                Ok(())
-            })?,
-            Request::CloseChannel { channel } => self.on_channel(channel, |channels, protocol| {
-                channels.close(channel, None);
-                protocol.channel_closed(channel);
-                Ok(())
-            })?,
-            Request::Method { channel, method } => self.on_channel(channel, |channels, protocol| {
-                channels.method(channel, method, protocol)
-            })?,
+            Request::OpenChannel { channel } => {
+                self.on_channel(channel, |channels, protocol| {
+                    channels.open(channel)?;
+                    protocol.channel_opened(channel);
+                    Ok(())
+                })?
+            }
+            Request::CloseChannel { channel } => {
+                self.on_channel(channel, |channels, protocol| {
+                    channels.close(channel, None);
+                    protocol.channel_closed(channel);
+                    Ok(())
+                })?
+            }
+            Request::Method { channel, method } => self
+                .on_channel(channel, |channels, protocol| {
+                    channels.method(channel, method, protocol)
+                })?,
         }
         Ok(None)
     }
@@ -92,7 +95,7 @@ impl<S> Session<S> {
         &mut self,
         number: u16,
         first: Incoming,
-        burst: &Bytes,
+        bytes: &[u8],
         at: &mut usize,
     ) -> Result<Option<Request>, Fault> {
         if self.publishing == Publishing::Never {
@@ -110,7 +113,7 @@ impl<S> Session<S> {
                 Ok(Some(returned)) => write_returned(number, &returned, &mut self.protocol),
                 Err(error) => break Err(fault(error)),
             }
-            match self.protocol.receive(burst, at) {
+            match self.protocol.receive(bytes, at) {
                 Ok(Some(Request::Publish { channel, publish })) if channel == number => {
                     incoming = publish;
                 }
@@ -129,12 +132,12 @@ impl<S> Session<S> {
         &mut self,
         number: u16,
         first: &basic::Ack,
-        burst: &Bytes,
+        bytes: &[u8],
         at: &mut usize,
     ) -> Result<Option<Request>, Fault> {
         let mut acks: SmallVec<[Tags; ACKS_IN_PLACE]> = smallvec![acknowledged(first)];
         let after = loop {
-            match self.protocol.receive(burst, at) {
+            match self.protocol.receive(bytes, at) {
                 Ok(Some(Request::Method {
                     channel,
                     method: ChannelMethod::Basic(basic::Method::Ack(ack)),
@@ -180,6 +183,9 @@ impl<S> Session<S> {
             Err(refused) => {
                 tracing::warn!(peer = %self.peer, %refused, "login refused");
                 let error = refused.reply(mechanism.name());
+                let delay = self.broker.shared().config().login_failure_delay;
+                let now = self.broker.shared().clock().now();
+                self.silent_until = Some(now.saturating_add(delay));
                 Err(Fault { channel: 0, error })
             }
         }

@@ -262,7 +262,10 @@ fn all_routes(topology: &Map) -> Vec<Route> {
                 let mut routes = Routes::default();
                 let table = headers.map(header);
                 let name = exchange_name(exchange);
-                if topology.route(&name, key, &MessageHeaders::table(table.as_ref()), &mut routes).is_ok() {
+                if topology
+                    .route(&name, key, &MessageHeaders::table(table.as_ref()), &mut routes)
+                    .is_ok()
+                {
                     let mut queues: Vec<u64> = routes.queues().iter().map(|q| q.0).collect();
                     queues.sort_unstable();
                     all.push((exchange, key, headers, queues));

@@ -3,8 +3,8 @@ use springhare_amqp::wire::method::basic::{
 };
 use springhare_amqp::{AmqpError, MethodId, ReplyCode};
 
-use super::queue::queue_name;
 use super::Call;
+use super::queue::queue_name;
 use crate::engine::consume::ConsumeRequest;
 use crate::engine::events::ChannelEvent;
 use crate::engine::publish::ReturnedMessage;

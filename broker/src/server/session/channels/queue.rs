@@ -24,7 +24,8 @@ impl Call<'_> {
     }
 
     fn queue_declare(&mut self, declare: Declare) -> Result<(), AmqpError> {
-        let Declare { queue, passive, durable, exclusive, auto_delete, no_wait, arguments } = declare;
+        let Declare { queue, passive, durable, exclusive, auto_delete, no_wait, arguments } =
+            declare;
         let connection = self.connection;
         let (name, counts) = self.channel.run(MethodId::QUEUE_DECLARE, |channel| {
             let virtual_host = channel.virtual_host();
