@@ -64,7 +64,10 @@ impl EncodedProperties {
 
     /// The most memory that the bytes and what is decoded from them take.
     pub(crate) fn memory_max(&self) -> usize {
-        size_of::<Self>()
+        // The counters of the `Arc` that shares them.
+        let shared = 2 * size_of::<usize>();
+        shared
+            + size_of::<Self>()
             + size_of::<BasicProperties>()
             + 2 * self.bytes.len()
             + self.walked.field_values * FIELD_VALUE_MEMORY_MAX
@@ -137,7 +140,7 @@ mod tests {
     fn what_can_be_decoded_is_charged_before_it_is() {
         let voids = [&[0x20, 0, 0, 0, 0x10, 7, 0, b'A', 0, 0, 0x10, 1][..], &[b'V'; 0x1001]];
         let properties = MessageProperties::parse(&voids.concat()).unwrap();
-        let values = 0x1002;
+        let values = 0x1003;
         assert!(properties.memory_max() > values * size_of::<FieldValue>());
     }
 }

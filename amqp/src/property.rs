@@ -57,7 +57,7 @@ impl PropertyValue for FieldTable {
         walked: &mut Walked,
     ) -> Result<(), DecodeError> {
         walked.bytes_from_headers = reader.rest().len();
-        walked.field_values = reader.walk_table(field)?;
+        walked.field_values = 1 + reader.walk_table(field)?;
         Ok(())
     }
 
@@ -164,7 +164,7 @@ pub(crate) struct Walked {
     pub(crate) priority: Option<u8>,
     /// How many bytes there are from the start of the headers to the end; 0 without headers.
     pub(crate) bytes_from_headers: usize,
-    /// The values in the headers, nested ones included.
+    /// The values in the headers, nested ones and the table itself included.
     pub(crate) field_values: usize,
 }
 

@@ -61,6 +61,8 @@ fn assert_proportional(what: &str, bytes: &[u8]) {
 
 fn a_large_table_stays_in_proportion() {
     for (what, bytes) in [
+        ("nothing", counted(b"")),
+        ("one value", counted(b"\x00V")),
         ("void", array_of(b"V")),
         ("empty tables", array_of(b"F\x00\x00\x00\x00")),
         ("empty arrays", array_of(b"A\x00\x00\x00\x00")),

@@ -24,6 +24,10 @@ mod values;
 
 use std::process::ExitCode;
 
+/// Messages are made by one thread and dropped by another.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 use clap::Parser as _;
 
 use crate::arguments::{Arguments, Command};

@@ -41,9 +41,10 @@ pub(crate) fn run(url: Option<&str>, names: &[&str]) -> Result {
     heading("real clients on springhare serve");
     let broker = Broker::start()?;
     let done = run_on(&broker.url(), &chosen);
-    // What a client complains about tells more than how the broker ended.
-    let stopped = broker.stop();
-    done.and(stopped)
+    match (done, broker.stop()) {
+        (Err(clients), Err(broker)) => Err(format!("{clients}\n\n{broker}").into()),
+        (done, stopped) => done.and(stopped),
+    }
 }
 
 fn chosen(names: &[&str]) -> Result<Vec<Client>> {

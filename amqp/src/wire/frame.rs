@@ -88,7 +88,7 @@ impl<'a> Frame<'a> {
     /// # Errors
     ///
     /// [`FrameError`]: a size beyond `frame_max` as soon as the seven bytes before the payload show
-    /// it, an unknown kind or a wrong end once the frame is whole, as RabbitMQ has it.
+    /// it, a wrong end and then an unknown kind once the frame is whole, as RabbitMQ has it.
     #[inline]
     pub fn decode(bytes: &'a [u8], frame_max: usize) -> Result<Option<Self>, FrameError> {
         let Some((&[kind, c0, c1, s0, s1, s2, s3], after_head)) = bytes.split_first_chunk() else {
@@ -104,15 +104,15 @@ impl<'a> Frame<'a> {
         let Some((payload, after_payload)) = after_head.split_at_checked(length) else {
             return Ok(None);
         };
-        let Some(&end) = after_payload.first() else { return Ok(None) };
-        let Some(known_kind) = FrameKind::from_value(kind) else {
-            let payload = PayloadStart::of(payload, size);
-            return Err(FrameError::UnknownKind { kind, channel, size, payload });
-        };
-        match end {
-            FRAME_END => Ok(Some(Self { kind: known_kind, channel, payload })),
-            end => {
-                let payload = PayloadStart::of(payload, size);
+        match (after_payload.first(), FrameKind::from_value(kind)) {
+            (None, _) => Ok(None),
+            (Some(&FRAME_END), Some(kind)) => Ok(Some(Self { kind, channel, payload })),
+            (Some(&FRAME_END), None) => {
+                let payload = PayloadStart::of(payload);
+                Err(FrameError::UnknownKind { kind, channel, size, payload })
+            }
+            (Some(&end), _) => {
+                let payload = PayloadStart::of(payload);
                 Err(FrameError::WrongEnd { kind, channel, size, end, payload })
             }
         }
@@ -139,7 +139,7 @@ pub enum FrameError {
         channel: u16,
         /// The size that the payload is said to have, in bytes.
         size: u32,
-        /// What has arrived of the payload.
+        /// The payload's first bytes.
         payload: PayloadStart,
     },
     /// The payload is said to be larger than a frame may be.
@@ -182,12 +182,11 @@ impl PayloadStart {
     /// How many bytes are kept.
     pub const MAX: usize = 16;
 
-    /// The start of a payload of `size` bytes, of which `arrived` has arrived.
     #[cold]
-    fn of(arrived: &[u8], size: u32) -> Self {
-        let size = usize::try_from(size).unwrap_or(usize::MAX);
-        let mut start = Self { bytes: [0; Self::MAX], length: 0, is_whole: size <= Self::MAX };
-        for (kept, byte) in start.bytes.iter_mut().zip(arrived.iter().take(size)) {
+    fn of(payload: &[u8]) -> Self {
+        let is_whole = payload.len() <= Self::MAX;
+        let mut start = Self { bytes: [0; Self::MAX], length: 0, is_whole };
+        for (kept, byte) in start.bytes.iter_mut().zip(payload) {
             *kept = *byte;
             start.length += 1;
         }
@@ -275,11 +274,16 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_kind_does_not_wait_for_its_payload() {
-        let refused = decode(b"\x04\x00\x05\x00\x00\x00\x03\x01\x02").unwrap_err();
+    fn an_unknown_kind_shows_its_payload() {
+        let bytes = b"\x04\x00\x05\x00\x00\x00\x02\x01\x02\xce";
+        assert_eq!(decode(&bytes[..9]), Ok(None), "its text needs the payload");
+        let refused = decode(bytes).unwrap_err();
         assert_eq!(refused.to_string(), "type 4, all octets = <<1,2>>: unknown_frame");
+        // Of two faults the end is the first, and a size that is none comes before both.
+        let refused = decode(b"\x04\x00\x05\x00\x00\x00\x00\x01").unwrap_err();
+        assert!(matches!(refused, FrameError::WrongEnd { end: 1, .. }), "{refused:?}");
         let refused = decode(b"AMQP\x00\x00\x09\x01").unwrap_err();
-        assert!(matches!(refused, FrameError::UnknownKind { kind: b'A', .. }), "{refused:?}");
+        assert!(matches!(refused, FrameError::TooLarge { kind: b'A', .. }), "{refused:?}");
     }
 
     #[test]

@@ -252,6 +252,5 @@ impl Outlet for Outbox {
 /// What a waiting delivery counts for, in bytes.
 fn cost(message: &QueueMessage) -> usize {
     let published = &message.message.message;
-    let headers = published.properties.headers.as_ref().map_or(0, |h| h.encoded_len());
-    size_of::<QueueMessage>() + headers + published.body.len()
+    size_of::<QueueMessage>() + published.properties.encoded_len() + published.body.len()
 }

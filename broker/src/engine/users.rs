@@ -99,6 +99,11 @@ impl Users {
 }
 
 impl LoginRefused {
+    /// The name that was given, cut if it is longer than a name can be.
+    pub(crate) fn user(&self) -> &str {
+        &self.user
+    }
+
     /// What the peer is told, which is the same whatever was wrong: 403, without a method.
     pub(crate) fn reply(&self, mechanism: &str) -> AmqpError {
         AmqpError::new(

@@ -18,10 +18,10 @@ impl PublishedMessage {
     /// allocation and its place in a queue.
     pub const OVERHEAD_BYTES: usize = 512;
 
-    /// The memory that the message is charged with, in bytes.
+    /// The memory that the message is charged with, in bytes: with what its properties can take
+    /// once somebody reads them.
     #[must_use]
     pub fn charge(&self) -> usize {
-        let headers = self.message.properties.headers.as_ref().map_or(0, |h| h.encoded_len());
-        Self::OVERHEAD_BYTES + headers + self.message.body.len()
+        Self::OVERHEAD_BYTES + self.message.properties.memory_max() + self.message.body.len()
     }
 }

@@ -173,7 +173,8 @@ function consumes($connection): void
             equal(count($got), $expected);
             end($got)->ack(true);
         }
-        equal(array_map(fn ($message) => $message->getBody(), $got), array_map('strval', range(0, 9)));
+        $bodies = array_map(fn ($message) => $message->getBody(), $got);
+        equal($bodies, array_map('strval', range(0, 9)));
     });
     check('nack and requeue', function () use ($channel, $queue, $tag, $next, &$got) {
         $got = [];

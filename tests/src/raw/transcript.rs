@@ -23,7 +23,8 @@ use super::{RawPeer, Received};
 const MADE_UP: [(&str, &str); 3] =
     [("amq.gen-", "$gen"), ("amq.ctag-", "$ctag"), ("amq.rabbitmq.reply-to.", "$reply")];
 
-/// Plays a transcript, and returns it with the answers that really came.
+/// Plays a transcript, and returns it with the answers that really came. It ends where a frame
+/// came that is not even of the kind that is written there.
 ///
 /// # Panics
 ///
@@ -34,6 +35,7 @@ pub async fn play(transcript: &str, address: SocketAddr) -> String {
         if is_bare { RawPeer::connect(address).await } else { RawPeer::guest(address).await };
     let mut player = Player::new(peer);
     let mut played = String::new();
+    let mut is_other = false;
     for (at, line) in transcript.lines().enumerate() {
         player.line_number = at + 1;
         let line = match line.split_once(' ') {
@@ -42,16 +44,29 @@ pub async fn play(transcript: &str, address: SocketAddr) -> String {
                 player.peer.send(parse(&sent)).await;
                 line.to_owned()
             }
-            Some(("<", expected)) => format!("< {}", player.next(expected).await),
+            Some(("<", expected)) => {
+                let came = player.next(expected).await;
+                is_other = is_of_another_kind(expected, &came);
+                format!("< {came}")
+            }
             _ => line.to_owned(),
         };
         played.push_str(&line);
         played.push('\n');
+        if is_other {
+            return played;
+        }
     }
     for line in player.end().await {
         played.push_str(&format!("< {line}\n"));
     }
     played
+}
+
+/// Where a kind is expected, which it is not in a line that is only a channel.
+fn is_of_another_kind(expected: &str, came: &str) -> bool {
+    let kind = |line: &str| line.split(' ').nth(1).map(str::to_owned);
+    kind(expected).is_some() && kind(expected) != kind(came)
 }
 
 struct Player {

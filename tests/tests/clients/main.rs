@@ -3,12 +3,7 @@
 //! The same checks as those of the clients in other languages, see `tests/clients/README.md`.
 //! Names are unique within a broker, so that all cases can share one.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "a test ends with a panic"
-)]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test ends with a panic")]
 
 /// Runs each case on a broker of ours and on RabbitMQ.
 macro_rules! on_both_brokers {

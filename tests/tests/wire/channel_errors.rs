@@ -30,7 +30,8 @@ wire!(
     an_unknown_delivery_tag,
     a_message_above_the_limit,
     an_invalid_expiration,
-    an_invalid_message,
+    an_unknown_delivery_mode,
+    carbon_copies_that_are_no_list = "CC and BCC are not routed yet",
     a_user_id_of_another,
     channel_modes,
     direct_reply_to,
@@ -234,17 +235,27 @@ async fn an_invalid_expiration(door: &Door) {
     }
 }
 
-async fn an_invalid_message(door: &Door) {
-    let headers = |fields: &[Vec<u8>]| [short(0x2000), table(fields)].concat();
+async fn an_unknown_delivery_mode(door: &Door) {
+    for mode in [0, 3, 255] {
+        let text =
+            format!("PRECONDITION_FAILED - invalid message: {{delivery_mode_unknown,{mode}}}");
+        let bytes = publish_with(1, "nowhere", 0, [short(0x1000), octet(mode)].concat());
+        closed(door, bytes, &Close::channel(406, &text, (60, 40))).await;
+    }
+}
+
+async fn carbon_copies_that_are_no_list(door: &Door) {
     let rows = [
-        ([short(0x1000), octet(0)].concat(), "{delivery_mode_unknown,0}"),
-        ([short(0x1000), octet(3)].concat(), "{delivery_mode_unknown,3}"),
-        (headers(&[text_field("CC", "x")]), "{unacceptable_type_in_header,\"CC\",longstr}"),
-        (headers(&[field("BCC", b'V', [])]), "{unacceptable_type_in_header,\"BCC\",void}"),
+        ("CC", text_field("CC", "x"), "longstr"),
+        ("BCC", field("BCC", b'V', []), "void"),
+        ("BCC", field("BCC", b'F', table(&[])), "table"),
     ];
-    for (properties, fault) in rows {
-        let text = format!("PRECONDITION_FAILED - invalid message: {fault}");
-        let bytes = publish_with(1, "nowhere", 0, properties);
+    for (name, header, kind) in rows {
+        let text = format!(
+            "PRECONDITION_FAILED - invalid message: {{unacceptable_type_in_header,\"{name}\",\
+             {kind}}}"
+        );
+        let bytes = publish_with(1, "nowhere", 0, [short(0x2000), table(&[header])].concat());
         closed(door, bytes, &Close::channel(406, &text, (60, 40))).await;
     }
 }

@@ -61,8 +61,10 @@ pub(crate) async fn closed(door: &Door, bytes: impl AsRef<[u8]>, expected: &Clos
 /// The same on a connection that was prepared.
 pub(crate) async fn closed_on(peer: &mut RawPeer, bytes: impl AsRef<[u8]>, expected: &Close) {
     peer.send(&bytes).await;
-    let close = peer.expect_close().await;
-    assert_eq!(close, *expected, "after {}", shown(bytes.as_ref()));
+    let sent = format!("an answer to {}", shown(bytes.as_ref()));
+    let frame = peer.expect_frame(&sent).await;
+    let close = frame.close().unwrap_or_else(|| panic!("instead of {sent}: {frame:?}"));
+    assert_eq!(close, *expected, "{sent}");
     peer.confirm_close(&close).await;
     match close.channel {
         0 => {

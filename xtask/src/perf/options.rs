@@ -5,9 +5,9 @@ use super::command::{self, Kind};
 use crate::run::Result;
 
 /// The options, for the usage text.
-pub(crate) const USAGE: &str = "\
-  perf [--brokers springhare,rabbitmq,garagemq] [--with NAME=COMMAND].. [--scenarios a,b]
-       [--repeats 3] [--seconds 3] [--json FILE]
+pub(crate) const USAGE: &str =
+    "  perf [--brokers springhare,rabbitmq,garagemq] [--with NAME=COMMAND]..
+       [--scenarios a,b] [--repeats 3] [--seconds 3] [--json FILE]
             measure brokers side by side, see perf/README.md
 ";
 

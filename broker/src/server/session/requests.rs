@@ -181,7 +181,7 @@ impl<S> Session<S> {
                 Ok(())
             }
             Err(refused) => {
-                tracing::warn!(peer = %self.peer, %refused, "login refused");
+                tracing::warn!(peer = %self.peer, user = refused.user(), %refused, "login refused");
                 let error = refused.reply(mechanism.name());
                 let delay = self.broker.shared().config().login_failure_delay;
                 let now = self.broker.shared().clock().now();
@@ -193,6 +193,7 @@ impl<S> Session<S> {
 
     fn open(&mut self, virtual_host: &ShortString) -> Result<(), Fault> {
         let Some(user) = self.user.clone() else { return Ok(()) };
+        let user_name = user.name().to_owned();
         let name = ShortString::truncated(&self.peer.to_string());
         let connection = self
             .broker
@@ -201,7 +202,8 @@ impl<S> Session<S> {
         connection.tell_of_close(Arc::clone(&self.signals));
         tracing::info!(
             peer = %self.peer,
-            virtual_host = %virtual_host,
+            user = user_name,
+            virtual_host = virtual_host.as_str(),
             client = self.protocol.client().description,
             "connection opened"
         );
