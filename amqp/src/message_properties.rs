@@ -1,6 +1,6 @@
 use std::fmt;
 use std::ops::{Deref, DerefMut};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use bytes::BytesMut;
 
@@ -30,7 +30,15 @@ enum Repr {
     Constant(&'static BasicProperties),
     Own(Box<BasicProperties>),
     Encoded(Arc<EncodedProperties>),
+    /// One of the few sets that so many messages have that nothing is counted for them.
+    Known(&'static EncodedProperties),
 }
+
+/// No properties, and a delivery mode alone.
+static KNOWN: LazyLock<Vec<EncodedProperties>> = LazyLock::new(|| {
+    let encoded: [&[u8]; 3] = [&[0, 0], &[0x10, 0, 1], &[0x10, 0, 2]];
+    encoded.into_iter().flat_map(EncodedProperties::parse).collect()
+});
 
 impl MessageProperties {
     /// Properties that stand in the program.
@@ -54,19 +62,12 @@ impl MessageProperties {
     /// As [`EncodedProperties::parse`].
     #[inline]
     pub fn parse(bytes: &[u8]) -> Result<Self, DecodeError> {
-        static TRANSIENT: BasicProperties = BasicProperties {
-            delivery_mode: Some(DeliveryMode::Transient),
-            ..BasicProperties::NONE
-        };
-        static PERSISTENT: BasicProperties = BasicProperties {
-            delivery_mode: Some(DeliveryMode::Persistent),
-            ..BasicProperties::NONE
-        };
-        match bytes {
-            [0, 0] => Ok(Self::default()),
-            [0x10, 0, 1] => Ok(Self::from_static(&TRANSIENT)),
-            [0x10, 0, 2] => Ok(Self::from_static(&PERSISTENT)),
-            _ => EncodedProperties::parse(bytes).map(|parsed| Self::from_encoded(Arc::new(parsed))),
+        let known = KNOWN.iter().find(|known| known.as_bytes() == bytes);
+        match known {
+            Some(known) => Ok(Self(Repr::Known(known))),
+            None => {
+                EncodedProperties::parse(bytes).map(|parsed| Self::from_encoded(Arc::new(parsed)))
+            }
         }
     }
 
@@ -78,7 +79,15 @@ impl MessageProperties {
             Repr::Constant(properties) => properties.has(property),
             Repr::Own(properties) => properties.has(property),
             Repr::Encoded(properties) => properties.has(property),
+            Repr::Known(properties) => properties.has(property),
         }
+    }
+
+    /// Whether one of these properties is there; encoded properties are not decoded for it.
+    #[inline]
+    #[must_use]
+    pub fn has_any(&self, properties: &[Property]) -> bool {
+        properties.iter().any(|property| self.has(*property))
     }
 
     /// Whether there is a header `name`; encoded properties are not decoded for it.
@@ -90,6 +99,7 @@ impl MessageProperties {
             Repr::Encoded(properties) => {
                 properties.has(Property::Headers) && properties.has_header(name)
             }
+            Repr::Known(_) => false,
         }
     }
 
@@ -101,6 +111,7 @@ impl MessageProperties {
             Repr::Constant(properties) => properties.delivery_mode,
             Repr::Own(properties) => properties.delivery_mode,
             Repr::Encoded(properties) => properties.walked().delivery_mode,
+            Repr::Known(properties) => properties.walked().delivery_mode,
         }
     }
 
@@ -119,6 +130,7 @@ impl MessageProperties {
             Repr::Constant(properties) => properties.priority,
             Repr::Own(properties) => properties.priority,
             Repr::Encoded(properties) => properties.walked().priority,
+            Repr::Known(properties) => properties.walked().priority,
         }
     }
 
@@ -130,6 +142,7 @@ impl MessageProperties {
             Repr::Constant(properties) => properties.encoded_len(),
             Repr::Own(properties) => properties.encoded_len(),
             Repr::Encoded(properties) => properties.as_bytes().len(),
+            Repr::Known(properties) => properties.as_bytes().len(),
         }
     }
 
@@ -141,6 +154,7 @@ impl MessageProperties {
             Repr::Constant(properties) => properties.encode(out),
             Repr::Own(properties) => properties.encode(out),
             Repr::Encoded(properties) => out.extend_from_slice(properties.as_bytes()),
+            Repr::Known(properties) => out.extend_from_slice(properties.as_bytes()),
         }
     }
 
@@ -149,7 +163,7 @@ impl MessageProperties {
     #[must_use]
     pub fn memory_max(&self) -> usize {
         match &self.0 {
-            Repr::Constant(_) => 0,
+            Repr::Constant(_) | Repr::Known(_) => 0,
             Repr::Own(properties) => size_of::<BasicProperties>() + properties.encoded_len(),
             Repr::Encoded(properties) => properties.memory_max(),
         }
@@ -164,6 +178,7 @@ impl Deref for MessageProperties {
             Repr::Constant(properties) => properties,
             Repr::Own(properties) => properties,
             Repr::Encoded(properties) => properties.decoded(),
+            Repr::Known(properties) => properties.decoded(),
         }
     }
 }
@@ -173,6 +188,9 @@ impl DerefMut for MessageProperties {
         match &self.0 {
             Repr::Constant(properties) => self.0 = Repr::Own(Box::new((*properties).clone())),
             Repr::Encoded(properties) => {
+                self.0 = Repr::Own(Box::new(properties.decoded().clone()));
+            }
+            Repr::Known(properties) => {
                 self.0 = Repr::Own(Box::new(properties.decoded().clone()));
             }
             Repr::Own(_) => {}
@@ -203,6 +221,7 @@ impl From<MessageProperties> for BasicProperties {
             Repr::Constant(properties) => properties.clone(),
             Repr::Own(properties) => *properties,
             Repr::Encoded(properties) => properties.decoded().clone(),
+            Repr::Known(properties) => properties.decoded().clone(),
         }
     }
 }

@@ -18,7 +18,7 @@ pub(crate) fn unix_now() -> u64 {
 }
 
 /// Sleeps until [`now`] is `at`; the kernel adds its slack of about 50 us.
-pub(crate) fn sleep_until(at: u64) {
+pub(crate) fn wait_until(at: u64) {
     thread::sleep(Duration::from_nanos(at.saturating_sub(now())));
 }
 

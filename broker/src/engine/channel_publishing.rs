@@ -1,8 +1,8 @@
-use springhare_amqp::AmqpError;
+use springhare_amqp::{AmqpError, Message};
 
 use super::channel_cell::ChannelCell;
 use super::connection_cell::ConnectionCell;
-use super::publish::{Publish, Published, Publishing, ReturnedMessage};
+use super::publish::{Destined, Publish, Published, Publishing, ReturnedMessage};
 use crate::model::settling::Multiple;
 
 /// The messages that a peer sends one after the other on one channel: they are routed, counted
@@ -38,11 +38,29 @@ impl<'c> ChannelPublishing<'c> {
         publish: Publish,
     ) -> Result<Option<Box<ReturnedMessage>>, AmqpError> {
         let published = self.publishing.publish(publish)?;
+        Ok(self.count(published))
+    }
+
+    /// As [`publish`](Self::publish), for a message that goes where the last one went.
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub(crate) fn publish_again(
+        &mut self,
+        message: Message,
+        again: &Destined,
+    ) -> Result<Option<Box<ReturnedMessage>>, AmqpError> {
+        let published = self.publishing.publish_again(message, again)?;
+        Ok(self.count(published))
+    }
+
+    fn count(&mut self, published: Published) -> Option<Box<ReturnedMessage>> {
         self.published += 1;
-        Ok(match published {
+        match published {
             Published::Returned(message) => Some(message),
             Published::Routed | Published::Deferred => None,
-        })
+        }
     }
 
     /// Hands over what was gathered; what is confirmed then, if the channel confirms.

@@ -43,6 +43,18 @@ pub struct ReturnedMessage {
     pub message: Message,
 }
 
+/// Where messages go that are published alike.
+#[derive(Debug, Clone)]
+pub(crate) struct Destined {
+    pub(crate) exchange: ShortString,
+    pub(crate) routing_key: ShortString,
+    pub(crate) mandatory: bool,
+}
+
+/// The properties that the broker looks at before a message is in its queues.
+const LOOKED_AT: &[Property] =
+    &[Property::Headers, Property::Expiration, Property::ReplyTo, Property::UserId];
+
 /// What became of a message that was published.
 #[derive(Debug)]
 pub(crate) enum Published {
@@ -149,6 +161,31 @@ impl<'v> Publishing<'v> {
             });
         }
         self.gathered.push(Arc::new(message));
+        Ok(Published::Routed)
+    }
+
+    /// Publishes a message to the exchange and with the key of the last one, and is done with it
+    /// without another look, where nothing but these says where it goes.
+    ///
+    /// # Errors
+    ///
+    /// As [`publish`](Self::publish).
+    pub(crate) fn publish_again(
+        &mut self,
+        message: Message,
+        again: &Destined,
+    ) -> Result<Published, AmqpError> {
+        let Destined { exchange, routing_key, mandatory } = again;
+        let (exchange, routing_key) = (exchange.clone(), routing_key.clone());
+        let is_plain = self.takes_effect == Effect::Now
+            && self.way.is_some()
+            && !self.routes.is_empty()
+            && !message.properties.has_any(LOOKED_AT);
+        if !is_plain {
+            let publish = Publish { exchange, routing_key, mandatory: *mandatory, message };
+            return self.publish(publish);
+        }
+        self.gathered.push(Arc::new(PublishedMessage { exchange, routing_key, message }));
         Ok(Published::Routed)
     }
 

@@ -2,7 +2,7 @@
 
 use springhare_amqp::wire::method::{basic, channel};
 use springhare_amqp::wire::{Frame, FrameKind, Method};
-use springhare_amqp::{AmqpError, MethodId, ReplyCode, ShortString};
+use springhare_amqp::{AmqpError, Message, MethodId, ReplyCode, ShortString};
 
 use super::connection::{Connection, Stage};
 use super::content::{ContentAssembler, Expected};
@@ -47,6 +47,29 @@ impl Connection {
             Some(ChannelStage::Closing) => self.closing_channel(number, frame),
             None => self.unknown_channel(number, frame),
         }
+    }
+
+    /// The next message in `bytes`, if it is whole and published just as the last one on this
+    /// channel: to the same exchange, with the same key, flags and properties.
+    ///
+    /// Publishers mostly send so; anything else comes from [`receive`](Self::receive).
+    pub(crate) fn receive_again(
+        &mut self,
+        bytes: &[u8],
+        at: &mut usize,
+        number: u16,
+    ) -> Option<Message> {
+        if self.stage != Stage::Running {
+            return None;
+        }
+        let frame_limit = self.frame_limit();
+        let Some(ChannelStage::Open(content)) = self.channels.get(&number) else { return None };
+        let (message, length) = content.again(bytes.get(*at..)?, number, frame_limit)?;
+        if message.body.len() > self.max_message_size {
+            return None;
+        }
+        *at += length;
+        Some(message)
     }
 
     fn channel_method(

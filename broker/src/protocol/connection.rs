@@ -187,7 +187,7 @@ impl Connection {
 
     /// A frame may be 8 bytes too large: some clients count the payload alone, and RabbitMQ lets
     /// them.
-    fn frame_limit(&self) -> usize {
+    pub(super) fn frame_limit(&self) -> usize {
         self.negotiated.frame_max.saturating_add(FRAME_OVERHEAD)
     }
 

@@ -1,6 +1,7 @@
 use bytes::{Bytes, BytesMut};
 use smallvec::SmallVec;
-use springhare_amqp::wire::{ContentHeader, DecodeError, method::basic};
+use springhare_amqp::wire::method::basic;
+use springhare_amqp::wire::{ContentHeader, DecodeError, Frame, FrameKind};
 use springhare_amqp::{AmqpError, Message, MessageProperties, MethodId, ReplyCode};
 
 use super::faults;
@@ -63,6 +64,46 @@ impl ContentAssembler {
             self.state = ContentState::AwaitingHeader;
         }
         known
+    }
+
+    /// The next message in `bytes` and how many of them it takes, if it is whole, published just as
+    /// the last one, and in one frame: of such a one nothing is decoded but its size.
+    pub(super) fn again(
+        &self,
+        bytes: &[u8],
+        number: u16,
+        frame_limit: usize,
+    ) -> Option<(Message, usize)> {
+        if self.is_under_way() {
+            return None;
+        }
+        let known = self.last_publish.as_ref()?;
+        let next = |at: usize, kind| {
+            let frame = Frame::decode(bytes.get(at..)?, frame_limit).ok()??;
+            (frame.kind == kind && frame.channel == number).then_some(frame)
+        };
+        let method = next(0, FrameKind::Method).filter(|frame| *frame.payload == *known.payload)?;
+        let at = method.encoded_len();
+        let header = next(at, FrameKind::Header)?;
+        let at = at + header.encoded_len();
+        let header = ContentHeader::decode(header.payload).ok()?;
+        let is_same = header.class == MethodId::BASIC_PUBLISH.class
+            && header.weight == 0
+            && !header.properties.is_empty()
+            && *header.properties == *self.last_encoded;
+        if !is_same {
+            return None;
+        }
+        let properties = self.last_properties.clone();
+        if header.body_size == 0 {
+            return Some((Message { properties, body: Bytes::new() }, at));
+        }
+        let body = next(at, FrameKind::Body)?;
+        if u64::try_from(body.payload.len()) != Ok(header.body_size) {
+            return None;
+        }
+        let at = at + body.encoded_len();
+        Some((Message { properties, body: Bytes::copy_from_slice(body.payload) }, at))
     }
 
     /// Takes a publish that is another than the last.

@@ -22,6 +22,6 @@ pub(crate) use channels::unimplemented;
 pub(crate) use connection::{Connection, Ending, Negotiable};
 pub(crate) use handshake::ServerProperties;
 pub(crate) use heartbeat::{Heartbeat, HeartbeatStep};
-pub(crate) use output::Output;
+pub(crate) use output::{Delivery, Output};
 pub(crate) use request::{ChannelMethod, Fault, Incoming, Request};
 pub(crate) use sasl::Credentials;

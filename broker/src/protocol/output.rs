@@ -2,11 +2,12 @@ use std::collections::VecDeque;
 use std::io::IoSlice;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
-use springhare_amqp::MessageProperties;
+use springhare_amqp::wire::method::basic;
 use springhare_amqp::wire::{
     EncodeMethod, FRAME_END, FRAME_OVERHEAD, FrameKind, encode_body_frame, encode_header_frame,
     encode_heartbeat, encode_method_frame,
 };
+use springhare_amqp::{MessageProperties, ShortString};
 
 /// A piece of a body of this many bytes or more is written from where it is; a smaller one is
 /// copied to its frame, so that many small ones are one piece to write.
@@ -17,6 +18,24 @@ const BUFFER_KEPT_MAX: usize = 64 << 10;
 
 /// How many pieces one write may have.
 const PIECES_MAX: usize = 64;
+
+/// The bytes of a `basic.deliver` beside its texts: class, method, tag and flags.
+const DELIVER_FIXED_BYTES: usize = 2 + 2 + 8 + 1;
+
+/// The bytes of a content header with few properties.
+const HEADER_BYTES: usize = 64;
+
+/// A message on its way to a consumer.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Delivery<'m> {
+    pub(crate) consumer_tag: &'m ShortString,
+    pub(crate) delivery_tag: u64,
+    pub(crate) redelivered: bool,
+    pub(crate) exchange: &'m ShortString,
+    pub(crate) routing_key: &'m ShortString,
+    pub(crate) properties: &'m MessageProperties,
+    pub(crate) body: &'m Bytes,
+}
 
 /// What is to be written to the peer, in order.
 #[derive(Debug, Default)]
@@ -61,6 +80,34 @@ impl Output {
     ) {
         self.method(channel, method);
         self.message(channel, properties, body, frame_max);
+    }
+
+    /// A `basic.deliver` with its content: field by field, since it is what a broker sends most.
+    pub(crate) fn delivery(&mut self, channel: u16, delivery: &Delivery<'_>, frame_max: usize) {
+        let Delivery { consumer_tag, delivery_tag, redelivered, exchange, routing_key, .. } =
+            *delivery;
+        let texts = [consumer_tag, exchange, routing_key];
+        let text_bytes: usize = texts.iter().map(|text| 1 + text.len()).sum();
+        let size = DELIVER_FIXED_BYTES + text_bytes;
+        let small_body = delivery.body.len().min(BODY_IN_PLACE_MIN);
+        self.buffer.reserve(size + small_body + 3 * FRAME_OVERHEAD + HEADER_BYTES);
+        self.buffer.put_u8(FrameKind::Method.value());
+        self.buffer.put_u16(channel);
+        self.buffer.put_u32(u32::try_from(size).unwrap_or(u32::MAX));
+        self.buffer.put_u16(basic::Deliver::ID.class);
+        self.buffer.put_u16(basic::Deliver::ID.method);
+        self.short_string(consumer_tag);
+        self.buffer.put_u64(delivery_tag);
+        self.buffer.put_u8(u8::from(redelivered));
+        self.short_string(exchange);
+        self.short_string(routing_key);
+        self.buffer.put_u8(FRAME_END);
+        self.message(channel, delivery.properties, delivery.body, frame_max);
+    }
+
+    fn short_string(&mut self, text: &ShortString) {
+        self.buffer.put_u8(u8::try_from(text.len()).unwrap_or(u8::MAX));
+        self.buffer.extend_from_slice(text.as_bytes());
     }
 
     /// The header and body of a content whose method was written.
@@ -179,6 +226,37 @@ mod tests {
         assert_eq!(bytes[22..29], [3, 0, 1, 0, 0, 0x3f, 0xf8]);
         assert_eq!(bytes[22 + 7 + 16_376], FRAME_END);
         assert_eq!(output.pieces.len(), 2, "the second part is small and copied");
+    }
+
+    #[test]
+    fn a_delivery_is_what_the_codec_makes_of_it() {
+        let (tag, key) = (ShortString::from_static("ctag"), ShortString::from_static("a.b"));
+        let body = Bytes::from_static(b"tea");
+        let properties = MessageProperties::default();
+        let mut by_hand = Output::default();
+        by_hand.delivery(
+            7,
+            &Delivery {
+                consumer_tag: &tag,
+                delivery_tag: 1 << 40,
+                redelivered: true,
+                exchange: &ShortString::EMPTY,
+                routing_key: &key,
+                properties: &properties,
+                body: &body,
+            },
+            4096,
+        );
+        let mut by_codec = Output::default();
+        let method = basic::Deliver {
+            consumer_tag: tag,
+            delivery_tag: 1 << 40,
+            redelivered: true,
+            exchange: ShortString::EMPTY,
+            routing_key: key,
+        };
+        by_codec.content(7, &method, &properties, &body, 4096);
+        assert_eq!(all(&by_hand), all(&by_codec));
     }
 
     #[test]

@@ -114,7 +114,7 @@ impl Producer {
                     self.connection.fill_at_once()?;
                     self.take_confirms()?;
                 }
-                Wait::Until(at) => time::sleep_until(at.min(deadline)),
+                Wait::Until(at) => time::wait_until(at.min(deadline)),
                 Wait::InFlight => time::pause(IN_FLIGHT_PAUSE),
             }
         }

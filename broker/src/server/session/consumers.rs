@@ -3,14 +3,13 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use springhare_amqp::ShortString;
-use springhare_amqp::wire::method::basic;
 
 use crate::engine::channel_cell::ChannelCell;
 use crate::engine::consume::StartedConsumer;
-use crate::engine::deliver::Delivered;
+use crate::engine::deliver::{Delivered, DeliveredMessage};
 use crate::engine::outbox::ConsumerEnd;
 use crate::engine::signals::{ConsumerSlot, Signals};
-use crate::protocol::Output;
+use crate::protocol::{Delivery, Output};
 
 /// How much one consumer is given before the next has its turn, in bytes.
 const SHARE_BYTES: usize = 64 << 10;
@@ -111,21 +110,18 @@ impl Consumers {
 
 impl SessionConsumer {
     fn deliver(&self, output: &mut Output, frame_max: usize) -> Delivered {
-        let mut method = basic::Deliver {
-            consumer_tag: self.started.tag.clone(),
-            delivery_tag: 0,
-            redelivered: false,
-            exchange: ShortString::EMPTY,
-            routing_key: ShortString::EMPTY,
-        };
         self.channel.deliver(&self.started, SHARE_BYTES, &self.reader, |delivered| {
-            let published = delivered.message;
-            method.delivery_tag = delivered.delivery_tag;
-            method.redelivered = delivered.redelivered;
-            method.exchange.clone_from(&published.exchange);
-            method.routing_key.clone_from(&published.routing_key);
-            let message = &published.message;
-            output.content(self.number, &method, &message.properties, &message.body, frame_max);
+            let DeliveredMessage { delivery_tag, redelivered, message: published } = delivered;
+            let delivery = Delivery {
+                consumer_tag: &self.started.tag,
+                delivery_tag,
+                redelivered,
+                exchange: &published.exchange,
+                routing_key: &published.routing_key,
+                properties: &published.message.properties,
+                body: &published.message.body,
+            };
+            output.delivery(self.number, &delivery, frame_max);
         })
     }
 

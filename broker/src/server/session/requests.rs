@@ -9,7 +9,7 @@ use springhare_amqp::{AmqpError, ErrorScope, MethodId, ShortString};
 use super::channels::{Channels, write_returned};
 use super::{Publishing, Session};
 use crate::engine::channel_publishing::{ChannelPublishing, Confirmed};
-use crate::engine::publish::Publish;
+use crate::engine::publish::{Destined, Publish};
 use crate::model::channel::Tags;
 use crate::model::settling::Multiple;
 use crate::protocol::{
@@ -106,12 +106,23 @@ impl<S> Session<S> {
         let channel = channels.channel(number, MethodId::BASIC_PUBLISH).map_err(fault)?;
         let mut publishing = ChannelPublishing::new(&channels.connection, channel);
         let mut incoming = first;
-        let after = loop {
+        let after = 'run: loop {
             let Incoming { exchange, routing_key, mandatory, message } = incoming;
-            match publishing.publish(Publish { exchange, routing_key, mandatory, message }) {
-                Ok(None) => {}
-                Ok(Some(returned)) => write_returned(number, &returned, &mut self.protocol),
-                Err(error) => break Err(fault(error)),
+            let again = Destined {
+                exchange: exchange.clone(),
+                routing_key: routing_key.clone(),
+                mandatory,
+            };
+            let mut published =
+                publishing.publish(Publish { exchange, routing_key, mandatory, message });
+            loop {
+                match published {
+                    Ok(None) => {}
+                    Ok(Some(returned)) => write_returned(number, &returned, &mut self.protocol),
+                    Err(error) => break 'run Err(fault(error)),
+                }
+                let Some(message) = self.protocol.receive_again(bytes, at, number) else { break };
+                published = publishing.publish_again(message, &again);
             }
             match self.protocol.receive(bytes, at) {
                 Ok(Some(Request::Publish { channel, publish })) if channel == number => {
