@@ -16,18 +16,27 @@ use std::time::Duration;
 /// The largest body that the node accepts, in bytes.
 pub const MAX_MESSAGE_SIZE: usize = 1024 * 1024;
 
-/// Who may connect, beside `guest`: `limited` may touch what is called `mine..`, `outsider` has no
-/// permission at all, and nobody has any in `closed`.
+/// Who may connect, beside `guest`: `limited` and `x.y` may touch what is called `mine..`, and use
+/// their own names as routing keys of `mine-topic`; `outsider` has no permission at all, and nobody
+/// has any in `closed`.
 const DEFINITIONS: &str = r#"{
     "users": [
         {"name": "guest", "password": "guest", "tags": "administrator"},
         {"name": "limited", "password": "secret", "tags": ""},
-        {"name": "outsider", "password": "secret", "tags": ""}
+        {"name": "outsider", "password": "secret", "tags": ""},
+        {"name": "x.y", "password": "secret", "tags": ""}
     ],
     "vhosts": [{"name": "/"}, {"name": "closed"}],
     "permissions": [
         {"user": "guest", "vhost": "/", "configure": ".*", "write": ".*", "read": ".*"},
-        {"user": "limited", "vhost": "/", "configure": "^mine", "write": "^mine", "read": "^mine"}
+        {"user": "limited", "vhost": "/", "configure": "^mine", "write": "^mine", "read": "^mine"},
+        {"user": "x.y", "vhost": "/", "configure": "^mine", "write": "^mine", "read": "^mine"}
+    ],
+    "topic_permissions": [
+        {"user": "limited", "vhost": "/", "exchange": "mine-topic",
+         "write": "^{username}\\.", "read": "^{username}\\."},
+        {"user": "x.y", "vhost": "/", "exchange": "mine-topic",
+         "write": "^{username}$", "read": "^{username}$"}
     ]
 }"#;
 

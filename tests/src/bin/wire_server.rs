@@ -10,7 +10,7 @@ use std::error::Error;
 use std::io::{self, BufRead, Write};
 use std::time::Duration;
 
-use springhare_broker::{Broker, BrokerConfig, Permissions, User};
+use springhare_broker::{Broker, BrokerConfig, Permissions, TopicPermissions, User};
 use springhare_tests::MAX_MESSAGE_SIZE;
 use tracing_subscriber::EnvFilter;
 
@@ -30,11 +30,20 @@ async fn main() -> Result<(), Box<dyn Error>> {
     if let Some(bytes) = arguments.next() {
         config.memory_high_watermark = bytes.parse()?;
     }
-    let mine = Permissions::new("^mine", "^mine", "^mine")?;
+    let mine = || Permissions::new("^mine", "^mine", "^mine");
+    let topic =
+        |pattern| TopicPermissions { exchange: "mine-topic", write: pattern, read: pattern };
+    let limited = User::new("limited", "secret")
+        .permissions("/", mine()?)
+        .topic_permissions("/", topic("^{username}\\."))?;
+    let dotted = User::new("x.y", "secret")
+        .permissions("/", mine()?)
+        .topic_permissions("/", topic("^{username}$"))?;
     let broker = Broker::builder()
         .config(config)
         .virtual_host("closed")
-        .user(User::new("limited", "secret").permissions("/", mine))
+        .user(limited)
+        .user(dotted)
         .user(User::new("outsider", "secret"))
         .listen(address)
         .start()?;

@@ -16,6 +16,7 @@ wire!(
     binding,
     publishing,
     consuming,
+    routing_keys_of_a_topic_exchange,
     dead_letter_and_alternate_exchanges,
     what_is_ones_own,
 );
@@ -87,6 +88,30 @@ async fn consuming(door: &Door) {
     for (bytes, id) in rows {
         closed_on(&mut peer, bytes, &refusal("queue 'other'", id)).await;
     }
+}
+
+async fn routing_keys_of_a_topic_exchange(door: &Door) {
+    let mut peer = limited(door).await;
+    let exchange = exchange_declare(2, "mine-topic", "topic", 0);
+    let queue = queue_declare(2, "mine-t", AUTO_DELETE, table(&[]));
+    peer.send([exchange, queue].concat()).await;
+    peer.expect_method(2, 40, 11).await;
+    peer.expect_method(2, 50, 11).await;
+    let rows = [
+        (publish(1, "mine-topic", "other.key", 0, b""), "other.key", (60, 40)),
+        (queue_bind(1, "mine-t", "mine-topic", "#"), "#", (50, 20)),
+    ];
+    for (bytes, key, id) in rows {
+        let text = format!(
+            "ACCESS_REFUSED - access to topic '{key}' in exchange 'mine-topic' in vhost '/' \
+             refused for user 'limited'"
+        );
+        closed_on(&mut peer, bytes, &Close::channel(403, &text, id)).await;
+    }
+    let own = publish(1, "mine-topic", "limited.key", 0, b"");
+    peer.send([queue_bind(1, "mine-t", "mine-topic", "limited.#"), own].concat()).await;
+    peer.expect_method(1, 50, 21).await;
+    peer.expect_alive(1).await;
 }
 
 async fn dead_letter_and_alternate_exchanges(door: &Door) {

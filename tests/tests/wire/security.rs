@@ -11,8 +11,9 @@ use springhare_tests::raw::bytes::{
     table, text_field,
 };
 use springhare_tests::raw::methods::{
-    AUTO_DELETE, EXCLUSIVE, MANDATORY, NO_ACK, channel_close_ok, channel_open, consume, get, open,
-    publish, publish_method, publish_with, queue_bind, queue_declare, start_ok, tune_ok,
+    AUTO_DELETE, EXCLUSIVE, MANDATORY, NO_ACK, channel_close_ok, channel_open, consume,
+    exchange_declare, get, open, publish, publish_method, publish_with, queue_bind, queue_declare,
+    start_ok, tune_ok,
 };
 use springhare_tests::raw::{Close, RawPeer, Received, Tune, is_open_ok};
 
@@ -26,6 +27,7 @@ wire!(
     amqplain_without_its_keys,
     a_renewed_secret_grants_nothing,
     texts_are_not_formats,
+    a_name_is_no_pattern,
     a_hostile_name_is_only_a_name,
     names_can_not_be_guessed,
 );
@@ -280,6 +282,29 @@ async fn texts_are_not_formats(door: &Door) {
     peer.expect_method(1, 20, 41).await;
     peer.send(method(0, 10, 50, close)).await;
     peer.expect_method(0, 10, 51).await;
+}
+
+/// CVE-2026-44838: what a client chooses is taken literally where it is put into a permission's
+/// pattern. RabbitMQ 3.10 takes the dot of `x.y` for any character.
+async fn a_name_is_no_pattern(door: &Door) {
+    let mut peer = RawPeer::connect(door.address).await;
+    let answer = peer.handshake("x.y", "secret", "/", Tune::default()).await;
+    assert!(is_open_ok(&answer), "{answer:?}");
+    peer.open_channel(1).await;
+    peer.open_channel(2).await;
+    peer.send(exchange_declare(1, "mine-topic", "topic", 0)).await;
+    peer.expect_method(1, 40, 11).await;
+    peer.send(publish(1, "mine-topic", "x.y", 0, b"")).await;
+    peer.expect_alive(1).await;
+    let other = publish(1, "mine-topic", "xxy", 0, b"");
+    let text = "ACCESS_REFUSED - access to topic 'xxy' in exchange 'mine-topic' in vhost '/' \
+                refused for user 'x.y'";
+    if door.target == Target::Springhare {
+        closed_on(&mut peer, other, &Close::channel(403, text, (60, 40))).await;
+    } else {
+        peer.send(other).await;
+        peer.expect_alive(1).await;
+    }
 }
 
 /// CVE-2025-30219 and its kin (2026-67237, 67421, 57213, 66077): markup in a name, a tag or a
