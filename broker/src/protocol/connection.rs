@@ -1,7 +1,9 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use springhare_amqp::wire::method::connection;
-use springhare_amqp::wire::{FRAME_OVERHEAD, Frame, FrameKind, Method, PROTOCOL_HEADER};
+use springhare_amqp::wire::{
+    ContentHeader, FRAME_OVERHEAD, Frame, FrameKind, Method, PROTOCOL_HEADER,
+};
 use springhare_amqp::{AmqpError, ErrorScope, ReplyCode, ShortString};
 
 use super::channels::ChannelStage;
@@ -212,6 +214,9 @@ impl Connection {
                 Err(faults::heartbeat_with_payload(frame.kind.value(), frame.payload))
             }
             _ if self.stage == Stage::Closing && frame.kind != FrameKind::Method => Ok(None),
+            FrameKind::Header if ContentHeader::decode(frame.payload).is_err() => {
+                Err(faults::content_header(frame.payload))
+            }
             FrameKind::Header | FrameKind::Body => {
                 Err(faults::unexpected_frame(frame.kind.value(), frame.payload))
             }
