@@ -1,10 +1,11 @@
+use std::borrow::Cow;
 use std::sync::OnceLock;
 
 use smallvec::SmallVec;
 
 use crate::property::Walked;
 use crate::wire::{DecodeError, FIELD_VALUE_MEMORY_MAX, Reader};
-use crate::{BasicProperties, Property};
+use crate::{BasicProperties, FieldTable, Property};
 
 /// Properties as a publisher sent them: the very bytes, checked, and decoded only when somebody
 /// asks for what they say.
@@ -53,6 +54,17 @@ impl EncodedProperties {
         self.decoded.get_or_init(|| {
             Box::new(BasicProperties::decode(&self.bytes).unwrap_or(BasicProperties::NONE))
         })
+    }
+
+    /// The headers, decoded for one look unless all is decoded already.
+    pub(crate) fn headers_once(&self) -> Option<Cow<'_, FieldTable>> {
+        if !self.has(Property::Headers) {
+            return None;
+        }
+        match self.decoded.get() {
+            Some(decoded) => decoded.headers.as_ref().map(Cow::Borrowed),
+            None => BasicProperties::decode(&self.bytes).ok()?.headers.map(Cow::Owned),
+        }
     }
 
     /// Whether the headers have an entry `name`, found without decoding them.

@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, LazyLock};
@@ -5,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 use bytes::BytesMut;
 
 use crate::wire::DecodeError;
-use crate::{BasicProperties, DeliveryMode, EncodedProperties, Property};
+use crate::{BasicProperties, DeliveryMode, EncodedProperties, FieldTable, Property};
 
 /// The properties of one message: [`BasicProperties`], read and changed through this handle.
 ///
@@ -88,6 +89,17 @@ impl MessageProperties {
     #[must_use]
     pub fn has_any(&self, properties: &[Property]) -> bool {
         properties.iter().any(|property| self.has(*property))
+    }
+
+    /// The headers, for one look: those of encoded properties are decoded for it and not kept.
+    #[must_use]
+    pub fn headers_once(&self) -> Option<Cow<'_, FieldTable>> {
+        match &self.0 {
+            Repr::Constant(properties) => properties.headers.as_ref().map(Cow::Borrowed),
+            Repr::Own(properties) => properties.headers.as_ref().map(Cow::Borrowed),
+            Repr::Encoded(properties) => properties.headers_once(),
+            Repr::Known(_) => None,
+        }
     }
 
     /// Whether there is a header `name`; encoded properties are not decoded for it.

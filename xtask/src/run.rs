@@ -23,6 +23,13 @@ pub(crate) fn cargo(arguments: &[&str]) -> Command {
     let mut command = Command::new(cargo);
     command.args(arguments).current_dir(crate::root());
     command.env_remove("SPRINGHARE_WITHOUT_RABBITMQ").env_remove("SPRINGHARE_URL");
+    // What cargo tells this program of itself would make build scripts run again.
+    let own = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(own) {
+            command.env_remove(&name);
+        }
+    }
     command
 }
 

@@ -18,10 +18,14 @@ impl PublishedMessage {
     /// allocation and its place in a queue.
     pub const OVERHEAD_BYTES: usize = 512;
 
-    /// The memory that the message is charged with, in bytes: with what its properties can take
-    /// once somebody reads them.
+    /// What properties count for each byte that they have on the wire: they are kept as they came,
+    /// and mostly nobody decodes them; who does keeps about this.
+    const PROPERTIES_FACTOR: usize = 4;
+
+    /// The memory that the message is charged with, in bytes.
     #[must_use]
     pub fn charge(&self) -> usize {
-        Self::OVERHEAD_BYTES + self.message.properties.memory_max() + self.message.body.len()
+        let properties = Self::PROPERTIES_FACTOR * self.message.properties.encoded_len();
+        Self::OVERHEAD_BYTES + properties + self.message.body.len()
     }
 }

@@ -61,6 +61,8 @@ pub(super) enum Stage {
     Running,
     /// A close was sent; its close-ok is awaited.
     Closing,
+    /// The peer's close was answered; the socket is its own to end, once it has read the answer.
+    Leaving,
     Closed,
     /// The peer never became a client: it is let go without a word.
     Dismissed,
@@ -73,6 +75,8 @@ pub(crate) enum Ending {
     None,
     /// A close was sent; the peer has some time to answer.
     Closing,
+    /// The peer closed it, and has some time to end its socket.
+    Leaving,
     /// Over, once what is to be written is written.
     Closed,
     /// The peer is let go after a pause, as RabbitMQ does with who can't log in.
@@ -117,12 +121,16 @@ impl Connection {
 
     /// Whether the peer has not got through the handshake yet.
     pub(crate) fn is_shaking_hands(&self) -> bool {
-        !matches!(self.stage, Stage::Running | Stage::Closing | Stage::Closed | Stage::Dismissed)
+        !matches!(
+            self.stage,
+            Stage::Running | Stage::Closing | Stage::Leaving | Stage::Closed | Stage::Dismissed
+        )
     }
 
     pub(crate) fn ending(&self) -> Ending {
         match self.stage {
             Stage::Closing => Ending::Closing,
+            Stage::Leaving => Ending::Leaving,
             Stage::Closed => Ending::Closed,
             Stage::Dismissed => Ending::Dismissed,
             _ => Ending::None,
@@ -160,7 +168,7 @@ impl Connection {
                     self.protocol_header(header);
                     continue;
                 }
-                Stage::Closed | Stage::Dismissed => {
+                Stage::Leaving | Stage::Closed | Stage::Dismissed => {
                     *at = bytes.len();
                     return Ok(None);
                 }
@@ -249,7 +257,7 @@ impl Connection {
             }
             (Stage::Running | Stage::Closing, Method::Connection(Of::Close(_))) => {
                 self.output.method(0, &connection::CloseOk {});
-                self.stage = Stage::Closed;
+                self.stage = Stage::Leaving;
                 Ok(Some(Request::Close))
             }
             (Stage::Closing, Method::Connection(Of::CloseOk(_))) => {
@@ -298,7 +306,7 @@ impl Connection {
         let is_told = match self.stage {
             Stage::Running | Stage::Opening | Stage::Open => true,
             Stage::LoggingIn => self.client.is_told_of_refusal,
-            Stage::Closing | Stage::Closed | Stage::Dismissed => return,
+            Stage::Closing | Stage::Leaving | Stage::Closed | Stage::Dismissed => return,
             Stage::ProtocolHeader | Stage::StartOk | Stage::TuneOk => {
                 error.code() == ReplyCode::ConnectionForced && self.stage != Stage::ProtocolHeader
             }
@@ -330,7 +338,7 @@ impl Stage {
             Self::Open | Self::Opening => "opening",
             Self::Running => "running",
             Self::Closing => "closing",
-            Self::Closed | Self::Dismissed => "closed",
+            Self::Leaving | Self::Closed | Self::Dismissed => "closed",
         }
     }
 }

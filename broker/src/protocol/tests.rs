@@ -448,7 +448,7 @@ fn the_connection_closes_with_an_answer_and_ignores_what_comes_between() {
     );
     assert!(matches!(&pair.come()[..], [Came::Request(Request::Close)]));
     assert!(matches!(&pair.heard()[..], [(0, Method::Connection(connection::Method::CloseOk(_)))]));
-    assert_eq!(pair.connection.ending(), Ending::Closed);
+    assert_eq!(pair.connection.ending(), Ending::Leaving);
 
     let mut pair = Pair::running();
     pair.method(0, connection::OpenOk {});

@@ -83,7 +83,10 @@ fn directory() -> PathBuf {
 async fn played_as_written(name: &str, door: &Door) {
     let file = directory().join(name).with_extension("txt");
     let written = fs::read_to_string(&file).unwrap();
-    let played = play(&written, door.address).await;
+    let mut played = play(&written, door.address).await;
+    if door.target == Target::Springhare {
+        played = without_delivery_counts(&played);
+    }
     let is_asked = std::env::var("SPRINGHARE_TRANSCRIPTS").is_ok_and(|value| value == "overwrite");
     if is_asked && door.target == Target::RabbitMq {
         fs::write(&file, &played).unwrap();
@@ -98,6 +101,20 @@ async fn played_as_written(name: &str, door: &Door) {
         .chain(played.lines().skip(written.lines().count()).map(|line| format!("also {line}")))
         .collect();
     assert!(differing.is_empty(), "{name}:\n{}", differing.join("\n"));
+}
+
+/// Our broker counts failed deliveries on every queue and tells them in a header; RabbitMQ does so
+/// on quorum queues alone, and these are none.
+fn without_delivery_counts(played: &str) -> String {
+    const ALONE: &str = " headers={x-delivery-count=l:";
+    let line = |line: &str| match line.split_once(ALONE) {
+        Some((before, after)) => {
+            let rest = after.split_once('}').map_or("", |(_, rest)| rest);
+            format!("{before}{rest}\n")
+        }
+        None => format!("{line}\n"),
+    };
+    played.lines().map(line).collect()
 }
 
 #[test]

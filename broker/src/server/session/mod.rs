@@ -328,6 +328,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             End::PeerLeft if self.protocol.is_running() => {
                 tracing::warn!(peer = %self.peer, "the client left without closing its connection");
             }
+            End::PeerLeft if self.protocol.ending() == Ending::Leaving => {
+                tracing::info!(peer = %self.peer, "connection closed");
+            }
             End::PeerLeft => tracing::debug!(peer = %self.peer, "the client left"),
             End::HeartbeatMissed => {
                 tracing::warn!(peer = %self.peer, "missed heartbeats from the client");

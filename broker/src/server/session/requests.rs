@@ -64,9 +64,10 @@ impl<S> Session<S> {
             Request::LogIn(credentials) => self.log_in(&credentials)?,
             Request::Open { virtual_host } => self.open(&virtual_host)?,
             Request::Close => {
-                if let Some(channels) = &mut self.channels {
+                if let Some(channels) = self.channels.take() {
                     channels.connection.close(None);
                 }
+                self.give_time();
             }
             Request::OpenChannel { channel } => {
                 self.on_channel(channel, |channels, protocol| {
@@ -240,13 +241,18 @@ impl<S> Session<S> {
             }
         }
         self.protocol.fail(fault);
+        self.give_time();
+    }
+
+    /// Gives a peer that is on its way out some time, but not for ever.
+    fn give_time(&mut self) {
         let config = self.broker.shared().config();
-        let grace = match self.protocol.ending() {
+        let time = match self.protocol.ending() {
             Ending::None => return,
             Ending::Dismissed => config.login_failure_delay,
-            Ending::Closing | Ending::Closed => config.close_timeout,
+            Ending::Closing | Ending::Leaving | Ending::Closed => config.close_timeout,
         };
-        self.ends_at = Some(self.broker.shared().clock().now().saturating_add(grace));
+        self.ends_at = Some(self.broker.shared().clock().now().saturating_add(time));
     }
 
     /// Counts what unfinished contents hold among the broker's messages.

@@ -80,8 +80,6 @@ impl Call<'_> {
             basic::Method::RecoverAsync(recover) => {
                 self.recover(recover.requeue, MethodId::BASIC_RECOVER_ASYNC)
             }
-            // The client has cancelled what we told it was cancelled.
-            basic::Method::CancelOk(_) => Ok(()),
             other => Err(unimplemented(other.id())),
         }
     }
