@@ -31,9 +31,9 @@ fn publish(properties: &MessageProperties) -> BytesMut {
 /// Decodes the three frames and gives what is kept of them.
 fn receive(bytes: &[u8]) -> (Method, MessageProperties, &[u8]) {
     let method = Frame::decode(bytes, FRAME_MIN_SIZE).unwrap().unwrap();
-    let rest = &bytes[method.encoded_len()..];
+    let rest = bytes.get(method.encoded_len()..).unwrap();
     let header = Frame::decode(rest, FRAME_MIN_SIZE).unwrap().unwrap();
-    let rest = &rest[header.encoded_len()..];
+    let rest = rest.get(header.encoded_len()..).unwrap();
     let body = Frame::decode(rest, FRAME_MIN_SIZE).unwrap().unwrap();
     let properties = ContentHeader::decode(header.payload).unwrap().properties;
     let properties = MessageProperties::parse(properties).unwrap();

@@ -24,12 +24,13 @@ pub(super) struct ContentAssembler {
     last_encoded: SmallVec<[u8; 32]>,
 }
 
+/// What comes next.
 #[derive(Debug, Default)]
 enum ContentState {
     #[default]
-    AwaitingMethod,
-    AwaitingHeader,
-    AwaitingBody {
+    Method,
+    Header,
+    Body {
         properties: MessageProperties,
         body: BytesMut,
         missing: usize,
@@ -46,14 +47,14 @@ struct KnownPublish {
 impl ContentAssembler {
     /// Whether a content is under way, so that no other method may come.
     pub(super) fn is_under_way(&self) -> bool {
-        !matches!(self.state, ContentState::AwaitingMethod)
+        !matches!(self.state, ContentState::Method)
     }
 
     /// The bytes that are kept of a body that is not whole yet.
     pub(super) fn held_bytes(&self) -> usize {
         match &self.state {
-            ContentState::AwaitingBody { body, .. } => body.capacity(),
-            ContentState::AwaitingMethod | ContentState::AwaitingHeader => 0,
+            ContentState::Body { body, .. } => body.capacity(),
+            ContentState::Method | ContentState::Header => 0,
         }
     }
 
@@ -61,7 +62,7 @@ impl ContentAssembler {
     pub(super) fn start_as_before(&mut self, payload: &[u8]) -> bool {
         let known = self.last_publish.as_ref().is_some_and(|known| *known.payload == *payload);
         if known {
-            self.state = ContentState::AwaitingHeader;
+            self.state = ContentState::Header;
         }
         known
     }
@@ -122,7 +123,7 @@ impl ContentAssembler {
             return Err(AmqpError::new(code, MethodId::BASIC_PUBLISH, explanation));
         }
         self.last_publish = Some(KnownPublish { payload: payload.into(), method });
-        self.state = ContentState::AwaitingHeader;
+        self.state = ContentState::Header;
         Ok(())
     }
 
@@ -137,7 +138,7 @@ impl ContentAssembler {
         payload: &[u8],
         max_message_size: usize,
     ) -> Result<Option<Incoming>, AmqpError> {
-        if !matches!(self.state, ContentState::AwaitingHeader) {
+        if !matches!(self.state, ContentState::Header) {
             return Err(self.unexpected());
         }
         let header = ContentHeader::decode(payload).map_err(|_| faults::content_header(payload))?;
@@ -149,7 +150,7 @@ impl ContentAssembler {
         }
         let size = usize::try_from(header.body_size).ok().filter(|size| *size <= max_message_size);
         let Some(missing) = size else {
-            self.state = ContentState::AwaitingMethod;
+            self.state = ContentState::Method;
             return Err(faults::too_large(header.body_size, max_message_size));
         };
         let properties = self.properties(header.properties);
@@ -157,7 +158,7 @@ impl ContentAssembler {
         if missing == 0 {
             return Ok(self.complete(properties, Bytes::new()));
         }
-        self.state = ContentState::AwaitingBody { properties, body: BytesMut::new(), missing };
+        self.state = ContentState::Body { properties, body: BytesMut::new(), missing };
         Ok(None)
     }
 
@@ -167,7 +168,7 @@ impl ContentAssembler {
     ///
     /// 505 out of order, 501 for more than the header announced.
     pub(super) fn body(&mut self, payload: &[u8]) -> Result<Option<Incoming>, AmqpError> {
-        let ContentState::AwaitingBody { body, missing, .. } = &mut self.state else {
+        let ContentState::Body { body, missing, .. } = &mut self.state else {
             return Err(self.unexpected());
         };
         let Some(left) = missing.checked_sub(payload.len()) else {
@@ -190,12 +191,12 @@ impl ContentAssembler {
             std::mem::take(body).freeze()
         };
         let state = std::mem::take(&mut self.state);
-        let ContentState::AwaitingBody { properties, .. } = state else { return Ok(None) };
+        let ContentState::Body { properties, .. } = state else { return Ok(None) };
         Ok(self.complete(properties, whole))
     }
 
     fn complete(&mut self, properties: MessageProperties, body: Bytes) -> Option<Incoming> {
-        self.state = ContentState::AwaitingMethod;
+        self.state = ContentState::Method;
         let publish = &self.last_publish.as_ref()?.method;
         Some(Incoming {
             exchange: publish.exchange.clone(),
@@ -220,9 +221,9 @@ impl ContentAssembler {
 
     fn expected(&self) -> Expected {
         match self.state {
-            ContentState::AwaitingMethod => Expected::Method,
-            ContentState::AwaitingHeader => Expected::Header,
-            ContentState::AwaitingBody { .. } => Expected::Body,
+            ContentState::Method => Expected::Method,
+            ContentState::Header => Expected::Header,
+            ContentState::Body { .. } => Expected::Body,
         }
     }
 }

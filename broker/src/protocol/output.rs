@@ -275,6 +275,6 @@ mod tests {
             output.written(step);
         }
         assert_eq!(seen, bytes);
-        assert!(output.is_empty() && output.len() == 0);
+        assert_eq!((output.is_empty(), output.len()), (true, 0));
     }
 }

@@ -88,18 +88,23 @@ impl<Q: Clone> Channel<Q> {
                 }
                 continue;
             }
-            let known = match tags {
+            let taken: Option<Vec<_>> = match tags {
                 Tags::One(tag) => {
-                    self.unsettled.take(tag).map(|delivery| deliveries.push(delivery))
+                    if let Some(delivery) = self.unsettled.take(tag) {
+                        deliveries.push(delivery);
+                        continue;
+                    }
+                    None
                 }
-                Tags::UpTo(0) => Some(deliveries.extend(self.unsettled.take_all())),
+                Tags::UpTo(0) => Some(self.unsettled.take_all().into_iter().collect()),
                 Tags::UpTo(tag) => {
-                    self.unsettled.take_up_to(tag).map(|taken| deliveries.extend(taken))
+                    self.unsettled.take_up_to(tag).map(|taken| taken.into_iter().collect())
                 }
             };
-            if known.is_none() {
+            let Some(taken) = taken else {
                 return (self.group(deliveries), Err(unknown(tags, method)));
-            }
+            };
+            deliveries.extend(taken);
         }
         (self.group(deliveries), Ok(()))
     }

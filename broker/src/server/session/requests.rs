@@ -74,14 +74,14 @@ impl<S> Session<S> {
                     channels.open(channel)?;
                     protocol.channel_opened(channel);
                     Ok(())
-                })?
+                })?;
             }
             Request::CloseChannel { channel } => {
                 self.on_channel(channel, |channels, protocol| {
                     channels.close(channel, None);
                     protocol.channel_closed(channel);
                     Ok(())
-                })?
+                })?;
             }
             Request::Method { channel, method } => self
                 .on_channel(channel, |channels, protocol| {
