@@ -7,7 +7,7 @@ use super::sasl::Credentials;
 #[derive(Debug)]
 pub(crate) enum Request {
     /// To be let in: answered by [`Connection::log_in`](super::Connection::log_in) or
-    /// [`Connection::refuse_login`](super::Connection::refuse_login).
+    /// [`Connection::fail`](super::Connection::fail).
     LogIn(Credentials),
     /// To use a virtual host: answered by [`Connection::opened`](super::Connection::opened).
     Open {
