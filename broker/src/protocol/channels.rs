@@ -35,6 +35,7 @@ impl Connection {
         let max_message_size = self.max_message_size;
         match self.channels.get_mut(&number) {
             Some(ChannelStage::Open(content)) => {
+                let before = content.held_bytes();
                 let incoming = match frame.kind {
                     FrameKind::Header => content.header(frame.payload, max_message_size)?,
                     FrameKind::Body => content.body(frame.payload)?,
@@ -42,6 +43,7 @@ impl Connection {
                     _ if content.start_as_before(frame.payload) => None,
                     _ => return self.channel_method(number, frame.payload),
                 };
+                self.held_bytes = self.held_bytes - before + content.held_bytes();
                 Ok(incoming.map(|publish| Request::Publish { channel: number, publish }))
             }
             Some(ChannelStage::Closing) => self.closing_channel(number, frame),
@@ -167,7 +169,9 @@ impl Connection {
 
     /// The channel that the client closed is closed.
     pub(crate) fn channel_closed(&mut self, number: u16) {
-        self.channels.remove(&number);
+        if let Some(ChannelStage::Open(content)) = self.channels.remove(&number) {
+            self.held_bytes -= content.held_bytes();
+        }
         if self.recently_closed.len() >= RECENTLY_CLOSED_MAX {
             self.recently_closed.pop_front();
         }
@@ -177,7 +181,10 @@ impl Connection {
 
     pub(super) fn close_channel(&mut self, number: u16, error: &AmqpError) {
         let stage = self.channels.get_mut(&number);
-        if let Some(stage @ ChannelStage::Open(_)) = stage {
+        if let Some(stage) = stage
+            && let ChannelStage::Open(content) = &*stage
+        {
+            self.held_bytes -= content.held_bytes();
             *stage = ChannelStage::Closing;
             self.output.method(
                 number,

@@ -44,6 +44,8 @@ pub(crate) struct Connection {
     /// By number, of which RabbitMQ only asks that it is not 0.
     pub(super) channels: BTreeMap<u16, ChannelStage>,
     pub(super) recently_closed: VecDeque<u16>,
+    /// Of all channels together.
+    pub(super) held_bytes: usize,
     pub(super) output: Output,
 }
 
@@ -98,8 +100,14 @@ impl Connection {
             max_message_size,
             channels: BTreeMap::new(),
             recently_closed: VecDeque::new(),
+            held_bytes: 0,
             output: Output::default(),
         }
+    }
+
+    /// The bytes that wait to be written.
+    pub(crate) fn output_len(&self) -> usize {
+        self.output.len()
     }
 
     pub(crate) fn output(&mut self) -> &mut Output {
@@ -139,13 +147,7 @@ impl Connection {
 
     /// The bytes that contents hold that are not whole yet.
     pub(crate) fn held_bytes(&self) -> usize {
-        let channels = self.channels.values();
-        channels
-            .map(|stage| match stage {
-                ChannelStage::Open(content) => content.held_bytes(),
-                ChannelStage::Closing => 0,
-            })
-            .sum()
+        self.held_bytes
     }
 
     /// The next request in `bytes`, which moves `at` behind what it was read from; none when there
@@ -256,8 +258,6 @@ impl Connection {
                 Ok(Some(Request::Open { virtual_host: open.virtual_host }))
             }
             (Stage::Running | Stage::Closing, Method::Connection(Of::Close(_))) => {
-                self.output.method(0, &connection::CloseOk {});
-                self.stage = Stage::Leaving;
                 Ok(Some(Request::Close))
             }
             (Stage::Closing, Method::Connection(Of::CloseOk(_))) => {
@@ -290,6 +290,18 @@ impl Connection {
         self.stage = Stage::Running;
     }
 
+    /// The connection that the client closed is closed: the last that it hears.
+    pub(crate) fn closed_by_peer(&mut self) {
+        self.forget_channels();
+        self.output.method(0, &connection::CloseOk {});
+        self.stage = Stage::Leaving;
+    }
+
+    fn forget_channels(&mut self) {
+        self.channels.clear();
+        self.held_bytes = 0;
+    }
+
     /// Tells the peer what it did wrong, and closes what the error closes.
     pub(crate) fn fail(&mut self, fault: &Fault) {
         let Fault { channel, error } = fault;
@@ -315,7 +327,7 @@ impl Connection {
             self.stage = Stage::Dismissed;
             return;
         }
-        self.channels.clear();
+        self.forget_channels();
         self.stage = Stage::Closing;
         self.output.method(
             0,

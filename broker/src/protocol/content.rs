@@ -11,6 +11,9 @@ use super::request::Incoming;
 /// what its header says.
 const BODY_FIRST_CAPACITY: usize = 64 << 10;
 
+/// Properties of more bytes are not remembered: a connection may have many channels.
+const PROPERTIES_REMEMBERED_MAX: usize = 256;
+
 /// What one channel is in the middle of: a content comes as a method, a header and body frames.
 ///
 /// It remembers the last publish and the last properties: publishers mostly send the same again,
@@ -53,7 +56,9 @@ impl ContentAssembler {
     /// The bytes that are kept of a body that is not whole yet.
     pub(super) fn held_bytes(&self) -> usize {
         match &self.state {
-            ContentState::Body { body, .. } => body.capacity(),
+            ContentState::Body { body, properties, .. } => {
+                body.capacity() + properties.encoded_len()
+            }
             ContentState::Method | ContentState::Header => 0,
         }
     }
@@ -207,6 +212,9 @@ impl ContentAssembler {
     }
 
     fn properties(&mut self, encoded: &[u8]) -> Result<MessageProperties, DecodeError> {
+        if encoded.len() > PROPERTIES_REMEMBERED_MAX {
+            return MessageProperties::parse(encoded);
+        }
         if *self.last_encoded != *encoded || encoded.is_empty() {
             self.last_properties = MessageProperties::parse(encoded)?;
             self.last_encoded = SmallVec::from_slice(encoded);

@@ -129,7 +129,8 @@ impl Door {
                 Ok((socket, address)) => self.welcome(socket, address),
                 Err(error) => {
                     tracing::error!(%error, "can't accept a connection");
-                    self.broker.shared().clock().sleep(ACCEPT_PAUSE).await;
+                    let pause = self.broker.shared().clock().sleep(ACCEPT_PAUSE);
+                    stop.run_until_cancelled(pause).await;
                 }
             }
         }

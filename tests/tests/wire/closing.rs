@@ -3,12 +3,12 @@
 use springhare_tests::eventually;
 use springhare_tests::raw::bytes::{heartbeat, table};
 use springhare_tests::raw::methods::{
-    EXCLUSIVE, PASSIVE, ack, channel_close, channel_close_ok, channel_open, connection_close,
-    connection_close_ok, consume, flow, get, publish, qos, queue_declare,
+    EXCLUSIVE, PASSIVE, ack, channel_close, channel_close_ok, channel_open, confirm_select,
+    connection_close, connection_close_ok, consume, flow, get, publish, qos, queue_declare,
 };
 use springhare_tests::raw::{RawPeer, Received};
 
-use crate::door::Door;
+use crate::door::{Door, Target};
 
 wire!(
     a_channel_is_closed_and_opened_again,
@@ -18,6 +18,8 @@ wire!(
     a_channel_with_deliveries_is_closed,
     a_connection_is_closed,
     a_connection_is_closed_twice,
+    nothing_comes_after_the_close_ok,
+    a_mistake_before_the_close_is_told_before_it,
     what_comes_after_the_connection_was_closed,
     both_sides_close_the_connection_at_once,
     the_connection_ends_in_the_middle,
@@ -26,6 +28,34 @@ wire!(
 /// A passive declare of what is not there: channel 1 is closed by the broker.
 fn mistake() -> Vec<u8> {
     queue_declare(1, "cl-missing", PASSIVE, table(&[]))
+}
+
+/// What is confirmed is confirmed before the connection is closed, or not at all.
+async fn nothing_comes_after_the_close_ok(door: &Door) {
+    let mut peer = RawPeer::with_channels(door.address, &[1]).await;
+    peer.send(confirm_select(1)).await;
+    peer.expect_method(1, 85, 11).await;
+    let twice = publish(1, "", "nowhere", 0, b"x").repeat(2);
+    peer.send([twice, connection_close()].concat()).await;
+    let mut confirmed = 0;
+    loop {
+        let frame = peer.expect_frame("a confirm or the close-ok").await;
+        match frame.payload.get(..4) {
+            Some([0, 60, 0, 80]) => confirmed = u64::from(frame.payload[11]),
+            Some([0, 10, 0, 51]) => break,
+            _ => panic!("{frame:?}"),
+        }
+    }
+    assert!(confirmed == 2 || door.target == Target::RabbitMq, "{confirmed} confirmed");
+    peer.end().await;
+    assert_eq!(peer.until_dropped().await, []);
+}
+
+async fn a_mistake_before_the_close_is_told_before_it(door: &Door) {
+    let mut peer = RawPeer::with_channels(door.address, &[1]).await;
+    peer.send([ack(1, 9, 0), connection_close()].concat()).await;
+    peer.expect_method(1, 20, 40).await;
+    peer.expect_method(0, 10, 51).await;
 }
 
 async fn a_channel_is_closed_and_opened_again(door: &Door) {

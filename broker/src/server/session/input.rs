@@ -18,21 +18,41 @@ pub(super) struct Input {
     buffer: BytesMut,
     /// How much the next read asks for: more after a read that was filled.
     chunk: usize,
+    rest: Rest,
+}
+
+/// What is left of the bytes that were read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rest {
+    /// A part of a frame, or nothing.
+    Part,
+    /// Perhaps whole frames: there was no room for their answers.
+    Whole,
+}
+
+/// How far a session came with what was read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Done {
+    pub(super) bytes: usize,
+    pub(super) rest: Rest,
 }
 
 impl Default for Input {
     fn default() -> Self {
-        Self { buffer: BytesMut::new(), chunk: CHUNK_MIN_BYTES }
+        Self { buffer: BytesMut::new(), chunk: CHUNK_MIN_BYTES, rest: Rest::Part }
     }
 }
 
 impl Input {
-    /// Reads what has come; false at the peer's end.
+    /// Reads what has come, unless there is something left to do; false at the peer's end.
     pub(super) fn poll_read<S: AsyncRead + Unpin>(
         &mut self,
         socket: &mut S,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<bool>> {
+        if self.rest == Rest::Whole {
+            return Poll::Ready(Ok(true));
+        }
         // Room for the rest of a frame that is larger than a chunk, too.
         self.buffer.reserve(self.chunk.saturating_sub(self.buffer.len()).max(CHUNK_MIN_BYTES));
         let room = self.buffer.capacity() - self.buffer.len();
@@ -49,9 +69,10 @@ impl Input {
     }
 
     /// Keeps what is not done of the bytes that were taken.
-    pub(super) fn put_back(&mut self, mut bytes: BytesMut, done: usize) {
-        bytes.advance(done.min(bytes.len()));
+    pub(super) fn put_back(&mut self, mut bytes: BytesMut, done: Done) {
+        bytes.advance(done.bytes.min(bytes.len()));
         self.buffer = bytes;
+        self.rest = done.rest;
     }
 
     /// Gives the buffer back: the connection idles.

@@ -148,8 +148,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                 Ok(progress) => progress,
                 Err(end) => return Poll::Ready(end),
             };
-            if self.protocol.ending() == Ending::Closed && self.protocol.output().is_empty() {
-                ready!(Pin::new(&mut self.socket).poll_shutdown(cx)).ok();
+            // One that does not read what TLS still has to say has until `ends_at`.
+            if self.protocol.ending() == Ending::Closed
+                && self.protocol.output().is_empty()
+                && Pin::new(&mut self.socket).poll_shutdown(cx).is_ready()
+            {
                 return Poll::Ready(End::Closed);
             }
             if read || delivered || wrote {
@@ -212,7 +215,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         if self.protocol.ending() == Ending::Dismissed || self.silent_until.is_some() {
             return false;
         }
-        if self.protocol.output().len() >= self.broker.shared().config().output_max_bytes {
+        if self.output_is_full() {
             return false;
         }
         if self.publishing == Publishing::Blocked {
@@ -254,6 +257,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         if self.silent_until.is_some() {
             return Ok(false);
         }
+        let was_full = self.output_is_full();
         let output = self.protocol.output();
         let mut progress = false;
         while !output.is_empty() {
@@ -278,6 +282,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             let now = self.broker.shared().clock().now();
             self.last_traffic = now;
             self.heartbeat.sent(now);
+            if was_full {
+                // It is read from no more, so what it takes is its sign of life.
+                self.heartbeat.received(now);
+            }
         }
         Ok(progress)
     }

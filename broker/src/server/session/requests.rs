@@ -7,6 +7,7 @@ use springhare_amqp::wire::method::{basic, connection};
 use springhare_amqp::{AmqpError, ErrorScope, MethodId, ShortString};
 
 use super::channels::{Channels, write_returned};
+use super::input::{Done, Rest};
 use super::{Publishing, Session};
 use crate::engine::channel_publishing::{ChannelPublishing, Confirmed};
 use crate::engine::publish::{Destined, Publish};
@@ -20,15 +21,17 @@ use crate::protocol::{
 const ACKS_IN_PLACE: usize = 64;
 
 impl<S> Session<S> {
-    /// Does all that these bytes ask for; how many of them are done with.
-    pub(super) fn receive(&mut self, bytes: &[u8]) -> usize {
+    /// Does what these bytes ask for, until there is no whole frame left or no room for more
+    /// answers.
+    pub(super) fn receive(&mut self, bytes: &[u8]) -> Done {
         let mut at = 0;
         let mut next = None;
-        loop {
+        let rest = loop {
             let request = match next.take() {
                 Some(request) => request,
+                None if self.output_is_full() => break Rest::Whole,
                 None => match self.protocol.receive(bytes, &mut at) {
-                    Ok(None) => break,
+                    Ok(None) => break Rest::Part,
                     Ok(Some(request)) => request,
                     Err(fault) => {
                         self.fail(&fault);
@@ -40,10 +43,15 @@ impl<S> Session<S> {
                 Ok(after) => next = after,
                 Err(fault) => self.fail(&fault),
             }
-        }
+        };
         self.count_held_bytes();
         self.block_at_the_mark();
-        at
+        Done { bytes: at, rest }
+    }
+
+    /// Whether so much waits for the peer to read it that nothing more is done for it.
+    pub(super) fn output_is_full(&self) -> bool {
+        self.protocol.output_len() >= self.broker.shared().config().output_max_bytes
     }
 
     /// Does what was asked, with what follows of the same kind; the request after it, if that was
@@ -67,6 +75,7 @@ impl<S> Session<S> {
                 if let Some(channels) = self.channels.take() {
                     channels.connection.close(None);
                 }
+                self.protocol.closed_by_peer();
                 self.give_time();
             }
             Request::OpenChannel { channel } => {
@@ -102,6 +111,7 @@ impl<S> Session<S> {
         if self.publishing == Publishing::Never {
             self.publishing = Publishing::Allowed;
         }
+        let output_max_bytes = self.broker.shared().config().output_max_bytes;
         let Some(channels) = &mut self.channels else { return Ok(None) };
         let fault = |error| Fault { channel: number, error };
         let channel = channels.channel(number, MethodId::BASIC_PUBLISH).map_err(fault)?;
@@ -117,10 +127,14 @@ impl<S> Session<S> {
             let mut published =
                 publishing.publish(Publish { exchange, routing_key, mandatory, message });
             loop {
+                let is_returned = matches!(published, Ok(Some(_)));
                 match published {
                     Ok(None) => {}
                     Ok(Some(returned)) => write_returned(number, &returned, &mut self.protocol),
                     Err(error) => break 'run Err(fault(error)),
+                }
+                if is_returned && self.protocol.output_len() >= output_max_bytes {
+                    break 'run Ok(None);
                 }
                 let Some(message) = self.protocol.receive_again(bytes, at, number) else { break };
                 published = publishing.publish_again(message, &again);
@@ -230,6 +244,10 @@ impl<S> Session<S> {
 
     /// Closes what a fault closes, here and at the peer.
     pub(super) fn fail(&mut self, fault: &Fault) {
+        if self.protocol.ending() != Ending::None {
+            // It is on its way out already, and gets no more time for what it does wrong there.
+            return;
+        }
         let Fault { channel, error } = fault;
         tracing::info!(peer = %self.peer, channel, %error, "closed by an error");
         if let Some(channels) = &mut self.channels {
