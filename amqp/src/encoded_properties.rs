@@ -1,11 +1,16 @@
 use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::OnceLock;
 
+use bytes::BytesMut;
 use smallvec::SmallVec;
 
-use crate::property::Walked;
-use crate::wire::{DecodeError, FIELD_VALUE_MEMORY_MAX, Reader};
-use crate::{BasicProperties, FieldTable, Property};
+use crate::property::{FLAGS_BYTES, Walked};
+use crate::wire::{DecodeError, Reader, Writer, encode_table};
+use crate::{BasicProperties, FieldTable, FieldValue, Property, ShortString};
+
+/// The bytes of a table's length.
+const LENGTH_BYTES: usize = 4;
 
 /// Properties as a publisher sent them: the very bytes, checked, and decoded only when somebody
 /// asks for what they say.
@@ -67,22 +72,49 @@ impl EncodedProperties {
         }
     }
 
+    /// The text of a property that is one; nothing else is decoded, and it is not kept.
+    pub(crate) fn text(&self, property: Property) -> Option<ShortString> {
+        if !self.has(property) {
+            return None;
+        }
+        let range = BasicProperties::range_of(&self.bytes, property).ok()?;
+        Reader::new(self.bytes.get(range)?).shortstr_lossy("property").ok()
+    }
+
+    /// The same with another text for `property`, which is there; all else stays as it was sent.
+    pub(crate) fn with_text(&self, property: Property, text: &ShortString) -> Option<Self> {
+        let range = BasicProperties::range_of(&self.bytes, property).ok()?;
+        let mut value = BytesMut::new();
+        Writer::new(&mut value).shortstr(text);
+        self.spliced(range, &value, 0)
+    }
+
+    /// The same with a header more, which is not there yet; all else stays as it was sent.
+    pub(crate) fn with_header(&self, name: &ShortString, value: &FieldValue) -> Option<Self> {
+        let range = BasicProperties::range_of(&self.bytes, Property::Headers).ok()?;
+        let entry: FieldTable = std::iter::once((name.clone(), value.clone())).collect();
+        let mut entry_bytes = BytesMut::new();
+        encode_table(&entry, &mut entry_bytes);
+        let entry_bytes = entry_bytes.get(LENGTH_BYTES..)?;
+        let entries = self.bytes.get(range.clone())?.get(LENGTH_BYTES..).unwrap_or_default();
+        let length = u32::try_from(entries.len() + entry_bytes.len()).ok()?;
+        let table = [&length.to_be_bytes()[..], entries, entry_bytes].concat();
+        self.spliced(range, &table, Property::Headers.flag())
+    }
+
+    /// The same with `new` in the place of what stands in `range`, and these flags set too.
+    fn spliced(&self, range: Range<usize>, new: &[u8], flags: u16) -> Option<Self> {
+        let flags = self.walked.flags | flags;
+        let before = self.bytes.get(FLAGS_BYTES..range.start)?;
+        let after = self.bytes.get(range.end..)?;
+        Self::parse(&[&flags.to_be_bytes()[..], before, new, after].concat()).ok()
+    }
+
     /// Whether the headers have an entry `name`, found without decoding them.
     pub(crate) fn has_header(&self, name: &str) -> bool {
         let start = self.bytes.len().saturating_sub(self.walked.bytes_from_headers);
         let headers = self.bytes.get(start..).unwrap_or_default();
         Reader::new(headers).table_has(name)
-    }
-
-    /// The most memory that the bytes and what is decoded from them take.
-    pub(crate) fn memory_max(&self) -> usize {
-        // The counters of the `Arc` that shares them.
-        let shared = 2 * size_of::<usize>();
-        shared
-            + size_of::<Self>()
-            + size_of::<BasicProperties>()
-            + 2 * self.bytes.len()
-            + self.walked.field_values * FIELD_VALUE_MEMORY_MAX
     }
 }
 
@@ -122,7 +154,6 @@ mod tests {
         for mode in [DeliveryMode::Transient, DeliveryMode::Persistent] {
             let properties = MessageProperties::parse(&[0x10, 0, mode.value()]).unwrap();
             assert_eq!(properties.delivery_mode, Some(mode));
-            assert_eq!(properties.memory_max(), 0, "it is a constant");
         }
     }
 
@@ -149,10 +180,33 @@ mod tests {
     }
 
     #[test]
-    fn what_can_be_decoded_is_charged_before_it_is() {
-        let voids = [&[0x20, 0, 0, 0, 0x10, 7, 0, b'A', 0, 0, 0x10, 1][..], &[b'V'; 0x1001]];
-        let properties = MessageProperties::parse(&voids.concat()).unwrap();
-        let values = 0x1003;
-        assert!(properties.memory_max() > values * size_of::<FieldValue>());
+    fn a_text_or_a_header_is_changed_and_nothing_else() {
+        let bytes = b"\xa2\x00\x02\xfft\x00\x00\x00\x0a\x01aV\x01aI\x00\x00\x00\x01\x01q";
+        let mut properties = MessageProperties::parse(bytes).unwrap();
+        assert_eq!(properties.text(Property::ReplyTo).as_deref(), Some("q"));
+        assert_eq!(properties.text(Property::UserId), None);
+        properties.set_reply_to(ShortString::from_static("other"));
+        let mut written = BytesMut::new();
+        properties.encode(&mut written);
+        let expected = [&bytes[..bytes.len() - 2], b"\x05other"].concat();
+        assert_eq!(written, expected[..]);
+        properties.set_header(ShortString::from_static("n"), FieldValue::I8(3));
+        written.clear();
+        properties.encode(&mut written);
+        let expected = [&expected[..5], b"\0\0\0\x0e", &expected[9..19], b"\x01nb\x03\x05other"];
+        assert_eq!(written, expected.concat()[..]);
+        assert_eq!(properties.header("n"), Some(&FieldValue::I8(3)));
+        // The second time it is there, and takes the place of the first.
+        properties.set_header(ShortString::from_static("n"), FieldValue::I8(4));
+        assert_eq!(properties.header("n"), Some(&FieldValue::I8(4)));
+        for without in [&b"\x00\x00"[..], b"\x10\x00\x02", b"\x88\x00\x01t\x04"] {
+            let mut properties = MessageProperties::parse(without).unwrap();
+            let before = BasicProperties::clone(&properties);
+            properties.set_header(ShortString::from_static("n"), FieldValue::Void);
+            assert_eq!(properties.header("n"), Some(&FieldValue::Void));
+            let mut after = BasicProperties::clone(&properties);
+            after.headers = None;
+            assert_eq!(after, before);
+        }
     }
 }

@@ -6,7 +6,9 @@ use std::sync::{Arc, LazyLock};
 use bytes::BytesMut;
 
 use crate::wire::DecodeError;
-use crate::{BasicProperties, DeliveryMode, EncodedProperties, FieldTable, Property};
+use crate::{
+    BasicProperties, DeliveryMode, EncodedProperties, FieldTable, FieldValue, Property, ShortString,
+};
 
 /// The properties of one message: [`BasicProperties`], read and changed through this handle.
 ///
@@ -102,6 +104,59 @@ impl MessageProperties {
         }
     }
 
+    /// The text of a property that is one; of encoded properties nothing else is decoded, and
+    /// nothing is kept.
+    #[must_use]
+    pub fn text(&self, property: Property) -> Option<ShortString> {
+        match &self.0 {
+            Repr::Constant(properties) => properties.text(property).cloned(),
+            Repr::Own(properties) => properties.text(property).cloned(),
+            Repr::Encoded(properties) => properties.text(property),
+            Repr::Known(_) => None,
+        }
+    }
+
+    /// Puts another address where the reply goes to; what else was sent stays as it was.
+    pub fn set_reply_to(&mut self, address: ShortString) {
+        let spliced = match &self.0 {
+            Repr::Encoded(properties) => properties.with_text(Property::ReplyTo, &address),
+            _ => None,
+        };
+        match spliced {
+            Some(properties) => *self = Self::from_encoded(Arc::new(properties)),
+            None => self.reply_to = Some(address),
+        }
+    }
+
+    /// Puts a header in; what else was sent stays as it was, unless the header was there.
+    pub fn set_header(&mut self, name: ShortString, value: FieldValue) {
+        let spliced = match &self.0 {
+            Repr::Encoded(properties) if !self.has_header(&name) => {
+                properties.with_header(&name, &value)
+            }
+            Repr::Known(properties) => properties.with_header(&name, &value),
+            _ => None,
+        };
+        match spliced {
+            Some(properties) => *self = Self::from_encoded(Arc::new(properties)),
+            None => {
+                self.headers.get_or_insert_default().set(name, value);
+            }
+        }
+    }
+
+    /// Takes no more memory than the properties have bytes, until somebody reads them: what was
+    /// decoded and changed is encoded again.
+    pub fn compact(&mut self) {
+        if let Repr::Own(properties) = &self.0 {
+            let mut bytes = BytesMut::new();
+            properties.encode(&mut bytes);
+            if let Ok(encoded) = Self::parse(&bytes) {
+                *self = encoded;
+            }
+        }
+    }
+
     /// Whether there is a header `name`; encoded properties are not decoded for it.
     #[must_use]
     pub fn has_header(&self, name: &str) -> bool {
@@ -167,17 +222,6 @@ impl MessageProperties {
             Repr::Own(properties) => properties.encode(out),
             Repr::Encoded(properties) => out.extend_from_slice(properties.as_bytes()),
             Repr::Known(properties) => out.extend_from_slice(properties.as_bytes()),
-        }
-    }
-
-    /// The most memory that the properties take beside this handle, in bytes; for encoded ones
-    /// with what somebody may decode from them, which can be many times what was sent.
-    #[must_use]
-    pub fn memory_max(&self) -> usize {
-        match &self.0 {
-            Repr::Constant(_) | Repr::Known(_) => 0,
-            Repr::Own(properties) => size_of::<BasicProperties>() + properties.encoded_len(),
-            Repr::Encoded(properties) => properties.memory_max(),
         }
     }
 }

@@ -1,3 +1,5 @@
+use std::ops::Range;
+
 use bytes::BytesMut;
 
 use crate::wire::{DecodeError, Reader, Writer};
@@ -19,9 +21,18 @@ trait PropertyValue: Sized {
     fn write(&self, writer: &mut Writer<'_>);
 
     fn encoded_len(&self) -> usize;
+
+    /// The text, of the type that is one.
+    fn as_text(&self) -> Option<&ShortString> {
+        None
+    }
 }
 
 impl PropertyValue for ShortString {
+    fn as_text(&self) -> Option<&ShortString> {
+        Some(self)
+    }
+
     fn read(reader: &mut Reader<'_>, field: &'static str) -> Result<Self, DecodeError> {
         reader.shortstr_lossy(field)
     }
@@ -57,8 +68,7 @@ impl PropertyValue for FieldTable {
         walked: &mut Walked,
     ) -> Result<(), DecodeError> {
         walked.bytes_from_headers = reader.rest().len();
-        walked.field_values = 1 + reader.walk_table(field)?;
-        Ok(())
+        reader.walk_table(field)
     }
 
     fn write(&self, writer: &mut Writer<'_>) {
@@ -164,12 +174,10 @@ pub(crate) struct Walked {
     pub(crate) priority: Option<u8>,
     /// How many bytes there are from the start of the headers to the end; 0 without headers.
     pub(crate) bytes_from_headers: usize,
-    /// The values in the headers, nested ones and the table itself included.
-    pub(crate) field_values: usize,
 }
 
 /// The bytes of the property flags.
-const FLAGS_BYTES: usize = 2;
+pub(crate) const FLAGS_BYTES: usize = 2;
 
 /// The flag that announces another word of flags.
 const CONTINUATION: u16 = 1;
@@ -241,6 +249,40 @@ macro_rules! properties {
                 )+
                 reader.finish()?;
                 Ok(properties)
+            }
+
+            /// Where `wanted` stands in `bytes`; where it would, empty, if it is not there.
+            pub(crate) fn range_of(
+                bytes: &[u8],
+                wanted: Property,
+            ) -> Result<Range<usize>, DecodeError> {
+                let mut reader = Reader::new(bytes);
+                let flags = read_flags(&mut reader)?;
+                let mut walked = Walked::default();
+                $(
+                    let start = bytes.len() - reader.rest().len();
+                    if flags & Property::$name.flag() != 0 {
+                        walk_as(
+                            |properties: &Self| &properties.$field,
+                            &mut reader,
+                            stringify!($field),
+                            &mut walked,
+                        )?;
+                    }
+                    if wanted == Property::$name {
+                        return Ok(start..bytes.len() - reader.rest().len());
+                    }
+                )+
+                Ok(bytes.len()..bytes.len())
+            }
+
+            /// The text of a property that is one.
+            pub(crate) fn text(&self, property: Property) -> Option<&ShortString> {
+                match property {
+                    $( Property::$name => {
+                        self.$field.as_ref().and_then(PropertyValue::as_text)
+                    } )+
+                }
             }
 
             /// Goes over the property flags and the list of properties as [`Self::decode`] would,

@@ -27,6 +27,15 @@ pub struct BrokerConfig {
     /// Bytes of messages that a transaction holds until its commit; 128 MiB. A message more
     /// closes the channel.
     pub transaction_max_bytes: usize,
+    /// Bytes of messages that are not published yet, contents that are not whole and transactions
+    /// that are not committed, above which one connection after the other goes on; 512 MiB.
+    pub unfinished_max_bytes: u64,
+    /// The same of one connection, above which it is closed with 506 `RESOURCE_ERROR`; 256 MiB, and
+    /// at least `max_message_size`.
+    pub connection_unfinished_max_bytes: u64,
+    /// How long a connection that others wait for, since the limit is reached, may send nothing;
+    /// 30 s. It is closed then.
+    pub unfinished_timeout: Duration,
     /// Bytes that wait for a connection to read them, above which nothing more is read from it;
     /// 8 MiB.
     pub output_max_bytes: usize,
@@ -63,6 +72,9 @@ impl Default for BrokerConfig {
             outbox_max_bytes: 8 << 20,
             returned_messages_max: 1024,
             transaction_max_bytes: 128 << 20,
+            unfinished_max_bytes: 512 << 20,
+            connection_unfinished_max_bytes: 256 << 20,
+            unfinished_timeout: Duration::from_secs(30),
             output_max_bytes: 8 << 20,
             deliveries_max_bytes: 256 << 10,
             handshakes_max: 1024,
@@ -89,6 +101,9 @@ impl BrokerConfig {
             ("outbox_max_bytes", self.outbox_max_bytes == 0),
             ("returned_messages_max", self.returned_messages_max == 0),
             ("transaction_max_bytes", self.transaction_max_bytes == 0),
+            ("unfinished_max_bytes", self.unfinished_max_bytes == 0),
+            ("connection_unfinished_max_bytes", self.connection_unfinished_max_bytes == 0),
+            ("unfinished_timeout", self.unfinished_timeout.is_zero()),
             ("output_max_bytes", self.output_max_bytes == 0),
             ("deliveries_max_bytes", self.deliveries_max_bytes == 0),
             ("handshakes_max", self.handshakes_max == 0),

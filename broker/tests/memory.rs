@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use springhare_amqp::{AmqpError, Message, ShortString};
 use springhare_broker::{
     BasicConsumeOptions, BasicPublishOptions, Broker, BrokerConfig, Channel, NoAck, Publish,
-    QueueDeclareOptions,
+    QueueDeclareOptions, QueueDeleteOptions,
 };
 
 type Result<T = (), E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
@@ -140,4 +140,29 @@ fn now_of<F: Future>(future: Pin<&mut F>) -> Option<F::Output> {
         Poll::Ready(output) => Some(output),
         Poll::Pending => None,
     }
+}
+
+#[tokio::test]
+async fn what_a_consumer_without_acks_has_not_read_is_counted() -> Result {
+    let broker = Broker::builder().start()?;
+    let channel = broker.connect("test")?.open_channel()?;
+    channel.queue_declare("q", QueueDeclareOptions::default()).await?;
+    let options = BasicConsumeOptions { no_ack: true, ..BasicConsumeOptions::default() };
+    let mut consumer = channel.basic_consume("q", "lazy", options.clone()).await?;
+    for _ in 0..3 {
+        publish(&channel).await?;
+    }
+    let all = broker.memory_used();
+    assert!(all > 3 * 500, "{all}");
+    consumer.recv().await;
+    assert_eq!(broker.memory_used(), all / 3 * 2);
+    // Who has not read by the end gives it back to the queue, which counts it then.
+    drop(consumer);
+    assert_eq!(broker.memory_used(), all / 3 * 2);
+    let unread = channel.basic_consume("q", "lazier", options).await?;
+    channel.queue_delete("q", QueueDeleteOptions::default()).await?;
+    channel.close().await?;
+    drop(unread);
+    assert_eq!(broker.memory_used(), 0);
+    Ok(())
 }

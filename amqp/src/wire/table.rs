@@ -46,9 +46,8 @@ impl Reader<'_> {
         read_entries(self, field, 1)
     }
 
-    /// Goes over a table as [`Self::table`] would, and allocates nothing; gives the number of its
-    /// values, nested ones included.
-    pub(crate) fn walk_table(&mut self, field: &'static str) -> Result<usize, DecodeError> {
+    /// Goes over a table as [`Self::table`] would, and allocates nothing.
+    pub(crate) fn walk_table(&mut self, field: &'static str) -> Result<(), DecodeError> {
         walk_entries(self, field, 1)
     }
 
@@ -150,37 +149,35 @@ fn walk_entries(
     reader: &mut Reader<'_>,
     field: &'static str,
     depth: usize,
-) -> Result<usize, DecodeError> {
+) -> Result<(), DecodeError> {
     let mut entries = nested(reader, field, depth)?;
-    let mut values = 0;
     while !entries.is_empty() {
         entries.short_bytes(field)?;
-        values += walk_value(&mut entries, field, depth)?;
+        walk_value(&mut entries, field, depth)?;
     }
-    Ok(values)
+    Ok(())
 }
 
 fn walk_array(
     reader: &mut Reader<'_>,
     field: &'static str,
     depth: usize,
-) -> Result<usize, DecodeError> {
+) -> Result<(), DecodeError> {
     let mut elements = nested(reader, field, depth)?;
-    let mut values = 0;
     while !elements.is_empty() {
-        values += walk_value(&mut elements, field, depth)?;
+        walk_value(&mut elements, field, depth)?;
     }
-    Ok(values)
+    Ok(())
 }
 
 fn walk_value(
     reader: &mut Reader<'_>,
     field: &'static str,
     depth: usize,
-) -> Result<usize, DecodeError> {
+) -> Result<(), DecodeError> {
     let width = match reader.octet(field)? {
-        b'A' => return walk_array(reader, field, depth + 1).map(|values| values + 1),
-        b'F' => return walk_entries(reader, field, depth + 1).map(|values| values + 1),
+        b'A' => return walk_array(reader, field, depth + 1),
+        b'F' => return walk_entries(reader, field, depth + 1),
         b'S' | b'x' => {
             reader.long_bytes(field)?;
             0
@@ -193,8 +190,7 @@ fn walk_value(
         b'l' | b'L' | b'd' | b'T' => 8,
         tag => return Err(DecodeError::UnknownFieldType { tag }),
     };
-    reader.take(width, field)?;
-    Ok(1)
+    reader.take(width, field).map(drop)
 }
 
 fn write_value(writer: &mut Writer<'_>, value: &FieldValue) {
@@ -286,8 +282,7 @@ mod tests {
             let mut written = BytesMut::new();
             encode_table(&table, &mut written);
             assert_eq!(written, encoded, "{value:?}");
-            let walked = Reader::new(&encoded).walk_table("table").unwrap();
-            assert_eq!(walked, if bytes[0] == b'A' { 2 } else { 1 });
+            assert_eq!(Reader::new(&encoded).walk_table("table"), Ok(()));
         }
     }
 

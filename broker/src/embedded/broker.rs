@@ -139,7 +139,8 @@ impl Broker {
     /// The memory that messages take now, in bytes, in all virtual hosts.
     #[must_use]
     pub fn memory_used(&self) -> u64 {
-        self.handle.cell.shared().memory().used()
+        let shared = self.handle.cell.shared();
+        shared.memory().used() + shared.unfinished().bytes()
     }
 
     /// What listens, if it listens.

@@ -11,7 +11,7 @@ use super::outbox::{ConsumerEnd, Outbox};
 use super::queue_cell::{Leaving, QueueRef};
 use super::virtual_host::VirtualHost;
 use crate::model::channel::{Channel, ChannelConsumer, ChannelRemains, ReplyConsumer, Settled};
-use crate::model::ids::{ChannelId, ConsumerId, QueueId};
+use crate::model::ids::{ChannelId, ConnectionId, ConsumerId, QueueId};
 use crate::model::topology::QueueHandle;
 
 /// A channel behind its lock.
@@ -21,6 +21,7 @@ use crate::model::topology::QueueHandle;
 #[derive(Debug)]
 pub(crate) struct ChannelCell {
     id: ChannelId,
+    connection_id: ConnectionId,
     connection: Weak<ConnectionCell>,
     virtual_host: Arc<VirtualHost>,
     limiter: Arc<ChannelLimiter>,
@@ -64,6 +65,7 @@ impl ChannelCell {
     ) -> Self {
         Self {
             id,
+            connection_id: connection.id(),
             connection: Arc::downgrade(connection),
             virtual_host: Arc::clone(virtual_host),
             limiter: Arc::default(),
@@ -75,6 +77,10 @@ impl ChannelCell {
                 resumed: 0,
             }),
         }
+    }
+
+    pub(crate) fn connection_id(&self) -> ConnectionId {
+        self.connection_id
     }
 
     pub(crate) fn virtual_host(&self) -> &Arc<VirtualHost> {

@@ -151,6 +151,7 @@ impl ChannelCell {
             settlement,
             self.virtual_host().config().outbox_max_bytes,
             Arc::clone(self.limiter()),
+            Arc::clone(self.virtual_host().memory()),
             Arc::downgrade(self),
         ))
     }
@@ -276,8 +277,7 @@ pub(crate) fn as_delivered(message: &QueueMessage) -> Arc<PublishedMessage> {
         return Arc::clone(&message.message);
     }
     let mut counted = PublishedMessage::clone(&message.message);
-    let headers = counted.message.properties.headers.get_or_insert_default();
-    headers.set(
+    counted.message.properties.set_header(
         ShortString::from_static("x-delivery-count"),
         FieldValue::I64(message.delivery_count.into()),
     );

@@ -25,5 +25,6 @@ pub(crate) mod settle;
 pub(crate) mod shared;
 pub(crate) mod signals;
 mod transaction;
+pub(crate) mod unfinished;
 pub(crate) mod users;
 pub(crate) mod virtual_host;

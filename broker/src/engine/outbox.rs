@@ -6,6 +6,7 @@ use springhare_amqp::{AmqpError, ShortString};
 
 use super::channel_cell::ChannelCell;
 use super::limiter::ChannelLimiter;
+use super::memory::MessageMemory;
 use crate::model::ids::ConsumerId;
 use crate::model::outlet::{Offered, Outlet, Reader};
 use crate::model::queue::{QueueMessage, Ready, SettlementMode};
@@ -21,6 +22,8 @@ pub(crate) struct Outbox {
     settlement: SettlementMode,
     max_bytes: usize,
     limiter: Arc<ChannelLimiter>,
+    /// Counts what a queue has given away for good and nobody has read yet.
+    memory: Arc<MessageMemory>,
     channel: Weak<ChannelCell>,
     state: Mutex<OutboxState>,
 }
@@ -29,6 +32,8 @@ pub(crate) struct Outbox {
 struct OutboxState {
     messages: VecDeque<QueueMessage>,
     bytes: usize,
+    /// What its messages count for at the memory mark, if nobody settles them.
+    charge: u64,
     /// A message was refused for want of room: the queue waits to hear of room.
     refused: bool,
     reader: Option<Waker>,
@@ -86,10 +91,11 @@ impl Outbox {
         settlement: SettlementMode,
         max_bytes: usize,
         limiter: Arc<ChannelLimiter>,
+        memory: Arc<MessageMemory>,
         channel: Weak<ChannelCell>,
     ) -> Self {
         let state = Mutex::new(OutboxState::default());
-        Self { consumer, tag, settlement, max_bytes, limiter, channel, state }
+        Self { consumer, tag, settlement, max_bytes, limiter, memory, channel, state }
     }
 
     pub(crate) fn settlement(&self) -> SettlementMode {
@@ -117,19 +123,27 @@ impl Outbox {
             // Everything: the lock is let go before the messages are looked at.
             let mut all = std::mem::take(&mut state.messages);
             state.bytes = 0;
+            let charge = std::mem::take(&mut state.charge);
             let room_awaited = std::mem::take(&mut state.refused);
             drop(state);
             for message in all.drain(..) {
                 take(message);
             }
+            self.memory.free(charge);
             self.give_back_buffer(all);
             return Read::Messages { room_awaited };
         }
+        let mut charge = 0;
         for _ in 0..max {
             let Some(message) = state.messages.pop_front() else { break };
             state.bytes = state.bytes.saturating_sub(cost(&message));
+            charge += u64::from(message.charge);
             take(message);
         }
+        // Nothing, where the queue counts a message until it is settled.
+        let charge = charge.min(state.charge);
+        state.charge -= charge;
+        self.memory.free(charge);
         let room_awaited = state.bytes < self.max_bytes / 2 && std::mem::take(&mut state.refused);
         Read::Messages { room_awaited }
     }
@@ -167,6 +181,7 @@ impl Outbox {
         let mut state = self.lock();
         state.end.get_or_insert(end);
         state.bytes = 0;
+        self.memory.free(std::mem::take(&mut state.charge));
         let messages = Vec::from(std::mem::take(&mut state.messages));
         if self.settlement == SettlementMode::Explicit {
             self.limiter.release(messages.len());
@@ -192,6 +207,14 @@ impl Outbox {
     }
 }
 
+/// What a cancelled consumer never read is gone with it.
+impl Drop for Outbox {
+    fn drop(&mut self) {
+        let charge = self.lock().charge;
+        self.memory.free(charge);
+    }
+}
+
 impl Outlet for Outbox {
     fn offer(&self, ready: &mut Ready, max: usize) -> Offered {
         let mut state = self.lock();
@@ -211,8 +234,12 @@ impl Outlet for Outbox {
             state.bytes += cost(&message);
             state.messages.push_back(message);
         }
-        if self.settlement == SettlementMode::Explicit {
-            self.limiter.release(allowed - taken);
+        match self.settlement {
+            SettlementMode::Explicit => self.limiter.release(allowed - taken),
+            SettlementMode::Automatic => {
+                state.charge += charge;
+                self.memory.grow(charge);
+            }
         }
         let mut reader = Reader::Awake;
         if taken > 0 && state.reader.is_some() && !state.waking {

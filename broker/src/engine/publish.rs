@@ -258,11 +258,8 @@ impl<'v> Publishing<'v> {
     }
 
     fn check_user_id(&self, message: &Message) -> Result<(), AmqpError> {
-        if !message.properties.has(Property::UserId) {
-            return Ok(());
-        }
-        match (self.connection, &message.properties.user_id) {
-            (Some(connection), Some(user_id)) => connection.authorize_user_id(user_id),
+        match (self.connection, message.properties.text(Property::UserId)) {
+            (Some(connection), Some(user_id)) => connection.authorize_user_id(&user_id),
             _ => Ok(()),
         }
     }
@@ -345,11 +342,8 @@ fn check_size(message: &Message, virtual_host: &VirtualHost) -> Result<(), AmqpE
 }
 
 fn check_expiration(message: &Message) -> Result<(), AmqpError> {
-    if !message.properties.has(Property::Expiration) {
-        return Ok(());
-    }
-    let Some(text) = &message.properties.expiration else { return Ok(()) };
-    expiration::parse(text).map(|_| ()).map_err(|reason| {
+    let Some(text) = message.properties.text(Property::Expiration) else { return Ok(()) };
+    expiration::parse(&text).map(|_| ()).map_err(|reason| {
         let explanation = format_args!("invalid expiration '{text}': {reason}");
         refused(ReplyCode::PreconditionFailed, explanation)
     })

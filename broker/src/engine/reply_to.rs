@@ -76,7 +76,7 @@ impl VirtualHost {
             position: 0,
             delivery_count: 0,
             redelivered: false,
-            charge: 0,
+            charge: u32::try_from(message.charge()).unwrap_or(u32::MAX),
             message: Arc::new(message.clone()),
         });
         let offered = outbox.offer(&mut ready, 1);
@@ -147,14 +147,12 @@ pub(super) fn address_replies(
     message: &mut Message,
     channel: Option<&ChannelCell>,
 ) -> Result<(), AmqpError> {
-    if !message.properties.has(Property::ReplyTo)
-        || message.properties.reply_to.as_ref() != Some(&PSEUDO_QUEUE)
-    {
+    if message.properties.text(Property::ReplyTo).as_ref() != Some(&PSEUDO_QUEUE) {
         return Ok(());
     }
     let channel = channel.ok_or_else(no_reply_consumer)?;
     let address = channel.lock().channel.reply_address()?;
-    message.properties.reply_to = Some(address);
+    message.properties.set_reply_to(address);
     Ok(())
 }
 

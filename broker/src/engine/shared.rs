@@ -2,6 +2,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::memory::MessageMemory;
+use super::unfinished::Unfinished;
 use crate::clock::Clock;
 use crate::config::BrokerConfig;
 
@@ -11,13 +12,15 @@ pub(crate) struct Shared {
     config: BrokerConfig,
     clock: Clock,
     memory: Arc<MessageMemory>,
+    unfinished: Arc<Unfinished>,
     last_id: AtomicU64,
 }
 
 impl Shared {
     pub(crate) fn new(config: BrokerConfig, clock: Clock) -> Self {
         let memory = Arc::new(MessageMemory::new(config.memory_high_watermark));
-        Self { config, clock, memory, last_id: AtomicU64::new(0) }
+        let unfinished = Arc::new(Unfinished::new(config.unfinished_max_bytes));
+        Self { config, clock, memory, unfinished, last_id: AtomicU64::new(0) }
     }
 
     pub(crate) fn config(&self) -> &BrokerConfig {
@@ -31,6 +34,11 @@ impl Shared {
     /// The messages of all virtual hosts count for one mark, as for RabbitMQ's alarm.
     pub(crate) fn memory(&self) -> &Arc<MessageMemory> {
         &self.memory
+    }
+
+    /// The messages of all virtual hosts that are not published yet.
+    pub(crate) fn unfinished(&self) -> &Arc<Unfinished> {
+        &self.unfinished
     }
 
     /// A number that nothing else in this broker has.

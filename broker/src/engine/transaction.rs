@@ -82,19 +82,21 @@ impl ChannelCell {
         Ok(())
     }
 
-    /// Keeps a message until the commit; its memory is counted as that of the queues.
+    /// Keeps a message until the commit.
     pub(super) fn defer_publish(&self, publish: RoutedPublish) -> Result<(), AmqpError> {
         let max_bytes = self.virtual_host().config().transaction_max_bytes;
         let mut state = self.lock();
         let bytes = state.channel.defer_publish(publish, max_bytes)?;
         // Under the lock: nobody can drop what is not counted yet.
-        self.virtual_host().memory().grow(u64::try_from(bytes).unwrap_or(u64::MAX));
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        self.virtual_host().unfinished().grow(self.connection_id(), bytes);
         Ok(())
     }
 
     /// A transaction holds these bytes no more.
     pub(super) fn release(&self, held_bytes: usize) {
-        self.virtual_host().memory().free(u64::try_from(held_bytes).unwrap_or(u64::MAX));
+        let bytes = u64::try_from(held_bytes).unwrap_or(u64::MAX);
+        self.virtual_host().unfinished().shrink(self.connection_id(), bytes);
     }
 
     /// The commit has failed, and the channel is about to be closed: what it had settled goes

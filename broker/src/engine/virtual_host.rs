@@ -7,6 +7,7 @@ use super::memory::MessageMemory;
 use super::queue_cell::QueueRef;
 use super::reply_to::ReplyConsumers;
 use super::shared::Shared;
+use super::unfinished::Unfinished;
 use crate::clock::Clock;
 use crate::config::BrokerConfig;
 use crate::model::topology::Topology;
@@ -50,6 +51,10 @@ impl VirtualHost {
 
     pub(crate) fn memory(&self) -> &Arc<MessageMemory> {
         self.shared.memory()
+    }
+
+    pub(crate) fn unfinished(&self) -> &Unfinished {
+        self.shared.unfinished()
     }
 
     /// A number that nothing else in this broker has.

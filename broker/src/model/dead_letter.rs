@@ -60,6 +60,7 @@ pub(crate) fn dead_letter(
         set(headers, "x-first-death-queue", death.queue);
         set(headers, "x-first-death-reason", death.reason.as_str());
     }
+    message.properties.compact();
     PublishedMessage {
         exchange: route.exchange.clone(),
         routing_key: route.routing_key.unwrap_or(&dead.routing_key).clone(),

@@ -75,4 +75,5 @@ mod security;
 mod shutdown;
 mod tables;
 mod transcripts;
+mod unfinished;
 mod unread;

@@ -29,6 +29,7 @@ use super::handshakes::Handshake;
 use crate::config::BrokerConfig;
 use crate::engine::broker_cell::BrokerCell;
 use crate::engine::signals::Signals;
+use crate::engine::unfinished::UnfinishedContents;
 use crate::model::access::AuthenticatedUser;
 use crate::protocol::{
     Connection, Ending, Fault, Heartbeat, HeartbeatStep, Negotiable, Output, ServerProperties,
@@ -69,8 +70,8 @@ pub(super) struct Session<S> {
     /// Once it is open.
     channels: Option<Channels>,
     publishing: Publishing,
-    /// What unfinished contents hold, as the broker's memory counts it.
-    held_bytes: u64,
+    /// What its unfinished contents hold, once it is open.
+    unfinished: Option<UnfinishedContents>,
     heartbeat: Heartbeat,
     timer: Timer,
     last_traffic: Duration,
@@ -99,6 +100,8 @@ enum End {
     HeartbeatMissed,
     /// The peer did not get through the handshake in time.
     HandshakeTimeout,
+    /// Others waited for it to send the rest of a message, and it sent nothing.
+    UnfinishedTimeout,
     Socket(std::io::Error),
 }
 
@@ -122,7 +125,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             user: None,
             channels: None,
             publishing: Publishing::Never,
-            held_bytes: 0,
+            unfinished: None,
             heartbeat: Heartbeat::default(),
             timer: Timer::default(),
             last_traffic: now,
@@ -218,10 +221,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         if self.output_is_full() {
             return false;
         }
+        let turn = self.unfinished.as_ref().map(|contents| contents.poll_turn(cx.waker()));
+        if turn.is_some_and(|turn| turn.is_pending()) {
+            self.is_held_up();
+            return false;
+        }
         if self.publishing == Publishing::Blocked {
             if self.broker.shared().memory().poll_room(cx.waker()).is_pending() {
-                // It could not send a sign of life that is read.
-                self.heartbeat.received(self.broker.shared().clock().now());
+                self.is_held_up();
                 return false;
             }
             self.publishing = Publishing::Allowed;
@@ -230,6 +237,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             }
         }
         true
+    }
+
+    /// It is read from no more, so it can send no sign of life that is read.
+    fn is_held_up(&mut self) {
+        self.heartbeat.received(self.broker.shared().clock().now());
     }
 
     /// Writes out what waits for consumers, while there is room; whether there was anything.
@@ -314,6 +326,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             HeartbeatStep::Send => None,
             HeartbeatStep::Wait(until) => until,
         };
+        // One that is not read from could send nothing.
+        let is_read_from = self.publishing != Publishing::Blocked && !self.output_is_full();
+        let stalls_at = self.unfinished.as_ref().filter(|contents| contents.are_waited_for());
+        let stalls_at = stalls_at.filter(|_| is_read_from).map(|_| {
+            self.last_traffic.saturating_add(self.broker.shared().config().unfinished_timeout)
+        });
+        if stalls_at.is_some_and(|at| now >= at) {
+            return Step::End(End::UnfinishedTimeout);
+        }
         let idle_at = self.last_traffic.saturating_add(IDLE_AFTER);
         let idle_at = if now < idle_at {
             Some(idle_at)
@@ -322,7 +343,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             self.protocol.output().release();
             None
         };
-        let times = [self.ends_at, self.silent_until, heartbeat, idle_at];
+        let times = [self.ends_at, self.silent_until, heartbeat, stalls_at, idle_at];
         Step::Wait(times.into_iter().flatten().min())
     }
 
@@ -330,7 +351,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         if let Some(channels) = self.channels.take() {
             channels.connection.close(None);
         }
-        self.broker.shared().memory().free(std::mem::take(&mut self.held_bytes));
+        self.unfinished = None;
         match end {
             End::Closed => tracing::info!(peer = %self.peer, "connection closed"),
             End::PeerLeft if self.protocol.is_running() => {
@@ -345,6 +366,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             }
             End::HandshakeTimeout => {
                 tracing::warn!(peer = %self.peer, "the handshake was not done in time");
+            }
+            End::UnfinishedTimeout => {
+                tracing::warn!(
+                    peer = %self.peer,
+                    "the client did not go on with a message while others waited for it"
+                );
             }
             End::Socket(error) => tracing::warn!(peer = %self.peer, %error, "connection lost"),
         }
@@ -376,7 +403,6 @@ impl<S> Drop for Session<S> {
         if let Some(channels) = self.channels.take() {
             channels.connection.close(None);
         }
-        self.broker.shared().memory().free(self.held_bytes);
     }
 }
 

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use smallvec::{SmallVec, smallvec};
 use springhare_amqp::wire::method::{basic, connection};
-use springhare_amqp::{AmqpError, ErrorScope, MethodId, ShortString};
+use springhare_amqp::{AmqpError, ErrorScope, MethodId, ReplyCode, ShortString};
 
 use super::channels::{Channels, write_returned};
 use super::input::{Done, Rest};
 use super::{Publishing, Session};
 use crate::engine::channel_publishing::{ChannelPublishing, Confirmed};
 use crate::engine::publish::{Destined, Publish};
+use crate::engine::unfinished::UnfinishedContents;
 use crate::model::channel::Tags;
 use crate::model::settling::Multiple;
 use crate::protocol::{
@@ -44,7 +45,7 @@ impl<S> Session<S> {
                 Err(fault) => self.fail(&fault),
             }
         };
-        self.count_held_bytes();
+        self.count_unfinished();
         self.block_at_the_mark();
         Done { bytes: at, rest }
     }
@@ -226,6 +227,8 @@ impl<S> Session<S> {
             .connect_user(name, virtual_host, user)
             .map_err(|error| Fault { channel: 0, error })?;
         connection.tell_of_close(Arc::clone(&self.signals));
+        let unfinished = Arc::clone(self.broker.shared().unfinished());
+        self.unfinished = Some(UnfinishedContents::new(unfinished, connection.id()));
         tracing::info!(
             peer = %self.peer,
             user = user_name,
@@ -259,6 +262,9 @@ impl<S> Session<S> {
             }
         }
         self.protocol.fail(fault);
+        if let Some(contents) = &mut self.unfinished {
+            contents.set(u64::try_from(self.protocol.held_bytes()).unwrap_or(u64::MAX));
+        }
         self.give_time();
     }
 
@@ -273,13 +279,30 @@ impl<S> Session<S> {
         self.ends_at = Some(self.broker.shared().clock().now().saturating_add(time));
     }
 
-    /// Counts what unfinished contents hold among the broker's messages.
-    fn count_held_bytes(&mut self) {
+    /// Counts what is not published yet, and closes a connection that holds too much of it.
+    fn count_unfinished(&mut self) {
+        let Some(contents) = &mut self.unfinished else { return };
         let held = u64::try_from(self.protocol.held_bytes()).unwrap_or(u64::MAX);
-        let memory = self.broker.shared().memory();
-        memory.grow(held.saturating_sub(self.held_bytes));
-        memory.free(self.held_bytes.saturating_sub(held));
-        self.held_bytes = held;
+        contents.set(held);
+        if held > 0 && self.publishing == Publishing::Never {
+            self.publishing = Publishing::Allowed;
+        }
+        let config = self.broker.shared().config();
+        let max = config
+            .connection_unfinished_max_bytes
+            .max(u64::try_from(config.max_message_size).unwrap_or(u64::MAX));
+        let all = contents.of_connection();
+        if all > max {
+            let error = AmqpError::new(
+                ReplyCode::ResourceError,
+                MethodId::NONE,
+                format_args!(
+                    "{all} bytes of messages are not whole or not committed, a connection may \
+                     have {max} (connection_unfinished_max_bytes)"
+                ),
+            );
+            self.fail(&Fault { channel: 0, error });
+        }
     }
 
     /// A connection that published while the broker is above its memory mark is read from no
