@@ -15,9 +15,10 @@ use super::virtual_host::VirtualHost;
 use crate::model::channel::{Channel, ChannelConsumer};
 use crate::model::definition::Resource;
 use crate::model::delivery::{Delivery, GetOk};
-use crate::model::ids::{ConnectionId, ConsumerId};
+use crate::model::ids::{ConnectionId, ConsumerId, QueueId};
 use crate::model::message::PublishedMessage;
 use crate::model::queue::{QueueConsumer, QueueMessage, SettlementMode};
+use crate::model::topology::QueueHandle;
 
 /// What `basic.consume` asks for.
 #[derive(Debug)]
@@ -53,6 +54,14 @@ impl StartedConsumer {
         match &self.source {
             ConsumerSource::Queue { queue, .. } => queue.name(),
             ConsumerSource::DirectReplies => &reply_to::PSEUDO_QUEUE,
+        }
+    }
+
+    /// The queue that it consumes from; none for direct replies.
+    pub(crate) fn queue_id(&self) -> Option<QueueId> {
+        match &self.source {
+            ConsumerSource::Queue { queue, .. } => Some(queue.queue_id()),
+            ConsumerSource::DirectReplies => None,
         }
     }
 

@@ -120,13 +120,6 @@ impl ChannelEvents {
         self.tell();
     }
 
-    /// Takes all events that wait, in their order.
-    pub(crate) fn take(&self) -> VecDeque<ChannelEvent> {
-        let mut state = self.lock();
-        state.returned = 0;
-        std::mem::take(&mut state.events)
-    }
-
     /// The next event; none when the channel is closed and all were read.
     pub(crate) async fn next(&self) -> Option<ChannelEvent> {
         loop {

@@ -173,6 +173,11 @@ impl Outbox {
         self.read(max.max(1), reader, &mut take)
     }
 
+    /// The place in its queue that the next message has.
+    pub(crate) fn front_position(&self) -> Option<u64> {
+        self.lock().messages.front().map(|message| message.position)
+    }
+
     /// Ends the consumer and returns what was not read: it goes back to the queue.
     ///
     /// Called with the channel's lock held, so that nothing is received of a consumer that its

@@ -43,17 +43,20 @@ impl ChannelCell {
     }
 
     /// `tx.commit`: enqueues what was published, then settles what was settled. Mandatory
-    /// messages that reach no queue are returned before that.
+    /// messages that reach no queue are given to `tell_returned` before that.
     ///
     /// # Errors
     ///
-    /// 406 `channel is not transactional`, and when more messages would be returned than may
-    /// wait; nothing of the transaction is done then.
-    pub(crate) fn tx_commit(&self) -> Result<(), AmqpError> {
+    /// 406 `channel is not transactional`, and what `tell_returned` answers; nothing of the
+    /// transaction is done then.
+    pub(crate) fn tx_commit(
+        &self,
+        mut tell_returned: impl FnMut(ReturnedMessage) -> Result<(), AmqpError>,
+    ) -> Result<(), AmqpError> {
         let Committed { publishes, held_bytes, settlements } = self.lock().channel.commit()?;
         let destinations = Destinations::of(publishes, &self.virtual_host().topology());
         for message in destinations.returned {
-            if let Err(error) = self.events().returned(Box::new(message)) {
+            if let Err(error) = tell_returned(message) {
                 self.release(held_bytes);
                 self.give_back(settlements);
                 return Err(error);

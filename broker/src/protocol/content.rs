@@ -1,4 +1,4 @@
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use smallvec::SmallVec;
 use springhare_amqp::wire::method::basic;
 use springhare_amqp::wire::{ContentHeader, DecodeError, Frame, FrameKind};
@@ -35,7 +35,7 @@ enum ContentState {
     Header,
     Body {
         properties: MessageProperties,
-        body: BytesMut,
+        body: Vec<u8>,
         missing: usize,
     },
 }
@@ -163,7 +163,7 @@ impl ContentAssembler {
         if missing == 0 {
             return Ok(self.complete(properties, Bytes::new()));
         }
-        self.state = ContentState::Body { properties, body: BytesMut::new(), missing };
+        self.state = ContentState::Body { properties, body: Vec::new(), missing };
         Ok(None)
     }
 
@@ -187,13 +187,13 @@ impl ContentAssembler {
         } else {
             if body.capacity() - body.len() < payload.len() {
                 let wanted = body.len().max(BODY_FIRST_CAPACITY).max(payload.len());
-                body.reserve(wanted.min(payload.len().saturating_add(left)));
+                body.reserve_exact(wanted.min(payload.len().saturating_add(left)));
             }
             body.extend_from_slice(payload);
             if left > 0 {
                 return Ok(None);
             }
-            std::mem::take(body).freeze()
+            Bytes::from(std::mem::take(body))
         };
         let state = std::mem::take(&mut self.state);
         let ContentState::Body { properties, .. } = state else { return Ok(None) };

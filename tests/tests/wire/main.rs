@@ -70,6 +70,7 @@ mod cut;
 mod frame_errors;
 mod idle;
 mod login;
+mod order;
 mod permissions;
 mod security;
 mod shutdown;

@@ -58,7 +58,9 @@ impl Channel {
     /// 406 `channel is not transactional`; 406 when more mandatory messages come back than may
     /// wait to be read, and then nothing of the transaction has taken effect.
     pub async fn tx_commit(&self) -> Result<(), AmqpError> {
-        self.cell().run(MethodId::TX_COMMIT, ChannelCell::tx_commit)
+        self.cell().run(MethodId::TX_COMMIT, |cell| {
+            cell.tx_commit(|returned| cell.events().returned(Box::new(returned)))
+        })
     }
 
     /// `tx.rollback`: what was published is dropped, what was settled is unsettled again under

@@ -5,6 +5,7 @@ mod basic;
 mod exchange;
 mod queue;
 
+use basic::write_return;
 pub(super) use basic::write_returned;
 
 use std::collections::BTreeMap;
@@ -116,8 +117,14 @@ impl Call<'_> {
                 self.output.method(self.number, &tx::SelectOk {});
             }
             tx::Method::Commit(_) => {
-                self.channel.run(MethodId::TX_COMMIT, |channel| channel.tx_commit())?;
-                self.tell_returned();
+                let Self { number, frame_max, channel, .. } = *self;
+                let output = &mut *self.output;
+                channel.run(MethodId::TX_COMMIT, |channel| {
+                    channel.tx_commit(|returned| {
+                        write_return(number, &returned, output, frame_max);
+                        Ok(())
+                    })
+                })?;
                 self.output.method(self.number, &tx::CommitOk {});
             }
             tx::Method::Rollback(_) => {

@@ -77,8 +77,10 @@ impl Input {
 
     /// Gives the buffer back: the connection idles.
     pub(super) fn release(&mut self) {
-        if self.buffer.is_empty() {
-            *self = Self::default();
+        if self.buffer.len() < CHUNK_MIN_BYTES && self.rest == Rest::Part {
+            let mut buffer = BytesMut::new();
+            buffer.extend_from_slice(&self.buffer);
+            *self = Self { buffer, ..Self::default() };
         }
     }
 }

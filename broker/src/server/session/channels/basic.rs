@@ -6,7 +6,6 @@ use springhare_amqp::{AmqpError, MethodId, ReplyCode};
 use super::Call;
 use super::queue::queue_name;
 use crate::engine::consume::ConsumeRequest;
-use crate::engine::events::ChannelEvent;
 use crate::engine::publish::ReturnedMessage;
 use crate::engine::queue_cell::ConsumerAccess;
 use crate::model::channel::Tags;
@@ -23,7 +22,12 @@ pub(in crate::server::session) fn write_returned(
     write_return(number, returned, protocol.output(), frame_max);
 }
 
-fn write_return(number: u16, returned: &ReturnedMessage, output: &mut Output, frame_max: usize) {
+pub(super) fn write_return(
+    number: u16,
+    returned: &ReturnedMessage,
+    output: &mut Output,
+    frame_max: usize,
+) {
     let ReturnedMessage { reply_code, reply_text, exchange, routing_key, message } = returned;
     let method = basic::Return {
         reply_code: reply_code.code(),
@@ -32,17 +36,6 @@ fn write_return(number: u16, returned: &ReturnedMessage, output: &mut Output, fr
         routing_key: routing_key.clone(),
     };
     output.content(number, &method, &message.properties, &message.body, frame_max);
-}
-
-impl Call<'_> {
-    /// Writes what a commit found no queue for.
-    pub(super) fn tell_returned(&mut self) {
-        for event in self.channel.events().take() {
-            if let ChannelEvent::Returned(returned) = event {
-                write_return(self.number, &returned, self.output, self.frame_max);
-            }
-        }
-    }
 }
 
 impl Call<'_> {
