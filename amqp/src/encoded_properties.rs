@@ -139,7 +139,7 @@ mod tests {
         assert_eq!(properties.kind.as_deref(), Some("t"));
         let own = MessageProperties::from(BasicProperties::clone(&properties));
         assert_eq!(own, properties);
-        let mut written = bytes::BytesMut::new();
+        let mut written = BytesMut::new();
         own.encode(&mut written);
         assert_eq!(written, PIKA);
     }
@@ -169,7 +169,7 @@ mod tests {
         let bytes = b"\x00\x08\x02\xffa";
         let mut properties = MessageProperties::parse(bytes).unwrap();
         assert_eq!(properties.app_id.as_deref(), Some("\u{fffd}a"));
-        let mut written = bytes::BytesMut::new();
+        let mut written = BytesMut::new();
         properties.encode(&mut written);
         assert_eq!(written, bytes[..]);
         // After a change they are the message's own, and texts again.
