@@ -8,6 +8,7 @@
 mod channels;
 mod consumers;
 mod input;
+mod linger;
 mod requests;
 mod timer;
 
@@ -24,6 +25,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use self::channels::Channels;
 use self::consumers::Cancelled;
 use self::input::Input;
+use self::linger::Linger;
 use self::timer::Timer;
 use super::handshakes::Handshake;
 use crate::config::BrokerConfig;
@@ -74,6 +76,7 @@ pub(super) struct Session<S> {
     unfinished: Option<UnfinishedContents>,
     heartbeat: Heartbeat,
     timer: Timer,
+    linger: Linger,
     last_traffic: Duration,
     /// When a peer that is being let go is let go.
     ends_at: Option<Duration>,
@@ -128,6 +131,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             unfinished: None,
             heartbeat: Heartbeat::default(),
             timer: Timer::default(),
+            linger: Linger::default(),
             last_traffic: now,
             ends_at: Some(now.saturating_add(config.handshake_timeout)),
             silent_until: None,
@@ -165,6 +169,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             match self.next_step(now) {
                 Step::Go => {}
                 Step::End(end) => return Poll::Ready(end),
+                Step::Wait(_) if self.linger.go_round() => {
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
                 Step::Wait(until) => {
                     if self.timer.poll(self.broker.shared().clock(), until, cx).is_pending() {
                         return Poll::Pending;
@@ -198,8 +206,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                 Poll::Ready(Ok(false)) => return Err(End::PeerLeft),
                 Poll::Ready(Ok(true)) => {
                     progress = true;
-                    self.saw_traffic();
                     let bytes = self.input.take();
+                    self.saw_traffic(bytes.len());
                     let done = self.receive(&bytes);
                     self.input.put_back(bytes, done);
                 }
@@ -208,8 +216,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         Ok(progress)
     }
 
-    fn saw_traffic(&mut self) {
+    fn saw_traffic(&mut self, bytes: usize) {
         let now = self.broker.shared().clock().now();
+        self.linger.read(bytes, now);
         self.last_traffic = now;
         self.heartbeat.received(now);
     }
