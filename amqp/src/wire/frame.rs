@@ -182,8 +182,10 @@ impl PayloadStart {
     /// How many bytes are kept.
     pub const MAX: usize = 16;
 
+    /// The start of this payload.
     #[cold]
-    fn of(payload: &[u8]) -> Self {
+    #[must_use]
+    pub fn of(payload: &[u8]) -> Self {
         let is_whole = payload.len() <= Self::MAX;
         let mut start = Self { bytes: [0; Self::MAX], length: 0, is_whole };
         for (kept, byte) in start.bytes.iter_mut().zip(payload) {

@@ -102,32 +102,20 @@ impl MessageMemory {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
-    use std::sync::atomic::AtomicUsize;
-    use std::task::Wake;
-
-    #[derive(Default)]
-    struct Count(AtomicUsize);
-
-    impl Wake for Count {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, Ordering::SeqCst);
-        }
-    }
+    use crate::engine::counting_waker::WakeCount;
 
     #[test]
     fn publishers_wait_at_the_mark_and_are_woken_below_it() {
         let memory = MessageMemory::new(100);
-        let count = Arc::new(Count::default());
-        let waker = Waker::from(Arc::clone(&count));
+        let (count, waker) = WakeCount::new();
         assert!(memory.poll_room(&waker).is_ready());
         memory.grow(100);
         assert!(memory.poll_room(&waker).is_pending());
         assert!(memory.poll_room(&waker).is_pending(), "the same waker is kept once");
         memory.grow(1);
-        assert_eq!(count.0.load(Ordering::SeqCst), 0);
+        assert_eq!(count.get(), 0);
         memory.free(2);
-        assert_eq!(count.0.load(Ordering::SeqCst), 1);
+        assert_eq!(count.get(), 1);
         assert!(memory.poll_room(&waker).is_ready());
         assert_eq!(memory.used(), 99);
     }

@@ -11,6 +11,8 @@ pub(crate) mod channel_cell;
 pub(crate) mod channel_publishing;
 pub(crate) mod connection_cell;
 pub(crate) mod consume;
+#[cfg(test)]
+mod counting_waker;
 pub(crate) mod declare;
 pub(crate) mod deliver;
 pub(crate) mod events;

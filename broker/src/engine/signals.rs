@@ -77,31 +77,21 @@ impl Wake for ConsumerSignal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
-    #[derive(Default)]
-    struct Count(AtomicUsize);
-
-    impl Wake for Count {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, Ordering::SeqCst);
-        }
-    }
+    use crate::engine::counting_waker::WakeCount;
 
     #[test]
     fn a_session_is_woken_once_for_all_that_happened_until_it_looks() {
         let signals = Arc::new(Signals::default());
-        let count = Arc::new(Count::default());
-        let session = Waker::from(Arc::clone(&count));
+        let (count, session) = WakeCount::new();
         let mut ready = Vec::new();
         assert!(!signals.take(&session, &mut ready));
         signals.consumer_waker(3).wake();
         signals.consumer_waker(1).wake();
-        assert_eq!(count.0.load(Ordering::SeqCst), 1);
+        assert_eq!(count.get(), 1);
         assert!(!signals.take(&session, &mut ready));
         assert_eq!(ready, [3, 1]);
         signals.close();
-        assert_eq!(count.0.load(Ordering::SeqCst), 2);
+        assert_eq!(count.get(), 2);
         assert!(signals.take(&session, &mut ready));
     }
 }

@@ -176,22 +176,7 @@ impl Drop for UnfinishedContents {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::task::Wake;
-
-    #[derive(Default)]
-    struct Count(AtomicUsize);
-
-    impl Wake for Count {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, Ordering::SeqCst);
-        }
-    }
-
-    fn counted() -> (Arc<Count>, Waker) {
-        let count = Arc::new(Count::default());
-        (Arc::clone(&count), Waker::from(count))
-    }
+    use crate::engine::counting_waker::WakeCount;
 
     const ONE: ConnectionId = ConnectionId(1);
     const TWO: ConnectionId = ConnectionId(2);
@@ -200,7 +185,7 @@ mod tests {
     #[test]
     fn at_the_limit_they_go_on_one_after_the_other() {
         let unfinished = Unfinished::new(100);
-        let (count, waker) = counted();
+        let (count, waker) = WakeCount::new();
         unfinished.grow(TWO, 60);
         unfinished.grow(ONE, 30);
         assert!(unfinished.poll_turn(ONE, &waker).is_ready());
@@ -211,9 +196,9 @@ mod tests {
         assert!(unfinished.is_waited_for(TWO) && !unfinished.is_waited_for(ONE));
         unfinished.grow(TWO, 500);
         assert!(unfinished.poll_turn(TWO, &waker).is_ready(), "whatever it takes");
-        assert_eq!(count.0.load(Ordering::SeqCst), 0);
+        assert_eq!(count.get(), 0);
         unfinished.shrink(TWO, 560);
-        assert_eq!(count.0.load(Ordering::SeqCst), 1);
+        assert_eq!(count.get(), 1);
         assert!(unfinished.poll_turn(ONE, &waker).is_ready());
         assert_eq!((unfinished.bytes(), unfinished.bytes_of(ONE)), (60, 60));
     }
@@ -224,13 +209,13 @@ mod tests {
         for connection in [ONE, TWO, THREE] {
             unfinished.grow(connection, 20);
         }
-        let (second, second_waker) = counted();
-        let (third, third_waker) = counted();
+        let (second, second_waker) = WakeCount::new();
+        let (third, third_waker) = WakeCount::new();
         assert!(unfinished.poll_turn(TWO, &second_waker).is_pending());
         assert!(unfinished.poll_turn(THREE, &third_waker).is_pending());
         unfinished.shrink(ONE, 20);
-        assert_eq!(second.0.load(Ordering::SeqCst), 1);
-        assert_eq!(third.0.load(Ordering::SeqCst), 0);
+        assert_eq!(second.get(), 1);
+        assert_eq!(third.get(), 0);
         assert!(unfinished.poll_turn(TWO, &second_waker).is_ready());
     }
 

@@ -61,19 +61,9 @@ pub(crate) struct Text<'v>(pub(crate) &'v FieldValue);
 #[derive(Debug)]
 pub(crate) struct Term<'v>(pub(crate) &'v FieldValue);
 
-/// Prints bytes as an Erlang binary (`~p`): as a text if they are printable.
-#[derive(Debug)]
-pub(crate) struct Binary<'v>(pub(crate) &'v [u8]);
-
 /// Prints bytes as an Erlang binary of numbers (`~w`).
 #[derive(Debug)]
 pub(crate) struct Octets<'v>(pub(crate) &'v [u8]);
-
-impl fmt::Display for Binary<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_binary(self.0, f)
-    }
-}
 
 impl fmt::Display for Octets<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

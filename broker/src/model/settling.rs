@@ -8,6 +8,18 @@ pub enum Multiple {
     UpTo,
 }
 
+impl Multiple {
+    /// As a method's bit has it.
+    pub(crate) fn from_bit(multiple: bool) -> Self {
+        if multiple { Self::UpTo } else { Self::One }
+    }
+
+    /// The bit of a method.
+    pub(crate) fn bit(self) -> bool {
+        self == Self::UpTo
+    }
+}
+
 /// What happens to a message that is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Requeue {

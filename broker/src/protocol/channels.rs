@@ -30,7 +30,7 @@ impl Connection {
             return Ok(None);
         }
         if frame.kind == FrameKind::Heartbeat || self.stage != Stage::Running {
-            return Err(faults::unexpected_frame(frame.kind.value(), frame.payload));
+            return Err(faults::unexpected_frame(frame));
         }
         let max_message_size = self.max_message_size;
         match self.channels.get_mut(&number) {

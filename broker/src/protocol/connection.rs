@@ -220,16 +220,12 @@ impl Connection {
     fn connection_frame(&mut self, frame: &Frame<'_>) -> Result<Option<Request>, AmqpError> {
         match frame.kind {
             FrameKind::Heartbeat if frame.payload.is_empty() => Ok(None),
-            FrameKind::Heartbeat => {
-                Err(faults::heartbeat_with_payload(frame.kind.value(), frame.payload))
-            }
+            FrameKind::Heartbeat => Err(faults::heartbeat_with_payload(frame.payload)),
             _ if self.stage == Stage::Closing && frame.kind != FrameKind::Method => Ok(None),
             FrameKind::Header if ContentHeader::decode(frame.payload).is_err() => {
                 Err(faults::content_header(frame.payload))
             }
-            FrameKind::Header | FrameKind::Body => {
-                Err(faults::unexpected_frame(frame.kind.value(), frame.payload))
-            }
+            FrameKind::Header | FrameKind::Body => Err(faults::unexpected_frame(frame)),
             FrameKind::Method => {
                 let method = Method::decode(frame.payload);
                 let method = method.map_err(|error| faults::method(&error, frame.payload))?;

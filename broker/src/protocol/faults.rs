@@ -3,14 +3,13 @@
 //! RabbitMQ prints what it could not read as Erlang does; so do we, since people search for these
 //! texts.
 
-use springhare_amqp::wire::{DecodeError, FRAME_OVERHEAD, FrameError};
+use springhare_amqp::wire::{
+    DecodeError, FRAME_OVERHEAD, Frame, FrameError, FrameKind, PayloadStart,
+};
 use springhare_amqp::{AmqpError, MethodId, ReplyCode};
 
 use super::content::Expected;
-use crate::model::erlang::{Binary, Octets};
-
-/// How much of a frame's payload a text shows.
-const SHOWN_OCTETS: usize = 16;
+use crate::model::erlang::Octets;
 
 /// Class, weight and body size.
 const CONTENT_HEADER_MIN: usize = 12;
@@ -31,37 +30,30 @@ pub(super) fn frame(error: &FrameError) -> AmqpError {
     AmqpError::new(ReplyCode::FrameError, MethodId::NONE, error)
 }
 
-fn with_octets(kind: u8, payload: &[u8], reason: std::fmt::Arguments<'_>) -> AmqpError {
-    let explanation = octets(kind, payload, reason);
+/// 501 for a frame whose kind fits, and whose payload does not.
+fn unknown_frame(kind: FrameKind, payload: &[u8]) -> AmqpError {
+    let (kind, payload) = (kind.value(), PayloadStart::of(payload));
+    let explanation = format_args!("type {kind}, {payload}: unknown_frame");
     AmqpError::new(ReplyCode::FrameError, MethodId::NONE, explanation)
 }
 
-/// `type 3, all octets = <<"x">>`, as RabbitMQ describes a frame.
-fn octets(kind: u8, payload: &[u8], after: std::fmt::Arguments<'_>) -> String {
-    match payload.get(..SHOWN_OCTETS) {
-        Some(first) if payload.len() > SHOWN_OCTETS => {
-            format!("type {kind}, first {SHOWN_OCTETS} octets = {}{after}", Binary(first))
-        }
-        _ => format!("type {kind}, all octets = {}{after}", Binary(payload)),
-    }
-}
-
 /// 505 for a frame that has no place where it came.
-pub(super) fn unexpected_frame(kind: u8, payload: &[u8]) -> AmqpError {
-    let explanation = octets(kind, payload, format_args!(""));
+pub(super) fn unexpected_frame(frame: &Frame<'_>) -> AmqpError {
+    let (kind, payload) = (frame.kind.value(), PayloadStart::of(frame.payload));
+    let explanation = format_args!("type {kind}, {payload}");
     AmqpError::new(ReplyCode::UnexpectedFrame, MethodId::NONE, explanation)
 }
 
 /// 501 for a heartbeat that carries something.
-pub(super) fn heartbeat_with_payload(kind: u8, payload: &[u8]) -> AmqpError {
-    with_octets(kind, payload, format_args!(": unknown_frame"))
+pub(super) fn heartbeat_with_payload(payload: &[u8]) -> AmqpError {
+    unknown_frame(FrameKind::Heartbeat, payload)
 }
 
 /// The error of a method that can't be read. RabbitMQ drops the connection for one that it does
 /// not know; a reason helps more.
 pub(super) fn method(error: &DecodeError, payload: &[u8]) -> AmqpError {
     let Some(([c0, c1, m0, m1], arguments)) = payload.split_first_chunk::<4>() else {
-        return with_octets(1, payload, format_args!(": unknown_frame"));
+        return unknown_frame(FrameKind::Method, payload);
     };
     let class = u16::from_be_bytes([*c0, *c1]);
     let method = u16::from_be_bytes([*m0, *m1]);
@@ -107,7 +99,7 @@ pub(super) fn other_class(class: u16) -> AmqpError {
 /// 501 for a content header that can't be read.
 pub(super) fn content_header(payload: &[u8]) -> AmqpError {
     if payload.len() < CONTENT_HEADER_MIN {
-        return with_octets(2, payload, format_args!(": unknown_frame"));
+        return unknown_frame(FrameKind::Header, payload);
     }
     let shown = payload.get(..SHOWN_ARGUMENTS).unwrap_or(payload);
     let explanation = format_args!("cannot decode {}", Octets(shown));

@@ -14,6 +14,8 @@ pub(crate) struct LimitsSection {
     connection_max: Option<usize>,
     outbox_max_bytes: Option<usize>,
     returned_messages_max: Option<usize>,
+    unfinished_max_bytes: Option<u64>,
+    connection_unfinished_max_bytes: Option<u64>,
     output_max_bytes: Option<usize>,
     deliveries_max_bytes: Option<usize>,
     handshakes_max: Option<usize>,
@@ -31,6 +33,7 @@ pub(crate) struct ServerSection {
     handshake_timeout: Option<Seconds>,
     login_failure_delay: Option<Seconds>,
     close_timeout: Option<Seconds>,
+    unfinished_timeout: Option<Seconds>,
 }
 
 impl LimitsSection {
@@ -43,6 +46,9 @@ impl LimitsSection {
         set(&mut config.connection_max, self.connection_max);
         set(&mut config.outbox_max_bytes, self.outbox_max_bytes);
         set(&mut config.returned_messages_max, self.returned_messages_max);
+        set(&mut config.unfinished_max_bytes, self.unfinished_max_bytes);
+        let of_connection = self.connection_unfinished_max_bytes;
+        set(&mut config.connection_unfinished_max_bytes, of_connection);
         set(&mut config.output_max_bytes, self.output_max_bytes);
         set(&mut config.deliveries_max_bytes, self.deliveries_max_bytes);
         set(&mut config.handshakes_max, self.handshakes_max);
@@ -60,6 +66,7 @@ impl ServerSection {
         set(&mut config.handshake_timeout, self.handshake_timeout.map(|time| time.0));
         set(&mut config.login_failure_delay, self.login_failure_delay.map(|time| time.0));
         set(&mut config.close_timeout, self.close_timeout.map(|time| time.0));
+        set(&mut config.unfinished_timeout, self.unfinished_timeout.map(|time| time.0));
     }
 }
 

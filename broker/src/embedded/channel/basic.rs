@@ -85,7 +85,7 @@ impl Channel {
             let queue = self.queue_name(queue, method)?;
             let request = ConsumeRequest {
                 tag,
-                settlement: settlement_mode(no_ack),
+                settlement: SettlementMode::from_no_ack(no_ack),
                 access: if exclusive { ConsumerAccess::Exclusive } else { ConsumerAccess::Shared },
                 arguments,
             };
@@ -116,7 +116,7 @@ impl Channel {
         self.cell().run(method, |cell| {
             let name = self.queue_name(queue, method)?;
             let queue = cell.virtual_host().find_queue(self.connection().id(), &name, method)?;
-            Ok(cell.get(&queue, settlement_mode(no_ack == NoAck::Yes)))
+            Ok(cell.get(&queue, SettlementMode::from_no_ack(no_ack == NoAck::Yes)))
         })
     }
 
@@ -168,7 +168,8 @@ impl Channel {
     ///
     /// 406 `unknown delivery tag N`.
     pub async fn basic_ack(&self, delivery_tag: u64, multiple: Multiple) -> Result<(), AmqpError> {
-        self.cell().run(MethodId::BASIC_ACK, |cell| cell.acknowledge(tags(delivery_tag, multiple)))
+        self.cell()
+            .run(MethodId::BASIC_ACK, |cell| cell.acknowledge(Tags::new(delivery_tag, multiple)))
     }
 
     /// `basic.nack` (RabbitMQ's extension): refuses deliveries; one that goes back to its queue
@@ -184,7 +185,7 @@ impl Channel {
         requeue: Requeue,
     ) -> Result<(), AmqpError> {
         let method = MethodId::BASIC_NACK;
-        let tags = tags(delivery_tag, multiple);
+        let tags = Tags::new(delivery_tag, multiple);
         self.cell().run(method, |cell| match requeue {
             Requeue::Yes => cell.requeue(tags, method, Returned::HandedBack),
             Requeue::No => cell.discard(tags, method),
@@ -217,15 +218,4 @@ impl Channel {
             Ok(())
         })
     }
-}
-
-fn tags(delivery_tag: u64, multiple: Multiple) -> Tags {
-    match multiple {
-        Multiple::One => Tags::One(delivery_tag),
-        Multiple::UpTo => Tags::UpTo(delivery_tag),
-    }
-}
-
-fn settlement_mode(no_ack: bool) -> SettlementMode {
-    if no_ack { SettlementMode::Automatic } else { SettlementMode::Explicit }
 }

@@ -1,6 +1,6 @@
 //! Queues: `queue.declare`, `bind`, `unbind`, `purge`, `delete`.
 
-use springhare_amqp::{AmqpError, FieldTable, MethodId, ShortString};
+use springhare_amqp::{AmqpError, FieldTable, MethodId};
 
 use super::Channel;
 use crate::embedded::name;
@@ -71,12 +71,12 @@ impl Channel {
     ) -> Result<(), AmqpError> {
         let method = MethodId::QUEUE_BIND;
         self.cell().run(method, |cell| {
-            let request = BindingRequest {
-                source: name(exchange, method)?,
-                routing_key: self.binding_key(queue, routing_key, method)?,
-                destination: Destination::Queue(self.queue_name(queue, method)?),
-                arguments,
-            };
+            let source = name(exchange, method)?;
+            let (queue, routing_key) = (name(queue, method)?, name(routing_key, method)?);
+            let ends = cell.lock().channel.binding_ends(&queue, routing_key, method);
+            let (queue, routing_key) = ends?;
+            let destination = Destination::Queue(queue);
+            let request = BindingRequest { source, destination, routing_key, arguments };
             cell.virtual_host().bind(self.connection().id(), request)
         })
     }
@@ -95,12 +95,12 @@ impl Channel {
     ) -> Result<(), AmqpError> {
         let method = MethodId::QUEUE_UNBIND;
         self.cell().run(method, |cell| {
-            let request = BindingRequest {
-                source: name(exchange, method)?,
-                routing_key: self.binding_key(queue, routing_key, method)?,
-                destination: Destination::Queue(self.queue_name(queue, method)?),
-                arguments,
-            };
+            let source = name(exchange, method)?;
+            let (queue, routing_key) = (name(queue, method)?, name(routing_key, method)?);
+            let ends = cell.lock().channel.binding_ends(&queue, routing_key, method);
+            let (queue, routing_key) = ends?;
+            let destination = Destination::Queue(queue);
+            let request = BindingRequest { source, destination, routing_key, arguments };
             cell.virtual_host().unbind(self.connection().id(), request)
         })
     }
@@ -136,20 +136,6 @@ impl Channel {
             let connection = self.connection().id();
             Ok(count(cell.virtual_host().queue_delete(connection, &queue, conditions)?))
         })
-    }
-
-    /// The key that a binding gets: if both it and the queue's name are left empty, the name of
-    /// the last declared queue stands for both.
-    fn binding_key(
-        &self,
-        queue: &str,
-        routing_key: &str,
-        method: MethodId,
-    ) -> Result<ShortString, AmqpError> {
-        if queue.is_empty() && routing_key.is_empty() {
-            return self.queue_name(queue, method);
-        }
-        name(routing_key, method)
     }
 
     /// Remembers the queue that an empty name stands for, and reports it.

@@ -122,6 +122,20 @@ impl<Q: Clone> Channel<Q> {
         })
     }
 
+    /// The queue and the key that a binding means: if both are left empty, the last declared
+    /// queue's name stands for both.
+    pub(crate) fn binding_ends(
+        &self,
+        queue: &ShortString,
+        routing_key: ShortString,
+        method: MethodId,
+    ) -> Result<(ShortString, ShortString), AmqpError> {
+        let name = self.queue_name(queue, method)?;
+        let is_left_out = queue.is_empty() && routing_key.is_empty();
+        let key = if is_left_out { name.clone() } else { routing_key };
+        Ok((name, key))
+    }
+
     /// Sets the prefetch of consumers that are started from now on; 0 is no limit.
     pub(crate) fn set_prefetch(&mut self, prefetch: u16) {
         self.prefetch = prefetch;

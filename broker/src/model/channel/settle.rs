@@ -4,6 +4,7 @@ use super::Channel;
 use super::mode::ChannelMode;
 use crate::model::ids::ConsumerId;
 use crate::model::queue::{QueueMessage, Returned};
+use crate::model::settling::Multiple;
 use crate::model::unsettled::UnsettledDelivery;
 
 /// How many groups of settled deliveries are searched for one of the same source.
@@ -15,6 +16,16 @@ pub(crate) enum Tags {
     One(u64),
     /// All up to the tag; 0 is all of the channel.
     UpTo(u64),
+}
+
+impl Tags {
+    /// What a method with this tag and `multiple` names.
+    pub(crate) fn new(delivery_tag: u64, multiple: Multiple) -> Self {
+        match multiple {
+            Multiple::One => Self::One(delivery_tag),
+            Multiple::UpTo => Self::UpTo(delivery_tag),
+        }
+    }
 }
 
 /// What becomes of deliveries that are settled.

@@ -35,6 +35,13 @@ pub(crate) enum SettlementMode {
     Automatic,
 }
 
+impl SettlementMode {
+    /// As the bit `no-ack` of `basic.consume` and `basic.get` has it.
+    pub(crate) fn from_no_ack(no_ack: bool) -> Self {
+        if no_ack { Self::Automatic } else { Self::Explicit }
+    }
+}
+
 #[derive(Debug)]
 struct Member {
     consumer: QueueConsumer,

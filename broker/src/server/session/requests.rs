@@ -148,7 +148,7 @@ impl<S> Session<S> {
             }
         };
         if let Some(Confirmed { delivery_tag, multiple }) = publishing.finish() {
-            let multiple = multiple == Multiple::UpTo;
+            let multiple = multiple.bit();
             self.protocol.output().method(number, &basic::Ack { delivery_tag, multiple });
         }
         after
@@ -320,5 +320,5 @@ impl<S> Session<S> {
 }
 
 fn acknowledged(ack: &basic::Ack) -> Tags {
-    if ack.multiple { Tags::UpTo(ack.delivery_tag) } else { Tags::One(ack.delivery_tag) }
+    Tags::new(ack.delivery_tag, Multiple::from_bit(ack.multiple))
 }

@@ -10,6 +10,7 @@ use crate::engine::publish::ReturnedMessage;
 use crate::engine::queue_cell::ConsumerAccess;
 use crate::model::channel::Tags;
 use crate::model::queue::{Returned, SettlementMode};
+use crate::model::settling::Multiple;
 use crate::protocol::{Connection, Output, unimplemented};
 
 /// Writes a message that reached no queue.
@@ -42,7 +43,7 @@ impl Call<'_> {
     pub(super) fn basic(&mut self, method: basic::Method) -> Result<(), AmqpError> {
         match method {
             basic::Method::Nack(nack) => {
-                let tags = tags(nack.delivery_tag, nack.multiple);
+                let tags = Tags::new(nack.delivery_tag, Multiple::from_bit(nack.multiple));
                 self.channel.run(MethodId::BASIC_NACK, |channel| {
                     if nack.requeue {
                         channel.requeue(tags, MethodId::BASIC_NACK, Returned::HandedBack)
@@ -105,7 +106,7 @@ impl Call<'_> {
             connection.authorize_consume(&name)?;
             let request = ConsumeRequest {
                 tag: consumer_tag,
-                settlement: settlement(no_ack),
+                settlement: SettlementMode::from_no_ack(no_ack),
                 access: if exclusive { ConsumerAccess::Exclusive } else { ConsumerAccess::Shared },
                 arguments,
             };
@@ -135,7 +136,7 @@ impl Call<'_> {
             let name = queue_name(channel, &get.queue, METHOD)?;
             connection.authorize_get(&name)?;
             let queue = channel.virtual_host().find_queue(connection.id(), &name, METHOD)?;
-            Ok(channel.get(&queue, settlement(get.no_ack)))
+            Ok(channel.get(&queue, SettlementMode::from_no_ack(get.no_ack)))
         })?;
         let Some(got) = got else {
             self.output.method(self.number, &GetEmpty {});
@@ -161,12 +162,4 @@ impl Call<'_> {
         self.channel.recover();
         Ok(())
     }
-}
-
-fn tags(delivery_tag: u64, multiple: bool) -> Tags {
-    if multiple { Tags::UpTo(delivery_tag) } else { Tags::One(delivery_tag) }
-}
-
-fn settlement(no_ack: bool) -> SettlementMode {
-    if no_ack { SettlementMode::Automatic } else { SettlementMode::Explicit }
 }

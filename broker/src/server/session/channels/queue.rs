@@ -55,7 +55,9 @@ impl Call<'_> {
         let Bind { queue, exchange, routing_key, no_wait, arguments } = bind;
         let connection = self.connection;
         self.channel.run(MethodId::QUEUE_BIND, |channel| {
-            let (queue, routing_key) = binding(channel, &queue, routing_key, MethodId::QUEUE_BIND)?;
+            let ends =
+                channel.lock().channel.binding_ends(&queue, routing_key, MethodId::QUEUE_BIND);
+            let (queue, routing_key) = ends?;
             let destination = Destination::Queue(queue);
             let request = BindingRequest { source: exchange, destination, routing_key, arguments };
             connection.authorize_binding(&request, MethodId::QUEUE_BIND)?;
@@ -72,7 +74,8 @@ impl Call<'_> {
         let Unbind { queue, exchange, routing_key, arguments } = unbind;
         let connection = self.connection;
         self.channel.run(METHOD, |channel| {
-            let (queue, routing_key) = binding(channel, &queue, routing_key, METHOD)?;
+            let ends = channel.lock().channel.binding_ends(&queue, routing_key, METHOD);
+            let (queue, routing_key) = ends?;
             let destination = Destination::Queue(queue);
             let request = BindingRequest { source: exchange, destination, routing_key, arguments };
             connection.authorize_binding(&request, METHOD)?;
@@ -118,19 +121,6 @@ pub(super) fn queue_name(
     method: MethodId,
 ) -> Result<ShortString, AmqpError> {
     channel.lock().channel.queue_name(queue, method)
-}
-
-/// The queue and key of a binding: if both are left empty, the last declared queue's name stands
-/// for both.
-fn binding(
-    channel: &ChannelCell,
-    queue: &ShortString,
-    routing_key: ShortString,
-    method: MethodId,
-) -> Result<(ShortString, ShortString), AmqpError> {
-    let name = queue_name(channel, queue, method)?;
-    let key = if queue.is_empty() && routing_key.is_empty() { name.clone() } else { routing_key };
-    Ok((name, key))
 }
 
 fn count(messages: usize) -> u32 {
