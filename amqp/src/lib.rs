@@ -3,17 +3,20 @@
 //! Pure: no sockets, files, clock or async runtime. What stands here is what the
 //! protocol itself names: [short strings](ShortString), [field tables](FieldTable),
 //! [basic properties](BasicProperties), [reply codes](ReplyCode) and the
-//! [error](AmqpError) that closes a channel or a connection; and in [`wire`] their bytes.
+//! [error](AmqpError) that closes a channel or a connection; in [`wire`] their bytes, and in
+//! [`client`] the client's side of a connection.
 //!
 //! # Layout
 //!
 //! `short_string` → `field_table` → `properties`, `reply_code` → `error`; on them the basic types
 //! of `wire` → `property` → `encoded_properties` → `message_properties` → `message`, and the
-//! frames, methods and contents of `wire`.
+//! frames, methods and contents of `wire`; `heartbeat` stands alone; above all of them `client`.
 
+pub mod client;
 mod encoded_properties;
 mod error;
 mod field_table;
+mod heartbeat;
 mod message;
 mod message_properties;
 mod properties;
@@ -25,6 +28,7 @@ pub mod wire;
 pub use encoded_properties::EncodedProperties;
 pub use error::{AmqpError, ErrorScope, MethodId};
 pub use field_table::{FieldTable, FieldValue};
+pub use heartbeat::{Heartbeat, HeartbeatStep};
 pub use message::Message;
 pub use message_properties::MessageProperties;
 pub use properties::{BasicProperties, DeliveryMode};

@@ -19,6 +19,56 @@ pub(crate) enum Command {
     Ready(ReadyArguments),
     /// Runs a scenario.
     Run(RunArguments),
+    /// Publishes 1 KiB messages to a durable queue, 1,000 unconfirmed at most: the one end of
+    /// `confirm-1000`.
+    Publish(PublishArguments),
+    /// Consumes them: the other end.
+    Consume(ConsumeArguments),
+    /// Deletes the queue and prints how many messages were left in it.
+    Delete(EndArguments),
+}
+
+/// Which queue, where.
+#[derive(Debug, Args)]
+pub(crate) struct EndArguments {
+    /// The durable queue; it is declared if it is not there.
+    pub(crate) queue: String,
+
+    /// Where the broker listens.
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) address: SocketAddr,
+
+    /// The broker's process, whose CPU time is read.
+    #[arg(long, value_name = "PID")]
+    pub(crate) broker_pid: u32,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PublishArguments {
+    #[command(flatten)]
+    pub(crate) end: EndArguments,
+
+    /// How many messages.
+    #[arg(long, value_name = "N")]
+    pub(crate) messages: u64,
+
+    /// Messages that would not outlive the broker.
+    #[arg(long)]
+    pub(crate) transient: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConsumeArguments {
+    #[command(flatten)]
+    pub(crate) end: EndArguments,
+
+    /// How many messages.
+    #[arg(long, value_name = "N")]
+    pub(crate) messages: u64,
+
+    /// Without acks; otherwise one for each message, with a prefetch of 250.
+    #[arg(long)]
+    pub(crate) auto_ack: bool,
 }
 
 #[derive(Debug, Args)]

@@ -1,9 +1,9 @@
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 
 use springhare_amqp::wire::{DecodeError, FrameError};
 use springhare_amqp::{ShortString, ShortStringTooLong};
+use springhare_perf::process::ProcessError;
 
 /// Why a run has no result.
 #[derive(Debug, thiserror::Error)]
@@ -28,10 +28,8 @@ pub(crate) enum LoadError {
     BrokerEnded,
     #[error("a body of {body} bytes needs more than one frame of {frame_max} bytes")]
     BodyTooLarge { body: usize, frame_max: usize },
-    #[error("{path}: {source}")]
-    Process { path: PathBuf, source: io::Error },
-    #[error("{path} does not have the field {field}")]
-    ProcessField { path: PathBuf, field: &'static str },
+    #[error("{0}")]
+    Process(#[from] ProcessError),
     #[error("{0}")]
     Name(#[from] ShortStringTooLong),
     #[error("the limit of open files: {0}")]

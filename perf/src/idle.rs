@@ -3,13 +3,13 @@ use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use springhare_amqp::{MethodId, ShortString};
+use springhare_perf::process::resident_kilobytes;
+use springhare_perf::time;
 
 use crate::arguments::RunArguments;
 use crate::connection::{Connection, Purpose};
 use crate::error::LoadError;
-use crate::process::resident_kilobytes;
 use crate::report::{IdleReport, each, kilobytes};
-use crate::time;
 use crate::topology::{declare_queue, delete_queue};
 
 /// How long the broker is left alone before its memory is read.

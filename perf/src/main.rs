@@ -7,9 +7,9 @@
 //!
 //! # Layout
 //!
-//! `time`, `process` (readings of `/proc`), `histogram`, `stamp` (what a body carries) →
-//! `connection` → `scenario`, `topology` → `load/` (producers to consumers), `rpc`, `idle`,
-//! `ready` → `report`.
+//! The library's `time`, `process` (readings of `/proc`), `stamp` (what a body carries) and `reading`,
+//! `histogram` → `connection` → `scenario`, `topology` → `load/` (producers to consumers, and `end`:
+//! one of them alone), `rpc`, `idle`, `ready` → `report`.
 
 mod arguments;
 mod connection;
@@ -17,13 +17,10 @@ mod error;
 mod histogram;
 mod idle;
 mod load;
-mod process;
 mod ready;
 mod report;
 mod rpc;
 mod scenario;
-mod stamp;
-mod time;
 mod topology;
 
 use std::io::{self, Write};
@@ -52,6 +49,9 @@ fn main() -> ExitCode {
 fn run(arguments: Arguments) -> Result<String, LoadError> {
     let line = match arguments.command {
         Command::Ready(arguments) => serde_json::to_string(&ready::wait(&arguments)?),
+        Command::Publish(end) => serde_json::to_string(&load::end::publish(&end)?),
+        Command::Consume(end) => serde_json::to_string(&load::end::consume(&end)?),
+        Command::Delete(end) => serde_json::to_string(&load::end::delete(&end)?),
         Command::Run(run) => match run.scenario.what {
             Scenario::Load(load) => serde_json::to_string(&load::run(&load, &run)?),
             Scenario::Rpc { body_bytes } => serde_json::to_string(&rpc::run(body_bytes, &run)?),

@@ -1,35 +1,62 @@
 //! What the kernel tells of a process (`man 5 proc`).
 
-use std::fs;
 use std::path::PathBuf;
+use std::{fs, io};
 
-use crate::error::LoadError;
+/// Why a process can't be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ProcessError {
+    /// The file is not there: the process has ended, or this is no Linux.
+    #[error("{path}: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The file does not say what it is read for.
+    #[error("{path} does not have the field {field}")]
+    Field {
+        /// The file.
+        path: PathBuf,
+        /// What it lacks.
+        field: &'static str,
+    },
+}
 
 /// The CPU time that all threads of the process have used, in seconds; the kernel counts in
 /// hundredths.
-pub(crate) fn cpu_seconds(pid: u32) -> Result<f64, LoadError> {
+///
+/// # Errors
+///
+/// [`ProcessError`] when the process can't be read.
+pub fn cpu_seconds(pid: u32) -> Result<f64, ProcessError> {
     let (path, text) = read(pid, "stat")?;
-    let ticks = cpu_ticks(&text).ok_or(LoadError::ProcessField { path, field: "utime" })?;
+    let ticks = cpu_ticks(&text).ok_or(ProcessError::Field { path, field: "utime" })?;
     #[expect(clippy::cast_precision_loss, reason = "ticks of a process are far below 2^52")]
     Ok(ticks as f64 / rustix::param::clock_ticks_per_second() as f64)
 }
 
 /// The memory that the process has in RAM, in units of 1,024 bytes.
-pub(crate) fn resident_kilobytes(pid: u32) -> Result<u64, LoadError> {
+///
+/// # Errors
+///
+/// [`ProcessError`] when the process can't be read.
+pub fn resident_kilobytes(pid: u32) -> Result<u64, ProcessError> {
     let (path, text) = read(pid, "status")?;
-    kilobytes(&text, "VmRSS:").ok_or(LoadError::ProcessField { path, field: "VmRSS" })
+    kilobytes(&text, "VmRSS:").ok_or(ProcessError::Field { path, field: "VmRSS" })
 }
 
 /// Whether there is such a process.
-pub(crate) fn is_running(pid: u32) -> bool {
+pub fn is_running(pid: u32) -> bool {
     read(pid, "stat").is_ok()
 }
 
-fn read(pid: u32, file: &str) -> Result<(PathBuf, String), LoadError> {
+fn read(pid: u32, file: &str) -> Result<(PathBuf, String), ProcessError> {
     let path = PathBuf::from(format!("/proc/{pid}/{file}"));
     match fs::read_to_string(&path) {
         Ok(text) => Ok((path, text)),
-        Err(source) => Err(LoadError::Process { path, source }),
+        Err(source) => Err(ProcessError::Read { path, source }),
     }
 }
 

@@ -2,13 +2,13 @@ use std::time::Duration;
 
 use springhare_amqp::wire::method::queue::Declare;
 use springhare_amqp::{MethodId, ShortString};
+use springhare_perf::process::is_running;
+use springhare_perf::time;
 
 use crate::arguments::ReadyArguments;
 use crate::connection::{Connection, Purpose};
 use crate::error::LoadError;
-use crate::process::is_running;
 use crate::report::{ReadyReport, seconds};
-use crate::time;
 
 /// Between two attempts.
 const PAUSE: Duration = Duration::from_millis(1);

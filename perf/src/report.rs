@@ -51,6 +51,12 @@ impl From<&Histogram> for LatencyReport {
     }
 }
 
+/// What was left of a queue.
+#[derive(Debug, Serialize)]
+pub(crate) struct DeleteReport {
+    pub(crate) left: u64,
+}
+
 /// What queues and connections that do nothing cost.
 #[derive(Debug, Serialize)]
 pub(crate) struct IdleReport {

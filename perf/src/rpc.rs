@@ -13,6 +13,8 @@ use springhare_amqp::wire::{
     ContentHeader, Frame, FrameKind, encode_body_frame, encode_header_frame, encode_method_frame,
 };
 use springhare_amqp::{BasicProperties, DeliveryMode, MessageProperties, MethodId, ShortString};
+use springhare_perf::stamp::Stamp;
+use springhare_perf::time;
 
 use crate::arguments::RunArguments;
 use crate::connection::{CHANNEL, Connection, Purpose, method};
@@ -20,8 +22,6 @@ use crate::error::LoadError;
 use crate::histogram::Histogram;
 use crate::load::{Cpu, Faults};
 use crate::report::{LatencyReport, LoadReport, each, per_second, seconds};
-use crate::stamp::Stamp;
-use crate::time;
 use crate::topology::{declare_queue, delete_queue};
 
 /// The pseudo-queue of direct reply-to.

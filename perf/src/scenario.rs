@@ -36,6 +36,8 @@ pub(crate) struct Load {
     /// How many messages are on the way at most: a producer waits, so that what is measured is a
     /// stream and not how a broker hoards.
     pub(crate) in_flight_max: u64,
+    /// How many messages a producer sends at most, however long it takes.
+    pub(crate) messages_max: u64,
     pub(crate) pace: Pace,
 }
 
@@ -86,18 +88,23 @@ const LOAD: Load = Load {
     settling: Settling::Automatic,
     confirm_window: None,
     in_flight_max: 20_000,
+    messages_max: u64::MAX,
     pace: Pace::Batches,
 };
 const ACKED: Load = Load { settling: Settling::Each { prefetch: 250 }, ..LOAD };
 
-const fn confirmed(window: u16) -> Scenario {
-    Scenario::Load(Load {
+const fn confirmed(window: u16) -> Load {
+    Load {
         body_bytes: 1024,
         durability: Durability::Durable,
         confirm_window: Some(window),
         ..ACKED
-    })
+    }
 }
+
+/// What `confirm-1000` does, of which a process can be one end alone. Where nobody consumes, nothing
+/// is on the way for long.
+pub(crate) const CONFIRM_1000: Load = Load { in_flight_max: u64::MAX, ..confirmed(1000) };
 
 const SCENARIOS: [(&str, Scenario); 14] = [
     ("transient-16", Scenario::Load(LOAD)),
@@ -118,9 +125,9 @@ const SCENARIOS: [(&str, Scenario); 14] = [
     ("topic-10000", Scenario::Load(Load { routes: Routes::Topic { queues: 1000 }, ..LOAD })),
     ("rpc", Scenario::Rpc { body_bytes: 64 }),
     ("paced-5000", Scenario::Load(Load { body_bytes: 1024, pace: Pace::PerSecond(5000), ..ACKED })),
-    ("confirm-1", confirmed(1)),
-    ("confirm-100", confirmed(100)),
-    ("confirm-1000", confirmed(1000)),
+    ("confirm-1", Scenario::Load(confirmed(1))),
+    ("confirm-100", Scenario::Load(confirmed(100))),
+    ("confirm-1000", Scenario::Load(confirmed(1000))),
     ("idle", Scenario::Idle { count: 1000 }),
 ];
 

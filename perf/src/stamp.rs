@@ -9,19 +9,19 @@ const SEQUENCE_MASK: u64 = (1 << SEQUENCE_BITS) - 1;
 /// Which message a body is: the first 16 bytes, and in bodies from 32 bytes on the last 8, which
 /// are the complement of the first 8, so that a body that was cut or mixed shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Stamp {
+pub struct Stamp {
     /// The producer, counted from 0.
-    pub(crate) producer: u16,
+    pub producer: u16,
     /// The producer's message, counted from 0; 48 bits.
-    pub(crate) sequence: u64,
+    pub sequence: u64,
     /// When it was sent, or was due, by [`now`](crate::time::now) in nanoseconds.
-    pub(crate) at: u64,
+    pub at: u64,
 }
 
 impl Stamp {
     /// Writes itself into the body.
     #[inline]
-    pub(crate) fn write(self, body: &mut [u8]) {
+    pub fn write(self, body: &mut [u8]) {
         let id = self.id().to_be_bytes();
         let length = body.len();
         if let Some((head, rest)) = body.split_first_chunk_mut() {
@@ -39,7 +39,7 @@ impl Stamp {
 
     /// Reads it from a whole body; none when it is not what [`write`](Self::write) left.
     #[inline]
-    pub(crate) fn read(body: &[u8]) -> Option<Self> {
+    pub fn read(body: &[u8]) -> Option<Self> {
         let (head, rest) = body.split_first_chunk()?;
         let id = u64::from_be_bytes(*head);
         let at = u64::from_be_bytes(*rest.first_chunk()?);

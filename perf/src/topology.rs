@@ -56,6 +56,13 @@ impl Topology {
         Ok(topology)
     }
 
+    /// One durable queue of this name, which may be there.
+    pub(crate) fn queue(connection: &mut Connection, name: &str) -> Result<Self, LoadError> {
+        let queue = ShortString::new(name)?;
+        connection.call(&declare_queue(queue.clone(), true), MethodId::QUEUE_DECLARE_OK)?;
+        Ok(Self { exchange: ShortString::EMPTY, queues: vec![queue], routes: Routes::OneQueue })
+    }
+
     fn bind(&self, connection: &mut Connection) -> Result<(), LoadError> {
         let patterns = match self.routes {
             Routes::Topic { .. } => PATTERNS_PER_QUEUE,

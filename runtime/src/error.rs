@@ -8,9 +8,9 @@
 use std::fmt;
 
 use springhare_amqp::{AmqpError, ShortStringTooLong};
-use springhare_broker::{PublishError, ReturnedMessage};
+use springhare_broker::ReturnedMessage;
 
-use crate::connection::{AddressError, LinkError};
+use crate::connection::{AddressError, LinkError, PublishError};
 use crate::convert::ConversionError;
 
 /// The result of most calls of this crate.
@@ -89,31 +89,44 @@ impl fmt::Debug for Error {
 }
 
 impl Error {
+    /// Whether the connection is what failed, so that the same may succeed later.
+    pub(crate) fn is_passing(&self) -> bool {
+        match self {
+            Self::NotConfirmed(NotConfirmed::NotSent(_) | NotConfirmed::Unknown(_)) => true,
+            Self::Link(error) => !error.is_login_refused(),
+            _ => false,
+        }
+    }
+
     /// The protocol's error, where one is behind it.
     #[must_use]
     pub fn amqp(&self) -> Option<&AmqpError> {
         match self {
             Self::NoExchange(error)
             | Self::Amqp(error)
-            | Self::NotConfirmed(NotConfirmed::Refused(error) | NotConfirmed::Closed(error)) => {
-                Some(error)
+            | Self::NotConfirmed(NotConfirmed::Refused(error)) => Some(error),
+            Self::Link(error)
+            | Self::NotConfirmed(NotConfirmed::NotSent(error) | NotConfirmed::Unknown(error)) => {
+                error.amqp()
             }
-            Self::Link(error) => error.amqp(),
             _ => None,
         }
     }
 }
 
 /// Why there was no confirm.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum NotConfirmed {
     /// The broker refused the message; it has not kept it.
     #[error("{0}")]
     Refused(AmqpError),
+    /// The connection was lost before the message was handed to it; the broker does not have it.
+    #[error("the message was not sent, {0}")]
+    NotSent(LinkError),
     /// The connection ended first; whether the broker has the message is not known.
     #[error("the connection ended before the confirm came, it may or may not be there: {0}")]
-    Closed(AmqpError),
+    Unknown(LinkError),
 }
 
 fn unroutable(returned: &ReturnedMessage) -> String {
@@ -139,8 +152,8 @@ impl From<PublishError> for Error {
             PublishError::NoExchange(error) => Self::NoExchange(error),
             PublishError::Unroutable(returned) => Self::Unroutable(returned),
             PublishError::Refused(error) => Self::NotConfirmed(NotConfirmed::Refused(error)),
-            PublishError::Closed(error) => Self::NotConfirmed(NotConfirmed::Closed(error)),
-            other => Self::Other(Box::new(other)),
+            PublishError::NotSent(error) => Self::NotConfirmed(NotConfirmed::NotSent(error)),
+            PublishError::Unknown(error) => Self::NotConfirmed(NotConfirmed::Unknown(error)),
         }
     }
 }

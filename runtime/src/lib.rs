@@ -46,6 +46,7 @@ pub mod extract;
 pub mod test;
 
 mod app;
+mod backoff;
 mod channel;
 mod declare;
 mod error;
@@ -85,7 +86,9 @@ pub use springhare_broker::{Multiple, Requeue};
 ///
 pub use springhare_macros::rabbit_listener;
 
-pub use app::{STOP_DEADLINE, Springhare, SpringhareBuilder};
+pub use app::{
+    STARTUP_WAIT, STOP_DEADLINE, Springhare, SpringhareBuilder, Startup, UnknownStartup,
+};
 pub use channel::{Channel, Consumer, DeliveryTag, SettleError};
 pub use declare::{Binding, BindingTo, Declaration, Exchange, Queue};
 pub use error::{Error, Fault, NotConfirmed, Place, Result, StartError};
@@ -95,6 +98,7 @@ pub use extract::{
 };
 pub use listener::context::DeliveryContext;
 pub use listener::endpoint::AcknowledgeMode;
+pub use listener::health::{Health, ListenerHealth, ListenerStatus};
 pub use listener::outcome::{Disposition, IntoOutcome, ListenerError, ListenerResult, Outcome};
 pub use state::{DuplicateState, Requirements};
 pub use template::{

@@ -1,12 +1,16 @@
 //! What the tests of springhare share: a real RabbitMQ to hold the broker against, a link to it
-//! over a client that is not ours, a peer that speaks in bytes, and waiting for conditions instead
-//! of times.
+//! whose calls all wait for it, a peer that speaks in bytes, and waiting for conditions instead of
+//! times.
 
+mod amqp;
+mod barrier_link;
 mod eventually;
-mod lapin_link;
+mod proxy;
 mod rabbitmq;
 pub mod raw;
 
+pub use amqp::amqp_link;
+pub use barrier_link::BarrierLink;
 pub use eventually::{LIMIT, eventually, within_limit};
-pub use lapin_link::LapinLink;
-pub use rabbitmq::{MAX_MESSAGE_SIZE, RabbitMq};
+pub use proxy::Proxy;
+pub use rabbitmq::{Cluster, MAX_MESSAGE_SIZE, NODES, RabbitMq, is_left_out};

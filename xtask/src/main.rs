@@ -2,10 +2,13 @@
 //! everything that must hold.
 //!
 //! One file per part: `prepare` sets up, `examples` runs the examples and reads their output,
-//! `clients` runs real AMQP clients, `perf` measures brokers side by side, `run` starts programs
-//! and bounds their time.
+//! `clients` runs real AMQP clients, `perf` measures brokers side by side, `cluster` starts and
+//! ends a RabbitMQ cluster, `drill` kills its nodes under load, `run` starts programs and bounds
+//! their time.
 
 mod clients;
+mod cluster;
+mod drill;
 mod examples;
 mod perf;
 mod prepare;
@@ -32,7 +35,12 @@ fn main() -> ExitCode {
         Some("examples") => examples::check_all(),
         Some("clients") => clients(&std::env::args().skip(2).collect::<Vec<_>>()),
         Some("perf") => perf::run(&std::env::args().skip(2).collect::<Vec<_>>()),
-        _ => Err(format!("{USAGE}{}", perf::USAGE).into()),
+        Some("cluster") => cluster::run(&std::env::args().skip(2).collect::<Vec<_>>()),
+        Some("drill") => drill::run(&std::env::args().skip(2).collect::<Vec<_>>()),
+        _ => {
+            let usages = [USAGE, perf::USAGE, perf::CLIENTS_USAGE, cluster::USAGE, drill::USAGE];
+            Err(usages.concat().into())
+        }
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

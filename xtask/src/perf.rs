@@ -1,10 +1,13 @@
 //! `cargo xtask perf`: brokers side by side, each in a process of its own, under the load of the
 //! crate `springhare-perf`. perf/README.md says how to read what it prints.
 //!
+//! With `--clients` it measures clients in place of brokers: `clients/`.
+//!
 //! `options` (the command line), `broker` (a running one) and `command` (how each is started),
 //! `load` (calling the generator), `statistics`, `goals`, `table`.
 
 mod broker;
+mod clients;
 mod command;
 mod goals;
 mod load;
@@ -22,6 +25,7 @@ use command::Kind;
 use load::{Generator, Measurement};
 use options::{NamedBroker, Options};
 
+pub(crate) use clients::USAGE as CLIENTS_USAGE;
 pub(crate) use options::USAGE;
 
 /// The scenario that wants a broker which has done nothing yet.
@@ -34,9 +38,18 @@ const IDLE: &str = "idle";
 /// When a broker does not start, and when a run failed or lost, doubled or mixed messages. A goal
 /// that was missed is no error.
 pub(crate) fn run(arguments: &[String]) -> Result {
+    if let Some((clients::OPTION, arguments)) =
+        arguments.split_first().map(|(first, rest)| (first.as_str(), rest))
+    {
+        return clients::run(arguments);
+    }
     let options = Options::parse(arguments)?;
-    let programs = build(&options)?;
-    let generator = Generator::new(programs.join("load"), &options);
+    let mut packages = vec!["springhare-perf"];
+    if options.brokers.iter().any(|broker| matches!(broker.kind, Kind::Springhare)) {
+        packages.push("springhare-cli");
+    }
+    let programs = build(&packages)?;
+    let generator = Generator::new(programs.join("load"), options.seconds);
     let measurements = measure(&options, &generator, &programs)?;
     if let Some(file) = &options.json {
         load::append(file, &measurements)?;
@@ -48,13 +61,11 @@ pub(crate) fn run(arguments: &[String]) -> Result {
     }
 }
 
-/// Builds what is needed, for release; returns the directory where the programs are.
-fn build(options: &Options) -> Result<PathBuf> {
+/// Builds these packages for release; returns the directory where the programs are.
+fn build(packages: &[&str]) -> Result<PathBuf> {
     heading("building");
-    let mut arguments = vec!["build", "--release", "-p", "springhare-perf"];
-    if options.brokers.iter().any(|broker| matches!(broker.kind, Kind::Springhare)) {
-        arguments.extend(["-p", "springhare-cli"]);
-    }
+    let mut arguments = vec!["build", "--release"];
+    arguments.extend(packages.iter().flat_map(|package| ["-p", package]));
     succeed(cargo(&arguments))?;
     let metadata = cargo(&["metadata", "--no-deps", "--format-version", "1"]).output()?;
     let metadata: Value = serde_json::from_slice(&metadata.stdout)?;

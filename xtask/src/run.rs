@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::io::{self, Read, Write};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
@@ -31,6 +32,12 @@ pub(crate) fn cargo(arguments: &[&str]) -> Command {
         }
     }
     command
+}
+
+/// Where `cargo` builds.
+pub(crate) fn target_directory() -> PathBuf {
+    let directory = std::env::var_os("CARGO_TARGET_DIR");
+    crate::root().join(directory.unwrap_or_else(|| "target".into()))
 }
 
 /// Runs the command, with its output going through.

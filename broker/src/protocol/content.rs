@@ -1,18 +1,10 @@
 use bytes::Bytes;
-use smallvec::SmallVec;
 use springhare_amqp::wire::method::basic;
-use springhare_amqp::wire::{ContentHeader, DecodeError, Frame, FrameKind};
+use springhare_amqp::wire::{BodyAssembly, ContentHeader, Frame, FrameKind, LastProperties};
 use springhare_amqp::{AmqpError, Message, MessageProperties, MethodId, ReplyCode};
 
 use super::faults;
 use super::request::Incoming;
-
-/// What a body that comes in several frames gets at first; it grows with what arrives, never with
-/// what its header says.
-const BODY_FIRST_CAPACITY: usize = 64 << 10;
-
-/// Properties of more bytes are not remembered: a connection may have many channels.
-const PROPERTIES_REMEMBERED_MAX: usize = 256;
 
 /// What one channel is in the middle of: a content comes as a method, a header and body frames.
 ///
@@ -22,9 +14,7 @@ const PROPERTIES_REMEMBERED_MAX: usize = 256;
 pub(super) struct ContentAssembler {
     state: ContentState,
     last_publish: Option<KnownPublish>,
-    last_properties: MessageProperties,
-    /// What they were read from; nothing at first.
-    last_encoded: SmallVec<[u8; 32]>,
+    last_properties: LastProperties,
 }
 
 /// What comes next.
@@ -35,8 +25,7 @@ enum ContentState {
     Header,
     Body {
         properties: MessageProperties,
-        body: Vec<u8>,
-        missing: usize,
+        body: BodyAssembly,
     },
 }
 
@@ -57,7 +46,7 @@ impl ContentAssembler {
     pub(super) fn held_bytes(&self) -> usize {
         match &self.state {
             ContentState::Body { body, properties, .. } => {
-                body.capacity() + properties.encoded_len()
+                body.held_bytes() + properties.encoded_len()
             }
             ContentState::Method | ContentState::Header => 0,
         }
@@ -93,14 +82,10 @@ impl ContentAssembler {
         let header = next(at, FrameKind::Header)?;
         let at = at + header.encoded_len();
         let header = ContentHeader::decode(header.payload).ok()?;
-        let is_same = header.class == MethodId::BASIC_PUBLISH.class
-            && header.weight == 0
-            && !header.properties.is_empty()
-            && *header.properties == *self.last_encoded;
-        if !is_same {
+        if header.class != MethodId::BASIC_PUBLISH.class || header.weight != 0 {
             return None;
         }
-        let properties = self.last_properties.clone();
+        let properties = self.last_properties.again(header.properties)?;
         if header.body_size == 0 {
             return Some((Message { properties, body: Bytes::new() }, at));
         }
@@ -158,12 +143,12 @@ impl ContentAssembler {
             self.state = ContentState::Method;
             return Err(faults::too_large(header.body_size, max_message_size));
         };
-        let properties = self.properties(header.properties);
+        let properties = self.last_properties.read(header.properties);
         let properties = properties.map_err(|error| faults::properties(&error, payload))?;
         if missing == 0 {
             return Ok(self.complete(properties, Bytes::new()));
         }
-        self.state = ContentState::Body { properties, body: Vec::new(), missing };
+        self.state = ContentState::Body { properties, body: BodyAssembly::expecting(missing) };
         Ok(None)
     }
 
@@ -173,28 +158,11 @@ impl ContentAssembler {
     ///
     /// 505 out of order, 501 for more than the header announced.
     pub(super) fn body(&mut self, payload: &[u8]) -> Result<Option<Incoming>, AmqpError> {
-        let ContentState::Body { body, missing, .. } = &mut self.state else {
+        let ContentState::Body { body, .. } = &mut self.state else {
             return Err(self.unexpected());
         };
-        let Some(left) = missing.checked_sub(payload.len()) else {
-            return Err(faults::body_over_size(body.len() + *missing));
-        };
-        *missing = left;
-        // Copied once, from where it was read: in place it would keep a buffer alive that is many
-        // times its own size, and the next frames would need another one.
-        let whole = if left == 0 && body.is_empty() {
-            Bytes::copy_from_slice(payload)
-        } else {
-            if body.capacity() - body.len() < payload.len() {
-                let wanted = body.len().max(BODY_FIRST_CAPACITY).max(payload.len());
-                body.reserve_exact(wanted.min(payload.len().saturating_add(left)));
-            }
-            body.extend_from_slice(payload);
-            if left > 0 {
-                return Ok(None);
-            }
-            Bytes::from(std::mem::take(body))
-        };
+        let added = body.add(payload).map_err(|over| faults::body_over_size(over.announced))?;
+        let Some(whole) = added else { return Ok(None) };
         let state = std::mem::take(&mut self.state);
         let ContentState::Body { properties, .. } = state else { return Ok(None) };
         Ok(self.complete(properties, whole))
@@ -209,17 +177,6 @@ impl ContentAssembler {
             mandatory: publish.mandatory,
             message: Message { properties, body },
         })
-    }
-
-    fn properties(&mut self, encoded: &[u8]) -> Result<MessageProperties, DecodeError> {
-        if encoded.len() > PROPERTIES_REMEMBERED_MAX {
-            return MessageProperties::parse(encoded);
-        }
-        if *self.last_encoded != *encoded || encoded.is_empty() {
-            self.last_properties = MessageProperties::parse(encoded)?;
-            self.last_encoded = SmallVec::from_slice(encoded);
-        }
-        Ok(self.last_properties.clone())
     }
 
     /// 505 for a frame that is not the next.

@@ -18,11 +18,11 @@ use springhare_amqp::wire::{
     EncodeMethod, Frame, FrameKind, Method, PROTOCOL_HEADER, encode_method_frame,
 };
 use springhare_amqp::{FieldTable, MethodId, ShortString};
+use springhare_perf::time;
 
 pub(crate) use input::Input;
 
 use crate::error::LoadError;
-use crate::time;
 
 /// The channel that everything goes through.
 pub(crate) const CHANNEL: u16 = 1;

@@ -4,9 +4,9 @@ use springhare_amqp::wire::{
     FRAME_OVERHEAD, encode_body_frame, encode_header_frame, encode_method_frame,
 };
 use springhare_amqp::{MessageProperties, ShortString};
+use springhare_perf::stamp::Stamp;
 
 use crate::connection::CHANNEL;
-use crate::stamp::Stamp;
 
 /// Publishes that are encoded once and sent again and again; only their stamps change.
 #[derive(Debug)]

@@ -1,17 +1,17 @@
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use springhare_amqp::wire::encode_method_frame;
 use springhare_amqp::wire::method::basic::{Ack, Consume, Qos};
 use springhare_amqp::{MethodId, ShortString};
+use springhare_perf::time;
 
 use super::progress::Progress;
 use super::reception::Reception;
 use super::verification::Verification;
-use crate::arguments::RunArguments;
 use crate::connection::{CHANNEL, Connection, Purpose};
 use crate::error::LoadError;
 use crate::scenario::{Load, Settling};
-use crate::time;
 
 /// How long nothing may arrive before what is missing counts as lost.
 const QUIET_LIMIT: Duration = Duration::from_secs(10);
@@ -34,13 +34,15 @@ pub(super) struct Consumed {
 }
 
 impl Consumer {
-    /// Connects and starts to consume; each consumer's tag is the number of its queue.
+    /// Connects and starts to consume what so many producers send; each consumer's tag is the number
+    /// of its queue.
     pub(super) fn start(
-        run: &RunArguments,
+        address: SocketAddr,
+        producers: u16,
         load: &Load,
         queues: &[ShortString],
     ) -> Result<Self, LoadError> {
-        let mut connection = Connection::open(run.address, Purpose::LOAD)?;
+        let mut connection = Connection::open(address, Purpose::LOAD)?;
         if let Settling::Each { prefetch } = load.settling {
             let qos = Qos { prefetch_count: prefetch, ..Qos::default() };
             connection.call(&qos, MethodId::BASIC_QOS_OK)?;
@@ -54,7 +56,7 @@ impl Consumer {
             };
             connection.call(&consume, MethodId::BASIC_CONSUME_OK)?;
         }
-        let verification = Verification::new(queues.len(), run.producers);
+        let verification = Verification::new(queues.len(), producers);
         let reception = Reception::new(load.body_bytes, verification);
         Ok(Self { connection, settling: load.settling, reception })
     }

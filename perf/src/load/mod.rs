@@ -3,6 +3,7 @@
 mod batch;
 mod confirms;
 mod consumer;
+pub(crate) mod end;
 mod producer;
 mod progress;
 mod reception;
@@ -12,6 +13,9 @@ use std::panic::resume_unwind;
 use std::process;
 use std::thread::{self, ScopedJoinHandle};
 use std::time::Duration;
+
+use springhare_perf::process::cpu_seconds;
+use springhare_perf::time;
 
 pub(crate) use verification::Faults;
 
@@ -23,10 +27,8 @@ use crate::arguments::RunArguments;
 use crate::connection::{Connection, Purpose};
 use crate::error::LoadError;
 use crate::histogram::Histogram;
-use crate::process::cpu_seconds;
 use crate::report::{LatencyReport, LoadReport, each, per_second, seconds};
 use crate::scenario::Load;
-use crate::time;
 use crate::topology::Topology;
 
 /// How long the broker is left alone before its CPU time counts.
@@ -38,9 +40,11 @@ pub(crate) fn run(load: &Load, run: &RunArguments) -> Result<LoadReport, LoadErr
     let name = format!("perf-{}", process::id());
     let topology = Topology::declare(&mut control, &name, load)?;
     let consumers = topology.consumed();
-    let consumers = consumers.iter().map(|queues| Consumer::start(run, load, queues));
+    let consumers =
+        consumers.iter().map(|queues| Consumer::start(run.address, run.producers, load, queues));
     let consumers = consumers.collect::<Result<Vec<_>, _>>()?;
-    let producers = (0..run.producers).map(|number| Producer::start(run, load, &topology, number));
+    let producers =
+        (0..run.producers).map(|number| Producer::start(run.address, load, &topology, number));
     let producers = producers.collect::<Result<Vec<_>, _>>()?;
     time::pause(SETTLE);
 

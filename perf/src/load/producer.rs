@@ -1,18 +1,18 @@
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use springhare_amqp::wire::Method;
 use springhare_amqp::wire::method::{basic, confirm};
 use springhare_amqp::{BasicProperties, DeliveryMode, MessageProperties, MethodId};
+use springhare_perf::stamp::Stamp;
+use springhare_perf::time;
 
 use super::batch::Batch;
 use super::confirms::ConfirmWindow;
 use super::progress::Progress;
-use crate::arguments::RunArguments;
 use crate::connection::{Connection, Purpose, method};
 use crate::error::LoadError;
 use crate::scenario::{Durability, Load, Pace};
-use crate::stamp::Stamp;
-use crate::time;
 use crate::topology::Topology;
 
 /// From so many bytes on, a write takes no further message.
@@ -53,12 +53,12 @@ pub(super) struct Produced {
 impl Producer {
     /// Connects and encodes what is to be sent.
     pub(super) fn start(
-        run: &RunArguments,
+        address: SocketAddr,
         load: &Load,
         topology: &Topology,
         number: u16,
     ) -> Result<Self, LoadError> {
-        let mut connection = Connection::open(run.address, Purpose::LOAD)?;
+        let mut connection = Connection::open(address, Purpose::LOAD)?;
         let frame_max = connection.frame_max();
         if load.body_bytes + springhare_amqp::wire::FRAME_OVERHEAD > frame_max {
             return Err(LoadError::BodyTooLarge { body: load.body_bytes, frame_max });
@@ -95,12 +95,13 @@ impl Producer {
         })
     }
 
-    /// Publishes from now until the deadline, and waits for the last confirms.
+    /// Publishes from now until the deadline or until it has sent all that it may, and waits for the
+    /// last confirms.
     pub(super) fn run(mut self, progress: &Progress, deadline: u64) -> Result<Produced, LoadError> {
         let start = time::now();
         while !progress.has_failed() {
             let now = time::now();
-            if now >= deadline {
+            if now >= deadline || self.sent >= self.load.messages_max {
                 break;
             }
             let (room, wait) = self.room(start, now, progress);
@@ -144,6 +145,7 @@ impl Producer {
             };
         }
         let room = self.load.in_flight_max.saturating_sub(progress.in_flight());
+        let room = room.min(self.load.messages_max.saturating_sub(self.sent));
         let Some(confirms) = &self.confirms else {
             return (room, if room == 0 { Wait::InFlight } else { Wait::No });
         };

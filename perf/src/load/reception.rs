@@ -1,10 +1,10 @@
 use springhare_amqp::wire::{ContentHeader, Frame, FrameKind};
+use springhare_perf::stamp::Stamp;
 
 use super::verification::{Faults, Verification};
 use crate::connection::method;
 use crate::error::LoadError;
 use crate::histogram::Histogram;
-use crate::stamp::Stamp;
 
 /// `basic.deliver`: class 60, method 60.
 const DELIVER: [u8; 4] = [0, 60, 0, 60];

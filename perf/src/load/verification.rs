@@ -1,6 +1,5 @@
 use serde::Serialize;
-
-use crate::stamp::Stamp;
+use springhare_perf::stamp::Stamp;
 
 /// Messages of one producer that a run can have; what claims to be a later one is corrupt.
 const SEQUENCES_MAX: u64 = 1 << 32;
@@ -28,6 +27,12 @@ impl Faults {
     /// Whether there are none.
     pub(crate) fn is_none(self) -> bool {
         self == Self::default()
+    }
+
+    /// How many there are of all kinds.
+    pub(crate) fn total(self) -> u64 {
+        let Self { missing, duplicates, reordered, corrupt, redelivered, left, confirms } = self;
+        missing + duplicates + reordered + corrupt + redelivered + left + confirms
     }
 }
 

@@ -1,9 +1,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use springhare_broker::Broker;
 
 use super::Springhare;
+use super::startup::Startup;
 use crate::connection::Link;
 use crate::convert::{MessageConverter, MessageConverters};
 use crate::declare::Declaration;
@@ -24,6 +26,9 @@ pub struct SpringhareBuilder {
     pub(super) bindings: Vec<BindingNode>,
     pub(super) properties: BTreeMap<String, String>,
     pub(super) converters: MessageConverters,
+    /// None for the environment's `SPRINGHARE_STARTUP`, or the default.
+    pub(super) startup: Option<Startup>,
+    pub(super) publish_retry: Option<Duration>,
     /// What is wrong with the builder's own calls.
     pub(super) faults: Vec<Fault>,
 }
@@ -49,6 +54,8 @@ impl SpringhareBuilder {
             bindings: Vec::new(),
             properties: BTreeMap::new(),
             converters: MessageConverters::new(),
+            startup: None,
+            publish_retry: None,
             faults: Vec::new(),
         }
     }
@@ -152,14 +159,37 @@ impl SpringhareBuilder {
         self
     }
 
+    /// What the start does when the broker is not there; without it the environment's
+    /// `SPRINGHARE_STARTUP` says (`wait(30s)`, `background` or `fail`), and without that it waits
+    /// [`STARTUP_WAIT`](crate::STARTUP_WAIT).
+    ///
+    /// ```
+    /// use springhare::{Springhare, Startup};
+    ///
+    /// let builder = Springhare::builder().startup(Startup::Background);
+    /// # drop(builder);
+    /// ```
+    pub fn startup(mut self, startup: Startup) -> Self {
+        self.startup = Some(startup);
+        self
+    }
+
+    /// Sends every message again, for at most this long, while no connection comes about or one is
+    /// lost before the confirm came; see [`ConvertAndSend::retry`](crate::ConvertAndSend::retry).
+    /// Without it such a call ends with an error at once.
+    pub fn publish_retry(mut self, at_most: Duration) -> Self {
+        self.publish_retry = Some(at_most);
+        self
+    }
+
     /// Starts the application: checks it, declares what it needs, consumes.
     ///
     /// # Errors
     ///
     /// [`Error::Start`](crate::Error::Start) with every fault that was found, each with its file
     /// and line; [`Error::Address`](crate::Error::Address) when the address can't be used;
-    /// [`Error::Link`](crate::Error::Link) when the broker can't be reached. Nothing is left
-    /// behind then, and it may be tried again.
+    /// [`Error::Link`](crate::Error::Link) when the broker can't be reached, in the time that
+    /// [`startup`](Self::startup) says. Nothing is left behind then, and it may be tried again.
     ///
     /// # Cancel safety
     ///

@@ -1,21 +1,25 @@
 //! The application: its builder, its start, its life and its stop.
 
 mod builder;
+mod reach;
 mod running;
 mod signals;
 mod start;
+mod startup;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use builder::SpringhareBuilder;
+pub use startup::{STARTUP_WAIT, Startup, UnknownStartup};
 
 use running::Running;
 use signals::Signals;
 
 use crate::error::{Error, Result};
 use crate::listener::StopPhase;
+use crate::listener::health::Health;
 use crate::template::RabbitTemplate;
 
 /// How long a stop waits for the handlers, on the broker's clock; then what they hold is
@@ -64,11 +68,11 @@ impl Springhare {
         self.running.listeners.plans().map(|plan| &*plan.id)
     }
 
-    /// Whether every listener that was started consumes right now; one whose consumer was lost
-    /// does not until it is back.
+    /// What every listener does right now. It is down while one that is to consume does not: the
+    /// broker is not there, the connection or a consumer was lost and is not back.
     #[must_use]
-    pub fn is_consuming(&self) -> bool {
-        self.running.listeners.is_consuming()
+    pub fn health(&self) -> Health {
+        self.running.listeners.health()
     }
 
     /// Starts the listener of this id: one with `auto_startup = false`, or one that was stopped.
@@ -77,8 +81,8 @@ impl Springhare {
     /// # Errors
     ///
     /// [`Error::UnknownListener`] when there is none, [`Error::StillStopping`] when it was stopped
-    /// and its handler is not done yet, [`Error::Amqp`] when the broker refuses,
-    /// [`Error::Stopped`] when the application stops or is stopped.
+    /// and its handler is not done yet, [`Error::Amqp`] when the broker refuses, [`Error::Link`]
+    /// when it is not there, [`Error::Stopped`] when the application stops or is stopped.
     ///
     /// # Cancel safety
     ///
@@ -88,7 +92,8 @@ impl Springhare {
         self.running.start_listener(id).await
     }
 
-    /// Stops the listener of this id as [`stop`](Self::stop) stops all.
+    /// Stops the listener of this id as [`stop`](Self::stop) stops all. It stays stopped, even if
+    /// the broker is away now and comes back.
     ///
     /// # Errors
     ///

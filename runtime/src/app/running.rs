@@ -11,11 +11,12 @@ use futures_util::FutureExt;
 use springhare_broker::{Broker, Clock};
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex, watch};
+use tokio::task::AbortHandle;
 
 use super::STOP_DEADLINE;
 use crate::connection::LinkError;
 use crate::error::{Error, Result};
-use crate::listener::{ListenerRegistry, ListenerScope, StopPhase};
+use crate::listener::{ListenerRegistry, ListenerScope, StopPhase, keep_connected};
 
 /// How long a forced stop waits for the listeners' tasks, which only a handler that blocks its
 /// thread can hold up.
@@ -33,6 +34,8 @@ pub(super) struct Running {
     own_broker: Option<Broker>,
     /// The runtime that the application was started on: the stop runs there.
     runtime: Handle,
+    /// Keeps the listeners' connection open, until the stop begins.
+    keeper: AbortHandle,
     /// Held by who starts a listener, and by the stop; who holds it may wait on the listeners'
     /// stop signal.
     changing: Mutex<()>,
@@ -48,7 +51,9 @@ impl Running {
         own_broker: Option<Broker>,
     ) -> Self {
         let (stopper, outcome) = watch::channel(None);
+        let keeper = tokio::spawn(keep_connected(Arc::clone(&scope))).abort_handle();
         Self {
+            keeper,
             scope,
             listeners,
             own_broker,
@@ -88,6 +93,7 @@ impl Running {
     /// Begins to stop, if that has not begun, and at least this far.
     pub(super) fn begin_stop(self: &Arc<Self>, phase: StopPhase) {
         self.listeners.stop.raise(phase);
+        self.keeper.abort();
         if phase == StopPhase::Forced {
             self.listeners.raise_all(StopPhase::Forced);
         }

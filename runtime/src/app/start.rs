@@ -8,15 +8,21 @@ use springhare_broker::Broker;
 
 use super::Springhare;
 use super::builder::{BrokerChoice, SpringhareBuilder};
+use super::reach::reach;
 use super::running::Running;
-use crate::connection::{Address, AddressError, EmbeddedLink, Link};
+use super::startup::Startup;
+use crate::connection::{Address, AddressError, AmqpLink, EmbeddedLink, Link};
 use crate::error::{Fault, Result, StartError};
-use crate::graph::{Declared, GraphInput, Placeholders, check, declare, unknown_names};
+use crate::graph::{
+    Declared, DeclaringLink, GraphInput, Placeholders, check, declare, unknown_names,
+};
 use crate::listener::{ListenerConnection, ListenerRegistry, ListenerScope};
 use crate::template::RabbitTemplate;
 
 /// The environment's address of the broker.
 const URL_VARIABLE: &str = "SPRINGHARE_URL";
+/// The environment's [`Startup`].
+const STARTUP_VARIABLE: &str = "SPRINGHARE_STARTUP";
 
 pub(super) async fn start(mut builder: SpringhareBuilder) -> Result<Springhare> {
     let endpoints = builder.take_endpoints();
@@ -31,16 +37,28 @@ pub(super) async fn start(mut builder: SpringhareBuilder) -> Result<Springhare> 
     });
     let mut faults = builder.faults;
     faults.extend(graph_faults);
+    let startup = match builder.startup {
+        Some(startup) => startup,
+        None => startup_of(env::var(STARTUP_VARIABLE), &mut faults),
+    };
 
     let (link, own_broker) = link_to(builder.broker)?;
+    let graph = Arc::new(graph);
+    let publishing = Arc::new(DeclaringLink::new(Arc::clone(&link), Arc::clone(&graph)));
     let scope = Arc::new(ListenerScope {
-        graph,
-        connection: ListenerConnection::new(Arc::clone(&link)),
-        template: RabbitTemplate::new(link, builder.converters),
+        connection: ListenerConnection::new(link, graph),
+        template: RabbitTemplate::new(
+            Arc::clone(&publishing) as Arc<dyn Link>,
+            builder.converters,
+            builder.publish_retry,
+        ),
         states: Arc::new(builder.states),
     });
     let listeners = ListenerRegistry::new(Arc::clone(&scope));
-    if let Err(error) = bring_up(&scope, &listeners, faults).await {
+    if startup == Startup::Background {
+        StartError::of(faults)?;
+        listeners.start_all_in_background().await;
+    } else if let Err(error) = bring_up(&scope, &publishing, &listeners, startup, faults).await {
         shut(&scope).await;
         return Err(error);
     }
@@ -59,6 +77,7 @@ fn link_to(choice: BrokerChoice) -> Result<(Arc<dyn Link>, Option<Broker>)> {
             let broker = Broker::builder().start()?;
             Ok((Arc::new(EmbeddedLink::new(broker.clone())), Some(broker)))
         }
+        Address::Amqp(addresses) => Ok((Arc::new(AmqpLink::new(addresses)), None)),
     }
 }
 
@@ -74,28 +93,51 @@ fn address_of(variable: Result<String, VarError>) -> Result<Address, AddressErro
     }
 }
 
+/// The environment's choice; one that can't be read is a fault.
+fn startup_of(variable: Result<String, VarError>, faults: &mut Vec<Fault>) -> Startup {
+    let text = match variable {
+        Ok(text) => text,
+        Err(VarError::NotPresent) => return Startup::default(),
+        Err(VarError::NotUnicode(text)) => text.to_string_lossy().into_owned(),
+    };
+    text.parse().unwrap_or_else(|error| {
+        faults.push(Fault::new(format!("{STARTUP_VARIABLE}: {error}")));
+        Startup::default()
+    })
+}
+
 /// Connects, declares and consumes; `faults` are those that are known before.
 async fn bring_up(
     scope: &Arc<ListenerScope>,
+    publishing: &DeclaringLink,
     listeners: &ListenerRegistry,
+    startup: Startup,
     mut faults: Vec<Fault>,
 ) -> Result<()> {
-    let connection = scope.connection.open().await?;
-    faults.extend(unknown_names(&connection, &scope.graph).await);
-    StartError::of(faults)?;
-    scope.template.connect().await?;
-    let (declared, faults) = declare(&connection, &scope.graph).await;
-    let started = match StartError::of(faults) {
-        Ok(()) => listeners.start_all().await.map_err(StartError::of),
-        Err(error) => Err(Err(error)),
-    };
-    match started {
-        Ok(()) => Ok(()),
+    // Who can't start anyway need not wait for the broker to learn that.
+    let startup = if faults.is_empty() { startup } else { Startup::Fail };
+    let connection = match reach(&scope.connection, startup).await {
+        Ok(connection) => connection,
         Err(error) => {
-            take_back(scope, declared).await;
-            Ok(error?)
+            StartError::of(faults)?;
+            return Err(error.into());
         }
+    };
+    let graph = scope.graph();
+    faults.extend(unknown_names(&connection, graph).await);
+    StartError::of(faults)?;
+    let (declared, faults) = declare(&connection, graph).await;
+    let started = async {
+        StartError::of(faults)?;
+        publishing.is_declared();
+        scope.template.connect().await?;
+        Ok(StartError::of(listeners.start_all().await.err().unwrap_or_default())?)
+    };
+    let started: Result<()> = started.await;
+    if started.is_err() {
+        take_back(scope, declared).await;
     }
+    started
 }
 
 /// Removes what a failed start has declared. The consumers that were started and exclusive
@@ -104,7 +146,8 @@ async fn take_back(scope: &Arc<ListenerScope>, declared: Declared) {
     if let Err(error) = scope.connection.close().await {
         tracing::debug!(%error, "the listeners' connection could not be closed");
     }
-    match scope.connection.open().await {
+    // Not over `open`, which would declare it all again.
+    match scope.connection.connect().await {
         Ok(connection) => declared.take_back(&connection).await,
         Err(error) => {
             tracing::warn!(%error, "a failed start could not remove what it had declared");
@@ -134,5 +177,19 @@ mod tests {
         let text = unreadable.unwrap_err().to_string();
         assert!(text.contains("SPRINGHARE_URL, which is not Unicode"), "{text}");
         assert!(!text.contains("s3cret"), "{text}");
+    }
+
+    #[test]
+    fn a_startup_that_cannot_be_read_is_a_fault() {
+        let mut faults = Vec::new();
+        let background = startup_of(Ok("background".to_owned()), &mut faults);
+        assert_eq!(background, Startup::Background);
+        assert_eq!(startup_of(Err(VarError::NotPresent), &mut faults), Startup::default());
+        assert_eq!(faults, []);
+        startup_of(Ok("later".to_owned()), &mut faults);
+        startup_of(Err(VarError::NotUnicode(OsString::from("never"))), &mut faults);
+        let texts: Vec<_> = faults.iter().map(Fault::text).collect();
+        assert!(texts[0].starts_with("SPRINGHARE_STARTUP: 'later' is none of"), "{texts:?}");
+        assert!(texts[1].contains("'never'"), "{texts:?}");
     }
 }

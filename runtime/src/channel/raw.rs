@@ -340,7 +340,7 @@ impl Consumer {
         self.received.pop_front()
     }
 
-    /// How it ended; none while it lives, and none when its own side cancelled it.
+    /// How it ended; none while it lives.
     #[must_use]
     pub fn end(&self) -> Option<ConsumerEnd> {
         self.link.end()

@@ -9,13 +9,12 @@ use springhare_amqp::{FieldTable, Message, ShortString};
 use springhare_broker::{
     BasicConsumeOptions, BasicPublishOptions, Broker, Channel, ChannelEvent, Clock, Connection,
     Consumer, ConsumerEnd, Delivery, ExchangeDeclareOptions, GetOk, IfUnused, Multiple, NoAck,
-    PublishResult, Publisher, QosScope, QueueDeclareOk, QueueDeclareOptions, QueueDeleteOptions,
-    Requeue,
+    Publisher, QosScope, QueueDeclareOk, QueueDeclareOptions, QueueDeleteOptions, Requeue,
 };
 
 use super::{
     Link, LinkChannel, LinkConnection, LinkConsumer, LinkError, LinkFuture, LinkPublisher,
-    PublishBatch, PublishCall,
+    PublishBatch, PublishCall, PublishError, PublishResult,
 };
 
 /// The link to a [`Broker`] in this process.
@@ -293,7 +292,7 @@ impl EmbeddedPublisher {
 
 impl LinkPublisher for EmbeddedPublisher {
     fn poll_publish(&self, cx: &mut Context<'_>, call: &mut PublishCall) -> Poll<PublishResult> {
-        self.publisher.poll_publish(cx, &mut call.publish)
+        self.publisher.poll_publish(cx, &mut call.publish).map(result)
     }
 
     fn poll_publish_beyond_the_memory_mark(
@@ -301,10 +300,27 @@ impl LinkPublisher for EmbeddedPublisher {
         cx: &mut Context<'_>,
         call: &mut PublishCall,
     ) -> Poll<PublishResult> {
-        self.beyond_the_memory_mark.poll_publish(cx, &mut call.publish)
+        self.beyond_the_memory_mark.poll_publish(cx, &mut call.publish).map(result)
     }
 
     fn poll_publish_many(&self, cx: &mut Context<'_>, batch: &mut PublishBatch) -> Poll<()> {
-        self.publisher.poll_publish_many(cx, &mut batch.publishes, &mut batch.results)
+        let mut results = VecDeque::with_capacity(batch.publishes.len());
+        let done = self.publisher.poll_publish_many(cx, &mut batch.publishes, &mut results);
+        batch.results.extend(results.into_iter().map(result));
+        done
     }
+}
+
+/// A publish is one call: a broker that is stopped has not taken it.
+fn result(result: springhare_broker::PublishResult) -> PublishResult {
+    use springhare_broker::PublishError as Broker;
+    result.map_err(|error| match error {
+        Broker::NoExchange(error) => PublishError::NoExchange(error),
+        Broker::Unroutable(returned) => PublishError::Unroutable(returned),
+        Broker::Refused(error) => PublishError::Refused(error),
+        Broker::Closed(error) => {
+            PublishError::NotSent(LinkError::Closed { what: "connection", reason: Some(error) })
+        }
+        other => PublishError::NotSent(LinkError::Transport(Arc::new(other))),
+    })
 }

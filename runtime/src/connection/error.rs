@@ -1,6 +1,9 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use springhare_amqp::AmqpError;
+
+use super::amqp::ConnectError;
 
 /// Why an operation on a link did not happen.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -22,12 +25,23 @@ pub enum LinkError {
     Connect {
         /// The address without its password.
         address: String,
-        /// What went wrong.
+        /// What went wrong; of the `amqp` link it is a [`ConnectError`].
         source: Arc<dyn std::error::Error + Send + Sync>,
     },
     /// The transport failed under an open connection.
     #[error("the connection failed: {0}")]
     Transport(Arc<dyn std::error::Error + Send + Sync>),
+    /// The broker did not answer in time. Whether it has done what it was asked is not known.
+    #[error(
+        "the broker did not answer {operation} within {after:?}; it may be overloaded, or not be \
+         reached any more"
+    )]
+    TimedOut {
+        /// The operation: `queue.declare`.
+        operation: &'static str,
+        /// How long it was waited for.
+        after: Duration,
+    },
 }
 
 impl LinkError {
@@ -37,7 +51,19 @@ impl LinkError {
         match self {
             Self::Amqp(error) => Some(error),
             Self::Closed { reason, .. } => reason.as_ref(),
-            Self::Connect { .. } | Self::Transport(_) => None,
+            Self::Connect { .. } | Self::Transport(_) | Self::TimedOut { .. } => None,
+        }
+    }
+
+    /// Whether the broker refused the user, the password or the virtual host: to try again soon is
+    /// pointless.
+    #[must_use]
+    pub fn is_login_refused(&self) -> bool {
+        match self {
+            Self::Connect { source, .. } => {
+                source.downcast_ref::<ConnectError>().is_some_and(ConnectError::is_login_refused)
+            }
+            _ => false,
         }
     }
 }

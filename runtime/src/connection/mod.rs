@@ -9,8 +9,10 @@
 //! knowledge of listeners or conversion.
 
 mod address;
+mod amqp;
 mod embedded;
 mod error;
+mod publish;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -22,13 +24,20 @@ use std::task::{Context, Poll};
 use springhare_amqp::{FieldTable, Message, ShortString};
 use springhare_broker::{
     BasicConsumeOptions, BasicPublishOptions, ChannelEvent, Clock, ConsumerEnd, Delivery,
-    ExchangeDeclareOptions, GetOk, IfUnused, Multiple, NoAck, Publish, PublishResult, QosScope,
-    QueueDeclareOk, QueueDeclareOptions, QueueDeleteOptions, Requeue,
+    ExchangeDeclareOptions, GetOk, IfUnused, Multiple, NoAck, QosScope, QueueDeclareOk,
+    QueueDeclareOptions, QueueDeleteOptions, Requeue,
 };
 
-pub use address::{Address, AddressError};
+pub use address::{
+    Address, AddressError, AmqpAddress, AmqpAddressProblem, AmqpAddresses, CONNECTION_TIMEOUT,
+    ClientCertificate, HEARTBEAT_SECONDS, Password, TlsOptions, Verify,
+};
+pub use amqp::{AmqpLink, ConnectError, TlsOptionsError};
 pub use embedded::EmbeddedLink;
 pub use error::LinkError;
+pub use publish::{
+    Confirmation, PublishBatch, PublishCall, PublishError, PublishResult, PublishWait,
+};
 
 /// The future of a control operation.
 pub type LinkFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, LinkError>> + Send + 'a>>;
@@ -183,18 +192,17 @@ pub trait LinkConsumer: fmt::Debug + Send + 'static {
         max: usize,
     ) -> Poll<usize>;
 
-    /// How it ended; none while it lives, and none when its own side cancelled it.
+    /// How it ended; none while it lives.
     fn end(&self) -> Option<ConsumerEnd>;
 }
 
 /// Publishes for many callers. One caller's missing exchange or unroutable message is that
 /// caller's error alone.
 ///
-/// A publisher whose connection is lost answers
-/// [`PublishError::Closed`](springhare_broker::PublishError::Closed).
+/// A publisher whose connection is lost answers [`PublishError::NotSent`], and
+/// [`PublishError::Unknown`] for what was on its way.
 pub trait LinkPublisher: fmt::Debug + Send + Sync + 'static {
-    /// Carries one publish on; ready with its result. What is put into [`PublishCall::waiting`]
-    /// is polled here alone.
+    /// Carries one publish on; ready with its result.
     fn poll_publish(&self, cx: &mut Context<'_>, call: &mut PublishCall) -> Poll<PublishResult>;
 
     /// As [`poll_publish`](Self::poll_publish), but without a wait at the broker's memory mark: for
@@ -209,73 +217,8 @@ pub trait LinkPublisher: fmt::Debug + Send + Sync + 'static {
         self.poll_publish(cx, call)
     }
 
-    /// Carries a batch on, in order; ready once every publish has its result in
-    /// [`PublishBatch::results`].
+    /// Carries a batch on, in order: takes the publishes as there is room for them, and adds their
+    /// results. Ready once it has taken all and no more than [`PublishBatch::open_max`] of them
+    /// have no result; then there may be more publishes for it.
     fn poll_publish_many(&self, cx: &mut Context<'_>, batch: &mut PublishBatch) -> Poll<()>;
-}
-
-/// Whether a publish waits for the broker's confirm.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Confirmation {
-    /// Its result is the broker's confirm.
-    #[default]
-    Awaited,
-    /// It is done once it is handed over; what is known by then is still an error.
-    Unconfirmed,
-}
-
-/// A wait of a publisher's own making; links that are done at once have none.
-pub type PublishWait<T> = Pin<Box<dyn Future<Output = T> + Send>>;
-
-/// One publish on its way.
-#[derive(Default)]
-pub struct PublishCall {
-    /// The publish, until the link has taken it.
-    pub publish: Option<Publish>,
-    /// Whether to wait for the confirm.
-    pub confirmation: Confirmation,
-    /// The wait for the result, once the publish is taken.
-    pub waiting: Option<PublishWait<PublishResult>>,
-}
-
-impl PublishCall {
-    /// A publish that no link has seen yet.
-    #[must_use]
-    pub fn new(publish: Publish, confirmation: Confirmation) -> Self {
-        Self { publish: Some(publish), confirmation, waiting: None }
-    }
-}
-
-impl fmt::Debug for PublishCall {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PublishCall")
-            .field("publish", &self.publish)
-            .field("confirmation", &self.confirmation)
-            .field("waiting", &self.waiting.is_some())
-            .finish()
-    }
-}
-
-/// Several publishes on their way, in order.
-#[derive(Default)]
-pub struct PublishBatch {
-    /// The publishes that the link has not taken yet.
-    pub publishes: VecDeque<Publish>,
-    /// Whether to wait for the confirms.
-    pub confirmation: Confirmation,
-    /// The results so far, in the order of the publishes.
-    pub results: VecDeque<PublishResult>,
-    /// The wait for the results of what was taken; it ends with those.
-    pub waiting: Option<PublishWait<Vec<PublishResult>>>,
-}
-
-impl fmt::Debug for PublishBatch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PublishBatch")
-            .field("publishes", &self.publishes.len())
-            .field("confirmation", &self.confirmation)
-            .field("results", &self.results.len())
-            .field("waiting", &self.waiting.is_some())
-            .finish()
-    }
 }

@@ -63,6 +63,11 @@ impl Draft {
         }
     }
 
+    /// Something else that is wrong with it.
+    pub(super) fn fault(&mut self, text: impl Into<String>) {
+        self.faults.push(text.into());
+    }
+
     pub(super) fn place(&self) -> Place {
         self.place
     }

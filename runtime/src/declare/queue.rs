@@ -1,3 +1,5 @@
+mod kind;
+
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
@@ -142,11 +144,6 @@ impl Queue {
         self.argument("x-single-active-consumer", true)
     }
 
-    /// The kind of queue, on a RabbitMQ cluster (`x-queue-type`): `classic`, `quorum`.
-    pub fn queue_type(self, queue_type: impl AsRef<str>) -> Self {
-        self.argument("x-queue-type", queue_type.as_ref())
-    }
-
     /// The name.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -178,7 +175,9 @@ impl Queue {
 
     /// What is wrong with it.
     pub(crate) fn faults(&self) -> impl Iterator<Item = Fault> {
-        self.draft.faults()
+        let Place { file, line } = self.place();
+        let of_kind = self.faults_of_kind().into_iter();
+        self.draft.faults().chain(of_kind.map(move |text| Fault::new(text).at(file, line)))
     }
 }
 

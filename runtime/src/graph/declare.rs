@@ -1,5 +1,5 @@
-//! Takes a graph to the broker: declares what is not there, reports what is there otherwise,
-//! and remembers what is new, so that a start that fails can take it back.
+//! Takes a graph to the broker at the start: declares what is not there, reports what is there
+//! otherwise, and remembers what is new, so that a start that fails can take it back.
 //!
 //! What was there before is never deleted. A new binding between two things that were there
 //! before stays: AMQP can't tell whether it is new.
@@ -13,7 +13,6 @@ use super::Graph;
 use super::definition::{BindingNode, DestinationKind, ExchangeNode, Origin, QueueNode};
 use crate::connection::{LinkChannel, LinkConnection, LinkError};
 use crate::error::Fault;
-use crate::listener::plan::ListenerPlan;
 
 /// What a start has brought to the broker.
 #[derive(Debug, Default)]
@@ -52,34 +51,10 @@ pub(crate) async fn unknown_names(
     declaring.faults
 }
 
-/// Declares once more what `listener` consumes from, after its consumer was lost.
-pub(crate) async fn declare_for_listener(
-    channel: &dyn LinkChannel,
-    graph: &Graph,
-    listener: &ListenerPlan,
-) -> Result<(), LinkError> {
-    let bindings = || {
-        let of_listener = |binding: &&BindingNode| {
-            binding.kind == DestinationKind::Queue && listener.queues.contains(&binding.destination)
-        };
-        graph.bindings.iter().filter(of_listener)
-    };
-    for exchange in bindings().filter_map(|binding| graph.exchanges.get(&binding.exchange)) {
-        declare_exchange(channel, exchange).await?;
-    }
-    for queue in listener.queues.iter().filter_map(|name| graph.queues.get(name)) {
-        channel.queue_declare(&queue.name, queue.options.clone()).await?;
-    }
-    for binding in bindings() {
-        declare_binding(channel, binding).await?;
-    }
-    Ok(())
-}
-
 impl Declared {
     /// Deletes what this start brought. What can't be deleted is logged.
     pub(crate) async fn take_back(self, connection: &Arc<dyn LinkConnection>) {
-        let mut channel = DeclaringChannel { connection: Arc::clone(connection), open: None };
+        let mut channel = DeclaringChannel::new(connection);
         for queue in &self.queues {
             if let Ok(open) = channel.open().await
                 && let Err(error) = open.queue_delete(queue, QueueDeleteOptions::default()).await
@@ -107,7 +82,7 @@ struct Declaring {
 impl Declaring {
     fn new(connection: &Arc<dyn LinkConnection>) -> Self {
         Self {
-            channel: DeclaringChannel { connection: Arc::clone(connection), open: None },
+            channel: DeclaringChannel::new(connection),
             declared: Declared::default(),
             faults: Vec::new(),
         }
@@ -213,18 +188,11 @@ impl Declaring {
 
     async fn binding(&mut self, node: &BindingNode) {
         let bound = match self.channel.open().await {
-            Ok(channel) => declare_binding(&*channel, node).await,
+            Ok(channel) => declare_binding(&*channel, node, &node.destination).await,
             Err(error) => Err(error),
         };
         if let Err(error) = bound {
-            let text = format!(
-                "{}: the broker refuses to bind {} '{}' to {}: {error}",
-                node.origin.by,
-                node.kind.name(),
-                node.destination,
-                node.describe()
-            );
-            self.fault(text, &node.origin);
+            self.faults.push(refused_binding(node, &error));
         }
     }
 
@@ -241,17 +209,7 @@ impl Declaring {
             // What closed it is told already.
             return;
         }
-        let by = &origin.by;
-        let text = if code_of(error) == Some(ReplyCode::PreconditionFailed) {
-            format!(
-                "{by} declares {what} '{name}' as {definition}, but the broker has it otherwise: \
-                 {error}. Make the definition the same, use another name, or delete the {what} \
-                 on the broker"
-            )
-        } else {
-            format!("{by}: the broker refuses to declare {what} '{name}': {error}")
-        };
-        self.fault(text, origin);
+        self.faults.push(refused(what, name, definition, origin, error));
     }
 
     fn fault(&mut self, text: String, origin: &Origin) {
@@ -259,20 +217,59 @@ impl Declaring {
     }
 }
 
-async fn declare_exchange(channel: &dyn LinkChannel, node: &ExchangeNode) -> Result<(), LinkError> {
+/// The fault of a queue or an exchange that the broker refuses, with both definitions where they
+/// differ.
+pub(super) fn refused(
+    what: &str,
+    name: &str,
+    definition: &str,
+    origin: &Origin,
+    error: &LinkError,
+) -> Fault {
+    let by = &origin.by;
+    let text = if code_of(error) == Some(ReplyCode::PreconditionFailed) {
+        format!(
+            "{by} declares {what} '{name}' as {definition}, but the broker has it otherwise: \
+             {error}. Make the definition the same, use another name, or delete the {what} on \
+             the broker"
+        )
+    } else {
+        format!("{by}: the broker refuses to declare {what} '{name}': {error}")
+    };
+    Fault::new(text).at(origin.file, origin.line)
+}
+
+/// The fault of a binding that the broker refuses.
+pub(super) fn refused_binding(node: &BindingNode, error: &LinkError) -> Fault {
+    let text = format!(
+        "{}: the broker refuses to bind {} '{}' to {}: {error}",
+        node.origin.by,
+        node.kind.name(),
+        node.destination,
+        node.describe()
+    );
+    Fault::new(text).at(node.origin.file, node.origin.line)
+}
+
+pub(super) async fn declare_exchange(
+    channel: &dyn LinkChannel,
+    node: &ExchangeNode,
+) -> Result<(), LinkError> {
     channel.exchange_declare(&node.name, &node.kind, node.options.clone()).await
 }
 
-async fn declare_binding(channel: &dyn LinkChannel, node: &BindingNode) -> Result<(), LinkError> {
+/// Binds `destination`, which is the node's under the name that it has now.
+pub(super) async fn declare_binding(
+    channel: &dyn LinkChannel,
+    node: &BindingNode,
+    destination: &str,
+) -> Result<(), LinkError> {
     let arguments = node.arguments.clone();
+    let (source, key) = (&node.exchange, &node.routing_key);
     match node.kind {
-        DestinationKind::Queue => {
-            let (queue, exchange) = (&node.destination, &node.exchange);
-            channel.queue_bind(queue, exchange, &node.routing_key, arguments).await
-        }
+        DestinationKind::Queue => channel.queue_bind(destination, source, key, arguments).await,
         DestinationKind::Exchange => {
-            let (destination, source) = (&node.destination, &node.exchange);
-            channel.exchange_bind(destination, source, &node.routing_key, arguments).await
+            channel.exchange_bind(destination, source, key, arguments).await
         }
     }
 }
@@ -290,13 +287,17 @@ fn code_of(error: &LinkError) -> Option<ReplyCode> {
 }
 
 /// A channel that is opened again after an error has closed it.
-struct DeclaringChannel {
+pub(super) struct DeclaringChannel {
     connection: Arc<dyn LinkConnection>,
     open: Option<Arc<dyn LinkChannel>>,
 }
 
 impl DeclaringChannel {
-    async fn open(&mut self) -> Result<Arc<dyn LinkChannel>, LinkError> {
+    pub(super) fn new(connection: &Arc<dyn LinkConnection>) -> Self {
+        Self { connection: Arc::clone(connection), open: None }
+    }
+
+    pub(super) async fn open(&mut self) -> Result<Arc<dyn LinkChannel>, LinkError> {
         if let Some(channel) = self.open.take_if(|channel| channel.close_reason().is_none()) {
             self.open = Some(Arc::clone(&channel));
             return Ok(channel);
@@ -306,7 +307,7 @@ impl DeclaringChannel {
         Ok(channel)
     }
 
-    async fn close(&mut self) {
+    pub(super) async fn close(&mut self) {
         if let Some(channel) = self.open.take() {
             // What is left on it is nothing: a closed channel is as good.
             drop(channel.close().await);

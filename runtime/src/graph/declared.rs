@@ -3,7 +3,7 @@
 use springhare_amqp::ShortString;
 
 use super::definition::{
-    BindingNode, Definition, DestinationKind, ExchangeNode, Origin, QueueNode,
+    BindingNode, Definition, DestinationKind, ExchangeNode, Naming, Origin, QueueNode,
 };
 use crate::declare::{Binding, Exchange, Queue};
 
@@ -13,6 +13,7 @@ impl From<&Queue> for QueueNode {
     fn from(queue: &Queue) -> Self {
         Self {
             name: ShortString::truncated(queue.name()),
+            naming: Naming::Given,
             options: queue.options(),
             definition: Definition::Full,
             origin: Origin::builder(queue.place()),

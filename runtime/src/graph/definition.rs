@@ -46,10 +46,33 @@ pub(crate) enum Definition {
     NameOnly,
 }
 
+/// Which of the connections that an application's listeners have, one after the other.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Generation(u64);
+
+impl Generation {
+    /// The connection after this one.
+    #[must_use]
+    pub(crate) fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
+
+/// Who has named a queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Naming {
+    /// The user.
+    Given,
+    /// The application, for an anonymous queue.
+    Generated,
+}
+
 /// A queue of the graph.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct QueueNode {
+    /// Its name on the listeners' first connection; see [`name_in`](Self::name_in).
     pub(crate) name: ShortString,
+    pub(crate) naming: Naming,
     pub(crate) options: QueueDeclareOptions,
     pub(crate) definition: Definition,
     pub(crate) origin: Origin,
@@ -93,6 +116,17 @@ pub(crate) struct BindingNode {
 }
 
 impl QueueNode {
+    /// Its name on this connection. An anonymous queue that belongs to its connection has another
+    /// on each: the broker may not know yet that the last one is dead, and keep its queue locked.
+    pub(crate) fn name_in(&self, generation: Generation) -> ShortString {
+        let belongs_to_a_connection = self.naming == Naming::Generated && self.options.exclusive;
+        if belongs_to_a_connection && generation != Generation::default() {
+            ShortString::truncated(&format!("{}-{}", self.name, generation.0))
+        } else {
+            self.name.clone()
+        }
+    }
+
     /// The exchange that its rejected messages go to.
     pub(crate) fn dead_letter_exchange(&self) -> Option<&str> {
         self.options.arguments.get("x-dead-letter-exchange").and_then(FieldValue::as_str)
@@ -175,6 +209,7 @@ mod tests {
         arguments.insert("x-dead-letter-exchange", "dead").unwrap();
         let queue = QueueNode {
             name: ShortString::from_static("q"),
+            naming: Naming::Given,
             options: QueueDeclareOptions { durable: true, arguments, ..Default::default() },
             definition: Definition::Full,
             origin: Origin { by: "listener `l`".to_owned(), file: "a.rs", line: 1 },
@@ -185,5 +220,24 @@ mod tests {
         );
         assert_eq!(queue.dead_letter_exchange(), Some("dead"));
         assert_eq!(queue.origin.to_string(), "listener `l` (a.rs:1)");
+    }
+
+    #[test]
+    fn only_an_anonymous_queue_of_one_connection_has_another_name_on_the_next() {
+        let queue = |naming, exclusive| QueueNode {
+            name: ShortString::from_static("q"),
+            naming,
+            options: QueueDeclareOptions { exclusive, ..Default::default() },
+            definition: Definition::Full,
+            origin: Origin { by: "listener `l`".to_owned(), file: "a.rs", line: 1 },
+        };
+        let first = Generation::default();
+        let third = first.next().next();
+        let anonymous = queue(Naming::Generated, true);
+        assert_eq!(anonymous.name_in(first), "q");
+        assert_eq!(anonymous.name_in(third), "q-2");
+        // It outlives the connection, with the messages in it.
+        assert_eq!(queue(Naming::Generated, false).name_in(third), "q");
+        assert_eq!(queue(Naming::Given, true).name_in(third), "q");
     }
 }

@@ -2,14 +2,17 @@
 //! before anything is declared, so that every fault is found at once, each with its place.
 //!
 //! `resolve` makes nodes of the listeners' attributes, `check` merges them and finds what
-//! contradicts, `declare` takes the graph to the broker, and back when the start fails.
+//! contradicts, `declare` takes the graph to the broker, and back when the start fails; `redeclare`
+//! takes it there once more when a connection or a consumer was lost.
 //! Deliberately out: consuming.
 
 mod check;
 mod declare;
 mod declared;
+mod declaring_link;
 mod definition;
 mod placeholder;
+mod redeclare;
 mod resolve;
 
 use std::collections::BTreeMap;
@@ -17,9 +20,11 @@ use std::collections::BTreeMap;
 use springhare_amqp::ShortString;
 
 pub(crate) use check::{GraphInput, check};
-pub(crate) use declare::{Declared, declare, declare_for_listener, unknown_names};
-pub(crate) use definition::{BindingNode, ExchangeNode, Origin, QueueNode};
+pub(crate) use declare::{Declared, declare, unknown_names};
+pub(crate) use declaring_link::DeclaringLink;
+pub(crate) use definition::{BindingNode, ExchangeNode, Generation, Origin, QueueNode};
 pub(crate) use placeholder::Placeholders;
+pub(crate) use redeclare::{Refused, declare_for_listener, redeclare};
 
 use crate::listener::plan::ListenerPlan;
 

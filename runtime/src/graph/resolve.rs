@@ -8,7 +8,7 @@ use springhare_amqp::{FieldTable, FieldValue, ShortString};
 use springhare_broker::{ExchangeDeclareOptions, QueueDeclareOptions};
 
 use super::definition::{
-    BindingNode, Definition, DestinationKind, ExchangeNode, Origin, QueueNode,
+    BindingNode, Definition, DestinationKind, ExchangeNode, Naming, Origin, QueueNode,
 };
 use super::placeholder::Placeholders;
 use crate::error::Fault;
@@ -85,8 +85,13 @@ fn queues(
     } else {
         attributes.queues.iter().filter_map(|queue| texts.name("queue", queue)).collect()
     };
-    let node =
-        |name| QueueNode { name, options: options.clone(), definition, origin: origin.clone() };
+    let node = |name| QueueNode {
+        name,
+        naming: if anonymous { Naming::Generated } else { Naming::Given },
+        options: options.clone(),
+        definition,
+        origin: origin.clone(),
+    };
     names.into_iter().map(node).collect()
 }
 

@@ -12,6 +12,7 @@ use std::task::{Context, Poll, Waker};
 use springhare_amqp::ShortString;
 use springhare_broker::{Clock, ConsumerEnd, Delivery};
 
+use super::connection::Opened;
 use super::context::DeliveryContext;
 use super::failure::FailurePolicy;
 use super::invoke::Call;
@@ -45,6 +46,8 @@ impl From<SettleError> for Exit {
 /// A consumer that the broker has started.
 #[derive(Debug)]
 pub(crate) struct StartedConsumer {
+    /// What it was started on.
+    pub(crate) connection: Opened,
     pub(crate) channel: Channel,
     pub(crate) link: Box<dyn LinkConsumer>,
     pub(crate) context: DeliveryContext,

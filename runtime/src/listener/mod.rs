@@ -2,20 +2,23 @@
 //!
 //! `endpoint` is the constant record of one `#[rabbit_listener]`, `plan` the same with its
 //! placeholders resolved. A `supervisor` keeps a `consumer` running, for ever; the consumer calls
-//! the handler through a `context` and settles by the `outcome`. `registry` starts and stops
-//! them.
+//! the handler through a `context` and settles by the `outcome`. `connection` is what they share
+//! and get back together. `registry` starts and stops them, and says by their `consumer_states`
+//! what `health` they are in.
 //!
 //! Deliberately out: declaring (that is `graph`'s), extraction and conversion.
 
 mod ack_gather;
-mod backoff;
 mod busy_pace;
 mod connection;
 mod consumer;
+mod consumer_states;
 pub(crate) mod context;
 pub(crate) mod endpoint;
 mod failure;
+pub(crate) mod health;
 mod invoke;
+mod keep_connected;
 pub(crate) mod outcome;
 mod pacing;
 pub(crate) mod plan;
@@ -25,6 +28,7 @@ mod stop_signal;
 mod supervisor;
 
 pub(crate) use connection::ListenerConnection;
+pub(crate) use keep_connected::keep_connected;
 pub(crate) use registry::ListenerRegistry;
 pub(crate) use stop_signal::StopPhase;
 pub(crate) use supervisor::ListenerScope;

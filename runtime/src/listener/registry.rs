@@ -1,12 +1,14 @@
 //! The listeners of an application: starts and stops them, all or by id.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex as StdMutex, MutexGuard, PoisonError};
 
+use springhare_amqp::ShortString;
 use tokio::sync::Mutex;
 use tokio::task::{JoinError, JoinSet};
 
 use super::consumer::StartedConsumer;
+use super::consumer_states::ConsumerStates;
+use super::health::{Health, ListenerHealth, ListenerStatus};
 use super::plan::ListenerPlan;
 use super::stop_signal::{StopPhase, StopSignal};
 use super::supervisor::{ListenerScope, Redeclare, Supervised};
@@ -23,19 +25,23 @@ pub(crate) struct ListenerRegistry {
     pub(crate) stop: StopSignal,
 }
 
+/// A consumer, and what the broker has started of it.
+type StartOf = (Supervised, Option<StartedConsumer>);
+
 #[derive(Debug)]
 struct Registered {
     plan: Arc<ListenerPlan>,
     /// Dropping them ends the tasks. Held by who starts the listener or waits for its end.
     tasks: Mutex<JoinSet<()>>,
     /// Apart from the tasks, so that a stop can be forced while somebody waits for them.
-    consumers: StdMutex<Vec<RunningConsumer>>,
+    running: StdMutex<RunningConsumers>,
 }
 
-#[derive(Debug)]
-struct RunningConsumer {
-    stop: Arc<StopSignal>,
-    consuming: Arc<AtomicBool>,
+/// The consumers of a listener that runs; none of one that does not.
+#[derive(Debug, Default)]
+struct RunningConsumers {
+    stops: Vec<Arc<StopSignal>>,
+    states: Arc<ConsumerStates>,
 }
 
 impl ListenerRegistry {
@@ -43,9 +49,9 @@ impl ListenerRegistry {
         let registered = |plan: &ListenerPlan| Registered {
             plan: Arc::new(plan.clone()),
             tasks: Mutex::new(JoinSet::new()),
-            consumers: StdMutex::default(),
+            running: StdMutex::default(),
         };
-        let listeners = scope.graph.listeners.iter().map(registered).collect();
+        let listeners = scope.graph().listeners.iter().map(registered).collect();
         Self { scope, listeners, stop: StopSignal::default() }
     }
 
@@ -59,7 +65,7 @@ impl ListenerRegistry {
     pub(crate) async fn start_all(&self) -> Result<(), Vec<Fault>> {
         let mut all_started = Vec::new();
         let mut faults = Vec::new();
-        for listener in self.listeners.iter().filter(|listener| listener.plan.auto_startup) {
+        for listener in self.to_be_started() {
             match self.start_consumers(&listener.plan, Redeclare::No).await {
                 Ok(started) => all_started.push((listener, started)),
                 Err((queue, error)) => {
@@ -81,6 +87,20 @@ impl ListenerRegistry {
         Ok(())
     }
 
+    /// Lets every listener that starts with the application start by itself, as soon as there is
+    /// a connection.
+    pub(crate) async fn start_all_in_background(&self) {
+        for listener in self.to_be_started() {
+            let consumers = self.consumers_of(&listener.plan).into_iter();
+            let consumers = consumers.map(|supervised| (supervised, None)).collect();
+            listener.run(&mut *listener.tasks.lock().await, consumers);
+        }
+    }
+
+    fn to_be_started(&self) -> impl Iterator<Item = &Registered> {
+        self.listeners.iter().filter(|listener| listener.plan.auto_startup)
+    }
+
     /// Starts one listener; nothing happens if it runs. It can't start while a task of it that was
     /// told to stop is not done: its handler blocks the thread, or who stopped it did not wait.
     ///
@@ -99,7 +119,6 @@ impl ListenerRegistry {
         }
         let started = self.start_consumers(&listener.plan, Redeclare::Yes).await;
         let started = started.map_err(|(_, error)| error)?;
-        listener.consumers().clear();
         listener.run(&mut tasks, started);
         Ok(())
     }
@@ -108,24 +127,45 @@ impl ListenerRegistry {
         &self,
         plan: &Arc<ListenerPlan>,
         redeclare: Redeclare,
-    ) -> Result<Vec<(Supervised, StartedConsumer)>, (String, LinkError)> {
+    ) -> Result<Vec<StartOf>, (String, LinkError)> {
         let mut started = Vec::new();
-        for queue in &plan.queues {
-            for _ in 0..plan.concurrency {
-                let supervised = Supervised {
-                    scope: Arc::clone(&self.scope),
-                    plan: Arc::clone(plan),
-                    queue: queue.clone(),
-                    stop: Arc::default(),
-                    consuming: Arc::default(),
-                };
-                match supervised.start(redeclare).await {
-                    Ok(consumer) => started.push((supervised, consumer)),
-                    Err(error) => return Err((queue.to_string(), error)),
-                }
+        for supervised in self.consumers_of(plan) {
+            match self.start_consumer(&supervised, redeclare).await {
+                Ok(consumer) => started.push((supervised, Some(consumer))),
+                Err(error) => return Err((supervised.queue.to_string(), error)),
             }
         }
         Ok(started)
+    }
+
+    async fn start_consumer(
+        &self,
+        supervised: &Supervised,
+        redeclare: Redeclare,
+    ) -> Result<StartedConsumer, LinkError> {
+        let connection = self.scope.connection.open().await?;
+        let started = supervised.start(&connection, redeclare).await;
+        if started.is_err() && connection.link.closed().is_some() {
+            // It was lost before, and nobody knew.
+            let connection = self.scope.connection.open().await?;
+            return supervised.start(&connection, redeclare).await;
+        }
+        started
+    }
+
+    /// The consumers of a listener, none of them started.
+    fn consumers_of(&self, plan: &Arc<ListenerPlan>) -> Vec<Supervised> {
+        let states = Arc::new(ConsumerStates::default());
+        let of_queue = |queue| (0..plan.concurrency).map(move |_| queue);
+        let supervised = |queue: &ShortString| Supervised {
+            scope: Arc::clone(&self.scope),
+            plan: Arc::clone(plan),
+            queue: queue.clone(),
+            stop: Arc::default(),
+            number: states.add(),
+            states: Arc::clone(&states),
+        };
+        plan.queues.iter().flat_map(of_queue).map(supervised).collect()
     }
 
     /// The ids of a group's listeners.
@@ -163,10 +203,13 @@ impl ListenerRegistry {
         }
     }
 
-    /// Whether every consumer of every listener that was started consumes.
-    pub(crate) fn is_consuming(&self) -> bool {
-        let consuming = |consumer: &RunningConsumer| consumer.consuming.load(Ordering::Acquire);
-        self.listeners.iter().all(|listener| listener.consumers().iter().all(consuming))
+    /// What every listener does right now.
+    pub(crate) fn health(&self) -> Health {
+        let trouble = self.scope.connection.trouble();
+        let of_listener = |listener: &Registered| {
+            ListenerHealth::new(&listener.plan.id, listener.status(trouble.as_deref()))
+        };
+        Health::new(self.listeners.iter().map(of_listener).collect())
     }
 
     fn find(&self, id: &str) -> Option<&Registered> {
@@ -175,23 +218,36 @@ impl ListenerRegistry {
 }
 
 impl Registered {
-    fn run(&self, tasks: &mut JoinSet<()>, started: Vec<(Supervised, StartedConsumer)>) {
-        for (supervised, consumer) in started {
-            self.consumers().push(RunningConsumer {
-                stop: Arc::clone(&supervised.stop),
-                consuming: Arc::clone(&supervised.consuming),
-            });
-            supervised.consuming.store(true, Ordering::Release);
-            tasks.spawn(supervised.supervise(consumer));
+    /// Runs these consumers in place of those that ran before.
+    fn run(&self, tasks: &mut JoinSet<()>, consumers: Vec<StartOf>) {
+        let states = consumers.first().map(|(supervised, _)| Arc::clone(&supervised.states));
+        *self.running() = RunningConsumers {
+            stops: consumers.iter().map(|(supervised, _)| Arc::clone(&supervised.stop)).collect(),
+            states: states.unwrap_or_default(),
+        };
+        for (supervised, started) in consumers {
+            if let Some(started) = &started {
+                supervised.states.consuming(supervised.number, started.channel.link());
+            }
+            tasks.spawn(supervised.supervise(started));
         }
     }
 
     fn raise(&self, phase: StopPhase) {
-        self.consumers().iter().for_each(|consumer| consumer.stop.raise(phase));
+        self.running().stops.iter().for_each(|stop| stop.raise(phase));
     }
 
     fn is_told_to_stop(&self) -> bool {
-        self.consumers().iter().any(|consumer| consumer.stop.phase() != StopPhase::Running)
+        self.running().is_told_to_stop()
+    }
+
+    fn status(&self, trouble: Option<&str>) -> ListenerStatus {
+        let running = self.running();
+        if running.stops.is_empty() || running.is_told_to_stop() {
+            ListenerStatus::Stopped
+        } else {
+            running.states.status(trouble)
+        }
     }
 
     async fn wait(&self) {
@@ -199,7 +255,7 @@ impl Registered {
         while let Some(ended) = tasks.join_next().await {
             self.tell_failure(ended);
         }
-        self.consumers().clear();
+        *self.running() = RunningConsumers::default();
     }
 
     fn tell_failure(&self, ended: Result<(), JoinError>) {
@@ -210,7 +266,13 @@ impl Registered {
 
     /// The list is whole between any two statements, so a panic elsewhere leaves nothing half
     /// done.
-    fn consumers(&self) -> MutexGuard<'_, Vec<RunningConsumer>> {
-        self.consumers.lock().unwrap_or_else(PoisonError::into_inner)
+    fn running(&self) -> MutexGuard<'_, RunningConsumers> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl RunningConsumers {
+    fn is_told_to_stop(&self) -> bool {
+        self.stops.iter().any(|stop| stop.phase() != StopPhase::Running)
     }
 }

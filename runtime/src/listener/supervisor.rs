@@ -2,36 +2,38 @@
 //! consumer, its channel or its connection is lost, until it is told to stop.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use springhare_amqp::{FieldTable, ShortString};
 use springhare_broker::{BasicConsumeOptions, QosScope};
 
-use super::backoff::Backoff;
-use super::connection::ListenerConnection;
+use super::connection::{Extent, ListenerConnection, Opened, WELL_AFTER};
 use super::consumer::{ConsumerLoop, Exit, StartedConsumer};
+use super::consumer_states::{ConsumerStates, News};
 use super::context::{ConsumerScope, DeliveryContext};
 use super::endpoint::AcknowledgeMode;
 use super::failure::{DeadLetters, FailurePolicy};
 use super::plan::ListenerPlan;
 use super::stop_signal::{StopPhase, StopSignal};
+use crate::backoff::Backoff;
 use crate::channel::{Channel, Purpose};
-use crate::connection::LinkError;
-use crate::graph::{Graph, declare_for_listener};
+use crate::connection::{LinkConnection, LinkError};
+use crate::graph::{Generation, Graph, declare_for_listener};
 use crate::state::StateRegistry;
 use crate::template::{RabbitTemplate, error_queue_of};
-
-/// A consumer that has run this long was well: the next loss begins with the shortest pause.
-const WELL_AFTER: Duration = Duration::from_secs(10);
 
 /// What all consumers of an application share.
 #[derive(Debug)]
 pub(crate) struct ListenerScope {
-    pub(crate) graph: Graph,
     pub(crate) connection: ListenerConnection,
     pub(crate) template: RabbitTemplate,
     pub(crate) states: Arc<StateRegistry>,
+}
+
+impl ListenerScope {
+    pub(crate) fn graph(&self) -> &Graph {
+        self.connection.graph()
+    }
 }
 
 /// One consumer of a listener, whether it runs or not.
@@ -39,9 +41,12 @@ pub(crate) struct ListenerScope {
 pub(crate) struct Supervised {
     pub(crate) scope: Arc<ListenerScope>,
     pub(crate) plan: Arc<ListenerPlan>,
+    /// The queue as the graph knows it; an anonymous one has another name on each connection.
     pub(crate) queue: ShortString,
     pub(crate) stop: Arc<StopSignal>,
-    pub(crate) consuming: Arc<AtomicBool>,
+    pub(crate) states: Arc<ConsumerStates>,
+    /// Its number among the consumers of its listener.
+    pub(crate) number: usize,
 }
 
 /// Whether what the listener consumes from is declared before it consumes.
@@ -51,13 +56,27 @@ pub(crate) enum Redeclare {
     No,
 }
 
+/// What is known of past attempts to get a consumer back.
+#[derive(Debug, Default)]
+struct Attempts {
+    backoff: Backoff,
+    /// What is waited for before the next one.
+    pause: Duration,
+    /// The connection that the last attempt was made on.
+    last_on: Option<Generation>,
+}
+
 impl Supervised {
     /// Starts the consumer at the broker; its deliveries wait until it is supervised.
-    pub(crate) async fn start(&self, redeclare: Redeclare) -> Result<StartedConsumer, LinkError> {
-        let connection = self.scope.connection.open().await?;
-        let link = connection.open_channel().await?;
-        if redeclare == Redeclare::Yes {
-            declare_for_listener(&*link, &self.scope.graph, &self.plan).await?;
+    pub(crate) async fn start(
+        &self,
+        connection: &Opened,
+        redeclare: Redeclare,
+    ) -> Result<StartedConsumer, LinkError> {
+        let generation = connection.generation;
+        let link = connection.link.open_channel().await?;
+        if redeclare == Redeclare::Yes || connection.extent == Extent::InPart {
+            declare_for_listener(&*link, self.scope.graph(), &self.plan, generation).await?;
         }
         let no_ack = self.plan.acknowledge == AcknowledgeMode::None;
         if !no_ack {
@@ -68,82 +87,118 @@ impl Supervised {
             arguments.set(ShortString::from_static("x-priority"), priority);
         }
         let options = BasicConsumeOptions { no_ack, exclusive: false, arguments };
-        let consumer = link.basic_consume(&self.queue, "", options).await?;
+        let queue = self.scope.graph().queue_name_in(&self.queue, generation);
+        let consumer = link.basic_consume(&queue, "", options).await?;
         let channel = Channel::new(link, Purpose::Listener);
         let context = DeliveryContext::new(ConsumerScope {
             listener_id: Arc::clone(&self.plan.id),
-            queue: self.queue.clone(),
+            queue,
             consumer_tag: consumer.tag().clone(),
             channel: channel.clone(),
             template: self.scope.template.clone(),
             states: Arc::clone(&self.scope.states),
             converters: self.scope.template.converters().clone(),
         });
-        Ok(StartedConsumer { channel, link: consumer, context })
+        let connection = connection.clone();
+        Ok(StartedConsumer { connection, channel, link: consumer, context })
     }
 
-    /// Runs the consumer, and gets it back for ever, until it is told to stop.
-    pub(crate) async fn supervise(self, started: StartedConsumer) {
-        let clock = self.scope.connection.link().clock().clone();
-        let mut backoff = Backoff::default();
-        let mut next = Some(started);
+    /// Runs the consumer, which may be started already, and gets it back for ever, until it is
+    /// told to stop.
+    pub(crate) async fn supervise(self, mut started: Option<StartedConsumer>) {
+        let clock = self.scope.connection.clock();
+        let mut attempts = Attempts::default();
         while self.stop.phase() == StopPhase::Running {
-            let started = match next.take() {
-                Some(started) => started,
-                None => match self.start_again(&mut backoff).await {
-                    Some(started) => started,
-                    None => continue,
-                },
+            let next = match started.take() {
+                Some(started) => Some(started),
+                None => self.start_again(&mut attempts).await,
             };
+            let Some(next) = next else { continue };
+            let connection = next.connection.clone();
+            attempts.last_on = Some(connection.generation);
+            if self.states.consuming(self.number, next.channel.link()) == News::Yes {
+                let queue = &**next.context.queue();
+                tracing::info!(listener = &*self.plan.id, queue, "the listener consumes again");
+            }
             let since = clock.now();
-            self.consuming.store(true, Ordering::Release);
             let running =
-                ConsumerLoop::new(&self.plan, self.failure(), started, clock.clone(), &self.stop);
-            let exit = Box::pin(running.run()).await;
-            self.consuming.store(false, Ordering::Release);
-            let (listener, queue) = (&*self.plan.id, &*self.queue);
-            match exit {
+                ConsumerLoop::new(&self.plan, self.failure(), next, clock.clone(), &self.stop);
+            let reason = match Box::pin(running.run()).await {
                 Exit::Stopped => return,
-                Exit::Cancelled => tracing::warn!(
-                    listener,
-                    queue,
-                    "the broker cancelled a consumer, its queue is gone; it is declared again"
-                ),
-                Exit::Lost(reason) => {
-                    tracing::warn!(listener, queue, reason, "a consumer was lost; it starts again");
+                Exit::Cancelled => {
+                    "the broker cancelled the consumer, its queue is gone".to_owned()
                 }
+                Exit::Lost(reason) => reason,
+            };
+            if self.stop.phase() != StopPhase::Running {
+                return;
             }
             if clock.now().saturating_sub(since) >= WELL_AFTER {
-                backoff.reset();
+                attempts.backoff.reset();
             }
+            self.lost(&*connection.link, &reason, &mut attempts, Backoff::after_loss);
         }
     }
 
-    /// One attempt to get the consumer back, after its pause.
-    async fn start_again(&self, backoff: &mut Backoff) -> Option<StartedConsumer> {
-        let pause = backoff.next_pause();
-        let attempt = async {
-            if !pause.is_zero() {
-                self.scope.connection.link().clock().sleep(pause).await;
-            }
-            self.start(Redeclare::Yes).await
-        };
-        match self.stop.unless(StopPhase::Draining, attempt).await? {
-            Ok(started) => Some(started),
-            Err(error) => {
-                tracing::warn!(
-                    listener = &*self.plan.id,
-                    queue = &*self.queue,
-                    %error,
-                    "a consumer could not be started again; the next attempt follows"
-                );
+    /// One attempt to get the consumer back, once there is a connection.
+    async fn start_again(&self, attempts: &mut Attempts) -> Option<StartedConsumer> {
+        match self.stop.unless(StopPhase::Draining, self.attempt(attempts)).await? {
+            (_, Ok(started)) => Some(started),
+            (connection, Err(error)) => {
+                let reason = error.to_string();
+                self.lost(&*connection.link, &reason, attempts, Backoff::after_failure);
                 None
             }
         }
     }
 
+    async fn attempt(
+        &self,
+        attempts: &mut Attempts,
+    ) -> (Opened, Result<StartedConsumer, LinkError>) {
+        let connections = &self.scope.connection;
+        let mut connection = connections.ready().await;
+        if attempts.last_on == Some(connection.generation) {
+            // The connection is well, so it is the consumer that should not come back too fast.
+            connections.clock().sleep(attempts.pause).await;
+            connection = connections.ready().await;
+        }
+        let last_on = attempts.last_on.replace(connection.generation);
+        // A new connection has everything declared on it.
+        let is_new = last_on != Some(connection.generation);
+        let redeclare = if is_new { Redeclare::No } else { Redeclare::Yes };
+        let started = self.start(&connection, redeclare).await;
+        (connection, started)
+    }
+
+    /// Tells that the consumer was lost; for all of those that a connection took with it, the
+    /// connection does that.
+    fn lost(
+        &self,
+        connection: &dyn LinkConnection,
+        reason: &str,
+        attempts: &mut Attempts,
+        next_pause: fn(&mut Backoff) -> Duration,
+    ) {
+        if connection.closed().is_some() {
+            return self.states.lost_with_connection(self.number, reason);
+        }
+        attempts.pause = next_pause(&mut attempts.backoff);
+        if self.states.lost(self.number, reason) == News::Yes {
+            tracing::warn!(
+                listener = &*self.plan.id,
+                queue = &*self.queue,
+                address = self.scope.connection.link().describe(),
+                reason,
+                attempt = attempts.backoff.attempts(),
+                next_attempt_in = ?attempts.pause,
+                "a listener has lost a consumer, which starts again"
+            );
+        }
+    }
+
     fn failure(&self) -> FailurePolicy<'_> {
-        let queue = self.scope.graph.queues.get(&self.queue);
+        let queue = self.scope.graph().queues.get(&self.queue);
         let has_exchange = queue.is_some_and(|queue| queue.dead_letter_exchange().is_some());
         FailurePolicy {
             template: &self.scope.template,
@@ -159,5 +214,13 @@ impl Supervised {
                 error_queue_of(&self.queue)
             },
         }
+    }
+}
+
+/// A task that ends otherwise than by a stop has failed: health must not go on saying that it
+/// consumes.
+impl Drop for Supervised {
+    fn drop(&mut self) {
+        self.states.lost_with_connection(self.number, "its task has ended");
     }
 }

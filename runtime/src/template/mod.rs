@@ -12,6 +12,7 @@ mod send_all;
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use springhare_amqp::Message;
 use springhare_broker::Publish;
@@ -49,16 +50,23 @@ pub struct RabbitTemplate {
 struct Shared {
     publishing: Publishing,
     converters: MessageConverters,
+    /// How long calls that do not say so themselves are tried again.
+    publish_retry: Option<Duration>,
     /// The channel that single messages are received on; one at a time uses it.
     receiving: Mutex<Option<Arc<dyn LinkChannel>>>,
 }
 
 impl RabbitTemplate {
-    pub(crate) fn new(link: Arc<dyn Link>, converters: MessageConverters) -> Self {
+    pub(crate) fn new(
+        link: Arc<dyn Link>,
+        converters: MessageConverters,
+        publish_retry: Option<Duration>,
+    ) -> Self {
         Self {
             shared: Arc::new(Shared {
                 publishing: Publishing::new(link),
                 converters,
+                publish_retry,
                 receiving: Mutex::new(None),
             }),
         }

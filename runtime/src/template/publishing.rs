@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwapOption;
-use springhare_broker::{Publish, PublishError};
+use springhare_broker::{Clock, Publish};
 use tokio::sync::Mutex;
 
 use crate::connection::{
     Confirmation, Link, LinkChannel, LinkConnection, LinkError, LinkPublisher, PublishCall,
+    PublishError,
 };
 use crate::error::Error;
 
@@ -46,6 +47,21 @@ impl Publishing {
         self.path.load_full()
     }
 
+    /// The path, and another one where it is closed.
+    pub(crate) async fn usable(&self) -> Result<Arc<PublishingPath>, Error> {
+        if let Some(path) = self.current() {
+            if path.connection.closed().is_none() {
+                return Ok(path);
+            }
+            self.lost(&path);
+        }
+        self.open().await
+    }
+
+    pub(crate) fn clock(&self) -> &Clock {
+        self.link.clock()
+    }
+
     /// The path; opened if there is none.
     pub(crate) async fn open(&self) -> Result<Arc<PublishingPath>, Error> {
         let _one_opens = self.opening.lock().await;
@@ -73,15 +89,12 @@ impl Publishing {
     /// Publishes what replaces a message that is settled right after: it does not wait for room
     /// that only the settling makes.
     pub(crate) async fn publish_replacement(&self, publish: Publish) -> Result<(), Error> {
-        let path = match self.current() {
-            Some(path) => path,
-            None => self.open().await?,
-        };
+        let path = self.usable().await?;
         let mut call = PublishCall::new(publish, Confirmation::Awaited);
         let publishing =
             poll_fn(|cx| path.publisher.poll_publish_beyond_the_memory_mark(cx, &mut call));
         let result = publishing.await;
-        if matches!(result, Err(PublishError::Closed(_))) {
+        if matches!(result, Err(PublishError::NotSent(_) | PublishError::Unknown(_))) {
             self.lost(&path);
         }
         Ok(result?)
@@ -89,11 +102,7 @@ impl Publishing {
 
     /// A channel on the publishing connection.
     pub(crate) async fn open_channel(&self) -> Result<Arc<dyn LinkChannel>, Error> {
-        let mut path = self.open().await?;
-        if path.connection.closed().is_some() {
-            self.lost(&path);
-            path = self.open().await?;
-        }
+        let path = self.usable().await?;
         Ok(path.connection.open_channel().await?)
     }
 

@@ -6,11 +6,12 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use springhare_amqp::{BasicProperties, DeliveryMode, FieldTable, FieldValue, ShortString};
-use springhare_broker::{Publish, PublishError};
+use springhare_broker::Publish;
 
 use super::publishing::PublishingPath;
 use super::{IntoRoute, RabbitTemplate};
-use crate::connection::{Confirmation, PublishCall};
+use crate::backoff::Backoff;
+use crate::connection::{Confirmation, PublishCall, PublishError};
 use crate::convert::IntoBody;
 use crate::error::{Error, Result};
 
@@ -36,6 +37,8 @@ pub struct ConvertAndSend<'t> {
     template: &'t RabbitTemplate,
     publish: Result<Publish>,
     confirmation: Confirmation,
+    /// How long a message is sent again whose fate is not known.
+    retry: Option<Duration>,
 }
 
 impl<'t> ConvertAndSend<'t> {
@@ -45,7 +48,8 @@ impl<'t> ConvertAndSend<'t> {
         body: impl IntoBody,
     ) -> Self {
         let publish = template.publish_of(route, body);
-        Self { template, publish, confirmation: Confirmation::Awaited }
+        let retry = template.shared.publish_retry;
+        Self { template, publish, confirmation: Confirmation::Awaited, retry }
     }
 
     /// Whether the message outlives the broker in a durable queue; it does by default.
@@ -111,6 +115,28 @@ impl<'t> ConvertAndSend<'t> {
         self
     }
 
+    /// Sends the message again, for at most this long, while no connection comes about or one is
+    /// lost before the confirm came.
+    ///
+    /// In the latter case the broker may have it already: it can then be there twice, and the
+    /// receiver has to know it by its [`message_id`](Self::message_id), say. Without a retry such
+    /// a call ends with [`NotConfirmed::Unknown`](crate::NotConfirmed::Unknown), and the caller
+    /// decides. [`SpringhareBuilder::publish_retry`](crate::SpringhareBuilder::publish_retry) sets
+    /// it for all calls.
+    ///
+    /// ```
+    /// # async fn example(rabbit: springhare::RabbitTemplate) -> springhare::Result<()> {
+    /// use std::time::Duration;
+    ///
+    /// rabbit.convert_and_send("orders", "tea").retry(Duration::from_secs(30)).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn retry(mut self, at_most: Duration) -> Self {
+        self.retry = Some(at_most);
+        self
+    }
+
     fn properties(mut self, set: impl FnOnce(&mut BasicProperties)) -> Self {
         if let Ok(publish) = &mut self.publish {
             set(&mut publish.message.properties);
@@ -148,12 +174,18 @@ impl<'t> IntoFuture for ConvertAndSend<'t> {
     type IntoFuture = Sending<'t>;
 
     fn into_future(self) -> Sending<'t> {
-        let (publish, failed) = match self.publish {
-            Ok(publish) => (Some(publish), None),
-            Err(error) => (None, Some(error)),
+        let Self { template, publish, confirmation, retry } = self;
+        let state = match (publish, retry) {
+            (Err(error), _) => State::Failed(Some(error)),
+            (Ok(publish), None) => {
+                let call = PublishCall::new(publish, confirmation);
+                State::Once(Attempt { path: None, opening: None, call, is_second: false })
+            }
+            (Ok(publish), Some(limit)) => {
+                State::Again(Box::pin(send_again(template, publish, confirmation, limit)))
+            }
         };
-        let call = PublishCall { publish, confirmation: self.confirmation, waiting: None };
-        Sending { template: self.template, path: None, opening: None, call, failed }
+        Sending { template, state }
     }
 }
 
@@ -165,11 +197,23 @@ impl<'t> IntoFuture for ConvertAndSend<'t> {
 #[must_use = "futures do nothing unless polled"]
 pub struct Sending<'t> {
     template: &'t RabbitTemplate,
+    state: State<'t>,
+}
+
+enum State<'t> {
+    /// The call failed before it could be sent.
+    Failed(Option<Error>),
+    Once(Attempt<'t>),
+    Again(Pin<Box<dyn Future<Output = Result<()>> + Send + 't>>),
+}
+
+/// One attempt to send a message.
+struct Attempt<'t> {
     path: Option<Arc<PublishingPath>>,
     opening: Option<Opening<'t>>,
-    /// Empty when the call failed before it could be sent.
     call: PublishCall,
-    failed: Option<Error>,
+    /// The first found a connection that was lost before.
+    is_second: bool,
 }
 
 type Opening<'t> = Pin<Box<dyn Future<Output = Result<Arc<PublishingPath>>> + Send + 't>>;
@@ -179,25 +223,68 @@ impl Future for Sending<'_> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
         let this = &mut *self;
-        if let Some(error) = this.failed.take() {
-            return Poll::Ready(Err(error));
+        match &mut this.state {
+            State::Failed(error) => Poll::Ready(error.take().map_or(Ok(()), Err)),
+            State::Once(attempt) => attempt.poll(this.template, cx),
+            State::Again(sending) => sending.as_mut().poll(cx),
         }
-        let publishing = &this.template.shared.publishing;
-        if this.path.is_none() {
-            this.path = publishing.current();
-        }
-        let path = match &mut this.path {
-            Some(path) => path,
-            none => {
-                let opening = this.opening.get_or_insert_with(|| Box::pin(publishing.open()));
-                none.insert(ready!(opening.as_mut().poll(cx))?)
+    }
+}
+
+impl<'t> Attempt<'t> {
+    fn poll(&mut self, template: &'t RabbitTemplate, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        let publishing = &template.shared.publishing;
+        loop {
+            if self.path.is_none() {
+                self.path = publishing.current();
             }
-        };
-        let result = ready!(path.publisher.poll_publish(cx, &mut this.call));
-        if matches!(result, Err(PublishError::Closed(_))) {
-            publishing.lost(path);
+            let path = match &mut self.path {
+                Some(path) => path,
+                none => {
+                    let opening = self.opening.get_or_insert_with(|| Box::pin(publishing.open()));
+                    none.insert(ready!(opening.as_mut().poll(cx))?)
+                }
+            };
+            let result = ready!(path.publisher.poll_publish(cx, &mut self.call));
+            if matches!(result, Err(PublishError::NotSent(_) | PublishError::Unknown(_))) {
+                publishing.lost(path);
+            }
+            // The connection was lost while nobody sent: nothing is lost yet.
+            if matches!(result, Err(PublishError::NotSent(_)))
+                && self.call.publish.is_some()
+                && !std::mem::replace(&mut self.is_second, true)
+            {
+                (self.path, self.opening) = (None, None);
+                continue;
+            }
+            return Poll::Ready(result.map_err(Error::from));
         }
-        Poll::Ready(result.map_err(Error::from))
+    }
+}
+
+/// Sends until the message is confirmed or refused, or the time is over.
+async fn send_again(
+    template: &RabbitTemplate,
+    publish: Publish,
+    confirmation: Confirmation,
+    limit: Duration,
+) -> Result<()> {
+    let clock = template.shared.publishing.clock();
+    let until = clock.now().saturating_add(limit);
+    let mut backoff = Backoff::default();
+    loop {
+        let call = PublishCall::new(publish.clone(), confirmation);
+        let mut attempt = Attempt { path: None, opening: None, call, is_second: false };
+        let sent = std::future::poll_fn(|cx| attempt.poll(template, cx)).await;
+        let left = until.saturating_sub(clock.now());
+        match sent {
+            Err(error) if error.is_passing() && !left.is_zero() => {
+                let pause = backoff.after_failure().min(left);
+                tracing::debug!(%error, ?pause, "a message is sent again");
+                clock.sleep(pause).await;
+            }
+            sent => return sent,
+        }
     }
 }
 

@@ -1,14 +1,18 @@
 use std::future::poll_fn;
 
-use springhare_broker::{Publish, PublishError, PublishResult};
+use springhare_broker::Publish;
 
 use super::{ConvertAndSend, IntoRoute, RabbitTemplate};
-use crate::connection::{Confirmation, PublishBatch};
+use crate::connection::{PublishBatch, PublishError, PublishResult};
 use crate::convert::IntoBody;
 use crate::error::{Error, Result};
 
-/// How many messages are handed to the broker at a time.
-const WINDOW: usize = 128;
+/// How many messages are on their way at a time, without their confirms.
+const WINDOW: usize = 1000;
+/// With as many left, the next are taken from the iterator.
+const WINDOW_LOW: usize = WINDOW / 2;
+/// How many are taken at a time.
+const TAKEN_MAX: usize = 128;
 
 /// What [`RabbitTemplate::convert_and_send_all`] sends: a call made with
 /// [`convert_and_send`](RabbitTemplate::convert_and_send) and its options, or a pair of a route
@@ -42,7 +46,7 @@ impl<R: IntoRoute, B: IntoBody> IntoPublish for (R, B) {
 /// One message of several could not be sent.
 ///
 /// Those before it were confirmed. Of those after it the ones that were on their way with it,
-/// 127 at most, were sent too, and [`confirmed_after`](Self::confirmed_after) says how many of
+/// 999 at most, were sent too, and [`confirmed_after`](Self::confirmed_after) says how many of
 /// them the broker took; the rest was never taken from the iterator.
 #[derive(Debug, thiserror::Error)]
 #[error(
@@ -98,12 +102,13 @@ impl RabbitTemplate {
         I: IntoIterator,
         I::Item: IntoPublish,
     {
-        let mut batch = PublishBatch { confirmation: Confirmation::Awaited, ..Default::default() };
+        let mut batch = PublishBatch::default();
         let mut confirmed = 0;
         let mut messages = messages.into_iter();
         loop {
             let mut refused = None;
-            for message in messages.by_ref().take(WINDOW) {
+            let room = WINDOW.saturating_sub(batch.waiting.len());
+            for message in messages.by_ref().take(room.min(TAKEN_MAX)) {
                 match message.into_publish(self) {
                     Ok(publish) => batch.publishes.push_back(publish),
                     Err(error) => {
@@ -112,42 +117,46 @@ impl RabbitTemplate {
                     }
                 }
             }
-            if batch.publishes.is_empty() && refused.is_none() {
-                return Ok(());
-            }
+            let is_last = batch.publishes.is_empty() || refused.is_some();
+            batch.open_max = if is_last { 0 } else { WINDOW_LOW };
             self.publish_batch(&mut batch, confirmed).await?;
             confirmed += batch.results.drain(..).len();
-            if let Some(error) = refused {
-                return Err(SendAllError { index: confirmed, confirmed_after: 0, error });
+            match refused {
+                Some(error) => {
+                    return Err(SendAllError { index: confirmed, confirmed_after: 0, error });
+                }
+                None if is_last => return Ok(()),
+                None => {}
             }
         }
     }
 
-    /// Publishes what is in `batch`; afterwards all its results are `Ok`.
+    /// Carries `batch` on; afterwards all the results that it has are `Ok`.
     async fn publish_batch(
         &self,
         batch: &mut PublishBatch,
         confirmed: usize,
     ) -> Result<(), SendAllError> {
-        if batch.publishes.is_empty() {
+        if batch.publishes.is_empty() && batch.waiting.is_empty() {
             return Ok(());
         }
         let publishing = &self.shared.publishing;
-        let path = match publishing.current() {
-            Some(path) => path,
-            None => publishing.open().await.map_err(|error| SendAllError {
-                index: confirmed,
-                confirmed_after: 0,
-                error,
-            })?,
-        };
+        let path = publishing.usable().await.map_err(|error| SendAllError {
+            index: confirmed,
+            confirmed_after: 0,
+            error,
+        })?;
         poll_fn(|cx| path.publisher.poll_publish_many(cx, batch)).await;
-        let Some(failed) = batch.results.iter().position(PublishResult::is_err) else {
+        if batch.results.iter().all(PublishResult::is_ok) {
             return Ok(());
-        };
-        if batch.results.iter().any(|result| matches!(result, Err(PublishError::Closed(_)))) {
+        }
+        // What is on its way with the one that failed is not left unknown.
+        batch.open_max = 0;
+        poll_fn(|cx| path.publisher.poll_publish_many(cx, batch)).await;
+        if batch.results.iter().any(is_lost) {
             publishing.lost(&path);
         }
+        let failed = batch.results.iter().position(PublishResult::is_err).unwrap_or_default();
         let after = batch.results.iter().skip(failed).filter(|result| result.is_ok()).count();
         let error = match batch.results.swap_remove_back(failed) {
             Some(Err(error)) => Error::from(error),
@@ -155,4 +164,9 @@ impl RabbitTemplate {
         };
         Err(SendAllError { index: confirmed + failed, confirmed_after: after, error })
     }
+}
+
+/// Whether the connection was lost over it.
+fn is_lost(result: &PublishResult) -> bool {
+    matches!(result, Err(PublishError::NotSent(_) | PublishError::Unknown(_)))
 }

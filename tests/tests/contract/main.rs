@@ -1,5 +1,6 @@
 //! What a broker does, written once against the runtime's link and run on every broker that
 //! there is a link to: the embedded one, the same behind a socket, and a real RabbitMQ as the judge.
+//! Both sockets are reached through the runtime's own client.
 //!
 //! Each case names its queues and exchanges for itself, so that all can share one broker.
 

@@ -4,9 +4,11 @@ use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::sync::Arc;
 
-use springhare::connection::{Confirmation, Link, LinkPublisher, PublishBatch, PublishCall};
+use springhare::connection::{
+    Confirmation, Link, LinkPublisher, PublishBatch, PublishCall, PublishError, PublishResult,
+};
 use springhare_amqp::{Message, ShortString};
-use springhare_broker::{Publish, PublishError, PublishResult};
+use springhare_broker::Publish;
 use springhare_tests::within_limit;
 
 use crate::support::Scene;

@@ -1,19 +1,22 @@
 use std::collections::VecDeque;
 use std::fmt::Debug;
 use std::future::poll_fn;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 
 use springhare::connection::{
-    EmbeddedLink, Link, LinkChannel, LinkConnection, LinkConsumer, LinkError,
+    AmqpLink, EmbeddedLink, Link, LinkChannel, LinkConnection, LinkConsumer, LinkError,
 };
 use springhare_amqp::{AmqpError, BasicProperties, FieldTable, FieldValue, Message};
 use springhare_broker::{
     BasicConsumeOptions, BasicPublishOptions, Broker, BrokerBuilder, BrokerConfig, ChannelEvent,
     Delivery, ExchangeDeclareOptions, NoAck, QueueDeclareOptions,
 };
-use springhare_tests::{LapinLink, MAX_MESSAGE_SIZE, RabbitMq, eventually, within_limit};
+use springhare_tests::{
+    BarrierLink, MAX_MESSAGE_SIZE, RabbitMq, amqp_link, eventually, within_limit,
+};
 
 pub(crate) fn embedded() -> EmbeddedLink {
     EmbeddedLink::new(builder().start().unwrap())
@@ -25,28 +28,32 @@ fn builder() -> BrokerBuilder {
     Broker::builder().config(config)
 }
 
-/// Our broker behind a socket, with a client that is not ours.
+fn amqp(address: SocketAddr) -> BarrierLink<AmqpLink> {
+    BarrierLink::over(amqp_link(address))
+}
+
+/// Our broker behind a socket.
 pub(crate) struct Served {
     /// It stops when this is dropped.
     _broker: Broker,
-    link: LapinLink,
+    link: BarrierLink<AmqpLink>,
 }
 
 impl Served {
     pub(crate) fn start() -> Self {
         let broker = builder().listen("127.0.0.1:0".parse().unwrap()).start().unwrap();
-        let link = LapinLink::new(broker.local_addrs()[0]);
+        let link = amqp(broker.local_addrs()[0]);
         Self { _broker: broker, link }
     }
 
-    pub(crate) fn link(&self) -> &LapinLink {
+    pub(crate) fn link(&self) -> &BarrierLink<AmqpLink> {
         &self.link
     }
 }
 
 /// None when this run does without RabbitMQ.
-pub(crate) fn rabbitmq() -> Option<LapinLink> {
-    RabbitMq::shared().map(|node| LapinLink::new(node.address()))
+pub(crate) fn rabbitmq() -> Option<BarrierLink<AmqpLink>> {
+    RabbitMq::shared().map(|node| amqp(node.address()))
 }
 
 /// A connection, a channel on it, and names that no other case uses.

@@ -8,10 +8,12 @@
 mod support;
 
 mod absent;
+mod address;
 mod attributes;
 mod extractors;
 mod facts;
 mod failures;
+mod queue_kinds;
 mod rabbitmq;
 mod returns;
 mod settlement;

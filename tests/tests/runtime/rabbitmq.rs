@@ -1,14 +1,15 @@
 //! The same application on a real RabbitMQ, over a link that is not ours.
 
 use springhare::Error;
+use springhare::connection::AmqpLink;
 use springhare::prelude::*;
-use springhare_tests::{LapinLink, RabbitMq};
+use springhare_tests::{RabbitMq, amqp_link};
 
 use crate::support::{Tell, arrives, header_text, ready, telling};
 
 /// None when this run does without RabbitMQ.
-fn link() -> Option<LapinLink> {
-    RabbitMq::shared().map(|node| LapinLink::new(node.address()))
+fn link() -> Option<AmqpLink> {
+    RabbitMq::shared().map(|node| amqp_link(node.address()))
 }
 
 #[rabbit_listener(
@@ -86,14 +87,14 @@ async fn a_definition_that_differs_from_rabbitmqs_shows_both_sides() {
     let Some(node) = RabbitMq::shared() else { return };
     let declare = |queue: Queue| {
         Springhare::builder()
-            .link(LapinLink::new(node.address()))
+            .link(amqp_link(node.address()))
             .listeners(listeners![])
             .declare(queue)
             .start()
     };
     declare(Queue::durable("runtime.conflict")).await.unwrap().stop().await.unwrap();
     let Err(Error::Start(error)) = Springhare::builder()
-        .link(LapinLink::new(node.address()))
+        .link(amqp_link(node.address()))
         .listeners(listeners![conflicting])
         .declare(Queue::durable("runtime.new"))
         .start()

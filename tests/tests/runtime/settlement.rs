@@ -106,7 +106,7 @@ async fn auto_mode_skips_what_the_handler_has_settled() {
     for expected in 0..500 {
         assert_eq!(numbers.next().await, expected);
     }
-    assert!(app.is_consuming());
+    assert!(app.health().is_up());
     app.stop().await.unwrap();
 }
 

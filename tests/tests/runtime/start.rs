@@ -1,4 +1,3 @@
-use springhare::connection::AddressError;
 use springhare::prelude::*;
 use springhare::{Error, SpringhareBuilder, StartError};
 use springhare_broker::QueueDeclareOptions;
@@ -197,21 +196,6 @@ async fn placeholders_are_resolved_at_start() {
     app.stop().await.unwrap();
     let error = refused(Springhare::builder().listeners(listeners![placeholders::lacking])).await;
     assert!(error.to_string().contains("`APP_MISSING`"), "{error}");
-}
-
-#[tokio::test]
-async fn addresses_that_are_not_built_are_typed_errors() {
-    for (url, durable) in [("embedded:./data", true), ("amqp://guest:s3cret@localhost", false)] {
-        let error =
-            Springhare::builder().listeners(listeners![]).url(url).start().await.unwrap_err();
-        let text = error.to_string();
-        assert!(!text.contains("s3cret"), "{text}");
-        match error {
-            Error::Address(AddressError::DurableEmbedded { .. }) => assert!(durable),
-            Error::Address(AddressError::Network { .. }) => assert!(!durable),
-            other => panic!("{other}"),
-        }
-    }
 }
 
 #[tokio::test]

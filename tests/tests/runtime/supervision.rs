@@ -40,7 +40,7 @@ async fn a_consumer_whose_queue_is_deleted_comes_back_with_its_queue() {
             found.is_ok_and(|found| found.consumer_count == 1).then_some(())
         })
         .await;
-        eventually("the application sees it", async || app.is_consuming().then_some(())).await;
+        eventually("the application sees it", async || app.health().is_up().then_some(())).await;
         rabbit.convert_and_send(("news", ""), format!("round {round}")).await.unwrap();
         let mut told = [texts.next().await, texts.next().await];
         told.sort();

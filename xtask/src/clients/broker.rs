@@ -9,8 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::install::installed;
-use crate::root;
-use crate::run::{Result, cargo, succeed};
+use crate::run::{Result, cargo, succeed, target_directory};
 
 /// How long the broker may take to be ready, and how long to end.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -33,7 +32,7 @@ impl Broker {
     /// When it can't be built, or does not say within [`LIMIT`] where it listens.
     pub(super) fn start() -> Result<Self> {
         succeed(cargo(&["build", "-p", "springhare-cli"]))?;
-        let mut command = Command::new(root().join(target_directory()).join("debug/springhare"));
+        let mut command = Command::new(target_directory().join("debug/springhare"));
         command.args(["serve", "--listen", "127.0.0.1:0"]);
         Self::start_as(command, installed("broker.log"))
     }
@@ -101,11 +100,6 @@ impl Drop for Broker {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// Where cargo builds, from the workspace's root.
-fn target_directory() -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from)
 }
 
 /// The address in `springhare 0.1.0 ready: amqp 127.0.0.1:5672 (in memory: nothing is kept)`.

@@ -6,6 +6,8 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use springhare_rabbitmq::Node;
+
 use crate::run::Result;
 
 /// Which broker.
@@ -20,9 +22,6 @@ pub(super) enum Kind {
     /// Any other command; `{port}` and `{data}` in it are filled in.
     Other(Vec<String>),
 }
-
-/// Where Debian keeps the server's own start script, which does not change the user.
-const RABBITMQ_DIRECTORY: &str = "/usr/lib/rabbitmq/bin";
 
 impl Kind {
     /// Appends the program and its arguments to `command`, and sets its environment. It will
@@ -58,51 +57,19 @@ pub(super) fn free_port() -> io::Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
-/// The program of this name, in RabbitMQ's directory or on the path.
+/// The program of this name on the path.
 pub(super) fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let directories = std::iter::once(PathBuf::from(RABBITMQ_DIRECTORY));
-    let directories = directories.chain(std::env::split_paths(&path));
-    directories.map(|directory| directory.join(program)).find(|file| file.is_file())
+    let mut files = std::env::split_paths(&path).map(|directory| directory.join(program));
+    files.find(|file| file.is_file())
 }
 
-/// A node with ports, a name and directories of its own, and without `epmd`: a RabbitMQ that runs
-/// on the machine is neither used nor disturbed. Its defaults are left as they are.
+/// A node of its own, so that a RabbitMQ that runs on the machine is neither used nor disturbed. Its
+/// defaults are left as they are.
 fn rabbitmq(command: &mut Command, directory: &Path, port: u16) -> Result {
-    let server = find("rabbitmq-server")
-        .ok_or("rabbitmq-server is not installed: 'cargo xtask test' installs it")?;
-    let configuration = directory.join("rabbitmq.conf");
-    fs::write(
-        &configuration,
-        format!(
-            "listeners.tcp.1 = 127.0.0.1:{port}\nlog.console = false\nlog.file.level = warning\n"
-        ),
-    )?;
-    let name = format!("springhare-perf-{}-{port}@localhost", std::process::id());
-    let peer_port = free_port()?.to_string();
-    command.arg(server);
-    command.args(["-noinput", "-sname", &name, "-start_epmd", "false"]);
-    command.args(["-erl_epmd_port", &peer_port]);
-    command.args(["-kernel", "inet_dist_use_interface", "{127,0,0,1}"]);
-    command.args(["-kernel", "inet_dist_listen_min", &peer_port]);
-    command.args(["-kernel", "inet_dist_listen_max", &peer_port]);
-    command
-        .current_dir(directory)
-        .env_clear()
-        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-        .env("LANG", "C.UTF-8")
-        .env("HOME", directory)
-        .env("RABBITMQ_NODENAME", &name)
-        // The start script then becomes the node instead of waiting for it: its process is the
-        // broker's.
-        .env("RABBITMQ_ALLOW_INPUT", "1")
-        .env("RABBITMQ_CONF_ENV_FILE", "/dev/null")
-        .env("RABBITMQ_CONFIG_FILE", &configuration)
-        .env("RABBITMQ_MNESIA_BASE", directory.join("mnesia"))
-        .env("RABBITMQ_LOG_BASE", directory.join("log"))
-        .env("RABBITMQ_GENERATED_CONFIG_DIR", directory.join("generated"))
-        .env("RABBITMQ_ENABLED_PLUGINS_FILE", directory.join("enabled_plugins"))
-        .env("RABBITMQ_PID_FILE", directory.join("pid"));
+    let node = Node::alone(directory, port)?;
+    node.configure("log.file.level = warning\n")?;
+    node.append_to(command)?;
     Ok(())
 }
 

@@ -12,7 +12,6 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::broker::Broker;
-use super::options::Options;
 use crate::run::{Result, capture};
 
 /// How long a call may take beside the time in which messages are sent.
@@ -81,9 +80,9 @@ struct Ready {
 }
 
 impl Generator {
-    /// The program, which sends as long as the options say.
-    pub(super) fn new(program: PathBuf, options: &Options) -> Self {
-        Self { program, seconds: options.seconds }
+    /// The program, which sends for so many seconds.
+    pub(super) fn new(program: PathBuf, seconds: f64) -> Self {
+        Self { program, seconds }
     }
 
     /// Waits until the broker declares a queue; returns the milliseconds since `since`, which is
@@ -117,8 +116,12 @@ impl Generator {
     }
 }
 
-/// The line of JSON that the generator prints.
-fn call(command: Command, limit: Duration) -> Result<Value> {
+/// The line of JSON that the generator prints, or a client.
+///
+/// # Errors
+///
+/// When the program fails, or is not done within `limit`: what it printed.
+pub(super) fn call(command: Command, limit: Duration) -> Result<Value> {
     let finished = capture(command, Vec::new(), limit)?;
     let line = finished.output.lines().find(|line| line.starts_with('{'));
     match line {

@@ -83,11 +83,13 @@ impl Options {
     }
 }
 
-fn list(text: &str) -> impl Iterator<Item = &str> {
+/// The words of a list with commas.
+pub(super) fn list(text: &str) -> impl Iterator<Item = &str> {
     text.split(',').map(str::trim).filter(|word| !word.is_empty())
 }
 
-fn named(name: &str) -> Result<NamedBroker> {
+/// The broker of this name.
+pub(super) fn named(name: &str) -> Result<NamedBroker> {
     let kind = match name {
         "springhare" => Kind::Springhare,
         "rabbitmq" => Kind::RabbitMq,
@@ -127,7 +129,13 @@ fn scenarios(text: &str) -> Result<Vec<String>> {
     Ok(list(text).map(str::to_owned).collect())
 }
 
-fn number<T: FromStr + PartialOrd>(option: &str, value: &str, min: T, max: T) -> Result<T> {
+/// The option's value, which is a number from `min` to `max`.
+pub(super) fn number<T: FromStr + PartialOrd>(
+    option: &str,
+    value: &str,
+    min: T,
+    max: T,
+) -> Result<T> {
     let number = value.parse().ok().filter(|number| (min..=max).contains(number));
     number.ok_or_else(|| format!("{option} can't be {value}").into())
 }

@@ -170,12 +170,12 @@ fn idle_figure(figures: &IdleFigures, metric: Metric) -> Option<f64> {
     }
 }
 
-fn range(spread: Spread, digits: usize) -> String {
+pub(super) fn range(spread: Spread, digits: usize) -> String {
     let Spread { min, median, max } = spread;
     format!("{} ({} - {})", grouped(median, digits), grouped(min, digits), grouped(max, digits))
 }
 
-fn shown(value: Option<f64>, digits: usize) -> String {
+pub(super) fn shown(value: Option<f64>, digits: usize) -> String {
     value.map(|value| grouped(value, digits)).unwrap_or_default()
 }
 

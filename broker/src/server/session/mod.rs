@@ -20,6 +20,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use springhare_amqp::wire::method::{basic, connection};
+use springhare_amqp::{Heartbeat, HeartbeatStep};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use self::channels::Channels;
@@ -33,9 +34,7 @@ use crate::engine::broker_cell::BrokerCell;
 use crate::engine::signals::Signals;
 use crate::engine::unfinished::UnfinishedContents;
 use crate::model::access::AuthenticatedUser;
-use crate::protocol::{
-    Connection, Ending, Fault, Heartbeat, HeartbeatStep, Negotiable, Output, ServerProperties,
-};
+use crate::protocol::{Connection, Ending, Fault, Negotiable, Output, ServerProperties};
 
 /// How many reads are answered by one write.
 const READS_A_WRITE: usize = 4;

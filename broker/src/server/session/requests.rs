@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use smallvec::{SmallVec, smallvec};
 use springhare_amqp::wire::method::{basic, connection};
-use springhare_amqp::{AmqpError, ErrorScope, MethodId, ReplyCode, ShortString};
+use springhare_amqp::{AmqpError, ErrorScope, Heartbeat, MethodId, ReplyCode, ShortString};
 
 use super::channels::{Channels, write_returned};
 use super::input::{Done, Rest};
@@ -14,9 +14,7 @@ use crate::engine::publish::{Destined, Publish};
 use crate::engine::unfinished::UnfinishedContents;
 use crate::model::channel::Tags;
 use crate::model::settling::Multiple;
-use crate::protocol::{
-    ChannelMethod, Connection, Credentials, Ending, Fault, Heartbeat, Incoming, Request,
-};
+use crate::protocol::{ChannelMethod, Connection, Credentials, Ending, Fault, Incoming, Request};
 
 /// Acknowledgements that are gathered without an allocation.
 const ACKS_IN_PLACE: usize = 64;

@@ -79,7 +79,7 @@ impl ForTest {
             queue: ShortString::from_static("test"),
             consumer_tag: ShortString::from_static("ctag-test"),
             channel: crate::test::delivery().channel,
-            template: RabbitTemplate::new(link, self.converters.clone()),
+            template: RabbitTemplate::new(link, self.converters.clone(), None),
             states: Arc::new(self.states),
             converters: self.converters,
         });

@@ -1,0 +1,64 @@
+//! Reaches the broker at the start, with the patience that [`Startup`] says.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use springhare_broker::Clock;
+
+use super::startup::Startup;
+use crate::backoff::Backoff;
+use crate::connection::{LinkConnection, LinkError};
+use crate::listener::ListenerConnection;
+
+/// Opens the first connection. Only [`Startup::Wait`] makes more than one attempt, and only while
+/// another may go better.
+pub(super) async fn reach(
+    connection: &ListenerConnection,
+    startup: Startup,
+) -> Result<Arc<dyn LinkConnection>, LinkError> {
+    let Startup::Wait(limit) = startup else { return connection.connect().await };
+    let clock = connection.clock();
+    let begun = clock.now();
+    let mut backoff = Backoff::default();
+    let mut last = LinkError::TimedOut { operation: "connection.start", after: limit };
+    loop {
+        let left = limit.saturating_sub(clock.now().saturating_sub(begun));
+        match in_time(clock, left, connection.connect()).await {
+            Some(Ok(opened)) => return Ok(opened),
+            Some(Err(error)) if left.is_zero() || is_final(&error) => return Err(error),
+            Some(Err(error)) => last = error,
+            None => return Err(last),
+        }
+        let pause = backoff.after_failure();
+        if backoff.is_told() {
+            let (attempt, error) = (backoff.attempts(), &last);
+            let address = connection.link().describe();
+            tracing::warn!(
+                address, %error, attempt, next_attempt_in = ?pause, gives_up_in = ?left,
+                "the broker is not there yet"
+            );
+        }
+        clock.sleep(pause.min(left)).await;
+    }
+}
+
+/// Whether trying again soon is pointless: the broker is there, and does not want us.
+fn is_final(error: &LinkError) -> bool {
+    error.is_login_refused() || matches!(error, LinkError::Amqp(_))
+}
+
+/// What `future` comes to; none if it takes longer than this.
+async fn in_time<F: Future>(clock: &Clock, limit: Duration, future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    let mut deadline = pin!(clock.sleep(limit));
+    std::future::poll_fn(|cx| {
+        if let Poll::Ready(output) = future.as_mut().poll(cx) {
+            return Poll::Ready(Some(output));
+        }
+        deadline.as_mut().poll(cx).map(|()| None)
+    })
+    .await
+}

@@ -1,0 +1,163 @@
+//! The link to a broker on the network: AMQP 0-9-1 on a socket.
+//!
+//! The protocol is [`springhare_amqp::client`]'s; here are the socket, the waiting and the sharing.
+//! A connection is one task, the `driver`, and a `state` that its handles share: a call adds its
+//! frames to the output and wakes the driver, which sends all that gathered with one write.
+//!
+//! # Layout
+//!
+//! `tls` → `connect`; `mailbox`, `events`, `call` → `user_channel`, `publishing` → `state` →
+//! `opened` → `channel`, `consumer`, `publisher`; `driver` runs a connection.
+
+mod call;
+mod channel;
+mod connect;
+mod consumer;
+mod driver;
+mod events;
+mod mailbox;
+mod opened;
+mod publisher;
+mod publishing;
+mod state;
+mod tls;
+mod user_channel;
+
+use std::fmt;
+use std::sync::Arc;
+
+use springhare_amqp::client::Connection;
+use springhare_broker::Clock;
+
+use super::{
+    AmqpAddresses, Link, LinkChannel, LinkConnection, LinkError, LinkFuture, LinkPublisher,
+};
+use channel::AmqpChannel;
+pub use connect::ConnectError;
+use driver::Driver;
+use opened::OpenedConnection;
+use publisher::AmqpPublisher;
+use state::Shared;
+pub use tls::TlsOptionsError;
+
+/// The link to a broker on the network: RabbitMQ, or any other that speaks AMQP 0-9-1.
+///
+/// ```
+/// use springhare::connection::{Address, AmqpLink, Link};
+///
+/// let address: Address = "amqp://guest:guest@localhost".parse()?;
+/// if let Address::Amqp(addresses) = address {
+///     let link = AmqpLink::new(addresses);
+///     assert_eq!(link.describe(), "amqp://localhost:5672/%2F");
+/// }
+/// # Ok::<(), springhare::connection::AddressError>(())
+/// ```
+#[derive(Debug)]
+pub struct AmqpLink {
+    addresses: AmqpAddresses,
+    clock: Clock,
+}
+
+impl AmqpLink {
+    /// A link to the first of these brokers that can be reached.
+    #[must_use]
+    pub fn new(addresses: AmqpAddresses) -> Self {
+        Self { addresses, clock: Clock::system() }
+    }
+
+    /// The same on another clock, for a test that drives it by hand: heartbeats and the deadlines
+    /// of answers are counted on it.
+    #[must_use]
+    pub fn with_clock(self, clock: Clock) -> Self {
+        Self { clock, ..self }
+    }
+}
+
+impl Link for AmqpLink {
+    fn describe(&self) -> String {
+        self.addresses.to_string()
+    }
+
+    fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    fn connect<'a>(&'a self, name: &'a str) -> LinkFuture<'a, Arc<dyn LinkConnection>> {
+        Box::pin(async move {
+            let mut failed = None;
+            for address in self.addresses.iter() {
+                match connect::open(address, name, &self.clock).await {
+                    Ok(opened) => {
+                        let client = Connection::new(opened.agreed, self.clock.now());
+                        let shared = Arc::new(Shared::new(address.to_string(), client));
+                        let driver = Driver::new(Arc::clone(&shared), opened, self.clock.clone());
+                        tokio::spawn(driver.run());
+                        let opened = Arc::new(OpenedConnection { shared });
+                        let connection: Arc<dyn LinkConnection> =
+                            Arc::new(AmqpConnection { opened, clock: self.clock.clone() });
+                        return Ok(connection);
+                    }
+                    Err(error) => {
+                        let address = address.to_string();
+                        let error = LinkError::Connect { address, source: Arc::new(error) };
+                        // Of several failures a refusal says most: the others may pass.
+                        if !failed.as_ref().is_some_and(LinkError::is_login_refused) {
+                            failed = Some(error);
+                        }
+                    }
+                }
+            }
+            Err(failed.unwrap_or(LinkError::Closed { what: "connection", reason: None }))
+        })
+    }
+}
+
+/// An open connection, as its user holds it.
+struct AmqpConnection {
+    opened: Arc<OpenedConnection>,
+    clock: Clock,
+}
+
+impl fmt::Debug for AmqpConnection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AmqpConnection")
+            .field("address", &self.opened.shared.address)
+            .finish_non_exhaustive()
+    }
+}
+
+impl LinkConnection for AmqpConnection {
+    fn open_channel(&self) -> LinkFuture<'_, Arc<dyn LinkChannel>> {
+        Box::pin(async move {
+            let channel: Arc<dyn LinkChannel> =
+                Arc::new(AmqpChannel::open(&self.opened, &self.clock).await?);
+            Ok(channel)
+        })
+    }
+
+    fn publisher(&self) -> LinkFuture<'_, Arc<dyn LinkPublisher>> {
+        Box::pin(async move {
+            let publisher: Arc<dyn LinkPublisher> =
+                Arc::new(AmqpPublisher { connection: Arc::clone(&self.opened) });
+            Ok(publisher)
+        })
+    }
+
+    fn close(&self) -> LinkFuture<'_, ()> {
+        Box::pin(async move {
+            let closed = {
+                let mut state = self.opened.shared.lock();
+                state.client.close();
+                state.when_closed()
+            };
+            self.opened.shared.wake_driver();
+            // However it ended, it is closed; the driver bounds the wait.
+            let _ = closed.await;
+            Ok(())
+        })
+    }
+
+    fn closed(&self) -> Option<LinkError> {
+        self.opened.shared.lock().closed().cloned()
+    }
+}

@@ -1,0 +1,16 @@
+//! Applications whose broker goes away and comes back: what they do meanwhile, what their health
+//! says, and that nothing needs to be restarted afterwards.
+//!
+//! `switch_link` takes a broker in this process away, on a clock that the test drives; `sockets`
+//! cuts real connections.
+
+#![expect(clippy::unwrap_used, reason = "a test ends with a panic")]
+
+mod support;
+mod switch_link;
+
+mod listeners;
+mod outage;
+mod rabbitmq;
+mod sockets;
+mod startup;

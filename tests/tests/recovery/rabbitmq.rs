@@ -1,0 +1,83 @@
+//! The same on a real RabbitMQ, whose locks, restarts and operator are not ours.
+
+use springhare::prelude::*;
+use springhare::{RabbitTemplate, Startup};
+use springhare_tests::{Proxy, RabbitMq, amqp_link, eventually, is_left_out};
+use tokio::task::block_in_place;
+
+use crate::support::{Tell, Told, is_down, telling};
+
+#[rabbit_listener(id = "work", queue = "work", concurrency = 2)]
+async fn work(text: Text, seen: State<Tell<(String, String)>>) {
+    seen.tell(("work".to_owned(), text.0));
+}
+
+#[rabbit_listener(id = "fan", exchange = "news", kind = "fanout", concurrency = 2)]
+async fn fan(text: Text, queue: QueueName, seen: State<Tell<(String, String)>>) {
+    seen.tell((queue.as_str().to_owned(), text.0));
+}
+
+/// Publishes to each listener until it has got something, and returns the fan's queue. What it is
+/// published with may have lost its connection too.
+async fn both_work(rabbit: &RabbitTemplate, told: &mut Told<(String, String)>) -> String {
+    for route in [("", "work"), ("news", "")] {
+        let what = format!("'{}{}' takes a message", route.0, route.1);
+        eventually(&what, async || rabbit.convert_and_send(route, "tea").await.ok()).await;
+    }
+    let mut queues = vec![told.next().await.0, told.next().await.0];
+    while let Some((queue, _)) = told.take() {
+        queues.push(queue);
+    }
+    let fan = queues.into_iter().find(|queue| queue.starts_with("springhare.gen-"));
+    fan.unwrap_or_default()
+}
+
+async fn is_up(app: &Springhare) {
+    eventually("all listeners consume", async || app.health().is_up().then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_application_outlives_what_happens_to_rabbitmq() {
+    if is_left_out() {
+        return;
+    }
+    let mut node = block_in_place(RabbitMq::start).unwrap();
+    let proxy = Proxy::start(node.address()).await.unwrap();
+    let (seen, mut told) = telling::<(String, String)>();
+    let builder = Springhare::builder().link(amqp_link(proxy.address()));
+    let app = builder.listeners(listeners![work, fan]).manage(seen).start().await.unwrap();
+    // It is on no proxy, so that it tells the node's losses from the line's.
+    let sender = Springhare::builder().link(amqp_link(node.address())).listeners(listeners![]);
+    let sender = sender.startup(Startup::Fail).start().await.unwrap();
+    let rabbit = sender.rabbit_template();
+    let mut queues = vec![both_work(&rabbit, &mut told).await];
+
+    // To the node the old connection lives on, and keeps its queue locked.
+    proxy.refuse();
+    proxy.cut_clients();
+    is_down(&app).await;
+    proxy.resume();
+    is_up(&app).await;
+    // Half of what is sent would go to the consumers of the dead connection.
+    app.stop_listener("work").await.unwrap();
+    proxy.cut();
+    is_up(&app).await;
+    app.start_listener("work").await.unwrap();
+
+    let closed = block_in_place(|| node.node().close_all_connections("by its operator"));
+    assert!(closed.unwrap() > 0);
+    is_down(&app).await;
+    is_up(&app).await;
+    queues.push(both_work(&rabbit, &mut told).await);
+
+    block_in_place(|| node.kill()).unwrap();
+    is_down(&app).await;
+    block_in_place(|| node.start_again()).unwrap();
+    is_up(&app).await;
+    queues.push(both_work(&rabbit, &mut told).await);
+    assert!(queues.iter().all(|queue| queue.starts_with("springhare.gen-")), "{queues:?}");
+    queues.dedup();
+    assert_eq!(queues.len(), 3, "{queues:?}");
+    app.stop().await.unwrap();
+    sender.stop().await.unwrap();
+}
