@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
+use springhare_rabbitmq::{Cluster, RabbitMq};
 
 use crate::root;
 use crate::run::{Finished, Result, capture, cargo, heading};
@@ -84,27 +85,45 @@ const LOG_FILES: [(&str, &str); 4] = [
     ("logins", r"^.{15} [^ ]+ auth(priv)?\."),
 ];
 
-/// Builds and runs all examples.
+/// Builds all examples and runs them: in their own process alone, then on a RabbitMQ, then on a
+/// cluster of three nodes. Nothing but the address changes.
 ///
 /// # Errors
 ///
 /// For the first one that fails, takes too long, or does not print what it should.
 pub(crate) fn check_all() -> Result {
     heading("examples");
-    let mut built = build()?;
+    let examples = build()?;
+    check_on(&examples, None)?;
+    if let Some(five_modes) = examples.get("five_modes") {
+        check_refusal(five_modes)?;
+    }
+    if springhare_rabbitmq::is_left_out() {
+        eprintln!("\nSKIPPED: the examples on RabbitMQ (SPRINGHARE_WITHOUT_RABBITMQ=1)\n");
+        return Ok(());
+    }
+    heading("the same examples on a RabbitMQ");
+    let node = RabbitMq::start()?;
+    check_on(&examples, Some(&format!("amqp://guest:guest@{}", node.address())))?;
+    drop(node);
+    heading("the same examples on a cluster of three RabbitMQ nodes");
+    check_on(&examples, Some(&Cluster::up()?.url()))
+}
+
+/// Runs all examples on the broker at `url`, or on one of their own.
+fn check_on(examples: &BTreeMap<String, PathBuf>, url: Option<&str>) -> Result {
+    let mut unchecked = examples.clone();
     for (name, expected) in EXAMPLES {
-        let program = built.remove(name).ok_or_else(|| format!("there is no example {name}"))?;
-        let finished = capture(command(&program), Vec::new(), LIMIT)?;
+        let program =
+            unchecked.remove(name).ok_or_else(|| format!("there is no example {name}"))?;
+        let finished = capture(command(&program, url), Vec::new(), LIMIT)?;
         check(name, &finished, expected)?;
         eprintln!("example {name} ... ok");
-        if name == "five_modes" {
-            check_refusal(&program)?;
-        }
     }
-    let logs = built.remove("logs").ok_or("there is no example logs")?;
-    check_logs(&logs)?;
+    let logs = unchecked.remove("logs").ok_or("there is no example logs")?;
+    check_logs(&logs, url)?;
     eprintln!("example logs ... ok");
-    match built.keys().next() {
+    match unchecked.keys().next() {
         None => Ok(()),
         Some(unknown) => Err(format!("the output of example {unknown} is not checked").into()),
     }
@@ -131,9 +150,10 @@ fn build() -> Result<BTreeMap<String, PathBuf>> {
     Ok(built)
 }
 
-fn command(program: &Path) -> Command {
+fn command(program: &Path, url: Option<&str>) -> Command {
     let mut command = Command::new(program);
-    command.current_dir(root()).env_remove("SPRINGHARE_URL");
+    command.current_dir(root()).env_remove("SPRINGHARE_URL").env_remove("SPRINGHARE_STARTUP");
+    command.envs(url.map(|url| ("SPRINGHARE_URL", url)));
     command
 }
 
@@ -157,21 +177,22 @@ fn complaint(name: &str, what: &str, finished: &Finished) -> Box<dyn std::error:
 
 /// An example that can't work says why and ends with an error.
 fn check_refusal(program: &Path) -> Result {
-    let mut command = command(program);
-    command.env("SPRINGHARE_URL", "amqp://localhost");
+    // Nobody listens on port 1 (tcpmux) any more.
+    let mut command = command(program, Some("amqp://127.0.0.1:1"));
+    command.env("SPRINGHARE_STARTUP", "fail");
     let finished = capture(command, Vec::new(), LIMIT)?;
-    if finished.success || !finished.output.contains("a broker on the network") {
-        return Err(complaint("five_modes", "did not refuse an unknown broker", &finished));
+    if finished.success || !finished.output.contains("cannot connect to amqp://127.0.0.1:1") {
+        return Err(complaint("five_modes", "did not say that its broker is missing", &finished));
     }
     Ok(())
 }
 
 /// `logs`, from a file and from the standard input: its counts are those of grep.
-fn check_logs(program: &Path) -> Result {
+fn check_logs(program: &Path, url: Option<&str>) -> Result {
     let sample = fs::read(root().join(SAMPLE))?;
     for (argument, input) in [(SAMPLE, Vec::new()), ("-", sample)] {
         let out = tempfile::tempdir()?;
-        let mut command = command(program);
+        let mut command = command(program, url);
         command.arg(argument).arg(out.path());
         let finished = capture(command, input, LIMIT)?;
         check("logs", &finished, &["published"])?;
@@ -187,7 +208,7 @@ fn check_logs(program: &Path) -> Result {
             }
         }
     }
-    let mut command = command(program);
+    let mut command = command(program, url);
     command.arg("examples/data/no_such_file.txt");
     match capture(command, Vec::new(), LIMIT)? {
         finished if finished.success => Err(complaint("logs", "read a missing file", &finished)),

@@ -17,19 +17,28 @@ async fn fan(text: Text, queue: QueueName, seen: State<Tell<(String, String)>>) 
     seen.tell((queue.as_str().to_owned(), text.0));
 }
 
-/// Publishes to each listener until it has got something, and returns the fan's queue. What it is
-/// published with may have lost its connection too.
-async fn both_work(rabbit: &RabbitTemplate, told: &mut Told<(String, String)>) -> String {
+/// Publishes to each listener until the broker takes it, waits for both, and returns the fan's queue.
+/// What was not acknowledged before a loss may come again.
+async fn both_work(
+    rabbit: &RabbitTemplate,
+    told: &mut Told<(String, String)>,
+    round: &str,
+) -> String {
     for route in [("", "work"), ("news", "")] {
-        let what = format!("'{}{}' takes a message", route.0, route.1);
-        eventually(&what, async || rabbit.convert_and_send(route, "tea").await.ok()).await;
+        let what = format!("the message to {route:?} is taken");
+        eventually(&what, async || rabbit.convert_and_send(route, round).await.ok()).await;
     }
-    let mut queues = vec![told.next().await.0, told.next().await.0];
-    while let Some((queue, _)) = told.take() {
-        queues.push(queue);
+    let (mut work, mut fan) = (None, None);
+    loop {
+        let (queue, text) = told.next().await;
+        if text == round {
+            let place = if queue == "work" { &mut work } else { &mut fan };
+            *place = Some(queue);
+        }
+        if let (Some(_), Some(fan)) = (&work, &fan) {
+            return fan.clone();
+        }
     }
-    let fan = queues.into_iter().find(|queue| queue.starts_with("springhare.gen-"));
-    fan.unwrap_or_default()
 }
 
 async fn is_up(app: &Springhare) {
@@ -50,7 +59,7 @@ async fn an_application_outlives_what_happens_to_rabbitmq() {
     let sender = Springhare::builder().link(amqp_link(node.address())).listeners(listeners![]);
     let sender = sender.startup(Startup::Fail).start().await.unwrap();
     let rabbit = sender.rabbit_template();
-    let mut queues = vec![both_work(&rabbit, &mut told).await];
+    let mut queues = vec![both_work(&rabbit, &mut told, "before").await];
 
     // To the node the old connection lives on, and keeps its queue locked.
     proxy.refuse();
@@ -68,13 +77,13 @@ async fn an_application_outlives_what_happens_to_rabbitmq() {
     assert!(closed.unwrap() > 0);
     is_down(&app).await;
     is_up(&app).await;
-    queues.push(both_work(&rabbit, &mut told).await);
+    queues.push(both_work(&rabbit, &mut told, "closed").await);
 
     block_in_place(|| node.kill()).unwrap();
     is_down(&app).await;
     block_in_place(|| node.start_again()).unwrap();
     is_up(&app).await;
-    queues.push(both_work(&rabbit, &mut told).await);
+    queues.push(both_work(&rabbit, &mut told, "killed").await);
     assert!(queues.iter().all(|queue| queue.starts_with("springhare.gen-")), "{queues:?}");
     queues.dedup();
     assert_eq!(queues.len(), 3, "{queues:?}");

@@ -80,6 +80,10 @@ pub enum ConnectError {
         /// What the broker said.
         source: HandshakeError,
     },
+    /// The broker refuses the connection for another reason: it is starting or stopping, or has no
+    /// room for more.
+    #[error("the broker refuses the connection: {0}; its log says more")]
+    Refused(HandshakeError),
     /// What answers there does not speak AMQP 0-9-1, or breaks it.
     #[error(
         "{0}; is it the port for AMQP (mostly 5672), and not that of a management API (15672)?"
@@ -191,7 +195,7 @@ async fn log_in(
 }
 
 fn refused(address: &AmqpAddress, error: HandshakeError) -> ConnectError {
-    use springhare_amqp::{ErrorScope, ReplyCode};
+    use springhare_amqp::ReplyCode;
     match &error {
         HandshakeError::NotAmqp { received } if received.starts_with(TLS_ALERT) => {
             ConnectError::TlsExpected
@@ -199,13 +203,16 @@ fn refused(address: &AmqpAddress, error: HandshakeError) -> ConnectError {
         HandshakeError::Refused(refusal) if refusal.code() == ReplyCode::AccessRefused => {
             ConnectError::CredentialsRefused { user: address.user().to_owned(), source: error }
         }
-        HandshakeError::Refused(refusal) if refusal.scope() == ErrorScope::Connection => {
+        HandshakeError::Refused(refusal)
+            if matches!(refusal.code(), ReplyCode::NotAllowed | ReplyCode::InvalidPath) =>
+        {
             ConnectError::VirtualHostRefused {
                 virtual_host: address.virtual_host().to_string(),
                 user: address.user().to_owned(),
                 source: error,
             }
         }
+        HandshakeError::Refused(_) => ConnectError::Refused(error),
         _ => ConnectError::NoBroker(error),
     }
 }
