@@ -1,6 +1,6 @@
 use std::collections::VecDeque;
 
-use super::content::{ContentReader, Head, head_of};
+use super::content::{ContentReader, Head};
 use super::error::{PeerFault, closed_by};
 use super::event::Event;
 use crate::wire::Method;
@@ -94,21 +94,25 @@ impl Channel {
         call.ok_or(PeerFault::UnexpectedMethod { channel: number, method: reply })
     }
 
-    /// Takes a method that a content may follow.
+    /// Takes a method, if a content follows it.
     pub(super) fn head(
         &mut self,
         number: u16,
         payload: &[u8],
         method: Method,
     ) -> Result<Option<Method>, PeerFault> {
-        match head_of(method) {
-            Ok(Head::Deliver(deliver)) => self.content.deliver(payload, deliver),
-            Ok(Head::GetOk(got)) => {
+        match method {
+            Method::Basic(basic::Method::Deliver(deliver)) => {
+                self.content.deliver(payload, deliver);
+            }
+            Method::Basic(basic::Method::Return(returned)) => {
+                self.content.start(Head::Return(returned));
+            }
+            Method::Basic(basic::Method::GetOk(got)) => {
                 self.answered(number, MethodId::BASIC_GET_OK)?;
                 self.content.start(Head::GetOk(got));
             }
-            Ok(head) => self.content.start(head),
-            Err(method) => return Ok(Some(method)),
+            method => return Ok(Some(method)),
         }
         Ok(None)
     }

@@ -3,7 +3,7 @@ use bytes::Bytes;
 use super::error::PeerFault;
 use super::event::{Event, IncomingDelivery};
 use crate::wire::method::basic;
-use crate::wire::{BodyAssembly, ContentHeader, LastProperties, Method};
+use crate::wire::{BodyAssembly, ContentHeader, LastProperties};
 use crate::{Message, MessageProperties, MethodId};
 
 /// The contents of one channel: each comes as a method, a header and body frames.
@@ -159,15 +159,5 @@ impl Head {
             Self::Return(returned) => Event::Returned { channel, returned, message },
             Self::GetOk(got) => Event::Got { channel, got, message },
         }
-    }
-}
-
-/// The method of class `basic` that a content follows, if it is one.
-pub(super) fn head_of(method: Method) -> Result<Head, Method> {
-    match method {
-        Method::Basic(basic::Method::Deliver(deliver)) => Ok(Head::Deliver(deliver)),
-        Method::Basic(basic::Method::Return(returned)) => Ok(Head::Return(returned)),
-        Method::Basic(basic::Method::GetOk(got)) => Ok(Head::GetOk(got)),
-        other => Err(other),
     }
 }

@@ -51,8 +51,23 @@ pub trait Link: fmt::Debug + Send + Sync + 'static {
     /// process, so that a test can drive both by hand.
     fn clock(&self) -> &Clock;
 
+    /// On which queues the broker counts how often the delivery of a message failed.
+    fn delivery_counting(&self) -> DeliveryCounting {
+        DeliveryCounting::OnSomeQueues
+    }
+
     /// Opens a connection, which the broker shows under `name`.
     fn connect<'a>(&'a self, name: &'a str) -> LinkFuture<'a, Arc<dyn LinkConnection>>;
+}
+
+/// On which queues a broker counts how often the delivery of a message failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeliveryCounting {
+    /// On all of them, as the embedded broker.
+    OnEveryQueue,
+    /// On those whose messages come back with a count, as RabbitMQ on quorum queues and not on
+    /// classic ones.
+    OnSomeQueues,
 }
 
 /// An open connection.

@@ -63,7 +63,7 @@ impl Driver {
             let lost = AmqpError::new(ReplyCode::ConnectionForced, MethodId::NONE, explanation);
             let mut state = self.shared.lock();
             state.client.abandon();
-            state.lost(LinkError::Transport(Arc::new(error)), Some(lost));
+            state.lost(&LinkError::Transport(Arc::new(error)), Some(&lost));
         }
         self.tell_publishers();
         // The socket is closed by the drop; TLS says goodbye first, if it can at once.

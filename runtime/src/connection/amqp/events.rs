@@ -34,7 +34,7 @@ impl Events {
             if state.is_closed {
                 return Ok(());
             }
-            if !melts(state.events.back_mut(), &event) {
+            if !melts(&mut state.events, &event) {
                 if state.events.len() >= EVENTS_MAX {
                     return Err(TooMany);
                 }
@@ -82,12 +82,12 @@ impl Events {
 }
 
 /// Whether `event` is told by the last one, which then means it too.
-fn melts(last: Option<&mut ChannelEvent>, event: &ChannelEvent) -> bool {
+fn melts(events: &mut VecDeque<ChannelEvent>, event: &ChannelEvent) -> bool {
     let ChannelEvent::Confirmed { delivery_tag: up_to, multiple: Multiple::UpTo, outcome } = event
     else {
         return false;
     };
-    match last {
+    match events.back_mut() {
         Some(ChannelEvent::Confirmed { delivery_tag, multiple, outcome: last })
             if last == outcome =>
         {

@@ -7,7 +7,7 @@ use springhare_broker::Publish;
 use tokio::sync::oneshot;
 
 use super::opened::OpenedConnection;
-use super::publishing::NotTaken;
+use super::publishing::HandOver;
 
 use crate::connection::{
     Confirmation, LinkError, LinkPublisher, PublishBatch, PublishCall, PublishError, PublishResult,
@@ -26,27 +26,27 @@ impl fmt::Debug for AmqpPublisher {
 }
 
 impl AmqpPublisher {
-    /// Hands a publish over, and says on which channel; pending with it while there is no room.
-    fn poll_hand_over(
+    /// Hands a publish over; who finds no room is woken once there may be some.
+    fn hand_over(
         &self,
         cx: &mut Context<'_>,
         publish: Publish,
         waiter: Option<oneshot::Sender<PublishResult>>,
-    ) -> Result<u16, NotTaken> {
+    ) -> HandOver {
         let taken = {
             let mut guard = self.connection.shared.lock();
             let state = &mut *guard;
             if !state.client.is_open() {
                 let closing = LinkError::Closed { what: "connection", reason: None };
                 let error = state.closed().cloned().unwrap_or(closing);
-                return Err(NotTaken::NotSent(publish, error));
+                return HandOver::NotSent(publish, error);
             }
             let taken = if state.is_blocked() {
-                Err(NotTaken::NoRoom(publish))
+                HandOver::NoRoom(publish)
             } else {
                 state.publishing.publish(&mut state.client, publish, waiter)
             };
-            if let Err(NotTaken::NoRoom(_)) = &taken {
+            if let HandOver::NoRoom(_) = &taken {
                 state.wait_for_room(cx.waker());
             }
             taken
@@ -67,17 +67,17 @@ impl LinkPublisher for AmqpPublisher {
         if let Some(publish) = call.publish.take() {
             let (waiter, waiting) = oneshot::channel();
             let waiter = (call.confirmation == Confirmation::Awaited).then_some(waiter);
-            match self.poll_hand_over(cx, publish, waiter) {
-                Ok(_) => budget.made_progress(),
-                Err(NotTaken::NoRoom(publish)) => {
+            match self.hand_over(cx, publish, waiter) {
+                HandOver::Sent(_) => budget.made_progress(),
+                HandOver::NoRoom(publish) => {
                     call.publish = Some(publish);
                     return Poll::Pending;
                 }
-                Err(NotTaken::NotSent(publish, error)) => {
+                HandOver::NotSent(publish, error) => {
                     call.publish = Some(publish);
                     return Poll::Ready(Err(PublishError::NotSent(error)));
                 }
-                Err(NotTaken::Failed(error)) => return Poll::Ready(Err(error)),
+                HandOver::Failed(error) => return Poll::Ready(Err(error)),
             }
             if call.confirmation == Confirmation::Unconfirmed {
                 return Poll::Ready(Ok(()));
@@ -110,19 +110,19 @@ impl LinkPublisher for AmqpPublisher {
                 return Poll::Pending;
             }
             let (waiter, waiting) = oneshot::channel();
-            match self.poll_hand_over(cx, publish, Some(waiter)) {
-                Ok(channel) => {
+            match self.hand_over(cx, publish, Some(waiter)) {
+                HandOver::Sent(channel) => {
                     batch.path = Some(channel);
                     batch.waiting.push_back(waiting);
                 }
-                Err(NotTaken::NoRoom(publish)) => {
+                HandOver::NoRoom(publish) => {
                     batch.publishes.push_front(publish);
                     return Poll::Pending;
                 }
-                Err(NotTaken::NotSent(_, error)) => {
+                HandOver::NotSent(_, error) => {
                     batch.waiting.push_back(failed(PublishError::NotSent(error)));
                 }
-                Err(NotTaken::Failed(error)) => batch.waiting.push_back(failed(error)),
+                HandOver::Failed(error) => batch.waiting.push_back(failed(error)),
             }
         }
     }

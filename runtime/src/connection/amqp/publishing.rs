@@ -55,9 +55,11 @@ struct InFlight {
     waiter: Option<oneshot::Sender<PublishResult>>,
 }
 
-/// Why a publish was not taken.
+/// What became of a publish that was handed over.
 #[derive(Debug)]
-pub(super) enum NotTaken {
+pub(super) enum HandOver {
+    /// It is on its way, on this channel.
+    Sent(u16),
     /// There is no room now: it is to be tried again.
     NoRoom(Publish),
     /// The connection is closed.
@@ -81,20 +83,20 @@ impl Publishing {
         self.channels.contains_key(&channel)
     }
 
-    /// Sends a publish, and says on which channel.
+    /// Sends a publish, if there is room for it.
     pub(super) fn publish(
         &mut self,
         client: &mut Connection,
         publish: Publish,
         waiter: Option<oneshot::Sender<PublishResult>>,
-    ) -> Result<u16, NotTaken> {
+    ) -> HandOver {
         if !self.has_room(client) {
-            return Err(NotTaken::NoRoom(publish));
+            return HandOver::NoRoom(publish);
         }
         let number = match self.channel_for(client, &publish) {
             Ok(Some(number)) => number,
-            Ok(None) => return Err(NotTaken::NoRoom(publish)),
-            Err(refused) => return Err(NotTaken::Failed(not_sent(refused))),
+            Ok(None) => return HandOver::NoRoom(publish),
+            Err(refused) => return HandOver::Failed(not_sent(refused)),
         };
         let Publish { exchange, routing_key, mandatory, message } = publish;
         let method = basic::Publish {
@@ -103,9 +105,9 @@ impl Publishing {
             mandatory,
             immediate: false,
         };
-        client
-            .publish(number, &method, &message)
-            .map_err(|refused| NotTaken::Failed(not_sent(refused)))?;
+        if let Err(refused) = client.publish(number, &method, &message) {
+            return HandOver::Failed(not_sent(refused));
+        }
         self.clock += 1;
         if let Some(channel) = self.channels.get_mut(&number) {
             channel.last_used = self.clock;
@@ -114,7 +116,7 @@ impl Publishing {
             channel.confirms.published(in_flight);
             self.in_flight += 1;
         }
-        Ok(number)
+        HandOver::Sent(number)
     }
 
     /// An open channel for the message; none when all are busy.

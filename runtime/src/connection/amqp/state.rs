@@ -178,10 +178,12 @@ impl State {
             match event {
                 Event::Delivered { channel, delivery } => self.delivered(channel, delivery),
                 Event::Acked { channel, ack } => {
-                    self.confirmed(channel, ack.delivery_tag, ack.multiple, ConfirmOutcome::Ack)
+                    let basic::Ack { delivery_tag, multiple } = ack;
+                    self.confirmed(channel, delivery_tag, multiple, ConfirmOutcome::Ack);
                 }
                 Event::Nacked { channel, nack } => {
-                    self.confirmed(channel, nack.delivery_tag, nack.multiple, ConfirmOutcome::Nack)
+                    let basic::Nack { delivery_tag, multiple, .. } = nack;
+                    self.confirmed(channel, delivery_tag, multiple, ConfirmOutcome::Nack);
                 }
                 Event::Reply { channel, call, method } => {
                     self.replied(channel, call, Reply::Method(method));
@@ -209,8 +211,7 @@ impl State {
                     self.blocked = None;
                 }
                 Event::Closed(error) => {
-                    let reason = error.clone();
-                    self.lost(LinkError::Closed { what: "connection", reason }, error);
+                    self.lost(&closed("connection", error.clone()), error.as_ref());
                 }
                 _ => {}
             }
@@ -304,8 +305,7 @@ impl State {
                 let Reply::Method(Method::Basic(basic::Method::ConsumeOk(ok))) = &reply else {
                     return;
                 };
-                let consumer_tag = ok.consumer_tag.clone();
-                mailbox.start(consumer_tag.clone());
+                mailbox.start(ok.consumer_tag.clone());
                 open.user.add(Arc::clone(&mailbox));
                 if caller.send(Ok(reply)).is_err() {
                     self.abandon_consumer(number, &mailbox);
@@ -345,7 +345,7 @@ impl State {
     }
 
     /// The connection is over: everyone who waits on it is told.
-    pub(super) fn lost(&mut self, reason: LinkError, error: Option<AmqpError>) {
+    pub(super) fn lost(&mut self, reason: &LinkError, error: Option<&AmqpError>) {
         if self.closed.is_some() {
             return;
         }
@@ -353,9 +353,9 @@ impl State {
         self.calls = 0;
         self.full = None;
         for (_, open) in self.channels.drain() {
-            open.end(&reason, error.as_ref());
+            open.end(reason, error);
         }
-        self.publishing.connection_lost(&reason);
+        self.publishing.connection_lost(reason);
         self.ending.clear();
     }
 }
@@ -367,7 +367,8 @@ impl OpenChannel {
     fn end(mut self, reason: &LinkError, error: Option<&AmqpError>) {
         self.user.close(reason.clone(), error.cloned());
         if let Some(error) = error
-            && let Some(call) = self.calls.pop_front_if(|call| call.method == error.method())
+            && self.calls.front().is_some_and(|call| call.method == error.method())
+            && let Some(call) = self.calls.pop_front()
         {
             call.fail(LinkError::Amqp(error.clone()));
         }
