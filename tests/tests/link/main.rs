@@ -9,3 +9,4 @@ mod consuming;
 mod fake;
 mod publishing;
 mod support;
+mod tls;
