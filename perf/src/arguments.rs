@@ -24,6 +24,8 @@ pub(crate) enum Command {
     Publish(PublishArguments),
     /// Consumes them: the other end.
     Consume(ConsumeArguments),
+    /// Declares the queue, for two ends of which neither waits for the other.
+    Declare(EndArguments),
     /// Deletes the queue and prints how many messages were left in it.
     Delete(EndArguments),
 }
@@ -52,9 +54,10 @@ pub(crate) struct PublishArguments {
     #[arg(long, value_name = "N")]
     pub(crate) messages: u64,
 
-    /// Messages that would not outlive the broker.
+    /// Feeds a consumer: with transient messages and without confirms, as fast as no more than
+    /// 20,000 wait in the queue.
     #[arg(long)]
-    pub(crate) transient: bool,
+    pub(crate) feed: bool,
 }
 
 #[derive(Debug, Args)]

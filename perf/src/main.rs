@@ -7,9 +7,9 @@
 //!
 //! # Layout
 //!
-//! The library's `time`, `process` (readings of `/proc`), `stamp` (what a body carries) and `reading`,
-//! `histogram` → `connection` → `scenario`, `topology` → `load/` (producers to consumers, and `end`:
-//! one of them alone), `rpc`, `idle`, `ready` → `report`.
+//! The library's `time`, `process` (readings of `/proc`), `stamp` (what a body carries) and
+//! `reading`, `histogram` → `connection` → `scenario`, `topology` → `load/` (producers to
+//! consumers, and `end`: one of them alone), `rpc`, `idle`, `ready` → `report`.
 
 mod arguments;
 mod connection;
@@ -51,6 +51,7 @@ fn run(arguments: Arguments) -> Result<String, LoadError> {
         Command::Ready(arguments) => serde_json::to_string(&ready::wait(&arguments)?),
         Command::Publish(end) => serde_json::to_string(&load::end::publish(&end)?),
         Command::Consume(end) => serde_json::to_string(&load::end::consume(&end)?),
+        Command::Declare(end) => serde_json::to_string(&load::end::declare(&end)?),
         Command::Delete(end) => serde_json::to_string(&load::end::delete(&end)?),
         Command::Run(run) => match run.scenario.what {
             Scenario::Load(load) => serde_json::to_string(&load::run(&load, &run)?),

@@ -51,10 +51,10 @@ impl From<&Histogram> for LatencyReport {
     }
 }
 
-/// What was left of a queue.
+/// How many messages there are in a queue, or were when it was deleted.
 #[derive(Debug, Serialize)]
-pub(crate) struct DeleteReport {
-    pub(crate) left: u64,
+pub(crate) struct QueueReport {
+    pub(crate) ready: u64,
 }
 
 /// What queues and connections that do nothing cost.

@@ -102,9 +102,13 @@ const fn confirmed(window: u16) -> Load {
     }
 }
 
-/// What `confirm-1000` does, of which a process can be one end alone. Where nobody consumes, nothing
-/// is on the way for long.
+/// What `confirm-1000` does, of which a process can be one end alone. It has no number of messages
+/// on the way, since its other end is another process.
 pub(crate) const CONFIRM_1000: Load = Load { in_flight_max: u64::MAX, ..confirmed(1000) };
+
+/// What a consumer is fed with, which is another process: at most so many messages wait in its
+/// queue.
+pub(crate) const FEED: Load = Load { body_bytes: 1024, ..LOAD };
 
 const SCENARIOS: [(&str, Scenario); 14] = [
     ("transient-16", Scenario::Load(LOAD)),

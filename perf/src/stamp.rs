@@ -1,3 +1,5 @@
+//! What the body of a message carries.
+
 /// A body of at least so many bytes has the check at its end as well.
 const TAIL_FROM: usize = 32;
 const TAIL_BYTES: usize = 8;

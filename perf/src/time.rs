@@ -1,5 +1,5 @@
-//! The one place where the programs of this package read the time and wait for it: real time is what
-//! they measure.
+//! The one place where the programs of this package read the time and wait for it: real time is
+//! what they measure.
 #![expect(clippy::disallowed_methods, reason = "real time is what is measured here")]
 
 use std::sync::OnceLock;

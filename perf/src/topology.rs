@@ -63,6 +63,17 @@ impl Topology {
         Ok(Self { exchange: ShortString::EMPTY, queues: vec![queue], routes: Routes::OneQueue })
     }
 
+    /// How many messages wait in a queue.
+    pub(crate) fn ready(connection: &mut Connection, name: &str) -> Result<u64, LoadError> {
+        let queue = ShortString::new(name)?;
+        let declare = queue::Declare { queue, passive: true, ..queue::Declare::default() };
+        let answer = connection.call(&declare, MethodId::QUEUE_DECLARE_OK)?;
+        match answer {
+            Method::Queue(queue::Method::DeclareOk(declared)) => Ok(declared.message_count.into()),
+            _ => Ok(0),
+        }
+    }
+
     fn bind(&self, connection: &mut Connection) -> Result<(), LoadError> {
         let patterns = match self.routes {
             Routes::Topic { .. } => PATTERNS_PER_QUEUE,

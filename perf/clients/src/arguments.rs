@@ -2,8 +2,8 @@ use std::net::SocketAddr;
 
 use clap::{Parser, ValueEnum};
 
-/// Puts one client of AMQP under load and prints its rate and CPU time as a line of JSON. It logs in
-/// as guest.
+/// Puts one client of AMQP under load and prints its rate and CPU time as a line of JSON. It logs
+/// in as guest.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "perf-clients", arg_required_else_help = true)]
 pub(crate) struct Arguments {
@@ -13,7 +13,7 @@ pub(crate) struct Arguments {
     /// What it does.
     pub(crate) task: Task,
 
-    /// The durable queue; a consumer finds all messages in it.
+    /// The durable queue.
     pub(crate) queue: String,
 
     /// Where the broker listens.

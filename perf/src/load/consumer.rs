@@ -34,8 +34,8 @@ pub(super) struct Consumed {
 }
 
 impl Consumer {
-    /// Connects and starts to consume what so many producers send; each consumer's tag is the number
-    /// of its queue.
+    /// Connects and starts to consume what so many producers send; each consumer's tag is the
+    /// number of its queue.
     pub(super) fn start(
         address: SocketAddr,
         producers: u16,

@@ -95,8 +95,8 @@ impl Producer {
         })
     }
 
-    /// Publishes from now until the deadline or until it has sent all that it may, and waits for the
-    /// last confirms.
+    /// Publishes from now until the deadline or until it has sent all that it may, and waits for
+    /// the last confirms.
     pub(super) fn run(mut self, progress: &Progress, deadline: u64) -> Result<Produced, LoadError> {
         let start = time::now();
         while !progress.has_failed() {

@@ -32,6 +32,11 @@ impl Progress {
         self.received.fetch_add(count, Ordering::Relaxed);
     }
 
+    /// Takes note that so many of all copies have arrived, of which others have counted fewer.
+    pub(super) fn received_at_least(&self, count: u64) {
+        self.received.fetch_max(count, Ordering::Relaxed);
+    }
+
     /// A producer sends nothing more.
     pub(super) fn producer_done(&self) {
         self.producers.fetch_sub(1, Ordering::Release);
@@ -50,6 +55,11 @@ impl Progress {
     pub(super) fn in_flight(&self) -> u64 {
         let received = self.received.load(Ordering::Relaxed) / self.copies;
         self.sent.load(Ordering::Relaxed).saturating_sub(received)
+    }
+
+    /// Whether all was sent.
+    pub(super) fn is_sent(&self) -> bool {
+        self.producers.load(Ordering::Acquire) == 0
     }
 
     /// Whether all was sent and has arrived.

@@ -31,11 +31,12 @@ pub(super) struct Figures {
 }
 
 #[derive(Deserialize)]
-struct Deleted {
-    left: u64,
+struct Messages {
+    ready: u64,
 }
 
-type Outcome<T> = Result<T, String>;
+/// What came of a program; the error says what went wrong, in words.
+pub(super) type Outcome<T> = Result<T, String>;
 
 impl Programs {
     /// Those in this directory.
@@ -57,13 +58,15 @@ impl Programs {
     ) -> Outcome<Figures> {
         let queue = format!("perf-{task}-{client}");
         let queue = Queue { programs: self, broker, name: &queue, messages };
+        // Two programs begin at once: what is sent before the queue is there would be lost.
+        let before: Messages = read(queue.load("declare"))?;
         let figures = match task {
             Task::AutoAck | Task::AckEach => queue.consume(task, client),
             Task::Confirm1000 => queue.publish(client),
         };
-        let deleted: Outcome<Deleted> = read(queue.load("delete"));
+        let after: Outcome<Messages> = read(queue.load("delete"));
         let figures = figures?;
-        Ok(Figures { faults: figures.faults + deleted?.left, ..figures })
+        Ok(Figures { faults: figures.faults + before.ready + after?.ready, ..figures })
     }
 }
 
@@ -77,28 +80,18 @@ struct Queue<'a> {
 }
 
 impl Queue<'_> {
-    /// Fills the queue, and has the client take it all.
+    /// Has the client take what the generator feeds the queue with.
     fn consume(self, task: Task, client: Client) -> Outcome<Figures> {
-        let mut fill = self.load("publish");
-        self.count(&mut fill).arg("--transient");
-        let filled: Figures = read(fill)?;
-        if filled.faults > 0 {
-            return Err(format!("{} messages did not get into the queue", filled.faults));
-        }
-        read(self.client(task, client))
+        let mut feed = self.load("publish");
+        self.count(&mut feed).arg("--feed");
+        both(self.client(task, client), feed)
     }
 
     /// Has the client fill the queue, while the generator takes it all.
     fn publish(self, client: Client) -> Outcome<Figures> {
         let mut consume = self.load("consume");
         self.count(&mut consume);
-        thread::scope(|scope| {
-            let consumed = scope.spawn(|| read::<Figures>(consume));
-            let published: Outcome<Figures> = read(self.client(Task::Confirm1000, client));
-            let consumed = consumed.join().map_err(|_| "the consumer panicked".to_owned())?;
-            let published = published?;
-            Ok(Figures { faults: published.faults + consumed?.faults, ..published })
-        })
+        both(self.client(Task::Confirm1000, client), consume)
     }
 
     fn client(self, task: Task, client: Client) -> Command {
@@ -136,6 +129,17 @@ impl Queue<'_> {
     fn count(self, command: &mut Command) -> &mut Command {
         command.args(["--messages", &self.messages.to_string()])
     }
+}
+
+/// Runs the two ends at the same time; returns the client's figures.
+fn both(client: Command, other_end: Command) -> Outcome<Figures> {
+    thread::scope(|scope| {
+        let other_end = scope.spawn(|| read::<Figures>(other_end));
+        let figures: Outcome<Figures> = read(client);
+        let other_end = other_end.join().map_err(|_| "the other end panicked".to_owned())?;
+        let figures = figures?;
+        Ok(Figures { faults: figures.faults + other_end?.faults, ..figures })
+    })
 }
 
 fn read<T: DeserializeOwned>(command: Command) -> Outcome<T> {
