@@ -6,7 +6,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use springhare::connection::{
-    Link, LinkChannel, LinkConnection, LinkConsumer, LinkError, LinkFuture, LinkPublisher,
+    DeliveryCounting, Link, LinkChannel, LinkConnection, LinkConsumer, LinkError, LinkFuture,
+    LinkPublisher,
 };
 use springhare_amqp::{FieldTable, Message};
 use springhare_broker::{
@@ -35,6 +36,10 @@ impl<L: Link> Link for BarrierLink<L> {
 
     fn clock(&self) -> &Clock {
         self.inner.clock()
+    }
+
+    fn delivery_counting(&self) -> DeliveryCounting {
+        self.inner.delivery_counting()
     }
 
     fn connect<'a>(&'a self, name: &'a str) -> LinkFuture<'a, Arc<dyn LinkConnection>> {

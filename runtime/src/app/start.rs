@@ -17,7 +17,7 @@ use crate::graph::{
     Declared, DeclaringLink, GraphInput, Placeholders, check, declare, unknown_names,
 };
 use crate::listener::{ListenerConnection, ListenerRegistry, ListenerScope};
-use crate::template::RabbitTemplate;
+use crate::template::{RabbitTemplate, TemplateLinks};
 
 /// The environment's address of the broker.
 const URL_VARIABLE: &str = "SPRINGHARE_URL";
@@ -45,13 +45,13 @@ pub(super) async fn start(mut builder: SpringhareBuilder) -> Result<Springhare> 
     let (link, own_broker) = link_to(builder.broker)?;
     let graph = Arc::new(graph);
     let publishing = Arc::new(DeclaringLink::new(Arc::clone(&link), Arc::clone(&graph)));
+    let links = TemplateLinks {
+        publishing: Arc::clone(&publishing) as Arc<dyn Link>,
+        channels: Arc::clone(&link),
+    };
     let scope = Arc::new(ListenerScope {
         connection: ListenerConnection::new(link, graph),
-        template: RabbitTemplate::new(
-            Arc::clone(&publishing) as Arc<dyn Link>,
-            builder.converters,
-            builder.publish_retry,
-        ),
+        template: RabbitTemplate::new(links, builder.converters, builder.publish_retry),
         states: Arc::new(builder.states),
     });
     let listeners = ListenerRegistry::new(Arc::clone(&scope));

@@ -13,8 +13,8 @@ use springhare_broker::{
 };
 
 use super::{
-    Link, LinkChannel, LinkConnection, LinkConsumer, LinkError, LinkFuture, LinkPublisher,
-    PublishBatch, PublishCall, PublishError, PublishResult,
+    DeliveryCounting, Link, LinkChannel, LinkConnection, LinkConsumer, LinkError, LinkFuture,
+    LinkPublisher, PublishBatch, PublishCall, PublishError, PublishResult,
 };
 
 /// The link to a [`Broker`] in this process.
@@ -38,6 +38,10 @@ impl Link for EmbeddedLink {
 
     fn clock(&self) -> &Clock {
         self.broker.clock()
+    }
+
+    fn delivery_counting(&self) -> DeliveryCounting {
+        DeliveryCounting::OnEveryQueue
     }
 
     fn connect<'a>(&'a self, name: &'a str) -> LinkFuture<'a, Arc<dyn LinkConnection>> {

@@ -27,11 +27,15 @@ impl<'d> FromDelivery<'d> for Redelivered {
     type Rejection = Infallible;
 
     fn from_delivery(cx: &'d DeliveryContext) -> Result<Self, Infallible> {
-        Ok(Self(cx.delivery().redelivered))
+        Ok(Self(cx.delivery().redelivered || cx.retried().is_some()))
     }
 }
 
 /// How many deliveries of the message have failed before this one: 0 for the first.
+///
+/// The broker counts them: the embedded one always, RabbitMQ on quorum queues. On its classic
+/// queues the listener does, and a message that came back for another reason (its consumer
+/// stopped or was lost, or asked for it again) counts as failed once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DeliveryCount(u32);
 
@@ -53,7 +57,7 @@ impl<'d> FromDelivery<'d> for DeliveryCount {
     type Rejection = Infallible;
 
     fn from_delivery(cx: &'d DeliveryContext) -> Result<Self, Infallible> {
-        Ok(Self(cx.delivery().delivery_count))
+        Ok(Self(cx.failures().before))
     }
 }
 

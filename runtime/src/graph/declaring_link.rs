@@ -5,7 +5,7 @@ use springhare_broker::Clock;
 
 use super::Graph;
 use super::redeclare::declare_shared;
-use crate::connection::{Link, LinkConnection, LinkFuture};
+use crate::connection::{DeliveryCounting, Link, LinkConnection, LinkFuture};
 
 /// The way to the broker for who publishes: a connection that replaces a lost one comes with the
 /// graph declared, since the broker may have forgotten it, and the first publish on it may come
@@ -36,6 +36,10 @@ impl Link for DeclaringLink {
 
     fn clock(&self) -> &Clock {
         self.link.clock()
+    }
+
+    fn delivery_counting(&self) -> DeliveryCounting {
+        self.link.delivery_counting()
     }
 
     fn connect<'a>(&'a self, name: &'a str) -> LinkFuture<'a, Arc<dyn LinkConnection>> {

@@ -139,6 +139,11 @@ impl QueueNode {
         key.filter(|_| self.dead_letter_exchange() == Some(""))
     }
 
+    /// Whether its rejected messages go under a key of its own, and not under their own.
+    pub(crate) fn has_dead_letter_key(&self) -> bool {
+        self.options.arguments.get("x-dead-letter-routing-key").is_some()
+    }
+
     /// The definition in words: `durable, x-max-length = 5`.
     pub(crate) fn describe(&self) -> String {
         let options = &self.options;

@@ -128,6 +128,10 @@ impl<'s> ConsumerLoop<'s> {
         if let Some(delivery) = self.received.pop_front() {
             return self.handle(delivery).await;
         }
+        if self.work.take_more(&mut self.received).await {
+            return Ok(());
+        }
+        // From here on it may wait: what is done is acknowledged first.
         self.context.clear();
         self.work.settler.flush().await?;
         match self.work.next(&mut self.received).await {
@@ -164,6 +168,15 @@ impl<'s> ConsumerLoop<'s> {
 }
 
 impl Work<'_> {
+    /// Takes over what has come meanwhile, if anything has.
+    async fn take_more(&mut self, received: &mut VecDeque<Delivery>) -> bool {
+        poll_fn(|cx| {
+            let taken = self.link.poll_recv_many(cx, received, RECEIVE_MAX);
+            Poll::Ready(matches!(taken, Poll::Ready(1..)))
+        })
+        .await
+    }
+
     /// Waits for deliveries, the end of a pause, a stop.
     async fn next(&mut self, received: &mut VecDeque<Delivery>) -> Event {
         poll_fn(|cx| {

@@ -9,10 +9,11 @@ use bytes::Bytes;
 use springhare_amqp::{BasicProperties, Message, ShortString};
 use springhare_broker::{Delivery, PublishedMessage};
 
+use super::pacing::Failures;
 use crate::channel::{Channel, DeliveryTag, Settlement};
 use crate::convert::MessageConverters;
 use crate::state::StateRegistry;
-use crate::template::RabbitTemplate;
+use crate::template::{RabbitTemplate, Retried};
 
 /// What all deliveries of one consumer have in common.
 #[derive(Debug, Clone)]
@@ -36,6 +37,8 @@ pub struct DeliveryContext {
     delivery: Delivery,
     /// Made when the handler asks for the delivery tag, and only then.
     settlement: OnceLock<Arc<Settlement>>,
+    /// What the message says of its original, if it is a retry copy; looked up when somebody asks.
+    retried: OnceLock<Option<Retried>>,
     /// What stands in for a delivery between two messages.
     nothing: Arc<PublishedMessage>,
 }
@@ -48,13 +51,15 @@ impl DeliveryContext {
             message: Message::default(),
         });
         let delivery = no_delivery(&nothing);
-        Self { scope, delivery, settlement: OnceLock::new(), nothing }
+        let (settlement, retried) = (OnceLock::new(), OnceLock::new());
+        Self { scope, delivery, settlement, retried, nothing }
     }
 
     /// Makes `delivery` the one that extractors see.
     pub(crate) fn deliver(&mut self, delivery: Delivery) {
         self.delivery = delivery;
         self.settlement.take();
+        self.retried.take();
     }
 
     /// Lets go of the delivery, so that an idle consumer keeps no message alive.
@@ -68,7 +73,23 @@ impl DeliveryContext {
         self.settlement.get()
     }
 
-    /// The delivery: tag, redelivered, message.
+    /// What the message says of its original; none if it is no retry copy.
+    pub(crate) fn retried(&self) -> Option<&Retried> {
+        self.retried.get_or_init(|| Retried::of(&self.delivery.message)).as_ref()
+    }
+
+    /// How many deliveries of the message failed before this one, as far as anybody counts.
+    pub(crate) fn failures(&self) -> Failures {
+        let counting = self.scope.template.delivery_counting();
+        Failures::of(&self.delivery, self.retried(), counting)
+    }
+
+    /// The delivery as the broker made it: tag, redelivered, message.
+    ///
+    /// A message that failed more than once on a classic queue of RabbitMQ's, which counts no
+    /// deliveries, is a copy: its count and where it was published to are in `x-springhare-..`
+    /// headers. [`exchange`](Self::exchange) and [`routing_key`](Self::routing_key) tell the
+    /// original's.
     #[must_use]
     pub fn delivery(&self) -> &Delivery {
         &self.delivery
@@ -89,13 +110,13 @@ impl DeliveryContext {
     /// The exchange that the message was published to; empty for the default exchange.
     #[must_use]
     pub fn exchange(&self) -> &ShortString {
-        &self.delivery.message.exchange
+        self.retried().map_or(&self.delivery.message.exchange, |retried| &retried.exchange)
     }
 
     /// The routing key that the message was published with.
     #[must_use]
     pub fn routing_key(&self) -> &ShortString {
-        &self.delivery.message.routing_key
+        self.retried().map_or(&self.delivery.message.routing_key, |retried| &retried.routing_key)
     }
 
     /// The queue that the message came from.
@@ -167,6 +188,28 @@ fn no_delivery(nothing: &Arc<PublishedMessage>) -> Delivery {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A retry copy as it comes from the queue `test`.
+    fn copy(failures: i64) -> DeliveryContext {
+        let cx = DeliveryContext::for_test().route("", "test");
+        cx.header("x-springhare-failures", failures)
+            .header("x-springhare-queue", "test")
+            .header("x-springhare-exchange", "logs")
+            .header("x-springhare-routing-key", "kern.error")
+            .header("x-springhare-deaths", 0_i64)
+            .build()
+    }
+
+    #[test]
+    fn a_retry_copy_is_seen_as_its_original_until_the_next_delivery() {
+        let mut cx = copy(2);
+        assert_eq!((&**cx.exchange(), &**cx.routing_key()), ("logs", "kern.error"));
+        assert_eq!(cx.failures().before, 2);
+        assert_eq!(&*cx.delivery().message.routing_key, "test");
+        cx.clear();
+        assert_eq!((&**cx.exchange(), &**cx.routing_key()), ("", ""));
+        assert_eq!(cx.failures().before, 0);
+    }
 
     #[test]
     fn an_idle_context_keeps_no_message_alive() {

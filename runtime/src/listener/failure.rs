@@ -1,16 +1,20 @@
 //! What becomes of a message by its handler's outcome; for a failed one that is the failure
 //! default: paced redelivery, then the dead-letter exchange or `<queue>.error`.
 
+mod retry;
+
 use std::sync::Arc;
 
 use springhare_amqp::ShortString;
 use springhare_broker::{Multiple, PublishedMessage, Requeue};
 
+pub(super) use retry::{Retry, RetryResult};
+
 use super::consumer::{Exit, Work};
 use super::context::DeliveryContext;
 use super::endpoint::AcknowledgeMode;
 use super::outcome::{Disposition, ListenerError, Outcome};
-use super::pacing::{PAUSE_MAX, Redelivery, redelivery};
+use super::pacing::{Failures, PAUSE_MAX, Redelivery};
 use super::plan::ListenerPlan;
 use crate::channel::Verdict;
 use crate::template::{ParkReason, RabbitTemplate};
@@ -26,17 +30,21 @@ pub(crate) struct FailurePolicy<'s> {
 }
 
 /// Whether a queue's rejected messages are kept by a dead-letter exchange.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum DeadLetters {
-    ToItsExchange,
+    /// Under a key of the queue's own (`x-dead-letter-routing-key`).
+    UnderItsKey,
+    /// To this exchange, under the key that each was published with.
+    ToExchange(ShortString),
     Nowhere,
 }
 
 /// What is known of a failed delivery.
 struct Failed {
     delivery_tag: u64,
-    /// How many of its deliveries failed, this one counted.
-    attempts: u32,
+    failures: Failures,
+    /// The queue that it came from.
+    queue: ShortString,
     message: Arc<PublishedMessage>,
 }
 
@@ -102,7 +110,8 @@ impl Work<'_> {
         let delivery = context.delivery();
         let failed = Failed {
             delivery_tag: delivery.delivery_tag,
-            attempts: delivery.delivery_count.saturating_add(1),
+            failures: context.failures(),
+            queue: context.queue().clone(),
             message: Arc::clone(&delivery.message),
         };
         let verdict = match outcome {
@@ -113,7 +122,7 @@ impl Work<'_> {
                 tracing::warn!(
                     listener = &*plan.id,
                     queue = &**context.queue(),
-                    attempt = failed.attempts,
+                    attempt = failed.failures.attempts(),
                     error = error.report(),
                     disposition = ?error.disposition(),
                     "a handler failed"
@@ -131,39 +140,78 @@ impl Work<'_> {
                 }
             }
         };
+        if verdict == Verdict::Reject(Requeue::No) && self.is_ours_to_dead_letter(&failed) {
+            let reason = ParkReason::Fatal { exception: "its handler rejected it".to_owned() };
+            return self.give_up(failed, reason).await;
+        }
         Ok(self.settler.settle(failed.delivery_tag, verdict).await?)
+    }
+
+    /// Whether the broker would take it to its dead-letter exchange under a wrong key: a retry copy
+    /// is to it a message of the default exchange, and nobody waits there for its queue's name.
+    fn is_ours_to_dead_letter(&self, failed: &Failed) -> bool {
+        matches!(self.failure.dead_letters, DeadLetters::ToExchange(_))
+            && self.failure.template.is_retry(&failed.message)
     }
 
     /// Delivers it again after its pause, or gives it up when it has failed too often.
     async fn redeliver(&mut self, failed: Failed, error: &ListenerError) -> Result<(), Exit> {
-        match redelivery(failed.attempts - 1) {
+        let delivery_tag = failed.delivery_tag;
+        match failed.failures.redelivery() {
             Redelivery::Ended => {
                 let reason = ParkReason::DeliveriesExhausted { exception: error.report() };
                 self.give_up(failed, reason).await
             }
             // A consumer that stops does not wait the pause out.
-            Redelivery::After(_) if self.is_draining() => {
+            _ if self.is_draining() => {
                 let requeue = Verdict::Reject(Requeue::Yes);
-                Ok(self.settler.settle(failed.delivery_tag, requeue).await?)
+                Ok(self.settler.settle(delivery_tag, requeue).await?)
             }
-            Redelivery::After(pause) => {
-                Ok(self.settler.requeue_after(failed.delivery_tag, pause).await?)
+            Redelivery::RequeueAfter(pause) => {
+                Ok(self.settler.requeue_after(delivery_tag, pause).await?)
             }
+            Redelivery::RepublishAfter(pause) => {
+                let retry = self.retry_of(failed, error.report());
+                Ok(self.settler.republish_after(delivery_tag, pause, retry).await?)
+            }
+        }
+    }
+
+    fn retry_of(&self, failed: Failed, exception: String) -> Retry {
+        Retry {
+            template: self.failure.template.clone(),
+            queue: failed.queue,
+            message: failed.message,
+            attempts: failed.failures.attempts(),
+            exception,
+            dead_letters: self.failure.dead_letters.clone(),
+            error_queue: self.failure.error_queue.clone(),
         }
     }
 
     /// Takes a message out of the way that will not be handled: to the dead-letter exchange, or
     /// to the error queue, where it is confirmed before the original is acknowledged.
     async fn give_up(&mut self, failed: Failed, reason: ParkReason) -> Result<(), Exit> {
-        let FailurePolicy { template, dead_letters, ref error_queue } = self.failure;
-        if dead_letters == DeadLetters::ToItsExchange {
+        let is_ours = self.is_ours_to_dead_letter(&failed);
+        let FailurePolicy { template, ref dead_letters, ref error_queue } = self.failure;
+        if *dead_letters != DeadLetters::Nowhere && !is_ours {
             let reject = Verdict::Reject(Requeue::No);
             return Ok(self.settler.settle(failed.delivery_tag, reject).await?);
         }
-        let error_queue = error_queue.clone();
+        let (dead_letters, error_queue) = (dead_letters.clone(), error_queue.clone());
         self.settler.flush().await?;
-        let parking = template.park(&error_queue, &failed.message, &reason, failed.attempts);
-        match self.stop.unless_forced(parking).await.ok_or(Exit::Stopped)? {
+        let attempts = failed.failures.attempts();
+        let giving_up = async {
+            match &dead_letters {
+                DeadLetters::ToExchange(exchange) => {
+                    template.dead_letter(exchange, &failed.message, &reason, attempts).await
+                }
+                DeadLetters::UnderItsKey | DeadLetters::Nowhere => {
+                    template.park(&error_queue, &failed.message, &reason, attempts).await
+                }
+            }
+        };
+        match self.stop.unless_forced(giving_up).await.ok_or(Exit::Stopped)? {
             Ok(()) => {
                 let ack = Verdict::Ack(Multiple::One);
                 Ok(self.settler.settle(failed.delivery_tag, ack).await?)

@@ -119,6 +119,15 @@ struct Inner {
 pub enum Disposition {
     /// What the listener does with failures: by default it is delivered again, paced and
     /// counted, and parked in the end.
+    ///
+    /// Where the broker counts (the embedded one, RabbitMQ's quorum queues) it goes back to its
+    /// place in the queue. RabbitMQ's classic queues do not count: from its second failure on the
+    /// message goes to the end of its queue as a copy, which is confirmed before the original is
+    /// acknowledged. The copy has the number and the original's exchange and routing key in
+    /// `x-springhare-..` headers, which the extractors look into. Its `expiration` begins anew;
+    /// its `CC` and `user_id` are in the headers `x-original-CC` and `x-original-userId`, since the
+    /// broker would route by the one and refuse the other. The application's user needs the
+    /// permission to write to the default exchange.
     #[default]
     Default,
     /// Refused for good: dead-lettered where its queue has a dead-letter exchange, else dropped.

@@ -1,8 +1,13 @@
-//! How failed messages are paced: which pause comes before which redelivery, and the messages
-//! that wait for theirs. Pure: the time is handed in.
+//! How failed messages are counted and paced: which pause comes before which redelivery, and the
+//! messages that wait for theirs. Pure: the time is handed in.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+
+use springhare_broker::Delivery;
+
+use crate::connection::DeliveryCounting;
+use crate::template::Retried;
 
 /// A message that has failed this often is redelivered no more; RabbitMQ's default for quorum
 /// queues.
@@ -12,37 +17,95 @@ pub(crate) const PAUSE_MIN: Duration = Duration::from_millis(100);
 /// The pause that the doubling ends at.
 pub(crate) const PAUSE_MAX: Duration = Duration::from_secs(5);
 
-/// What becomes of a message that failed, when `failures` of its deliveries had failed before.
+/// How many deliveries of a message had failed before this one, and how the next one is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Failures {
+    pub(crate) before: u32,
+    way_back: WayBack,
+}
+
+/// How a message goes back to its queue so that its next delivery tells this one's failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum WayBack {
+    /// Requeued: the broker counts that, or this was the first delivery, and a second one is
+    /// told by its redelivered flag.
+    Requeued,
+    /// As a copy with the number in a header: the broker does not count.
+    Republished,
+}
+
+impl Failures {
+    /// What a delivery tells. RabbitMQ's classic queues count nothing: there a retry copy has the
+    /// number in a header, and a delivery that came before, of the original or of the copy, is
+    /// one failure more.
+    pub(crate) fn of(
+        delivery: &Delivery,
+        retried: Option<&Retried>,
+        counting: DeliveryCounting,
+    ) -> Self {
+        let of_copy = retried.map_or(0, |retried| retried.failures);
+        let counted = delivery.delivery_count;
+        if counting == DeliveryCounting::OnEveryQueue || (delivery.redelivered && counted > 0) {
+            let before = of_copy.saturating_add(counted);
+            return Self { before, way_back: WayBack::Requeued };
+        }
+        let before = of_copy.saturating_add(u32::from(delivery.redelivered));
+        // The count of a first delivery is a header that its publisher took over from another
+        // message. It would hide that nobody counts, and a copy is without it.
+        let is_told_by_its_return = before == 0 && counted == 0;
+        let way_back = if is_told_by_its_return { WayBack::Requeued } else { WayBack::Republished };
+        Self { before, way_back }
+    }
+
+    /// The failures, this delivery's one with them.
+    pub(crate) fn attempts(self) -> u32 {
+        self.before.saturating_add(1)
+    }
+
+    /// What becomes of the message now that this delivery failed too.
+    pub(crate) fn redelivery(self) -> Redelivery {
+        if self.attempts() >= DELIVERIES_MAX {
+            return Redelivery::Ended;
+        }
+        let pause = pause_after(self.before);
+        match self.way_back {
+            WayBack::Requeued => Redelivery::RequeueAfter(pause),
+            WayBack::Republished => Redelivery::RepublishAfter(pause),
+        }
+    }
+}
+
+/// What becomes of a message that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Redelivery {
-    /// Back to the queue, after this pause.
-    After(Duration),
+    /// Back to its place in the queue, after this pause.
+    RequeueAfter(Duration),
+    /// A copy of it to the end of the queue, after this pause.
+    RepublishAfter(Duration),
     /// No more: dead-lettered or parked.
     Ended,
 }
 
-pub(crate) fn redelivery(failures: u32) -> Redelivery {
-    if failures.saturating_add(1) >= DELIVERIES_MAX {
-        return Redelivery::Ended;
-    }
-    let Some(doublings) = failures.checked_sub(1) else {
-        return Redelivery::After(Duration::ZERO);
-    };
+/// The pause before the next delivery of a message, `before` of whose deliveries had failed before
+/// the last one.
+fn pause_after(before: u32) -> Duration {
+    let Some(doublings) = before.checked_sub(1) else { return Duration::ZERO };
     let factor = 1_u32.checked_shl(doublings).unwrap_or(u32::MAX);
-    Redelivery::After(PAUSE_MIN.saturating_mul(factor).min(PAUSE_MAX))
+    PAUSE_MIN.saturating_mul(factor).min(PAUSE_MAX)
 }
 
-/// The deliveries that wait out their pause, each holding its prefetch slot.
-#[derive(Debug, Default)]
-pub(crate) struct Paused {
+/// The deliveries that wait out their pause, each holding its prefetch slot, and what is done with
+/// them after it.
+#[derive(Debug)]
+pub(crate) struct Paused<T> {
     by_time: BTreeSet<(Duration, u64)>,
-    by_tag: BTreeMap<u64, Duration>,
+    by_tag: BTreeMap<u64, T>,
 }
 
-impl Paused {
-    pub(crate) fn insert(&mut self, delivery_tag: u64, due: Duration) {
+impl<T> Paused<T> {
+    pub(crate) fn insert(&mut self, delivery_tag: u64, due: Duration, then: T) {
         self.by_time.insert((due, delivery_tag));
-        self.by_tag.insert(delivery_tag, due);
+        self.by_tag.insert(delivery_tag, then);
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -55,52 +118,119 @@ impl Paused {
     }
 
     /// Takes a delivery out whose pause has ended.
-    pub(crate) fn pop_due(&mut self, now: Duration) -> Option<u64> {
+    pub(crate) fn pop_due(&mut self, now: Duration) -> Option<(u64, T)> {
         let (due, delivery_tag) = *self.by_time.first()?;
         if due > now {
             return None;
         }
         self.by_time.pop_first();
-        self.by_tag.remove(&delivery_tag);
-        Some(delivery_tag)
+        self.by_tag.remove_entry(&delivery_tag)
     }
 
     /// Takes all out, whatever is left of their pauses.
-    pub(crate) fn drain(&mut self) -> impl Iterator<Item = u64> + use<> {
+    pub(crate) fn drain(&mut self) -> impl Iterator<Item = u64> + use<T> {
         self.by_time.clear();
         std::mem::take(&mut self.by_tag).into_keys()
+    }
+}
+
+impl<T> Default for Paused<T> {
+    fn default() -> Self {
+        Self { by_time: BTreeSet::new(), by_tag: BTreeMap::new() }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use springhare_amqp::ShortString;
+    use springhare_broker::PublishedMessage;
+    use std::sync::Arc;
+
+    fn delivery(redelivered: bool, delivery_count: u32) -> Delivery {
+        let message = Arc::new(PublishedMessage {
+            exchange: ShortString::EMPTY,
+            routing_key: ShortString::EMPTY,
+            message: springhare_amqp::Message::default(),
+        });
+        Delivery { delivery_tag: 1, redelivered, delivery_count, message }
+    }
+
+    fn failures(redelivered: bool, delivery_count: u32) -> Failures {
+        let delivery = delivery(redelivered, delivery_count);
+        Failures::of(&delivery, None, DeliveryCounting::OnSomeQueues)
+    }
+
+    fn failures_of_copy(redelivered: bool, delivery_count: u32, failures: u32) -> Failures {
+        let (exchange, routing_key) = (ShortString::EMPTY, ShortString::EMPTY);
+        let retried = Retried { failures, exchange, routing_key };
+        let delivery = delivery(redelivered, delivery_count);
+        Failures::of(&delivery, Some(&retried), DeliveryCounting::OnSomeQueues)
+    }
 
     #[test]
     fn the_first_redelivery_is_at_once_and_the_pauses_double_up_to_five_seconds() {
-        let millis: Vec<u128> = (0..9)
-            .map(|failures| match redelivery(failures) {
-                Redelivery::After(pause) => pause.as_millis(),
-                Redelivery::Ended => panic!("ended after {failures}"),
-            })
-            .collect();
+        let millis: Vec<u128> = (0..9).map(|before| pause_after(before).as_millis()).collect();
         assert_eq!(millis, [0, 100, 200, 400, 800, 1600, 3200, 5000, 5000]);
+        assert_eq!(pause_after(u32::MAX), PAUSE_MAX);
     }
 
     #[test]
     fn the_twentieth_delivery_is_the_last() {
-        assert_eq!(redelivery(18), Redelivery::After(PAUSE_MAX));
-        assert_eq!(redelivery(19), Redelivery::Ended);
-        assert_eq!(redelivery(u32::MAX), Redelivery::Ended);
+        assert_eq!(failures(true, 18).redelivery(), Redelivery::RequeueAfter(PAUSE_MAX));
+        assert_eq!(failures(true, 19).redelivery(), Redelivery::Ended);
+        assert_eq!(failures(true, u32::MAX).redelivery(), Redelivery::Ended);
+        let copy = failures_of_copy(false, 0, 18);
+        assert_eq!(copy.redelivery(), Redelivery::RepublishAfter(PAUSE_MAX));
+        assert_eq!(failures_of_copy(false, 0, 19).redelivery(), Redelivery::Ended);
+        assert_eq!(failures_of_copy(true, 0, 18).redelivery(), Redelivery::Ended);
+        assert_eq!(failures_of_copy(true, 1, u32::MAX).attempts(), u32::MAX);
+    }
+
+    #[test]
+    fn the_first_failure_needs_no_count() {
+        assert_eq!(failures(false, 0).attempts(), 1);
+        assert_eq!(failures(false, 0).redelivery(), Redelivery::RequeueAfter(Duration::ZERO));
+    }
+
+    #[test]
+    fn where_the_broker_does_not_count_the_copies_do() {
+        let second = failures(true, 0);
+        assert_eq!(second.attempts(), 2);
+        assert_eq!(second.redelivery(), Redelivery::RepublishAfter(PAUSE_MIN));
+        let third = failures_of_copy(false, 0, 2);
+        assert_eq!(third.attempts(), 3);
+        assert_eq!(third.redelivery(), Redelivery::RepublishAfter(PAUSE_MIN * 2));
+        // Its consumer was lost with it, or stopped in its pause.
+        assert_eq!(failures_of_copy(true, 0, 2).attempts(), 4);
+        // A copy in a queue that counts.
+        let counted = failures_of_copy(true, 1, 2);
+        assert_eq!(counted.attempts(), 4);
+        assert_eq!(counted.redelivery(), Redelivery::RequeueAfter(PAUSE_MIN * 4));
+    }
+
+    #[test]
+    fn a_broker_that_always_counts_is_believed() {
+        // It was put back without a failure.
+        let back = Failures::of(&delivery(true, 0), None, DeliveryCounting::OnEveryQueue);
+        assert_eq!(back.attempts(), 1);
+        assert_eq!(back.redelivery(), Redelivery::RequeueAfter(Duration::ZERO));
+    }
+
+    #[test]
+    fn a_count_that_the_publisher_sent_along_counts_nothing_and_is_got_rid_of() {
+        let first = failures(false, 7);
+        assert_eq!(first.attempts(), 1);
+        assert_eq!(first.redelivery(), Redelivery::RepublishAfter(Duration::ZERO));
     }
 
     #[test]
     fn pauses_end_in_the_order_of_their_times() {
         let mut paused = Paused::default();
-        paused.insert(1, Duration::from_secs(3));
-        paused.insert(2, Duration::from_secs(1));
+        paused.insert(1, Duration::from_secs(3), "three");
+        paused.insert(2, Duration::from_secs(1), "one");
         assert_eq!(paused.next_due(), Some(Duration::from_secs(1)));
-        assert_eq!(paused.pop_due(Duration::from_secs(2)), Some(2));
+        assert_eq!(paused.pop_due(Duration::from_secs(2)), Some((2, "one")));
         assert_eq!(paused.pop_due(Duration::from_secs(2)), None);
         assert_eq!(paused.drain().collect::<Vec<_>>(), [1]);
         assert_eq!(paused.len(), 0);

@@ -1,5 +1,8 @@
 //! The settlement side of one consumer: acks gathered into few, failed messages paced.
 
+mod retrying;
+
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -8,12 +11,17 @@ use springhare_broker::{Clock, Multiple, Requeue, Sleep};
 
 use super::ack_gather::{AckGather, Covering};
 use super::busy_pace::{BusyPace, Time};
-use super::pacing::Paused;
+use super::failure::Retry;
+use super::pacing::{PAUSE_MAX, Paused};
 use crate::channel::{Channel, SettleError, Verdict};
+use retrying::Retrying;
 
 /// How many failed messages wait for their redelivery at most, where no prefetch bounds them;
 /// one more is requeued at once.
 const PAUSED_MAX: usize = 10_000;
+/// How long a consumer that stops waits for the confirms of its retry copies. The original of one
+/// that is not confirmed by then comes back too.
+const CONFIRM_WAIT_MAX: Duration = Duration::from_secs(1);
 
 /// What a consumer owes after a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +31,13 @@ pub(crate) enum Due {
     Flush,
     /// Acknowledge what is done, and let other tasks run.
     Breath,
+}
+
+/// What is done with a failed message once its pause has ended.
+#[derive(Debug)]
+enum AfterPause {
+    Requeue,
+    Republish(Retry),
 }
 
 /// Settles what one consumer has received.
@@ -35,7 +50,8 @@ pub(crate) struct Settler {
     /// How many done messages are acknowledged at the latest: half the prefetch, so that the
     /// broker can fill the other half meanwhile.
     ack_every: usize,
-    paused: Paused,
+    paused: Paused<AfterPause>,
+    retrying: Retrying,
     timer: Option<(Duration, Sleep)>,
     pace: BusyPace,
 }
@@ -50,6 +66,7 @@ impl Settler {
             acks: Vec::new(),
             ack_every: (slots / 2).max(1),
             paused: Paused::default(),
+            retrying: Retrying::default(),
             timer: None,
             pace: BusyPace::default(),
         }
@@ -111,18 +128,44 @@ impl Settler {
         delivery_tag: u64,
         pause: Duration,
     ) -> Result<(), SettleError> {
-        if pause.is_zero() || self.paused.len() >= PAUSED_MAX {
+        self.pause(delivery_tag, pause, AfterPause::Requeue).await
+    }
+
+    /// Sends a copy of a failed message to its queue after `pause`, and acknowledges it when the
+    /// copy is confirmed.
+    pub(crate) async fn republish_after(
+        &mut self,
+        delivery_tag: u64,
+        pause: Duration,
+        retry: Retry,
+    ) -> Result<(), SettleError> {
+        self.pause(delivery_tag, pause, AfterPause::Republish(retry)).await
+    }
+
+    async fn pause(
+        &mut self,
+        delivery_tag: u64,
+        pause: Duration,
+        then: AfterPause,
+    ) -> Result<(), SettleError> {
+        let is_due = pause.is_zero() && matches!(then, AfterPause::Requeue);
+        if is_due || self.paused.len() + self.retrying.len() >= PAUSED_MAX {
+            self.gather.closed(delivery_tag);
             return self.settle(delivery_tag, Verdict::Reject(Requeue::Yes)).await;
         }
         self.flush().await?;
         self.gather.stays_open(delivery_tag);
-        self.paused.insert(delivery_tag, self.clock.now().saturating_add(pause));
+        self.paused.insert(delivery_tag, self.clock.now().saturating_add(pause), then);
         Ok(())
     }
 
-    /// Ready when a failed message's pause has ended.
+    /// Ready when [`requeue_due`](Self::requeue_due) has something to do: a failed message's pause
+    /// has ended, or it is known what became of a copy.
     pub(crate) fn poll_pause(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(due) = self.paused.next_due() else {
+        if self.retrying.poll(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        let Some(due) = self.paused.next_due().filter(|_| !self.retrying.is_full()) else {
             return Poll::Pending;
         };
         let timer = match &mut self.timer {
@@ -137,28 +180,86 @@ impl Settler {
         Poll::Ready(())
     }
 
-    /// Whether a failed message's pause has ended, without waiting for it.
+    /// Whether a failed message's pause has ended, without waiting for it, or a copy may be done.
     pub(crate) fn has_due(&self) -> bool {
-        self.paused.next_due().is_some_and(|due| due <= self.clock.now())
+        !self.retrying.is_empty()
+            || self.paused.next_due().is_some_and(|due| due <= self.clock.now())
     }
 
-    /// Puts the failed messages back whose pause has ended.
+    /// Puts the failed messages back whose pause has ended, or sends their copies, and settles
+    /// the originals of the copies that are done. It waits for none of them.
     pub(crate) async fn requeue_due(&mut self) -> Result<(), SettleError> {
         let now = self.clock.now();
-        while let Some(delivery_tag) = self.paused.pop_due(now) {
-            self.gather.closed(delivery_tag);
-            self.settle(delivery_tag, Verdict::Reject(Requeue::Yes)).await?;
+        while !self.retrying.is_full()
+            && let Some((delivery_tag, then)) = self.paused.pop_due(now)
+        {
+            match then {
+                // The handler has acknowledged it with a later one.
+                _ if self.channel.is_covered(delivery_tag) => self.gather.closed(delivery_tag),
+                AfterPause::Requeue => self.requeue(delivery_tag).await?,
+                AfterPause::Republish(retry) => {
+                    self.retrying.start(delivery_tag, retry.republish());
+                }
+            }
         }
-        Ok(())
+        match poll_fn(|cx| Poll::Ready(self.retrying.poll(cx))).await {
+            Poll::Ready(()) => self.settle_retried().await,
+            Poll::Pending => Ok(()),
+        }
     }
 
     /// Puts all failed messages back, whatever is left of their pauses: the consumer stops.
+    /// Copies that are on their way are waited for, within bounds.
     pub(crate) async fn requeue_paused(&mut self) -> Result<(), SettleError> {
         self.timer = None;
+        self.finish_retrying().await?;
         for delivery_tag in self.paused.drain() {
-            self.gather.closed(delivery_tag);
-            self.settle(delivery_tag, Verdict::Reject(Requeue::Yes)).await?;
+            self.requeue(delivery_tag).await?;
         }
         Ok(())
+    }
+
+    async fn finish_retrying(&mut self) -> Result<(), SettleError> {
+        if self.retrying.is_empty() {
+            return Ok(());
+        }
+        let mut patience = self.clock.sleep(CONFIRM_WAIT_MAX);
+        while !self.retrying.is_empty() {
+            let is_over = poll_fn(|cx| match self.retrying.poll(cx) {
+                Poll::Ready(()) => Poll::Ready(false),
+                Poll::Pending => Pin::new(&mut patience).poll(cx).map(|()| true),
+            });
+            if is_over.await {
+                break;
+            }
+            self.settle_retried().await?;
+        }
+        Ok(())
+    }
+
+    async fn settle_retried(&mut self) -> Result<(), SettleError> {
+        for (delivery_tag, result) in self.retrying.take_done() {
+            match result {
+                Ok(verdict) => {
+                    self.gather.closed(delivery_tag);
+                    self.settle(delivery_tag, verdict).await?;
+                }
+                Err(error) => {
+                    tracing::error!(
+                        delivery_tag,
+                        %error,
+                        "a failed message could not be sent to its queue once more; it is \
+                         requeued without a count"
+                    );
+                    self.requeue_after(delivery_tag, PAUSE_MAX).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn requeue(&mut self, delivery_tag: u64) -> Result<(), SettleError> {
+        self.gather.closed(delivery_tag);
+        self.settle(delivery_tag, Verdict::Reject(Requeue::Yes)).await
     }
 }

@@ -18,7 +18,7 @@ use super::stop_signal::{StopPhase, StopSignal};
 use crate::backoff::Backoff;
 use crate::channel::{Channel, Purpose};
 use crate::connection::{LinkConnection, LinkError};
-use crate::graph::{Generation, Graph, declare_for_listener};
+use crate::graph::{Generation, Graph, QueueNode, declare_for_listener};
 use crate::state::StateRegistry;
 use crate::template::{RabbitTemplate, error_queue_of};
 
@@ -199,13 +199,14 @@ impl Supervised {
 
     fn failure(&self) -> FailurePolicy<'_> {
         let queue = self.scope.graph().queues.get(&self.queue);
-        let has_exchange = queue.is_some_and(|queue| queue.dead_letter_exchange().is_some());
+        let exchange = queue.and_then(|queue| queue.dead_letter_exchange());
+        let has_key = queue.is_some_and(QueueNode::has_dead_letter_key);
         FailurePolicy {
             template: &self.scope.template,
-            dead_letters: if has_exchange {
-                DeadLetters::ToItsExchange
-            } else {
-                DeadLetters::Nowhere
+            dead_letters: match exchange {
+                Some(_) if has_key => DeadLetters::UnderItsKey,
+                Some(exchange) => DeadLetters::ToExchange(ShortString::truncated(exchange)),
+                None => DeadLetters::Nowhere,
             },
             // An anonymous queue's name means nothing to who looks for its messages.
             error_queue: if self.plan.anonymous {

@@ -1,6 +1,6 @@
 //! The template: sends messages, and receives them one at a time.
 //!
-//! Sending goes over a connection of its own; `.await` on a call means that the broker has the
+//! Sending goes over a connection of its own, and receiving over another; `.await` on a call means that the broker has the
 //! message. Deliberately out: consuming (that is what listeners are for) and declaring.
 
 mod parking;
@@ -18,16 +18,17 @@ use springhare_amqp::Message;
 use springhare_broker::Publish;
 use tokio::sync::Mutex;
 
-pub(crate) use parking::{ParkReason, error_queue_of};
+pub(crate) use parking::{ParkReason, Republished, Retried, error_queue_of};
 pub use route::{IntoRoute, Route};
 pub use send::{ConvertAndSend, Sending};
 pub use send_all::{IntoPublish, SendAllError};
 
 use crate::channel::{Channel, Purpose};
-use crate::connection::{Link, LinkChannel, LinkError};
+use crate::connection::{LinkChannel, LinkError};
 use crate::convert::{IntoBody, MessageConverters};
 use crate::error::Result;
 use publishing::Publishing;
+pub(crate) use publishing::TemplateLinks;
 
 /// Sends messages, and receives them one at a time. A clone is the same template.
 ///
@@ -58,13 +59,13 @@ struct Shared {
 
 impl RabbitTemplate {
     pub(crate) fn new(
-        link: Arc<dyn Link>,
+        links: TemplateLinks,
         converters: MessageConverters,
         publish_retry: Option<Duration>,
     ) -> Self {
         Self {
             shared: Arc::new(Shared {
-                publishing: Publishing::new(link),
+                publishing: Publishing::new(links),
                 converters,
                 publish_retry,
                 receiving: Mutex::new(None),

@@ -1,13 +1,19 @@
 //! Parking: a message that can't be handled goes to `<queue>.error`, with what is known of it in
-//! its headers, and is confirmed there before the original is settled.
+//! its headers, and is confirmed there before the original is settled. A message that is tried
+//! once more goes to its own queue in the same way.
+
+mod retry;
 
 use springhare_amqp::{
     BasicProperties, DeliveryMode, FieldTable, FieldValue, Message, ReplyCode, ShortString,
 };
 use springhare_broker::{PublishedMessage, QueueDeclareOptions};
 
+pub(crate) use retry::{Republished, Retried};
+
 use super::RabbitTemplate;
 use crate::error::{Error, NotConfirmed, Result};
+use retry::{forget_retries, original_route};
 
 /// What an error queue's name ends with.
 const SUFFIX: &str = ".error";
@@ -23,6 +29,8 @@ pub(crate) enum ParkReason {
     Fatal { exception: String },
     /// Every one of its deliveries failed.
     DeliveriesExhausted { exception: String },
+    /// It failed again, and its headers leave no room for the count of its deliveries.
+    NoRoomToCount { exception: String },
 }
 
 impl ParkReason {
@@ -30,12 +38,15 @@ impl ParkReason {
         match self {
             Self::Fatal { .. } => "fatal",
             Self::DeliveriesExhausted { .. } => "deliveries-exhausted",
+            Self::NoRoomToCount { .. } => "no-room-to-count",
         }
     }
 
     fn exception(&self) -> &str {
         match self {
-            Self::Fatal { exception } | Self::DeliveriesExhausted { exception } => exception,
+            Self::Fatal { exception }
+            | Self::DeliveriesExhausted { exception }
+            | Self::NoRoomToCount { exception } => exception,
         }
     }
 }
@@ -53,6 +64,9 @@ enum Extent {
 }
 
 impl Extent {
+    /// As much as has room.
+    const ALL: [Self; 3] = [Self::Full, Self::ShortException, Self::WithoutHeaders];
+
     fn exception_max_bytes(self) -> usize {
         match self {
             Self::Full => EXCEPTION_MAX_BYTES,
@@ -87,7 +101,7 @@ impl RabbitTemplate {
         attempts: u32,
     ) -> Result<()> {
         let mut sent = Ok(());
-        for extent in [Extent::Full, Extent::ShortException, Extent::WithoutHeaders] {
+        for extent in Extent::ALL {
             if extent == Extent::WithoutHeaders {
                 tracing::warn!(
                     queue = &**error_queue,
@@ -128,47 +142,59 @@ fn is_too_large(sent: &Result<()>) -> bool {
     )
 }
 
-/// The message as it is parked. What would make it vanish, go elsewhere or be refused on the way
-/// is moved into headers.
+/// The message as it is parked. What would make it vanish is moved into headers, beside what would
+/// make any copy go elsewhere.
 fn parked(
     original: &PublishedMessage,
     reason: &ParkReason,
     attempts: u32,
     extent: Extent,
 ) -> Message {
-    let properties = BasicProperties::from(original.message.properties.clone());
+    let mut properties = BasicProperties::from(original.message.properties.clone());
+    if extent == Extent::WithoutHeaders {
+        properties.headers = None;
+    }
+    let properties = carried_properties(properties);
     let mut headers = properties.headers.unwrap_or_default();
-    // The broker counts anew in the error queue, and would route by these two once more.
+    if extent == Extent::WithoutHeaders {
+        set(&mut headers, "x-springhare-headers", "dropped");
+    }
+    let exception = cut(reason.exception(), extent.exception_max_bytes());
+    let (exchange, routing_key) = original_route(original);
+    set(&mut headers, "x-exception-message", exception);
+    set(&mut headers, "x-original-exchange", exchange);
+    set(&mut headers, "x-original-routingKey", routing_key);
+    set(&mut headers, "x-springhare-reason", reason.word());
+    set(&mut headers, "x-springhare-attempts", i64::from(attempts));
+    if let Some(expiration) = properties.expiration {
+        set(&mut headers, "x-original-expiration", expiration);
+    }
+    let properties = BasicProperties {
+        headers: Some(headers),
+        delivery_mode: properties.delivery_mode.or(Some(DeliveryMode::Persistent)),
+        expiration: None,
+        ..properties
+    };
+    Message::new(original.message.body.clone()).with_properties(properties)
+}
+
+/// The properties that a copy of a message has: what would make it go elsewhere or be refused is
+/// moved into headers, and what said where an earlier copy came from is gone.
+fn carried_properties(properties: BasicProperties) -> BasicProperties {
+    let mut headers = properties.headers.unwrap_or_default();
+    forget_retries(&mut headers);
+    // The broker counts the copy anew, and would route by these two once more.
     headers.remove("x-delivery-count");
     for name in ["CC", "BCC"] {
         if let Some(value) = headers.remove(name) {
             set(&mut headers, &format!("x-original-{name}"), value);
         }
     }
-    if extent == Extent::WithoutHeaders {
-        headers = FieldTable::new();
-        set(&mut headers, "x-springhare-headers", "dropped");
-    }
-    let exception = cut(reason.exception(), extent.exception_max_bytes());
-    set(&mut headers, "x-exception-message", exception);
-    set(&mut headers, "x-original-exchange", original.exchange.clone());
-    set(&mut headers, "x-original-routingKey", original.routing_key.clone());
-    set(&mut headers, "x-springhare-reason", reason.word());
-    set(&mut headers, "x-springhare-attempts", i64::from(attempts));
-    if let Some(expiration) = properties.expiration {
-        set(&mut headers, "x-original-expiration", expiration);
-    }
+    // It would have to be the user that the application is logged in as.
     if let Some(user_id) = properties.user_id {
         set(&mut headers, "x-original-userId", user_id);
     }
-    let properties = BasicProperties {
-        headers: Some(headers),
-        delivery_mode: properties.delivery_mode.or(Some(DeliveryMode::Persistent)),
-        expiration: None,
-        user_id: None,
-        ..properties
-    };
-    Message::new(original.message.body.clone()).with_properties(properties)
+    BasicProperties { headers: Some(headers), user_id: None, ..properties }
 }
 
 fn set(headers: &mut FieldTable, name: &str, value: impl Into<FieldValue>) {

@@ -1,4 +1,5 @@
-//! The template's own connection: a publishing path that is opened again when it was lost.
+//! The template's own connections, opened again when they were lost: the publishing path, and one
+//! for all else.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -9,8 +10,8 @@ use springhare_broker::{Clock, Publish};
 use tokio::sync::Mutex;
 
 use crate::connection::{
-    Confirmation, Link, LinkChannel, LinkConnection, LinkError, LinkPublisher, PublishCall,
-    PublishError,
+    Confirmation, DeliveryCounting, Link, LinkChannel, LinkConnection, LinkError, LinkPublisher,
+    PublishCall, PublishError,
 };
 use crate::error::Error;
 
@@ -22,7 +23,20 @@ pub(crate) struct Publishing {
     path: ArcSwapOption<PublishingPath>,
     /// Held while a path is opened, so that one caller does it for all.
     opening: Mutex<()>,
+    /// Opened with the first channel. A broker that takes no messages reads nothing at all from a
+    /// connection that publishes: what is received, and thereby makes room, must not wait for it.
+    channels: Mutex<Option<Arc<dyn LinkConnection>>>,
+    channels_link: Arc<dyn Link>,
     stopped: AtomicBool,
+}
+
+/// The template's ways to the broker.
+#[derive(Debug, Clone)]
+pub(crate) struct TemplateLinks {
+    /// For what is published; its connections come with everything declared.
+    pub(crate) publishing: Arc<dyn Link>,
+    /// For all else.
+    pub(crate) channels: Arc<dyn Link>,
 }
 
 /// An open path to the broker.
@@ -33,9 +47,11 @@ pub(crate) struct PublishingPath {
 }
 
 impl Publishing {
-    pub(crate) fn new(link: Arc<dyn Link>) -> Self {
+    pub(crate) fn new(links: TemplateLinks) -> Self {
         Self {
-            link,
+            link: links.publishing,
+            channels: Mutex::new(None),
+            channels_link: links.channels,
             path: ArcSwapOption::empty(),
             opening: Mutex::new(()),
             stopped: AtomicBool::new(false),
@@ -60,6 +76,10 @@ impl Publishing {
 
     pub(crate) fn clock(&self) -> &Clock {
         self.link.clock()
+    }
+
+    pub(crate) fn delivery_counting(&self) -> DeliveryCounting {
+        self.link.delivery_counting()
     }
 
     /// The path; opened if there is none.
@@ -100,19 +120,32 @@ impl Publishing {
         Ok(result?)
     }
 
-    /// A channel on the publishing connection.
+    /// A channel, on a connection that is not the publishing one.
     pub(crate) async fn open_channel(&self) -> Result<Arc<dyn LinkChannel>, Error> {
-        let path = self.usable().await?;
-        Ok(path.connection.open_channel().await?)
+        let mut channels = self.channels.lock().await;
+        if self.stopped.load(Ordering::Acquire) {
+            return Err(Error::Stopped);
+        }
+        let connection = match channels.take_if(|open| open.closed().is_none()) {
+            Some(open) => open,
+            None => self.channels_link.connect("springhare template").await?,
+        };
+        *channels = Some(Arc::clone(&connection));
+        drop(channels);
+        Ok(connection.open_channel().await?)
     }
 
-    /// Closes the path for good.
+    /// Closes both for good.
     pub(crate) async fn stop(&self) -> Result<(), LinkError> {
         let _one_opens = self.opening.lock().await;
         self.stopped.store(true, Ordering::Release);
-        match self.path.swap(None) {
-            Some(path) => path.connection.close().await,
+        let channels = match self.channels.lock().await.take() {
+            Some(connection) => connection.close().await,
             None => Ok(()),
+        };
+        match self.path.swap(None) {
+            Some(path) => path.connection.close().await.and(channels),
+            None => channels,
         }
     }
 }

@@ -5,7 +5,7 @@ use springhare_amqp::Message;
 use springhare_broker::{Delivery, Multiple, NoAck};
 use tokio::sync::MutexGuard;
 
-use super::{ParkReason, RabbitTemplate, error_queue_of};
+use super::{ParkReason, RabbitTemplate, Retried, error_queue_of};
 use crate::connection::LinkChannel;
 use crate::error::{Error, Result};
 
@@ -67,7 +67,8 @@ impl RabbitTemplate {
         let converted = self.converters().decode(&message.properties, &message.body);
         if let Err(error) = &converted {
             let reason = ParkReason::Fatal { exception: error.to_string() };
-            let attempts = delivery.delivery_count.saturating_add(1);
+            let before = Retried::of(&delivery.message).map_or(0, |retried| retried.failures);
+            let attempts = before.saturating_add(delivery.delivery_count).saturating_add(1);
             self.park(&error_queue_of(queue), &delivery.message, &reason, attempts).await?;
         }
         got.ack().await?;

@@ -9,8 +9,10 @@
 mod support;
 mod switch_link;
 
+mod attempts;
 mod listeners;
 mod outage;
+mod publishing;
 mod rabbitmq;
 mod sockets;
 mod startup;

@@ -10,7 +10,7 @@ use super::{ConsumerScope, DeliveryContext};
 use crate::connection::{Link, LinkConnection, LinkError, LinkFuture};
 use crate::convert::MessageConverters;
 use crate::state::StateRegistry;
-use crate::template::RabbitTemplate;
+use crate::template::{RabbitTemplate, TemplateLinks};
 
 #[derive(Default)]
 pub(crate) struct ForTest {
@@ -73,13 +73,14 @@ impl ForTest {
     }
 
     pub(crate) fn build(self) -> DeliveryContext {
-        let link = Arc::new(NoBroker(Clock::system()));
+        let link: Arc<dyn Link> = Arc::new(NoBroker(Clock::system()));
+        let links = TemplateLinks { publishing: Arc::clone(&link), channels: link };
         let mut cx = DeliveryContext::new(ConsumerScope {
             listener_id: "test::listener".into(),
             queue: ShortString::from_static("test"),
             consumer_tag: ShortString::from_static("ctag-test"),
             channel: crate::test::delivery().channel,
-            template: RabbitTemplate::new(link, self.converters.clone(), None),
+            template: RabbitTemplate::new(links, self.converters.clone(), None),
             states: Arc::new(self.states),
             converters: self.converters,
         });

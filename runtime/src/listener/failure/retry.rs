@@ -1,0 +1,47 @@
+use std::sync::Arc;
+
+use springhare_amqp::ShortString;
+use springhare_broker::{Multiple, PublishedMessage, Requeue};
+
+use super::DeadLetters;
+use crate::channel::Verdict;
+use crate::error::Error;
+use crate::template::{ParkReason, RabbitTemplate, Republished};
+
+/// How the original of a retry copy is to be settled; the copy's error if there is none.
+pub(in crate::listener) type RetryResult = Result<Verdict, Error>;
+
+/// A failed message that goes to its queue once more as a copy, once its pause has ended.
+#[derive(Debug)]
+pub(in crate::listener) struct Retry {
+    pub(super) template: RabbitTemplate,
+    pub(super) queue: ShortString,
+    pub(super) message: Arc<PublishedMessage>,
+    /// How many of its deliveries failed.
+    pub(super) attempts: u32,
+    /// Why the last one did.
+    pub(super) exception: String,
+    pub(super) dead_letters: DeadLetters,
+    pub(super) error_queue: ShortString,
+}
+
+impl Retry {
+    /// Makes the copy and waits until it is confirmed. A message whose headers leave no room for
+    /// the count would be tried for ever: it is given up in place of that.
+    pub(in crate::listener) async fn republish(self) -> RetryResult {
+        let Self { template, queue, message, attempts, exception, dead_letters, error_queue } =
+            self;
+        match (template.republish(&queue, &message, attempts).await?, dead_letters) {
+            (Republished::Confirmed, _) => {}
+            // It is no copy: what is one has room.
+            (Republished::NoRoom, DeadLetters::UnderItsKey | DeadLetters::ToExchange(_)) => {
+                return Ok(Verdict::Reject(Requeue::No));
+            }
+            (Republished::NoRoom, DeadLetters::Nowhere) => {
+                let reason = ParkReason::NoRoomToCount { exception };
+                template.park(&error_queue, &message, &reason, attempts).await?;
+            }
+        }
+        Ok(Verdict::Ack(Multiple::One))
+    }
+}
