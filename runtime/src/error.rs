@@ -7,7 +7,7 @@
 
 use std::fmt;
 
-use springhare_amqp::{AmqpError, ShortStringTooLong};
+use springhare_amqp::{AmqpError, MethodId, ShortStringTooLong};
 use springhare_broker::ReturnedMessage;
 
 use crate::connection::{AddressError, LinkError, PublishError};
@@ -89,10 +89,14 @@ impl fmt::Debug for Error {
 }
 
 impl Error {
-    /// Whether the connection is what failed, so that the same may succeed later.
+    /// Whether what failed passes by itself, so that the same may succeed later.
     pub(crate) fn is_passing(&self) -> bool {
         match self {
             Self::NotConfirmed(NotConfirmed::NotSent(_) | NotConfirmed::Unknown(_)) => true,
+            // The broker could not take it: a queue is full, or its leader is being elected.
+            Self::NotConfirmed(NotConfirmed::Refused(error)) => {
+                error.method() == MethodId::BASIC_NACK
+            }
             Self::Link(error) => !error.is_login_refused(),
             _ => false,
         }

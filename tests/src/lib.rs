@@ -1,16 +1,24 @@
-//! What the tests of springhare share: a real RabbitMQ to hold the broker against, a link to it
-//! whose calls all wait for it, a peer that speaks in bytes, and waiting for conditions instead of
-//! times.
+//! What the tests of springhare share: a real RabbitMQ to hold the broker against, links that wait
+//! for all their calls and that note what they are answered, a peer that speaks in bytes, what a
+//! test hears of its handlers, and waiting for conditions instead of times.
 
 mod amqp;
 mod barrier_link;
 mod eventually;
+mod handlers;
 mod proxy;
 mod rabbitmq;
 pub mod raw;
+mod recording;
+mod template;
+mod virtual_host;
 
 pub use amqp::amqp_link;
 pub use barrier_link::BarrierLink;
 pub use eventually::{LIMIT, eventually, within_limit};
+pub use handlers::{Gate, Tell, Told, telling};
 pub use proxy::Proxy;
 pub use rabbitmq::{Cluster, MAX_MESSAGE_SIZE, NODES, RabbitMq, is_left_out};
+pub use recording::{Record, Recorder, RecordingLink};
+pub use template::{arrives, header_number, header_text, ready};
+pub use virtual_host::VirtualHost;

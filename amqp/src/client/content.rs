@@ -46,6 +46,8 @@ struct KnownDelivery {
     method: basic::Deliver,
 }
 
+/// The largest body that is taken, in bytes: the most that RabbitMQ can be set to.
+const BODY_MAX_BYTES: u64 = 512 << 20;
 /// Class, method and the length of the consumer tag.
 const BEFORE_CONSUMER_TAG: usize = 5;
 /// The delivery tag, and the bit `redelivered`.
@@ -113,8 +115,9 @@ impl ContentReader {
         if header.class != MethodId::BASIC_DELIVER.class {
             return Err(PeerFault::Content { channel, what: "of another class than basic" });
         }
-        let Ok(size) = usize::try_from(header.body_size) else {
-            return Err(PeerFault::Content { channel, what: "larger than the memory" });
+        let size = usize::try_from(header.body_size).ok();
+        let Some(size) = size.filter(|_| header.body_size <= BODY_MAX_BYTES) else {
+            return Err(PeerFault::Content { channel, what: "larger than 512 MiB" });
         };
         let properties = self.last_properties.read(header.properties)?;
         if size == 0 {

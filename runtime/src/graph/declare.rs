@@ -52,19 +52,21 @@ pub(crate) async fn unknown_names(
 }
 
 impl Declared {
-    /// Deletes what this start brought. What can't be deleted is logged.
+    /// Deletes what this start brought. What can't be deleted is logged, and so is what somebody uses
+    /// by now: another program may have declared the same just after.
     pub(crate) async fn take_back(self, connection: &Arc<dyn LinkConnection>) {
         let mut channel = DeclaringChannel::new(connection);
+        let unneeded = QueueDeleteOptions { if_unused: true, if_empty: true };
         for queue in &self.queues {
             if let Ok(open) = channel.open().await
-                && let Err(error) = open.queue_delete(queue, QueueDeleteOptions::default()).await
+                && let Err(error) = open.queue_delete(queue, unneeded).await
             {
                 tracing::warn!(%queue, %error, "a failed start could not delete its queue");
             }
         }
         for exchange in &self.exchanges {
             if let Ok(open) = channel.open().await
-                && let Err(error) = open.exchange_delete(exchange, IfUnused::No).await
+                && let Err(error) = open.exchange_delete(exchange, IfUnused::Yes).await
             {
                 tracing::warn!(%exchange, %error, "a failed start could not delete its exchange");
             }
@@ -305,6 +307,13 @@ impl DeclaringChannel {
         let channel = self.connection.open_channel().await?;
         self.open = Some(Arc::clone(&channel));
         Ok(channel)
+    }
+
+    /// Leaves the channel behind on which an answer did not come: the next ones would wait as well.
+    pub(super) fn leave_after(&mut self, error: &LinkError) {
+        if let LinkError::TimedOut { .. } = error {
+            self.open = None;
+        }
     }
 
     pub(super) async fn close(&mut self) {

@@ -116,6 +116,7 @@ pub(crate) async fn redeclare<'g>(
             Err(error) => Err(error),
         };
         if let Err(error) = declared {
+            channel.leave_after(&error);
             all_refused.push(Refused { node, fault: node.fault(&error) });
             if connection.closed().is_some() {
                 return all_refused;

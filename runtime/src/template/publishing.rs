@@ -3,12 +3,14 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use springhare_broker::{Clock, Publish};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Notify};
 
+use crate::backoff::REFUSED_LOGIN_PAUSE;
 use crate::connection::{
     Confirmation, DeliveryCounting, Link, LinkChannel, LinkConnection, LinkError, LinkPublisher,
     PublishCall, PublishError,
@@ -21,13 +23,27 @@ use crate::error::Error;
 pub(crate) struct Publishing {
     link: Arc<dyn Link>,
     path: ArcSwapOption<PublishingPath>,
-    /// Held while a path is opened, so that one caller does it for all.
-    opening: Mutex<()>,
+    /// Held while a path is opened, so that one caller does it for all; how that failed last.
+    opening: Mutex<Option<Failure>>,
+    /// The attempts to open one that have ended.
+    attempts: AtomicU64,
+    /// Ends an attempt that is under way.
+    stopping: Notify,
     /// Opened with the first channel. A broker that takes no messages reads nothing at all from a
     /// connection that publishes: what is received, and thereby makes room, must not wait for it.
     channels: Mutex<Option<Arc<dyn LinkConnection>>>,
     channels_link: Arc<dyn Link>,
     stopped: AtomicBool,
+}
+
+/// An attempt that failed.
+#[derive(Debug)]
+struct Failure {
+    /// Its number, from 1.
+    attempt: u64,
+    /// No other is made before: a login that is refused is not tried again at once.
+    again_at: Duration,
+    error: LinkError,
 }
 
 /// The template's ways to the broker.
@@ -53,7 +69,9 @@ impl Publishing {
             channels: Mutex::new(None),
             channels_link: links.channels,
             path: ArcSwapOption::empty(),
-            opening: Mutex::new(()),
+            opening: Mutex::new(None),
+            attempts: AtomicU64::new(0),
+            stopping: Notify::new(),
             stopped: AtomicBool::new(false),
         }
     }
@@ -82,15 +100,41 @@ impl Publishing {
         self.link.delivery_counting()
     }
 
-    /// The path; opened if there is none.
+    /// The path; opened if there is none. Who comes while it is tried shares the outcome.
     pub(crate) async fn open(&self) -> Result<Arc<PublishingPath>, Error> {
-        let _one_opens = self.opening.lock().await;
+        let asked = self.attempts.load(Ordering::Acquire);
+        let mut stopping = std::pin::pin!(self.stopping.notified());
+        stopping.as_mut().enable();
+        let opening = async {
+            let mut failure = self.opening.lock().await;
+            if let Some(path) = self.current() {
+                return Ok(path);
+            }
+            if let Some(Failure { attempt, again_at, error }) = &*failure
+                && (*attempt > asked || self.clock().now() < *again_at)
+            {
+                return Err(error.clone().into());
+            }
+            let opened = self.attempt().await;
+            let attempt = self.attempts.fetch_add(1, Ordering::AcqRel) + 1;
+            *failure = opened.as_ref().err().map(|error| {
+                let refused = error.is_login_refused();
+                let pause = if refused { REFUSED_LOGIN_PAUSE } else { Duration::ZERO };
+                let again_at = self.clock().now().saturating_add(pause);
+                Failure { attempt, again_at, error: error.clone() }
+            });
+            Ok(opened?)
+        };
         if self.stopped.load(Ordering::Acquire) {
             return Err(Error::Stopped);
         }
-        if let Some(path) = self.current() {
-            return Ok(path);
+        tokio::select! {
+            opened = opening => opened,
+            () = stopping => Err(Error::Stopped),
         }
+    }
+
+    async fn attempt(&self) -> Result<Arc<PublishingPath>, LinkError> {
         let connection = self.link.connect("springhare publisher").await?;
         let publisher = connection.publisher().await?;
         let path = Arc::new(PublishingPath { connection, publisher });
@@ -98,10 +142,10 @@ impl Publishing {
         Ok(path)
     }
 
-    /// Forgets a path that turned out to be closed; the next call opens another.
+    /// Forgets a path whose connection turned out to be closed; the next call opens another.
     pub(crate) fn lost(&self, path: &Arc<PublishingPath>) {
-        let unchanged = self.current().is_some_and(|current| Arc::ptr_eq(&current, path));
-        if unchanged {
+        let is_current = self.current().is_some_and(|current| Arc::ptr_eq(&current, path));
+        if is_current && path.connection.closed().is_some() {
             self.path.store(None);
         }
     }
@@ -137,8 +181,9 @@ impl Publishing {
 
     /// Closes both for good.
     pub(crate) async fn stop(&self) -> Result<(), LinkError> {
-        let _one_opens = self.opening.lock().await;
         self.stopped.store(true, Ordering::Release);
+        self.stopping.notify_waiters();
+        let _one_opens = self.opening.lock().await;
         let channels = match self.channels.lock().await.take() {
             Some(connection) => connection.close().await,
             None => Ok(()),

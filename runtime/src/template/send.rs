@@ -11,9 +11,9 @@ use springhare_broker::Publish;
 use super::publishing::PublishingPath;
 use super::{IntoRoute, RabbitTemplate};
 use crate::backoff::Backoff;
-use crate::connection::{Confirmation, PublishCall, PublishError};
+use crate::connection::{Confirmation, LinkError, PublishCall, PublishError};
 use crate::convert::IntoBody;
-use crate::error::{Error, Result};
+use crate::error::{Error, NotConfirmed, Result};
 
 /// One message on its way: what [`RabbitTemplate::convert_and_send`] returns.
 ///
@@ -115,10 +115,10 @@ impl<'t> ConvertAndSend<'t> {
         self
     }
 
-    /// Sends the message again, for at most this long, while no connection comes about or one is
-    /// lost before the confirm came.
+    /// Sends the message again, for at most this long, while no connection comes about, one is lost
+    /// before the confirm came, or the broker can't take the message (`basic.nack`).
     ///
-    /// In the latter case the broker may have it already: it can then be there twice, and the
+    /// Where a connection was lost the broker may have it already: it can then be there twice, and the
     /// receiver has to know it by its [`message_id`](Self::message_id), say. Without a retry such
     /// a call ends with [`NotConfirmed::Unknown`](crate::NotConfirmed::Unknown), and the caller
     /// decides. [`SpringhareBuilder::publish_retry`](crate::SpringhareBuilder::publish_retry) sets
@@ -275,7 +275,14 @@ async fn send_again(
     loop {
         let call = PublishCall::new(publish.clone(), confirmation);
         let mut attempt = Attempt { path: None, opening: None, call, is_second: false };
-        let sent = std::future::poll_fn(|cx| attempt.poll(template, cx)).await;
+        let left = until.saturating_sub(clock.now());
+        let sent = tokio::select! {
+            sent = std::future::poll_fn(|cx| attempt.poll(template, cx)) => sent,
+            () = clock.sleep(left) => {
+                let timed_out = LinkError::TimedOut { operation: "basic.publish", after: limit };
+                return Err(Error::NotConfirmed(NotConfirmed::Unknown(timed_out)));
+            }
+        };
         let left = until.saturating_sub(clock.now());
         match sent {
             Err(error) if error.is_passing() && !left.is_zero() => {

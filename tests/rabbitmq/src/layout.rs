@@ -98,13 +98,17 @@ impl ClusterLayout {
         for (node, _) in started {
             let all_run = eventually(|| {
                 let running = node.running_nodes()?;
-                Ok(started.iter().all(|(peer, _)| running.contains(&peer.name())).then_some(()))
+                let all_run = started.iter().all(|(peer, _)| running.contains(&peer.name()));
+                // A node that joins learns last which of these it may use.
+                Ok((all_run && node.evaluate(HAS_QUORUM_QUEUES)? == "true").then_some(()))
             })?;
             all_run.ok_or_else(|| node.failure("does not find its peers"))?;
         }
         Ok(())
     }
 }
+
+const HAS_QUORUM_QUEUES: &str = "rabbit_feature_flags:is_enabled(quorum_queue, non_blocking)";
 
 pub(crate) fn no_node(number: usize) -> io::Error {
     let text = format!("there is no node {number}; they are numbered from 1 to {NODES}");

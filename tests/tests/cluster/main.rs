@@ -2,4 +2,5 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends with a panic")]
 
+mod application;
 mod quorum;

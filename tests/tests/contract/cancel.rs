@@ -10,10 +10,10 @@ use crate::support::{Scene, dealt, ended, received, shown};
 contract!(
     what_a_cancelled_consumer_holds_stays_unacknowledged,
     a_cancelled_consumer_frees_its_prefetch,
-    a_cancel_loses_nothing,
+    a_cancel_loses_nothing ~ "a delivery may be on its way",
     a_deleted_queue_cancels_its_consumers,
     a_deleted_queue_forgets_what_was_delivered,
-    a_dropped_consumer_hands_back_what_it_did_not_receive,
+    a_dropped_consumer_hands_back_what_it_did_not_receive ~ "a delivery may be on its way",
     a_channel_error_ends_its_consumers,
     a_closed_connection_ends_its_consumers,
 );

@@ -1,8 +1,11 @@
-//! What a broker does, written once against the runtime's link and run on every broker that
-//! there is a link to: the embedded one, the same behind a socket, and a real RabbitMQ as the judge.
-//! Both sockets are reached through the runtime's own client.
+//! What a user sees, written once and run on every broker that there is a link to: `embedded`, `tcp`
+//! (the same behind a socket) and `rabbitmq`, a real one as the judge. Both sockets are reached
+//! through the runtime's own client.
 //!
-//! Each case names its queues and exchanges for itself, so that all can share one broker.
+//! The cases of `applications` are about listeners and the template; each has a broker, or a virtual
+//! host of RabbitMQ, of its own. All others are about the broker, against the runtime's link; each
+//! names its queues and exchanges for itself, so that all can share one broker. They are noted, and
+//! fail where ours answers otherwise than RabbitMQ.
 
 #![expect(
     clippy::unwrap_used,
@@ -11,29 +14,32 @@
     reason = "a test ends with a panic"
 )]
 
-/// Runs each case on our broker through both of its doors, and on RabbitMQ. What our broker can't
-/// do yet is named with the reason (after `=`) and must fail there: once it is built, the mark has
-/// to go. What a connection of this process does otherwise has its reason after a colon.
+/// Runs each case of the link on our broker through both of its doors, and on RabbitMQ, and lays the
+/// answers side by side. What our broker can't do yet is named with the reason (after `=`) and must
+/// fail there: once it is built, the mark has to go. What a connection of this process does
+/// otherwise has its reason after a colon, and why a case takes another way in each run, on any
+/// broker, stands after a tilde.
 macro_rules! contract {
-    ($($case:ident $(= $not_yet:literal)? $(: $embedded:literal)?),+ $(,)?) => {
+    ($(
+        $case:ident $(= $not_yet:literal)? $(: $embedded:literal)? $(~ $chance:literal)?
+    ),+ $(,)?) => {
         mod embedded {
             $(
                 #[tokio::test]
                 $(#[should_panic] #[doc = $not_yet])?
                 $(#[should_panic] #[doc = $embedded])?
                 async fn $case() {
-                    super::$case(&crate::support::embedded()).await;
+                    crate::doors::embedded(case!($case $($chance)?), super::$case).await;
                 }
             )+
         }
 
-        mod served {
+        mod tcp {
             $(
                 #[tokio::test]
                 $(#[should_panic] #[doc = $not_yet])?
                 async fn $case() {
-                    let served = crate::support::Served::start();
-                    super::$case(served.link()).await;
+                    crate::doors::tcp(case!($case $($chance)?), super::$case).await;
                 }
             )+
         }
@@ -42,16 +48,55 @@ macro_rules! contract {
             $(
                 #[tokio::test]
                 async fn $case() {
-                    let Some(link) = crate::support::rabbitmq() else { return };
-                    super::$case(&link).await;
+                    crate::doors::rabbitmq(case!($case $($chance)?), super::$case).await;
                 }
             )+
         }
     };
 }
 
+/// A case of the link by its name.
+macro_rules! case {
+    ($case:ident) => {
+        crate::doors::Case { name: case_name!($case), by_chance: None }
+    };
+    ($case:ident $chance:literal) => {
+        crate::doors::Case { name: case_name!($case), by_chance: Some($chance) }
+    };
+}
+
+/// Runs each case of applications in a process with its broker, and by URL on ours and on RabbitMQ.
+macro_rules! application {
+    ($($case:ident),+ $(,)?) => {
+        application!(embedded Embedded $($case)+);
+        application!(tcp Tcp $($case)+);
+        application!(rabbitmq RabbitMq $($case)+);
+    };
+    ($module:ident $door:ident $($case:ident)+) => {
+        mod $module {
+            $(
+                #[tokio::test]
+                async fn $case() {
+                    let door = crate::place::Door::$door;
+                    door.play(case_name!($case), super::$case).await;
+                }
+            )+
+        }
+    };
+}
+
+/// The name of a case, without that of the door.
+macro_rules! case_name {
+    ($case:ident) => {
+        concat!(file!(), " ", stringify!($case))
+    };
+}
+
+mod doors;
+mod place;
 mod support;
 
+mod applications;
 mod arguments;
 mod auto_delete;
 mod cancel;

@@ -1,60 +1,17 @@
 use std::collections::VecDeque;
 use std::fmt::Debug;
 use std::future::poll_fn;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 
-use springhare::connection::{
-    AmqpLink, EmbeddedLink, Link, LinkChannel, LinkConnection, LinkConsumer, LinkError,
-};
+use springhare::connection::{Link, LinkChannel, LinkConnection, LinkConsumer, LinkError};
 use springhare_amqp::{AmqpError, BasicProperties, FieldTable, FieldValue, Message};
 use springhare_broker::{
-    BasicConsumeOptions, BasicPublishOptions, Broker, BrokerBuilder, BrokerConfig, ChannelEvent,
-    Delivery, ExchangeDeclareOptions, NoAck, QueueDeclareOptions,
+    BasicConsumeOptions, BasicPublishOptions, ChannelEvent, Delivery, ExchangeDeclareOptions,
+    NoAck, QueueDeclareOptions,
 };
-use springhare_tests::{
-    BarrierLink, MAX_MESSAGE_SIZE, RabbitMq, amqp_link, eventually, within_limit,
-};
-
-pub(crate) fn embedded() -> EmbeddedLink {
-    EmbeddedLink::new(builder().start().unwrap())
-}
-
-fn builder() -> BrokerBuilder {
-    let mut config = BrokerConfig::default();
-    config.max_message_size = MAX_MESSAGE_SIZE;
-    Broker::builder().config(config)
-}
-
-fn amqp(address: SocketAddr) -> BarrierLink<AmqpLink> {
-    BarrierLink::over(amqp_link(address))
-}
-
-/// Our broker behind a socket.
-pub(crate) struct Served {
-    /// It stops when this is dropped.
-    _broker: Broker,
-    link: BarrierLink<AmqpLink>,
-}
-
-impl Served {
-    pub(crate) fn start() -> Self {
-        let broker = builder().listen("127.0.0.1:0".parse().unwrap()).start().unwrap();
-        let link = amqp(broker.local_addrs()[0]);
-        Self { _broker: broker, link }
-    }
-
-    pub(crate) fn link(&self) -> &BarrierLink<AmqpLink> {
-        &self.link
-    }
-}
-
-/// None when this run does without RabbitMQ.
-pub(crate) fn rabbitmq() -> Option<BarrierLink<AmqpLink>> {
-    RabbitMq::shared().map(|node| amqp(node.address()))
-}
+use springhare_tests::{eventually, within_limit};
 
 /// A connection, a channel on it, and names that no other case uses.
 pub(crate) struct Scene<'l> {

@@ -1,23 +1,13 @@
-use std::sync::Arc;
 use std::time::Duration;
 
-use springhare::connection::{Link, LinkConnection, LinkError};
-use springhare_amqp::wire::Method;
+use bytes::BytesMut;
+use springhare::connection::{Link, LinkError};
 use springhare_amqp::wire::method::connection;
+use springhare_amqp::wire::{Method, encode_header_frame, encode_method_frame};
 use springhare_broker::Clock;
 use springhare_tests::{amqp_link, eventually, within_limit};
 
-use crate::fake::{FakeBroker, Peer};
-
-async fn logged_in(heartbeat: u16) -> (Arc<dyn LinkConnection>, Peer) {
-    let broker = FakeBroker::start().await;
-    let link = amqp_link(broker.address());
-    let (connection, peer) = within_limit("the login", async {
-        tokio::join!(link.connect("test"), broker.log_in(heartbeat))
-    })
-    .await;
-    (connection.unwrap(), peer)
-}
+use crate::fake::{FakeBroker, deliver, logged_in};
 
 #[tokio::test]
 async fn a_frame_from_a_broken_broker_ends_the_connection_and_says_what_it_was() {
@@ -39,6 +29,25 @@ async fn a_frame_from_a_broken_broker_ends_the_connection_and_says_what_it_was()
             panic!("{method:?}")
         };
         assert!(close.reply_code >= 500, "{close:?}");
+    }
+}
+
+/// What a header announces is never allocated for it: the connection ends before the body comes.
+#[tokio::test]
+async fn a_body_that_is_announced_as_larger_than_any_ends_the_connection() {
+    for size in [(512 << 20) + 1, u64::MAX] {
+        let (connection, mut peer) = logged_in(0).await;
+        let (channel, _) = tokio::join!(connection.open_channel(), peer.open_channel());
+        let channel = channel.unwrap();
+        let starting = channel.basic_consume("q", "c", Default::default());
+        let (consumer, ()) = tokio::join!(starting, peer.start_consumer("c"));
+        let _consumer = consumer.unwrap();
+        let mut out = BytesMut::new();
+        encode_method_frame(1, &deliver("c", 1), &mut out);
+        encode_header_frame(1, size, &Default::default(), &mut out);
+        peer.bytes(&out).await;
+        let closed = eventually("the connection is closed", async || connection.closed()).await;
+        assert!(closed.to_string().contains("larger than 512 MiB"), "{closed}");
     }
 }
 

@@ -73,6 +73,35 @@ async fn a_consumer_whose_start_was_given_up_hands_everything_back() {
     .await;
 }
 
+/// Its answer has come, and nobody has looked at it.
+#[tokio::test]
+async fn a_consumer_whose_start_is_given_up_after_its_answer_hands_everything_back() {
+    on_both(async |address: SocketAddr| {
+        let connection = connect(address).await;
+        let channel = connection.open_channel().await.unwrap();
+        let queue = queue(&*channel).await;
+        for number in 0..10 {
+            let message = springhare_amqp::Message::new(number.to_string());
+            channel.basic_publish("", &queue, Default::default(), message).await.unwrap();
+        }
+        {
+            let mut starting =
+                std::pin::pin!(channel.basic_consume(&queue, "", Default::default()));
+            let once =
+                poll_fn(|cx| std::task::Poll::Ready(starting.as_mut().poll(cx).is_pending()));
+            assert!(once.await);
+            // Answers come in the order of the calls: the consumer's is there with this one.
+            channel.queue_declare_passive(&queue).await.unwrap();
+        }
+        eventually("the messages are back", async || {
+            let declared = channel.queue_declare_passive(&queue).await.unwrap();
+            (declared.message_count == 10 && declared.consumer_count == 0).then_some(())
+        })
+        .await;
+    })
+    .await;
+}
+
 /// On several threads: the caller may be at it again before the connection's task is.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_call_that_closes_its_channel_finds_it_closed() {

@@ -1,15 +1,45 @@
 //! A broker that does what it is told: logs everyone in, and then answers as the test says.
 
+use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use bytes::{Buf, Bytes, BytesMut};
-use springhare_amqp::FieldTable;
+use springhare::connection::{Link, LinkConnection};
+use springhare_amqp::wire::method::basic;
 use springhare_amqp::wire::method::connection::{OpenOk, Start, Tune};
 use springhare_amqp::wire::{Frame, FrameKind, Method, PROTOCOL_HEADER, encode_method_frame};
+use springhare_amqp::{FieldTable, ShortString};
+use springhare_tests::{amqp_link, within_limit};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 const FRAME_MAX: u32 = 8192;
+
+/// So often everyone else has had a turn before a peer that takes nothing counts as stuck.
+const TURNS: usize = 10_000;
+
+/// A connection of our client to a broker that is played by the test.
+pub(crate) async fn logged_in(heartbeat: u16) -> (Arc<dyn LinkConnection>, Peer) {
+    let broker = FakeBroker::start().await;
+    let link = amqp_link(broker.address());
+    let (connection, peer) = within_limit("the login", async {
+        tokio::join!(link.connect("test"), broker.log_in(heartbeat))
+    })
+    .await;
+    (connection.unwrap(), peer)
+}
+
+/// The method before a message to this consumer.
+pub(crate) fn deliver(tag: &str, number: u64) -> basic::Deliver {
+    basic::Deliver {
+        consumer_tag: ShortString::new(tag).unwrap(),
+        delivery_tag: number,
+        redelivered: false,
+        exchange: ShortString::EMPTY,
+        routing_key: ShortString::from_static("q"),
+    }
+}
 
 pub(crate) struct FakeBroker {
     listener: TcpListener,
@@ -102,5 +132,29 @@ impl Peer {
         encode_method_frame(channel, &springhare_amqp::wire::method::channel::OpenOk, &mut bytes);
         self.bytes(&bytes).await;
         channel
+    }
+
+    /// Answers `basic.consume`.
+    pub(crate) async fn start_consumer(&mut self, tag: &str) {
+        let (channel, _) = self.method().await;
+        let consumer_tag = ShortString::new(tag).unwrap();
+        self.send(channel, basic::ConsumeOk { consumer_tag }).await;
+    }
+
+    /// Sends until the client takes no more, and returns how much it took. Only for a test on one
+    /// thread: there, whoever could read has done so after its turn.
+    pub(crate) async fn send_until_stuck(&mut self, bytes: &[u8]) -> usize {
+        let (mut sent, mut turns) = (0, 0);
+        while sent < bytes.len() && turns < TURNS {
+            match self.socket.try_write(&bytes[sent..]) {
+                Ok(count) => (sent, turns) = (sent + count, 0),
+                Err(error) => {
+                    assert_eq!(error.kind(), io::ErrorKind::WouldBlock, "{error}");
+                    turns += 1;
+                    tokio::task::yield_now().await;
+                }
+            }
+        }
+        sent
     }
 }

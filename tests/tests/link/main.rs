@@ -4,9 +4,12 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test ends with a panic")]
 
 mod broken;
+mod channels;
 mod connect;
 mod consuming;
 mod fake;
+mod full;
+mod lost;
 mod publishing;
 mod support;
 mod tls;

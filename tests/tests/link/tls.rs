@@ -4,10 +4,16 @@ use std::path::PathBuf;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use springhare::connection::{Address, AmqpLink, ConnectError, Link, LinkError};
-use springhare_broker::{Broker, TlsConfig, TlsFiles};
+use springhare_broker::{Broker, Publish, TlsConfig, TlsFiles};
 use springhare_rabbitmq::{Node, Process, is_left_out};
-use springhare_tests::within_limit;
+use springhare_tests::{Proxy, within_limit};
 use tempfile::TempDir;
+
+use crate::support::{publish, send};
+
+const BURSTS: usize = 20;
+/// More than the sockets on the way have room for.
+const BURST_BYTES: usize = 5 << 20;
 
 /// An authority, and certificates of it for the broker (`localhost`) and for a client.
 struct Certificates {
@@ -140,6 +146,24 @@ async fn a_file_that_is_missing_is_named_before_anybody_is_asked() {
     let source = source.downcast_ref::<ConnectError>().unwrap();
     assert!(matches!(source, ConnectError::TlsOptions(_)), "{source:?}");
     assert!(error.to_string().contains("/nowhere/ca.pem"), "{error}");
+}
+
+/// TLS keeps back what the socket has no room for; nobody writes after the last of it.
+#[tokio::test]
+async fn the_last_of_a_burst_over_tls_arrives() {
+    let certificates = Certificates::new();
+    let (broker, _) = certificates.serve();
+    // It carries a little at a time, so that the client's socket is full.
+    let proxy = Proxy::start(broker.local_addrs()[0]).await.unwrap();
+    let uri = certificates.uri("localhost", proxy.address().port(), "&heartbeat=0");
+    let connecting = link(&uri);
+    let connection = within_limit("the connection", connecting.connect("tls")).await.unwrap();
+    let publisher = connection.publisher().await.unwrap();
+    for round in 0..BURSTS {
+        let body = vec![7; BURST_BYTES + round * 30_011];
+        let publish = Publish { mandatory: false, ..publish("amq.fanout", "", body) };
+        send(&publisher, publish).await.unwrap();
+    }
 }
 
 /// A RabbitMQ that wants a certificate; it ends with the test.

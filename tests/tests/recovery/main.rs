@@ -11,8 +11,10 @@ mod switch_link;
 
 mod attempts;
 mod listeners;
+mod neighbours;
 mod outage;
 mod publishing;
 mod rabbitmq;
+mod shared;
 mod sockets;
 mod startup;

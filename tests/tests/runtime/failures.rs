@@ -1,5 +1,4 @@
 use std::future::{poll_fn, ready as ready_future};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -112,30 +111,6 @@ async fn count(number: Json<u32>, seen: State<Tell<u32>>) {
     seen.tell(number.0);
 }
 
-#[tokio::test]
-async fn a_body_that_does_not_decode_is_parked_at_once() {
-    let (broker, _hand) = broker();
-    let (tell, mut numbers) = telling::<u32>();
-    let app = Springhare::builder()
-        .broker(broker)
-        .listeners(listeners![count])
-        .manage(tell)
-        .start()
-        .await
-        .unwrap();
-    let rabbit = app.rabbit_template();
-    rabbit.convert_and_send("numbers", "{").await.unwrap();
-    rabbit.convert_and_send("numbers", &5).await.unwrap();
-    assert_eq!(numbers.next().await, 5);
-    let parked = arrives(&rabbit, "numbers.error").await;
-    assert_eq!(&*parked.body, b"{");
-    assert_eq!(header_text(&parked, "x-springhare-reason"), "fatal");
-    assert_eq!(header_number(&parked, "x-springhare-attempts"), Some(1));
-    assert!(header_text(&parked, "x-exception-message").contains("u32"));
-    assert_eq!(ready(&rabbit, "numbers").await, 0);
-    app.stop().await.unwrap();
-}
-
 /// Declares a durable queue and publishes this body to it until the broker is at its memory mark:
 /// how often that was.
 async fn fill(broker: &Broker, queue: &'static str, body: &'static [u8]) -> u64 {
@@ -202,38 +177,6 @@ async fn receiving_a_bad_message_parks_it_in_a_full_memory() {
     app.stop().await.unwrap();
 }
 
-#[tokio::test]
-async fn a_message_whose_headers_fill_a_frame_is_parked_without_what_does_not_fit() {
-    let (broker, _hand) = broker();
-    let (tell, _numbers) = telling::<u32>();
-    let app = Springhare::builder()
-        .broker(broker)
-        .listeners(listeners![count])
-        .manage(tell)
-        .start()
-        .await
-        .unwrap();
-    let rabbit = app.rabbit_template();
-    // The largest one leaves no room for the parked message's own headers, the other for short
-    // ones alone: the reason of the failure is a long text.
-    for (header_bytes, word) in [(130_900, "dropped"), (130_400, "")] {
-        let bad = format!("\"{}\"", "x".repeat(5000));
-        let send = rabbit.convert_and_send("numbers", bad.clone());
-        send.header("x-large", "h".repeat(header_bytes)).await.unwrap();
-        let parked = arrives(&rabbit, "numbers.error").await;
-        assert_eq!(&*parked.body, bad.as_bytes());
-        assert_eq!(header_text(&parked, "x-springhare-headers"), word);
-        let kept = if word.is_empty() { header_bytes } else { 0 };
-        assert_eq!(header_text(&parked, "x-large").len(), kept);
-        assert_eq!(header_text(&parked, "x-original-routingKey"), "numbers");
-        assert_eq!(header_text(&parked, "x-springhare-reason"), "fatal");
-        let exception = header_text(&parked, "x-exception-message");
-        assert!(!exception.is_empty() && exception.len() <= 200, "{exception}");
-    }
-    assert_eq!(ready(&rabbit, "numbers").await, 0);
-    app.stop().await.unwrap();
-}
-
 #[rabbit_listener(queue = "panics")]
 async fn panic(text: Text, seen: State<Tell<String>>) {
     seen.tell(text.0.clone());
@@ -262,84 +205,24 @@ async fn a_panic_is_a_failure_and_never_kills_the_consumer() {
     app.stop().await.unwrap();
 }
 
-/// How often [`dispose`] was asked to requeue.
-#[derive(Debug, Default)]
-struct Requeues(AtomicU32);
-
-#[rabbit_listener(queue = "disposed", arguments("x-dead-letter-exchange" = "refused"))]
-async fn dispose(word: Text, requeues: State<Requeues>, seen: State<Tell<String>>) -> Outcome {
-    seen.tell(word.0.clone());
-    match word.0.as_str() {
-        "reject" => Outcome::Failed(ListenerError::reject_and_dont_requeue("unwanted")),
-        "refuse" => Outcome::Reject,
-        "acknowledge" => Outcome::Failed(ListenerError::immediate_acknowledge("never mind")),
-        "fatal" => Outcome::Failed(ListenerError::fatal("hopeless")),
-        // Far more often than a failure is tried again, and without a pause.
-        _ => match requeues.0.fetch_add(1, Ordering::Relaxed) {
-            0..30 => Outcome::Requeue,
-            30..60 => Outcome::Failed(ListenerError::immediate_requeue("once more")),
-            _ => Outcome::Ack,
-        },
-    }
+#[rabbit_listener(queue = "x.again")]
+async fn again(
+    redelivered: Redelivered,
+    count: DeliveryCount,
+    said: State<Tell<String>>,
+) -> ListenerResult {
+    said.tell(format!("{} {}", redelivered.is_redelivered(), count.value()));
+    if count.value() == 0 { Err(ListenerError::msg("no van")) } else { Ok(()) }
 }
 
 #[tokio::test]
-async fn a_handler_may_choose_what_becomes_of_its_message() {
-    let (broker, _hand) = broker();
-    let (tell, mut words) = telling::<String>();
-    let app = Springhare::builder()
-        .broker(broker)
-        .listeners(listeners![dispose])
-        .declare(Exchange::fanout("refused"))
-        .declare(Queue::durable("refusals"))
-        .declare(Binding::queue("refusals").to("refused"))
-        .manage(Requeues::default())
-        .manage(tell)
-        .start()
-        .await
-        .unwrap();
+async fn a_handler_knows_of_the_failures_before() {
+    let (said, mut told) = telling::<String>();
+    let app =
+        Springhare::builder().listeners(listeners![again]).manage(said).start().await.unwrap();
     let rabbit = app.rabbit_template();
-    for word in ["reject", "refuse", "fatal", "acknowledge", "requeue"] {
-        rabbit.convert_and_send("disposed", word).await.unwrap();
-    }
-    for expected in ["reject", "refuse", "fatal", "acknowledge"] {
-        assert_eq!(words.next().await, expected);
-    }
-    for _ in 0..61 {
-        assert_eq!(words.next().await, "requeue");
-    }
-    for expected in ["reject", "refuse", "fatal"] {
-        assert_eq!(&*arrives(&rabbit, "refusals").await.body, expected.as_bytes());
-    }
-    app.stop().await.unwrap();
-}
-
-#[rabbit_listener(
-    queue = "once",
-    requeue_rejected = false,
-    arguments("x-dead-letter-exchange" = "", "x-dead-letter-routing-key" = "once.dead")
-)]
-async fn fail_once(tries: State<Tell<()>>) -> ListenerResult {
-    tries.tell(());
-    Err(ListenerError::msg("no van"))
-}
-
-#[tokio::test]
-async fn a_listener_may_refuse_redelivery() {
-    let (broker, _hand) = broker();
-    let (tell, mut tries) = telling::<()>();
-    let app = Springhare::builder()
-        .broker(broker)
-        .listeners(listeners![fail_once])
-        .declare(Queue::durable("once.dead"))
-        .manage(tell)
-        .start()
-        .await
-        .unwrap();
-    let rabbit = app.rabbit_template();
-    rabbit.convert_and_send("once", "tea").await.unwrap();
-    assert_eq!(&*arrives(&rabbit, "once.dead").await.body, b"tea");
-    tries.next().await;
-    assert!(tries.is_silent());
+    rabbit.convert_and_send("x.again", "").await.unwrap();
+    assert_eq!(told.next().await, "false 0");
+    assert_eq!(told.next().await, "true 1");
     app.stop().await.unwrap();
 }

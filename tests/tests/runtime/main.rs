@@ -7,17 +7,10 @@
 
 mod support;
 
-mod absent;
 mod address;
-mod attributes;
-mod extractors;
-mod facts;
 mod failures;
 mod queue_kinds;
-mod rabbitmq;
-mod returns;
 mod settlement;
 mod start;
 mod stop;
-mod supervision;
 mod template;

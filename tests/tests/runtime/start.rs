@@ -1,6 +1,5 @@
 use springhare::prelude::*;
 use springhare::{Error, SpringhareBuilder, StartError};
-use springhare_broker::QueueDeclareOptions;
 
 use crate::support::{Tell, broker, telling};
 
@@ -101,67 +100,6 @@ async fn every_fault_of_the_graph_is_told_at_once_with_both_places() {
     assert_eq!(error.faults().len(), 6, "{error}");
     let channel = broker.connect("afterwards").unwrap().open_channel().unwrap();
     assert!(channel.queue_declare_passive("shared").await.is_err(), "nothing was declared");
-}
-
-mod adopting {
-    use super::*;
-
-    #[rabbit_listener(queue = "adopted", exchange = "adopting", key = "k")]
-    pub(super) async fn by_name(_body: Bytes) {}
-}
-
-#[tokio::test]
-async fn a_listener_that_only_names_a_queue_takes_over_its_declaration() {
-    let (broker, _hand) = broker();
-    let app = Springhare::builder()
-        .broker(broker.clone())
-        .listeners(listeners![adopting::by_name])
-        .declare(Queue::transient("adopted").max_length(5))
-        .declare(Exchange::topic("adopting"))
-        .start()
-        .await
-        .unwrap();
-    let channel = broker.connect("equal").unwrap().open_channel().unwrap();
-    let mut options = QueueDeclareOptions::default();
-    options.arguments.insert("x-max-length", 5_i64).unwrap();
-    channel.queue_declare("adopted", options).await.unwrap();
-    app.stop().await.unwrap();
-}
-
-mod failing {
-    use super::*;
-
-    #[rabbit_listener(queue = "new", exchange = "new.exchange", kind = "fanout")]
-    pub(super) async fn new(_body: Bytes) {}
-
-    #[rabbit_listener(queue = "old")]
-    pub(super) async fn old(_body: Bytes) {}
-}
-
-#[tokio::test]
-async fn a_definition_that_differs_from_the_brokers_shows_both_sides_and_leaves_nothing_behind() {
-    let (broker, _hand) = broker();
-    let connection = broker.connect("before").unwrap();
-    let channel = connection.open_channel().unwrap();
-    channel.queue_declare("old", QueueDeclareOptions::default()).await.unwrap();
-    let builder = || {
-        Springhare::builder()
-            .broker(broker.clone())
-            .listeners(listeners![failing::new, failing::old])
-    };
-    let error = refused(builder()).await;
-    let [fault] = error.faults() else { panic!("{error}") };
-    for words in ["queue 'old' as durable", "inequivalent arg 'durable'", "delete the queue"] {
-        assert!(fault.text().contains(words), "{fault}");
-    }
-    assert_eq!(fault.places().len(), 1);
-    let new = connection.open_channel().unwrap();
-    assert!(new.queue_declare_passive("new").await.is_err(), "the new queue is gone again");
-    let new = connection.open_channel().unwrap();
-    assert!(new.exchange_declare_passive("new.exchange").await.is_err(), "so is its exchange");
-    assert!(channel.queue_declare_passive("old").await.is_ok(), "what was there stays");
-    channel.queue_delete("old", Default::default()).await.unwrap();
-    builder().start().await.unwrap().stop().await.unwrap();
 }
 
 mod placeholders {

@@ -1,6 +1,5 @@
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 
-use futures_util::FutureExt;
 use springhare::prelude::*;
 use springhare::{Error, STOP_DEADLINE};
 use springhare_broker::{Broker, ManualClock};
@@ -18,7 +17,6 @@ async fn slow(number: Json<u32>, gate: State<Gate>, seen: State<Tell<u32>>) {
 /// An application with five messages prefetched and its handler at the gate with the first.
 struct Scene {
     app: Arc<Springhare>,
-    rabbit: RabbitTemplate,
     gate: Gate,
     numbers: Told<u32>,
     hand: ManualClock,
@@ -42,7 +40,7 @@ impl Scene {
         rabbit.convert_and_send_all((0..5_u32).map(|n| ("slow", n.to_string()))).await.unwrap();
         assert_eq!(numbers.next().await, 0);
         assert_eq!(ready(&rabbit, "slow").await, 0, "all are prefetched");
-        Self { app: Arc::new(app), rabbit, gate, numbers, hand, broker }
+        Self { app: Arc::new(app), gate, numbers, hand, broker }
     }
 
     /// Begins to stop, and waits until the stop waits for the handlers.
@@ -61,29 +59,6 @@ async fn left(broker: &Broker) -> u64 {
 }
 
 #[tokio::test]
-async fn a_stop_finishes_what_was_prefetched_and_takes_nothing_new() {
-    let mut scene = Scene::at_the_gate().await;
-    let stopping = scene.stopping().await;
-    let Scene { app, rabbit, gate, numbers, broker, .. } = &mut scene;
-    eventually("the consumer is cancelled", async || {
-        rabbit.convert_and_send("slow", "9").await.unwrap();
-        (ready(rabbit, "slow").await > 0).then_some(())
-    })
-    .await;
-    gate.let_through(1000);
-    within_limit("the stop", stopping).await.unwrap().unwrap();
-    let mut handled = Vec::new();
-    while !numbers.is_silent() {
-        handled.push(numbers.next().await);
-    }
-    assert_eq!(handled.get(..4), Some(&[1, 2, 3, 4][..]));
-    assert!(left(broker).await > 0, "what came later is left");
-    let stopped = rabbit.convert_and_send("slow", "9").await.unwrap_err();
-    assert!(matches!(stopped, Error::Stopped), "{stopped}");
-    app.stop().await.unwrap();
-}
-
-#[tokio::test]
 async fn after_the_deadline_what_is_not_finished_is_requeued() {
     let mut scene = Scene::at_the_gate().await;
     let stopping = scene.stopping().await;
@@ -94,78 +69,6 @@ async fn after_the_deadline_what_is_not_finished_is_requeued() {
     within_limit("the stop", stopping).await.unwrap().unwrap();
     assert_eq!(left(broker).await, 4);
     assert!(numbers.is_silent());
-}
-
-#[tokio::test]
-async fn a_forced_stop_requeues_at_once() {
-    let Scene { app, numbers, broker, .. } = Scene::at_the_gate().await;
-    within_limit("the stop", app.force_stop()).await.unwrap();
-    assert_eq!(left(&broker).await, 5);
-    assert!(numbers.is_silent());
-}
-
-#[tokio::test]
-async fn a_dropped_application_requeues_too() {
-    let Scene { app, rabbit, numbers, broker, .. } = Scene::at_the_gate().await;
-    drop((app, rabbit));
-    eventually("the messages are back", async || (left(&broker).await == 5).then_some(())).await;
-    assert!(numbers.is_silent());
-}
-
-#[tokio::test]
-async fn a_listener_stops_and_starts_by_its_id() {
-    let Scene { app, rabbit, gate, mut numbers, broker, .. } = Scene::at_the_gate().await;
-    gate.let_through(1000);
-    for expected in 1..5 {
-        assert_eq!(numbers.next().await, expected);
-    }
-    let id = app.listener_ids().next().unwrap().to_owned();
-    app.stop_listener(&id).await.unwrap();
-    rabbit.convert_and_send("slow", "7").await.unwrap();
-    assert_eq!(left(&broker).await, 1);
-    app.start_listener(&id).await.unwrap();
-    assert_eq!(numbers.next().await, 7);
-    let unknown = app.stop_listener("nobody").await.unwrap_err();
-    assert!(matches!(unknown, Error::UnknownListener { .. }), "{unknown}");
-    for unknown in [app.start_group("none").await, app.stop_group("none").await] {
-        assert!(matches!(unknown, Err(Error::UnknownGroup { .. })), "{unknown:?}");
-    }
-    app.stop().await.unwrap();
-}
-
-#[tokio::test]
-async fn the_template_of_an_application_that_is_gone_refuses() {
-    let app = Springhare::builder()
-        .listeners(listeners![])
-        .declare(Queue::durable("left"))
-        .start()
-        .await
-        .unwrap();
-    let rabbit = app.rabbit_template();
-    rabbit.convert_and_send("left", "tea").await.unwrap();
-    drop(app);
-    let refused = rabbit.convert_and_send("left", "tea").await.unwrap_err();
-    assert!(matches!(refused, Error::Stopped), "{refused}");
-}
-
-#[tokio::test]
-async fn so_does_one_on_a_broker_that_lives_on() {
-    let Scene { app, rabbit, broker, .. } = Scene::at_the_gate().await;
-    drop(app);
-    let refused = rabbit.convert_and_send("slow", "9").await.unwrap_err();
-    assert!(matches!(refused, Error::Stopped), "{refused}");
-    eventually("the messages are back", async || (left(&broker).await == 5).then_some(())).await;
-}
-
-#[tokio::test]
-async fn a_stop_gets_done_without_who_asked_for_it() {
-    let Scene { app, gate, broker, .. } = Scene::at_the_gate().await;
-    assert!(app.stop().now_or_never().is_none(), "the handler is at the gate");
-    let late = app.start_listener("nobody").await.unwrap_err();
-    assert!(matches!(late, Error::Stopped), "{late}");
-    gate.let_through(1000);
-    within_limit("the run", app.run()).await.unwrap();
-    assert_eq!(left(&broker).await, 0, "the handlers were waited for");
 }
 
 type Itself = Arc<OnceLock<Weak<Springhare>>>;

@@ -34,6 +34,15 @@ pub(super) enum Waiter {
 }
 
 impl PendingCall {
+    /// Whether somebody waits for the answer still.
+    pub(super) fn is_awaited(&self) -> bool {
+        match &self.waiter {
+            Waiter::Caller(caller) | Waiter::Getter(caller, _) | Waiter::Consumer(caller, _) => {
+                !caller.is_closed()
+            }
+        }
+    }
+
     /// There will be no answer.
     pub(super) fn fail(self, error: LinkError) {
         match self.waiter {

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 use std::time::Duration;
 
 use springhare_amqp::client::PeerFault;
@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 
 use super::call::{Reply, Waiter};
 use super::consumer::AmqpConsumer;
-use super::mailbox::Mailbox;
+use super::mailbox::{Bound, Mailbox};
 use super::opened::{OpenedChannel, OpenedConnection, link_error};
 use super::state::delivery_count;
 use super::user_channel::UserChannel;
@@ -33,6 +33,8 @@ pub(super) struct AmqpChannel {
     clock: Clock,
     /// The publishes since `confirm.select`; none before.
     published: AtomicU64,
+    /// The prefetch count that consumers start with.
+    prefetch: AtomicU16,
 }
 
 /// [`AmqpChannel::published`] before `confirm.select`.
@@ -60,7 +62,7 @@ impl AmqpChannel {
         let connection = Arc::clone(connection);
         let opened = Arc::new(OpenedChannel { connection, number, user });
         let (clock, published) = (clock.clone(), AtomicU64::new(UNCONFIRMED));
-        let channel = Self { opened, clock, published };
+        let channel = Self { opened, clock, published, prefetch: AtomicU16::new(0) };
         channel.wait(MethodId::CHANNEL_OPEN, reply).await?;
         Ok(channel)
     }
@@ -285,8 +287,12 @@ impl LinkChannel for AmqpChannel {
     }
 
     fn basic_qos(&self, prefetch_count: u16, scope: QosScope) -> LinkFuture<'_, ()> {
-        let global = scope == QosScope::Channel;
-        done!(self, basic::Qos { prefetch_size: 0, prefetch_count, global })
+        Box::pin(async move {
+            let global = scope == QosScope::Channel;
+            self.call(&basic::Qos { prefetch_size: 0, prefetch_count, global }).await?;
+            self.prefetch.store(prefetch_count, Ordering::Release);
+            Ok(())
+        })
     }
 
     fn basic_consume<'a>(
@@ -306,11 +312,13 @@ impl LinkChannel for AmqpChannel {
                 arguments: options.arguments,
             };
             let no_ack = if options.no_ack { NoAck::Yes } else { NoAck::No };
-            let mailbox = Arc::new(Mailbox::new(no_ack));
-            let registered = Arc::clone(&mailbox);
-            self.call_with(&consume, |caller| Waiter::Consumer(caller, registered)).await?;
-            let opened = Arc::clone(&self.opened);
+            let is_bounded = !options.no_ack && self.prefetch.load(Ordering::Acquire) > 0;
+            let bound = if is_bounded { Bound::Prefetch } else { Bound::Mailbox };
+            let mailbox = Arc::new(Mailbox::new(no_ack, bound));
+            let (opened, registered) = (Arc::clone(&self.opened), Arc::clone(&mailbox));
+            // Before it is started: whoever gives the start up drops it, and that ends it.
             let consumer: Box<dyn LinkConsumer> = Box::new(AmqpConsumer { opened, mailbox });
+            self.call_with(&consume, |caller| Waiter::Consumer(caller, registered)).await?;
             Ok(consumer)
         })
     }

@@ -15,6 +15,9 @@ use crate::connection::AmqpAddress;
 /// What is read at a time while logging in, in bytes.
 const HANDSHAKE_READ_BYTES: usize = 4 << 10;
 
+/// The largest frame that is agreed to, in bytes: what RabbitMQ proposes.
+const FRAME_MAX_BYTES: u32 = 128 << 10;
+
 /// What the first bytes of a TLS alert are: `alert`, and a version from 3.0 to 3.3.
 const TLS_ALERT: &str = "\\u{15}\\u{3}";
 
@@ -172,7 +175,7 @@ async fn log_in(
         virtual_host: address.virtual_host().clone(),
         connection_name: name.to_owned(),
         channel_max: 0,
-        frame_max: 0,
+        frame_max: FRAME_MAX_BYTES,
         heartbeat: address.heartbeat(),
     };
     let mut output = BytesMut::new();

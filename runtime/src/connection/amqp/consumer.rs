@@ -37,10 +37,9 @@ impl LinkConsumer for AmqpConsumer {
         max: usize,
     ) -> Poll<usize> {
         let budget = ready!(tokio::task::coop::poll_proceed(cx));
-        let was_full = self.mailbox.is_full();
-        let taken = ready!(self.mailbox.poll_take(cx, buffer, max.max(1)));
+        let (taken, made_room) = ready!(self.mailbox.poll_take(cx, buffer, max.max(1)));
         budget.made_progress();
-        if was_full && !self.mailbox.is_full() {
+        if made_room {
             self.opened.connection.shared.wake_driver();
         }
         Poll::Ready(taken)

@@ -7,6 +7,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
+use futures_util::FutureExt;
 use springhare_amqp::{AmqpError, HeartbeatStep, MethodId, ReplyCode};
 use springhare_broker::{Clock, Sleep};
 use tokio::io::AsyncWrite;
@@ -33,6 +34,8 @@ pub(super) struct Driver {
     received: BytesMut,
     /// Taken from the machine's output, and being sent.
     sending: BytesMut,
+    /// Something was written that the socket may hold back still: TLS does.
+    is_unflushed: bool,
     /// How much the next read asks for.
     read_bytes: usize,
     timer: Option<(Duration, Sleep)>,
@@ -48,6 +51,7 @@ impl Driver {
             clock,
             received: opened.received,
             sending: BytesMut::new(),
+            is_unflushed: false,
             read_bytes: READ_MIN_BYTES,
             timer: None,
             close_deadline: None,
@@ -56,20 +60,21 @@ impl Driver {
 
     /// Runs until the connection is over, and tells everyone who waits on it.
     pub(super) async fn run(mut self) {
-        let ended = std::future::poll_fn(|cx| self.poll(cx)).await;
-        if let Err(error) = ended {
-            let address = &self.shared.address;
-            let explanation = format_args!("the connection to {address} was lost: {error}");
-            let lost = AmqpError::new(ReplyCode::ConnectionForced, MethodId::NONE, explanation);
-            let mut state = self.shared.lock();
-            state.client.abandon();
-            state.lost(&LinkError::Transport(Arc::new(error)), Some(&lost));
+        if let Err(error) = std::future::poll_fn(|cx| self.poll(cx)).await {
+            self.lose(error);
         }
-        self.tell_publishers();
         // The socket is closed by the drop; TLS says goodbye first, if it can at once.
-        let _ = futures_util::FutureExt::now_or_never(std::future::poll_fn(|cx| {
-            Pin::new(&mut self.socket).poll_shutdown(cx)
-        }));
+        let _ =
+            std::future::poll_fn(|cx| Pin::new(&mut self.socket).poll_shutdown(cx)).now_or_never();
+    }
+
+    fn lose(&self, error: io::Error) {
+        let address = &self.shared.address;
+        let explanation = format_args!("the connection to {address} was lost: {error}");
+        let lost = AmqpError::new(ReplyCode::ConnectionForced, MethodId::NONE, explanation);
+        let mut state = self.shared.lock();
+        state.client.abandon();
+        state.lost(&LinkError::Transport(Arc::new(error)), Some(&lost));
     }
 
     /// Ready when the connection is closed, or lost.
@@ -92,7 +97,10 @@ impl Driver {
 
     fn is_over(&self) -> bool {
         let state = self.shared.lock();
-        state.closed().is_some() && state.client.output_len() == 0 && self.sending.is_empty()
+        state.closed().is_some()
+            && state.client.output_len() == 0
+            && self.sending.is_empty()
+            && !self.is_unflushed
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -120,7 +128,11 @@ impl Driver {
         if read >= room {
             self.read_bytes = (self.read_bytes * 4).min(READ_MAX_BYTES);
         }
-        self.shared.lock().client.received(self.clock.now());
+        {
+            let (mut state, now) = (self.shared.lock(), self.clock.now());
+            state.client.received(now);
+            state.publishing.received(now);
+        }
         self.handle()?;
         Poll::Ready(Ok(()))
     }
@@ -139,9 +151,7 @@ impl Driver {
                     let output = state.client.output().split();
                     drop(state);
                     self.sending.extend_from_slice(&output);
-                    let _ = futures_util::FutureExt::now_or_never(std::future::poll_fn(|cx| {
-                        self.poll_send(cx)
-                    }));
+                    let _ = std::future::poll_fn(|cx| self.poll_send(cx)).now_or_never();
                     return Err(io::Error::new(io::ErrorKind::InvalidData, fault));
                 }
             }
@@ -152,11 +162,12 @@ impl Driver {
         let now = self.clock.now();
         let step = {
             let mut state = self.shared.lock();
-            if !state.client.is_open() && state.closed().is_none() {
+            // A broker that closed has to take what is left within that time, too.
+            if !state.client.is_open() {
                 let deadline =
                     *self.close_deadline.get_or_insert(now.saturating_add(CLOSE_TIMEOUT));
                 if now >= deadline {
-                    return Poll::Ready(Err(timed_out("it did not answer the close")));
+                    return Poll::Ready(Err(timed_out("its close took too long")));
                 }
                 HeartbeatStep::Wait(Some(deadline))
             } else {
@@ -183,7 +194,7 @@ impl Driver {
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut has_sent = false;
         loop {
-            if self.sending.is_empty() {
+            if self.sending.is_empty() && !self.is_unflushed {
                 if self.sending.capacity() > KEPT_BYTES {
                     self.sending = BytesMut::new();
                 }
@@ -212,15 +223,29 @@ impl Driver {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
             self.sending.advance(sent);
+            self.is_unflushed = true;
         }
-        Pin::new(&mut self.socket).poll_flush(cx)
+        ready!(Pin::new(&mut self.socket).poll_flush(cx))?;
+        self.is_unflushed = false;
+        Poll::Ready(Ok(()))
     }
 
     fn tell_publishers(&self) {
         let waiting = self.shared.lock().take_waiting();
-        for waker in waiting {
+        for waker in waiting.into_values() {
             waker.wake();
         }
+    }
+}
+
+/// However the task ends, with its runtime for one: nobody waits for it any more.
+impl Drop for Driver {
+    fn drop(&mut self) {
+        let is_over = self.shared.lock().closed().is_some();
+        if !is_over {
+            self.lose(io::Error::other("the task that served it has ended"));
+        }
+        self.tell_publishers();
     }
 }
 

@@ -5,21 +5,44 @@ use std::task::{Context, Poll, Waker};
 use springhare_amqp::ShortString;
 use springhare_broker::{ConsumerEnd, Delivery, NoAck};
 
-/// The most deliveries that wait for a consumer before the connection reads no more.
+/// The most deliveries that wait for a consumer without a prefetch before the connection reads no
+/// more.
 const DELIVERIES_MAX: usize = 20_000;
-/// The same in bytes of their bodies.
+/// The same in bytes of their bodies and properties.
 const BYTES_MAX: usize = 16 << 20;
+/// So many times as much is never kept, whoever waits for an answer on the connection.
+const HARD_FACTOR: usize = 8;
+
+/// What bounds the deliveries that wait for a consumer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Bound {
+    /// The broker, by the prefetch count.
+    Prefetch,
+    /// Nothing but the mailbox.
+    Mailbox,
+}
+
+/// How full a mailbox is that bounds itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Level {
+    Room,
+    /// Nothing more is to be read.
+    Full,
+    /// Not even for an answer.
+    Overfull,
+}
 
 /// What was delivered to a consumer and not taken over yet.
 ///
-/// With acknowledgements it is bounded by the prefetch count. Without, or with none, the broker
-/// sends whatever it has: then the connection reads no more while it is full, so that the
-/// broker's own back pressure begins.
+/// With acknowledgements the prefetch count bounds it. Without, or with none, the broker sends
+/// whatever it has: then the connection reads no more while it is full, so that the broker's own
+/// back pressure begins.
 #[derive(Debug)]
 pub(super) struct Mailbox {
     /// Known once the consumer has started.
     tag: OnceLock<ShortString>,
     no_ack: NoAck,
+    bound: Bound,
     state: Mutex<State>,
 }
 
@@ -44,8 +67,8 @@ pub(super) enum Taken {
 }
 
 impl Mailbox {
-    pub(super) fn new(no_ack: NoAck) -> Self {
-        Self { tag: OnceLock::new(), no_ack, state: Mutex::default() }
+    pub(super) fn new(no_ack: NoAck, bound: Bound) -> Self {
+        Self { tag: OnceLock::new(), no_ack, bound, state: Mutex::default() }
     }
 
     /// The consumer has started, under this tag.
@@ -67,7 +90,7 @@ impl Mailbox {
                 NoAck::No => Taken::HandedBack,
             };
         }
-        state.bytes += delivery.message.message.body.len();
+        state.bytes += size(&delivery);
         state.deliveries.push_back(delivery);
         let reader = state.reader.take();
         drop(state);
@@ -78,23 +101,24 @@ impl Mailbox {
     }
 
     /// Whether the connection should read no more.
-    pub(super) fn is_full(&self) -> bool {
-        let state = self.lock();
-        state.deliveries.len() >= DELIVERIES_MAX || state.bytes >= BYTES_MAX
+    pub(super) fn level(&self) -> Level {
+        self.lock().level(self.bound)
     }
 
-    /// Moves up to `max` deliveries to `buffer`; 0 at the end.
+    /// Moves up to `max` deliveries to `buffer`, 0 at the end, and says whether that made room in a
+    /// mailbox that was full.
     pub(super) fn poll_take(
         &self,
         cx: &mut Context<'_>,
         buffer: &mut VecDeque<Delivery>,
         max: usize,
-    ) -> Poll<usize> {
+    ) -> Poll<(usize, bool)> {
         let mut state = self.lock();
+        let level = state.level(self.bound);
         let count = state.deliveries.len().min(max);
         if count == 0 {
             if state.end.is_some() {
-                return Poll::Ready(0);
+                return Poll::Ready((0, false));
             }
             if !state.reader.as_ref().is_some_and(|reader| reader.will_wake(cx.waker())) {
                 state.reader = Some(cx.waker().clone());
@@ -105,11 +129,11 @@ impl Mailbox {
             std::mem::swap(&mut state.deliveries, buffer);
             state.bytes = 0;
         } else {
-            let taken: usize = state.deliveries.iter().take(count).map(body_len).sum();
+            let taken: usize = state.deliveries.iter().take(count).map(size).sum();
             state.bytes = state.bytes.saturating_sub(taken);
             buffer.extend(state.deliveries.drain(..count));
         }
-        Poll::Ready(count)
+        Poll::Ready((count, state.level(self.bound) < level))
     }
 
     /// Nothing more will come. What has come can still be taken over after a cancel, and is gone
@@ -152,6 +176,26 @@ impl Mailbox {
     }
 }
 
-fn body_len(delivery: &Delivery) -> usize {
-    delivery.message.message.body.len()
+impl State {
+    /// One that has ended, or that nobody reads any more, holds nobody up.
+    fn level(&self, bound: Bound) -> Level {
+        if bound == Bound::Prefetch || self.end.is_some() || self.is_abandoned {
+            return Level::Room;
+        }
+        let reaches = |factor: usize| {
+            self.deliveries.len() >= factor * DELIVERIES_MAX || self.bytes >= factor * BYTES_MAX
+        };
+        if reaches(HARD_FACTOR) {
+            Level::Overfull
+        } else if reaches(1) {
+            Level::Full
+        } else {
+            Level::Room
+        }
+    }
+}
+
+fn size(delivery: &Delivery) -> usize {
+    let message = &delivery.message.message;
+    message.body.len() + message.properties.encoded_len()
 }

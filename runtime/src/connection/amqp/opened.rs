@@ -45,13 +45,15 @@ impl OpenedChannel {
         Ok(done)
     }
 
-    /// A consumer of the channel is dropped.
+    /// A consumer of the channel is dropped: it holds nobody up any more, and what it had goes back.
     pub(super) fn abandon(&self, mailbox: &Mailbox) {
+        let handed_back = mailbox.abandon();
         // On a closed channel there is nothing to end.
         let _ = self.command(|state, number| {
-            state.abandon_consumer(number, mailbox);
+            state.abandon_consumer(number, mailbox, handed_back);
             Ok(())
         });
+        self.connection.shared.wake_driver();
     }
 }
 

@@ -7,6 +7,7 @@
 //! a very large one, goes alone.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use springhare_amqp::client::{Confirms, Connection, Refused};
 use springhare_amqp::wire::method::{basic, confirm, exchange};
@@ -23,7 +24,7 @@ const IN_FLIGHT_MAX: usize = 10_000;
 /// The most bytes that wait to be sent before publishes wait too.
 const OUTPUT_MAX_BYTES: usize = 4 << 20;
 /// A larger body goes alone: it may be more than the broker takes (`max_message_size`).
-const ALONE_BODY_BYTES: usize = 256 << 10;
+const ALONE_BODY_BYTES: usize = 64 << 10;
 
 /// Publishing on a connection.
 #[derive(Debug, Default)]
@@ -33,6 +34,12 @@ pub(super) struct Publishing {
     in_flight: usize,
     /// Counts the publishes: which channel was used last.
     clock: u64,
+    /// The time when something was received last.
+    now: Duration,
+    /// A publish found no channel: there is no room before one is idle or closed.
+    lacks_channel: bool,
+    /// The closes that are not answered: each gives a channel's number back.
+    closing: usize,
 }
 
 #[derive(Debug)]
@@ -41,7 +48,15 @@ struct PublishingChannel {
     exchange: Option<ShortString>,
     confirms: Confirms<InFlight>,
     last_used: u64,
+    /// On the connection's clock.
+    opened_at: Duration,
 }
+
+/// A channel that is older is replaced once the broker refuses something on it (`basic.nack`).
+/// RabbitMQ refuses all that comes on a channel after a quorum queue's leader was lost under it, though
+/// another leads by then; on another channel it takes the same. Where it refuses for the queue's sake
+/// another channel changes nothing, so it is not done for each.
+const REPLACED_AFTER: Duration = Duration::from_secs(1);
 
 /// A publish without its confirm.
 #[derive(Debug)]
@@ -75,7 +90,25 @@ impl Publishing {
 
     /// Whether a publish could be taken that had to wait.
     pub(super) fn has_room(&self, client: &Connection) -> bool {
-        self.in_flight < IN_FLIGHT_MAX && client.output_len() < OUTPUT_MAX_BYTES
+        !self.lacks_channel
+            && self.in_flight < IN_FLIGHT_MAX
+            && client.output_len() < OUTPUT_MAX_BYTES
+    }
+
+    /// Something is received at this time on the connection's clock.
+    pub(super) fn received(&mut self, now: Duration) {
+        self.now = now;
+    }
+
+    /// Whether nothing is on its way.
+    pub(super) fn is_idle(&self) -> bool {
+        self.in_flight == 0
+    }
+
+    /// The close of a channel that made room is answered.
+    pub(super) fn close_is_done(&mut self) {
+        self.closing = self.closing.saturating_sub(1);
+        self.lacks_channel = false;
     }
 
     /// Whether this channel is one of publishing.
@@ -95,7 +128,10 @@ impl Publishing {
         }
         let number = match self.channel_for(client, &publish) {
             Ok(Some(number)) => number,
-            Ok(None) => return HandOver::NoRoom(publish),
+            Ok(None) => {
+                self.lacks_channel = true;
+                return HandOver::NoRoom(publish);
+            }
             Err(refused) => return HandOver::Failed(not_sent(refused)),
         };
         let Publish { exchange, routing_key, mandatory, message } = publish;
@@ -142,9 +178,11 @@ impl Publishing {
         }
         let number = match client.open_channel() {
             Ok(number) => number,
-            Err(Refused::NoChannelLeft { .. }) if !self.channels.is_empty() => {
-                // The number is free once the close is answered.
-                self.close_idle(client)?;
+            Err(Refused::NoChannelLeft { .. }) if self.closing > 0 || !self.channels.is_empty() => {
+                // Its number is free once the close is answered; one is enough.
+                if self.closing == 0 {
+                    self.close_idle(client)?;
+                }
                 return Ok(None);
             }
             Err(refused) => return Err(refused),
@@ -160,7 +198,10 @@ impl Publishing {
             self.by_exchange.insert(exchange.clone(), number);
         }
         let confirms = Confirms::default();
-        self.channels.insert(number, PublishingChannel { exchange, confirms, last_used: 0 });
+        self.channels.insert(
+            number,
+            PublishingChannel { exchange, confirms, last_used: 0, opened_at: self.now },
+        );
         Ok(Some(number))
     }
 
@@ -170,13 +211,16 @@ impl Publishing {
         let oldest = idle.min_by_key(|(_, channel)| channel.last_used).map(|(number, _)| *number);
         let Some(number) = oldest else { return Ok(false) };
         client.close_channel(number)?;
+        self.closing += 1;
         self.remove(number);
         Ok(true)
     }
 
     fn remove(&mut self, number: u16) -> Option<PublishingChannel> {
         let channel = self.channels.remove(&number)?;
-        if let Some(exchange) = &channel.exchange {
+        if let Some(exchange) = &channel.exchange
+            && self.by_exchange.get(exchange) == Some(&number)
+        {
             self.by_exchange.remove(exchange);
         }
         self.in_flight -= channel.confirms.len();
@@ -230,17 +274,31 @@ impl Publishing {
             settle(in_flight);
         }
         self.in_flight -= done;
+        let age = self.now.saturating_sub(channel.opened_at);
+        if refused.is_some()
+            && age >= REPLACED_AFTER
+            && let Some(exchange) = &channel.exchange
+            && self.by_exchange.get(exchange) == Some(&number)
+        {
+            // The next publish opens another. This one is closed when there is need of its number.
+            self.by_exchange.remove(exchange);
+        }
+        if channel.confirms.is_empty() {
+            self.lacks_channel = false;
+        }
     }
 
     /// The broker closed the channel with this error.
     pub(super) fn channel_closed(&mut self, number: u16, error: &AmqpError) {
         let Some(mut channel) = self.remove(number) else { return };
+        self.lacks_channel = false;
         // A check that failed came before all the messages. Else the last one is at fault or comes
         // after the one that is, and those before it may have been taken.
-        let was_checked = error.method() == MethodId::EXCHANGE_DECLARE;
+        let is_everyones = error.method() == MethodId::EXCHANGE_DECLARE || forbids_exchange(error);
+        let is_of_a_message = error.method() == MethodId::BASIC_PUBLISH;
         let last = channel.confirms.len();
         for (index, in_flight) in (1..).zip(channel.confirms.confirmed_up_to(0)) {
-            in_flight.fail(if was_checked || index == last {
+            in_flight.fail(if is_everyones || (is_of_a_message && index == last) {
                 refusal(error.clone())
             } else {
                 let reason = Some(error.clone());
@@ -306,6 +364,12 @@ fn is_risky(publish: &Publish) -> bool {
     properties.has(Property::UserId)
         || expiration.is_some_and(|millis| !millis.bytes().all(|byte| byte.is_ascii_digit()))
         || reply_to.is_some_and(|queue| queue.starts_with("amq.rabbitmq.reply-to"))
+}
+
+/// Whether nobody may publish to the exchange: it is internal, or not this user's. A topic that is
+/// forbidden is the matter of those who name it.
+fn forbids_exchange(error: &AmqpError) -> bool {
+    error.code() == ReplyCode::AccessRefused && !error.text().contains("access to topic")
 }
 
 fn not_sent(refused: Refused) -> PublishError {

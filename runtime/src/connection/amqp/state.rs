@@ -16,10 +16,13 @@ use springhare_broker::{
 use tokio::sync::oneshot;
 
 use super::call::{PendingCall, Reply, Waiter};
-use super::mailbox::{Mailbox, Taken};
+use super::mailbox::{Level, Mailbox, Taken};
 use super::publishing::{Publishing, returned_message};
 use super::user_channel::UserChannel;
 use crate::connection::LinkError;
+
+/// The most publishers that are remembered while they wait for room.
+const WAITING_MAX: usize = 10_000;
 
 /// An open connection.
 pub(super) struct Shared {
@@ -39,13 +42,11 @@ pub(super) struct State {
     closed: Option<LinkError>,
     /// Why the broker takes no publishes for now.
     blocked: Option<ShortString>,
-    /// Publishers that wait for room.
-    waiting: Vec<Waker>,
-    /// The calls that are not answered, on all channels.
-    calls: usize,
+    /// Publishers that wait for room, by the task that they are in.
+    waiting: HashMap<usize, Waker>,
     /// Who waits for the end of the connection.
     ending: Vec<oneshot::Sender<()>>,
-    /// A mailbox that is full: nothing is read until there is room in it.
+    /// A mailbox that was full when something came for it; forgotten once it has room.
     full: Option<Arc<Mailbox>>,
 }
 
@@ -65,8 +66,7 @@ impl Shared {
                 publishing: Publishing::default(),
                 closed: None,
                 blocked: None,
-                waiting: Vec::new(),
-                calls: 0,
+                waiting: HashMap::new(),
                 ending: Vec::new(),
                 full: None,
             }),
@@ -110,29 +110,43 @@ impl State {
 
     /// Wakes this publisher once there may be room.
     pub(super) fn wait_for_room(&mut self, waker: &Waker) {
-        if !self.waiting.iter().any(|waiting| waiting.will_wake(waker)) {
-            self.waiting.push(waker.clone());
+        if self.waiting.len() >= WAITING_MAX {
+            // Many may have given it up: who has not waits anew.
+            self.waiting.drain().for_each(|(_, waiting)| waiting.wake());
         }
+        self.waiting.insert(waker.data().addr(), waker.clone());
     }
 
     /// The publishers to wake, if there is room for them.
-    pub(super) fn take_waiting(&mut self) -> Vec<Waker> {
+    pub(super) fn take_waiting(&mut self) -> HashMap<usize, Waker> {
         let has_room = !self.is_blocked() && self.publishing.has_room(&self.client);
         if has_room || self.closed.is_some() {
             std::mem::take(&mut self.waiting)
         } else {
-            Vec::new()
+            HashMap::new()
         }
     }
 
     /// Whether what the broker sends is to be left in the socket. An answer that is waited for is
-    /// read in any case: who waits for it may be who would make the room.
+    /// read all the same: who waits for it may be who would make the room.
     pub(super) fn is_reading_paused(&mut self) -> bool {
-        if self.calls > 0 || self.closed.is_some() || !self.client.is_open() {
-            return false;
+        let Some(mailbox) = &self.full else { return false };
+        match mailbox.level() {
+            Level::Room => {
+                self.full = None;
+                false
+            }
+            Level::Full => self.client.is_open() && !self.is_answer_awaited(),
+            Level::Overfull => self.client.is_open(),
         }
-        self.full.take_if(|mailbox| !mailbox.is_full());
-        self.full.is_some()
+    }
+
+    fn is_answer_awaited(&self) -> bool {
+        let is_awaited = |open: &OpenChannel| {
+            open.closing.as_ref().is_some_and(|waiter| !waiter.is_closed())
+                || open.calls.iter().any(PendingCall::is_awaited)
+        };
+        !self.publishing.is_idle() || self.channels.values().any(is_awaited)
     }
 
     pub(super) fn open_channel(
@@ -143,7 +157,6 @@ impl State {
         let number = self.client.open_channel()?;
         let call = PendingCall { method: MethodId::CHANNEL_OPEN, waiter };
         let calls = VecDeque::from([call]);
-        self.calls += 1;
         self.channels.insert(number, OpenChannel { user, calls, closing: None });
         Ok(number)
     }
@@ -157,7 +170,6 @@ impl State {
         self.client.call(channel, method)?;
         if let Some(open) = self.channels.get_mut(&channel) {
             open.calls.push_back(PendingCall { method: M::ID, waiter });
-            self.calls += 1;
         }
         Ok(())
     }
@@ -201,7 +213,13 @@ impl State {
                     }
                 }
                 Event::ChannelClosed { channel, error } => self.channel_closed(channel, &error),
-                Event::ChannelCloseOk { channel } => self.channel_gone(channel, None),
+                Event::ChannelCloseOk { channel } => {
+                    if self.channels.contains_key(&channel) {
+                        self.channel_gone(channel, None);
+                    } else {
+                        self.publishing.close_is_done();
+                    }
+                }
                 Event::Blocked { reason } => {
                     tracing::warn!(reason = &*reason, "the broker takes no messages for now");
                     self.blocked = Some(reason);
@@ -227,7 +245,9 @@ impl State {
             None => Taken::Dropped,
         };
         match (taken, mailbox) {
-            (Taken::Kept, Some(mailbox)) if self.full.is_none() && mailbox.is_full() => {
+            (Taken::Kept, Some(mailbox))
+                if self.full.is_none() && mailbox.level() > Level::Room =>
+            {
                 self.full = Some(mailbox);
             }
             (Taken::HandedBack, _) => self.hand_back(number, delivery_tag),
@@ -285,7 +305,6 @@ impl State {
         let Some(open) = self.channels.get_mut(&number) else { return };
         let index = open.calls.iter().position(|call| call.method == method);
         let Some(call) = index.and_then(|index| open.calls.remove(index)) else { return };
-        self.calls -= 1;
         match call.waiter {
             Waiter::Caller(caller) => {
                 if let Reply::Method(Method::Basic(basic::Method::CancelOk(ok))) = &reply
@@ -308,18 +327,25 @@ impl State {
                 mailbox.start(ok.consumer_tag.clone());
                 open.user.add(Arc::clone(&mailbox));
                 if caller.send(Ok(reply)).is_err() {
-                    self.abandon_consumer(number, &mailbox);
+                    let handed_back = mailbox.abandon();
+                    self.abandon_consumer(number, &mailbox, handed_back);
                 }
             }
         }
     }
 
     /// Ends a consumer that nobody reads any more, and hands back what it had.
-    pub(super) fn abandon_consumer(&mut self, number: u16, mailbox: &Mailbox) {
-        for delivery_tag in mailbox.abandon() {
+    pub(super) fn abandon_consumer(
+        &mut self,
+        number: u16,
+        mailbox: &Mailbox,
+        handed_back: Vec<u64>,
+    ) {
+        for delivery_tag in handed_back {
             self.hand_back(number, delivery_tag);
         }
-        if mailbox.ended().is_some() {
+        // One that has not started is ended by its start.
+        if mailbox.ended().is_some() || mailbox.tag().is_empty() {
             return;
         }
         let consumer_tag = mailbox.tag().clone();
@@ -340,7 +366,6 @@ impl State {
     /// The channel is closed: by the broker's error, or by its own side.
     fn channel_gone(&mut self, number: u16, error: Option<&AmqpError>) {
         let Some(open) = self.channels.remove(&number) else { return };
-        self.calls -= open.calls.len();
         open.end(&closed("channel", error.cloned()), error);
     }
 
@@ -350,7 +375,6 @@ impl State {
             return;
         }
         self.closed = Some(reason.clone());
-        self.calls = 0;
         self.full = None;
         for (_, open) in self.channels.drain() {
             open.end(reason, error);

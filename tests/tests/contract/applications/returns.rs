@@ -2,9 +2,18 @@ use std::fmt;
 
 use springhare::SpringhareBuilder;
 use springhare::prelude::*;
-use springhare_broker::Broker;
+use springhare_tests::{Tell, Told, arrives, telling};
 
-use crate::support::{Tell, Told, arrives, broker, telling};
+use crate::place::Place;
+
+application!(
+    nothing_is_an_ack,
+    an_error_is_another_delivery_and_ok_an_ack,
+    an_outcome_says_it_itself,
+    a_result_of_an_outcome_is_one_or_the_other,
+    what_is_rejected_without_a_dead_letter_exchange_is_gone,
+    an_error_may_choose_what_becomes_of_the_message,
+);
 
 /// Tells each word that it gets and whether it was delivered before.
 type Said = State<Tell<(String, bool)>>;
@@ -22,26 +31,19 @@ impl fmt::Display for NoVan {
 impl std::error::Error for NoVan {}
 
 /// An application with a queue for what is refused, on a broker that outlives it.
-struct Scene {
+struct Scene<'p> {
+    place: &'p Place,
     app: Springhare,
     rabbit: RabbitTemplate,
     told: Told<(String, bool)>,
-    broker: Broker,
 }
 
-impl Scene {
-    async fn of(builder: SpringhareBuilder) -> Self {
-        let (broker, _hand) = broker();
+impl<'p> Scene<'p> {
+    async fn of(place: &'p Place, builder: SpringhareBuilder) -> Self {
         let (tell, told) = telling();
-        let app = builder
-            .broker(broker.clone())
-            .declare(Queue::durable("r.dead"))
-            .manage(tell)
-            .start()
-            .await
-            .unwrap();
+        let app = builder.declare(Queue::durable("r.dead")).manage(tell).start().await.unwrap();
         let rabbit = app.rabbit_template();
-        Self { app, rabbit, told, broker }
+        Self { place, app, rabbit, told }
     }
 
     /// Sends the word, and expects the handler to get it this often.
@@ -62,16 +64,12 @@ impl Scene {
     async fn ends_empty(self, queues: &[&str]) {
         self.app.stop().await.unwrap();
         assert!(self.told.is_silent());
-        let connection = self.broker.connect("afterwards").unwrap();
-        let channel = connection.open_channel().unwrap();
         for queue in queues {
-            let left = channel.queue_declare_passive(queue).await.unwrap();
-            assert_eq!(left.message_count, 0, "{queue}");
+            self.place.has_left(queue, 0).await;
         }
         for queue in queues.iter().filter(|queue| **queue != "r.dead") {
-            let channel = connection.open_channel().unwrap();
-            let parked = channel.queue_declare_passive(&format!("{queue}.error")).await;
-            assert!(parked.is_err(), "{queue} has parked something");
+            let parked = self.place.consumers(&format!("{queue}.error")).await;
+            assert!(parked.is_none(), "{queue} has parked something");
         }
     }
 }
@@ -81,9 +79,8 @@ async fn nothing(word: Text, redelivered: Redelivered, said: Said) {
     said.tell((word.0, redelivered.is_redelivered()));
 }
 
-#[tokio::test]
-async fn nothing_is_an_ack() {
-    let mut scene = Scene::of(Springhare::builder().listeners(listeners![nothing])).await;
+async fn nothing_is_an_ack(place: &Place) {
+    let mut scene = Scene::of(place, place.builder().listeners(listeners![nothing])).await;
     scene.is_delivered("r.nothing", "tea", 1).await;
     scene.ends_empty(&["r.nothing", "r.dead"]).await;
 }
@@ -105,10 +102,9 @@ async fn any_error(word: Text, redelivered: Redelivered, said: Said) -> Listener
     Ok(())
 }
 
-#[tokio::test]
-async fn an_error_is_another_delivery_and_ok_an_ack() {
-    let builder = Springhare::builder().listeners(listeners![own_error, any_error]);
-    let mut scene = Scene::of(builder).await;
+async fn an_error_is_another_delivery_and_ok_an_ack(place: &Place) {
+    let builder = place.builder().listeners(listeners![own_error, any_error]);
+    let mut scene = Scene::of(place, builder).await;
     scene.is_delivered("r.own_error", "good", 1).await;
     scene.is_delivered("r.own_error", "bad", 2).await;
     scene.is_delivered("r.any_error", "5", 1).await;
@@ -155,9 +151,8 @@ async fn without_dead_letters(word: Text, redelivered: Redelivered, said: Said) 
     outcome(&word, again)
 }
 
-#[tokio::test]
-async fn an_outcome_says_it_itself() {
-    let mut scene = Scene::of(Springhare::builder().listeners(listeners![by_outcome])).await;
+async fn an_outcome_says_it_itself(place: &Place) {
+    let mut scene = Scene::of(place, place.builder().listeners(listeners![by_outcome])).await;
     scene.is_delivered("r.outcome", "ack", 1).await;
     scene.is_delivered("r.outcome", "requeue", 2).await;
     scene.is_delivered("r.outcome", "fail", 2).await;
@@ -168,9 +163,8 @@ async fn an_outcome_says_it_itself() {
     scene.ends_empty(&["r.outcome", "r.dead"]).await;
 }
 
-#[tokio::test]
-async fn a_result_of_an_outcome_is_one_or_the_other() {
-    let mut scene = Scene::of(Springhare::builder().listeners(listeners![by_result])).await;
+async fn a_result_of_an_outcome_is_one_or_the_other(place: &Place) {
+    let mut scene = Scene::of(place, place.builder().listeners(listeners![by_result])).await;
     scene.is_delivered("r.result", "ack", 1).await;
     scene.is_delivered("r.result", "requeue", 2).await;
     scene.is_delivered("r.result", "error", 2).await;
@@ -179,10 +173,9 @@ async fn a_result_of_an_outcome_is_one_or_the_other() {
     scene.ends_empty(&["r.result", "r.dead"]).await;
 }
 
-#[tokio::test]
-async fn what_is_rejected_without_a_dead_letter_exchange_is_gone() {
-    let builder = Springhare::builder().listeners(listeners![without_dead_letters]);
-    let mut scene = Scene::of(builder).await;
+async fn what_is_rejected_without_a_dead_letter_exchange_is_gone(place: &Place) {
+    let builder = place.builder().listeners(listeners![without_dead_letters]);
+    let mut scene = Scene::of(place, builder).await;
     scene.is_delivered("r.dropping", "reject", 1).await;
     scene.ends_empty(&["r.dropping", "r.dead"]).await;
 }
@@ -203,9 +196,8 @@ async fn by_disposition(word: Text, redelivered: Redelivered, said: Said) -> Lis
     }
 }
 
-#[tokio::test]
-async fn an_error_may_choose_what_becomes_of_the_message() {
-    let mut scene = Scene::of(Springhare::builder().listeners(listeners![by_disposition])).await;
+async fn an_error_may_choose_what_becomes_of_the_message(place: &Place) {
+    let mut scene = Scene::of(place, place.builder().listeners(listeners![by_disposition])).await;
     scene.is_delivered("r.disposed", "acknowledge", 1).await;
     scene.is_delivered("r.disposed", "requeue", 2).await;
     for word in ["reject", "fatal"] {

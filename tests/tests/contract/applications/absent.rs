@@ -2,8 +2,17 @@ use springhare::extract::JsonRejection;
 use springhare::prelude::*;
 use springhare::{DeliveryContext, FromDelivery};
 
-use crate::extractors::{Said, start};
-use crate::support::{arrives, header_text};
+use super::extractors::{Said, start};
+use springhare_tests::{arrives, header_text};
+
+use crate::place::Place;
+
+application!(
+    an_empty_body_is_none,
+    a_handler_may_take_a_body_that_does_not_decode,
+    headers_come_one_by_one_and_a_missing_one_is_named_where_it_is_parked,
+    a_type_of_ones_own_is_an_argument_and_its_rejection_parks,
+);
 
 #[rabbit_listener(queue = "x.maybe_text")]
 async fn maybe_text(text: Option<Text>, said: Said) {
@@ -25,10 +34,9 @@ async fn maybe_payload(#[payload] number: Option<u32>, said: Said) {
     said.tell(format!("{number:?}"));
 }
 
-#[tokio::test]
-async fn an_empty_body_is_none() {
+async fn an_empty_body_is_none(place: &Place) {
     let listeners = listeners![maybe_text, maybe_bytes, maybe_json, maybe_payload];
-    let (app, rabbit, mut told) = start(Springhare::builder().listeners(listeners)).await;
+    let (app, rabbit, mut told) = start(place.builder().listeners(listeners)).await;
     for (queue, present) in [
         ("x.maybe_text", r#"Some("5")"#),
         ("x.maybe_bytes", r#"Some(b"5")"#),
@@ -51,9 +59,8 @@ async fn judge(number: Result<Json<u32>, JsonRejection>, said: Said) {
     }
 }
 
-#[tokio::test]
-async fn a_handler_may_take_a_body_that_does_not_decode() {
-    let builder = Springhare::builder().listeners(listeners![judge]);
+async fn a_handler_may_take_a_body_that_does_not_decode(place: &Place) {
+    let builder = place.builder().listeners(listeners![judge]);
     let (app, rabbit, mut told) = start(builder).await;
     rabbit.convert_and_send("x.judged", "{").await.unwrap();
     assert_eq!(told.next().await, "bad from x.judged");
@@ -72,9 +79,8 @@ async fn headed(
     said.tell(format!("{id} {attempt} {note:?}"));
 }
 
-#[tokio::test]
-async fn headers_come_one_by_one_and_a_missing_one_is_named_where_it_is_parked() {
-    let builder = Springhare::builder().listeners(listeners![headed]);
+async fn headers_come_one_by_one_and_a_missing_one_is_named_where_it_is_parked(place: &Place) {
+    let builder = place.builder().listeners(listeners![headed]);
     let (app, rabbit, mut told) = start(builder).await;
     let all = rabbit.convert_and_send("x.headed", "").header("x-id", 7).header("x-try", 3);
     all.header("x-note", "now").await.unwrap();
@@ -108,9 +114,8 @@ async fn own(tenant: Tenant<'_>, said: Said) {
     said.tell(tenant.0.to_owned());
 }
 
-#[tokio::test]
-async fn a_type_of_ones_own_is_an_argument_and_its_rejection_parks() {
-    let builder = Springhare::builder().listeners(listeners![own]);
+async fn a_type_of_ones_own_is_an_argument_and_its_rejection_parks(place: &Place) {
+    let builder = place.builder().listeners(listeners![own]);
     let (app, rabbit, mut told) = start(builder).await;
     rabbit.convert_and_send(("x.tenants", "acme.orders"), "").await.unwrap();
     assert_eq!(told.next().await, "acme");

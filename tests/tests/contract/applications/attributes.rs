@@ -7,8 +7,22 @@ use springhare::convert::{
 use springhare::prelude::*;
 use springhare::{Error, NotConfirmed};
 use springhare_broker::QueueDeclareOptions;
+use springhare_tests::{Gate, Tell, arrives, ready, telling};
 
-use crate::support::{Gate, Tell, arrives, broker, consumers, ready, telling};
+use crate::place::Place;
+
+application!(
+    a_blocking_handler_holds_up_nobody,
+    a_headers_exchange_matches_the_bindings_arguments,
+    arguments_reach_the_queue,
+    a_concurrency_of_four_is_four_consumers,
+    a_higher_priority_is_served_first_while_it_can_take_more,
+    listeners_start_by_their_id_and_by_their_group,
+    without_acks_nothing_comes_back,
+    a_failed_message_may_be_dropped_at_once,
+    a_converter_of_ones_own_writes_and_reads,
+    headers_that_fit_no_frame_are_the_callers_error,
+);
 
 type Said = State<Tell<String>>;
 
@@ -25,11 +39,11 @@ fn block(text: Text, released: State<Released>, said: Said) -> ListenerResult {
 }
 
 /// On a runtime of one thread, which the handler must leave alone.
-#[tokio::test]
-async fn a_blocking_handler_holds_up_nobody() {
+async fn a_blocking_handler_holds_up_nobody(place: &Place) {
     let (said, mut told) = telling::<String>();
     let (release, released) = mpsc::channel();
-    let app = Springhare::builder()
+    let app = place
+        .builder()
         .listeners(listeners![block])
         .declare(Queue::durable("a.meanwhile"))
         .manage(Mutex::new(released))
@@ -57,10 +71,9 @@ async fn any(text: Text, said: Said) {
     said.tell(text.0);
 }
 
-#[tokio::test]
-async fn a_headers_exchange_matches_the_bindings_arguments() {
+async fn a_headers_exchange_matches_the_bindings_arguments(place: &Place) {
     let (said, mut told) = telling::<String>();
-    let app = Springhare::builder().listeners(listeners![any]).manage(said).start().await.unwrap();
+    let app = place.builder().listeners(listeners![any]).manage(said).start().await.unwrap();
     let rabbit = app.rabbit_template();
     let send = |text| rabbit.convert_and_send(("a.headers", ""), text).mandatory();
     send("level").header("level", 3).await.unwrap();
@@ -79,20 +92,16 @@ async fn a_headers_exchange_matches_the_bindings_arguments() {
 )]
 async fn with_arguments(_text: Text) {}
 
-#[tokio::test]
-async fn arguments_reach_the_queue() {
-    let (broker, _hand) = broker();
-    let builder = Springhare::builder().broker(broker.clone());
+async fn arguments_reach_the_queue(place: &Place) {
+    let builder = place.builder();
     let app = builder.listeners(listeners![with_arguments]).start().await.unwrap();
-    let connection = broker.connect("other").unwrap();
     let mut options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
     options.arguments.insert("x-max-length", 1000).unwrap();
-    let less = connection.open_channel().unwrap();
+    let less = place.channel().await;
     let less = less.queue_declare("a.arguments", options.clone()).await.unwrap_err();
     assert!(less.to_string().contains("inequivalent arg 'x-overflow'"), "{less}");
     options.arguments.insert("x-overflow", "reject-publish").unwrap();
-    let equal = connection.open_channel().unwrap();
-    equal.queue_declare("a.arguments", options).await.unwrap();
+    place.channel().await.queue_declare("a.arguments", options).await.unwrap();
     app.stop().await.unwrap();
 }
 
@@ -102,20 +111,18 @@ async fn one_of_four(consumer: ConsumerTag, gate: State<Gate>, said: Said) {
     gate.pass().await;
 }
 
-#[tokio::test]
-async fn a_concurrency_of_four_is_four_consumers() {
-    let (broker, _hand) = broker();
+async fn a_concurrency_of_four_is_four_consumers(place: &Place) {
     let (said, mut told) = telling::<String>();
     let gate = Gate::closed();
-    let app = Springhare::builder()
-        .broker(broker.clone())
+    let app = place
+        .builder()
         .listeners(listeners![one_of_four])
         .manage(gate.clone())
         .manage(said)
         .start()
         .await
         .unwrap();
-    assert_eq!(consumers(&broker, "a.four").await, Some(4));
+    assert_eq!(place.consumers("a.four").await, Some(4));
     let rabbit = app.rabbit_template();
     rabbit.convert_and_send_all((0..5).map(|n| ("a.four", n.to_string()))).await.unwrap();
     let mut tags = Vec::new();
@@ -125,7 +132,7 @@ async fn a_concurrency_of_four_is_four_consumers() {
     tags.sort_unstable();
     tags.dedup();
     assert_eq!(tags.len(), 4, "all four are at it at once");
-    assert_eq!(ready(&rabbit, "a.four").await, 1);
+    place.has_left("a.four", 1).await;
     gate.let_through(5);
     told.next().await;
     app.stop().await.unwrap();
@@ -142,11 +149,11 @@ async fn first(gate: State<Gate>, said: Said) {
     gate.pass().await;
 }
 
-#[tokio::test]
-async fn a_higher_priority_is_served_first_while_it_can_take_more() {
+async fn a_higher_priority_is_served_first_while_it_can_take_more(place: &Place) {
     let (said, mut told) = telling::<String>();
     let gate = Gate::closed();
-    let app = Springhare::builder()
+    let app = place
+        .builder()
         .listeners(listeners![second, first])
         .manage(gate.clone())
         .manage(said)
@@ -172,13 +179,11 @@ async fn early(text: Text, said: Said) {
     said.tell(text.0);
 }
 
-#[tokio::test]
-async fn listeners_start_by_their_id_and_by_their_group() {
-    let (broker, _hand) = broker();
+async fn listeners_start_by_their_id_and_by_their_group(place: &Place) {
     let (said, mut told) = telling::<String>();
-    let builder = Springhare::builder().broker(broker.clone()).manage(said);
+    let builder = place.builder().manage(said);
     let app = builder.listeners(listeners![late, early]).start().await.unwrap();
-    let counts = async || (consumers(&broker, "a.late").await, consumers(&broker, "a.early").await);
+    let counts = async || (place.consumers("a.late").await, place.consumers("a.early").await);
     assert_eq!(counts().await, (Some(0), Some(1)));
     assert!(app.health().is_up(), "who was not to start is not missed");
     let rabbit = app.rabbit_template();
@@ -201,17 +206,14 @@ async fn unsigned(said: Said) {
     std::future::pending::<()>().await;
 }
 
-#[tokio::test]
-async fn without_acks_nothing_comes_back() {
-    let (broker, _hand) = broker();
+async fn without_acks_nothing_comes_back(place: &Place) {
     let (said, mut told) = telling::<String>();
-    let builder = Springhare::builder().broker(broker.clone());
+    let builder = place.builder();
     let app = builder.listeners(listeners![unsigned]).manage(said).start().await.unwrap();
     app.rabbit_template().convert_and_send("a.unsigned", "tea").await.unwrap();
     told.next().await;
     app.force_stop().await.unwrap();
-    let channel = broker.connect("afterwards").unwrap().open_channel().unwrap();
-    assert_eq!(channel.queue_declare_passive("a.unsigned").await.unwrap().message_count, 0);
+    assert_eq!(place.left("a.unsigned").await, 0);
 }
 
 #[rabbit_listener(queue = "a.once", requeue_rejected = false)]
@@ -220,10 +222,9 @@ async fn once(text: Text, said: Said) -> ListenerResult {
     Err(ListenerError::msg("no van"))
 }
 
-#[tokio::test]
-async fn a_failed_message_may_be_dropped_at_once() {
+async fn a_failed_message_may_be_dropped_at_once(place: &Place) {
     let (said, mut told) = telling::<String>();
-    let app = Springhare::builder().listeners(listeners![once]).manage(said).start().await.unwrap();
+    let app = place.builder().listeners(listeners![once]).manage(said).start().await.unwrap();
     let rabbit = app.rabbit_template();
     for text in ["tea", "coffee"] {
         rabbit.convert_and_send("a.once", text).await.unwrap();
@@ -265,10 +266,10 @@ async fn read_reversed(#[payload] text: String, message: Message, said: Said) {
     said.tell(format!("{text} {:?} {content_type}", message.body));
 }
 
-#[tokio::test]
-async fn a_converter_of_ones_own_writes_and_reads() {
+async fn a_converter_of_ones_own_writes_and_reads(place: &Place) {
     let (said, mut told) = telling::<String>();
-    let app = Springhare::builder()
+    let app = place
+        .builder()
         .message_converter(Reversed)
         .listeners(listeners![read_reversed])
         .declare(Queue::durable("a.received"))
@@ -285,9 +286,8 @@ async fn a_converter_of_ones_own_writes_and_reads() {
     app.stop().await.unwrap();
 }
 
-#[tokio::test]
-async fn headers_that_fit_no_frame_are_the_callers_error() {
-    let builder = Springhare::builder().listeners(listeners![]);
+async fn headers_that_fit_no_frame_are_the_callers_error(place: &Place) {
+    let builder = place.builder().listeners(listeners![]);
     let app = builder.declare(Queue::durable("a.large")).start().await.unwrap();
     let rabbit = app.rabbit_template();
     let large = rabbit.convert_and_send("a.large", "tea").header("x", "x".repeat(200_000));

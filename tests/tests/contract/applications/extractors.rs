@@ -2,8 +2,19 @@ use serde::{Deserialize, Serialize};
 use springhare::SpringhareBuilder;
 use springhare::amqp::FieldValue;
 use springhare::prelude::*;
+use springhare_tests::{Tell, Told, arrives, header_text, telling};
 
-use crate::support::{Tell, Told, arrives, broker, header_text, telling};
+use crate::place::Place;
+
+application!(
+    a_value_comes_by_json_borrowed_or_as_the_payload,
+    a_body_comes_as_text_as_bytes_and_in_its_message,
+    properties_and_headers_come_as_they_were_sent,
+    a_handler_knows_which_way_the_message_came,
+    channel_tag_and_consumer_tag_are_those_of_the_delivery,
+    the_publishers_names_may_be_required_or_not,
+    a_handler_has_the_applications_state_and_its_template,
+);
 
 pub(crate) type Said = State<Tell<String>>;
 
@@ -47,10 +58,9 @@ async fn payload(#[payload] order: Order, said: Said) {
     said.tell(format!("payload {} {}", order.id, order.item));
 }
 
-#[tokio::test]
-async fn a_value_comes_by_json_borrowed_or_as_the_payload() {
+async fn a_value_comes_by_json_borrowed_or_as_the_payload(place: &Place) {
     let listeners = listeners![json, borrowed, payload];
-    let (app, rabbit, mut told) = start(Springhare::builder().listeners(listeners)).await;
+    let (app, rabbit, mut told) = start(place.builder().listeners(listeners)).await;
     for kind in ["json", "borrowed", "payload"] {
         rabbit.convert_and_send(format!("x.{kind}"), &tea()).await.unwrap();
         assert_eq!(told.next().await, format!("{kind} 7 tea"));
@@ -83,10 +93,9 @@ async fn message(Message { properties, body, .. }: Message, said: Said) {
     said.tell(format!("{body:?} {:?}", properties.content_type.as_deref()));
 }
 
-#[tokio::test]
-async fn a_body_comes_as_text_as_bytes_and_in_its_message() {
+async fn a_body_comes_as_text_as_bytes_and_in_its_message(place: &Place) {
     let listeners = listeners![text, lent, bytes, slice, message];
-    let (app, rabbit, mut told) = start(Springhare::builder().listeners(listeners)).await;
+    let (app, rabbit, mut told) = start(place.builder().listeners(listeners)).await;
     for (queue, expected) in [
         ("x.text", "ok"),
         ("x.lent", "ok"),
@@ -106,9 +115,8 @@ async fn properties(properties: Properties, headers: Headers, said: Said) {
     said.tell(format!("{:?} {level:?} {}", properties.priority, headers.len()));
 }
 
-#[tokio::test]
-async fn properties_and_headers_come_as_they_were_sent() {
-    let builder = Springhare::builder().listeners(listeners![properties]);
+async fn properties_and_headers_come_as_they_were_sent(place: &Place) {
+    let builder = place.builder().listeners(listeners![properties]);
     let (app, rabbit, mut told) = start(builder).await;
     rabbit.convert_and_send("x.properties", "").priority(5).header("x-level", 3).await.unwrap();
     assert_eq!(told.next().await, "Some(5) Some(3) 1");
@@ -122,9 +130,8 @@ async fn way(exchange: ExchangeName, key: RoutingKey, queue: QueueName, said: Sa
     said.tell(format!("{exchange} {key} {queue}"));
 }
 
-#[tokio::test]
-async fn a_handler_knows_which_way_the_message_came() {
-    let builder = Springhare::builder().listeners(listeners![way]);
+async fn a_handler_knows_which_way_the_message_came(place: &Place) {
+    let builder = place.builder().listeners(listeners![way]);
     let (app, rabbit, mut told) = start(builder).await;
     rabbit.convert_and_send(("x.logs", "kern.error"), "").await.unwrap();
     assert_eq!(told.next().await, "x.logs kern.error x.way");
@@ -147,34 +154,15 @@ async fn sign(
     Ok(())
 }
 
-#[tokio::test]
-async fn channel_tag_and_consumer_tag_are_those_of_the_delivery() {
-    let (broker, _hand) = broker();
-    let builder = Springhare::builder().broker(broker.clone()).listeners(listeners![sign]);
+async fn channel_tag_and_consumer_tag_are_those_of_the_delivery(place: &Place) {
+    let builder = place.builder().listeners(listeners![sign]);
     let (app, rabbit, mut told) = start(builder).await;
     rabbit.convert_and_send("x.signed", "").await.unwrap();
     assert_eq!(told.next().await, "1 false");
     assert_eq!(told.next().await, "Ok(())");
     app.stop().await.unwrap();
-    let channel = broker.connect("afterwards").unwrap().open_channel().unwrap();
-    let left = channel.queue_declare_passive("x.signed").await.unwrap();
-    assert_eq!(left.message_count, 0, "the tag has signed");
-}
-
-#[rabbit_listener(queue = "x.again")]
-async fn again(redelivered: Redelivered, count: DeliveryCount, said: Said) -> ListenerResult {
-    said.tell(format!("{} {}", redelivered.is_redelivered(), count.value()));
-    if count.value() == 0 { Err(ListenerError::msg("no van")) } else { Ok(()) }
-}
-
-#[tokio::test]
-async fn a_handler_knows_of_the_failures_before() {
-    let builder = Springhare::builder().listeners(listeners![again]);
-    let (app, rabbit, mut told) = start(builder).await;
-    rabbit.convert_and_send("x.again", "").await.unwrap();
-    assert_eq!(told.next().await, "false 0");
-    assert_eq!(told.next().await, "true 1");
-    app.stop().await.unwrap();
+    // The tag has signed.
+    place.has_left("x.signed", 0).await;
 }
 
 #[rabbit_listener(queue = "x.named")]
@@ -192,9 +180,8 @@ async fn maybe_named(
     said.tell(format!("{:?}", (id.as_deref(), request.as_deref(), reply.as_deref())));
 }
 
-#[tokio::test]
-async fn the_publishers_names_may_be_required_or_not() {
-    let builder = Springhare::builder().listeners(listeners![named, maybe_named]);
+async fn the_publishers_names_may_be_required_or_not(place: &Place) {
+    let builder = place.builder().listeners(listeners![named, maybe_named]);
     let (app, rabbit, mut told) = start(builder).await;
     for (queue, expected) in [
         ("x.named", "m1 c1 answers"),
@@ -219,9 +206,9 @@ async fn pass_on(text: Text, rabbit: RabbitTemplate, suffix: State<u32>) -> List
     Ok(())
 }
 
-#[tokio::test]
-async fn a_handler_has_the_applications_state_and_its_template() {
-    let builder = Springhare::builder()
+async fn a_handler_has_the_applications_state_and_its_template(place: &Place) {
+    let builder = place
+        .builder()
         .listeners(listeners![pass_on])
         .declare(Queue::durable("x.second"))
         .manage(9_u32);

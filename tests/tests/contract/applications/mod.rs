@@ -1,0 +1,14 @@
+//! Listeners and the template, as applications use them.
+
+mod absent;
+mod attributes;
+mod definitions;
+mod extractors;
+mod facts;
+mod failures;
+mod losses;
+mod one_program;
+mod returns;
+mod settlement;
+mod stop;
+mod template;
