@@ -23,8 +23,7 @@ async fn a_consumer_that_does_not_read_costs_a_bounded_buffer() {
         let mut consumer = channel.basic_consume(&queue, "", options).await.unwrap();
         let publishing = connect(address).await;
         let publisher = publishing.publisher().await.unwrap();
-        let all = (0..MESSAGES).map(|_| publish("amq.fanout", "", vec![7; BODY_BYTES]));
-        channel.queue_bind(&queue, "amq.fanout", "", Default::default()).await.unwrap();
+        let all = (0..MESSAGES).map(|_| publish("", &queue, vec![7; BODY_BYTES]));
         let mut batch = PublishBatch { publishes: all.collect(), ..Default::default() };
         let sending = poll_fn(|cx| publisher.poll_publish_many(cx, &mut batch));
         tokio::time::timeout(3 * springhare_tests::LIMIT, sending).await.unwrap();

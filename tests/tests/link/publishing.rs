@@ -121,10 +121,14 @@ async fn a_batch_keeps_its_order_whichever_way_it_goes() {
         let connection = connect(address).await;
         let channel = connection.open_channel().await.unwrap();
         let queue = queue(&*channel).await;
-        channel.queue_bind(&queue, "amq.fanout", "", FieldTable::new()).await.unwrap();
+        // Of its own: other tests publish to the same broker.
+        let exchange = format!("fan-{queue}");
+        let options = ExchangeDeclareOptions { auto_delete: true, ..Default::default() };
+        channel.exchange_declare(&exchange, "fanout", options).await.unwrap();
+        channel.queue_bind(&queue, &exchange, "", FieldTable::new()).await.unwrap();
         let publisher = connection.publisher().await.unwrap();
         let all = (0..60).map(|number| match number % 5 {
-            0 => publish("amq.fanout", "", number.to_string()),
+            0 => publish(&exchange, "", number.to_string()),
             1 => publish("there-is-none", "", number.to_string()),
             _ => publish("", &queue, number.to_string()),
         });
