@@ -53,7 +53,7 @@ pub(crate) async fn publish(run: &Arguments) -> Result<EndReport, ClientError> {
         if waiting.len() == WINDOW
             && let Some(oldest) = waiting.pop_front()
         {
-            check(oldest.await?)?;
+            check(&oldest.await?)?;
         }
         let properties = BasicProperties::default().with_delivery_mode(PERSISTENT);
         let (queue, options) = (run.queue.as_str().into(), BasicPublishOptions::default());
@@ -62,14 +62,14 @@ pub(crate) async fn publish(run: &Arguments) -> Result<EndReport, ClientError> {
         waiting.push_back(sent);
     }
     for publish in waiting {
-        check(publish.await?)?;
+        check(&publish.await?)?;
     }
     let end = Reading::now(run.broker_pid)?;
     connection.close(200, "done".into()).await?;
     Ok(start.until(end, run.messages, 0))
 }
 
-fn check(confirmation: Confirmation) -> Result<(), ClientError> {
+fn check(confirmation: &Confirmation) -> Result<(), ClientError> {
     match confirmation {
         Confirmation::Ack(None) => Ok(()),
         Confirmation::Ack(Some(_)) | Confirmation::Nack(_) | Confirmation::NotRequested => {

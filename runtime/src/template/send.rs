@@ -120,7 +120,7 @@ impl<'t> ConvertAndSend<'t> {
     ///
     /// Where a connection was lost the broker may have it already: it can then be there twice, and the
     /// receiver has to know it by its [`message_id`](Self::message_id), say. Without a retry such
-    /// a call ends with [`NotConfirmed::Unknown`](crate::NotConfirmed::Unknown), and the caller
+    /// a call ends with [`NotConfirmed::Unknown`], and the caller
     /// decides. [`SpringhareBuilder::publish_retry`](crate::SpringhareBuilder::publish_retry) sets
     /// it for all calls.
     ///
