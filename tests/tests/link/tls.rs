@@ -6,14 +6,17 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, 
 use springhare::connection::{Address, AmqpLink, ConnectError, Link, LinkError};
 use springhare_broker::{Broker, Publish, TlsConfig, TlsFiles};
 use springhare_rabbitmq::{Node, Process, is_left_out};
-use springhare_tests::{Proxy, within_limit};
+use springhare_tests::within_limit;
 use tempfile::TempDir;
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::task::JoinSet;
 
 use crate::support::{publish, send};
 
-const BURSTS: usize = 20;
+const BURSTS: usize = 60;
 /// More than the sockets on the way have room for.
-const BURST_BYTES: usize = 5 << 20;
+const BURST_BYTES: usize = 3 << 20;
+const LINE_BYTES: u32 = 16 << 10;
 
 /// An authority, and certificates of it for the broker (`localhost`) and for a client.
 struct Certificates {
@@ -148,14 +151,30 @@ async fn a_file_that_is_missing_is_named_before_anybody_is_asked() {
     assert!(error.to_string().contains("/nowhere/ca.pem"), "{error}");
 }
 
+/// A way to the broker that takes little at a time, so that the client's socket is full.
+fn narrow_line(broker: SocketAddr) -> (JoinSet<()>, u16) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(LINE_BYTES).unwrap();
+    socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let mut line = JoinSet::new();
+    line.spawn(async move {
+        let (mut client, _) = listener.accept().await.unwrap();
+        let mut upstream = TcpStream::connect(broker).await.unwrap();
+        // However it ends.
+        let _ = tokio::io::copy_bidirectional(&mut client, &mut upstream).await;
+    });
+    (line, port)
+}
+
 /// TLS keeps back what the socket has no room for; nobody writes after the last of it.
 #[tokio::test]
 async fn the_last_of_a_burst_over_tls_arrives() {
     let certificates = Certificates::new();
     let (broker, _) = certificates.serve();
-    // It carries a little at a time, so that the client's socket is full.
-    let proxy = Proxy::start(broker.local_addrs()[0]).await.unwrap();
-    let uri = certificates.uri("localhost", proxy.address().port(), "&heartbeat=0");
+    let (_line, port) = narrow_line(broker.local_addrs()[0]);
+    let uri = certificates.uri("localhost", port, "&heartbeat=0");
     let connecting = link(&uri);
     let connection = within_limit("the connection", connecting.connect("tls")).await.unwrap();
     let publisher = connection.publisher().await.unwrap();

@@ -4,7 +4,7 @@
 //! `switch_link` takes a broker in this process away, on a clock that the test drives; `sockets`
 //! cuts real connections.
 
-#![expect(clippy::unwrap_used, reason = "a test ends with a panic")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test ends with a panic")]
 
 mod support;
 mod switch_link;

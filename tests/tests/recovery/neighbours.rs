@@ -1,15 +1,14 @@
 //! What one listener, or one program, does not do to the others.
 
 use std::future::poll_fn;
-use std::net::SocketAddr;
 
 use springhare::amqp::ShortString;
 use springhare::connection::{Confirmation, Link, PublishCall};
 use springhare::prelude::*;
-use springhare_broker::{Broker, Publish};
+use springhare_broker::Publish;
 use springhare_tests::{Gate, amqp_link, eventually, within_limit};
 
-use crate::support::{Tell, channel_of, consumers, telling};
+use crate::support::{Tell, channel_of, consumers, served, telling};
 
 /// More than its connection keeps for a listener before it reads no more.
 const MESSAGES: usize = 45_000;
@@ -26,12 +25,6 @@ async fn quick(text: Text, seen: State<Tell<String>>) {
 
 #[rabbit_listener(id = "late", queue = "late", auto_startup = false)]
 async fn late(_text: Text) {}
-
-fn served() -> (Broker, SocketAddr) {
-    let broker = Broker::builder().listen("127.0.0.1:0".parse().unwrap()).start().unwrap();
-    let address = broker.local_addrs()[0];
-    (broker, address)
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_listener_that_stops_leaves_the_others_alone() {

@@ -1,4 +1,5 @@
 use std::fmt::Debug;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use springhare::amqp::ReplyCode;
@@ -40,6 +41,13 @@ impl<T: Debug> Told<T> {
     pub(crate) fn is_silent(&self) -> bool {
         self.0.is_empty()
     }
+}
+
+/// A broker that listens.
+pub(crate) fn served() -> (Broker, SocketAddr) {
+    let broker = Broker::builder().listen("127.0.0.1:0".parse().unwrap()).start().unwrap();
+    let address = broker.local_addrs()[0];
+    (broker, address)
 }
 
 /// A channel on a connection of its own.
