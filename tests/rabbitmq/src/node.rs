@@ -237,7 +237,8 @@ mod tests {
         let mut command = Command::new("/bin/sh");
         command.args(["-c", "read -r line", "node", "-name", &node.name()]);
         let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
-        let found = node.find(child.id()).unwrap().unwrap();
+        // A process that has only just begun has no command line yet.
+        let found = eventually(|| node.find(child.id())).unwrap().unwrap();
         assert_eq!(found.id(), child.id());
         let other = Node::new(2, 20_000, 20_002, directory.path().to_path_buf());
         assert!(other.find(child.id()).unwrap().is_none());
