@@ -10,7 +10,7 @@ use std::time::Duration;
 /// use springhare_amqp::{Heartbeat, HeartbeatStep};
 ///
 /// let mut heartbeat = Heartbeat::every(10, Duration::ZERO);
-/// assert_eq!(heartbeat.step(Duration::from_secs(5)), HeartbeatStep::Send);
+/// assert_eq!(heartbeat.step(Duration::from_secs(5)), HeartbeatStep::Beat);
 /// heartbeat.sent(Duration::from_secs(5));
 /// assert_eq!(heartbeat.step(Duration::from_secs(20)), HeartbeatStep::Dead);
 /// ```
@@ -28,7 +28,7 @@ pub enum HeartbeatStep {
     /// Nothing until this time on the clock; none when there is never anything.
     Wait(Option<Duration>),
     /// Send one.
-    Send,
+    Beat,
     /// The peer has missed two.
     Dead,
 }
@@ -61,7 +61,7 @@ impl Heartbeat {
         }
         let send_at = self.last_sent.saturating_add(interval / 2);
         if now >= send_at {
-            return HeartbeatStep::Send;
+            return HeartbeatStep::Beat;
         }
         HeartbeatStep::Wait(Some(dead_at.min(send_at)))
     }
@@ -77,7 +77,7 @@ mod tests {
     fn one_is_sent_after_half_an_interval_of_silence() {
         let mut heartbeat = Heartbeat::every(10, SECOND);
         assert_eq!(heartbeat.step(SECOND), HeartbeatStep::Wait(Some(6 * SECOND)));
-        assert_eq!(heartbeat.step(6 * SECOND), HeartbeatStep::Send);
+        assert_eq!(heartbeat.step(6 * SECOND), HeartbeatStep::Beat);
         heartbeat.sent(6 * SECOND);
         assert_eq!(heartbeat.step(6 * SECOND), HeartbeatStep::Wait(Some(11 * SECOND)));
     }

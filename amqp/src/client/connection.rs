@@ -106,7 +106,7 @@ impl Connection {
     /// ([`HeartbeatStep::Dead`]); otherwise, when to look again.
     pub fn tick(&mut self, now: Duration) -> HeartbeatStep {
         match self.heartbeat.step(now) {
-            HeartbeatStep::Send => {
+            HeartbeatStep::Beat => {
                 encode_heartbeat(&mut self.output);
                 self.heartbeat.sent(now);
                 self.heartbeat.step(now)

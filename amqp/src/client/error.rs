@@ -44,7 +44,7 @@ pub enum PeerFault {
     Frame(#[from] FrameError),
     /// A frame whose payload can't be read.
     #[error("the broker sent a frame that can't be read: {0}")]
-    Payload(#[from] DecodeError),
+    Unreadable(#[from] DecodeError),
     /// A method that has no place here.
     #[error(
         "the broker sent {} on channel {channel}, which nobody expected",
@@ -86,7 +86,7 @@ impl PeerFault {
     pub fn code(&self) -> ReplyCode {
         match self {
             Self::Frame(_) => ReplyCode::FrameError,
-            Self::Payload(_) => ReplyCode::SyntaxError,
+            Self::Unreadable(_) => ReplyCode::SyntaxError,
             Self::UnexpectedMethod { .. } | Self::UnknownCode { .. } => ReplyCode::CommandInvalid,
             Self::Content { .. } => ReplyCode::UnexpectedFrame,
             Self::UnknownChannel { .. } => ReplyCode::ChannelError,

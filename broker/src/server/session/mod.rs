@@ -323,7 +323,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         }
         let heartbeat = match self.heartbeat.step(now) {
             HeartbeatStep::Dead => return Step::End(End::HeartbeatMissed),
-            HeartbeatStep::Send if self.protocol.is_running() => {
+            HeartbeatStep::Beat if self.protocol.is_running() => {
                 if self.protocol.output().is_empty() {
                     self.protocol.output().heartbeat();
                 }
@@ -331,7 +331,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                 self.heartbeat.sent(now);
                 return Step::Go;
             }
-            HeartbeatStep::Send => None,
+            HeartbeatStep::Beat => None,
             HeartbeatStep::Wait(until) => until,
         };
         // One that is not read from could send nothing.
