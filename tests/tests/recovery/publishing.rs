@@ -73,9 +73,9 @@ async fn messages_that_are_retried_arrive_through_every_cut() {
     app.stop().await.unwrap();
 }
 
-/// Without a retry a call ends at once when its connection dies, and says that nobody knows.
+/// Without a retry a call ends at once when its connection dies, however far it had come.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_message_without_a_confirm_is_unknown() {
+async fn a_call_ends_with_its_connection() {
     // Full after the first: then nothing is confirmed.
     let (_broker, proxy, app) = behind_a_proxy(100_000).await;
     let rabbit = app.rabbit_template();

@@ -59,7 +59,8 @@ struct State {
 /// What a mailbox did with a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Taken {
-    Kept,
+    /// It waits for the consumer; that is how full the mailbox is by now.
+    Kept(Level),
     /// Nobody will take it over: it goes back to its queue.
     HandedBack,
     /// Nobody will, and it was settled when it was sent.
@@ -92,12 +93,12 @@ impl Mailbox {
         }
         state.bytes += size(&delivery);
         state.deliveries.push_back(delivery);
-        let reader = state.reader.take();
+        let (reader, level) = (state.reader.take(), state.level(self.bound));
         drop(state);
         if let Some(reader) = reader {
             reader.wake();
         }
-        Taken::Kept
+        Taken::Kept(level)
     }
 
     /// Whether the connection should read no more.

@@ -26,14 +26,18 @@ const OUTPUT_MAX_BYTES: usize = 4 << 20;
 /// A larger body goes alone: it may be more than the broker takes (`max_message_size`).
 const ALONE_BODY_BYTES: usize = 64 << 10;
 
+/// A channel that is older is replaced once the broker refuses something on it (`basic.nack`).
+/// RabbitMQ refuses all that comes on a channel after a quorum queue's leader was lost under it, though
+/// another leads by then; on another channel it takes the same. Where it refuses for the queue's sake
+/// another channel changes nothing, so it is not done for each.
+const REPLACED_AFTER: Duration = Duration::from_secs(1);
+
 /// Publishing on a connection.
 #[derive(Debug, Default)]
 pub(super) struct Publishing {
     channels: HashMap<u16, PublishingChannel>,
     by_exchange: HashMap<ShortString, u16>,
     in_flight: usize,
-    /// Counts the publishes: which channel was used last.
-    clock: u64,
     /// The time when something was received last.
     now: Duration,
     /// A publish found no channel: there is no room before one is idle or closed.
@@ -47,16 +51,10 @@ struct PublishingChannel {
     /// None for a channel of messages that go alone.
     exchange: Option<ShortString>,
     confirms: Confirms<InFlight>,
-    last_used: u64,
-    /// On the connection's clock.
+    /// Both on the connection's clock.
     opened_at: Duration,
+    last_used: Duration,
 }
-
-/// A channel that is older is replaced once the broker refuses something on it (`basic.nack`).
-/// RabbitMQ refuses all that comes on a channel after a quorum queue's leader was lost under it, though
-/// another leads by then; on another channel it takes the same. Where it refuses for the queue's sake
-/// another channel changes nothing, so it is not done for each.
-const REPLACED_AFTER: Duration = Duration::from_secs(1);
 
 /// A publish without its confirm.
 #[derive(Debug)]
@@ -144,9 +142,8 @@ impl Publishing {
         if let Err(refused) = client.publish(number, &method, &message) {
             return HandOver::Failed(not_sent(refused));
         }
-        self.clock += 1;
         if let Some(channel) = self.channels.get_mut(&number) {
-            channel.last_used = self.clock;
+            channel.last_used = self.now;
             let message = mandatory.then_some(message);
             let in_flight = InFlight { routing_key, exchange, message, returned: None, waiter };
             channel.confirms.published(in_flight);
@@ -197,11 +194,9 @@ impl Publishing {
         if let Some(exchange) = &exchange {
             self.by_exchange.insert(exchange.clone(), number);
         }
-        let confirms = Confirms::default();
-        self.channels.insert(
-            number,
-            PublishingChannel { exchange, confirms, last_used: 0, opened_at: self.now },
-        );
+        let (confirms, now) = (Confirms::default(), self.now);
+        let channel = PublishingChannel { exchange, confirms, opened_at: now, last_used: now };
+        self.channels.insert(number, channel);
         Ok(Some(number))
     }
 

@@ -24,6 +24,9 @@ use crate::connection::LinkError;
 /// The most publishers that are remembered while they wait for room.
 const WAITING_MAX: usize = 10_000;
 
+/// Where a waker's data and its functions are: those of two that are the same wake the same task.
+type WakerKey = (usize, usize);
+
 /// An open connection.
 pub(super) struct Shared {
     /// For logs and errors, without its password.
@@ -42,8 +45,8 @@ pub(super) struct State {
     closed: Option<LinkError>,
     /// Why the broker takes no publishes for now.
     blocked: Option<ShortString>,
-    /// Publishers that wait for room, by the task that they are in.
-    waiting: HashMap<usize, Waker>,
+    /// Publishers that wait for room, by what tells their wakers apart.
+    waiting: HashMap<WakerKey, Waker>,
     /// Who waits for the end of the connection.
     ending: Vec<oneshot::Sender<()>>,
     /// A mailbox that was full when something came for it; forgotten once it has room.
@@ -114,11 +117,12 @@ impl State {
             // Many may have given it up: who has not waits anew.
             self.waiting.drain().for_each(|(_, waiting)| waiting.wake());
         }
-        self.waiting.insert(waker.data().addr(), waker.clone());
+        let key = (waker.data().addr(), std::ptr::from_ref(waker.vtable()).addr());
+        self.waiting.insert(key, waker.clone());
     }
 
     /// The publishers to wake, if there is room for them.
-    pub(super) fn take_waiting(&mut self) -> HashMap<usize, Waker> {
+    pub(super) fn take_waiting(&mut self) -> HashMap<WakerKey, Waker> {
         let has_room = !self.is_blocked() && self.publishing.has_room(&self.client);
         if has_room || self.closed.is_some() {
             std::mem::take(&mut self.waiting)
@@ -245,10 +249,8 @@ impl State {
             None => Taken::Dropped,
         };
         match (taken, mailbox) {
-            (Taken::Kept, Some(mailbox))
-                if self.full.is_none() && mailbox.level() > Level::Room =>
-            {
-                self.full = Some(mailbox);
+            (Taken::Kept(level), Some(mailbox)) if level > Level::Room => {
+                self.full.get_or_insert(mailbox);
             }
             (Taken::HandedBack, _) => self.hand_back(number, delivery_tag),
             _ => {}
