@@ -1,15 +1,17 @@
 //! An embeddable broker with RabbitMQ's semantics and error texts.
 //!
-//! [`Broker::builder`] starts one in this process, without a socket; its [`Connection`]s and
-//! [`Channel`]s speak AMQP 0-9-1's operations. It knows nothing of listeners.
+//! [`Broker::builder`] starts one in this process; its [`Connection`]s and [`Channel`]s speak AMQP
+//! 0-9-1's operations. With [`listen`](BrokerBuilder::listen) any client finds the same on a
+//! socket. It knows nothing of listeners.
 //!
-//! In memory for now: sockets and the durable store are later steps, as are expiry, length
-//! limits and priorities of queues. Arguments for these are checked, kept and warned about.
+//! In memory for now: the durable store is a later step, as are expiry, length limits and priorities
+//! of queues. Arguments for these are checked, kept and warned about.
 //!
 //! # Layout
 //!
 //! - `model`: what a broker is, pure: messages, exchanges, the topology, queues, channels.
 //! - `engine`: the model with its locks, and everything that happens between queues.
+//! - `protocol`, `server`: AMQP as a connection speaks it, and the sockets.
 //! - `embedded`: the API of this crate.
 //! - `clock`, `config`: time and limits.
 
