@@ -1,7 +1,7 @@
 //! Starting programs: what they print goes through or is captured, and none runs without end.
 
 use std::error::Error;
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
@@ -101,6 +101,20 @@ fn read_all(stream: Option<impl Read + Send + 'static>) -> mpsc::Receiver<Vec<u8
 fn end(child: &mut Child) -> io::Result<()> {
     child.kill()?;
     child.wait().map(drop)
+}
+
+/// The lines of a program's output, as they come; a thread of its own reads them.
+pub(crate) fn lines_of(stream: Option<impl Read + Send + 'static>) -> mpsc::Receiver<String> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        for line in stream.into_iter().flat_map(|stream| BufReader::new(stream).lines()) {
+            let Ok(line) = line else { return };
+            if sender.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
 }
 
 #[cfg(test)]

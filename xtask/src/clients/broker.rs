@@ -1,15 +1,13 @@
 //! The broker that the clients connect to: `springhare serve`, on a free port.
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
-use std::thread;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use super::install::installed;
-use crate::run::{Result, cargo, succeed, target_directory};
+use crate::run::{Result, cargo, lines_of, succeed, target_directory};
 
 /// How long the broker may take to be ready, and how long to end.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -115,19 +113,6 @@ fn last_lines(text: &str) -> String {
     let lines: Vec<_> = text.lines().collect();
     let first = lines.len().saturating_sub(SHOWN);
     lines.get(first..).unwrap_or_default().join("\n")
-}
-
-fn lines_of(stream: Option<impl Read + Send + 'static>) -> Receiver<String> {
-    let (sender, receiver) = mpsc::channel();
-    thread::spawn(move || {
-        for line in stream.into_iter().flat_map(|stream| BufReader::new(stream).lines()) {
-            let Ok(line) = line else { return };
-            if sender.send(line).is_err() {
-                return;
-            }
-        }
-    });
-    receiver
 }
 
 #[cfg(test)]

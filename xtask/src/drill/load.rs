@@ -1,16 +1,15 @@
 //! The application under load: tests/drill, in a process of its own.
 
 use std::fmt;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::Write;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
-use std::thread;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::run::Result;
+use crate::run::{Result, lines_of};
 
 /// How long the application may take to start, and to say how far it is.
 const ANSWER_LIMIT: Duration = Duration::from_secs(60);
@@ -133,19 +132,6 @@ impl Drop for Load {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-fn lines_of(stream: Option<impl Read + Send + 'static>) -> Receiver<String> {
-    let (sender, receiver) = mpsc::channel();
-    thread::spawn(move || {
-        for line in stream.into_iter().flat_map(|stream| BufReader::new(stream).lines()) {
-            let Ok(line) = line else { return };
-            if sender.send(line).is_err() {
-                return;
-            }
-        }
-    });
-    receiver
 }
 
 #[cfg(test)]
