@@ -1,6 +1,5 @@
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use crate::RabbitMq;
 
@@ -46,9 +45,6 @@ impl VirtualHost {
     }
 
     fn evaluate(&self, expression: &str) -> io::Result<()> {
-        // Two that ask at the same time may take the same name as Erlang nodes.
-        static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-        let _one = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         self.rabbitmq.node().evaluate(expression).map(drop)
     }
 }

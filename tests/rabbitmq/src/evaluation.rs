@@ -4,12 +4,21 @@
 
 use std::io::{self, Write};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::installation;
 use crate::node::Node;
 
 /// How long an expression may take, in seconds.
 const LIMIT_SECONDS: &str = "20";
+
+/// What who asks is called in Erlang. The random name of `erl_call` comes from the time in seconds,
+/// and a node refuses one that it takes for connected still.
+fn asker_name() -> String {
+    static NUMBER: AtomicU64 = AtomicU64::new(1);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    format!("asker{}x{number}", std::process::id())
+}
 
 impl Node {
     /// What an Erlang expression evaluates to on this node, as Erlang prints it. The full stop at
@@ -21,7 +30,7 @@ impl Node {
     pub fn evaluate(&self, expression: &str) -> io::Result<String> {
         let mut command = Command::new(installation::erl_call()?);
         let address = format!("{}:{}", self.peer_address(), self.peer_port());
-        command.args(["-e", "-r", "-timeout", LIMIT_SECONDS, "-address", &address]);
+        command.args(["-e", "-h", &asker_name(), "-timeout", LIMIT_SECONDS, "-address", &address]);
         // The cookie is read from there.
         command.env("HOME", self.directory());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());

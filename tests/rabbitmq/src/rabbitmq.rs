@@ -236,6 +236,18 @@ mod tests {
     }
 
     #[test]
+    fn many_ask_at_the_same_time() {
+        let Some(rabbitmq) = RabbitMq::shared() else { return };
+        let ask = |number: usize| rabbitmq.node().evaluate(&format!("{number} + 1"));
+        std::thread::scope(|scope| {
+            let asking: Vec<_> = (0..24).map(|number| scope.spawn(move || ask(number))).collect();
+            for (number, asked) in asking.into_iter().enumerate() {
+                assert_eq!(asked.join().unwrap().unwrap(), (number + 1).to_string());
+            }
+        });
+    }
+
+    #[test]
     fn a_node_ends_with_a_process_that_is_killed() {
         if is_left_out() {
             return;
