@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use springhare_amqp::{AmqpError, ShortString};
+use springhare_amqp::{AmqpError, MethodId, ReplyCode, ShortString};
 
 use super::channel_cell::ChannelCell;
 use super::publish::{ReturnedMessage, unroutable};
@@ -48,7 +48,8 @@ impl ChannelCell {
     /// # Errors
     ///
     /// 406 `channel is not transactional`, and what `tell_returned` answers; nothing of the
-    /// transaction is done then.
+    /// transaction is done then. 406 `partial tx completion` when a full queue refuses a message;
+    /// all else is done then.
     pub(crate) fn tx_commit(
         &self,
         mut tell_returned: impl FnMut(ReturnedMessage) -> Result<(), AmqpError>,
@@ -62,8 +63,9 @@ impl ChannelCell {
                 return Err(error);
             }
         }
+        let mut has_refused = false;
         for (queue, messages) in destinations.by_queue.into_values() {
-            queue.enqueue_shared(messages);
+            queue.enqueue_shared(messages, |_| has_refused = true);
         }
         // Only now: the messages are counted twice for a moment, and never not at all.
         self.release(held_bytes);
@@ -71,6 +73,13 @@ impl ChannelCell {
             self.settle(settlement, settled);
         }
         self.resume_limited();
+        if has_refused {
+            return Err(AmqpError::new(
+                ReplyCode::PreconditionFailed,
+                MethodId::TX_COMMIT,
+                "partial tx completion",
+            ));
+        }
         Ok(())
     }
 

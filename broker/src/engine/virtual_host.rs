@@ -1,15 +1,16 @@
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use arc_swap::ArcSwap;
 use springhare_amqp::ShortString;
 
 use super::memory::MessageMemory;
-use super::queue_cell::QueueRef;
+use super::queue_cell::{QueueCell, QueueHome, QueueRef};
 use super::reply_to::ReplyConsumers;
 use super::shared::Shared;
 use super::unfinished::Unfinished;
 use crate::clock::Clock;
 use crate::config::BrokerConfig;
+use crate::model::queue::DeadBatch;
 use crate::model::topology::Topology;
 
 /// A virtual host: its exchanges, queues and bindings.
@@ -23,18 +24,29 @@ pub(crate) struct VirtualHost {
     topology: ArcSwap<Topology<QueueRef>>,
     writer: Mutex<()>,
     reply_consumers: ReplyConsumers,
+    /// Itself, for its queues: they send their dead letters through it.
+    me: Weak<Self>,
 }
 
 impl VirtualHost {
-    pub(crate) fn new(name: ShortString, shared: Arc<Shared>) -> Self {
-        let topology = ArcSwap::from_pointee(Topology::new());
-        Self {
+    pub(crate) fn new(name: ShortString, shared: Arc<Shared>) -> Arc<Self> {
+        Arc::new_cyclic(|me| Self {
             name,
             shared,
-            topology,
+            topology: ArcSwap::from_pointee(Topology::new()),
             writer: Mutex::new(()),
             reply_consumers: ReplyConsumers::default(),
-        }
+            me: Weak::clone(me),
+        })
+    }
+
+    /// The virtual host for a queue that it gets.
+    pub(crate) fn weak(&self) -> Weak<dyn QueueHome> {
+        Weak::<Self>::clone(&self.me)
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
     }
 
     pub(crate) fn name(&self) -> &ShortString {
@@ -85,5 +97,15 @@ impl VirtualHost {
         let result = change(&mut next)?;
         self.topology.store(Arc::new(next));
         Ok(result)
+    }
+}
+
+impl QueueHome for VirtualHost {
+    fn bury(&self, queue: &QueueCell, dead: DeadBatch) {
+        self.bury_all(queue, dead);
+    }
+
+    fn delete_expired_queue(&self, queue: &QueueCell) {
+        self.delete_expired(queue);
     }
 }

@@ -13,6 +13,7 @@ pub(crate) mod expiration;
 pub(crate) mod ids;
 pub(crate) mod message;
 pub(crate) mod message_headers;
+pub(crate) mod now;
 pub(crate) mod outlet;
 pub(crate) mod queue;
 pub(crate) mod routes;

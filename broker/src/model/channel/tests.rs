@@ -16,7 +16,7 @@ fn message(position: u64) -> QueueMessage {
         routing_key: ShortString::EMPTY,
         message: Message::default(),
     });
-    QueueMessage { position, delivery_count: 0, redelivered: false, charge: 0, message }
+    QueueMessage::waiting(position, message)
 }
 
 fn tag(text: &'static str) -> ShortString {
