@@ -3,6 +3,7 @@
 pub(crate) mod access;
 pub(crate) mod arguments;
 pub(crate) mod binding;
+pub(crate) mod carbon_copies;
 pub(crate) mod channel;
 pub(crate) mod dead_letter;
 pub(crate) mod definition;
@@ -12,9 +13,9 @@ pub(crate) mod exchange;
 pub(crate) mod expiration;
 pub(crate) mod ids;
 pub(crate) mod message;
-pub(crate) mod message_headers;
 pub(crate) mod outlet;
 pub(crate) mod queue;
+pub(crate) mod routed_message;
 pub(crate) mod routes;
 pub(crate) mod settling;
 pub(crate) mod small_map;
