@@ -5,6 +5,7 @@ use springhare_amqp::{AmqpError, Message, MethodId, Property, ReplyCode, ShortSt
 
 use super::channel_cell::ChannelCell;
 use super::connection_cell::ConnectionCell;
+use super::events::ConfirmOutcome;
 use super::queue_cell::QueueRef;
 use super::virtual_host::VirtualHost;
 use super::{random, reply_to};
@@ -86,6 +87,10 @@ pub(crate) struct Publishing<'v> {
     routes: Routes<QueueRef>,
     /// Messages that go along `routes`.
     gathered: Vec<Arc<PublishedMessage>>,
+    /// How many messages were given to be published.
+    count: usize,
+    /// The places among these of those that a full queue refused.
+    refused: Vec<usize>,
 }
 
 /// When a message that is published is in its queues.
@@ -128,6 +133,8 @@ impl<'v> Publishing<'v> {
             way: None,
             routes: Routes::default(),
             gathered: Vec::new(),
+            count: 0,
+            refused: Vec::new(),
         }
     }
 
@@ -138,7 +145,17 @@ impl<'v> Publishing<'v> {
     /// 404 without the exchange, 403 for an internal exchange, 406 for a message that is too
     /// large or has a wrong property, asks for direct replies that nobody consumes, or is more
     /// than the transaction may hold; nothing is published then.
-    pub(crate) fn publish(&mut self, mut publish: Publish) -> Result<Published, AmqpError> {
+    pub(crate) fn publish(&mut self, publish: Publish) -> Result<Published, AmqpError> {
+        let published = self.take(publish);
+        if published.is_err() {
+            // What is gathered came one after the other.
+            self.flush();
+        }
+        self.count += 1;
+        published
+    }
+
+    fn take(&mut self, mut publish: Publish) -> Result<Published, AmqpError> {
         check_size(&publish.message, self.virtual_host)?;
         let has_copies = CarbonCopies::are_in(&publish.message.properties);
         let is_known_way = !has_copies && self.goes_the_same_way(&publish);
@@ -163,14 +180,20 @@ impl<'v> Publishing<'v> {
             // A direct reply reaches no queue, and so a mandatory one comes back all the same.
             self.virtual_host.reply(&message);
         }
-        if self.routes.is_empty() {
+        if self.routes.is_empty() && self.routes.delays().is_empty() {
             return Ok(if mandatory {
                 Published::Returned(Box::new(unroutable(message)))
             } else {
                 Published::Routed
             });
         }
-        self.gathered.push(Arc::new(message));
+        let message = Arc::new(message);
+        if self.virtual_host.delay(&message, self.routes.delays()).is_err() {
+            self.refused.push(self.count);
+        }
+        if !self.routes.is_empty() {
+            self.gathered.push(message);
+        }
         Ok(Published::Routed)
     }
 
@@ -196,6 +219,7 @@ impl<'v> Publishing<'v> {
             return self.publish(publish);
         }
         self.gathered.push(Arc::new(PublishedMessage::new(exchange, routing_key, message)));
+        self.count += 1;
         Ok(Published::Routed)
     }
 
@@ -218,24 +242,43 @@ impl<'v> Publishing<'v> {
         } else {
             self.routes.queues().iter().map(|queue| queue.name().clone()).collect()
         };
-        if queues.is_empty() && !mandatory {
+        let delays = self.routes.delays().to_vec();
+        let is_returned = mandatory && delays.is_empty();
+        if queues.is_empty() && delays.is_empty() && !is_returned {
             return Ok(());
         }
-        let unroutable = if mandatory { Unroutable::Return } else { Unroutable::Drop };
-        channel.defer_publish(RoutedPublish { message: Arc::new(message), queues, unroutable })
+        let unroutable = if is_returned { Unroutable::Return } else { Unroutable::Drop };
+        let message = Arc::new(message);
+        channel.defer_publish(RoutedPublish { message, queues, delays, unroutable })
     }
 
     /// Hands the gathered messages to their queues.
     pub(crate) fn flush(&mut self) {
         let copies = self.routes.len();
+        // What was gathered came one after the other, and last.
+        let first = self.count - self.gathered.len();
+        let refused = &mut self.refused;
+        let known = refused.len();
         if let [queue] = self.routes.queues() {
-            queue.enqueue(self.gathered.drain(..), copies);
+            queue.enqueue(self.gathered.drain(..), copies, |at| refused.push(first + at));
             return;
         }
         for queue in self.routes.queues() {
-            queue.enqueue(self.gathered.iter().map(Arc::clone), copies);
+            let messages = self.gathered.iter().map(Arc::clone);
+            queue.enqueue(messages, copies, |at| refused.push(first + at));
         }
         self.gathered.clear();
+        if refused.len() > known {
+            refused.sort_unstable();
+            refused.dedup();
+        }
+    }
+
+    /// Flushes; the places of the messages that a queue refused because it is full, counted from
+    /// the first that was published.
+    pub(crate) fn finish(mut self) -> Vec<usize> {
+        self.flush();
+        self.refused
     }
 
     /// Whether the message goes where the last one went.
@@ -304,11 +347,11 @@ impl<'v> Publishing<'v> {
 
 impl ChannelCell {
     /// `basic.publish`: the publish sequence number, if the channel confirms. A returned message
-    /// comes before its confirm. In a transaction nothing is published before the commit.
+    /// comes before its confirm, which is a refusal if a queue is full. In a transaction nothing is published before the commit.
     pub(crate) fn publish(&self, publish: Publish) -> Result<Option<u64>, AmqpError> {
         let mut publishing = Publishing::by(self);
         let published = publishing.publish(publish)?;
-        publishing.flush();
+        let outcome = ConfirmOutcome::of(publishing.finish().is_empty());
         if let Published::Returned(message) = published {
             self.events().returned(message)?;
         }
@@ -317,42 +360,13 @@ impl ChannelCell {
         let mut state = self.lock();
         let sequence = state.channel.next_publish();
         if let Some(sequence) = sequence {
-            self.events().confirmed(sequence);
+            self.events().confirmed(sequence, outcome);
         }
         drop(state);
         if sequence.is_some() {
             self.events().tell();
         }
         Ok(sequence)
-    }
-}
-
-impl VirtualHost {
-    /// Publishes what the broker itself sends on: dead letters. What has no route is dropped,
-    /// as RabbitMQ does.
-    pub(crate) fn publish_dead_letter(&self, message: PublishedMessage) {
-        let topology = self.topology();
-        let mut routes = Routes::default();
-        let routed = RoutedMessage::of(&message, random::number);
-        let routed = topology.route(&message.exchange, &routed, &mut routes);
-        let is_reply = routed.is_ok()
-            && (routes.is_empty() || !message.copies().is_empty())
-            && self.reply(&message);
-        if is_reply && routes.is_empty() {
-            return;
-        }
-        if routed.is_err() || routes.is_empty() {
-            tracing::warn!(
-                exchange = %message.exchange,
-                routing_key = %message.routing_key,
-                "a dead letter has no route and is dropped"
-            );
-            return;
-        }
-        let message = Arc::new(message);
-        for queue in routes.queues() {
-            queue.enqueue([Arc::clone(&message)], routes.len());
-        }
     }
 }
 

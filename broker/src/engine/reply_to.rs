@@ -23,7 +23,7 @@ use crate::model::channel::{Channel, ReplyConsumer, no_reply_consumer};
 use crate::model::ids::ConsumerId;
 use crate::model::message::PublishedMessage;
 use crate::model::outlet::{Outlet, Reader};
-use crate::model::queue::{QueueMessage, Ready};
+use crate::model::queue::{Expires, QueueMessage, Ready};
 
 /// What a channel consumes from to get direct replies.
 pub(crate) static PSEUDO_QUEUE: ShortString = ShortString::from_static("amq.rabbitmq.reply-to");
@@ -85,6 +85,8 @@ impl VirtualHost {
         let mut ready = Ready::default();
         ready.push_back(QueueMessage {
             position: 0,
+            expires: Expires::NEVER,
+            priority: 0,
             delivery_count: 0,
             redelivered: false,
             charge: u32::try_from(message.charge()).unwrap_or(u32::MAX),

@@ -1,6 +1,9 @@
 use std::sync::Arc;
+use std::time::Duration;
 
-use springhare_amqp::{Message, ShortString};
+use springhare_amqp::{Message, Property, ShortString};
+
+use super::expiration;
 
 use crate::model::carbon_copies::CarbonCopies;
 
@@ -60,6 +63,12 @@ impl PublishedMessage {
     /// What properties count for each byte that they have on the wire: they are kept as they came,
     /// and mostly nobody decodes them; who does keeps about this.
     const PROPERTIES_FACTOR: usize = 4;
+
+    /// How long the message says that it lives, in a queue each; what is no number of milliseconds
+    /// was refused when it was published.
+    pub(crate) fn expiration(&self) -> Option<Duration> {
+        expiration::parse(&self.message.properties.text(Property::Expiration)?).ok()
+    }
 
     /// The memory that the message is charged with, in bytes.
     #[must_use]

@@ -121,6 +121,11 @@ impl<Q: QueueHandle> Topology<Q> {
         self.exchanges.values().map(|exchange| exchange.definition())
     }
 
+    /// The number of exchanges.
+    pub(crate) fn exchange_count(&self) -> usize {
+        self.exchanges.len()
+    }
+
     /// All queues, in no particular order.
     pub(crate) fn queues(&self) -> impl Iterator<Item = (&ShortString, &Q)> {
         self.queues.iter().map(|(name, queue)| (name, &queue.handle))

@@ -147,8 +147,7 @@ mod tests {
             ShortString::EMPTY,
             Message::default(),
         ));
-        let message =
-            QueueMessage { position, delivery_count: 0, redelivered: false, charge: 0, message };
+        let message = QueueMessage::waiting(position, message);
         UnsettledDelivery { source: 0, message }
     }
 

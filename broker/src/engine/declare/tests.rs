@@ -29,7 +29,7 @@ impl Host {
     fn new() -> Self {
         let name = ShortString::from_static("/");
         let shared = Arc::new(Shared::new(BrokerConfig::default(), Clock::default()));
-        let virtual_host = Arc::new(VirtualHost::new(name, shared));
+        let virtual_host = VirtualHost::new(name, shared);
         let connection = connection(&virtual_host);
         Self { virtual_host, connection }
     }

@@ -13,7 +13,7 @@ type TestChannel = Channel<&'static str>;
 fn message(position: u64) -> QueueMessage {
     let message =
         Arc::new(PublishedMessage::new(ShortString::EMPTY, ShortString::EMPTY, Message::default()));
-    QueueMessage { position, delivery_count: 0, redelivered: false, charge: 0, message }
+    QueueMessage::waiting(position, message)
 }
 
 fn tag(text: &'static str) -> ShortString {

@@ -15,7 +15,7 @@ fn publish(queues: &[&'static str], bytes: usize) -> RoutedPublish {
         Message::new("x".repeat(bytes)),
     ));
     let queues = queues.iter().map(|queue| ShortString::from_static(queue)).collect();
-    RoutedPublish { message, queues, unroutable: Unroutable::Drop }
+    RoutedPublish { message, queues, delays: Vec::new(), unroutable: Unroutable::Drop }
 }
 
 fn defer(channel: &mut TestChannel, tags: Tags, settlement: Settlement) {
