@@ -40,6 +40,7 @@ pub use model::access::{
 };
 pub use model::delivery::{Delivery, GetOk, QueueDeclareOk};
 pub use model::message::PublishedMessage;
+pub use model::policy::{ApplyTo, Policy, PolicyError, PolicyFault, UnknownApplyTo};
 pub use model::settling::{Multiple, Requeue};
 #[cfg(feature = "tls")]
 pub use server::tls::{TlsConfig, TlsError, TlsFiles};

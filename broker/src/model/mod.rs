@@ -15,6 +15,7 @@ pub(crate) mod message;
 pub(crate) mod message_headers;
 pub(crate) mod now;
 pub(crate) mod outlet;
+pub(crate) mod policy;
 pub(crate) mod queue;
 pub(crate) mod routes;
 pub(crate) mod settling;

@@ -12,7 +12,7 @@ mod user;
 
 pub use self::password::PasswordHashError;
 pub(crate) use self::password::{PasswordHash, SALT_BYTES};
-pub(crate) use self::pattern::Pattern;
+pub(crate) use self::pattern::{Pattern, Refused, compile};
 pub use self::pattern::{PatternError, PatternFault};
 pub use self::permissions::{Permission, Permissions};
 pub use self::topic::TopicPermissions;
