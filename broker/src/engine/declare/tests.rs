@@ -17,6 +17,7 @@ use crate::engine::virtual_host::VirtualHost;
 use crate::model::binding::Destination;
 use crate::model::definition::{ExchangeDefinition, ExchangeKind, QueueDeclaration};
 use crate::model::ids::ConnectionId;
+use crate::model::virtual_host::VirtualHostOptions;
 
 /// A virtual host and a connection to it.
 struct Host {
@@ -28,7 +29,7 @@ impl Host {
     fn new() -> Self {
         let name = ShortString::from_static("/");
         let shared = Arc::new(Shared::new(BrokerConfig::default(), Clock::default()));
-        let virtual_host = VirtualHost::new(name, shared);
+        let virtual_host = VirtualHost::new(name, VirtualHostOptions::default(), shared);
         let connection = connection(&virtual_host);
         Self { virtual_host, connection }
     }

@@ -3,7 +3,7 @@ use std::time::Duration;
 use springhare_amqp::{FieldValue, ShortString};
 
 use super::CheckedPolicy;
-use crate::model::arguments::Overflow;
+use crate::model::arguments::{DeadLetterStrategy, DelayedRetry, DeliveryLimit, Overflow};
 
 /// What the policies say of one queue or exchange: its own and the operator's, merged.
 ///
@@ -19,8 +19,9 @@ pub(crate) struct EffectivePolicy {
     pub(crate) dead_letter_exchange: Option<ShortString>,
     pub(crate) dead_letter_routing_key: Option<ShortString>,
     pub(crate) alternate_exchange: Option<ShortString>,
-    /// Below zero is no limit.
-    pub(crate) delivery_limit: Option<i64>,
+    pub(crate) dead_letter_strategy: Option<DeadLetterStrategy>,
+    pub(crate) delivery_limit: Option<DeliveryLimit>,
+    pub(crate) delayed_retry: Option<DelayedRetry>,
 }
 
 impl EffectivePolicy {
@@ -56,7 +57,16 @@ impl EffectivePolicy {
             dead_letter_exchange: name("dead-letter-exchange"),
             dead_letter_routing_key: name("dead-letter-routing-key"),
             alternate_exchange: name("alternate-exchange"),
-            delivery_limit: number("delivery-limit"),
+            dead_letter_strategy: get("dead-letter-strategy").map(|value| match value.as_str() {
+                Some("at-least-once") => DeadLetterStrategy::AtLeastOnce,
+                _ => DeadLetterStrategy::AtMostOnce,
+            }),
+            delivery_limit: number("delivery-limit").map(DeliveryLimit::from),
+            delayed_retry: DelayedRetry::of(
+                get("delayed-retry-type").as_ref().and_then(FieldValue::as_str),
+                milliseconds("delayed-retry-min"),
+                milliseconds("delayed-retry-max"),
+            ),
         }
     }
 }

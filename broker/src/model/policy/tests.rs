@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use springhare_amqp::{FieldTable, FieldValue, ShortString};
 
 use super::*;
-use crate::model::arguments::{Overflow, QueueType};
+use crate::model::arguments::{DeliveryLimit, Overflow, QueueType};
 
 fn ttl(name: &str, pattern: &str) -> Policy {
     Policy::new(name, pattern).set("message-ttl", 1000)
@@ -215,7 +215,8 @@ fn the_operator_limits() {
             .delivery_limit
             .unwrap()
     };
-    assert_eq!([limit(3, 5), limit(5, 3), limit(-1, 3), limit(3, -1)], [3, 3, 3, 3]);
+    let three = DeliveryLimit::AtMost(3);
+    assert_eq!([limit(3, 5), limit(5, 3), limit(-1, 3), limit(3, -1)], [three; 4]);
     assert_eq!(effective(&[], &[("max-length", 1.into())]).max_length, Some(1));
 }
 
