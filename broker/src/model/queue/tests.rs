@@ -6,6 +6,9 @@ use springhare_amqp::{Message, ShortString};
 
 use super::*;
 
+mod combinations;
+mod time;
+
 /// An outlet that keeps what it gets, up to a number of messages.
 #[derive(Debug)]
 struct Tray {
