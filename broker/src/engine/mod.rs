@@ -19,6 +19,7 @@ mod dead_letters;
 pub(crate) mod declare;
 pub(crate) mod deliver;
 pub(crate) mod events;
+mod import;
 mod limiter;
 pub(crate) mod memory;
 pub(crate) mod outbox;

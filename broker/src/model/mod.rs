@@ -6,6 +6,7 @@ pub(crate) mod binding;
 pub(crate) mod channel;
 pub(crate) mod dead_letter;
 pub(crate) mod definition;
+pub(crate) mod definitions;
 pub(crate) mod delivery;
 pub(crate) mod erlang;
 pub(crate) mod exchange;
