@@ -27,6 +27,9 @@ pub struct BrokerConfig {
     /// Bytes of messages that a transaction holds until its commit; 128 MiB. A message more
     /// closes the channel.
     pub transaction_max_bytes: usize,
+    /// Bytes of messages that wait at delayed exchanges; 512 MiB. One more is refused, as by a full
+    /// queue.
+    pub delayed_max_bytes: u64,
     /// Bytes of messages that are not published yet, contents that are not whole and transactions
     /// that are not committed, above which one connection after the other goes on; 512 MiB.
     pub unfinished_max_bytes: u64,
@@ -75,6 +78,7 @@ impl Default for BrokerConfig {
             outbox_max_bytes: 8 << 20,
             returned_messages_max: 1024,
             transaction_max_bytes: 128 << 20,
+            delayed_max_bytes: 512 << 20,
             unfinished_max_bytes: 512 << 20,
             connection_unfinished_max_bytes: 256 << 20,
             unfinished_timeout: Duration::from_secs(30),
@@ -105,6 +109,7 @@ impl BrokerConfig {
             ("outbox_max_bytes", self.outbox_max_bytes == 0),
             ("returned_messages_max", self.returned_messages_max == 0),
             ("transaction_max_bytes", self.transaction_max_bytes == 0),
+            ("delayed_max_bytes", self.delayed_max_bytes == 0),
             ("unfinished_max_bytes", self.unfinished_max_bytes == 0),
             ("connection_unfinished_max_bytes", self.connection_unfinished_max_bytes == 0),
             ("unfinished_timeout", self.unfinished_timeout.is_zero()),

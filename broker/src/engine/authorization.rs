@@ -17,7 +17,8 @@ use super::reply_to::PSEUDO_QUEUE;
 use super::user_cell::UserCell;
 use crate::model::access::{AuthenticatedUser, Pattern, Permission};
 use crate::model::binding::Destination;
-use crate::model::definition::{ExchangeKind, Resource};
+use crate::model::definition::Resource;
+use crate::model::exchange::ExchangeKind;
 
 /// How many decisions of a kind a connection remembers: as many as RabbitMQ.
 const GRANTED_MAX: usize = 12;
@@ -91,20 +92,20 @@ impl Authorization {
         permission: Permission,
         virtual_host: &str,
         exchange: &ShortString,
-        routing_key: &ShortString,
+        routing_key: &str,
     ) -> bool {
         let user = self.user.current();
         let Some(patterns) = user.topic_patterns(virtual_host, exchange) else { return true };
         let is_known = |(known, at, key): &(_, ShortString, ShortString)| {
-            *known == permission && *key == *routing_key && *at == *exchange
+            *known == permission && key == routing_key && *at == *exchange
         };
         if self.granted(&user).topics.0.iter().any(is_known) {
             return true;
         }
         let is_allowed = patterns.allow(permission, routing_key);
-        if is_allowed {
-            let granted = (permission, exchange.clone(), routing_key.clone());
-            self.granted(&user).topics.remember(granted);
+        // A key of `CC` may be longer than a routing key.
+        if is_allowed && let Ok(routing_key) = ShortString::new(routing_key) {
+            self.granted(&user).topics.remember((permission, exchange.clone(), routing_key));
         }
         is_allowed
     }
@@ -148,7 +149,7 @@ impl ConnectionCell {
         &self,
         permission: Permission,
         exchange: &ShortString,
-        routing_key: &ShortString,
+        routing_key: &str,
         method: MethodId,
     ) -> Result<(), AmqpError> {
         let Some(authorization) = self.authorization() else { return Ok(()) };
@@ -320,6 +321,22 @@ impl ConnectionCell {
         const METHOD: MethodId = MethodId::BASIC_PUBLISH;
         self.authorize(Permission::Write, self.exchange(exchange), METHOD)?;
         self.authorize_topic(Permission::Write, exchange, routing_key, METHOD)
+    }
+
+    /// `basic.publish` with `CC` or `BCC`: each of their keys is a topic too, as RabbitMQ has it from
+    /// 4.0 on. In 3.10 they lead past the topic permissions.
+    ///
+    /// # Errors
+    ///
+    /// 403.
+    pub(crate) fn authorize_copies(
+        &self,
+        exchange: &ShortString,
+        copies: &[Box<str>],
+    ) -> Result<(), AmqpError> {
+        copies.iter().try_for_each(|key| {
+            self.authorize_topic(Permission::Write, exchange, key, MethodId::BASIC_PUBLISH)
+        })
     }
 
     /// `basic.publish` with the property `user_id`: it must be the user's own name.

@@ -9,13 +9,15 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use super::delaying::DelayedFull;
 use super::queue_cell::{QueueCell, QueueRef};
+use super::random;
 use super::virtual_host::VirtualHost;
 use crate::model::arguments::DeadLetterStrategy;
 use crate::model::dead_letter::{DeadLetterRoute, Death, DeathReason, dead_letter, is_cycle};
 use crate::model::message::PublishedMessage;
-use crate::model::message_headers::MessageHeaders;
 use crate::model::queue::{Dead, DeadBatch, DeadLetterTo};
+use crate::model::routed_message::RoutedMessage;
 use crate::model::routes::Routes;
 use crate::model::topology::{QueueHandle, Topology};
 
@@ -99,11 +101,22 @@ impl<'f> Funeral<'f> {
         let DeadLetterTo { exchange, routing_key, .. } = self.to;
         let route = DeadLetterRoute { exchange, routing_key: routing_key.as_ref() };
         let letter = dead_letter(&message.message, death, route);
-        let headers = MessageHeaders::of(&letter.message.properties);
-        let routed = self.topology.route(exchange, &letter.routing_key, &headers, &mut self.routes);
+        let routed = RoutedMessage::of(&letter, random::number);
+        let routed = self.topology.route(exchange, &routed, &mut self.routes);
+        let letter = Arc::new(letter);
+        let is_reply = routed.is_ok()
+            && (self.routes.is_empty() || !letter.copies().is_empty())
+            && self.virtual_host.reply(&letter);
+        let delays = self.routes.delays();
+        let is_delayed = match self.virtual_host.delay(&letter, delays) {
+            Ok(()) => !delays.is_empty(),
+            Err(DelayedFull) => {
+                self.homeless.push(place);
+                false
+            }
+        };
         if routed.is_err() || self.routes.is_empty() {
-            let is_reply = routed.is_ok() && self.virtual_host.reply(&letter);
-            if !is_reply {
+            if !is_reply && !is_delayed {
                 tracing::debug!(queue = %self.queue.name(), %exchange, "a dead letter has no route");
                 self.homeless.push(place);
             }
@@ -123,7 +136,7 @@ impl<'f> Funeral<'f> {
             self.targets = targets;
         }
         if !self.targets.is_empty() {
-            self.row.push((place, Arc::new(letter)));
+            self.row.push((place, letter));
         }
     }
 

@@ -3,7 +3,7 @@
 //! Order of locks: the topology's writer, then a queue, then an outbox; a channel, then an
 //! outbox, its events or the reply consumers. Never two queues, never a channel and a queue, never
 //! across an await. The timers come after a queue: times are asked for under its lock, and what is
-//! due is done without any.
+//! due is done without any. What waits at delayed exchanges is locked alone.
 //! What a connection remembers of its user's permissions is locked last of all.
 
 pub(crate) mod admin;
@@ -17,6 +17,7 @@ pub(crate) mod consume;
 mod counting_waker;
 mod dead_letters;
 pub(crate) mod declare;
+mod delaying;
 pub(crate) mod deliver;
 pub(crate) mod events;
 mod import;

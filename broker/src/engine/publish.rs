@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use springhare_amqp::{AmqpError, Message, MethodId, Property, ReplyCode, ShortString};
@@ -6,13 +7,14 @@ use super::channel_cell::ChannelCell;
 use super::connection_cell::ConnectionCell;
 use super::events::ConfirmOutcome;
 use super::queue_cell::QueueRef;
-use super::reply_to;
 use super::virtual_host::VirtualHost;
+use super::{random, reply_to};
+use crate::model::carbon_copies::CarbonCopies;
 use crate::model::channel::{RoutedPublish, Unroutable};
 use crate::model::definition::Resource;
 use crate::model::expiration;
 use crate::model::message::PublishedMessage;
-use crate::model::message_headers::MessageHeaders;
+use crate::model::routed_message::RoutedMessage;
 use crate::model::routes::Routes;
 use crate::model::topology::Topology;
 
@@ -80,7 +82,7 @@ pub(crate) struct Publishing<'v> {
     connection: Option<&'v ConnectionCell>,
     takes_effect: Effect,
     topology: Arc<Topology<QueueRef>>,
-    /// Where messages go that have this exchange and key; none when their headers count too.
+    /// Where messages go that have this exchange and key; none when more than these counts.
     way: Option<(ShortString, ShortString)>,
     routes: Routes<QueueRef>,
     /// Messages that go along `routes`.
@@ -145,35 +147,53 @@ impl<'v> Publishing<'v> {
     /// than the transaction may hold; nothing is published then.
     pub(crate) fn publish(&mut self, publish: Publish) -> Result<Published, AmqpError> {
         let published = self.take(publish);
+        if published.is_err() {
+            // What is gathered came one after the other.
+            self.flush();
+        }
         self.count += 1;
         published
     }
 
     fn take(&mut self, mut publish: Publish) -> Result<Published, AmqpError> {
         check_size(&publish.message, self.virtual_host)?;
-        if !self.goes_the_same_way(&publish) {
+        let has_copies = CarbonCopies::are_in(&publish.message.properties);
+        let is_known_way = !has_copies && self.goes_the_same_way(&publish);
+        if !is_known_way {
             self.flush();
-            self.route(&publish)?;
+            self.check_exchange(&publish)?;
         }
         reply_to::address_replies(&mut publish.message, self.channel)?;
         self.check_user_id(&publish.message)?;
         check_expiration(&publish.message)?;
+        let Publish { exchange, routing_key, mandatory, mut message } = publish;
+        let copies = if has_copies { self.take_copies(&exchange, &mut message)? } else { None };
+        let message = PublishedMessage::new(exchange, routing_key, message).with_copies(copies);
+        if !is_known_way {
+            self.route(&message)?;
+        }
         if let Some(channel) = self.channel.filter(|_| self.takes_effect == Effect::AtCommit) {
-            self.defer(publish, channel)?;
+            self.defer(message, mandatory, channel)?;
             return Ok(Published::Deferred);
         }
-        let Publish { exchange, routing_key, mandatory, message } = publish;
-        let message = PublishedMessage { exchange, routing_key, message };
-        if self.routes.is_empty() {
+        if self.routes.is_empty() || !message.copies().is_empty() {
             // A direct reply reaches no queue, and so a mandatory one comes back all the same.
             self.virtual_host.reply(&message);
+        }
+        if self.routes.is_empty() && self.routes.delays().is_empty() {
             return Ok(if mandatory {
                 Published::Returned(Box::new(unroutable(message)))
             } else {
                 Published::Routed
             });
         }
-        self.gathered.push(Arc::new(message));
+        let message = Arc::new(message);
+        if self.virtual_host.delay(&message, self.routes.delays()).is_err() {
+            self.refused.push(self.count);
+        }
+        if !self.routes.is_empty() {
+            self.gathered.push(message);
+        }
         Ok(Published::Routed)
     }
 
@@ -198,30 +218,38 @@ impl<'v> Publishing<'v> {
             let publish = Publish { exchange, routing_key, mandatory: *mandatory, message };
             return self.publish(publish);
         }
-        self.gathered.push(Arc::new(PublishedMessage { exchange, routing_key, message }));
+        self.gathered.push(Arc::new(PublishedMessage::new(exchange, routing_key, message)));
         self.count += 1;
         Ok(Published::Routed)
     }
 
     /// Leaves a message that was routed to its channel until the commit.
-    fn defer(&self, publish: Publish, channel: &ChannelCell) -> Result<(), AmqpError> {
-        let Publish { exchange, routing_key, mandatory, message } = publish;
-        let message = PublishedMessage { exchange, routing_key, message };
+    fn defer(
+        &self,
+        message: PublishedMessage,
+        mandatory: bool,
+        channel: &ChannelCell,
+    ) -> Result<(), AmqpError> {
+        let has_copies = !message.copies().is_empty();
         // A direct reply goes at once, as on RabbitMQ.
-        let is_reply = self.routes.is_empty() && self.virtual_host.reply(&message);
-        let queues: Arc<[ShortString]> = if is_reply {
+        let is_reply = (self.routes.is_empty() || has_copies) && self.virtual_host.reply(&message);
+        let queues: Arc<[ShortString]> = if is_reply && !has_copies {
             Arc::default()
         } else if message.exchange.is_empty() {
-            // RabbitMQ looks for the queue at the commit: it may be declared until then.
-            Arc::new([message.routing_key.clone()])
+            // RabbitMQ looks for the queues at the commit: they may be declared until then.
+            let names: BTreeSet<&str> = message.routing_keys().collect();
+            names.into_iter().flat_map(ShortString::new).collect()
         } else {
             self.routes.queues().iter().map(|queue| queue.name().clone()).collect()
         };
-        if queues.is_empty() && !mandatory {
+        let delays = self.routes.delays().to_vec();
+        let is_returned = mandatory && delays.is_empty();
+        if queues.is_empty() && delays.is_empty() && !is_returned {
             return Ok(());
         }
-        let unroutable = if mandatory { Unroutable::Return } else { Unroutable::Drop };
-        channel.defer_publish(RoutedPublish { message: Arc::new(message), queues, unroutable })
+        let unroutable = if is_returned { Unroutable::Return } else { Unroutable::Drop };
+        let message = Arc::new(message);
+        channel.defer_publish(RoutedPublish { message, queues, delays, unroutable })
     }
 
     /// Hands the gathered messages to their queues.
@@ -260,9 +288,11 @@ impl<'v> Publishing<'v> {
         })
     }
 
-    fn route(&mut self, publish: &Publish) -> Result<(), AmqpError> {
-        let Publish { exchange, routing_key, message, .. } = publish;
+    /// Checks that the exchange may be published to, which no way leads to from now on.
+    fn check_exchange(&mut self, publish: &Publish) -> Result<(), AmqpError> {
+        let Publish { exchange, routing_key, .. } = publish;
         self.way = None;
+        self.routes.clear();
         if let Some(connection) = self.connection {
             connection.authorize_publish(exchange, routing_key)?;
         }
@@ -277,14 +307,34 @@ impl<'v> Publishing<'v> {
                 format_args!("cannot publish to internal {exchange}"),
             ));
         }
-        let headers = MessageHeaders::of(&message.properties);
+        Ok(())
+    }
+
+    /// Finds the way of a message, and keeps it for those that follow unless it is its own.
+    fn route(&mut self, message: &PublishedMessage) -> Result<(), AmqpError> {
+        let PublishedMessage { exchange, routing_key, .. } = message;
+        let routed = RoutedMessage::of(message, random::number);
         self.topology
-            .route(exchange, routing_key, &headers, &mut self.routes)
+            .route(exchange, &routed, &mut self.routes)
             .map_err(|_| no_exchange(exchange, self.virtual_host))?;
-        if !headers.were_read() {
+        if !routed.was_looked_at() && routed.copies().is_empty() {
             self.way = Some((exchange.clone(), routing_key.clone()));
         }
         Ok(())
+    }
+
+    /// Reads `CC` and `BCC`, if the user may publish by all that they say.
+    fn take_copies(
+        &self,
+        exchange: &ShortString,
+        message: &mut Message,
+    ) -> Result<Option<Arc<CarbonCopies>>, AmqpError> {
+        let copies = CarbonCopies::take_from(&mut message.properties)
+            .map_err(|error| refused(ReplyCode::PreconditionFailed, error))?;
+        if let (Some(connection), Some(copies)) = (self.connection, &copies) {
+            connection.authorize_copies(exchange, copies.keys())?;
+        }
+        Ok(copies)
     }
 
     fn check_user_id(&self, message: &Message) -> Result<(), AmqpError> {
@@ -365,7 +415,7 @@ fn no_exchange(name: &ShortString, virtual_host: &VirtualHost) -> AmqpError {
 
 /// A mandatory message that reaches no queue.
 pub(super) fn unroutable(message: PublishedMessage) -> ReturnedMessage {
-    let PublishedMessage { exchange, routing_key, message } = message;
+    let PublishedMessage { exchange, routing_key, message, .. } = message;
     ReturnedMessage {
         reply_code: ReplyCode::NoRoute,
         reply_text: ShortString::from_static("NO_ROUTE"),

@@ -401,7 +401,7 @@ impl QueueCell {
         let mut state = self.lock();
         let before = held_bytes(&state);
         if let QueueState::Live { queue, .. } = &mut *state {
-            queue.advance(&now);
+            queue.advance(&now, &mut wakeups);
         }
         let result = change(&mut state, &now, &mut wakeups);
         if let QueueState::Live { queue, due, .. } = &mut *state {

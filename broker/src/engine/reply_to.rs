@@ -9,7 +9,7 @@
 //! Whoever knows an address can write to it, so it can't be guessed: it has 128 bits from the
 //! operating system.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use springhare_amqp::{AmqpError, Message, MethodId, Property, ReplyCode, ShortString};
@@ -63,14 +63,25 @@ impl VirtualHost {
         *name == *PSEUDO_QUEUE || self.reply_consumers().find(name).is_some()
     }
 
-    /// Hands a message that was published to the default exchange to the reply consumer that
-    /// its routing key names, and says whether there is one.
+    /// Hands a message that was published to the default exchange to the reply consumers that
+    /// its routing keys name, and says whether there are any.
     pub(super) fn reply(&self, message: &PublishedMessage) -> bool {
-        let PublishedMessage { exchange, routing_key, .. } = message;
-        if !exchange.is_empty() || !routing_key.starts_with(ADDRESS_PREFIX) {
+        if !message.exchange.is_empty() {
             return false;
         }
-        let Some(outbox) = self.reply_consumers().find(routing_key) else { return false };
+        if message.copies().is_empty() {
+            return self.reply_at(&message.routing_key, message);
+        }
+        let keys: BTreeSet<&str> = message.routing_keys().collect();
+        // Each of them, not only the first.
+        keys.into_iter().filter(|key| self.reply_at(key, message)).count() > 0
+    }
+
+    fn reply_at(&self, address: &str, message: &PublishedMessage) -> bool {
+        if !address.starts_with(ADDRESS_PREFIX) {
+            return false;
+        }
+        let Some(outbox) = self.reply_consumers().find(address) else { return false };
         let mut ready = Ready::default();
         ready.push_back(QueueMessage {
             position: 0,

@@ -18,6 +18,7 @@ use crate::model::channel::{Committed, RoutedPublish, Settled, Settlement, Unrou
 use crate::model::ids::QueueId;
 use crate::model::message::PublishedMessage;
 use crate::model::queue::Returned;
+use crate::model::routes::Delay;
 use crate::model::topology::{QueueHandle, Topology};
 
 impl ChannelCell {
@@ -64,6 +65,9 @@ impl ChannelCell {
             }
         }
         let mut has_refused = false;
+        for (message, delays) in destinations.delayed {
+            has_refused |= self.virtual_host().delay(&message, &delays).is_err();
+        }
         for (queue, messages) in destinations.by_queue.into_values() {
             queue.enqueue_shared(messages, |_| has_refused = true);
         }
@@ -124,6 +128,8 @@ impl ChannelCell {
 #[derive(Debug, Default)]
 struct Destinations {
     by_queue: BTreeMap<QueueId, (QueueRef, SharedMessages)>,
+    /// What waits at delayed exchanges first.
+    delayed: Vec<(Arc<PublishedMessage>, Vec<Delay>)>,
     /// Mandatory, and without a queue.
     returned: Vec<ReturnedMessage>,
 }
@@ -137,7 +143,12 @@ impl Destinations {
         let mut destinations = Self::default();
         // Neighbours that go the same way share their list of names.
         let mut way: Option<(Arc<[ShortString]>, Vec<QueueRef>)> = None;
-        for RoutedPublish { message, queues: names, unroutable: without_queue } in publishes {
+        for publish in publishes {
+            let RoutedPublish { message, queues: names, delays, unroutable: without_queue } =
+                publish;
+            if !delays.is_empty() {
+                destinations.delayed.push((Arc::clone(&message), delays));
+            }
             let known = way.take_if(|(known, _)| Arc::ptr_eq(known, &names));
             let (_, queues) = way.insert(known.unwrap_or_else(|| {
                 let queues = names.iter().filter_map(|name| topology.queue(name).cloned());

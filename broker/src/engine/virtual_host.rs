@@ -4,10 +4,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use arc_swap::ArcSwap;
 use springhare_amqp::ShortString;
 
+use super::delaying::Delaying;
 use super::memory::MessageMemory;
 use super::queue_cell::{QueueCell, QueueHome, QueueRef};
 use super::reply_to::ReplyConsumers;
 use super::shared::Shared;
+use super::timers::Timed;
 use super::unfinished::Unfinished;
 use crate::clock::Clock;
 use crate::config::BrokerConfig;
@@ -28,6 +30,7 @@ pub(crate) struct VirtualHost {
     topology: ArcSwap<Topology<QueueRef>>,
     writer: Mutex<()>,
     reply_consumers: ReplyConsumers,
+    delaying: Delaying,
     /// Itself, for its queues: they send their dead letters through it.
     me: Weak<Self>,
     options: ArcSwap<VirtualHostOptions>,
@@ -43,13 +46,20 @@ pub(crate) struct VirtualHost {
 pub(crate) struct TopologyUpdate<'v> {
     virtual_host: &'v VirtualHost,
     pub(crate) next: Topology<QueueRef>,
-    _writer: MutexGuard<'v, ()>,
+    writer: MutexGuard<'v, ()>,
 }
 
 impl TopologyUpdate<'_> {
     /// From now on this is the topology.
     pub(crate) fn commit(self) {
-        self.virtual_host.topology.store(Arc::new(self.next));
+        let Self { virtual_host, next, writer } = self;
+        let has_lost_exchanges =
+            next.exchange_count() < virtual_host.topology.load().exchange_count();
+        virtual_host.topology.store(Arc::new(next));
+        drop(writer);
+        if has_lost_exchanges {
+            virtual_host.forget_delayed();
+        }
     }
 }
 
@@ -59,9 +69,11 @@ impl VirtualHost {
         options: VirtualHostOptions,
         shared: Arc<Shared>,
     ) -> Arc<Self> {
+        let delaying = Delaying::new(shared.timers().new_id(), Arc::clone(shared.memory()));
         Arc::new_cyclic(|me| Self {
             name,
             shared,
+            delaying,
             topology: ArcSwap::from_pointee(Topology::new()),
             writer: Mutex::new(()),
             reply_consumers: ReplyConsumers::default(),
@@ -76,6 +88,16 @@ impl VirtualHost {
     /// The virtual host for a queue that it gets.
     pub(crate) fn weak(&self) -> Weak<dyn QueueHome> {
         Weak::<Self>::clone(&self.me)
+    }
+
+    /// The virtual host for the timers.
+    pub(super) fn weak_timed(&self) -> Weak<dyn Timed> {
+        Weak::<Self>::clone(&self.me)
+    }
+
+    /// What waits at its delayed exchanges.
+    pub(super) fn delaying(&self) -> &Delaying {
+        &self.delaying
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
@@ -136,7 +158,7 @@ impl VirtualHost {
     pub(crate) fn begin_update(&self) -> TopologyUpdate<'_> {
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let next = Topology::clone(&self.topology.load());
-        TopologyUpdate { virtual_host: self, next, _writer: writer }
+        TopologyUpdate { virtual_host: self, next, writer }
     }
 
     pub(crate) fn options(&self) -> Arc<VirtualHostOptions> {

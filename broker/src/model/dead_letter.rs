@@ -77,10 +77,11 @@ pub(crate) fn dead_letter(
     set(headers, "x-last-death-queue", death.queue);
     set(headers, "x-last-death-reason", death.reason.as_str());
     message.properties.compact();
-    PublishedMessage {
-        exchange: route.exchange.clone(),
-        routing_key: route.routing_key.unwrap_or(&dead.routing_key).clone(),
-        message,
+    let exchange = route.exchange.clone();
+    match route.routing_key {
+        Some(routing_key) => PublishedMessage::new(exchange, routing_key.clone(), message),
+        None => PublishedMessage::new(exchange, dead.routing_key.clone(), message)
+            .with_copies(dead.shared_copies()),
     }
 }
 
@@ -138,7 +139,10 @@ fn new_death(
         (ShortString::from_static("queue"), death.queue.clone().into()),
         (ShortString::from_static("time"), FieldValue::Timestamp(death.time)),
         (ShortString::from_static("exchange"), dead.exchange.clone().into()),
-        (ShortString::from_static("routing-keys"), vec![dead.routing_key.clone()].into()),
+        (
+            ShortString::from_static("routing-keys"),
+            dead.open_routing_keys().collect::<Vec<_>>().into(),
+        ),
     ]
     .into_iter()
     .collect();
@@ -164,11 +168,7 @@ mod tests {
     fn first() -> PublishedMessage {
         let mut message = Message::new("m");
         message.properties.expiration = Some(ShortString::from_static("60000"));
-        PublishedMessage {
-            exchange: ShortString::from_static("x"),
-            routing_key: ShortString::from_static("k"),
-            message,
-        }
+        PublishedMessage::new(ShortString::from_static("x"), ShortString::from_static("k"), message)
     }
 
     fn deaths(message: &PublishedMessage) -> Vec<(String, i64)> {

@@ -142,11 +142,11 @@ mod tests {
     use crate::model::message::PublishedMessage;
 
     fn delivery(position: u64) -> UnsettledDelivery {
-        let message = Arc::new(PublishedMessage {
-            exchange: ShortString::EMPTY,
-            routing_key: ShortString::EMPTY,
-            message: Message::default(),
-        });
+        let message = Arc::new(PublishedMessage::new(
+            ShortString::EMPTY,
+            ShortString::EMPTY,
+            Message::default(),
+        ));
         let message = QueueMessage::waiting(position, message);
         UnsettledDelivery { source: 0, message }
     }

@@ -10,7 +10,8 @@ use crate::config::BrokerConfig;
 use crate::engine::connection_cell::ConnectionCell;
 use crate::engine::users::Users;
 use crate::model::arguments::QueueType;
-use crate::model::definition::{ExchangeDefinition, ExchangeKind, QueueDeclaration};
+use crate::model::definition::{ExchangeDefinition, QueueDeclaration};
+use crate::model::exchange::ExchangeKind;
 
 fn broker() -> Arc<BrokerCell> {
     let alice = User::new("alice", "secret").permissions("/", Permissions::all());

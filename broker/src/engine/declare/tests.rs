@@ -15,7 +15,8 @@ use crate::engine::queue_cell::QueueRef;
 use crate::engine::shared::Shared;
 use crate::engine::virtual_host::VirtualHost;
 use crate::model::binding::Destination;
-use crate::model::definition::{ExchangeDefinition, ExchangeKind, QueueDeclaration};
+use crate::model::definition::{ExchangeDefinition, QueueDeclaration};
+use crate::model::exchange::ExchangeKind;
 use crate::model::ids::ConnectionId;
 use crate::model::virtual_host::VirtualHostOptions;
 

@@ -8,11 +8,9 @@ use crate::engine::policy::set_alternates;
 use crate::engine::virtual_host::{TopologyUpdate, VirtualHost};
 use crate::model::arguments::ArgumentError;
 use crate::model::binding::{Binding, Destination};
-use crate::model::definition::{
-    ExchangeDefinition, ExchangeKind, QueueDeclaration, QueueDefinition, Resource,
-};
+use crate::model::definition::{ExchangeDefinition, QueueDeclaration, QueueDefinition, Resource};
 use crate::model::definitions::{FaultKind, In, Report};
-use crate::model::exchange::validate_binding_arguments;
+use crate::model::exchange::{DelayedTypeError, check_binding};
 use crate::model::limits::{VirtualHostLimits, reached};
 use crate::model::policy::{CheckedPolicy, Policies, PolicyKind};
 
@@ -54,8 +52,16 @@ impl<'v> ImportingHost<'v> {
             report.warn(&entry.path, "this exchange is the broker's own, and stays as it is");
         } else if let Some(present) = topology.exchange(&definition.name) {
             refuse(present.check_equivalent(definition, exchange), &entry.path, report);
-        } else if refuse(definition.check_arguments(exchange), &entry.path, report).is_some() {
-            topology.add_exchange(definition.clone());
+        } else {
+            let checked = definition.check_arguments(exchange).map_err(|error| match error {
+                DelayedTypeError::Argument(error) => error,
+                DelayedTypeError::Unknown(unknown) => {
+                    ArgumentError::of("x-delayed-type", unknown.to_string())
+                }
+            });
+            if refuse(checked, &entry.path, report).is_some() {
+                topology.add_exchange(definition.clone());
+            }
         }
     }
 
@@ -108,12 +114,7 @@ impl<'v> ImportingHost<'v> {
             let text = "an end of this binding is neither here nor in the broker: left out";
             return report.warn(&entry.path, text);
         };
-        if source.kind == ExchangeKind::Headers
-            && let Err(error) = validate_binding_arguments(binding.arguments())
-        {
-            let text = error.to_string();
-            report.fault(format!("{}.arguments.x-match", entry.path), FaultKind::Refused { text });
-        } else {
+        if refuse(check_binding(source.routes_as(), binding), &entry.path, report).is_some() {
             self.bindings.push(binding.clone());
         }
     }

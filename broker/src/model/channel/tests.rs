@@ -11,11 +11,8 @@ use crate::model::message::PublishedMessage;
 type TestChannel = Channel<&'static str>;
 
 fn message(position: u64) -> QueueMessage {
-    let message = Arc::new(PublishedMessage {
-        exchange: ShortString::EMPTY,
-        routing_key: ShortString::EMPTY,
-        message: Message::default(),
-    });
+    let message =
+        Arc::new(PublishedMessage::new(ShortString::EMPTY, ShortString::EMPTY, Message::default()));
     QueueMessage::waiting(position, message)
 }
 

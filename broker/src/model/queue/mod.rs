@@ -80,6 +80,7 @@ impl Queue {
         Self { settings, consumers, last_used, ..Self::default() }
     }
 
+    #[cfg(test)]
     pub(crate) fn settings(&self) -> &Arc<QueueSettings> {
         &self.settings
     }
@@ -121,10 +122,9 @@ impl Queue {
 
     /// The time has come so far: what has expired at the front dies, and what waited long enough
     /// is ready again.
-    pub(crate) fn advance(&mut self, now: &Now<'_>) {
-        if let Some(due) = self.delayed.next_due()
-            && due <= now.get()
-        {
+    pub(crate) fn advance(&mut self, now: &Now<'_>, wakeups: &mut Wakeups) {
+        let has_due = self.delayed.next_due().is_some_and(|due| due <= now.get());
+        if has_due {
             for message in self.delayed.take_due(now.get()) {
                 self.ready.put_back(message);
             }
@@ -135,6 +135,9 @@ impl Queue {
         if self.ready.has_mortals() {
             self.ready.set_now(Some(now.get()));
             self.bury_expired();
+        }
+        if has_due {
+            self.dispatch(wakeups);
         }
     }
 
@@ -171,10 +174,9 @@ impl Queue {
         now: &Now<'_>,
         wakeups: &mut Wakeups,
     ) -> Enqueued {
-        let expires = self.expiry_of(&message, now);
         let message = QueueMessage {
             position: self.next_position,
-            expires,
+            expires: self.expiry_of(&message, now),
             delivery_count: 0,
             charge,
             priority: self.priority_of(&message),
@@ -193,25 +195,34 @@ impl Queue {
             }
             return Enqueued::Refused;
         }
+        let is_mortal = message.expires != Expires::NEVER;
+        if is_mortal {
+            self.hand_out(wakeups);
+        }
         let is_first = self.ready.is_empty();
         self.ready.push_back(message);
-        if expires != Expires::NEVER {
-            if is_first {
-                // Who waits for it may have it even if it does not live a moment.
-                self.ready.set_now(None);
-                self.dispatch(wakeups);
-            }
-            self.ready.set_now(Some(now.get()));
+        if is_mortal && is_first {
+            // Who waits for it may have it even if it does not live a moment.
+            self.ready.set_now(None);
+            self.hand_out(wakeups);
         }
         if self.is_too_long() {
-            self.dispatch(wakeups);
+            self.hand_out(wakeups);
             self.drop_excess();
+        }
+        if is_mortal {
+            self.ready.set_now(Some(now.get()));
         }
         Enqueued::Taken
     }
 
     /// Hands ready messages to the consumers that have credit, until either runs out.
     pub(crate) fn dispatch(&mut self, wakeups: &mut Wakeups) {
+        self.hand_out(wakeups);
+        self.bury_expired();
+    }
+
+    fn hand_out(&mut self, wakeups: &mut Wakeups) {
         while !self.ready.is_empty() {
             let Some(NextConsumer { slot, consumer, share }) = self.consumers.next() else {
                 break;
@@ -232,7 +243,6 @@ impl Queue {
                 self.consumers.refused(slot, taken);
             }
         }
-        self.bury_expired();
     }
 
     /// Takes the first ready message for a `basic.get`.
@@ -420,7 +430,7 @@ impl Queue {
             queue.settings.limits.exceeded(queue.ready.len() + 1, bytes)
         };
         exceeds(self) && {
-            self.dispatch(wakeups);
+            self.hand_out(wakeups);
             exceeds(self)
         }
     }

@@ -6,6 +6,9 @@ use springhare_amqp::{Message, ShortString};
 
 use super::*;
 
+mod combinations;
+mod time;
+
 /// An outlet that keeps what it gets, up to a number of messages.
 #[derive(Debug)]
 struct Tray {
@@ -44,11 +47,11 @@ impl Outlet for Tray {
 }
 
 fn published() -> Arc<PublishedMessage> {
-    Arc::new(PublishedMessage {
-        exchange: ShortString::EMPTY,
-        routing_key: ShortString::from_static("q"),
-        message: Message::new("m"),
-    })
+    Arc::new(PublishedMessage::new(
+        ShortString::EMPTY,
+        ShortString::from_static("q"),
+        Message::new("m"),
+    ))
 }
 
 fn consumer(id: u64, tray: &Arc<Tray>) -> QueueConsumer {

@@ -179,11 +179,7 @@ fn a_queue_that_deletes_itself_spares_one_that_took_its_name() {
 }
 
 fn publish(host: &Host, queue: &str) {
-    let message = PublishedMessage {
-        exchange: ShortString::EMPTY,
-        routing_key: name(queue),
-        message: Message::new("body"),
-    };
+    let message = PublishedMessage::new(ShortString::EMPTY, name(queue), Message::new("body"));
     let found = host.virtual_host.find_queue(host.id(), &name(queue), MethodId::BASIC_GET);
     found.unwrap().enqueue([Arc::new(message)], 1, |_| ());
 }
