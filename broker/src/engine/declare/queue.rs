@@ -330,9 +330,23 @@ fn define(
     let name = declaration.name.clone();
     let queue = Resource::queue(&name, virtual_host.name());
     let definition = declaration.define(queue).map_err(wrong_arguments(METHOD))?;
+    check_is_built(&definition, queue)?;
+    Ok(definition)
+}
+
+/// Checks that the broker has this type of queues.
+///
+/// # Errors
+///
+/// 540 for a stream.
+pub(in crate::engine) fn check_is_built(
+    definition: &QueueDefinition,
+    queue: Resource<'_>,
+) -> Result<(), AmqpError> {
     if definition.arguments.queue_type == QueueType::Stream {
+        const METHOD: MethodId = MethodId::QUEUE_DECLARE;
         let explanation = format_args!("queue type 'stream' for {queue}");
         return Err(AmqpError::new(ReplyCode::NotImplemented, METHOD, explanation));
     }
-    Ok(definition)
+    Ok(())
 }

@@ -216,15 +216,16 @@ pub(super) fn check_all(
         .find(|name| !queue_type.knows(name) && TYPES.iter().any(|other| other.knows(name)));
     match foreign {
         None => Ok(queue_type),
-        Some(name) => Err(ArgumentError::new(format!(
-            "invalid arg '{name}' for {queue} of queue type {}",
-            queue_type.module()
-        ))),
+        Some(name) => {
+            let module = queue_type.module();
+            let text = format!("invalid arg '{name}' for {queue} of queue type {module}");
+            Err(ArgumentError::of(name, text))
+        }
     }
 }
 
 fn invalid(name: &str, queue: Resource<'_>, refusal: &Refusal) -> ArgumentError {
-    ArgumentError::new(format!("invalid arg '{name}' for {queue}: {refusal}"))
+    ArgumentError::of(name, format!("invalid arg '{name}' for {queue}: {refusal}"))
 }
 
 fn queue_type(table: &FieldTable) -> Result<QueueType, Refusal> {
