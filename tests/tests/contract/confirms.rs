@@ -47,6 +47,14 @@ async fn outcomes(channel: &Arc<dyn LinkChannel>, count: usize) -> Vec<ConfirmOu
     outcomes.into_iter().flatten().collect()
 }
 
+/// Waits for a confirm of one publish, and says of which and how.
+pub(crate) async fn outcome(channel: &Arc<dyn LinkChannel>) -> (u64, ConfirmOutcome) {
+    match event(channel).await {
+        ChannelEvent::Confirmed { delivery_tag, outcome, .. } => (delivery_tag, outcome),
+        other => panic!("not a confirm: {other:?}"),
+    }
+}
+
 async fn every_publish_is_confirmed(link: &dyn Link) {
     let scene = Scene::new(link).await;
     scene.queue(scene.name()).await;

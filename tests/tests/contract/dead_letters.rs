@@ -49,11 +49,11 @@ impl Graveyard {
     }
 }
 
-fn headers(delivery: &Delivery) -> &FieldTable {
+pub(crate) fn headers(delivery: &Delivery) -> &FieldTable {
     delivery.message.message.properties.headers.as_ref().expect("headers")
 }
 
-fn deaths(delivery: &Delivery) -> Vec<FieldTable> {
+pub(crate) fn deaths(delivery: &Delivery) -> Vec<FieldTable> {
     let Some(FieldValue::Array(deaths)) = headers(delivery).get("x-death") else {
         panic!("no x-death")
     };
