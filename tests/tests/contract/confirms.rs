@@ -17,8 +17,8 @@ contract!(
     an_unroutable_message_is_confirmed,
     a_return_comes_before_its_confirm,
     a_return_without_confirms,
-    a_full_queue_refuses = "queues have no length limits yet",
-    a_full_queue_drops_its_head = "queues have no length limits yet",
+    a_full_queue_refuses,
+    a_full_queue_drops_its_head,
 );
 
 async fn publish(channel: &Arc<dyn LinkChannel>, key: &str, is_mandatory: bool) -> Option<u64> {

@@ -86,14 +86,14 @@ async fn an_active_one_that_is_busy_keeps_the_queue(link: &dyn Link) {
         let scene = Scene::new(link).await;
         let queue = scene.name();
         scene.queue_with(queue, options).await;
-        let mut active = Client::new(&scene, "a", 1).await;
-        let _waiting = Client::new(&scene, "b", 1).await;
+        let active = Client::new(&scene, "a", 1).await;
+        let waiting = Client::new(&scene, "b", 1).await;
         for body in ["1", "2", "3"] {
             scene.publish("", queue, body).await;
         }
-        for (tag, body) in [(1, "1"), (2, "2"), (3, "3")] {
-            assert_eq!(received(&mut active.consumer, 1).await, [body]);
-            scene.ready(queue, 3 - tag).await;
+        let mut consumers = [active.consumer, waiting.consumer];
+        for (tag, delivered) in [(1, "a:1"), (2, "a:2"), (3, "a:3")] {
+            assert_eq!(dealt(&mut consumers, 1).await, [delivered]);
             active.channel.basic_ack(tag, Multiple::One).await.unwrap();
         }
     }
