@@ -1,5 +1,5 @@
 use std::borrow::Cow;
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 use std::sync::OnceLock;
 
 use bytes::BytesMut;
@@ -102,6 +102,30 @@ impl EncodedProperties {
         self.spliced(range, &table, Property::Headers.flag())
     }
 
+    /// The same without the headers of this name, of which there may be none; all else stays as it
+    /// was sent.
+    pub(crate) fn without_header(&self, name: &str) -> Option<Self> {
+        let range = BasicProperties::range_of(&self.bytes, Property::Headers).ok()?;
+        let mut entries = Vec::new();
+        let _all = Reader::new(self.bytes.get(range.clone())?).each_entry(|found, entry| {
+            if found != name.as_bytes() {
+                entries.extend_from_slice(entry);
+            }
+            ControlFlow::Continue(())
+        });
+        let length = u32::try_from(entries.len()).ok()?;
+        self.spliced(range, &[&length.to_be_bytes()[..], &entries].concat(), 0)
+    }
+
+    /// Seconds since 1970-01-01 UTC; nothing else is decoded.
+    pub(crate) fn timestamp(&self) -> Option<u64> {
+        if !self.has(Property::Timestamp) {
+            return None;
+        }
+        let range = BasicProperties::range_of(&self.bytes, Property::Timestamp).ok()?;
+        Reader::new(self.bytes.get(range)?).longlong("timestamp").ok()
+    }
+
     /// The same with `new` in the place of what stands in `range`, and these flags set too.
     fn spliced(&self, range: Range<usize>, new: &[u8], flags: u16) -> Option<Self> {
         let flags = self.walked.flags | flags;
@@ -110,11 +134,16 @@ impl EncodedProperties {
         Self::parse(&[&flags.to_be_bytes()[..], before, new, after].concat()).ok()
     }
 
-    /// Whether the headers have an entry `name`, found without decoding them.
-    pub(crate) fn has_header(&self, name: &str) -> bool {
+    /// Whether the headers have an entry with one of these names, found without decoding them.
+    pub(crate) fn has_any_header(&self, names: &[&str]) -> bool {
         let start = self.bytes.len().saturating_sub(self.walked.bytes_from_headers);
         let headers = self.bytes.get(start..).unwrap_or_default();
-        Reader::new(headers).table_has(name)
+        let is_wanted = |found: &[u8]| names.iter().any(|name| name.as_bytes() == found);
+        let walk = Reader::new(headers).each_entry(|found, _| match is_wanted(found) {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        });
+        walk.is_break()
     }
 }
 
@@ -132,6 +161,9 @@ mod tests {
         let properties = MessageProperties::parse(PIKA).unwrap();
         assert!(properties.has(Property::Timestamp) && !properties.has(Property::Priority));
         assert!(properties.has_header("retries") && !properties.has_header("retrie"));
+        assert!(properties.has_any_header(&["CC", "retries"]));
+        assert!(!properties.has_any_header(&["CC", "BCC"]));
+        assert_eq!(MessageProperties::timestamp(&properties), Some(1_700_000_000));
         assert!(properties.is_persistent());
         assert_eq!(properties.content_type.as_deref(), Some("text/plain"));
         assert_eq!(properties.header("retries"), Some(&FieldValue::I32(3)));
@@ -208,5 +240,32 @@ mod tests {
             after.headers = None;
             assert_eq!(after, before);
         }
+    }
+
+    #[test]
+    fn a_header_is_taken_out_and_nothing_else() {
+        let bytes =
+            b"\xa2\x00\x02\xfft\x00\x00\x00\x10\x01aV\x01bV\x01aI\x00\x00\x00\x01\x01cV\x01q";
+        let mut properties = MessageProperties::parse(bytes).unwrap();
+        properties.remove_header("d");
+        assert_eq!(encoded(&properties), bytes[..]);
+        properties.remove_header("a");
+        assert_eq!(encoded(&properties), b"\xa2\x00\x02\xfft\0\0\0\x06\x01bV\x01cV\x01q"[..]);
+        properties.remove_header("b");
+        properties.remove_header("c");
+        assert_eq!(encoded(&properties), b"\xa2\x00\x02\xfft\0\0\0\0\x01q"[..]);
+        let mut own = MessageProperties::from(BasicProperties::clone(&properties));
+        own.set_header(ShortString::from_static("a"), FieldValue::Void);
+        own.remove_header("a");
+        assert_eq!(own, properties);
+        let mut none = MessageProperties::default();
+        none.remove_header("a");
+        assert_eq!(none, MessageProperties::default());
+    }
+
+    fn encoded(properties: &MessageProperties) -> BytesMut {
+        let mut written = BytesMut::new();
+        properties.encode(&mut written);
+        written
     }
 }

@@ -145,6 +145,25 @@ impl MessageProperties {
         }
     }
 
+    /// Takes the headers of this name out; what else was sent stays as it was.
+    pub fn remove_header(&mut self, name: &str) {
+        if !self.has_header(name) {
+            return;
+        }
+        let spliced = match &self.0 {
+            Repr::Encoded(properties) => properties.without_header(name),
+            _ => None,
+        };
+        match spliced {
+            Some(properties) => *self = Self::from_encoded(Arc::new(properties)),
+            None => {
+                if let Some(headers) = &mut self.headers {
+                    headers.remove(name);
+                }
+            }
+        }
+    }
+
     /// Takes no more memory than the properties have bytes, until somebody reads them: what was
     /// decoded and changed is encoded again.
     pub fn compact(&mut self) {
@@ -160,13 +179,36 @@ impl MessageProperties {
     /// Whether there is a header `name`; encoded properties are not decoded for it.
     #[must_use]
     pub fn has_header(&self, name: &str) -> bool {
+        self.has_any_header(&[name])
+    }
+
+    /// Whether there is a header with one of these names; encoded properties are not decoded for it.
+    #[must_use]
+    pub fn has_any_header(&self, names: &[&str]) -> bool {
+        let has_any = |properties: &BasicProperties| {
+            properties
+                .headers
+                .as_ref()
+                .is_some_and(|headers| names.iter().any(|name| headers.contains(name)))
+        };
         match &self.0 {
-            Repr::Constant(properties) => properties.header(name).is_some(),
-            Repr::Own(properties) => properties.header(name).is_some(),
+            Repr::Constant(properties) => has_any(properties),
+            Repr::Own(properties) => has_any(properties),
             Repr::Encoded(properties) => {
-                properties.has(Property::Headers) && properties.has_header(name)
+                properties.has(Property::Headers) && properties.has_any_header(names)
             }
             Repr::Known(_) => false,
+        }
+    }
+
+    /// The field of the same name; nothing else of encoded properties is decoded for it.
+    #[must_use]
+    pub fn timestamp(&self) -> Option<u64> {
+        match &self.0 {
+            Repr::Constant(properties) => properties.timestamp,
+            Repr::Own(properties) => properties.timestamp,
+            Repr::Encoded(properties) => properties.timestamp(),
+            Repr::Known(_) => None,
         }
     }
 

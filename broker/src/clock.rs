@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -41,6 +41,14 @@ struct Hand {
     /// Who sleeps, by the time they wake and the order they came in.
     sleepers: BTreeMap<(Duration, u64), Waker>,
     next_sleeper: u64,
+    /// What happens while the hand is moved, in the same order.
+    alarms: BTreeMap<(Duration, u64), Weak<dyn Alarm>>,
+}
+
+/// What is done while the hand of a clock is moved.
+pub(crate) trait Alarm: std::fmt::Debug + Send + Sync {
+    /// It is the time that was asked for.
+    fn ring(self: Arc<Self>);
 }
 
 impl Clock {
@@ -101,6 +109,18 @@ impl Clock {
     }
 }
 
+impl Clock {
+    /// Lets `alarm` ring at this time, if this clock is driven by hand; whether it is.
+    pub(crate) fn set_alarm(&self, at: Duration, alarm: Weak<dyn Alarm>) -> bool {
+        let Source::Manual(hand) = &self.0 else { return false };
+        let mut hand = lock(hand);
+        let key = (at, hand.next_sleeper);
+        hand.next_sleeper += 1;
+        hand.alarms.insert(key, alarm);
+        true
+    }
+}
+
 impl Default for Clock {
     fn default() -> Self {
         Self::system()
@@ -109,10 +129,21 @@ impl Default for Clock {
 
 impl ManualClock {
     /// Moves the clock forward and wakes everyone whose time has come.
+    ///
+    /// What the broker does at a time (messages and queues expire, delays end) it does meanwhile,
+    /// each at its time: it is done when this returns.
     pub fn advance(&self, duration: Duration) {
+        let end = lock(&self.0).now.saturating_add(duration);
+        loop {
+            let next = lock(&self.0).next_alarm(end);
+            let Some(alarm) = next else { break };
+            if let Some(alarm) = alarm.upgrade() {
+                alarm.ring();
+            }
+        }
         let due = {
             let mut hand = lock(&self.0);
-            let now = hand.now.saturating_add(duration);
+            let now = hand.now.max(end);
             hand.now = now;
             let later = hand.sleepers.split_off(&(now, u64::MAX));
             std::mem::replace(&mut hand.sleepers, later)
@@ -126,6 +157,15 @@ impl ManualClock {
     #[must_use]
     pub fn sleepers(&self) -> usize {
         lock(&self.0).sleepers.len()
+    }
+}
+
+impl Hand {
+    /// Moves to the next alarm that rings until then, and takes it out.
+    fn next_alarm(&mut self, end: Duration) -> Option<Weak<dyn Alarm>> {
+        let first = self.alarms.first_entry().filter(|first| first.key().0 <= end)?;
+        self.now = self.now.max(first.key().0);
+        Some(first.remove())
     }
 }
 

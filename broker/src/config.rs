@@ -27,6 +27,9 @@ pub struct BrokerConfig {
     /// Bytes of messages that a transaction holds until its commit; 128 MiB. A message more
     /// closes the channel.
     pub transaction_max_bytes: usize,
+    /// Bytes of messages that wait at delayed exchanges; 512 MiB. One more is refused, as by a full
+    /// queue.
+    pub delayed_max_bytes: u64,
     /// Bytes of messages that are not published yet, contents that are not whole and transactions
     /// that are not committed, above which one connection after the other goes on; 512 MiB.
     pub unfinished_max_bytes: u64,
@@ -52,6 +55,9 @@ pub struct BrokerConfig {
     pub close_timeout: Duration,
     /// The heartbeat that clients are offered, in seconds; 60. 0 is none. A client's wish wins.
     pub heartbeat: u16,
+    /// How many deliveries of a message may fail in a quorum queue that says nothing itself
+    /// (`x-delivery-limit`); 20, as RabbitMQ from 4.0 on. None is no limit, as in RabbitMQ 3.
+    pub quorum_delivery_limit: Option<u32>,
     /// The product that clients are told: `springhare`.
     pub product: String,
     /// The version that clients are told. It has the form of RabbitMQ's, and says whose
@@ -72,6 +78,7 @@ impl Default for BrokerConfig {
             outbox_max_bytes: 8 << 20,
             returned_messages_max: 1024,
             transaction_max_bytes: 128 << 20,
+            delayed_max_bytes: 512 << 20,
             unfinished_max_bytes: 512 << 20,
             connection_unfinished_max_bytes: 256 << 20,
             unfinished_timeout: Duration::from_secs(30),
@@ -82,6 +89,7 @@ impl Default for BrokerConfig {
             login_failure_delay: Duration::from_secs(1),
             close_timeout: Duration::from_secs(5),
             heartbeat: 60,
+            quorum_delivery_limit: Some(20),
             product: "springhare".to_owned(),
             version: "3.13.0".to_owned(),
             cluster_name: "springhare".to_owned(),
@@ -101,6 +109,7 @@ impl BrokerConfig {
             ("outbox_max_bytes", self.outbox_max_bytes == 0),
             ("returned_messages_max", self.returned_messages_max == 0),
             ("transaction_max_bytes", self.transaction_max_bytes == 0),
+            ("delayed_max_bytes", self.delayed_max_bytes == 0),
             ("unfinished_max_bytes", self.unfinished_max_bytes == 0),
             ("connection_unfinished_max_bytes", self.connection_unfinished_max_bytes == 0),
             ("unfinished_timeout", self.unfinished_timeout.is_zero()),

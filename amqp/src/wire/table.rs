@@ -1,3 +1,5 @@
+use std::ops::ControlFlow;
+
 use bytes::BytesMut;
 
 use super::{DecodeError, Reader, Writer};
@@ -51,18 +53,23 @@ impl Reader<'_> {
         walk_entries(self, field, 1)
     }
 
-    /// Whether the table that starts here has an entry `name`; false for what is no table.
-    pub(crate) fn table_has(&mut self, name: &str) -> bool {
-        let Ok(mut entries) = nested(self, "table", 1) else { return false };
-        while let Ok(found) = entries.short_bytes("table") {
-            if found == name.as_bytes() {
-                return true;
-            }
+    /// Shows each entry of the table that starts here, its name and all its bytes, as long as
+    /// `look` wants; nothing for what is no table.
+    pub(crate) fn each_entry(
+        &mut self,
+        mut look: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        let Ok(mut entries) = nested(self, "table", 1) else { return ControlFlow::Continue(()) };
+        loop {
+            let start = entries.rest();
+            let Ok(name) = entries.short_bytes("table") else { break };
             if walk_value(&mut entries, "table", 1).is_err() {
-                return false;
+                break;
             }
+            let entry = start.get(..start.len() - entries.rest().len()).unwrap_or_default();
+            look(name, entry)?;
         }
-        false
+        ControlFlow::Continue(())
     }
 }
 

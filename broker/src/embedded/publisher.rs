@@ -68,6 +68,11 @@ pub enum PublishError {
     /// The broker refuses the message: too large, a wrong property, an internal exchange.
     #[error("{0}")]
     Refused(AmqpError),
+    /// A queue that it was routed to is full, and refuses messages then (`x-overflow` is
+    /// `reject-publish`); others that it was routed to have it. Over a socket it is a
+    /// `basic.nack`, which says no more.
+    #[error("the broker could not take the message (basic.nack): a queue is full")]
+    QueueFull,
     /// The broker was stopped, or the connection to it lost: the message may or may not have
     /// arrived.
     #[error("{0}")]
@@ -128,7 +133,9 @@ impl Publisher {
         budget.made_progress();
         let mut publishing = Publishing::on(self.broker.virtual_host());
         let published = publishing.publish(publish);
-        publishing.flush();
+        if !publishing.finish().is_empty() {
+            return Poll::Ready(Err(PublishError::QueueFull));
+        }
         Poll::Ready(result(published))
     }
 
@@ -149,11 +156,13 @@ impl Publisher {
             results.extend(closed);
             return Poll::Ready(());
         }
+        let before = results.len();
         let mut publishing = Publishing::on(self.broker.virtual_host());
+        let mut poll = Poll::Ready(());
         while !publishes.is_empty() {
             let Poll::Ready(budget) = self.poll_room(cx) else {
-                publishing.flush();
-                return Poll::Pending;
+                poll = Poll::Pending;
+                break;
             };
             budget.made_progress();
             let some = publishes.len().min(MESSAGES_PER_UNIT);
@@ -161,8 +170,12 @@ impl Publisher {
                 results.push_back(result(publishing.publish(publish)));
             }
         }
-        publishing.flush();
-        Poll::Ready(())
+        for place in publishing.finish() {
+            if let Some(result) = results.get_mut(before + place) {
+                *result = Err(PublishError::QueueFull);
+            }
+        }
+        poll
     }
 
     /// Ready with a unit of the task's budget when there is room for a message.

@@ -16,7 +16,8 @@ use super::declare::{BindingRequest, RESERVED_PREFIX, check_not_default, strippe
 use super::reply_to::PSEUDO_QUEUE;
 use crate::model::access::{AuthenticatedUser, Pattern, Permission};
 use crate::model::binding::Destination;
-use crate::model::definition::{ExchangeKind, Resource};
+use crate::model::definition::Resource;
+use crate::model::exchange::ExchangeKind;
 
 /// How many decisions of a kind a connection remembers: as many as RabbitMQ.
 const GRANTED_MAX: usize = 12;
@@ -88,19 +89,19 @@ impl Authorization {
         permission: Permission,
         virtual_host: &str,
         exchange: &ShortString,
-        routing_key: &ShortString,
+        routing_key: &str,
     ) -> bool {
         let Some(patterns) = self.user.topic_patterns(virtual_host, exchange) else { return true };
         let is_known = |(known, at, key): &(_, ShortString, ShortString)| {
-            *known == permission && *key == *routing_key && *at == *exchange
+            *known == permission && key == routing_key && *at == *exchange
         };
         if self.granted().topics.0.iter().any(is_known) {
             return true;
         }
         let is_allowed = patterns.allow(permission, routing_key);
-        if is_allowed {
-            let granted = (permission, exchange.clone(), routing_key.clone());
-            self.granted().topics.remember(granted);
+        // A key of `CC` may be longer than a routing key.
+        if is_allowed && let Ok(routing_key) = ShortString::new(routing_key) {
+            self.granted().topics.remember((permission, exchange.clone(), routing_key));
         }
         is_allowed
     }
@@ -140,7 +141,7 @@ impl ConnectionCell {
         &self,
         permission: Permission,
         exchange: &ShortString,
-        routing_key: &ShortString,
+        routing_key: &str,
         method: MethodId,
     ) -> Result<(), AmqpError> {
         let Some(authorization) = self.authorization() else { return Ok(()) };
@@ -312,6 +313,22 @@ impl ConnectionCell {
         const METHOD: MethodId = MethodId::BASIC_PUBLISH;
         self.authorize(Permission::Write, self.exchange(exchange), METHOD)?;
         self.authorize_topic(Permission::Write, exchange, routing_key, METHOD)
+    }
+
+    /// `basic.publish` with `CC` or `BCC`: each of their keys is a topic too, as RabbitMQ has it from
+    /// 4.0 on. In 3.10 they lead past the topic permissions.
+    ///
+    /// # Errors
+    ///
+    /// 403.
+    pub(crate) fn authorize_copies(
+        &self,
+        exchange: &ShortString,
+        copies: &[Box<str>],
+    ) -> Result<(), AmqpError> {
+        copies.iter().try_for_each(|key| {
+            self.authorize_topic(Permission::Write, exchange, key, MethodId::BASIC_PUBLISH)
+        })
     }
 
     /// `basic.publish` with the property `user_id`: it must be the user's own name.

@@ -42,7 +42,7 @@ impl BrokerCell {
         users: Users,
     ) -> Self {
         let shared = Arc::new(Shared::new(config, clock));
-        let virtual_host = |name| Arc::new(VirtualHost::new(name, Arc::clone(&shared)));
+        let virtual_host = |name| VirtualHost::new(name, Arc::clone(&shared));
         let default = virtual_host(ShortString::from_static(DEFAULT_VIRTUAL_HOST));
         let mut all: BTreeMap<_, _> =
             virtual_hosts.into_iter().map(|name| (name.clone(), virtual_host(name))).collect();
@@ -164,6 +164,7 @@ impl BrokerCell {
         let stopped = std::mem::replace(&mut *self.lock(), BrokerState::Stopped);
         let BrokerState::Running { connections } = stopped else { return };
         self.shared.memory().stop();
+        self.shared.timers().stop();
         let reason = shutdown();
         for connection in connections.into_values() {
             connection.close(Some(&reason));

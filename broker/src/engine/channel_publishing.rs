@@ -1,7 +1,9 @@
+use smallvec::SmallVec;
 use springhare_amqp::{AmqpError, Message};
 
 use super::channel_cell::ChannelCell;
 use super::connection_cell::ConnectionCell;
+use super::events::ConfirmOutcome;
 use super::publish::{Destined, Publish, Published, Publishing, ReturnedMessage};
 use crate::model::settling::Multiple;
 
@@ -14,11 +16,12 @@ pub(crate) struct ChannelPublishing<'c> {
     published: u64,
 }
 
-/// Messages that the broker has, up to this publish sequence number.
+/// What became of messages, up to this publish sequence number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Confirmed {
     pub(crate) delivery_tag: u64,
     pub(crate) multiple: Multiple,
+    pub(crate) outcome: ConfirmOutcome,
 }
 
 impl<'c> ChannelPublishing<'c> {
@@ -64,10 +67,67 @@ impl<'c> ChannelPublishing<'c> {
     }
 
     /// Hands over what was gathered; what is confirmed then, if the channel confirms.
-    pub(crate) fn finish(mut self) -> Option<Confirmed> {
-        self.publishing.flush();
-        let (first, last) = self.channel.lock().channel.number_published(self.published)?;
-        let multiple = if first == last { Multiple::One } else { Multiple::UpTo };
-        Some(Confirmed { delivery_tag: last, multiple })
+    pub(crate) fn finish(self) -> SmallVec<[Confirmed; 1]> {
+        let refused = self.publishing.finish();
+        let numbers = self.channel.lock().channel.number_published(self.published);
+        let Some((first, last)) = numbers else { return SmallVec::new() };
+        let refused = refused.into_iter().map(|place| first + u64::try_from(place).unwrap_or(0));
+        confirm(first, last, refused)
+    }
+}
+
+/// The fewest confirms for the messages from `first` to `last`, of which some were refused.
+fn confirm(
+    first: u64,
+    last: u64,
+    refused: impl IntoIterator<Item = u64>,
+) -> SmallVec<[Confirmed; 1]> {
+    let mut confirms = SmallVec::new();
+    let mut next = first;
+    let mut up_to = |tag: u64, outcome, next: &mut u64| {
+        if tag >= *next {
+            let multiple = if tag == *next { Multiple::One } else { Multiple::UpTo };
+            confirms.push(Confirmed { delivery_tag: tag, multiple, outcome });
+            *next = tag + 1;
+        }
+    };
+    let mut refused = refused.into_iter().peekable();
+    while let Some(from) = refused.next() {
+        let mut to = from;
+        while refused.next_if_eq(&(to + 1)).is_some() {
+            to += 1;
+        }
+        if from > next {
+            up_to(from - 1, ConfirmOutcome::Ack, &mut next);
+        }
+        up_to(to, ConfirmOutcome::Nack, &mut next);
+    }
+    up_to(last, ConfirmOutcome::Ack, &mut next);
+    confirms
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_are_confirmed_together_and_none_twice() {
+        let confirms = |first, last, refused: &[u64]| -> Vec<(u64, bool, bool)> {
+            let confirmed = confirm(first, last, refused.iter().copied());
+            let parts = confirmed.iter().map(|confirmed| {
+                let taken = confirmed.outcome == ConfirmOutcome::Ack;
+                (confirmed.delivery_tag, confirmed.multiple.bit(), taken)
+            });
+            parts.collect()
+        };
+        assert_eq!(confirms(1, 1, &[]), [(1, false, true)]);
+        assert_eq!(confirms(3, 9, &[]), [(9, true, true)]);
+        assert_eq!(
+            confirms(3, 9, &[3, 4, 9]),
+            [(4, true, false), (8, true, true), (9, false, false)]
+        );
+        assert_eq!(confirms(3, 5, &[4]), [(3, false, true), (4, false, false), (5, false, true)]);
+        assert_eq!(confirms(3, 4, &[3, 4]), [(4, true, false)]);
+        assert_eq!(confirms(1, 0, &[]), []);
     }
 }

@@ -12,6 +12,7 @@ use super::queue_cell::{ConsumeRefused, ConsumerAccess, ConsumersRemoved, Leavin
 use super::random;
 use super::reply_to;
 use super::virtual_host::VirtualHost;
+use crate::model::arguments::{ActiveConsumers, QueueType};
 use crate::model::channel::{Channel, ChannelConsumer};
 use crate::model::definition::Resource;
 use crate::model::delivery::{Delivery, GetOk};
@@ -120,6 +121,7 @@ impl ChannelCell {
         queue: QueueRef,
     ) -> Result<StartedConsumer, AmqpError> {
         let ConsumeRequest { tag, settlement, access, arguments } = request;
+        let access = self.granted_access(access, &queue)?;
         let priority = consumer_priority(&arguments, &queue, self.virtual_host())?;
         let id = ConsumerId(self.virtual_host().next_id());
         let (tag, number, outbox, prefetch) = {
@@ -146,6 +148,35 @@ impl ChannelCell {
             self.lock().channel.ensure_open(MethodId::BASIC_CONSUME)?;
         }
         Ok(StartedConsumer { tag, id, source: ConsumerSource::Queue { queue, number }, outbox })
+    }
+
+    /// What a consumer has of the queue: one of a quorum queue or a stream is never alone, and
+    /// one of a queue with a single active consumer can't be.
+    ///
+    /// # Errors
+    ///
+    /// 540 where the queue's type knows no prefetch for a whole channel, 403 where a consumer
+    /// can't have the queue for itself.
+    fn granted_access(
+        &self,
+        access: ConsumerAccess,
+        queue: &QueueRef,
+    ) -> Result<ConsumerAccess, AmqpError> {
+        let arguments = &queue.definition().arguments;
+        if arguments.queue_type != QueueType::Classic {
+            if self.limiter().is_limited() {
+                let queue = Resource::queue(queue.name(), self.virtual_host().name());
+                let explanation = format_args!("{queue} does not support global qos");
+                let method = MethodId::BASIC_CONSUME;
+                return Err(AmqpError::new(ReplyCode::NotImplemented, method, explanation));
+            }
+            return Ok(ConsumerAccess::Shared);
+        }
+        let is_single = arguments.active_consumers == ActiveConsumers::Single;
+        if is_single && access == ConsumerAccess::Exclusive {
+            return Err(refusal(ConsumeRefused::InExclusiveUse, queue, self.virtual_host()));
+        }
+        Ok(access)
     }
 
     pub(super) fn new_outbox(
@@ -205,7 +236,20 @@ impl ChannelCell {
     }
 
     /// `basic.get`: the first ready message of the queue.
-    pub(crate) fn get(&self, queue: &QueueRef, settlement: SettlementMode) -> Option<GetOk> {
+    ///
+    /// # Errors
+    ///
+    /// 405 for a quorum queue with a single active consumer.
+    pub(crate) fn get(
+        &self,
+        queue: &QueueRef,
+        settlement: SettlementMode,
+    ) -> Result<Option<GetOk>, AmqpError> {
+        check_readable(queue, self.virtual_host())?;
+        Ok(self.get_first(queue, settlement))
+    }
+
+    fn get_first(&self, queue: &QueueRef, settlement: SettlementMode) -> Option<GetOk> {
         let (message, left) = queue.get(settlement)?;
         let (redelivered, delivery_count) = (message.redelivered, message.delivery_count);
         let shown = as_delivered(&message);
@@ -311,6 +355,24 @@ fn consumer_priority(
     };
     let nearest = priority.clamp(i32::MIN.into(), i32::MAX.into());
     Ok(i32::try_from(nearest).unwrap_or(0))
+}
+
+/// Checks that `basic.get` may read from a queue.
+fn check_readable(queue: &QueueRef, virtual_host: &VirtualHost) -> Result<(), AmqpError> {
+    let arguments = &queue.definition().arguments;
+    let is_single = arguments.active_consumers == ActiveConsumers::Single;
+    if arguments.queue_type == QueueType::Quorum && is_single {
+        let queue = Resource::queue(queue.name(), virtual_host.name());
+        return Err(AmqpError::new(
+            ReplyCode::ResourceLocked,
+            MethodId::BASIC_GET,
+            format_args!(
+                "cannot obtain access to locked {queue}. basic.get operations are not supported \
+                 by quorum queues with single active consumer"
+            ),
+        ));
+    }
+    Ok(())
 }
 
 fn refusal(refused: ConsumeRefused, queue: &QueueRef, virtual_host: &VirtualHost) -> AmqpError {

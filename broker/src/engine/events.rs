@@ -32,8 +32,15 @@ pub enum ChannelEvent {
 pub enum ConfirmOutcome {
     /// `basic.ack`: the broker has the message, in all queues that it was routed to.
     Ack,
-    /// `basic.nack`: the broker could not take it.
+    /// `basic.nack`: the broker could not take it. A queue that it was routed to is full, and
+    /// refuses messages then (`x-overflow`); others have it.
     Nack,
+}
+
+impl ConfirmOutcome {
+    pub(crate) fn of(is_taken: bool) -> Self {
+        if is_taken { Self::Ack } else { Self::Nack }
+    }
 }
 
 /// The events of a channel that its user has not read yet.
@@ -84,15 +91,16 @@ impl ChannelEvents {
         Ok(())
     }
 
-    /// The message with this sequence number is confirmed; they come in order. Whoever waits is
+    /// What became of the message with this sequence number; they come in order. Whoever waits is
     /// [told](Self::tell) once no lock is held.
-    pub(crate) fn confirmed(&self, sequence: u64) {
+    pub(crate) fn confirmed(&self, sequence: u64, outcome: ConfirmOutcome) {
         let mut state = self.lock();
         if state.closed {
             return;
         }
-        if let Some(ChannelEvent::Confirmed { delivery_tag, multiple, .. }) =
+        if let Some(ChannelEvent::Confirmed { delivery_tag, multiple, outcome: last }) =
             state.events.back_mut()
+            && *last == outcome
         {
             *delivery_tag = sequence;
             *multiple = Multiple::UpTo;
@@ -100,7 +108,7 @@ impl ChannelEvents {
             state.events.push_back(ChannelEvent::Confirmed {
                 delivery_tag: sequence,
                 multiple: Multiple::One,
-                outcome: ConfirmOutcome::Ack,
+                outcome,
             });
         }
     }

@@ -2,7 +2,8 @@
 //!
 //! Order of locks: the topology's writer, then a queue, then an outbox; a channel, then an
 //! outbox, its events or the reply consumers. Never two queues, never a channel and a queue, never
-//! across an await.
+//! across an await. The timers come after a queue: times are asked for under its lock, and what is
+//! due is done without any. What waits at delayed exchanges is locked alone.
 //! What a connection remembers of its user's permissions is locked last of all.
 
 pub(crate) mod authorization;
@@ -13,7 +14,9 @@ pub(crate) mod connection_cell;
 pub(crate) mod consume;
 #[cfg(test)]
 mod counting_waker;
+mod dead_letters;
 pub(crate) mod declare;
+mod delaying;
 pub(crate) mod deliver;
 pub(crate) mod events;
 mod limiter;
@@ -26,6 +29,7 @@ pub(crate) mod reply_to;
 pub(crate) mod settle;
 pub(crate) mod shared;
 pub(crate) mod signals;
+pub(crate) mod timers;
 mod transaction;
 pub(crate) mod unfinished;
 pub(crate) mod users;

@@ -1,17 +1,20 @@
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use springhare_amqp::{AmqpError, Message, MethodId, Property, ReplyCode, ShortString};
 
 use super::channel_cell::ChannelCell;
 use super::connection_cell::ConnectionCell;
+use super::events::ConfirmOutcome;
 use super::queue_cell::QueueRef;
-use super::reply_to;
 use super::virtual_host::VirtualHost;
+use super::{random, reply_to};
+use crate::model::carbon_copies::CarbonCopies;
 use crate::model::channel::{RoutedPublish, Unroutable};
 use crate::model::definition::Resource;
 use crate::model::expiration;
 use crate::model::message::PublishedMessage;
-use crate::model::message_headers::MessageHeaders;
+use crate::model::routed_message::RoutedMessage;
 use crate::model::routes::Routes;
 use crate::model::topology::Topology;
 
@@ -79,11 +82,15 @@ pub(crate) struct Publishing<'v> {
     connection: Option<&'v ConnectionCell>,
     takes_effect: Effect,
     topology: Arc<Topology<QueueRef>>,
-    /// Where messages go that have this exchange and key; none when their headers count too.
+    /// Where messages go that have this exchange and key; none when more than these counts.
     way: Option<(ShortString, ShortString)>,
     routes: Routes<QueueRef>,
     /// Messages that go along `routes`.
     gathered: Vec<Arc<PublishedMessage>>,
+    /// How many messages were given to be published.
+    count: usize,
+    /// The places among these of those that a full queue refused.
+    refused: Vec<usize>,
 }
 
 /// When a message that is published is in its queues.
@@ -126,6 +133,8 @@ impl<'v> Publishing<'v> {
             way: None,
             routes: Routes::default(),
             gathered: Vec::new(),
+            count: 0,
+            refused: Vec::new(),
         }
     }
 
@@ -136,31 +145,55 @@ impl<'v> Publishing<'v> {
     /// 404 without the exchange, 403 for an internal exchange, 406 for a message that is too
     /// large or has a wrong property, asks for direct replies that nobody consumes, or is more
     /// than the transaction may hold; nothing is published then.
-    pub(crate) fn publish(&mut self, mut publish: Publish) -> Result<Published, AmqpError> {
-        check_size(&publish.message, self.virtual_host)?;
-        if !self.goes_the_same_way(&publish) {
+    pub(crate) fn publish(&mut self, publish: Publish) -> Result<Published, AmqpError> {
+        let published = self.take(publish);
+        if published.is_err() {
+            // What is gathered came one after the other.
             self.flush();
-            self.route(&publish)?;
+        }
+        self.count += 1;
+        published
+    }
+
+    fn take(&mut self, mut publish: Publish) -> Result<Published, AmqpError> {
+        check_size(&publish.message, self.virtual_host)?;
+        let has_copies = CarbonCopies::are_in(&publish.message.properties);
+        let is_known_way = !has_copies && self.goes_the_same_way(&publish);
+        if !is_known_way {
+            self.flush();
+            self.check_exchange(&publish)?;
         }
         reply_to::address_replies(&mut publish.message, self.channel)?;
         self.check_user_id(&publish.message)?;
         check_expiration(&publish.message)?;
+        let Publish { exchange, routing_key, mandatory, mut message } = publish;
+        let copies = if has_copies { self.take_copies(&exchange, &mut message)? } else { None };
+        let message = PublishedMessage::new(exchange, routing_key, message).with_copies(copies);
+        if !is_known_way {
+            self.route(&message)?;
+        }
         if let Some(channel) = self.channel.filter(|_| self.takes_effect == Effect::AtCommit) {
-            self.defer(publish, channel)?;
+            self.defer(message, mandatory, channel)?;
             return Ok(Published::Deferred);
         }
-        let Publish { exchange, routing_key, mandatory, message } = publish;
-        let message = PublishedMessage { exchange, routing_key, message };
-        if self.routes.is_empty() {
+        if self.routes.is_empty() || !message.copies().is_empty() {
             // A direct reply reaches no queue, and so a mandatory one comes back all the same.
             self.virtual_host.reply(&message);
+        }
+        if self.routes.is_empty() && self.routes.delays().is_empty() {
             return Ok(if mandatory {
                 Published::Returned(Box::new(unroutable(message)))
             } else {
                 Published::Routed
             });
         }
-        self.gathered.push(Arc::new(message));
+        let message = Arc::new(message);
+        if self.virtual_host.delay(&message, self.routes.delays()).is_err() {
+            self.refused.push(self.count);
+        }
+        if !self.routes.is_empty() {
+            self.gathered.push(message);
+        }
         Ok(Published::Routed)
     }
 
@@ -185,42 +218,67 @@ impl<'v> Publishing<'v> {
             let publish = Publish { exchange, routing_key, mandatory: *mandatory, message };
             return self.publish(publish);
         }
-        self.gathered.push(Arc::new(PublishedMessage { exchange, routing_key, message }));
+        self.gathered.push(Arc::new(PublishedMessage::new(exchange, routing_key, message)));
+        self.count += 1;
         Ok(Published::Routed)
     }
 
     /// Leaves a message that was routed to its channel until the commit.
-    fn defer(&self, publish: Publish, channel: &ChannelCell) -> Result<(), AmqpError> {
-        let Publish { exchange, routing_key, mandatory, message } = publish;
-        let message = PublishedMessage { exchange, routing_key, message };
+    fn defer(
+        &self,
+        message: PublishedMessage,
+        mandatory: bool,
+        channel: &ChannelCell,
+    ) -> Result<(), AmqpError> {
+        let has_copies = !message.copies().is_empty();
         // A direct reply goes at once, as on RabbitMQ.
-        let is_reply = self.routes.is_empty() && self.virtual_host.reply(&message);
-        let queues: Arc<[ShortString]> = if is_reply {
+        let is_reply = (self.routes.is_empty() || has_copies) && self.virtual_host.reply(&message);
+        let queues: Arc<[ShortString]> = if is_reply && !has_copies {
             Arc::default()
         } else if message.exchange.is_empty() {
-            // RabbitMQ looks for the queue at the commit: it may be declared until then.
-            Arc::new([message.routing_key.clone()])
+            // RabbitMQ looks for the queues at the commit: they may be declared until then.
+            let names: BTreeSet<&str> = message.routing_keys().collect();
+            names.into_iter().flat_map(ShortString::new).collect()
         } else {
             self.routes.queues().iter().map(|queue| queue.name().clone()).collect()
         };
-        if queues.is_empty() && !mandatory {
+        let delays = self.routes.delays().to_vec();
+        let is_returned = mandatory && delays.is_empty();
+        if queues.is_empty() && delays.is_empty() && !is_returned {
             return Ok(());
         }
-        let unroutable = if mandatory { Unroutable::Return } else { Unroutable::Drop };
-        channel.defer_publish(RoutedPublish { message: Arc::new(message), queues, unroutable })
+        let unroutable = if is_returned { Unroutable::Return } else { Unroutable::Drop };
+        let message = Arc::new(message);
+        channel.defer_publish(RoutedPublish { message, queues, delays, unroutable })
     }
 
     /// Hands the gathered messages to their queues.
     pub(crate) fn flush(&mut self) {
         let copies = self.routes.len();
+        // What was gathered came one after the other, and last.
+        let first = self.count - self.gathered.len();
+        let refused = &mut self.refused;
+        let known = refused.len();
         if let [queue] = self.routes.queues() {
-            queue.enqueue(self.gathered.drain(..), copies);
+            queue.enqueue(self.gathered.drain(..), copies, |at| refused.push(first + at));
             return;
         }
         for queue in self.routes.queues() {
-            queue.enqueue(self.gathered.iter().map(Arc::clone), copies);
+            let messages = self.gathered.iter().map(Arc::clone);
+            queue.enqueue(messages, copies, |at| refused.push(first + at));
         }
         self.gathered.clear();
+        if refused.len() > known {
+            refused.sort_unstable();
+            refused.dedup();
+        }
+    }
+
+    /// Flushes; the places of the messages that a queue refused because it is full, counted from
+    /// the first that was published.
+    pub(crate) fn finish(mut self) -> Vec<usize> {
+        self.flush();
+        self.refused
     }
 
     /// Whether the message goes where the last one went.
@@ -230,9 +288,11 @@ impl<'v> Publishing<'v> {
         })
     }
 
-    fn route(&mut self, publish: &Publish) -> Result<(), AmqpError> {
-        let Publish { exchange, routing_key, message, .. } = publish;
+    /// Checks that the exchange may be published to, which no way leads to from now on.
+    fn check_exchange(&mut self, publish: &Publish) -> Result<(), AmqpError> {
+        let Publish { exchange, routing_key, .. } = publish;
         self.way = None;
+        self.routes.clear();
         if let Some(connection) = self.connection {
             connection.authorize_publish(exchange, routing_key)?;
         }
@@ -247,14 +307,34 @@ impl<'v> Publishing<'v> {
                 format_args!("cannot publish to internal {exchange}"),
             ));
         }
-        let headers = MessageHeaders::of(&message.properties);
+        Ok(())
+    }
+
+    /// Finds the way of a message, and keeps it for those that follow unless it is its own.
+    fn route(&mut self, message: &PublishedMessage) -> Result<(), AmqpError> {
+        let PublishedMessage { exchange, routing_key, .. } = message;
+        let routed = RoutedMessage::of(message, random::number);
         self.topology
-            .route(exchange, routing_key, &headers, &mut self.routes)
+            .route(exchange, &routed, &mut self.routes)
             .map_err(|_| no_exchange(exchange, self.virtual_host))?;
-        if !headers.were_read() {
+        if !routed.was_looked_at() && routed.copies().is_empty() {
             self.way = Some((exchange.clone(), routing_key.clone()));
         }
         Ok(())
+    }
+
+    /// Reads `CC` and `BCC`, if the user may publish by all that they say.
+    fn take_copies(
+        &self,
+        exchange: &ShortString,
+        message: &mut Message,
+    ) -> Result<Option<Arc<CarbonCopies>>, AmqpError> {
+        let copies = CarbonCopies::take_from(&mut message.properties)
+            .map_err(|error| refused(ReplyCode::PreconditionFailed, error))?;
+        if let (Some(connection), Some(copies)) = (self.connection, &copies) {
+            connection.authorize_copies(exchange, copies.keys())?;
+        }
+        Ok(copies)
     }
 
     fn check_user_id(&self, message: &Message) -> Result<(), AmqpError> {
@@ -267,11 +347,11 @@ impl<'v> Publishing<'v> {
 
 impl ChannelCell {
     /// `basic.publish`: the publish sequence number, if the channel confirms. A returned message
-    /// comes before its confirm. In a transaction nothing is published before the commit.
+    /// comes before its confirm, which is a refusal if a queue is full. In a transaction nothing is published before the commit.
     pub(crate) fn publish(&self, publish: Publish) -> Result<Option<u64>, AmqpError> {
         let mut publishing = Publishing::by(self);
         let published = publishing.publish(publish)?;
-        publishing.flush();
+        let outcome = ConfirmOutcome::of(publishing.finish().is_empty());
         if let Published::Returned(message) = published {
             self.events().returned(message)?;
         }
@@ -280,39 +360,13 @@ impl ChannelCell {
         let mut state = self.lock();
         let sequence = state.channel.next_publish();
         if let Some(sequence) = sequence {
-            self.events().confirmed(sequence);
+            self.events().confirmed(sequence, outcome);
         }
         drop(state);
         if sequence.is_some() {
             self.events().tell();
         }
         Ok(sequence)
-    }
-}
-
-impl VirtualHost {
-    /// Publishes what the broker itself sends on: dead letters. What has no route is dropped,
-    /// as RabbitMQ does.
-    pub(crate) fn publish_dead_letter(&self, message: PublishedMessage) {
-        let topology = self.topology();
-        let mut routes = Routes::default();
-        let headers = MessageHeaders::of(&message.message.properties);
-        let routed = topology.route(&message.exchange, &message.routing_key, &headers, &mut routes);
-        if routed.is_ok() && routes.is_empty() && self.reply(&message) {
-            return;
-        }
-        if routed.is_err() || routes.is_empty() {
-            tracing::warn!(
-                exchange = %message.exchange,
-                routing_key = %message.routing_key,
-                "a dead letter has no route and is dropped"
-            );
-            return;
-        }
-        let message = Arc::new(message);
-        for queue in routes.queues() {
-            queue.enqueue([Arc::clone(&message)], routes.len());
-        }
     }
 }
 
@@ -361,7 +415,7 @@ fn no_exchange(name: &ShortString, virtual_host: &VirtualHost) -> AmqpError {
 
 /// A mandatory message that reaches no queue.
 pub(super) fn unroutable(message: PublishedMessage) -> ReturnedMessage {
-    let PublishedMessage { exchange, routing_key, message } = message;
+    let PublishedMessage { exchange, routing_key, message, .. } = message;
     ReturnedMessage {
         reply_code: ReplyCode::NoRoute,
         reply_text: ShortString::from_static("NO_ROUTE"),

@@ -1,27 +1,51 @@
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use springhare_amqp::ShortString;
 
-use super::memory::MessageMemory;
+use super::shared::Shared;
+use super::timers::{Timed, TimerId};
+use super::virtual_host::VirtualHost;
 use crate::model::definition::QueueDefinition;
 use crate::model::ids::{ConnectionId, ConsumerId, QueueId};
 use crate::model::message::PublishedMessage;
-use crate::model::queue::{Queue, QueueConsumer, QueueMessage, Returned, SettlementMode, Wakeups};
+use crate::model::now::Now;
+use crate::model::queue::{
+    Dead, DeadBatch, Enqueued, Queue, QueueConsumer, QueueMessage, QueueSettings, Returned,
+    SettlementMode, Wakeups,
+};
 use crate::model::topology::QueueHandle;
 
 /// A queue behind its lock: the only place that knows that there is one.
 ///
-/// Every change dispatches before the lock is let go, tells the memory count what the queue
-/// holds, and wakes readers afterwards. Nothing here waits, and nothing called under the lock
-/// takes another queue's lock.
+/// Every change lets time catch up first and dispatches before the lock is let go, tells the
+/// memory count what the queue holds and the timers when time matters next; afterwards it wakes
+/// readers and buries the dead. Nothing here waits, and nothing called under the lock takes
+/// another queue's lock.
 #[derive(Debug)]
 pub(crate) struct QueueCell {
     id: QueueId,
     definition: QueueDefinition,
     /// The connection that an exclusive queue belongs to.
     owner: Option<ConnectionId>,
-    memory: Arc<MessageMemory>,
+    shared: Arc<Shared>,
+    home: Weak<dyn QueueHome>,
+    timer: TimerId,
+    /// Whether it was told already that dead letters went round.
+    has_told_cycle: AtomicBool,
+    me: Weak<Self>,
     state: Mutex<QueueState>,
+}
+
+/// A virtual host as its queues know it.
+pub(crate) trait QueueHome: std::fmt::Debug + Send + Sync {
+    /// Sends the dead of a queue to where they belong.
+    fn bury(&self, queue: &QueueCell, dead: DeadBatch);
+
+    /// Deletes a queue that nobody has used for as long as it stays then (`x-expires`), unless
+    /// somebody uses it now.
+    fn delete_expired_queue(&self, queue: &QueueCell);
 }
 
 /// A handle of a queue: cheap to clone, the same queue for all.
@@ -49,6 +73,8 @@ enum QueueState {
         queue: Queue,
         /// The consumer that has the queue for itself.
         exclusive_consumer: Option<ConsumerId>,
+        /// What the timers know.
+        due: Option<Duration>,
     },
     Deleted,
 }
@@ -77,11 +103,13 @@ pub(crate) enum ConsumerAccess {
     Exclusive,
 }
 
-/// Which conditions a deletion has: `if-unused`, `if-empty`.
+/// Which conditions a deletion has: `if-unused`, `if-empty`, and for one that nobody asked for that
+/// the queue has expired.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct DeleteConditions {
     pub(crate) if_unused: bool,
     pub(crate) if_empty: bool,
+    pub(crate) if_expired: bool,
 }
 
 /// What a deletion met.
@@ -93,6 +121,8 @@ pub(crate) enum Deletion {
     InUse,
     /// It has ready messages, and `if-empty` was asked for.
     NotEmpty,
+    /// It was used meanwhile, and lives on.
+    NotExpired,
     /// Somebody else deleted it.
     AlreadyDeleted,
 }
@@ -102,10 +132,31 @@ impl QueueCell {
         id: QueueId,
         definition: QueueDefinition,
         owner: Option<ConnectionId>,
-        memory: Arc<MessageMemory>,
-    ) -> Self {
-        let state = QueueState::Live { queue: Queue::default(), exclusive_consumer: None };
-        Self { id, definition, owner, memory, state: Mutex::new(state) }
+        settings: Arc<QueueSettings>,
+        virtual_host: &VirtualHost,
+    ) -> QueueRef {
+        let shared = Arc::clone(virtual_host.shared());
+        let timer = shared.timers().new_id();
+        let queue = Queue::new(settings, &Now::from_clock(&|| shared.clock().now()));
+        let state = QueueState::Live { queue, exclusive_consumer: None, due: None };
+        let cell = Arc::new_cyclic(|me| Self {
+            id,
+            definition,
+            owner,
+            shared,
+            home: virtual_host.weak(),
+            timer,
+            has_told_cycle: AtomicBool::new(false),
+            me: Weak::clone(me),
+            state: Mutex::new(state),
+        });
+        // A queue that expires has a time from the start.
+        cell.change(|_, _, _| ());
+        QueueRef(cell)
+    }
+
+    pub(crate) fn id(&self) -> QueueId {
+        self.id
     }
 
     pub(crate) fn name(&self) -> &ShortString {
@@ -114,6 +165,18 @@ impl QueueCell {
 
     pub(crate) fn definition(&self) -> &QueueDefinition {
         &self.definition
+    }
+
+    /// A dead letter of this queue would go round for ever: it is dropped. Told once.
+    pub(crate) fn tell_cycle(&self, target: &ShortString) {
+        if !self.has_told_cycle.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                queue = %self.name(),
+                %target,
+                "a dead letter was in the queue that it goes to already, and nobody rejected it \
+                 since: it is dropped, and so are those that follow"
+            );
+        }
     }
 
     pub(crate) fn owner(&self) -> Option<ConnectionId> {
@@ -129,36 +192,70 @@ impl QueueCell {
         }
     }
 
-    /// Puts messages at the end, in their order. `copies` is how many queues share each.
+    /// From now on these hold: a policy has changed.
+    pub(crate) fn apply(&self, settings: Arc<QueueSettings>) {
+        self.change(|queue, now, _| queue.apply(settings, now));
+    }
+
+    /// The queue is declared again: that counts as use.
+    pub(crate) fn touch(&self) {
+        self.change(|queue, now, _| queue.touch(now));
+    }
+
+    /// Puts messages at the end, in their order. `copies` is how many queues share each. The
+    /// places in the order of those that the queue refuses are given to `refused`.
     pub(crate) fn enqueue(
         &self,
         messages: impl IntoIterator<Item = Arc<PublishedMessage>>,
         copies: usize,
+        refused: impl FnMut(usize),
     ) {
-        self.enqueue_shared(messages.into_iter().map(|message| (message, copies)));
+        self.enqueue_shared(messages.into_iter().map(|message| (message, copies)), refused);
     }
 
     /// The same, each message with the number of queues that share it.
     pub(crate) fn enqueue_shared(
         &self,
         messages: impl IntoIterator<Item = (Arc<PublishedMessage>, usize)>,
+        refused: impl FnMut(usize),
     ) {
-        self.change(|queue| {
-            for (message, copies) in messages {
+        if let Some(dead) = self.enqueue_alive(messages, refused) {
+            self.bury(dead);
+        }
+    }
+
+    /// The same, but leaves it to the caller to bury the dead.
+    pub(crate) fn enqueue_alive(
+        &self,
+        messages: impl IntoIterator<Item = (Arc<PublishedMessage>, usize)>,
+        mut refused: impl FnMut(usize),
+    ) -> Option<DeadBatch> {
+        let ((), dead) = self.change_alive(|state, now, wakeups| {
+            let QueueState::Live { queue, .. } = state else { return };
+            for (place, (message, copies)) in messages.into_iter().enumerate() {
                 let share = message.charge() / copies.max(1);
-                queue.enqueue(message, u32::try_from(share).unwrap_or(u32::MAX));
+                let charge = u32::try_from(share).unwrap_or(u32::MAX);
+                if queue.enqueue(message, charge, now, wakeups) == Enqueued::Refused {
+                    refused(place);
+                }
             }
         });
+        dead
     }
 
     /// Takes the first ready message, and says how many are left.
     pub(crate) fn get(&self, settlement: SettlementMode) -> Option<(QueueMessage, usize)> {
-        self.change(|queue| Some((queue.get(settlement)?, queue.ready_count())))?
+        self.change(|queue, now, _| Some((queue.get(settlement, now)?, queue.ready_count())))?
     }
 
     /// Forgets settled deliveries.
     pub(crate) fn acknowledge(&self, consumer: Option<ConsumerId>, messages: &[QueueMessage]) {
-        self.change(|queue| queue.acknowledge(consumer, messages));
+        self.change(|queue, _, _| queue.acknowledge(consumer, messages));
+    }
+
+    /// Takes leave of deliveries that were refused for good.
+    pub(crate) fn discard(&self, consumer: Option<ConsumerId>, messages: Vec<QueueMessage>) {
+        self.change(|queue, _, _| queue.discard(consumer, messages));
     }
 
     /// Puts deliveries back to their old places.
@@ -168,7 +265,15 @@ impl QueueCell {
         messages: Vec<QueueMessage>,
         why: Returned,
     ) {
-        self.change(|queue| queue.put_back(consumer, messages, why));
+        self.change(|queue, now, _| queue.put_back(consumer, messages, why, now));
+    }
+
+    /// What became of dead messages that the queue gave away: these are buried, those not.
+    pub(crate) fn buried(&self, buried: &[Dead], kept: Vec<Dead>) {
+        self.change(|queue, now, _| {
+            queue.buried(buried);
+            queue.keep_dead(kept, now);
+        });
     }
 
     pub(crate) fn add_consumer(
@@ -176,8 +281,8 @@ impl QueueCell {
         consumer: QueueConsumer,
         access: ConsumerAccess,
     ) -> Result<(), ConsumeRefused> {
-        self.change_state(|state| {
-            let QueueState::Live { queue, exclusive_consumer } = state else {
+        self.change_state(|state, _, _| {
+            let QueueState::Live { queue, exclusive_consumer, .. } = state else {
                 return Err(ConsumeRefused::Deleted);
             };
             let wants_all = access == ConsumerAccess::Exclusive;
@@ -192,27 +297,27 @@ impl QueueCell {
 
     /// Puts back a message that never reached the application.
     pub(crate) fn put_back_unread(&self, messages: Vec<QueueMessage>, settlement: SettlementMode) {
-        self.change(|queue| put_back_unread(queue, messages, settlement));
+        self.change(|queue, now, _| put_back_unread(queue, messages, settlement, now));
     }
 
     /// Removes consumers and puts back what they had, all before the next one is served.
     pub(crate) fn leave(&self, leaving: Leaving) -> ConsumersRemoved {
         let Leaving { consumers, mut failed, unread } = leaving;
-        self.change_state(|state| {
-            let QueueState::Live { queue, exclusive_consumer } = state else {
+        self.change_state(|state, now, _| {
+            let QueueState::Live { queue, exclusive_consumer, .. } = state else {
                 return ConsumersRemoved::QueueGone;
             };
             let mut has_removed = false;
             for id in consumers {
-                has_removed |= queue.remove_consumer(id).is_some();
+                has_removed |= queue.remove_consumer(id, now).is_some();
                 exclusive_consumer.take_if(|exclusive| *exclusive == id);
             }
             for (settlement, messages) in unread {
-                put_back_unread(queue, messages, settlement);
+                put_back_unread(queue, messages, settlement, now);
             }
             // Those of several consumers in one order: each then goes to the very front.
             failed.sort_unstable_by_key(|message| message.position);
-            queue.put_back(None, failed, Returned::Failed);
+            queue.put_back(None, failed, Returned::Failed, now);
             if has_removed && !queue.has_consumers() {
                 ConsumersRemoved::NoneLeft
             } else {
@@ -223,56 +328,106 @@ impl QueueCell {
 
     /// The outlets of these consumers may take messages again.
     pub(crate) fn resume(&self, consumers: &[ConsumerId]) {
-        self.change(|queue| queue.resume(consumers));
+        self.change(|queue, _, _| queue.resume(consumers));
     }
 
     /// Drops all ready messages and says how many there were.
     pub(crate) fn purge(&self) -> usize {
-        self.change(Queue::purge).unwrap_or(0)
+        self.change(|queue, _, _| queue.purge()).unwrap_or(0)
     }
 
     /// Ends the queue, if the conditions hold.
     pub(crate) fn delete(&self, conditions: DeleteConditions) -> Deletion {
-        self.change_state(|state| {
-            let QueueState::Live { queue, .. } = state else { return Deletion::AlreadyDeleted };
+        self.change_state(|state, now, _| {
+            let QueueState::Live { queue, due, .. } = state else {
+                return Deletion::AlreadyDeleted;
+            };
             if conditions.if_empty && queue.ready_count() > 0 {
                 return Deletion::NotEmpty;
             }
             if conditions.if_unused && queue.has_consumers() {
                 return Deletion::InUse;
             }
+            if conditions.if_expired && queue.expires_at().is_none_or(|at| at > now.get()) {
+                return Deletion::NotExpired;
+            }
             let messages = queue.ready_count();
             let consumers = queue.delete();
+            self.shared.timers().clear(self.timer, due.take());
             *state = QueueState::Deleted;
             Deletion::Deleted { messages, consumers }
         })
     }
 
-    /// Changes the live queue, dispatches, and wakes readers; none when it is deleted.
-    fn change<T>(&self, change: impl FnOnce(&mut Queue) -> T) -> Option<T> {
-        self.change_state(|state| match state {
-            QueueState::Live { queue, .. } => Some(change(queue)),
+    /// Changes the live queue; none when it is deleted.
+    fn change<T>(&self, change: impl FnOnce(&mut Queue, &Now<'_>, &mut Wakeups) -> T) -> Option<T> {
+        self.change_state(|state, now, wakeups| match state {
+            QueueState::Live { queue, .. } => Some(change(queue, now, wakeups)),
             QueueState::Deleted => None,
         })
     }
 
-    fn change_state<T>(&self, change: impl FnOnce(&mut QueueState) -> T) -> T {
+    fn change_state<T>(
+        &self,
+        change: impl FnOnce(&mut QueueState, &Now<'_>, &mut Wakeups) -> T,
+    ) -> T {
+        let (result, dead) = self.change_alive(change);
+        if let Some(dead) = dead {
+            self.bury(dead);
+        }
+        result
+    }
+
+    /// Changes the queue and all that follows from it, but for the dead: the caller is to bury
+    /// them.
+    fn change_alive<T>(
+        &self,
+        change: impl FnOnce(&mut QueueState, &Now<'_>, &mut Wakeups) -> T,
+    ) -> (T, Option<DeadBatch>) {
+        let clock = || self.shared.clock().now();
+        let now = Now::from_clock(&clock);
+        let memory = self.shared.memory();
         let mut wakeups = Wakeups::new();
+        let mut dead = None;
         let mut state = self.lock();
         let before = held_bytes(&state);
-        let result = change(&mut state);
         if let QueueState::Live { queue, .. } = &mut *state {
+            queue.advance(&now, &mut wakeups);
+        }
+        let result = change(&mut state, &now, &mut wakeups);
+        if let QueueState::Live { queue, due, .. } = &mut *state {
             queue.dispatch(&mut wakeups);
+            dead = queue.take_dead();
+            self.set_timer(due, queue.next_due());
         }
         let after = held_bytes(&state);
         // Before the lock is let go: nobody can free what is not counted yet.
-        self.memory.grow(after.saturating_sub(before));
+        memory.grow(after.saturating_sub(before));
         drop(state);
-        self.memory.free(before.saturating_sub(after));
+        memory.free(before.saturating_sub(after));
         for outlet in wakeups {
             outlet.wake();
         }
-        result
+        (result, dead)
+    }
+
+    /// Asks for an earlier time than the timers know; under the lock, so that they know the last
+    /// one. A time at which there is nothing to do any more is left: a queue that is used all the
+    /// time would have to change it with every message.
+    fn set_timer(&self, known: &mut Option<Duration>, next: Option<Duration>) {
+        let Some(next) = next.filter(|next| known.is_none_or(|known| *next < known)) else {
+            return;
+        };
+        let me = || -> Weak<dyn Timed> { Weak::<Self>::clone(&self.me) };
+        self.shared.timers().set(self.timer, *known, next, me);
+        *known = Some(next);
+    }
+
+    /// Sends the queue's dead letters to where they belong.
+    fn bury(&self, dead: DeadBatch) {
+        if let Some(home) = self.home.upgrade() {
+            home.bury(self, dead);
+        }
     }
 
     /// A panic under the lock would be a defect of the pure queue; its counts may then be wrong,
@@ -312,9 +467,29 @@ pub(crate) enum ConsumersRemoved {
     QueueGone,
 }
 
-fn put_back_unread(queue: &mut Queue, messages: Vec<QueueMessage>, settlement: SettlementMode) {
+/// Messages expire, what waited is ready again, and a queue that nobody uses goes.
+impl Timed for QueueCell {
+    fn due(self: Arc<Self>) {
+        let has_expired = self.change_state(|state, now, _| {
+            let QueueState::Live { queue, due, .. } = state else { return false };
+            // The timers have taken it out.
+            *due = None;
+            queue.expires_at().is_some_and(|at| at <= now.get())
+        });
+        if has_expired && let Some(home) = self.home.upgrade() {
+            home.delete_expired_queue(&self);
+        }
+    }
+}
+
+fn put_back_unread(
+    queue: &mut Queue,
+    messages: Vec<QueueMessage>,
+    settlement: SettlementMode,
+    now: &Now<'_>,
+) {
     match settlement {
-        SettlementMode::Explicit => queue.put_back(None, messages, Returned::Undelivered),
+        SettlementMode::Explicit => queue.put_back(None, messages, Returned::Undelivered, now),
         SettlementMode::Automatic => queue.put_back_unread(messages),
     }
 }

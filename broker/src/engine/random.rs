@@ -7,6 +7,11 @@ const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 /// 22 letters of six bits: 128 random bits, as in RabbitMQ's generated names.
 const LETTERS: usize = 22;
 
+/// A number by chance, from the same source as names.
+pub(crate) fn number() -> u64 {
+    RandomState::new().hash_one(0_u8)
+}
+
 /// A name that nobody else has: `prefix` and 22 random letters.
 ///
 /// The randomness is that of the standard library's hash keys: enough to be unique, not a

@@ -9,7 +9,7 @@
 //! Whoever knows an address can write to it, so it can't be guessed: it has 128 bits from the
 //! operating system.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use springhare_amqp::{AmqpError, Message, MethodId, Property, ReplyCode, ShortString};
@@ -23,7 +23,7 @@ use crate::model::channel::{Channel, ReplyConsumer, no_reply_consumer};
 use crate::model::ids::ConsumerId;
 use crate::model::message::PublishedMessage;
 use crate::model::outlet::{Outlet, Reader};
-use crate::model::queue::{QueueMessage, Ready};
+use crate::model::queue::{Expires, QueueMessage, Ready};
 
 /// What a channel consumes from to get direct replies.
 pub(crate) static PSEUDO_QUEUE: ShortString = ShortString::from_static("amq.rabbitmq.reply-to");
@@ -63,17 +63,30 @@ impl VirtualHost {
         *name == *PSEUDO_QUEUE || self.reply_consumers().find(name).is_some()
     }
 
-    /// Hands a message that was published to the default exchange to the reply consumer that
-    /// its routing key names, and says whether there is one.
+    /// Hands a message that was published to the default exchange to the reply consumers that
+    /// its routing keys name, and says whether there are any.
     pub(super) fn reply(&self, message: &PublishedMessage) -> bool {
-        let PublishedMessage { exchange, routing_key, .. } = message;
-        if !exchange.is_empty() || !routing_key.starts_with(ADDRESS_PREFIX) {
+        if !message.exchange.is_empty() {
             return false;
         }
-        let Some(outbox) = self.reply_consumers().find(routing_key) else { return false };
+        if message.copies().is_empty() {
+            return self.reply_at(&message.routing_key, message);
+        }
+        let keys: BTreeSet<&str> = message.routing_keys().collect();
+        // Each of them, not only the first.
+        keys.into_iter().filter(|key| self.reply_at(key, message)).count() > 0
+    }
+
+    fn reply_at(&self, address: &str, message: &PublishedMessage) -> bool {
+        if !address.starts_with(ADDRESS_PREFIX) {
+            return false;
+        }
+        let Some(outbox) = self.reply_consumers().find(address) else { return false };
         let mut ready = Ready::default();
         ready.push_back(QueueMessage {
             position: 0,
+            expires: Expires::NEVER,
+            priority: 0,
             delivery_count: 0,
             redelivered: false,
             charge: u32::try_from(message.charge()).unwrap_or(u32::MAX),

@@ -6,9 +6,7 @@ use springhare_amqp::{AmqpError, MethodId};
 
 use super::channel_cell::ChannelCell;
 use super::queue_cell::QueueRef;
-use super::virtual_host::VirtualHost;
 use crate::model::channel::{Settled, Settlement, Tags};
-use crate::model::dead_letter::{DeadLetterRoute, Death, DeathReason, dead_letter};
 use crate::model::ids::{ConsumerId, QueueId};
 use crate::model::queue::{QueueMessage, Returned};
 use crate::model::topology::QueueHandle;
@@ -76,11 +74,7 @@ impl ChannelCell {
             match settlement {
                 Settlement::Acknowledge => queue.acknowledge(consumer, &messages),
                 Settlement::Requeue(why) => queue.put_back(consumer, messages, why),
-                Settlement::Discard => {
-                    // The dead letters first: no moment in which a message is nowhere.
-                    self.virtual_host().dead_letter(&queue, &messages);
-                    queue.acknowledge(consumer, &messages);
-                }
+                Settlement::Discard => queue.discard(consumer, messages),
             }
         }
     }
@@ -117,23 +111,6 @@ impl ChannelCell {
         queues.rotate_left(first);
         for (queue, consumers) in queues {
             queue.resume(&consumers);
-        }
-    }
-}
-
-impl VirtualHost {
-    fn dead_letter(&self, queue: &QueueRef, messages: &[QueueMessage]) {
-        let arguments = &queue.definition().arguments;
-        let Some(exchange) = &arguments.dead_letter_exchange else { return };
-        let routing_key = arguments.dead_letter_routing_key.as_ref();
-        let death = Death {
-            queue: queue.name(),
-            reason: DeathReason::Rejected,
-            time: self.clock().unix_time().as_secs(),
-        };
-        for message in messages {
-            let route = DeadLetterRoute { exchange, routing_key };
-            self.publish_dead_letter(dead_letter(&message.message, death, route));
         }
     }
 }

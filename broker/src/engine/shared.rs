@@ -2,6 +2,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::memory::MessageMemory;
+use super::timers::Timers;
 use super::unfinished::Unfinished;
 use crate::clock::Clock;
 use crate::config::BrokerConfig;
@@ -13,6 +14,7 @@ pub(crate) struct Shared {
     clock: Clock,
     memory: Arc<MessageMemory>,
     unfinished: Arc<Unfinished>,
+    timers: Timers,
     last_id: AtomicU64,
 }
 
@@ -20,7 +22,8 @@ impl Shared {
     pub(crate) fn new(config: BrokerConfig, clock: Clock) -> Self {
         let memory = Arc::new(MessageMemory::new(config.memory_high_watermark));
         let unfinished = Arc::new(Unfinished::new(config.unfinished_max_bytes));
-        Self { config, clock, memory, unfinished, last_id: AtomicU64::new(0) }
+        let timers = Timers::new(clock.clone());
+        Self { config, clock, memory, unfinished, timers, last_id: AtomicU64::new(0) }
     }
 
     pub(crate) fn config(&self) -> &BrokerConfig {
@@ -29,6 +32,11 @@ impl Shared {
 
     pub(crate) fn clock(&self) -> &Clock {
         &self.clock
+    }
+
+    /// What happens at a time.
+    pub(crate) fn timers(&self) -> &Timers {
+        &self.timers
     }
 
     /// The messages of all virtual hosts count for one mark, as for RabbitMQ's alarm.

@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use springhare_amqp::{AmqpError, ShortString};
+use springhare_amqp::{AmqpError, MethodId, ReplyCode, ShortString};
 
 use super::channel_cell::ChannelCell;
 use super::publish::{ReturnedMessage, unroutable};
@@ -18,6 +18,7 @@ use crate::model::channel::{Committed, RoutedPublish, Settled, Settlement, Unrou
 use crate::model::ids::QueueId;
 use crate::model::message::PublishedMessage;
 use crate::model::queue::Returned;
+use crate::model::routes::Delay;
 use crate::model::topology::{QueueHandle, Topology};
 
 impl ChannelCell {
@@ -48,7 +49,8 @@ impl ChannelCell {
     /// # Errors
     ///
     /// 406 `channel is not transactional`, and what `tell_returned` answers; nothing of the
-    /// transaction is done then.
+    /// transaction is done then. 406 `partial tx completion` when a full queue refuses a message;
+    /// all else is done then.
     pub(crate) fn tx_commit(
         &self,
         mut tell_returned: impl FnMut(ReturnedMessage) -> Result<(), AmqpError>,
@@ -62,8 +64,12 @@ impl ChannelCell {
                 return Err(error);
             }
         }
+        let mut has_refused = false;
+        for (message, delays) in destinations.delayed {
+            has_refused |= self.virtual_host().delay(&message, &delays).is_err();
+        }
         for (queue, messages) in destinations.by_queue.into_values() {
-            queue.enqueue_shared(messages);
+            queue.enqueue_shared(messages, |_| has_refused = true);
         }
         // Only now: the messages are counted twice for a moment, and never not at all.
         self.release(held_bytes);
@@ -71,6 +77,13 @@ impl ChannelCell {
             self.settle(settlement, settled);
         }
         self.resume_limited();
+        if has_refused {
+            return Err(AmqpError::new(
+                ReplyCode::PreconditionFailed,
+                MethodId::TX_COMMIT,
+                "partial tx completion",
+            ));
+        }
         Ok(())
     }
 
@@ -115,6 +128,8 @@ impl ChannelCell {
 #[derive(Debug, Default)]
 struct Destinations {
     by_queue: BTreeMap<QueueId, (QueueRef, SharedMessages)>,
+    /// What waits at delayed exchanges first.
+    delayed: Vec<(Arc<PublishedMessage>, Vec<Delay>)>,
     /// Mandatory, and without a queue.
     returned: Vec<ReturnedMessage>,
 }
@@ -128,7 +143,12 @@ impl Destinations {
         let mut destinations = Self::default();
         // Neighbours that go the same way share their list of names.
         let mut way: Option<(Arc<[ShortString]>, Vec<QueueRef>)> = None;
-        for RoutedPublish { message, queues: names, unroutable: without_queue } in publishes {
+        for publish in publishes {
+            let RoutedPublish { message, queues: names, delays, unroutable: without_queue } =
+                publish;
+            if !delays.is_empty() {
+                destinations.delayed.push((Arc::clone(&message), delays));
+            }
             let known = way.take_if(|(known, _)| Arc::ptr_eq(known, &names));
             let (_, queues) = way.insert(known.unwrap_or_else(|| {
                 let queues = names.iter().filter_map(|name| topology.queue(name).cloned());

@@ -1,15 +1,18 @@
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use arc_swap::ArcSwap;
 use springhare_amqp::ShortString;
 
+use super::delaying::Delaying;
 use super::memory::MessageMemory;
-use super::queue_cell::QueueRef;
+use super::queue_cell::{QueueCell, QueueHome, QueueRef};
 use super::reply_to::ReplyConsumers;
 use super::shared::Shared;
+use super::timers::Timed;
 use super::unfinished::Unfinished;
 use crate::clock::Clock;
 use crate::config::BrokerConfig;
+use crate::model::queue::DeadBatch;
 use crate::model::topology::Topology;
 
 /// A virtual host: its exchanges, queues and bindings.
@@ -23,18 +26,42 @@ pub(crate) struct VirtualHost {
     topology: ArcSwap<Topology<QueueRef>>,
     writer: Mutex<()>,
     reply_consumers: ReplyConsumers,
+    delaying: Delaying,
+    /// Itself, for its queues: they send their dead letters through it.
+    me: Weak<Self>,
 }
 
 impl VirtualHost {
-    pub(crate) fn new(name: ShortString, shared: Arc<Shared>) -> Self {
-        let topology = ArcSwap::from_pointee(Topology::new());
-        Self {
+    pub(crate) fn new(name: ShortString, shared: Arc<Shared>) -> Arc<Self> {
+        let delaying = Delaying::new(shared.timers().new_id(), Arc::clone(shared.memory()));
+        Arc::new_cyclic(|me| Self {
             name,
             shared,
-            topology,
+            delaying,
+            topology: ArcSwap::from_pointee(Topology::new()),
             writer: Mutex::new(()),
             reply_consumers: ReplyConsumers::default(),
-        }
+            me: Weak::clone(me),
+        })
+    }
+
+    /// The virtual host for a queue that it gets.
+    pub(crate) fn weak(&self) -> Weak<dyn QueueHome> {
+        Weak::<Self>::clone(&self.me)
+    }
+
+    /// The virtual host for the timers.
+    pub(super) fn weak_timed(&self) -> Weak<dyn Timed> {
+        Weak::<Self>::clone(&self.me)
+    }
+
+    /// What waits at its delayed exchanges.
+    pub(super) fn delaying(&self) -> &Delaying {
+        &self.delaying
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
     }
 
     pub(crate) fn name(&self) -> &ShortString {
@@ -80,10 +107,26 @@ impl VirtualHost {
         &self,
         change: impl FnOnce(&mut Topology<QueueRef>) -> Result<T, E>,
     ) -> Result<T, E> {
-        let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let mut next = Topology::clone(&self.topology.load());
+        let exchange_count = next.exchange_count();
         let result = change(&mut next)?;
+        let has_lost_exchanges = next.exchange_count() < exchange_count;
         self.topology.store(Arc::new(next));
+        drop(writer);
+        if has_lost_exchanges {
+            self.forget_delayed();
+        }
         Ok(result)
+    }
+}
+
+impl QueueHome for VirtualHost {
+    fn bury(&self, queue: &QueueCell, dead: DeadBatch) {
+        self.bury_all(queue, dead);
+    }
+
+    fn delete_expired_queue(&self, queue: &QueueCell) {
+        self.delete_expired(queue);
     }
 }

@@ -51,6 +51,38 @@ pub(crate) enum Overflow {
     RejectPublishDlx,
 }
 
+/// What a dead letter is that no queue takes: `x-dead-letter-strategy`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum DeadLetterStrategy {
+    /// Dropped.
+    #[default]
+    AtMostOnce,
+    /// Kept by its queue, which tries again.
+    AtLeastOnce,
+}
+
+/// Which messages that come back wait before they are ready again: `x-delayed-retry-type`, with
+/// `x-delayed-retry-min` and `-max` (RabbitMQ 4.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct DelayedRetry {
+    pub(crate) which: Delayed,
+    /// How long the first time; the n-th time n times as long.
+    pub(crate) min: Duration,
+    /// How long at most.
+    pub(crate) max: Duration,
+}
+
+/// Which messages wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Delayed {
+    /// All that come back.
+    All,
+    /// Those whose delivery failed, and counts.
+    Failed,
+    /// Those that were handed back without a fault.
+    Returned,
+}
+
 /// Whether one consumer at a time gets messages: `x-single-active-consumer`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum ActiveConsumers {
@@ -60,6 +92,20 @@ pub(crate) enum ActiveConsumers {
     /// The first gets them all; the next takes over when it goes.
     Single,
 }
+
+/// How many deliveries of a message may fail: `x-delivery-limit`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DeliveryLimit {
+    /// So many; one more, and it is dead.
+    AtMost(u32),
+    /// As many as there are: a number below zero.
+    Unlimited,
+}
+
+/// How long a message waits that is retried with a delay, where nothing else is said.
+const DELAYED_RETRY_MIN: Duration = Duration::from_secs(1);
+/// How long it waits at most, where nothing else is said.
+const DELAYED_RETRY_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The arguments of a queue.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -85,7 +131,11 @@ pub(crate) struct QueueArguments {
     /// `x-single-active-consumer`.
     pub(crate) active_consumers: ActiveConsumers,
     /// `x-delivery-limit`: how many deliveries may fail.
-    pub(crate) delivery_limit: Option<u32>,
+    pub(crate) delivery_limit: Option<DeliveryLimit>,
+    /// `x-dead-letter-strategy`.
+    pub(crate) dead_letter_strategy: DeadLetterStrategy,
+    /// `x-delayed-retry-type`, with `-min` and `-max`.
+    pub(crate) delayed_retry: Option<DelayedRetry>,
     /// All arguments as they were given.
     table: FieldTable,
 }
@@ -124,24 +174,24 @@ impl QueueArguments {
                 Some(true) => ActiveConsumers::Single,
                 _ => ActiveConsumers::All,
             },
-            delivery_limit: number("x-delivery-limit").and_then(|limit| u32::try_from(limit).ok()),
+            delivery_limit: number("x-delivery-limit").map(DeliveryLimit::from),
+            dead_letter_strategy: match text("x-dead-letter-strategy") {
+                Some("at-least-once") => DeadLetterStrategy::AtLeastOnce,
+                _ => DeadLetterStrategy::AtMostOnce,
+            },
+            delayed_retry: match text("x-delayed-retry-type") {
+                Some("all") => Some(Delayed::All),
+                Some("failed") => Some(Delayed::Failed),
+                Some("returned") => Some(Delayed::Returned),
+                _ => None,
+            }
+            .map(|which| DelayedRetry {
+                which,
+                min: milliseconds("x-delayed-retry-min").unwrap_or(DELAYED_RETRY_MIN),
+                max: milliseconds("x-delayed-retry-max").unwrap_or(DELAYED_RETRY_MAX),
+            }),
             table: table.clone(),
         })
-    }
-
-    /// The arguments that are checked and compared but change nothing yet.
-    pub(crate) fn without_effect(&self) -> impl Iterator<Item = &'static str> {
-        const NOT_BUILT: [&str; 8] = [
-            "x-message-ttl",
-            "x-expires",
-            "x-max-length",
-            "x-max-length-bytes",
-            "x-overflow",
-            "x-max-priority",
-            "x-single-active-consumer",
-            "x-delivery-limit",
-        ];
-        NOT_BUILT.into_iter().filter(|name| self.table.contains(name))
     }
 
     /// Checks that the arguments of another declaration are the same, as far as the queue's type
@@ -159,6 +209,15 @@ impl QueueArguments {
             check_argument(name, queue, self.table.get(name), received.get(name))?;
         }
         Ok(())
+    }
+}
+
+impl From<i64> for DeliveryLimit {
+    fn from(limit: i64) -> Self {
+        match u64::try_from(limit) {
+            Ok(limit) => Self::AtMost(u32::try_from(limit).unwrap_or(u32::MAX)),
+            Err(_) => Self::Unlimited,
+        }
     }
 }
 

@@ -28,7 +28,7 @@ pub(crate) struct Binding {
 }
 
 /// Arguments in a form that compares and hashes; equal for equal arguments in any order.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub(crate) struct ArgumentsIdentity(Box<[u8]>);
 
 impl Binding {

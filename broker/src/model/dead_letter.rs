@@ -9,12 +9,21 @@ const X_DEATH: &str = "x-death";
 pub(crate) enum DeathReason {
     /// Refused without requeue.
     Rejected,
+    /// It waited too long.
+    Expired,
+    /// Its queue was too long.
+    MaxLen,
+    /// Too many deliveries failed.
+    DeliveryLimit,
 }
 
 impl DeathReason {
     fn as_str(self) -> &'static str {
         match self {
             Self::Rejected => "rejected",
+            Self::Expired => "expired",
+            Self::MaxLen => "maxlen",
+            Self::DeliveryLimit => "delivery_limit",
         }
     }
 }
@@ -36,8 +45,9 @@ pub(crate) struct DeadLetterRoute<'a> {
     pub(crate) routing_key: Option<&'a ShortString>,
 }
 
-/// The message that is published in a dead one's stead: RabbitMQ's `x-death` and
-/// `x-first-death-*` headers, no expiration any more.
+/// The message that is published in a dead one's stead: RabbitMQ's `x-death`,
+/// `x-first-death-*` and (4.0) `x-last-death-*` headers, no expiration any more, and no `CC` if the
+/// queue has a key for its dead letters.
 pub(crate) fn dead_letter(
     dead: &PublishedMessage,
     death: Death<'_>,
@@ -46,26 +56,50 @@ pub(crate) fn dead_letter(
     let mut message = dead.message.clone();
     let expiration = message.properties.expiration.take();
     let headers = message.properties.headers.get_or_insert_default();
+    if route.routing_key.is_some() {
+        headers.remove("CC");
+    }
     let deaths = match headers.remove(X_DEATH) {
         Some(FieldValue::Array(deaths)) => deaths,
         _ => Vec::new(),
     };
     let deaths = add_death(deaths, dead, death, expiration);
     headers.set(ShortString::from_static(X_DEATH), FieldValue::Array(deaths));
-    if !headers.contains("x-first-death-reason") {
-        let set = |headers: &mut FieldTable, name, value: &str| {
-            headers.set(ShortString::from_static(name), value);
-        };
+    let set = |headers: &mut FieldTable, name, value: &str| {
+        headers.set(ShortString::from_static(name), value);
+    };
+    if !headers.contains("x-first-death-queue") {
         set(headers, "x-first-death-exchange", &dead.exchange);
         set(headers, "x-first-death-queue", death.queue);
         set(headers, "x-first-death-reason", death.reason.as_str());
     }
+    set(headers, "x-last-death-exchange", &dead.exchange);
+    set(headers, "x-last-death-queue", death.queue);
+    set(headers, "x-last-death-reason", death.reason.as_str());
     message.properties.compact();
-    PublishedMessage {
-        exchange: route.exchange.clone(),
-        routing_key: route.routing_key.unwrap_or(&dead.routing_key).clone(),
-        message,
+    let exchange = route.exchange.clone();
+    match route.routing_key {
+        Some(routing_key) => PublishedMessage::new(exchange, routing_key.clone(), message),
+        None => PublishedMessage::new(exchange, dead.routing_key.clone(), message)
+            .with_copies(dead.shared_copies()),
     }
+}
+
+/// Whether a dead letter that goes to `target` would go round for ever: it was there before, and
+/// nobody rejected it since. RabbitMQ drops such messages.
+pub(crate) fn is_cycle(letter: &PublishedMessage, target: &str) -> bool {
+    let Some(FieldValue::Array(deaths)) = letter.message.properties.header(X_DEATH) else {
+        return false;
+    };
+    let text = |death: &FieldValue, name: &str, value: &str| match death {
+        FieldValue::Table(death) => death.get(name).and_then(FieldValue::as_str) == Some(value),
+        _ => false,
+    };
+    let Some(last) = deaths.iter().position(|death| text(death, "queue", target)) else {
+        return false;
+    };
+    let since = deaths.iter().take(last + 1);
+    !since.into_iter().any(|death| text(death, "reason", DeathReason::Rejected.as_str()))
 }
 
 /// Counts the death in the entry of its queue and reason, which goes to the front, or adds one.
@@ -105,7 +139,10 @@ fn new_death(
         (ShortString::from_static("queue"), death.queue.clone().into()),
         (ShortString::from_static("time"), FieldValue::Timestamp(death.time)),
         (ShortString::from_static("exchange"), dead.exchange.clone().into()),
-        (ShortString::from_static("routing-keys"), vec![dead.routing_key.clone()].into()),
+        (
+            ShortString::from_static("routing-keys"),
+            dead.open_routing_keys().collect::<Vec<_>>().into(),
+        ),
     ]
     .into_iter()
     .collect();
@@ -131,11 +168,7 @@ mod tests {
     fn first() -> PublishedMessage {
         let mut message = Message::new("m");
         message.properties.expiration = Some(ShortString::from_static("60000"));
-        PublishedMessage {
-            exchange: ShortString::from_static("x"),
-            routing_key: ShortString::from_static("k"),
-            message,
-        }
+        PublishedMessage::new(ShortString::from_static("x"), ShortString::from_static("k"), message)
     }
 
     fn deaths(message: &PublishedMessage) -> Vec<(String, i64)> {

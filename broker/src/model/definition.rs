@@ -1,63 +1,13 @@
 use std::fmt;
-use std::str::FromStr;
 
 use springhare_amqp::{FieldTable, FieldValue, ShortString};
 
 use crate::model::arguments::{
     ArgumentError, QueueArguments, QueueType, check_argument, check_field,
 };
-
-/// How an exchange routes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum ExchangeKind {
-    /// To the destinations bound with the message's routing key.
-    Direct,
-    /// To all destinations.
-    Fanout,
-    /// To the destinations whose pattern the routing key matches.
-    Topic,
-    /// To the destinations whose arguments the headers match.
-    Headers,
-}
-
-impl ExchangeKind {
-    /// The name that the type is declared by.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Direct => "direct",
-            Self::Fanout => "fanout",
-            Self::Topic => "topic",
-            Self::Headers => "headers",
-        }
-    }
-}
-
-impl fmt::Display for ExchangeKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// An exchange type that the broker does not have.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{} exchange type '{name}'", if name.is_empty() { "invalid" } else { "unknown" })]
-pub(crate) struct UnknownExchangeKind {
-    name: ShortString,
-}
-
-impl FromStr for ExchangeKind {
-    type Err = UnknownExchangeKind;
-
-    fn from_str(name: &str) -> Result<Self, UnknownExchangeKind> {
-        match name {
-            "direct" => Ok(Self::Direct),
-            "fanout" => Ok(Self::Fanout),
-            "topic" => Ok(Self::Topic),
-            "headers" => Ok(Self::Headers),
-            name => Err(UnknownExchangeKind { name: ShortString::truncated(name) }),
-        }
-    }
-}
+use crate::model::exchange::{
+    DelayedTypeError, ExchangeKind, HASH_HEADER, HASH_PROPERTY, check_hash_arguments, delayed_type,
+};
 
 /// A queue or an exchange as the error texts call it: `queue 'q' in vhost '/'`.
 #[derive(Debug, Clone, Copy)]
@@ -124,13 +74,33 @@ impl ExchangeDefinition {
         ShortString::new(name).ok()
     }
 
+    /// The type whose way it takes messages: its own, or for one that delays what its arguments
+    /// name.
+    pub(crate) fn routes_as(&self) -> ExchangeKind {
+        match self.kind {
+            ExchangeKind::DelayedMessage => delayed_type(&self.arguments).unwrap_or(self.kind),
+            kind => kind,
+        }
+    }
+
     /// Checks the arguments of an exchange that is declared for the first time.
     ///
     /// # Errors
     ///
-    /// An `alternate-exchange` that is no text: 406.
-    pub(crate) fn check_arguments(&self, exchange: Resource<'_>) -> Result<(), ArgumentError> {
-        check_is_name(&self.arguments, ALTERNATE_EXCHANGE, exchange)
+    /// An `alternate-exchange` that is no text, or arguments that its type does not understand: 406;
+    /// or as for an unknown type, if that is what it is to delay as.
+    pub(crate) fn check_arguments(&self, exchange: Resource<'_>) -> Result<(), DelayedTypeError> {
+        check_is_name(&self.arguments, ALTERNATE_EXCHANGE, exchange)?;
+        let kind = match self.kind {
+            ExchangeKind::DelayedMessage => delayed_type(&self.arguments)?,
+            kind => kind,
+        };
+        if kind == ExchangeKind::ConsistentHash {
+            check_is_name(&self.arguments, HASH_HEADER, exchange)?;
+            check_is_name(&self.arguments, HASH_PROPERTY, exchange)?;
+            check_hash_arguments(&self.arguments)?;
+        }
+        Ok(())
     }
 
     /// Checks that this exchange, which exists, is what another declaration describes.
@@ -290,16 +260,6 @@ mod tests {
         let mut table = FieldTable::new();
         table.insert(name, value).unwrap();
         table
-    }
-
-    #[test]
-    fn exchange_types_have_names_and_others_are_refused() {
-        for kind in ["direct", "fanout", "topic", "headers"] {
-            assert_eq!(kind.parse::<ExchangeKind>().unwrap().as_str(), kind);
-        }
-        let refused = |name: &str| name.parse::<ExchangeKind>().unwrap_err().to_string();
-        assert_eq!(refused("DIRECT"), "unknown exchange type 'DIRECT'");
-        assert_eq!(refused(""), "invalid exchange type ''");
     }
 
     #[test]

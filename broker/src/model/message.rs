@@ -1,4 +1,11 @@
-use springhare_amqp::{Message, ShortString};
+use std::sync::Arc;
+use std::time::Duration;
+
+use springhare_amqp::{Message, Property, ShortString};
+
+use super::expiration;
+
+use crate::model::carbon_copies::CarbonCopies;
 
 /// A message as the broker keeps it: where it was published to, and what.
 ///
@@ -11,9 +18,44 @@ pub struct PublishedMessage {
     pub routing_key: ShortString,
     /// Properties and body.
     pub message: Message,
+    /// What `CC` and `BCC` said when it was published; a message mostly has neither.
+    copies: Option<Arc<CarbonCopies>>,
 }
 
 impl PublishedMessage {
+    /// A message that is routed by this key alone.
+    #[must_use]
+    pub fn new(exchange: ShortString, routing_key: ShortString, message: Message) -> Self {
+        Self { exchange, routing_key, message, copies: None }
+    }
+
+    /// The same, routed by these keys too.
+    pub(crate) fn with_copies(self, copies: Option<Arc<CarbonCopies>>) -> Self {
+        Self { copies, ..self }
+    }
+
+    /// The keys that it is routed by beside its own: those of `CC`, then those of `BCC`.
+    pub(crate) fn copies(&self) -> &[Box<str>] {
+        self.copies.as_ref().map_or(&[], |copies| copies.keys())
+    }
+
+    /// Its routing key and those of `CC`: what everybody may see.
+    pub(crate) fn open_routing_keys(&self) -> impl Iterator<Item = &str> {
+        let open = self.copies.as_ref().map_or(&[][..], |copies| copies.open_keys());
+        std::iter::once(self.routing_key.as_str()).chain(open.iter().map(AsRef::as_ref))
+    }
+
+    /// Its routing key, those of `CC` and those of `BCC`.
+    pub(crate) fn routing_keys(&self) -> impl Iterator<Item = &str> {
+        let copies = self.copies().iter().map(AsRef::as_ref);
+        std::iter::once(self.routing_key.as_str()).chain(copies)
+    }
+
+    /// What it is routed by beside its own key, for another message that takes its ways.
+    pub(crate) fn shared_copies(&self) -> Option<Arc<CarbonCopies>> {
+        self.copies.clone()
+    }
+
     /// What one message costs beside its properties and its body, in bytes: the shared
     /// allocation and its place in a queue.
     pub const OVERHEAD_BYTES: usize = 512;
@@ -22,10 +64,17 @@ impl PublishedMessage {
     /// and mostly nobody decodes them; who does keeps about this.
     const PROPERTIES_FACTOR: usize = 4;
 
+    /// How long the message says that it lives, in a queue each; what is no number of milliseconds
+    /// was refused when it was published.
+    pub(crate) fn expiration(&self) -> Option<Duration> {
+        expiration::parse(&self.message.properties.text(Property::Expiration)?).ok()
+    }
+
     /// The memory that the message is charged with, in bytes.
     #[must_use]
     pub fn charge(&self) -> usize {
         let properties = Self::PROPERTIES_FACTOR * self.message.properties.encoded_len();
-        Self::OVERHEAD_BYTES + properties + self.message.body.len()
+        let copies = self.copies.as_ref().map_or(0, |copies| copies.size());
+        Self::OVERHEAD_BYTES + properties + self.message.body.len() + copies
     }
 }

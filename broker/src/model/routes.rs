@@ -1,46 +1,68 @@
 use std::collections::HashSet;
+use std::time::Duration;
 
 use smallvec::SmallVec;
+use springhare_amqp::ShortString;
 
 use crate::model::topology::QueueHandle;
 
-/// Where a message goes: each queue once.
+/// Where a message goes: each queue once, and the exchanges that delay it.
 ///
 /// Made once and filled for one message after the other by
 /// [`Topology::route`](crate::model::topology::Topology::route), so that routing allocates
 /// nothing.
 #[derive(Debug, Clone)]
-pub(crate) struct Routes<Q>(SmallVec<[Q; 4]>);
+pub(crate) struct Routes<Q> {
+    queues: SmallVec<[Q; 4]>,
+    delays: Vec<Delay>,
+}
+
+/// An exchange that a message is to wait at, and for how long.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Delay {
+    pub(crate) exchange: ShortString,
+    pub(crate) delay: Duration,
+}
 
 impl<Q> Default for Routes<Q> {
     fn default() -> Self {
-        Self(SmallVec::new())
+        Self { queues: SmallVec::new(), delays: Vec::new() }
     }
 }
 
 impl<Q> Routes<Q> {
-    /// Whether the message reaches no queue.
+    /// Whether the message reaches no queue now.
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.queues.is_empty()
     }
 
     /// The number of queues.
     pub(crate) fn len(&self) -> usize {
-        self.0.len()
+        self.queues.len()
     }
 
     /// The queues.
     pub(crate) fn queues(&self) -> &[Q] {
-        &self.0
+        &self.queues
+    }
+
+    /// Where the message waits first.
+    pub(crate) fn delays(&self) -> &[Delay] {
+        &self.delays
     }
 
     /// Lets go of the queues, which would otherwise live as long as the routes.
     pub(crate) fn clear(&mut self) {
-        self.0.clear();
+        self.queues.clear();
+        self.delays.clear();
+    }
+
+    pub(crate) fn delay(&mut self, exchange: ShortString, delay: Duration) {
+        self.delays.push(Delay { exchange, delay });
     }
 
     pub(crate) fn push(&mut self, queue: Q) {
-        self.0.push(queue);
+        self.queues.push(queue);
     }
 }
 
@@ -48,8 +70,8 @@ impl<Q: QueueHandle> Routes<Q> {
     /// Drops what is there more than once. Sorting costs least for the few queues that a message
     /// has mostly, and stays cheap for thousands.
     pub(crate) fn collapse(&mut self) {
-        self.0.sort_unstable_by_key(QueueHandle::queue_id);
-        self.0.dedup_by_key(|queue| queue.queue_id());
+        self.queues.sort_unstable_by_key(QueueHandle::queue_id);
+        self.queues.dedup_by_key(|queue| queue.queue_id());
     }
 }
 

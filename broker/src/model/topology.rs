@@ -14,10 +14,10 @@ use smallvec::{SmallVec, smallvec};
 use springhare_amqp::{FieldTable, ShortString};
 
 use crate::model::binding::{Binding, Destination};
-use crate::model::definition::{ExchangeDefinition, ExchangeKind};
-use crate::model::exchange::{Bindings, Exchange, Found, Target};
+use crate::model::definition::ExchangeDefinition;
+use crate::model::exchange::{Bindings, Exchange, ExchangeKind, Found, Target};
 use crate::model::ids::QueueId;
-use crate::model::message_headers::MessageHeaders;
+use crate::model::routed_message::RoutedMessage;
 pub(crate) use crate::model::routes::Routes;
 use crate::model::routes::Visited;
 
@@ -121,6 +121,11 @@ impl<Q: QueueHandle> Topology<Q> {
         self.exchanges.values().map(|exchange| exchange.definition())
     }
 
+    /// The number of exchanges.
+    pub(crate) fn exchange_count(&self) -> usize {
+        self.exchanges.len()
+    }
+
     /// All queues, in no particular order.
     pub(crate) fn queues(&self) -> impl Iterator<Item = (&ShortString, &Q)> {
         self.queues.iter().map(|(name, queue)| (name, &queue.handle))
@@ -213,7 +218,8 @@ impl<Q: QueueHandle> Topology<Q> {
         Removed::Gone
     }
 
-    /// Finds the queues that a message reaches, each once.
+    /// Finds the queues that a message reaches by any of its keys, each once, and the exchanges
+    /// that delay it.
     ///
     /// The message goes from exchange to exchange where they are bound so, to each at most once.
     /// An exchange where it matches nothing hands it to its alternate exchange, if it has one.
@@ -224,56 +230,65 @@ impl<Q: QueueHandle> Topology<Q> {
     pub(crate) fn route(
         &self,
         exchange: &str,
-        routing_key: &str,
-        headers: &MessageHeaders<'_>,
+        message: &RoutedMessage<'_>,
         routes: &mut Routes<Q>,
     ) -> Result<(), UnknownExchange> {
         routes.clear();
         if exchange.is_empty() {
-            self.route_by_queue_name(routing_key, routes);
+            if self.route_by_queue_names(message, routes) > 1 {
+                routes.collapse();
+            }
             return Ok(());
         }
         let first = self.exchanges.get(exchange).ok_or(UnknownExchange)?.as_ref();
         let mut pending: SmallVec<[&Exchange<Q>; 4]> = smallvec![first];
         let mut visited = Visited::default();
         visited.insert(first);
-        let mut found = Found::new();
-        // One set of destinations has no queue twice; more of them may.
-        let mut sets = 0;
+        let mut found = Found::default();
+        // One part has no queue twice; more of them may.
+        let mut parts = 0;
         while let Some(exchange) = pending.pop() {
             let mut follow = |name: &ShortString| {
                 let next = self.exchanges.get(name).map(Arc::as_ref);
                 pending.extend(next.filter(|next| visited.insert(*next)));
             };
-            if exchange.definition().name.is_empty() {
-                sets += 1;
-                self.route_by_queue_name(routing_key, routes);
+            let definition = exchange.definition();
+            if definition.name.is_empty() {
+                parts += self.route_by_queue_names(message, routes);
+                continue;
+            }
+            if definition.kind == ExchangeKind::DelayedMessage
+                && let Some(delay) = message.delay()
+            {
+                routes.delay(definition.name.clone(), delay);
                 continue;
             }
             found.clear();
-            exchange.matching(routing_key, headers, &mut found);
+            exchange.matching(message, &mut found);
             if found.is_empty() {
                 exchange.alternate().into_iter().for_each(&mut follow);
             }
-            sets += found.len();
-            for target in found.iter().flat_map(|destinations| destinations.targets()) {
+            parts += found.parts();
+            for target in found.targets() {
                 match target {
                     Target::Queue(queue) => routes.push(queue.clone()),
                     Target::Exchange(name) => follow(name),
                 }
             }
         }
-        if sets > 1 {
+        if parts > 1 {
             routes.collapse();
         }
         Ok(())
     }
 
-    /// What the default exchange does.
-    fn route_by_queue_name(&self, routing_key: &str, routes: &mut Routes<Q>) {
-        if let Some(queue) = self.queue(routing_key) {
+    /// What the default exchange does; the number of queues, of which some may be the same.
+    fn route_by_queue_names(&self, message: &RoutedMessage<'_>, routes: &mut Routes<Q>) -> usize {
+        let before = routes.len();
+        for queue in message.routing_keys().filter_map(|key| self.queue(key)) {
             routes.push(queue.clone());
         }
+        routes.len() - before
     }
 
     fn inbound_mut(&mut self, destination: &Destination) -> Option<&mut Bindings> {

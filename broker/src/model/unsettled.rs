@@ -142,13 +142,12 @@ mod tests {
     use crate::model::message::PublishedMessage;
 
     fn delivery(position: u64) -> UnsettledDelivery {
-        let message = Arc::new(PublishedMessage {
-            exchange: ShortString::EMPTY,
-            routing_key: ShortString::EMPTY,
-            message: Message::default(),
-        });
-        let message =
-            QueueMessage { position, delivery_count: 0, redelivered: false, charge: 0, message };
+        let message = Arc::new(PublishedMessage::new(
+            ShortString::EMPTY,
+            ShortString::EMPTY,
+            Message::default(),
+        ));
+        let message = QueueMessage::waiting(position, message);
         UnsettledDelivery { source: 0, message }
     }
 

@@ -14,6 +14,7 @@ pub(crate) struct LimitsSection {
     connection_max: Option<usize>,
     outbox_max_bytes: Option<usize>,
     returned_messages_max: Option<usize>,
+    delayed_max_bytes: Option<u64>,
     unfinished_max_bytes: Option<u64>,
     connection_unfinished_max_bytes: Option<u64>,
     output_max_bytes: Option<usize>,
@@ -46,6 +47,7 @@ impl LimitsSection {
         set(&mut config.connection_max, self.connection_max);
         set(&mut config.outbox_max_bytes, self.outbox_max_bytes);
         set(&mut config.returned_messages_max, self.returned_messages_max);
+        set(&mut config.delayed_max_bytes, self.delayed_max_bytes);
         set(&mut config.unfinished_max_bytes, self.unfinished_max_bytes);
         let of_connection = self.connection_unfinished_max_bytes;
         set(&mut config.connection_unfinished_max_bytes, of_connection);

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use springhare_amqp::{FieldTable, Message, ShortString};
+use springhare_amqp::{AmqpError, FieldTable, Message, MethodId, ReplyCode, ShortString};
 use springhare_broker::{
     BasicConsumeOptions, BasicPublishOptions, Broker, Channel, ChannelEvent, Clock, Connection,
     Consumer, ConsumerEnd, Delivery, ExchangeDeclareOptions, GetOk, IfUnused, Multiple, NoAck,
@@ -322,6 +322,12 @@ fn result(result: springhare_broker::PublishResult) -> PublishResult {
         Broker::NoExchange(error) => PublishError::NoExchange(error),
         Broker::Unroutable(returned) => PublishError::Unroutable(returned),
         Broker::Refused(error) => PublishError::Refused(error),
+        // As over a socket, where it is a `basic.nack`.
+        full @ Broker::QueueFull => PublishError::Refused(AmqpError::new(
+            ReplyCode::InternalError,
+            MethodId::BASIC_NACK,
+            full,
+        )),
         Broker::Closed(error) => {
             PublishError::NotSent(LinkError::Closed { what: "connection", reason: Some(error) })
         }

@@ -27,11 +27,11 @@ impl Properties {
     /// These properties; a handler's unit test makes its argument so.
     #[must_use]
     pub fn new(properties: BasicProperties) -> Self {
-        Self(Arc::new(PublishedMessage {
-            exchange: ShortString::EMPTY,
-            routing_key: ShortString::EMPTY,
-            message: Message::default().with_properties(properties),
-        }))
+        Self(Arc::new(PublishedMessage::new(
+            ShortString::EMPTY,
+            ShortString::EMPTY,
+            Message::default().with_properties(properties),
+        )))
     }
 }
 

@@ -45,11 +45,11 @@ pub struct DeliveryContext {
 
 impl DeliveryContext {
     pub(crate) fn new(scope: ConsumerScope) -> Self {
-        let nothing = Arc::new(PublishedMessage {
-            exchange: ShortString::EMPTY,
-            routing_key: ShortString::EMPTY,
-            message: Message::default(),
-        });
+        let nothing = Arc::new(PublishedMessage::new(
+            ShortString::EMPTY,
+            ShortString::EMPTY,
+            Message::default(),
+        ));
         let delivery = no_delivery(&nothing);
         let (settlement, retried) = (OnceLock::new(), OnceLock::new());
         Self { scope, delivery, settlement, retried, nothing }

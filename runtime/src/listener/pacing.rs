@@ -148,11 +148,11 @@ mod tests {
     use std::sync::Arc;
 
     fn delivery(redelivered: bool, delivery_count: u32) -> Delivery {
-        let message = Arc::new(PublishedMessage {
-            exchange: ShortString::EMPTY,
-            routing_key: ShortString::EMPTY,
-            message: springhare_amqp::Message::default(),
-        });
+        let message = Arc::new(PublishedMessage::new(
+            ShortString::EMPTY,
+            ShortString::EMPTY,
+            springhare_amqp::Message::default(),
+        ));
         Delivery { delivery_tag: 1, redelivered, delivery_count, message }
     }
 

@@ -228,16 +228,16 @@ mod tests {
         headers.insert("x-id", 7).unwrap();
         headers.insert("CC", vec!["other"]).unwrap();
         headers.insert("x-delivery-count", 19).unwrap();
-        let original = PublishedMessage {
-            exchange: ShortString::from_static("logs"),
-            routing_key: ShortString::from_static("kern.error"),
-            message: Message::new("{").with_properties(BasicProperties {
+        let original = PublishedMessage::new(
+            ShortString::from_static("logs"),
+            ShortString::from_static("kern.error"),
+            Message::new("{").with_properties(BasicProperties {
                 headers: Some(headers),
                 expiration: Some(ShortString::from_static("1000")),
                 content_type: Some(ShortString::from_static("application/json")),
                 ..BasicProperties::default()
             }),
-        };
+        );
         let reason = ParkReason::Fatal { exception: "ü".repeat(5000) };
         let parked = parked(&original, &reason, 1, Extent::Full);
         let text = |name: &str| {

@@ -116,7 +116,7 @@ impl Channel {
         self.cell().run(method, |cell| {
             let name = self.queue_name(queue, method)?;
             let queue = cell.virtual_host().find_queue(self.connection().id(), &name, method)?;
-            Ok(cell.get(&queue, SettlementMode::from_no_ack(no_ack == NoAck::Yes)))
+            cell.get(&queue, SettlementMode::from_no_ack(no_ack == NoAck::Yes))
         })
     }
 

@@ -132,7 +132,7 @@ impl Channel {
         self.cell().run(method, |cell| {
             let queue = self.queue_name(queue, method)?;
             let QueueDeleteOptions { if_unused, if_empty } = options;
-            let conditions = DeleteConditions { if_unused, if_empty };
+            let conditions = DeleteConditions { if_unused, if_empty, if_expired: false };
             let connection = self.connection().id();
             Ok(count(cell.virtual_host().queue_delete(connection, &queue, conditions)?))
         })

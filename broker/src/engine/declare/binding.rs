@@ -4,8 +4,8 @@ use super::{Access, check_access, check_not_default, not_found, stripped, wrong_
 use crate::engine::queue_cell::QueueRef;
 use crate::engine::virtual_host::VirtualHost;
 use crate::model::binding::{Binding, Destination};
-use crate::model::definition::{ExchangeKind, Resource};
-use crate::model::exchange::validate_binding_arguments;
+use crate::model::definition::Resource;
+use crate::model::exchange::check_binding;
 use crate::model::ids::ConnectionId;
 use crate::model::topology::{Added, MissingEnd, Removed, Topology};
 
@@ -45,8 +45,8 @@ impl VirtualHost {
     /// # Errors
     ///
     /// 403 if an end is the default exchange, 404 if one does not exist, 405 for a queue that
-    /// is exclusive to another connection, 406 for arguments that a headers exchange does not
-    /// understand.
+    /// is exclusive to another connection, 406 for a key or arguments that the exchange's type does
+    /// not understand.
     pub(crate) fn bind(
         &self,
         connection: ConnectionId,
@@ -116,9 +116,7 @@ impl VirtualHost {
         if !is_there {
             return Err(self.missing(MissingEnd::Destination, binding, method));
         }
-        if source.kind == ExchangeKind::Headers {
-            validate_binding_arguments(binding.arguments()).map_err(wrong_arguments(method))?;
-        }
+        check_binding(source.routes_as(), binding).map_err(wrong_arguments(method))?;
         match queue {
             Some(queue) => check_access(self, queue, connection, Access::Use, method),
             None => Ok(()),

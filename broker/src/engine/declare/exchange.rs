@@ -6,7 +6,8 @@ use super::{
 };
 use crate::engine::connection_cell::ConnectionCell;
 use crate::engine::virtual_host::VirtualHost;
-use crate::model::definition::{ExchangeDefinition, ExchangeKind, Resource};
+use crate::model::definition::{ExchangeDefinition, Resource};
+use crate::model::exchange::{DelayedTypeError, ExchangeKind, UnknownExchangeKind};
 
 /// When an exchange is deleted: `if-unused`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -25,9 +26,11 @@ pub(crate) enum ExchangeDeleteCondition {
 /// 503, which closes the connection, for a type that the broker does not have. RabbitMQ looks
 /// at the type before anything else.
 pub(crate) fn exchange_kind(name: &str) -> Result<ExchangeKind, AmqpError> {
-    name.parse().map_err(|unknown| {
-        AmqpError::new(ReplyCode::CommandInvalid, MethodId::EXCHANGE_DECLARE, unknown)
-    })
+    name.parse().map_err(unknown_kind)
+}
+
+fn unknown_kind(unknown: UnknownExchangeKind) -> AmqpError {
+    AmqpError::new(ReplyCode::CommandInvalid, MethodId::EXCHANGE_DECLARE, unknown)
 }
 
 impl VirtualHost {
@@ -37,7 +40,7 @@ impl VirtualHost {
     ///
     /// 403 for the default exchange, for a new name that starts with `amq.` and for what the
     /// connection's user may not do, 406 for an exchange that is another than declared and for
-    /// a wrong alternate exchange.
+    /// arguments that its type does not understand, 503 for an unknown type that it is to delay as.
     pub(crate) fn exchange_declare(
         &self,
         connection: &ConnectionCell,
@@ -61,7 +64,10 @@ impl VirtualHost {
                 let is_same = present.check_equivalent(&definition, exchange);
                 return is_same.map_err(wrong_arguments(METHOD));
             }
-            definition.check_arguments(exchange).map_err(wrong_arguments(METHOD))?;
+            definition.check_arguments(exchange).map_err(|error| match error {
+                DelayedTypeError::Argument(error) => wrong_arguments(METHOD)(error),
+                DelayedTypeError::Unknown(unknown) => unknown_kind(unknown),
+            })?;
             connection.authorize_alternate_exchange(&definition.name, &definition.arguments)?;
             topology.add_exchange(definition.clone());
             Ok(())

@@ -14,7 +14,7 @@ use crate::engine::virtual_host::VirtualHost;
 use crate::model::arguments::QueueType;
 use crate::model::definition::{QueueDeclaration, QueueDefinition, Resource};
 use crate::model::ids::{ConnectionId, QueueId};
-use crate::model::queue::QueueConsumer;
+use crate::model::queue::{QueueConsumer, QueueSettings};
 use crate::model::topology::{QueueHandle, Topology};
 
 /// A queue that was declared, and what was in it then.
@@ -69,6 +69,7 @@ impl VirtualHost {
         // An application declares at each start what is there mostly: no new snapshot for that.
         if let Some(present) = self.topology().queue(&declaration.name) {
             check_present(present)?;
+            present.touch();
             return Ok(DeclaredQueue::of(present));
         }
         let queue = self.update(|topology| {
@@ -103,6 +104,8 @@ impl VirtualHost {
             return self.declared_pseudo_queue(name);
         }
         let queue = self.find_queue(connection, &name, MethodId::QUEUE_DECLARE)?;
+        // On RabbitMQ that counts as use too.
+        queue.touch();
         Ok(DeclaredQueue::of(&queue))
     }
 
@@ -183,9 +186,9 @@ impl VirtualHost {
                 Deletion::NotEmpty => {
                     Err(precondition_failed(METHOD, format_args!("{resource} not empty")))
                 }
-                deletion @ (Deletion::Deleted { .. } | Deletion::AlreadyDeleted) => {
-                    Ok(Deleted::take_out(topology, &name, deletion))
-                }
+                deletion @ (Deletion::Deleted { .. }
+                | Deletion::NotExpired
+                | Deletion::AlreadyDeleted) => Ok(Deleted::take_out(topology, &name, deletion)),
             }
         })?;
         Ok(deleted.finish())
@@ -193,8 +196,15 @@ impl VirtualHost {
 
     /// Deletes an auto-delete queue that has lost its last consumer, unless it has got another.
     pub(crate) fn auto_delete_queue(&self, queue: &QueueRef) {
-        let conditions = DeleteConditions { if_unused: true, if_empty: false };
+        let conditions = DeleteConditions { if_unused: true, ..DeleteConditions::default() };
         self.delete_where(queue.name(), queue.queue_id(), conditions).finish();
+    }
+
+    /// Deletes a queue that nobody has used for as long as it stays then (`x-expires`), unless
+    /// somebody uses it now.
+    pub(in crate::engine) fn delete_expired(&self, queue: &QueueCell) {
+        let conditions = DeleteConditions { if_expired: true, ..DeleteConditions::default() };
+        self.delete_where(queue.name(), queue.id(), conditions).finish();
     }
 
     /// Deletes the queues that belong to a connection, which is closed.
@@ -216,7 +226,7 @@ impl VirtualHost {
         self.update(|topology| {
             let queue = topology.queue(name).filter(|queue| queue.queue_id() == id).cloned();
             match queue.ok_or(())?.delete(conditions) {
-                Deletion::InUse | Deletion::NotEmpty => Err(()),
+                Deletion::InUse | Deletion::NotEmpty | Deletion::NotExpired => Err(()),
                 deletion @ (Deletion::Deleted { .. } | Deletion::AlreadyDeleted) => {
                     Ok(Deleted::take_out(topology, name, deletion))
                 }
@@ -233,8 +243,9 @@ impl VirtualHost {
     ) -> QueueRef {
         let name = definition.name.clone();
         let id = QueueId(self.next_id());
-        let memory = Arc::clone(self.memory());
-        let queue = QueueRef(Arc::new(QueueCell::new(id, definition, owner, memory)));
+        let limit = self.config().quorum_delivery_limit;
+        let settings = Arc::new(QueueSettings::of(&definition.arguments, limit));
+        let queue = QueueCell::new(id, definition, owner, settings, self);
         topology.add_queue(name, queue.clone());
         queue
     }
@@ -253,7 +264,10 @@ impl Deleted {
         topology.remove_queue(name);
         match deletion {
             Deletion::Deleted { messages, consumers } => Self { messages, consumers },
-            Deletion::InUse | Deletion::NotEmpty | Deletion::AlreadyDeleted => Self::default(),
+            Deletion::InUse
+            | Deletion::NotEmpty
+            | Deletion::NotExpired
+            | Deletion::AlreadyDeleted => Self::default(),
         }
     }
 
@@ -289,9 +303,6 @@ fn define(
     if definition.arguments.queue_type == QueueType::Stream {
         let explanation = format_args!("queue type 'stream' for {queue}");
         return Err(AmqpError::new(ReplyCode::NotImplemented, METHOD, explanation));
-    }
-    for argument in definition.arguments.without_effect() {
-        tracing::warn!(queue = %name, argument, "this argument has no effect yet");
     }
     Ok(definition)
 }

@@ -15,7 +15,8 @@ use crate::engine::queue_cell::QueueRef;
 use crate::engine::shared::Shared;
 use crate::engine::virtual_host::VirtualHost;
 use crate::model::binding::Destination;
-use crate::model::definition::{ExchangeDefinition, ExchangeKind, QueueDeclaration};
+use crate::model::definition::{ExchangeDefinition, QueueDeclaration};
+use crate::model::exchange::ExchangeKind;
 use crate::model::ids::ConnectionId;
 
 /// A virtual host and a connection to it.
@@ -28,7 +29,7 @@ impl Host {
     fn new() -> Self {
         let name = ShortString::from_static("/");
         let shared = Arc::new(Shared::new(BrokerConfig::default(), Clock::default()));
-        let virtual_host = Arc::new(VirtualHost::new(name, shared));
+        let virtual_host = VirtualHost::new(name, shared);
         let connection = connection(&virtual_host);
         Self { virtual_host, connection }
     }

@@ -54,6 +54,9 @@ impl QueueType {
                 "x-delivery-limit",
                 "x-message-ttl",
                 "x-queue-leader-locator",
+                "x-delayed-retry-type",
+                "x-delayed-retry-min",
+                "x-delayed-retry-max",
             ],
             Self::Stream => &[
                 "x-max-length-bytes",
@@ -134,6 +137,22 @@ const CHECKS: &[(&str, Check)] = &[
     }),
     // RabbitMQ 3.10 takes anything here and later ones an integer; below zero is no limit.
     ("x-delivery-limit", |value, _| integer(value).map(drop)),
+    // RabbitMQ has these from 4.3 on; 3.10 takes anything.
+    ("x-delayed-retry-type", |value, _| {
+        let known = ["disabled", "all", "failed", "returned"];
+        one_of(value, &known, Refusal::Invalid("invalid_delayed_retry_type"))
+    }),
+    ("x-delayed-retry-min", |value, _| delay(value)),
+    ("x-delayed-retry-max", |value, table| {
+        delay(value)?;
+        let min = table.get("x-delayed-retry-min").and_then(FieldValue::as_i64);
+        match min {
+            Some(min) if integer(value)? < min => {
+                Err(Refusal::Invalid("delayed_retry_max_below_min"))
+            }
+            _ => Ok(()),
+        }
+    }),
 ];
 
 /// Why a value is refused; prints as the Erlang term that RabbitMQ's text ends with.
@@ -214,6 +233,11 @@ fn not_zero(value: &FieldValue) -> Result<(), Refusal> {
         0 => Err(Refusal::Zero),
         _ => Ok(()),
     }
+}
+
+fn delay(value: &FieldValue) -> Result<(), Refusal> {
+    not_zero(value)?;
+    expiry(value)
 }
 
 fn expiry(value: &FieldValue) -> Result<(), Refusal> {

@@ -46,8 +46,8 @@ fn a_quorum_queue_has_a_delivery_limit() {
         let arguments = [("x-queue-type", "quorum".into()), ("x-delivery-limit", limit.into())];
         parse(&arguments).unwrap().delivery_limit
     };
-    assert_eq!(limit(20), Some(20));
-    assert_eq!(limit(-1), None);
+    assert_eq!(limit(20), Some(DeliveryLimit::AtMost(20)));
+    assert_eq!(limit(-1), Some(DeliveryLimit::Unlimited));
 }
 
 /// What each wrong argument is answered with, seen on RabbitMQ 3.10.8.

@@ -11,12 +11,9 @@ use crate::model::message::PublishedMessage;
 type TestChannel = Channel<&'static str>;
 
 fn message(position: u64) -> QueueMessage {
-    let message = Arc::new(PublishedMessage {
-        exchange: ShortString::EMPTY,
-        routing_key: ShortString::EMPTY,
-        message: Message::default(),
-    });
-    QueueMessage { position, delivery_count: 0, redelivered: false, charge: 0, message }
+    let message =
+        Arc::new(PublishedMessage::new(ShortString::EMPTY, ShortString::EMPTY, Message::default()));
+    QueueMessage::waiting(position, message)
 }
 
 fn tag(text: &'static str) -> ShortString {

@@ -4,6 +4,7 @@ use springhare_amqp::{AmqpError, MethodId, ReplyCode, ShortString};
 
 use super::settle::{Settled, Settlement};
 use crate::model::message::PublishedMessage;
+use crate::model::routes::Delay;
 use crate::model::unsettled::UnsettledDelivery;
 
 /// A message that was routed and is enqueued at the commit.
@@ -14,6 +15,8 @@ use crate::model::unsettled::UnsettledDelivery;
 pub(crate) struct RoutedPublish {
     pub(crate) message: Arc<PublishedMessage>,
     pub(crate) queues: Arc<[ShortString]>,
+    /// The delayed exchanges at which it waits from the commit on.
+    pub(crate) delays: Vec<Delay>,
     pub(crate) unroutable: Unroutable,
 }
 
@@ -64,7 +67,8 @@ impl Transaction {
             }
             _ => publish.queues.iter().map(|name| size_of::<ShortString>() + name.len()).sum(),
         };
-        let bytes = publish.message.charge() + names;
+        let delays = publish.delays.len() * size_of::<Delay>();
+        let bytes = publish.message.charge() + names + delays;
         if self.bytes.saturating_add(bytes) > max_bytes {
             return Err(AmqpError::new(
                 ReplyCode::PreconditionFailed,

@@ -23,7 +23,7 @@ impl<Q: Clone> Fanout<Q> {
 
     pub(crate) fn matching<'t>(&'t self, found: &mut Found<'t, Q>) {
         if !self.0.is_empty() {
-            found.push(&self.0);
+            found.extend([&self.0]);
         }
     }
 }

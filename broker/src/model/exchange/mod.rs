@@ -3,34 +3,47 @@
 //! In: one file per type, and what they share. Out: names, exchange-to-exchange routing and
 //! alternate exchanges, which are the [`Topology`](crate::model::topology::Topology)'s.
 
+mod choices;
+mod consistent_hash;
+mod delayed_message;
 mod destinations;
 mod direct;
 mod fanout;
+mod found;
+mod hash_on;
 mod headers;
+mod kind;
+mod local_random;
+mod modulus_hash;
+mod random;
+mod stable_hash;
 mod topic;
 
 use std::sync::Arc;
 
-use smallvec::SmallVec;
 use springhare_amqp::ShortString;
 
-pub(crate) use self::destinations::{Destinations, Target};
+use self::consistent_hash::ConsistentHash;
+pub(crate) use self::consistent_hash::check_arguments as check_hash_arguments;
+pub(crate) use self::delayed_message::{DelayedTypeError, delay_of, delayed_type, end_delay};
+pub(crate) use self::destinations::Target;
 use self::direct::Direct;
 use self::fanout::Fanout;
+pub(crate) use self::found::Found;
+pub(crate) use self::hash_on::{HASH_HEADER, HASH_PROPERTY};
 use self::headers::Headers;
-pub(crate) use self::headers::validate_binding_arguments;
+pub(crate) use self::kind::{ExchangeKind, UnknownExchangeKind};
+use self::modulus_hash::ModulusHash;
+use self::random::Random;
 use self::topic::Topic;
+use crate::model::arguments::ArgumentError;
 use crate::model::binding::Binding;
-use crate::model::definition::{ExchangeDefinition, ExchangeKind};
-use crate::model::message_headers::MessageHeaders;
+use crate::model::definition::ExchangeDefinition;
+use crate::model::routed_message::RoutedMessage;
 use crate::model::small_map::SmallMap;
 
 /// Bindings, as a set.
 pub(crate) type Bindings = SmallMap<Arc<Binding>, ()>;
-
-/// The destinations that a message matches, in as many parts as there are patterns that match;
-/// none of them is empty.
-pub(crate) type Found<'t, Q> = SmallVec<[&'t Destinations<Q>; 8]>;
 
 /// A declared exchange with its bindings; a clone is O(1).
 #[derive(Debug, Clone)]
@@ -51,16 +64,27 @@ enum Matcher<Q> {
     Fanout(Fanout<Q>),
     Topic(Topic<Q>),
     Headers(Headers<Q>),
+    ConsistentHash(ConsistentHash<Q>),
+    ModulusHash(ModulusHash<Q>),
+    Random(Random<Q>),
 }
 
 impl<Q: Clone> Exchange<Q> {
     /// An exchange without bindings.
     pub(crate) fn new(definition: ExchangeDefinition) -> Self {
-        let matcher = match definition.kind {
-            ExchangeKind::Direct => Matcher::Direct(Direct::default()),
+        let matcher = match definition.routes_as() {
+            // What delays as nothing that it could route as was refused.
+            ExchangeKind::Direct | ExchangeKind::DelayedMessage => {
+                Matcher::Direct(Direct::default())
+            }
             ExchangeKind::Fanout => Matcher::Fanout(Fanout::default()),
             ExchangeKind::Topic => Matcher::Topic(Topic::default()),
             ExchangeKind::Headers => Matcher::Headers(Headers::default()),
+            ExchangeKind::ConsistentHash => {
+                Matcher::ConsistentHash(ConsistentHash::new(&definition.arguments))
+            }
+            ExchangeKind::ModulusHash => Matcher::ModulusHash(ModulusHash::default()),
+            ExchangeKind::Random | ExchangeKind::LocalRandom => Matcher::Random(Random::default()),
         };
         Self {
             alternate: definition.alternate_exchange(),
@@ -98,6 +122,9 @@ impl<Q: Clone> Exchange<Q> {
             Matcher::Fanout(fanout) => fanout.add(&binding, target),
             Matcher::Topic(topic) => topic.add(&binding, target),
             Matcher::Headers(headers) => headers.add(&binding, target),
+            Matcher::ConsistentHash(hash) => hash.add(&binding, target),
+            Matcher::ModulusHash(hash) => hash.add(&binding, target),
+            Matcher::Random(random) => random.add(&binding, target),
         }
         self.outbound.insert(binding, ());
     }
@@ -111,23 +138,59 @@ impl<Q: Clone> Exchange<Q> {
                 Matcher::Fanout(fanout) => fanout.remove(binding),
                 Matcher::Topic(topic) => topic.remove(binding),
                 Matcher::Headers(headers) => headers.remove(binding),
+                Matcher::ConsistentHash(hash) => hash.remove(binding),
+                Matcher::ModulusHash(hash) => hash.remove(binding),
+                Matcher::Random(random) => random.remove(binding),
             }
         }
         was_there
     }
 
-    /// Adds to `found` what a message with this key and these headers matches.
-    pub(crate) fn matching<'t>(
-        &'t self,
-        routing_key: &str,
-        headers: &MessageHeaders<'_>,
-        found: &mut Found<'t, Q>,
-    ) {
+    /// Adds to `found`, which is empty, what a message matches by any of its keys.
+    pub(crate) fn matching<'t>(&'t self, message: &RoutedMessage<'_>, found: &mut Found<'t, Q>) {
         match &self.matcher {
-            Matcher::Direct(direct) => direct.matching(routing_key, found),
+            Matcher::Direct(direct) => by_each_key(message, found, |key, found| {
+                direct.matching(key, found);
+            }),
             Matcher::Fanout(fanout) => fanout.matching(found),
-            Matcher::Topic(topic) => topic.matching(routing_key, found),
-            Matcher::Headers(by_headers) => by_headers.matching(headers.read(), found),
+            Matcher::Topic(topic) => by_each_key(message, found, |key, found| {
+                topic.matching(key, found);
+            }),
+            Matcher::Headers(headers) => headers.matching(message.headers(), found),
+            Matcher::ConsistentHash(hash) => hash.matching(message, found),
+            Matcher::ModulusHash(hash) => hash.matching(message, found),
+            Matcher::Random(random) => random.matching(message, found),
         }
+    }
+}
+
+/// Adds what each key of a message matches, once. There is mostly one.
+fn by_each_key<'t, Q: Clone>(
+    message: &RoutedMessage<'_>,
+    found: &mut Found<'t, Q>,
+    matching: impl Fn(&str, &mut Found<'t, Q>),
+) {
+    matching(message.routing_key(), found);
+    if message.copies().is_empty() {
+        return;
+    }
+    for key in message.copies() {
+        matching(key, found);
+        found.next_key();
+    }
+    found.collapse();
+}
+
+/// Checks a binding from an exchange that routes as `kind`.
+///
+/// # Errors
+///
+/// A key or arguments that this type does not understand: 406.
+pub(crate) fn check_binding(kind: ExchangeKind, binding: &Binding) -> Result<(), ArgumentError> {
+    match kind {
+        ExchangeKind::Headers => headers::validate_binding_arguments(binding.arguments()),
+        ExchangeKind::ConsistentHash => consistent_hash::weight(binding.routing_key()).map(drop),
+        ExchangeKind::LocalRandom => local_random::check_binding(binding),
+        _ => Ok(()),
     }
 }

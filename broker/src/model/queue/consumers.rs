@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use crate::model::arguments::ActiveConsumers;
 use crate::model::ids::ConsumerId;
 use crate::model::outlet::Outlet;
 
@@ -60,6 +61,8 @@ enum Standing {
     /// channel no credit. It comes back by [`Consumers::resume`] alone, and those that were
     /// refused first come first, so that a limit that several share starves none of them.
     Refused(u64),
+    /// Another one is the queue's single active consumer.
+    Waiting,
 }
 
 /// The consumers that have the same priority and credit, in the order they are served.
@@ -67,6 +70,15 @@ enum Standing {
 struct Turn {
     priority: i32,
     ids: VecDeque<usize>,
+}
+
+/// Which consumers of a queue are served at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Active {
+    #[default]
+    All,
+    /// The one in this slot; the next that was registered when it goes.
+    Single(Option<usize>),
 }
 
 /// The consumers of a queue: who is served next.
@@ -79,11 +91,20 @@ pub(crate) struct Consumers {
     slots: HashMap<ConsumerId, usize>,
     free: Vec<usize>,
     refusals: u64,
+    active: Active,
     /// Highest priority first.
     turns: Vec<Turn>,
 }
 
 impl Consumers {
+    pub(crate) fn new(active: ActiveConsumers) -> Self {
+        let active = match active {
+            ActiveConsumers::All => Active::All,
+            ActiveConsumers::Single => Active::Single(None),
+        };
+        Self { active, ..Self::default() }
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.slots.len()
     }
@@ -108,7 +129,14 @@ impl Consumers {
             }
         };
         self.slots.insert(id, slot);
-        self.enter_turn(slot);
+        match &mut self.active {
+            Active::Single(Some(_)) => self.stand(slot, Standing::Waiting),
+            Active::Single(active @ None) => {
+                *active = Some(slot);
+                self.enter_turn(slot);
+            }
+            Active::All => self.enter_turn(slot),
+        }
     }
 
     pub(crate) fn remove(&mut self, id: ConsumerId) -> Option<QueueConsumer> {
@@ -118,7 +146,20 @@ impl Consumers {
             self.leave_turn(slot, member.consumer.priority);
         }
         self.free.push(slot);
+        if self.active == Active::Single(Some(slot)) {
+            let next = self.slots.iter().min_by_key(|(id, _)| **id).map(|(_, slot)| *slot);
+            self.active = Active::Single(next);
+            if let Some(next) = next {
+                self.enter_turn(next);
+            }
+        }
         Some(member.consumer)
+    }
+
+    fn stand(&mut self, slot: usize, standing: Standing) {
+        if let Some(Some(member)) = self.members.get_mut(slot) {
+            member.standing = standing;
+        }
     }
 
     /// All consumers, taken out.
@@ -144,6 +185,9 @@ impl Consumers {
 
     /// The consumer whose turn it was has taken so many messages: the next one comes.
     pub(crate) fn served(&mut self, slot: usize, taken: usize) {
+        if taken == 0 {
+            return;
+        }
         let Some(Some(member)) = self.members.get_mut(slot) else { return };
         let mut has_credit = true;
         if member.consumer.settlement == SettlementMode::Explicit {
@@ -196,7 +240,7 @@ impl Consumers {
                 let slot = *self.slots.get(id)?;
                 match self.members.get(slot)?.as_ref()?.standing {
                     Standing::Refused(when) => Some((when, slot)),
-                    Standing::InTurn | Standing::NoCredit => None,
+                    Standing::InTurn | Standing::NoCredit | Standing::Waiting => None,
                 }
             })
             .collect();

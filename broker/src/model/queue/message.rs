@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::model::message::PublishedMessage;
 
@@ -11,14 +12,63 @@ use crate::model::message::PublishedMessage;
 pub(crate) struct QueueMessage {
     /// The position in the queue: a message that comes back goes to its old place.
     pub(crate) position: u64,
+    /// When it expires, wherever it is then.
+    pub(crate) expires: Expires,
     /// How many deliveries failed: refused with requeue, or lost with their channel.
     pub(crate) delivery_count: u32,
-    /// Whether it was delivered before.
-    pub(crate) redelivered: bool,
     /// The memory that this queue holds for it, in bytes.
     pub(crate) charge: u32,
+    /// Its priority in this queue; 0 without priorities.
+    pub(crate) priority: u8,
+    /// Whether it was delivered before.
+    pub(crate) redelivered: bool,
     /// What was published, shared with the other queues that have it.
     pub(crate) message: Arc<PublishedMessage>,
+}
+
+impl QueueMessage {
+    /// One without anything special.
+    #[cfg(test)]
+    pub(crate) fn waiting(position: u64, message: Arc<PublishedMessage>) -> Self {
+        Self {
+            position,
+            expires: Expires::NEVER,
+            delivery_count: 0,
+            charge: 0,
+            priority: 0,
+            redelivered: false,
+            message,
+        }
+    }
+
+    /// The bytes of its body.
+    pub(crate) fn body_len(&self) -> u64 {
+        u64::try_from(self.message.message.body.len()).unwrap_or(u64::MAX)
+    }
+}
+
+/// When a message expires, in nanoseconds of the broker's clock: eight bytes, since every message
+/// has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Expires(u64);
+
+impl Expires {
+    pub(crate) const NEVER: Self = Self(u64::MAX);
+
+    /// At this time of the broker's clock.
+    pub(crate) fn at(time: Duration) -> Self {
+        Self(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX))
+    }
+
+    /// The time, if there is one.
+    pub(crate) fn time(self) -> Option<Duration> {
+        (self != Self::NEVER).then(|| Duration::from_nanos(self.0))
+    }
+
+    /// Whether it is that late.
+    pub(crate) fn is_over(self, now: Self) -> bool {
+        self <= now && self != Self::NEVER
+    }
 }
 
 /// Why a message comes back to its queue.

@@ -6,6 +6,9 @@ use springhare_amqp::{Message, ShortString};
 
 use super::*;
 
+mod combinations;
+mod time;
+
 /// An outlet that keeps what it gets, up to a number of messages.
 #[derive(Debug)]
 struct Tray {
@@ -44,11 +47,11 @@ impl Outlet for Tray {
 }
 
 fn published() -> Arc<PublishedMessage> {
-    Arc::new(PublishedMessage {
-        exchange: ShortString::EMPTY,
-        routing_key: ShortString::from_static("q"),
-        message: Message::new("m"),
-    })
+    Arc::new(PublishedMessage::new(
+        ShortString::EMPTY,
+        ShortString::from_static("q"),
+        Message::new("m"),
+    ))
 }
 
 fn consumer(id: u64, tray: &Arc<Tray>) -> QueueConsumer {
@@ -64,9 +67,18 @@ fn consumer(id: u64, tray: &Arc<Tray>) -> QueueConsumer {
 
 fn enqueue(queue: &mut Queue, count: usize) {
     for _ in 0..count {
-        queue.enqueue(published(), 10);
+        put(queue, published());
     }
     dispatch(queue);
+}
+
+fn put(queue: &mut Queue, message: Arc<PublishedMessage>) {
+    let taken = queue.enqueue(message, 10, &start(), &mut Wakeups::new());
+    assert_eq!(taken, Enqueued::Taken);
+}
+
+fn start() -> Now<'static> {
+    Now::at(Duration::ZERO)
 }
 
 fn dispatch(queue: &mut Queue) {
@@ -131,15 +143,17 @@ fn a_full_outlet_gets_nothing_until_it_has_room() {
 fn what_comes_back_goes_to_its_old_place_and_says_so() {
     let mut queue = Queue::default();
     enqueue(&mut queue, 5);
-    let mut taken: Vec<_> = (0..5).map(|_| queue.get(SettlementMode::Explicit).unwrap()).collect();
+    let mut taken: Vec<_> =
+        (0..5).map(|_| queue.get(SettlementMode::Explicit, &start()).unwrap()).collect();
     enqueue(&mut queue, 1);
     // In an odd order: 3, 1, then 4 and 0 together.
     for at in [3, 1] {
-        queue.put_back(None, vec![taken.remove(at)], Returned::Failed);
+        queue.put_back(None, vec![taken.remove(at)], Returned::Failed, &start());
     }
     let rest = vec![taken.remove(0), taken.remove(1)];
-    queue.put_back(None, rest, Returned::HandedBack);
-    let back: Vec<_> = std::iter::from_fn(|| queue.get(SettlementMode::Explicit)).collect();
+    queue.put_back(None, rest, Returned::HandedBack, &start());
+    let back: Vec<_> =
+        std::iter::from_fn(|| queue.get(SettlementMode::Explicit, &start())).collect();
     let seen: Vec<_> = back.iter().map(|m| (m.position, m.redelivered, m.delivery_count)).collect();
     assert_eq!(
         seen,
@@ -162,10 +176,10 @@ fn without_acks_a_message_is_settled_as_it_is_sent() {
 fn a_purge_leaves_what_is_out() {
     let mut queue = Queue::default();
     enqueue(&mut queue, 3);
-    let out = queue.get(SettlementMode::Explicit).unwrap();
+    let out = queue.get(SettlementMode::Explicit, &start()).unwrap();
     assert_eq!(queue.purge(), 2);
     assert_eq!((queue.ready_count(), queue.unsettled_count(), queue.held_bytes()), (0, 1, 10));
-    queue.put_back(None, vec![out], Returned::HandedBack);
+    queue.put_back(None, vec![out], Returned::HandedBack, &start());
     assert_eq!(queue.ready_count(), 1);
 }
 
@@ -217,11 +231,11 @@ impl Pair {
     fn apply(&mut self, step: Step) {
         match step {
             Step::Publish => {
-                self.queue.enqueue(published(), 10);
+                put(&mut self.queue, published());
                 self.published += 1;
             }
             Step::Get => {
-                if let Some(message) = self.queue.get(SettlementMode::Explicit) {
+                if let Some(message) = self.queue.get(SettlementMode::Explicit, &start()) {
                     self.out.push((message, None));
                 }
             }
@@ -232,7 +246,12 @@ impl Pair {
             }
             Step::Requeue(at) if !self.out.is_empty() => {
                 let (message, holder) = self.out.remove(at % self.out.len());
-                self.queue.put_back(holder.map(ConsumerId), vec![message], Returned::Failed);
+                self.queue.put_back(
+                    holder.map(ConsumerId),
+                    vec![message],
+                    Returned::Failed,
+                    &start(),
+                );
             }
             Step::AddConsumer { prefetch } => {
                 self.last_consumer += 1;
@@ -251,7 +270,7 @@ impl Pair {
                 self.out = others;
                 let theirs: Vec<(QueueMessage, Option<u64>)> = theirs;
                 let messages: Vec<_> = theirs.into_iter().map(|(message, _)| message).collect();
-                self.queue.put_back(None, messages, Returned::Failed);
+                self.queue.put_back(None, messages, Returned::Failed, &start());
             }
             Step::Ack(_) | Step::Requeue(_) => {}
         }
@@ -260,7 +279,7 @@ impl Pair {
     fn end(&mut self, at: usize) -> Option<u64> {
         let id = *self.consumers.keys().nth(at % self.consumers.len().max(1))?;
         self.consumers.remove(&id);
-        self.queue.remove_consumer(ConsumerId(id)).unwrap();
+        self.queue.remove_consumer(ConsumerId(id), &start()).unwrap();
         Some(id)
     }
 
@@ -296,10 +315,11 @@ impl Pair {
             self.end(0);
         }
         let out = std::mem::take(&mut self.out).into_iter().map(|(message, _)| message);
-        self.queue.put_back(None, out.collect::<Vec<_>>(), Returned::Failed);
-        let read: Vec<_> = std::iter::from_fn(|| self.queue.get(SettlementMode::Automatic))
-            .map(|message| message.position)
-            .collect();
+        self.queue.put_back(None, out.collect::<Vec<_>>(), Returned::Failed, &start());
+        let read: Vec<_> =
+            std::iter::from_fn(|| self.queue.get(SettlementMode::Automatic, &start()))
+                .map(|message| message.position)
+                .collect();
         let expected: Vec<_> =
             (0..self.published).filter(|position| !self.settled.contains(position)).collect();
         prop_assert_eq!(read, expected, "nothing lost, nothing doubled, order kept");
@@ -332,7 +352,7 @@ proptest! {
         let mut seen = Vec::new();
         for publish in steps {
             if publish {
-                queue.enqueue(published(), 1);
+                put(&mut queue, published());
             } else {
                 let got = tray.take();
                 queue.acknowledge(Some(ConsumerId(1)), &got);

@@ -1,8 +1,11 @@
+mod delays;
+mod hashes;
 mod naive;
 
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
-use springhare_amqp::FieldValue;
+use springhare_amqp::{BasicProperties, FieldValue, MessageProperties};
 
 use super::*;
 use crate::model::ids::QueueId;
@@ -52,9 +55,23 @@ fn with_queues(count: u64) -> Map {
     topology
 }
 
+/// A message without properties.
+fn keyed(key: &str) -> RoutedMessage<'_> {
+    with_copies(key, &[])
+}
+
+fn with_copies<'m>(key: &'m str, copies: &'m [Box<str>]) -> RoutedMessage<'m> {
+    static NONE: LazyLock<MessageProperties> = LazyLock::new(MessageProperties::default);
+    RoutedMessage::new(key, copies, &NONE, || 0)
+}
+
+fn with_headers(headers: Option<FieldTable>) -> MessageProperties {
+    BasicProperties { headers, ..Default::default() }.into()
+}
+
 fn routed(topology: &Map, exchange: &str, key: &str) -> Vec<u64> {
     let mut routes = Routes::default();
-    topology.route(exchange, key, &MessageHeaders::table(None), &mut routes).unwrap();
+    topology.route(exchange, &keyed(key), &mut routes).unwrap();
     let mut queues: Vec<u64> = routes.queues().iter().map(|queue| queue.0).collect();
     queues.sort_unstable();
     queues
@@ -96,11 +113,8 @@ fn the_default_exchange_routes_by_queue_name() {
 fn an_unknown_exchange_is_an_error_and_no_routes() {
     let topology = with_queues(1);
     let mut routes = Routes::default();
-    topology.route("", "q0", &MessageHeaders::table(None), &mut routes).unwrap();
-    assert_eq!(
-        topology.route("nope", "q0", &MessageHeaders::table(None), &mut routes),
-        Err(UnknownExchange)
-    );
+    topology.route("", &keyed("q0"), &mut routes).unwrap();
+    assert_eq!(topology.route("nope", &keyed("q0"), &mut routes), Err(UnknownExchange));
     assert!(routes.is_empty());
 }
 
@@ -141,9 +155,9 @@ fn a_headers_exchange_routes_by_headers() {
     for (headers, expected) in
         [(Some(headers(1)), &[0, 1][..]), (Some(headers(2)), &[1]), (None, &[1])]
     {
-        topology
-            .route("amq.headers", "", &MessageHeaders::table(headers.as_ref()), &mut routes)
-            .unwrap();
+        let properties = with_headers(headers.clone());
+        let message = RoutedMessage::new("", &[], &properties, || 0);
+        topology.route("amq.headers", &message, &mut routes).unwrap();
         let queues: BTreeSet<u64> = routes.queues().iter().map(|queue| queue.0).collect();
         assert_eq!(queues, expected.iter().copied().collect(), "{headers:?}");
     }

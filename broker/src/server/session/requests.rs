@@ -10,6 +10,7 @@ use super::channels::{Channels, write_returned};
 use super::input::{Done, Rest};
 use super::{Publishing, Session};
 use crate::engine::channel_publishing::{ChannelPublishing, Confirmed};
+use crate::engine::events::ConfirmOutcome;
 use crate::engine::publish::{Destined, Publish};
 use crate::engine::unfinished::UnfinishedContents;
 use crate::model::channel::Tags;
@@ -145,9 +146,18 @@ impl<S> Session<S> {
                 after => break after,
             }
         };
-        if let Some(Confirmed { delivery_tag, multiple }) = publishing.finish() {
+        for Confirmed { delivery_tag, multiple, outcome } in publishing.finish() {
             let multiple = multiple.bit();
-            self.protocol.output().method(number, &basic::Ack { delivery_tag, multiple });
+            let output = self.protocol.output();
+            match outcome {
+                ConfirmOutcome::Ack => {
+                    output.method(number, &basic::Ack { delivery_tag, multiple });
+                }
+                ConfirmOutcome::Nack => {
+                    let nack = basic::Nack { delivery_tag, multiple, requeue: false };
+                    output.method(number, &nack);
+                }
+            }
         }
         after
     }

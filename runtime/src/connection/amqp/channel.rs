@@ -434,8 +434,7 @@ fn declared(reply: Reply) -> Result<QueueDeclareOk, LinkError> {
 
 fn got_ok(got: basic::GetOk, message: Message) -> GetOk {
     let delivery_count = delivery_count(&message);
-    let message =
-        PublishedMessage { exchange: got.exchange, routing_key: got.routing_key, message };
+    let message = PublishedMessage::new(got.exchange, got.routing_key, message);
     let delivery = Delivery {
         delivery_tag: got.delivery_tag,
         redelivered: got.redelivered,

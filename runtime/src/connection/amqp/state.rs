@@ -416,7 +416,7 @@ fn delivery_of(incoming: IncomingDelivery) -> Delivery {
     let IncomingDelivery { delivery_tag, redelivered, exchange, routing_key, message, .. } =
         incoming;
     let delivery_count = delivery_count(&message);
-    let message = Arc::new(PublishedMessage { exchange, routing_key, message });
+    let message = Arc::new(PublishedMessage::new(exchange, routing_key, message));
     Delivery { delivery_tag, redelivered, delivery_count, message }
 }
 

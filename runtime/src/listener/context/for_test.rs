@@ -88,11 +88,7 @@ impl ForTest {
             delivery_tag: 1,
             redelivered: self.failed_before > 0,
             delivery_count: self.failed_before,
-            message: Arc::new(PublishedMessage {
-                exchange: self.exchange,
-                routing_key: self.routing_key,
-                message: self.message,
-            }),
+            message: Arc::new(PublishedMessage::new(self.exchange, self.routing_key, self.message)),
         });
         cx
     }

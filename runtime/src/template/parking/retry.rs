@@ -173,23 +173,23 @@ mod tests {
         headers.insert("x-id", 7).unwrap();
         headers.insert("CC", vec!["other"]).unwrap();
         headers.insert("x-delivery-count", 3).unwrap();
-        PublishedMessage {
-            exchange: ShortString::from_static("shop"),
-            routing_key: ShortString::from_static("order.new"),
-            message: Message::new("tea").with_properties(BasicProperties {
+        PublishedMessage::new(
+            ShortString::from_static("shop"),
+            ShortString::from_static("order.new"),
+            Message::new("tea").with_properties(BasicProperties {
                 headers: Some(headers),
                 expiration: Some(ShortString::from_static("1000")),
                 user_id: Some(ShortString::from_static("guest")),
                 delivery_mode: Some(DeliveryMode::Persistent),
                 ..BasicProperties::default()
             }),
-        }
+        )
     }
 
     /// As it comes back from a queue.
     fn published(routing_key: &'static str, message: Message) -> PublishedMessage {
         let routing_key = ShortString::from_static(routing_key);
-        PublishedMessage { exchange: ShortString::EMPTY, routing_key, message }
+        PublishedMessage::new(ShortString::EMPTY, routing_key, message)
     }
 
     fn died(mut message: Message) -> Message {

@@ -149,7 +149,7 @@ fn a_queue_is_purged_and_deleted_with_what_is_in_it() {
         "404 NOT_FOUND - no queue 'q' in vhost '/'",
     );
     let delete = |if_empty| {
-        let conditions = DeleteConditions { if_unused: true, if_empty };
+        let conditions = DeleteConditions { if_unused: true, if_empty, if_expired: false };
         virtual_host.queue_delete(host.id(), &name("q"), conditions)
     };
     assert_eq!(delete(true), Ok(0));
@@ -179,11 +179,7 @@ fn a_queue_that_deletes_itself_spares_one_that_took_its_name() {
 }
 
 fn publish(host: &Host, queue: &str) {
-    let message = PublishedMessage {
-        exchange: ShortString::EMPTY,
-        routing_key: name(queue),
-        message: Message::new("body"),
-    };
+    let message = PublishedMessage::new(ShortString::EMPTY, name(queue), Message::new("body"));
     let found = host.virtual_host.find_queue(host.id(), &name(queue), MethodId::BASIC_GET);
-    found.unwrap().enqueue([Arc::new(message)], 1);
+    found.unwrap().enqueue([Arc::new(message)], 1, |_| ());
 }

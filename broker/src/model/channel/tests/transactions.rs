@@ -9,13 +9,13 @@ fn transactional() -> TestChannel {
 }
 
 fn publish(queues: &[&'static str], bytes: usize) -> RoutedPublish {
-    let message = Arc::new(PublishedMessage {
-        exchange: ShortString::EMPTY,
-        routing_key: ShortString::EMPTY,
-        message: Message::new("x".repeat(bytes)),
-    });
+    let message = Arc::new(PublishedMessage::new(
+        ShortString::EMPTY,
+        ShortString::EMPTY,
+        Message::new("x".repeat(bytes)),
+    ));
     let queues = queues.iter().map(|queue| ShortString::from_static(queue)).collect();
-    RoutedPublish { message, queues, unroutable: Unroutable::Drop }
+    RoutedPublish { message, queues, delays: Vec::new(), unroutable: Unroutable::Drop }
 }
 
 fn defer(channel: &mut TestChannel, tags: Tags, settlement: Settlement) {

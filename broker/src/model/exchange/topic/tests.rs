@@ -21,11 +21,10 @@ fn trie(keys: &[&str]) -> Trie {
 }
 
 fn matches(trie: &Trie, key: &str) -> Vec<usize> {
-    let mut found = Found::new();
+    let mut found = Found::default();
     trie.matching(key, &mut found);
     let mut queues: Vec<usize> = found
-        .iter()
-        .flat_map(|destinations| destinations.targets())
+        .targets()
         .map(|target| match target {
             Target::Queue(queue) => *queue,
             Target::Exchange(name) => panic!("no exchange was bound: {name}"),

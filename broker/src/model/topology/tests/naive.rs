@@ -130,7 +130,7 @@ impl Naive {
         self.unbind(|edge| edge.destination == End::Exchange(exchange));
     }
 
-    fn routed(&self, first: u8, key: &str, headers: Option<u8>) -> BTreeSet<u8> {
+    fn routed(&self, first: u8, keys: &[&str], headers: Option<u8>) -> BTreeSet<u8> {
         let (mut met, mut queues) = (BTreeSet::from([first]), BTreeSet::new());
         let mut pending = vec![first];
         while let Some(exchange) = pending.pop() {
@@ -139,7 +139,7 @@ impl Naive {
                 .bindings
                 .iter()
                 .filter(|edge| edge.source == exchange)
-                .filter(|edge| matches(definition.kind, edge, key, headers))
+                .filter(|edge| keys.iter().any(|key| matches(definition.kind, edge, key, headers)))
                 .map(|edge| edge.destination)
                 .collect();
             if ends.is_empty() {
@@ -170,6 +170,7 @@ fn matches(kind: ExchangeKind, edge: &Edge, key: &str, headers: Option<u8>) -> b
             "#.b" => key == "b" || key.ends_with(".b"),
             literal => literal == key,
         },
+        _ => unreachable!("no such exchange is declared here"),
     }
 }
 
@@ -240,10 +241,10 @@ proptest! {
                 naive.bindings.iter().any(|edge| edge.source == exchange)
             );
         }
-        for (exchange, key, headers, routes) in all_routes(&topology) {
+        for (exchange, keys, headers, routes) in all_routes(&topology) {
             let expected: Vec<u64> =
-                naive.routed(exchange, key, headers).into_iter().map(u64::from).collect();
-            prop_assert_eq!(routes, expected, "x{} '{}' {:?}", exchange, key, headers);
+                naive.routed(exchange, keys, headers).into_iter().map(u64::from).collect();
+            prop_assert_eq!(routes, expected, "x{} {:?} {:?}", exchange, keys, headers);
         }
         if let Some((snapshot, routes)) = snapshot {
             prop_assert_eq!(all_routes(&snapshot), routes);
@@ -251,24 +252,40 @@ proptest! {
     }
 }
 
-type Route = (u8, &'static str, Option<u8>, Vec<u64>);
+type Route = (u8, &'static [&'static str], Option<u8>, Vec<u64>);
+
+/// What messages are published with: a routing key, and those of `CC` and `BCC` behind it.
+const PUBLISHED: [&[&str]; 14] = [
+    &[""],
+    &["a"],
+    &["a.b"],
+    &["*"],
+    &["#"],
+    &["a.#"],
+    &["#.b"],
+    &["b"],
+    &["a.b.b"],
+    &["x.b"],
+    &["a", "b"],
+    &["a", "a"],
+    &["nothing.matches", "a.b", "x.b", ""],
+    &["a.b.b", "a", "a.b", "b", "x.b", "nothing.matches"],
+];
 
 /// Every exchange with every key and header; a queue that is met twice would be there twice.
 fn all_routes(topology: &Map) -> Vec<Route> {
     let mut all = Vec::new();
     for exchange in 0..4 {
-        for key in KEYS.into_iter().chain(["b", "a.b.b", "x.b"]) {
+        for keys in PUBLISHED {
+            let copies: Vec<Box<str>> = keys[1..].iter().copied().map(Box::from).collect();
             for headers in [None, Some(0), Some(1)] {
                 let mut routes = Routes::default();
-                let table = headers.map(header);
-                let name = exchange_name(exchange);
-                if topology
-                    .route(&name, key, &MessageHeaders::table(table.as_ref()), &mut routes)
-                    .is_ok()
-                {
+                let properties = with_headers(headers.map(header));
+                let message = RoutedMessage::new(keys[0], &copies, &properties, || 0);
+                if topology.route(&exchange_name(exchange), &message, &mut routes).is_ok() {
                     let mut queues: Vec<u64> = routes.queues().iter().map(|q| q.0).collect();
                     queues.sort_unstable();
-                    all.push((exchange, key, headers, queues));
+                    all.push((exchange, keys, headers, queues));
                 }
             }
         }

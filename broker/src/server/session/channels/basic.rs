@@ -136,7 +136,7 @@ impl Call<'_> {
             let name = queue_name(channel, &get.queue, METHOD)?;
             connection.authorize_get(&name)?;
             let queue = channel.virtual_host().find_queue(connection.id(), &name, METHOD)?;
-            Ok(channel.get(&queue, SettlementMode::from_no_ack(get.no_ack)))
+            channel.get(&queue, SettlementMode::from_no_ack(get.no_ack))
         })?;
         let Some(got) = got else {
             self.output.method(self.number, &GetEmpty {});

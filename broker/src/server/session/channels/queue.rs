@@ -99,8 +99,11 @@ impl Call<'_> {
     }
 
     fn queue_delete(&mut self, delete: &Delete) -> Result<(), AmqpError> {
-        let conditions =
-            DeleteConditions { if_unused: delete.if_unused, if_empty: delete.if_empty };
+        let conditions = DeleteConditions {
+            if_unused: delete.if_unused,
+            if_empty: delete.if_empty,
+            if_expired: false,
+        };
         let connection = self.connection;
         let deleted = self.channel.run(MethodId::QUEUE_DELETE, |channel| {
             let queue = queue_name(channel, &delete.queue, MethodId::QUEUE_DELETE)?;

@@ -1,0 +1,197 @@
+use springhare_amqp::{BasicProperties, FieldTable, FieldValue, Message};
+
+use super::*;
+use crate::clock::{Clock, ManualClock};
+use crate::config::BrokerConfig;
+use crate::engine::connection_cell::ConnectionCell;
+use crate::engine::declare::{BindingRequest, ExchangeDeleteCondition};
+use crate::engine::publish::{Publish, Published, Publishing};
+use crate::engine::shared::Shared;
+use crate::model::binding::Destination;
+use crate::model::definition::{ExchangeDefinition, QueueDeclaration};
+use crate::model::ids::ConnectionId;
+use crate::model::queue::SettlementMode;
+
+struct Host {
+    virtual_host: Arc<VirtualHost>,
+    connection: ConnectionCell,
+    hand: ManualClock,
+}
+
+fn name(text: &str) -> ShortString {
+    ShortString::new(text).unwrap()
+}
+
+fn table(entry: &'static str, value: impl Into<FieldValue>) -> FieldTable {
+    [(ShortString::from_static(entry), value.into())].into_iter().collect()
+}
+
+impl Host {
+    fn new(config: BrokerConfig) -> Self {
+        let (clock, hand) = Clock::manual();
+        let shared = Arc::new(Shared::new(config, clock));
+        let virtual_host = VirtualHost::new(name("/"), shared);
+        let connection = ConnectionCell::new(
+            ConnectionId(1),
+            ShortString::EMPTY,
+            Weak::new(),
+            Arc::clone(&virtual_host),
+            None,
+        );
+        let host = Self { virtual_host, connection, hand };
+        host.declare_exchange("x");
+        host.queue("q");
+        host.bind("k", "q");
+        host
+    }
+
+    fn declare_exchange(&self, exchange: &str) {
+        let definition = ExchangeDefinition {
+            name: name(exchange),
+            kind: ExchangeKind::DelayedMessage,
+            durable: false,
+            auto_delete: false,
+            internal: false,
+            arguments: table("x-delayed-type", "direct"),
+        };
+        self.virtual_host.exchange_declare(&self.connection, definition).unwrap();
+    }
+
+    fn queue(&self, queue: &str) {
+        let declaration = QueueDeclaration {
+            name: name(queue),
+            durable: false,
+            exclusive: false,
+            auto_delete: false,
+            arguments: FieldTable::new(),
+        };
+        self.virtual_host.queue_declare(&self.connection, declaration).unwrap();
+    }
+
+    fn bind(&self, key: &str, queue: &str) {
+        let request = BindingRequest {
+            source: name("x"),
+            destination: Destination::Queue(name(queue)),
+            routing_key: name(key),
+            arguments: FieldTable::new(),
+        };
+        self.virtual_host.bind(self.connection.id(), request).unwrap();
+    }
+
+    /// Publishes mandatory messages, each with its delay; the places of those that are refused.
+    fn publish(&self, messages: &[(&str, i64)]) -> Vec<usize> {
+        let mut publishing = Publishing::on(&self.virtual_host);
+        for (body, delay) in messages {
+            let headers = Some(table("x-delay", *delay));
+            let message = Message::new((*body).to_owned())
+                .with_properties(BasicProperties { headers, ..Default::default() });
+            let publish =
+                Publish { exchange: name("x"), routing_key: name("k"), mandatory: true, message };
+            let published = publishing.publish(publish).unwrap();
+            assert!(matches!(published, Published::Routed), "{published:?}");
+        }
+        publishing.finish()
+    }
+
+    /// Bodies with what their header says.
+    fn drain(&self, queue: &str) -> Vec<(String, Option<i64>)> {
+        let queue = self.virtual_host.topology().queue(queue).cloned().unwrap();
+        let messages = std::iter::from_fn(|| queue.get(SettlementMode::Automatic));
+        messages
+            .map(|(message, _)| {
+                let message = &message.message.message;
+                let body = String::from_utf8(message.body.to_vec()).unwrap();
+                (body, message.properties.header("x-delay").and_then(FieldValue::as_i64))
+            })
+            .collect()
+    }
+
+    fn advance(&self, milliseconds: u64) {
+        self.hand.advance(Duration::from_millis(milliseconds));
+    }
+
+    fn memory(&self) -> u64 {
+        self.virtual_host.memory().used()
+    }
+}
+
+fn got(body: &str, delay: i64) -> (String, Option<i64>) {
+    (body.to_owned(), Some(delay))
+}
+
+#[test]
+fn messages_come_when_they_are_due_and_in_that_order() {
+    let host = Host::new(BrokerConfig::default());
+    host.publish(&[("late", 300), ("soon", 100), ("now", 0), ("over", -5), ("soon too", 100)]);
+    assert_eq!(host.drain("q"), [got("now", 0), got("over", -5)]);
+    host.advance(99);
+    assert_eq!(host.drain("q"), []);
+    host.advance(1);
+    assert_eq!(host.drain("q"), [got("soon", -100), got("soon too", -100)]);
+    assert!(host.memory() > 0, "one still waits");
+    host.advance(1000);
+    assert_eq!(host.drain("q"), [got("late", -300)]);
+    assert_eq!(host.memory(), 0);
+    host.publish(&[("again", 50)]);
+    host.advance(50);
+    assert_eq!(host.drain("q"), [got("again", -50)]);
+}
+
+#[test]
+fn more_than_a_batch_is_due_at_once() {
+    let host = Host::new(BrokerConfig::default());
+    let bodies: Vec<String> = (0..BATCH * 2 + 1).map(|number| number.to_string()).collect();
+    host.publish(&bodies.iter().map(|body| (body.as_str(), 5)).collect::<Vec<_>>());
+    host.advance(5);
+    let came: Vec<String> = host.drain("q").into_iter().map(|(body, _)| body).collect();
+    assert_eq!(came, bodies);
+    assert_eq!(host.memory(), 0);
+}
+
+#[test]
+fn the_bindings_count_that_are_there_when_it_is_due() {
+    let host = Host::new(BrokerConfig::default());
+    host.publish(&[("m", 10)]);
+    host.queue("other");
+    host.bind("k", "other");
+    host.virtual_host.queue_delete(host.connection.id(), &name("q"), Default::default()).unwrap();
+    host.advance(10);
+    assert_eq!(host.drain("other"), [got("m", -10)]);
+    host.publish(&[("lost", 10)]);
+    host.virtual_host
+        .queue_delete(host.connection.id(), &name("other"), Default::default())
+        .unwrap();
+    host.advance(10);
+    assert_eq!(host.memory(), 0);
+}
+
+#[test]
+fn a_deleted_exchange_takes_its_messages_along() {
+    let host = Host::new(BrokerConfig::default());
+    host.publish(&[("m", 10)]);
+    host.virtual_host.exchange_delete(&name("x"), ExchangeDeleteCondition::Always).unwrap();
+    assert_eq!(host.memory(), 0);
+    host.declare_exchange("x");
+    host.bind("k", "q");
+    host.advance(10);
+    assert_eq!(host.drain("q"), []);
+    host.publish(&[("m", 10)]);
+    let Host { virtual_host, connection, .. } = host;
+    let memory = Arc::clone(virtual_host.memory());
+    assert!(memory.used() > 0);
+    drop((virtual_host, connection));
+    assert_eq!(memory.used(), 0);
+}
+
+#[test]
+fn what_is_more_than_may_wait_is_refused() {
+    let room_for_two = BrokerConfig { delayed_max_bytes: 1300, ..BrokerConfig::default() };
+    let host = Host::new(room_for_two);
+    let refused = host.publish(&[("a", 10), ("now", 0), ("b", 20), ("c", 30), ("d", 10)]);
+    assert_eq!(refused, [3, 4]);
+    assert_eq!(host.drain("q"), [got("now", 0)]);
+    host.advance(10);
+    assert_eq!(host.publish(&[("e", 5)]), []);
+    host.advance(10);
+    assert_eq!(host.drain("q"), [got("a", -10), got("e", -5), got("b", -20)]);
+}
