@@ -13,6 +13,7 @@ use springhare_amqp::{FieldTable, FieldValue, ShortString};
 
 use crate::model::definition::Resource;
 use crate::model::erlang::{Text, same_value, type_class};
+use crate::model::stream::interval;
 
 /// Arguments that are refused: the text of a 406 error.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -136,6 +137,10 @@ pub(crate) struct QueueArguments {
     pub(crate) dead_letter_strategy: DeadLetterStrategy,
     /// `x-delayed-retry-type`, with `-min` and `-max`.
     pub(crate) delayed_retry: Option<DelayedRetry>,
+    /// `x-max-age`: how old the messages of a stream may be.
+    pub(crate) max_age: Option<Duration>,
+    /// `x-stream-max-segment-size-bytes`: how much of a stream is dropped at a time.
+    pub(crate) max_segment_size_bytes: Option<u64>,
     /// All arguments as they were given.
     table: FieldTable,
 }
@@ -190,6 +195,8 @@ impl QueueArguments {
                 min: milliseconds("x-delayed-retry-min").unwrap_or(DELAYED_RETRY_MIN),
                 max: milliseconds("x-delayed-retry-max").unwrap_or(DELAYED_RETRY_MAX),
             }),
+            max_age: text("x-max-age").and_then(interval),
+            max_segment_size_bytes: unsigned("x-stream-max-segment-size-bytes"),
             table: table.clone(),
         })
     }

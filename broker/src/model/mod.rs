@@ -21,5 +21,6 @@ pub(crate) mod routed_message;
 pub(crate) mod routes;
 pub(crate) mod settling;
 pub(crate) mod small_map;
+pub(crate) mod stream;
 pub(crate) mod topology;
 mod unsettled;

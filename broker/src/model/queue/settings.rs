@@ -28,6 +28,8 @@ pub(crate) struct QueueSettings {
     /// How many deliveries of a message may fail; none is no limit.
     pub(crate) delivery_limit: Option<u32>,
     pub(crate) delayed_retry: Option<DelayedRetry>,
+    /// How old the messages of a stream may be.
+    pub(crate) max_age: Option<Duration>,
 }
 
 /// How long a queue may get; each none is no limit.
@@ -85,6 +87,7 @@ impl QueueSettings {
                 None => of_its_type,
             },
             delayed_retry: arguments.delayed_retry,
+            max_age: arguments.max_age,
         }
     }
 }
