@@ -31,15 +31,21 @@ pub use embedded::{
     ExchangeDeclareOptions, IfUnused, NoAck, PublishError, PublishResult, Publisher, QosScope,
     QueueDeclareOptions, QueueDeleteOptions,
 };
+pub use engine::admin::AdminError;
 pub use engine::events::{ChannelEvent, ConfirmOutcome};
 pub use engine::outbox::ConsumerEnd;
 pub use engine::publish::{Publish, ReturnedMessage};
 pub use error::Error;
 pub use model::access::{
-    PasswordHashError, PatternError, PatternFault, Permission, Permissions, TopicPermissions, User,
+    HashingAlgorithm, PasswordHashError, PatternError, PatternFault, Permission, Permissions,
+    TopicPermissions, User,
 };
+pub use model::arguments::{QueueType, UnknownQueueType};
 pub use model::delivery::{Delivery, GetOk, QueueDeclareOk};
+pub use model::limits::{UserLimits, VirtualHostLimits};
 pub use model::message::PublishedMessage;
+pub use model::policy::{ApplyTo, Policy, PolicyError, PolicyFault, UnknownApplyTo};
 pub use model::settling::{Multiple, Requeue};
+pub use model::virtual_host::VirtualHostOptions;
 #[cfg(feature = "tls")]
 pub use server::tls::{TlsConfig, TlsError, TlsFiles};

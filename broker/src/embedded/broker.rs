@@ -143,6 +143,10 @@ impl Broker {
         shared.memory().used() + shared.unfinished().bytes()
     }
 
+    pub(super) fn cell(&self) -> &Arc<BrokerCell> {
+        &self.handle.cell
+    }
+
     /// What listens, if it listens.
     pub(super) fn server(&self) -> Option<&Server> {
         self.handle.server.as_ref()

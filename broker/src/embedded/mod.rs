@@ -1,5 +1,6 @@
 //! The broker's API in this process: AMQP's operations without a socket.
 
+mod admin;
 mod broker;
 mod channel;
 mod connection;

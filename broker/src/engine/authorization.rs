@@ -14,6 +14,7 @@ use springhare_amqp::{AmqpError, FieldTable, FieldValue, MethodId, ReplyCode, Sh
 use super::connection_cell::ConnectionCell;
 use super::declare::{BindingRequest, RESERVED_PREFIX, check_not_default, stripped};
 use super::reply_to::PSEUDO_QUEUE;
+use super::user_cell::UserCell;
 use crate::model::access::{AuthenticatedUser, Pattern, Permission};
 use crate::model::binding::Destination;
 use crate::model::definition::Resource;
@@ -25,14 +26,15 @@ const GRANTED_MAX: usize = 12;
 /// A user, and what it was allowed lately: who publishes, publishes to the same few exchanges.
 #[derive(Debug)]
 pub(crate) struct Authorization {
-    user: Arc<AuthenticatedUser>,
+    user: Arc<UserCell>,
     granted: Mutex<Granted>,
 }
 
-/// Only what was allowed is remembered, and a user's permissions do not change while it is
-/// connected.
+/// Only what was allowed is remembered, and only while the user stays as it was.
 #[derive(Debug, Default)]
 struct Granted {
+    /// The user that all this was allowed.
+    to: Option<Arc<AuthenticatedUser>>,
     names: Recent<(Permission, ShortString)>,
     /// Exchange and routing key.
     topics: Recent<(Permission, ShortString, ShortString)>,
@@ -58,28 +60,29 @@ impl<T> Recent<T> {
 }
 
 impl Authorization {
-    pub(super) fn new(user: Arc<AuthenticatedUser>) -> Self {
+    pub(super) fn new(user: Arc<UserCell>) -> Self {
         Self { user, granted: Mutex::default() }
     }
 
-    pub(super) fn user(&self) -> &AuthenticatedUser {
+    pub(super) fn user(&self) -> &Arc<UserCell> {
         &self.user
     }
 
     fn allows(&self, permission: Permission, virtual_host: &str, name: &str) -> bool {
-        let Some(permissions) = self.user.permissions(virtual_host) else { return false };
+        let user = self.user.current();
+        let Some(permissions) = user.permissions(virtual_host) else { return false };
         let pattern = permissions.pattern(permission);
         if matches!(pattern, Pattern::Everything) {
             return true;
         }
         let is_known = |(known, of): &(_, ShortString)| *known == permission && *of == *name;
-        if self.granted().names.0.iter().any(is_known) {
+        if self.granted(&user).names.0.iter().any(is_known) {
             return true;
         }
         let is_allowed = pattern.matches(name);
         // What is too long for a name has come in an argument, and is too rare to be remembered.
         if is_allowed && let Ok(name) = ShortString::new(name) {
-            self.granted().names.remember((permission, name));
+            self.granted(&user).names.remember((permission, name));
         }
         is_allowed
     }
@@ -91,24 +94,29 @@ impl Authorization {
         exchange: &ShortString,
         routing_key: &str,
     ) -> bool {
-        let Some(patterns) = self.user.topic_patterns(virtual_host, exchange) else { return true };
+        let user = self.user.current();
+        let Some(patterns) = user.topic_patterns(virtual_host, exchange) else { return true };
         let is_known = |(known, at, key): &(_, ShortString, ShortString)| {
             *known == permission && key == routing_key && *at == *exchange
         };
-        if self.granted().topics.0.iter().any(is_known) {
+        if self.granted(&user).topics.0.iter().any(is_known) {
             return true;
         }
         let is_allowed = patterns.allow(permission, routing_key);
         // A key of `CC` may be longer than a routing key.
         if is_allowed && let Ok(routing_key) = ShortString::new(routing_key) {
-            self.granted().topics.remember((permission, exchange.clone(), routing_key));
+            self.granted(&user).topics.remember((permission, exchange.clone(), routing_key));
         }
         is_allowed
     }
 
-    /// The lock is taken last of all and held for a look.
-    fn granted(&self) -> MutexGuard<'_, Granted> {
-        self.granted.lock().unwrap_or_else(PoisonError::into_inner)
+    /// What the user was allowed as it is now. The lock is taken last of all and held for a look.
+    fn granted(&self, user: &Arc<AuthenticatedUser>) -> MutexGuard<'_, Granted> {
+        let mut granted = self.granted.lock().unwrap_or_else(PoisonError::into_inner);
+        if !granted.to.as_ref().is_some_and(|to| Arc::ptr_eq(to, user)) {
+            *granted = Granted { to: Some(Arc::clone(user)), ..Granted::default() };
+        }
+        granted
     }
 }
 
@@ -337,7 +345,7 @@ impl ConnectionCell {
     ///
     /// 406 `user_id property set to 'a' but authenticated user was 'b'`.
     pub(crate) fn authorize_user_id(&self, user_id: &str) -> Result<(), AmqpError> {
-        match self.user() {
+        match self.user().map(|user| user.current()) {
             Some(user) if !user.may_publish_as(user_id) => Err(AmqpError::new(
                 ReplyCode::PreconditionFailed,
                 MethodId::BASIC_PUBLISH,
@@ -380,7 +388,7 @@ fn refused(
     AmqpError::new(
         ReplyCode::AccessRefused,
         method,
-        format_args!("access to {what} refused for user '{}'", authorization.user.name()),
+        format_args!("access to {what} refused for user '{}'", authorization.user.current().name()),
     )
 }
 

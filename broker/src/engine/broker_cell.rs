@@ -2,16 +2,21 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use arc_swap::ArcSwap;
 use springhare_amqp::{AmqpError, MethodId, ReplyCode, ShortString};
 
 use super::connection_cell::ConnectionCell;
 use super::shared::Shared;
+use super::user_cell::UserCell;
 use super::users::{LoginRefused, Users};
 use super::virtual_host::VirtualHost;
 use crate::clock::Clock;
 use crate::config::BrokerConfig;
-use crate::model::access::AuthenticatedUser;
 use crate::model::ids::ConnectionId;
+use crate::model::virtual_host::VirtualHostOptions;
+
+/// Virtual hosts by their names.
+pub(crate) type VirtualHosts = BTreeMap<ShortString, Arc<VirtualHost>>;
 
 /// The virtual host that is always there, and meant where none is named.
 pub(crate) const DEFAULT_VIRTUAL_HOST: &str = "/";
@@ -21,10 +26,12 @@ pub(crate) const DEFAULT_VIRTUAL_HOST: &str = "/";
 pub(crate) struct BrokerCell {
     shared: Arc<Shared>,
     default_virtual_host: Arc<VirtualHost>,
-    /// By name, the default one too.
-    virtual_hosts: BTreeMap<ShortString, Arc<VirtualHost>>,
+    /// The default one too. Changed while the state is locked.
+    virtual_hosts: ArcSwap<VirtualHosts>,
     users: Users,
     state: Mutex<BrokerState>,
+    /// Held while an operator changes something.
+    administration: Mutex<()>,
 }
 
 #[derive(Debug)]
@@ -42,7 +49,8 @@ impl BrokerCell {
         users: Users,
     ) -> Self {
         let shared = Arc::new(Shared::new(config, clock));
-        let virtual_host = |name| VirtualHost::new(name, Arc::clone(&shared));
+        let virtual_host =
+            |name| VirtualHost::new(name, VirtualHostOptions::default(), Arc::clone(&shared));
         let default = virtual_host(ShortString::from_static(DEFAULT_VIRTUAL_HOST));
         let mut all: BTreeMap<_, _> =
             virtual_hosts.into_iter().map(|name| (name.clone(), virtual_host(name))).collect();
@@ -50,15 +58,52 @@ impl BrokerCell {
         Self {
             shared,
             default_virtual_host: default,
-            virtual_hosts: all,
+            virtual_hosts: ArcSwap::from_pointee(all),
             users,
             state: Mutex::new(BrokerState::Running { connections: BTreeMap::new() }),
+            administration: Mutex::new(()),
         }
     }
 
     /// What belongs to no virtual host: the clock, the limits, the memory of all messages.
-    pub(crate) fn shared(&self) -> &Shared {
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.shared
+    }
+
+    pub(crate) fn users(&self) -> &Users {
+        &self.users
+    }
+
+    /// All virtual hosts of now.
+    pub(crate) fn virtual_hosts(&self) -> Arc<VirtualHosts> {
+        self.virtual_hosts.load_full()
+    }
+
+    /// Adds virtual hosts whose names are free.
+    pub(super) fn add_virtual_hosts(&self, added: impl IntoIterator<Item = Arc<VirtualHost>>) {
+        let _state = self.lock();
+        let mut next = VirtualHosts::clone(&self.virtual_hosts.load());
+        next.extend(added.into_iter().map(|host| (host.name().clone(), host)));
+        self.virtual_hosts.store(Arc::new(next));
+    }
+
+    /// Takes a virtual host out, whose connections are to be closed.
+    pub(super) fn take_virtual_host(
+        &self,
+        name: &str,
+    ) -> Option<(Arc<VirtualHost>, Vec<Arc<ConnectionCell>>)> {
+        let state = self.lock();
+        let mut next = VirtualHosts::clone(&self.virtual_hosts.load());
+        let taken = next.remove(name)?;
+        self.virtual_hosts.store(Arc::new(next));
+        let is_there = |cell: &ConnectionCell| Arc::ptr_eq(cell.virtual_host(), &taken);
+        let connections = state.connections(is_there);
+        Some((taken, connections))
+    }
+
+    /// The connections of a user.
+    pub(super) fn connections_of(&self, user: &Arc<UserCell>) -> Vec<Arc<ConnectionCell>> {
+        self.lock().connections(|cell| cell.user().is_some_and(|own| Arc::ptr_eq(own, user)))
     }
 
     /// The default virtual host.
@@ -76,7 +121,7 @@ impl BrokerCell {
         user: &str,
         password: &[u8],
         peer: Option<IpAddr>,
-    ) -> Result<Arc<AuthenticatedUser>, LoginRefused> {
+    ) -> Result<Arc<UserCell>, LoginRefused> {
         self.users.authenticate(user, password, peer)
     }
 
@@ -116,7 +161,7 @@ impl BrokerCell {
         self: &Arc<Self>,
         name: ShortString,
         virtual_host: &str,
-        user: Arc<AuthenticatedUser>,
+        user: Arc<UserCell>,
     ) -> Result<Arc<ConnectionCell>, AmqpError> {
         self.open(name, virtual_host, Some(user))
     }
@@ -125,26 +170,29 @@ impl BrokerCell {
         self: &Arc<Self>,
         name: ShortString,
         virtual_host: &str,
-        user: Option<Arc<AuthenticatedUser>>,
+        user: Option<Arc<UserCell>>,
     ) -> Result<Arc<ConnectionCell>, AmqpError> {
         let mut state = self.lock();
         let BrokerState::Running { connections } = &mut *state else { return Err(shutdown()) };
-        let Some(virtual_host) = self.virtual_hosts.get(virtual_host) else {
+        let virtual_hosts = self.virtual_hosts.load();
+        let Some(virtual_host) = virtual_hosts.get(virtual_host) else {
             return Err(not_allowed(format_args!("vhost {virtual_host} not found")));
         };
         let max = self.shared.config().connection_max;
-        if connections.len() >= max {
-            let limit = format_args!("connection limit ({max}) is reached");
+        let is_full = connections.len() >= max;
+        let limit = virtual_host.connections_reached();
+        if let Some(limit) = if is_full { u64::try_from(max).ok() } else { limit } {
+            let limit = format_args!("connection limit ({limit}) is reached");
             return Err(match &user {
                 None => not_allowed(limit),
                 Some(user) => not_allowed(format_args!("{}: {limit}", refused(user, virtual_host))),
             });
         }
-        if let Some(user) = &user
-            && !user.may_open(virtual_host.name())
-        {
-            return Err(not_allowed(refused(user, virtual_host)));
+        if let Some(user) = &user {
+            check_user(user, virtual_host)?;
+            user.connection_opened();
         }
+        virtual_host.connection_opened();
         let id = ConnectionId(self.shared.next_id());
         let broker = Arc::downgrade(self);
         let connection = ConnectionCell::new(id, name, broker, Arc::clone(virtual_host), user);
@@ -154,8 +202,15 @@ impl BrokerCell {
     }
 
     pub(crate) fn forget_connection(&self, id: ConnectionId) {
-        if let BrokerState::Running { connections } = &mut *self.lock() {
-            connections.remove(&id);
+        let forgotten = match &mut *self.lock() {
+            BrokerState::Running { connections } => connections.remove(&id),
+            BrokerState::Stopped => None,
+        };
+        if let Some(connection) = forgotten {
+            connection.virtual_host().connection_closed();
+            if let Some(user) = connection.user() {
+                user.connection_closed();
+            }
         }
     }
 
@@ -171,12 +226,45 @@ impl BrokerCell {
         }
     }
 
+    /// The lock under which an operator changes something: taken before all others.
+    pub(super) fn administration(&self) -> MutexGuard<'_, ()> {
+        self.administration.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn lock(&self) -> MutexGuard<'_, BrokerState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn refused(user: &AuthenticatedUser, virtual_host: &VirtualHost) -> String {
+impl BrokerState {
+    /// The connections that are open and of this kind.
+    fn connections(&self, is_meant: impl Fn(&ConnectionCell) -> bool) -> Vec<Arc<ConnectionCell>> {
+        match self {
+            Self::Running { connections } => {
+                connections.values().filter(|connection| is_meant(connection)).cloned().collect()
+            }
+            Self::Stopped => Vec::new(),
+        }
+    }
+}
+
+/// Checks that a user may open one more connection, there.
+fn check_user(user: &UserCell, virtual_host: &VirtualHost) -> Result<(), AmqpError> {
+    let current = user.current();
+    if let Some(limit) = user.connections_reached() {
+        return Err(not_allowed(format_args!(
+            "connection refused for user '{}': user connection limit ({limit}) is reached",
+            current.name()
+        )));
+    }
+    if !current.may_open(virtual_host.name()) {
+        return Err(not_allowed(refused(user, virtual_host)));
+    }
+    Ok(())
+}
+
+fn refused(user: &UserCell, virtual_host: &VirtualHost) -> String {
+    let user = user.current();
     format!("access to vhost '{}' refused for user '{}'", virtual_host.name(), user.name())
 }
 
@@ -185,7 +273,11 @@ fn not_allowed(explanation: impl std::fmt::Display) -> AmqpError {
 }
 
 pub(crate) fn shutdown() -> AmqpError {
-    let explanation = "broker forced connection closure with reason 'shutdown'";
+    forced("broker forced connection closure with reason 'shutdown'")
+}
+
+/// The operator closes a connection.
+pub(super) fn forced(explanation: impl std::fmt::Display) -> AmqpError {
     AmqpError::new(ReplyCode::ConnectionForced, MethodId::NONE, explanation)
 }
 

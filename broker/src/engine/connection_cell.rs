@@ -7,8 +7,8 @@ use super::authorization::Authorization;
 use super::broker_cell::BrokerCell;
 use super::channel_cell::ChannelCell;
 use super::signals::Signals;
+use super::user_cell::UserCell;
 use super::virtual_host::VirtualHost;
-use crate::model::access::AuthenticatedUser;
 use crate::model::ids::{ChannelId, ConnectionId};
 
 /// A connection: its channels, and the exclusive queues that go with it.
@@ -37,7 +37,7 @@ impl ConnectionCell {
         name: ShortString,
         broker: Weak<BrokerCell>,
         virtual_host: Arc<VirtualHost>,
-        user: Option<Arc<AuthenticatedUser>>,
+        user: Option<Arc<UserCell>>,
     ) -> Self {
         let authorization = user.map(Authorization::new);
         let state = Mutex::new(ConnectionState::Open { channels: BTreeMap::new() });
@@ -63,7 +63,7 @@ impl ConnectionCell {
     }
 
     /// Who opened it; none for a connection of this process.
-    pub(crate) fn user(&self) -> Option<&AuthenticatedUser> {
+    pub(crate) fn user(&self) -> Option<&Arc<UserCell>> {
         self.authorization.as_ref().map(Authorization::user)
     }
 
@@ -90,41 +90,56 @@ impl ConnectionCell {
     ///
     /// # Errors
     ///
-    /// 530 when the connection has as many as are allowed, which closes it; the reason of the
-    /// close when it is closed already.
+    /// 530 when the connection or its user has as many as are allowed, which closes it; the reason
+    /// of the close when it is closed already.
     pub(crate) fn open_channel(self: &Arc<Self>) -> Result<Arc<ChannelCell>, AmqpError> {
         let max = self.virtual_host.config().channel_max;
         let opened = {
             let mut state = self.lock();
             match &mut *state {
                 ConnectionState::Closed { reason } => return Err(closed(reason.as_ref())),
-                ConnectionState::Open { channels } if channels.len() >= max => None,
-                ConnectionState::Open { channels } => {
+                ConnectionState::Open { channels } if channels.len() >= max => {
+                    Err(too_many_channels(max))
+                }
+                ConnectionState::Open { channels } => self.count_channel().map(|()| {
                     let id = ChannelId(self.virtual_host.next_id());
                     let channel = Arc::new(ChannelCell::new(id, self, &self.virtual_host));
                     channels.insert(id, Arc::clone(&channel));
-                    Some(channel)
-                }
+                    channel
+                }),
             }
         };
-        opened.ok_or_else(|| {
-            let error = AmqpError::new(
+        opened.inspect_err(|error| self.close(Some(error)))
+    }
+
+    /// Counts a channel of the user's.
+    fn count_channel(&self) -> Result<(), AmqpError> {
+        let Some(user) = self.user() else { return Ok(()) };
+        user.channel_opened().map_err(|limit| {
+            AmqpError::new(
                 ReplyCode::NotAllowed,
-                MethodId::CHANNEL_OPEN,
+                MethodId::NONE,
                 format_args!(
-                    "number of channels opened ({max}) has reached the negotiated \
-                     channel_max ({max})"
+                    "number of channels opened for user '{}' has reached the maximum allowed user \
+                     limit of ({limit})",
+                    user.current().name()
                 ),
-            );
-            self.close(Some(&error));
-            error
+            )
         })
     }
 
-    pub(crate) fn forget_channel(&self, id: ChannelId) {
-        if let ConnectionState::Open { channels } = &mut *self.lock() {
-            channels.remove(&id);
+    fn channels_closed(&self, count: usize) {
+        if let Some(user) = self.user() {
+            user.channels_closed(count);
         }
+    }
+
+    pub(crate) fn forget_channel(&self, id: ChannelId) {
+        let is_forgotten = match &mut *self.lock() {
+            ConnectionState::Open { channels } => channels.remove(&id).is_some(),
+            ConnectionState::Closed { .. } => false,
+        };
+        self.channels_closed(is_forgotten.into());
     }
 
     /// Closes the connection: its channels first, then its exclusive queues.
@@ -140,6 +155,7 @@ impl ConnectionCell {
                 }
             }
         };
+        self.channels_closed(channels.len());
         for channel in channels.into_values() {
             channel.close(reason);
         }
@@ -155,6 +171,16 @@ impl ConnectionCell {
     fn lock(&self) -> MutexGuard<'_, ConnectionState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn too_many_channels(max: usize) -> AmqpError {
+    AmqpError::new(
+        ReplyCode::NotAllowed,
+        MethodId::CHANNEL_OPEN,
+        format_args!(
+            "number of channels opened ({max}) has reached the negotiated channel_max ({max})"
+        ),
+    )
 }
 
 fn closed(reason: Option<&AmqpError>) -> AmqpError {

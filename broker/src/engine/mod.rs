@@ -6,6 +6,7 @@
 //! due is done without any. What waits at delayed exchanges is locked alone.
 //! What a connection remembers of its user's permissions is locked last of all.
 
+pub(crate) mod admin;
 pub(crate) mod authorization;
 pub(crate) mod broker_cell;
 pub(crate) mod channel_cell;
@@ -22,6 +23,7 @@ pub(crate) mod events;
 mod limiter;
 pub(crate) mod memory;
 pub(crate) mod outbox;
+mod policy;
 pub(crate) mod publish;
 pub(crate) mod queue_cell;
 mod random;
@@ -32,5 +34,6 @@ pub(crate) mod signals;
 pub(crate) mod timers;
 mod transaction;
 pub(crate) mod unfinished;
+pub(crate) mod user_cell;
 pub(crate) mod users;
 pub(crate) mod virtual_host;

@@ -192,6 +192,15 @@ impl QueueCell {
         }
     }
 
+    /// What the queue does now; nothing if it was deleted.
+    #[cfg(test)]
+    pub(crate) fn settings(&self) -> Arc<QueueSettings> {
+        match &*self.lock() {
+            QueueState::Live { queue, .. } => Arc::clone(queue.settings()),
+            QueueState::Deleted => Arc::default(),
+        }
+    }
+
     /// From now on these hold: a policy has changed.
     pub(crate) fn apply(&self, settings: Arc<QueueSettings>) {
         self.change(|queue, now, _| queue.apply(settings, now));

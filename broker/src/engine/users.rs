@@ -1,24 +1,47 @@
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use springhare_amqp::{AmqpError, MethodId, ReplyCode, ShortString};
 
+use super::user_cell::UserCell;
 use crate::model::access::{AuthenticatedUser, PasswordHash, SALT_BYTES, User};
 
 /// The users of a broker, and how one proves to be one of them.
 #[derive(Debug)]
 pub(crate) struct Users {
-    by_name: HashMap<String, StoredUser>,
+    /// Locked for a look, or while one is changed.
+    by_name: Mutex<BTreeMap<String, StoredUser>>,
     /// Who may log in from this machine only.
     loopback_only: BTreeSet<String>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct StoredUser {
     password: PasswordHash,
-    user: Arc<AuthenticatedUser>,
+    cell: Arc<UserCell>,
+}
+
+/// There is no user of this name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct NoSuchUser;
+
+/// A user and the hash of its password, ready to be stored.
+#[derive(Debug)]
+pub(crate) struct NewUser {
+    password: PasswordHash,
+    user: AuthenticatedUser,
+}
+
+impl NewUser {
+    /// # Errors
+    ///
+    /// There is no randomness for a salt.
+    pub(crate) fn new(user: User) -> Result<Self, NoRandomness> {
+        let (password, user) = user.into_parts(salt()?);
+        Ok(Self { password, user })
+    }
 }
 
 /// What a name that nobody has is compared with, so that it takes the time that a user's takes.
@@ -57,12 +80,79 @@ impl Users {
         users: impl IntoIterator<Item = User>,
         loopback_only: BTreeSet<String>,
     ) -> Result<Self, NoRandomness> {
-        let stored = users.into_iter().map(|user| {
-            let (password, user) = user.into_parts(salt()?);
-            let name = user.name().to_owned();
-            Ok((name, StoredUser { password, user: Arc::new(user) }))
-        });
-        Ok(Self { by_name: stored.collect::<Result<_, _>>()?, loopback_only })
+        let own = Self { by_name: Mutex::default(), loopback_only };
+        for user in users {
+            own.set(NewUser::new(user)?);
+        }
+        Ok(own)
+    }
+
+    /// Adds a user. One of the same name gets its password and tags, and the limits and permissions
+    /// that it says something of.
+    pub(crate) fn set(&self, NewUser { password, user }: NewUser) {
+        let mut by_name = self.lock();
+        match by_name.get_mut(user.name()) {
+            Some(stored) => {
+                stored.cell.replace(user.replacing(&stored.cell.current()));
+                stored.password = password;
+            }
+            None => {
+                let name = user.name().to_owned();
+                by_name.insert(name, StoredUser { password, cell: Arc::new(UserCell::new(user)) });
+            }
+        }
+    }
+
+    /// Takes a user out, who may do nothing from now on.
+    ///
+    /// # Errors
+    ///
+    /// There is no such user.
+    pub(crate) fn delete(&self, name: &str) -> Result<Arc<UserCell>, NoSuchUser> {
+        let cell = self.lock().remove(name).ok_or(NoSuchUser)?.cell;
+        cell.replace(cell.current().without_permissions());
+        Ok(cell)
+    }
+
+    /// Changes what a user may do.
+    ///
+    /// # Errors
+    ///
+    /// There is no such user.
+    pub(crate) fn change(
+        &self,
+        name: &str,
+        change: impl FnOnce(&mut AuthenticatedUser),
+    ) -> Result<(), NoSuchUser> {
+        let by_name = self.lock();
+        let cell = &by_name.get(name).ok_or(NoSuchUser)?.cell;
+        let mut user = AuthenticatedUser::clone(&cell.current());
+        change(&mut user);
+        cell.replace(user);
+        Ok(())
+    }
+
+    /// Clears all permissions in a virtual host.
+    pub(crate) fn forget_virtual_host(&self, virtual_host: &str) {
+        for stored in self.lock().values() {
+            let mut user = AuthenticatedUser::clone(&stored.cell.current());
+            user.set_permissions(virtual_host, None);
+            user.clear_topics(virtual_host, None);
+            stored.cell.replace(user);
+        }
+    }
+
+    /// All users with the hashes of their passwords, by name.
+    pub(crate) fn all(&self) -> Vec<(PasswordHash, Arc<AuthenticatedUser>)> {
+        let by_name = self.lock();
+        let all = by_name
+            .values()
+            .map(|stored| (stored.password.clone(), Arc::clone(&stored.cell.current())));
+        all.collect()
+    }
+
+    pub(crate) fn contains(&self, name: &str) -> bool {
+        self.lock().contains_key(name)
     }
 
     /// Who a peer is, if the password is right.
@@ -79,9 +169,9 @@ impl Users {
         user: &str,
         password: &[u8],
         peer: Option<IpAddr>,
-    ) -> Result<Arc<AuthenticatedUser>, LoginRefused> {
-        let stored = self.by_name.get(user);
-        let expected = stored.map_or(&NOBODYS_PASSWORD, |stored| &stored.password);
+    ) -> Result<Arc<UserCell>, LoginRefused> {
+        let stored = self.lock().get(user).cloned();
+        let expected = stored.as_ref().map_or(&NOBODYS_PASSWORD, |stored| &stored.password);
         let is_right = expected.matches(password);
         let refused = |reason| LoginRefused { user: ShortString::truncated(user), peer, reason };
         let Some(stored) = stored else { return Err(refused(LoginFault::UnknownUser)) };
@@ -94,7 +184,11 @@ impl Users {
         if self.loopback_only.contains(user) && !peer.is_none_or(is_loopback) {
             return Err(refused(LoginFault::NotLoopback));
         }
-        Ok(Arc::clone(&stored.user))
+        Ok(stored.cell)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, StoredUser>> {
+        self.by_name.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -159,7 +253,7 @@ mod tests {
     fn login(user: &str, password: &str, peer: Option<&str>) -> Result<String, LoginFault> {
         let peer = peer.map(|peer| peer.parse().unwrap());
         match users().authenticate(user, password.as_bytes(), peer) {
-            Ok(user) => Ok(user.name().to_owned()),
+            Ok(user) => Ok(user.current().name().to_owned()),
             Err(refused) => Err(refused.reason),
         }
     }

@@ -1,4 +1,5 @@
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use arc_swap::ArcSwap;
 use springhare_amqp::ShortString;
@@ -12,8 +13,11 @@ use super::timers::Timed;
 use super::unfinished::Unfinished;
 use crate::clock::Clock;
 use crate::config::BrokerConfig;
+use crate::model::limits::{VirtualHostLimits, reached};
+use crate::model::policy::Policies;
 use crate::model::queue::DeadBatch;
 use crate::model::topology::Topology;
+use crate::model::virtual_host::VirtualHostOptions;
 
 /// A virtual host: its exchanges, queues and bindings.
 ///
@@ -29,10 +33,44 @@ pub(crate) struct VirtualHost {
     delaying: Delaying,
     /// Itself, for its queues: they send their dead letters through it.
     me: Weak<Self>,
+    options: ArcSwap<VirtualHostOptions>,
+    limits: ArcSwap<VirtualHostLimits>,
+    /// Stored by whoever has the writer, so that a queue that is declared has those of then.
+    policies: ArcSwap<Policies>,
+    /// Held while changed policies are applied, so that the last change is applied last.
+    applying: Mutex<()>,
+    connections: AtomicUsize,
+}
+
+/// The next snapshot of a topology while it is made. Dropped without a commit it is none.
+#[derive(Debug)]
+#[must_use = "what is not committed does not count"]
+pub(crate) struct TopologyUpdate<'v> {
+    virtual_host: &'v VirtualHost,
+    pub(crate) next: Topology<QueueRef>,
+    writer: MutexGuard<'v, ()>,
+}
+
+impl TopologyUpdate<'_> {
+    /// From now on this is the topology.
+    pub(crate) fn commit(self) {
+        let Self { virtual_host, next, writer } = self;
+        let has_lost_exchanges =
+            next.exchange_count() < virtual_host.topology.load().exchange_count();
+        virtual_host.topology.store(Arc::new(next));
+        drop(writer);
+        if has_lost_exchanges {
+            virtual_host.forget_delayed();
+        }
+    }
 }
 
 impl VirtualHost {
-    pub(crate) fn new(name: ShortString, shared: Arc<Shared>) -> Arc<Self> {
+    pub(crate) fn new(
+        name: ShortString,
+        options: VirtualHostOptions,
+        shared: Arc<Shared>,
+    ) -> Arc<Self> {
         let delaying = Delaying::new(shared.timers().new_id(), Arc::clone(shared.memory()));
         Arc::new_cyclic(|me| Self {
             name,
@@ -42,6 +80,11 @@ impl VirtualHost {
             writer: Mutex::new(()),
             reply_consumers: ReplyConsumers::default(),
             me: Weak::clone(me),
+            options: ArcSwap::from_pointee(options),
+            limits: ArcSwap::default(),
+            policies: ArcSwap::default(),
+            applying: Mutex::new(()),
+            connections: AtomicUsize::new(0),
         })
     }
 
@@ -107,17 +150,61 @@ impl VirtualHost {
         &self,
         change: impl FnOnce(&mut Topology<QueueRef>) -> Result<T, E>,
     ) -> Result<T, E> {
-        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut next = Topology::clone(&self.topology.load());
-        let exchange_count = next.exchange_count();
-        let result = change(&mut next)?;
-        let has_lost_exchanges = next.exchange_count() < exchange_count;
-        self.topology.store(Arc::new(next));
-        drop(writer);
-        if has_lost_exchanges {
-            self.forget_delayed();
-        }
+        let mut update = self.begin_update();
+        let result = change(&mut update.next)?;
+        update.commit();
         Ok(result)
+    }
+
+    /// Begins to make the next snapshot, and keeps other writers waiting. Who does so for several
+    /// virtual hosts takes them in the order of their names.
+    pub(crate) fn begin_update(&self) -> TopologyUpdate<'_> {
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = Topology::clone(&self.topology.load());
+        TopologyUpdate { virtual_host: self, next, writer }
+    }
+
+    pub(crate) fn options(&self) -> Arc<VirtualHostOptions> {
+        self.options.load_full()
+    }
+
+    pub(super) fn set_options(&self, options: VirtualHostOptions) {
+        self.options.store(Arc::new(options));
+    }
+
+    pub(crate) fn limits(&self) -> VirtualHostLimits {
+        **self.limits.load()
+    }
+
+    pub(super) fn set_limits(&self, limits: VirtualHostLimits) {
+        self.limits.store(Arc::new(limits));
+    }
+
+    /// The policies of now.
+    pub(crate) fn policies(&self) -> Arc<Policies> {
+        self.policies.load_full()
+    }
+
+    /// Only for who has the writer.
+    pub(super) fn store_policies(&self, policies: Policies) {
+        self.policies.store(Arc::new(policies));
+    }
+
+    pub(super) fn lock_applying(&self) -> MutexGuard<'_, ()> {
+        self.applying.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The limit of connections, if there are as many as it allows.
+    pub(super) fn connections_reached(&self) -> Option<u64> {
+        reached(self.limits().max_connections, self.connections.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn connection_opened(&self) {
+        self.connections.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn connection_closed(&self) {
+        self.connections.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

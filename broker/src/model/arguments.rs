@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use springhare_amqp::{FieldTable, FieldValue, ShortString};
 
+pub use self::check::UnknownQueueType;
+
 use crate::model::definition::Resource;
 use crate::model::erlang::{Text, same_value, type_class};
 use crate::model::stream::interval;
@@ -30,7 +32,7 @@ impl ArgumentError {
 
 /// What kind of queue it is: `x-queue-type`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum QueueType {
+pub enum QueueType {
     /// An ordinary queue.
     #[default]
     Classic,
@@ -184,21 +186,25 @@ impl QueueArguments {
                 Some("at-least-once") => DeadLetterStrategy::AtLeastOnce,
                 _ => DeadLetterStrategy::AtMostOnce,
             },
-            delayed_retry: match text("x-delayed-retry-type") {
-                Some("all") => Some(Delayed::All),
-                Some("failed") => Some(Delayed::Failed),
-                Some("returned") => Some(Delayed::Returned),
-                _ => None,
-            }
-            .map(|which| DelayedRetry {
-                which,
-                min: milliseconds("x-delayed-retry-min").unwrap_or(DELAYED_RETRY_MIN),
-                max: milliseconds("x-delayed-retry-max").unwrap_or(DELAYED_RETRY_MAX),
-            }),
+            delayed_retry: DelayedRetry::of(
+                text("x-delayed-retry-type"),
+                milliseconds("x-delayed-retry-min"),
+                milliseconds("x-delayed-retry-max"),
+            ),
             max_age: text("x-max-age").and_then(interval),
             max_segment_size_bytes: unsigned("x-stream-max-segment-size-bytes"),
             table: table.clone(),
         })
+    }
+
+    /// Whether the argument was given.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.table.contains(name)
+    }
+
+    /// All arguments as they were given.
+    pub(crate) fn table(&self) -> &FieldTable {
+        &self.table
     }
 
     /// Checks that the arguments of another declaration are the same, as far as the queue's type
@@ -216,6 +222,24 @@ impl QueueArguments {
             check_argument(name, queue, self.table.get(name), received.get(name))?;
         }
         Ok(())
+    }
+}
+
+impl DelayedRetry {
+    /// What type, minimum and maximum say; none without a type, and for `disabled`.
+    pub(crate) fn of(
+        which: Option<&str>,
+        min: Option<Duration>,
+        max: Option<Duration>,
+    ) -> Option<Self> {
+        let which = match which? {
+            "all" => Delayed::All,
+            "failed" => Delayed::Failed,
+            "returned" => Delayed::Returned,
+            _ => return None,
+        };
+        let (min, max) = (min.unwrap_or(DELAYED_RETRY_MIN), max.unwrap_or(DELAYED_RETRY_MAX));
+        Some(Self { which, min, max })
     }
 }
 

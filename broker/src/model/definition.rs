@@ -147,6 +147,18 @@ impl QueueDeclaration {
         self.durable && !self.exclusive
     }
 
+    /// Gives a queue without a type the one that is its virtual host's default, if what else is
+    /// declared can have it.
+    pub(crate) fn set_default_type(&mut self, default: Option<QueueType>) {
+        let Some(default) = default.filter(|_| !self.arguments.contains("x-queue-type")) else {
+            return;
+        };
+        let replicated = self.is_durable() && !self.exclusive && !self.auto_delete;
+        if default == QueueType::Classic || replicated {
+            self.arguments.set(ShortString::from_static("x-queue-type"), default.as_str());
+        }
+    }
+
     /// Checks the declaration of a queue that does not exist yet.
     ///
     /// # Errors
@@ -352,6 +364,26 @@ mod tests {
         assert_eq!(quorum(|q| q.durable = false), refused("non-durable"));
         assert_eq!(quorum(|q| q.exclusive = true), refused("exclusive-owner"));
         assert_eq!(quorum(|q| q.auto_delete = true), refused("auto-delete"));
+    }
+
+    #[test]
+    fn a_queue_gets_the_default_type_if_it_can_have_it() {
+        let typed = |change: fn(&mut QueueDeclaration), default| {
+            let mut declared = QueueDeclaration { durable: true, ..queue() };
+            change(&mut declared);
+            declared.set_default_type(default);
+            let queue_type = declared.arguments.get("x-queue-type").and_then(FieldValue::as_str);
+            queue_type.map(str::to_owned)
+        };
+        let quorum = Some(QueueType::Quorum);
+        assert_eq!(typed(|_| (), None), None);
+        assert_eq!(typed(|_| (), quorum).unwrap(), "quorum");
+        assert_eq!(typed(|q| q.durable = false, quorum), None);
+        assert_eq!(typed(|q| q.exclusive = true, quorum), None);
+        assert_eq!(typed(|q| q.auto_delete = true, quorum), None);
+        assert_eq!(typed(|q| q.durable = false, Some(QueueType::Classic)).unwrap(), "classic");
+        let given: fn(&mut QueueDeclaration) = |q| q.arguments = with("x-queue-type", "classic");
+        assert_eq!(typed(given, quorum).unwrap(), "classic");
     }
 
     #[test]

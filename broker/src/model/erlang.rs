@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use springhare_amqp::{FieldTable, FieldValue};
+use springhare_amqp::{FieldTable, FieldValue, ShortString};
 
 /// Whether two values are equal once their types are forgotten: integers of any width and floats
 /// by value, texts and byte arrays by their bytes.
@@ -60,6 +60,51 @@ pub(crate) struct Text<'v>(pub(crate) &'v FieldValue);
 /// Prints the value as an Erlang term (`~p`).
 #[derive(Debug)]
 pub(crate) struct Term<'v>(pub(crate) &'v FieldValue);
+
+/// Prints a value that came as JSON as the Erlang term that RabbitMQ reads JSON to (`~p`).
+#[derive(Debug)]
+pub(crate) struct JsonTerm<'v>(pub(crate) &'v FieldValue);
+
+/// The same of named values: a list of pairs.
+#[derive(Debug)]
+pub(crate) struct JsonTerms<'v>(pub(crate) &'v [(&'v ShortString, &'v FieldValue)]);
+
+impl fmt::Display for JsonTerm<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            FieldValue::Array(values) => {
+                f.write_str("[")?;
+                for (place, value) in values.iter().enumerate() {
+                    write!(f, "{}{}", comma(place), JsonTerm(value))?;
+                }
+                f.write_str("]")
+            }
+            FieldValue::Table(table) => {
+                f.write_str("#{")?;
+                for (place, (name, value)) in table.iter().enumerate() {
+                    f.write_str(comma(place))?;
+                    write_binary(name.as_bytes(), f)?;
+                    write!(f, " => {}", JsonTerm(value))?;
+                }
+                f.write_str("}")
+            }
+            FieldValue::Void => f.write_str("null"),
+            value => write_term(value, f),
+        }
+    }
+}
+
+impl fmt::Display for JsonTerms<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[")?;
+        for (place, (name, value)) in self.0.iter().enumerate() {
+            write!(f, "{}{{", comma(place))?;
+            write_binary(name.as_bytes(), f)?;
+            write!(f, ",{}}}", JsonTerm(value))?;
+        }
+        f.write_str("]")
+    }
+}
 
 /// Prints bytes as an Erlang binary of numbers (`~w`).
 #[derive(Debug)]
@@ -158,8 +203,6 @@ fn write_float(n: f64, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 
 #[cfg(test)]
 mod tests {
-    use springhare_amqp::ShortString;
-
     use super::*;
 
     #[test]

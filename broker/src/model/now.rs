@@ -25,6 +25,7 @@ impl<'c> Now<'c> {
     }
 }
 
+#[cfg(test)]
 impl Now<'static> {
     /// A time that is known.
     pub(crate) fn at(time: Duration) -> Self {

@@ -116,7 +116,6 @@ impl<Q: QueueHandle> Topology<Q> {
     }
 
     /// All exchanges, in no particular order.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the management API will list them"))]
     pub(crate) fn exchanges(&self) -> impl Iterator<Item = &ExchangeDefinition> {
         self.exchanges.values().map(|exchange| exchange.definition())
     }
@@ -133,7 +132,6 @@ impl<Q: QueueHandle> Topology<Q> {
 
     /// All bindings, in no particular order; not those to the default exchange, which every
     /// queue has by its name alone.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the management API will list them"))]
     pub(crate) fn bindings(&self) -> impl Iterator<Item = &Binding> {
         let outbound = self.exchanges.values().map(|exchange| exchange.outbound());
         outbound.flat_map(|bindings| bindings.iter().map(|(binding, ())| binding.as_ref()))
@@ -153,6 +151,24 @@ impl<Q: QueueHandle> Topology<Q> {
     /// Adds an exchange whose name is free.
     pub(crate) fn add_exchange(&mut self, definition: ExchangeDefinition) {
         self.exchanges.insert(definition.name.clone(), Arc::new(Exchange::new(definition)));
+    }
+
+    /// Gives an exchange the alternate exchange of a policy, which its own goes before.
+    pub(crate) fn set_policy_alternate(&mut self, name: &str, alternate: Option<ShortString>) {
+        if let Some(exchange) = self.exchanges.get_mut(name) {
+            Arc::make_mut(exchange).set_policy_alternate(alternate);
+        }
+    }
+
+    /// Where an exchange sends what matches no binding.
+    #[cfg(test)]
+    pub(crate) fn alternate(&self, name: &str) -> Option<&ShortString> {
+        self.exchanges.get(name)?.alternate()
+    }
+
+    /// How many queues there are.
+    pub(crate) fn queue_count(&self) -> usize {
+        self.queues.len()
     }
 
     /// Adds a queue whose name is free. The default exchange routes to it from now on.

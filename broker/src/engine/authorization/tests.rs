@@ -415,7 +415,13 @@ fn what_was_allowed_is_remembered_within_bounds() {
     let connection = connected(user(Permissions::new("", "^x", "").unwrap()));
     let remembered = || {
         let authorization = connection.authorization().unwrap();
-        authorization.granted().names.0.iter().map(|(_, name)| name.to_string()).collect::<Vec<_>>()
+        authorization
+            .granted(&authorization.user.current())
+            .names
+            .0
+            .iter()
+            .map(|(_, name)| name.to_string())
+            .collect::<Vec<_>>()
     };
     for exchange in ["x", "x", "y"] {
         let _ = connection.authorize_publish(&name(exchange), &name("k"));
@@ -435,6 +441,9 @@ fn what_was_allowed_is_remembered_within_bounds() {
         check(connection.authorize_publish(&name("t"), &key), Ok(()));
     }
     let authorization = connection.authorization().unwrap();
-    assert_eq!(authorization.granted().topics.0.len(), GRANTED_MAX);
-    assert!(authorization.granted().names.0.is_empty(), "'.*' needs no memory");
+    assert_eq!(authorization.granted(&authorization.user.current()).topics.0.len(), GRANTED_MAX);
+    assert!(
+        authorization.granted(&authorization.user.current()).names.0.is_empty(),
+        "'.*' needs no memory"
+    );
 }

@@ -5,9 +5,12 @@ use super::{
     stripped, wrong_arguments,
 };
 use crate::engine::connection_cell::ConnectionCell;
+use crate::engine::queue_cell::QueueRef;
 use crate::engine::virtual_host::VirtualHost;
 use crate::model::definition::{ExchangeDefinition, Resource};
 use crate::model::exchange::{DelayedTypeError, ExchangeKind, UnknownExchangeKind};
+use crate::model::policy::Target;
+use crate::model::topology::Topology;
 
 /// When an exchange is deleted: `if-unused`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -69,9 +72,21 @@ impl VirtualHost {
                 DelayedTypeError::Unknown(unknown) => unknown_kind(unknown),
             })?;
             connection.authorize_alternate_exchange(&definition.name, &definition.arguments)?;
-            topology.add_exchange(definition.clone());
+            self.add_exchange(topology, definition.clone());
             Ok(())
         })
+    }
+
+    /// Adds an exchange whose name is free, with what the policies say of it.
+    pub(in crate::engine) fn add_exchange(
+        &self,
+        topology: &mut Topology<QueueRef>,
+        definition: ExchangeDefinition,
+    ) {
+        let policy = self.policies().effective(Target::Exchange(&definition.name));
+        let name = definition.name.clone();
+        topology.add_exchange(definition);
+        topology.set_policy_alternate(&name, policy.alternate_exchange);
     }
 
     /// `exchange.declare`, passive: checks that the exchange exists, whatever it is.

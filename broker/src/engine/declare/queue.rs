@@ -1,5 +1,3 @@
-use std::sync::Arc;
-
 use springhare_amqp::{AmqpError, FieldValue, MethodId, ReplyCode, ShortString};
 
 use super::{
@@ -14,7 +12,8 @@ use crate::engine::virtual_host::VirtualHost;
 use crate::model::arguments::QueueType;
 use crate::model::definition::{QueueDeclaration, QueueDefinition, Resource};
 use crate::model::ids::{ConnectionId, QueueId};
-use crate::model::queue::{QueueConsumer, QueueSettings};
+use crate::model::limits::reached;
+use crate::model::queue::QueueConsumer;
 use crate::model::topology::{QueueHandle, Topology};
 
 /// A queue that was declared, and what was in it then.
@@ -49,6 +48,7 @@ impl VirtualHost {
         if reply_to::is_pseudo_queue(&declaration.name) {
             return self.declared_pseudo_queue(declaration.name);
         }
+        declaration.set_default_type(self.options().default_queue_type);
         if declaration.name.is_empty() {
             check_may_be_server_named(&declaration)?;
             declaration.name = random::name("amq.gen-");
@@ -77,6 +77,7 @@ impl VirtualHost {
                 return check_present(present).map(|()| present.clone());
             }
             let QueueDeclaration { name, arguments, .. } = &declaration;
+            self.check_queue_limit(topology, name)?;
             connection.authorize_dead_letter_exchange(name, arguments)?;
             let definition = define(self, declaration.clone())?;
             Ok(self.add_queue(topology, definition, owner))
@@ -235,7 +236,37 @@ impl VirtualHost {
         .unwrap_or_default()
     }
 
-    fn add_queue(
+    /// Deletes all queues: the virtual host is deleted.
+    pub(in crate::engine) fn delete_all_queues(&self) {
+        for (name, queue) in self.topology().queues() {
+            self.delete_where(name, queue.queue_id(), DeleteConditions::default()).finish();
+        }
+    }
+
+    /// Checks that there may be one queue more.
+    ///
+    /// # Errors
+    ///
+    /// 406 when there are as many as the operator allows.
+    fn check_queue_limit(
+        &self,
+        topology: &Topology<QueueRef>,
+        queue: &str,
+    ) -> Result<(), AmqpError> {
+        match reached(self.limits().max_queues, topology.queue_count()) {
+            None => Ok(()),
+            Some(limit) => Err(precondition_failed(
+                MethodId::QUEUE_DECLARE,
+                format_args!(
+                    "cannot declare queue '{queue}': queue limit in vhost '{}' ({limit}) is \
+                     reached",
+                    self.name()
+                ),
+            )),
+        }
+    }
+
+    pub(in crate::engine) fn add_queue(
         &self,
         topology: &mut Topology<QueueRef>,
         definition: QueueDefinition,
@@ -243,8 +274,7 @@ impl VirtualHost {
     ) -> QueueRef {
         let name = definition.name.clone();
         let id = QueueId(self.next_id());
-        let limit = self.config().quorum_delivery_limit;
-        let settings = Arc::new(QueueSettings::of(&definition.arguments, limit));
+        let settings = self.settings_of(&definition);
         let queue = QueueCell::new(id, definition, owner, settings, self);
         topology.add_queue(name, queue.clone());
         queue

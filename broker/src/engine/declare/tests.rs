@@ -18,6 +18,7 @@ use crate::model::binding::Destination;
 use crate::model::definition::{ExchangeDefinition, QueueDeclaration};
 use crate::model::exchange::ExchangeKind;
 use crate::model::ids::ConnectionId;
+use crate::model::virtual_host::VirtualHostOptions;
 
 /// A virtual host and a connection to it.
 struct Host {
@@ -29,7 +30,7 @@ impl Host {
     fn new() -> Self {
         let name = ShortString::from_static("/");
         let shared = Arc::new(Shared::new(BrokerConfig::default(), Clock::default()));
-        let virtual_host = VirtualHost::new(name, shared);
+        let virtual_host = VirtualHost::new(name, VirtualHostOptions::default(), shared);
         let connection = connection(&virtual_host);
         Self { virtual_host, connection }
     }

@@ -30,7 +30,7 @@ impl Host {
     fn new(config: BrokerConfig) -> Self {
         let (clock, hand) = Clock::manual();
         let shared = Arc::new(Shared::new(config, clock));
-        let virtual_host = VirtualHost::new(name("/"), shared);
+        let virtual_host = VirtualHost::new(name("/"), Default::default(), shared);
         let connection = ConnectionCell::new(
             ConnectionId(1),
             ShortString::EMPTY,

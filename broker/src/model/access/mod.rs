@@ -4,17 +4,19 @@
 //! All of it is RabbitMQ's: the form of a hash, the three permissions, and what an empty pattern
 //! means. Patterns that mean something else here than there are refused when they are given.
 
+mod authenticated;
 mod password;
 mod pattern;
 mod permissions;
 mod topic;
 mod user;
 
-pub use self::password::PasswordHashError;
+pub(crate) use self::authenticated::AuthenticatedUser;
+pub use self::password::{HashingAlgorithm, PasswordHashError};
 pub(crate) use self::password::{PasswordHash, SALT_BYTES};
-pub(crate) use self::pattern::Pattern;
+pub(crate) use self::pattern::{Pattern, Refused, compile};
 pub use self::pattern::{PatternError, PatternFault};
 pub use self::permissions::{Permission, Permissions};
+pub(crate) use self::topic::TopicPatterns;
 pub use self::topic::TopicPermissions;
-pub(crate) use self::user::AuthenticatedUser;
 pub use self::user::User;

@@ -116,6 +116,15 @@ impl Pattern {
         }
     }
 
+    /// The pattern as it was given.
+    pub(crate) fn as_str(&self) -> &str {
+        match self {
+            Self::Everything => ".*",
+            Self::Empty => "",
+            Self::Found(regex) => regex.as_str(),
+        }
+    }
+
     pub(crate) fn matches(&self, name: &str) -> bool {
         match self {
             Self::Everything => true,
@@ -127,12 +136,17 @@ impl Pattern {
 
 /// Why a pattern is refused, and at which byte.
 #[derive(Debug)]
-struct Refused {
-    offset: usize,
-    fault: PatternFault,
+pub(crate) struct Refused {
+    pub(crate) offset: usize,
+    pub(crate) fault: PatternFault,
 }
 
-fn compile(pattern: &str) -> Result<Regex, Refused> {
+/// Compiles a pattern that is found somewhere in a name; an empty one is found in all.
+///
+/// # Errors
+///
+/// It is no regular expression, it would match differently in RabbitMQ, or it is too large.
+pub(crate) fn compile(pattern: &str) -> Result<Regex, Refused> {
     let too_large = |max| Refused { offset: 0, fault: PatternFault::TooLarge { max } };
     if pattern.len() > PATTERN_MAX_BYTES {
         return Err(too_large(PATTERN_MAX_BYTES));

@@ -34,6 +34,8 @@ pub struct TopicPermissions<'a> {
 pub(crate) struct TopicPatterns {
     write: Pattern,
     read: Pattern,
+    /// As they were given, with their variables.
+    given: [Box<str>; 2],
 }
 
 impl TopicPatterns {
@@ -51,7 +53,14 @@ impl TopicPatterns {
         Ok(Self {
             write: Pattern::new(Permission::Write, &expand(topics.write, variables))?,
             read: Pattern::new(Permission::Read, &expand(topics.read, variables))?,
+            given: [topics.write.into(), topics.read.into()],
         })
+    }
+
+    /// The patterns as they were given: for what may be written to, and for what may be read.
+    pub(crate) fn given(&self) -> (&str, &str) {
+        let [write, read] = &self.given;
+        (write, read)
     }
 
     /// Whether the routing key is allowed. There is nothing to configure about a key.

@@ -1,10 +1,11 @@
-use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use super::password::{PasswordHash, PasswordHashError, SALT_BYTES};
+use super::authenticated::AuthenticatedUser;
+use super::password::{HashingAlgorithm, PasswordHash, PasswordHashError, SALT_BYTES};
 use super::pattern::PatternError;
 use super::permissions::Permissions;
 use super::topic::{TopicPatterns, TopicPermissions};
+use crate::model::limits::UserLimits;
 
 /// A user of the broker: a name, a password, and what it may do in which virtual host.
 ///
@@ -51,7 +52,21 @@ impl User {
         name: impl Into<String>,
         hash: &str,
     ) -> Result<Self, PasswordHashError> {
-        Ok(Self::with(name.into(), Credential::Hash(PasswordHash::parse(hash)?)))
+        Self::with_password_hash_of(name, HashingAlgorithm::Sha256, hash)
+    }
+
+    /// The same for another algorithm: the `hashing_algorithm` of RabbitMQ's definitions.
+    ///
+    /// # Errors
+    ///
+    /// The text is not base64, or not that of a salt and a hash of this algorithm.
+    pub fn with_password_hash_of(
+        name: impl Into<String>,
+        algorithm: HashingAlgorithm,
+        hash: &str,
+    ) -> Result<Self, PasswordHashError> {
+        let hash = PasswordHash::parse(hash, algorithm)?;
+        Ok(Self::with(name.into(), Credential::Hash(hash)))
     }
 
     fn with(name: String, credential: Credential) -> Self {
@@ -67,7 +82,16 @@ impl User {
     /// Adds a tag: `impersonator` may publish in others' names (the property `user_id`); what
     /// the other tags mean is the management API's matter.
     pub fn tag(mut self, tag: impl Into<String>) -> Self {
-        self.user.tags.insert(tag.into());
+        let tag = tag.into();
+        if !self.user.has_tag(&tag) {
+            self.user.tags.push(tag);
+        }
+        self
+    }
+
+    /// Limits how much the user may have at a time.
+    pub fn limits(mut self, limits: UserLimits) -> Self {
+        self.user.limits = limits;
         self
     }
 
@@ -126,58 +150,6 @@ impl fmt::Debug for Credential {
     }
 }
 
-/// Who a peer has proved to be, and what it may do.
-#[derive(Debug, Clone)]
-pub(crate) struct AuthenticatedUser {
-    name: String,
-    tags: BTreeSet<String>,
-    /// By virtual host.
-    permissions: BTreeMap<String, Permissions>,
-    /// By virtual host and exchange.
-    topics: BTreeMap<String, BTreeMap<String, TopicPatterns>>,
-}
-
-impl AuthenticatedUser {
-    fn new(name: String) -> Self {
-        Self { name, tags: BTreeSet::new(), permissions: BTreeMap::new(), topics: BTreeMap::new() }
-    }
-
-    pub(crate) fn name(&self) -> &str {
-        &self.name
-    }
-
-    pub(crate) fn has_tag(&self, tag: &str) -> bool {
-        self.tags.contains(tag)
-    }
-
-    /// Whether the user may open the virtual host. It may need nothing there: a user with three
-    /// empty patterns may open it too.
-    pub(crate) fn may_open(&self, virtual_host: &str) -> bool {
-        self.permissions.contains_key(virtual_host)
-    }
-
-    /// The permissions in a virtual host; without any, nothing is allowed.
-    pub(crate) fn permissions(&self, virtual_host: &str) -> Option<&Permissions> {
-        self.permissions.get(virtual_host)
-    }
-
-    /// The restrictions of a topic exchange; without any, all routing keys are allowed.
-    pub(crate) fn topic_patterns(
-        &self,
-        virtual_host: &str,
-        exchange: &str,
-    ) -> Option<&TopicPatterns> {
-        self.topics.get(virtual_host)?.get(exchange)
-    }
-
-    /// Whether the user may publish with this `user_id`: its own, or any for an impersonator.
-    pub(crate) fn may_publish_as(&self, user_id: &str) -> bool {
-        self.name == user_id || self.has_tag(IMPERSONATOR)
-    }
-}
-
-const IMPERSONATOR: &str = "impersonator";
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -203,7 +175,8 @@ mod tests {
         let given = User::with_password_hash("a", "").unwrap();
         assert!(!given.into_parts([1; 4]).0.matches(b""));
         let wrong = User::with_password_hash("a", "AAAA").unwrap_err();
-        assert_eq!(wrong, PasswordHashError::WrongLength { bytes: 3 });
+        let algorithm = HashingAlgorithm::Sha256;
+        assert_eq!(wrong, PasswordHashError::WrongLength { bytes: 3, algorithm });
     }
 
     #[test]

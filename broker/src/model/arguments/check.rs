@@ -1,5 +1,7 @@
 //! What each queue argument may be, in the order in which RabbitMQ looks at them.
 
+use std::str::FromStr;
+
 use springhare_amqp::{FieldTable, FieldValue, ShortString};
 
 use super::{ArgumentError, QueueType};
@@ -15,7 +17,8 @@ const PRIORITY_MAX: i64 = 255;
 
 impl QueueType {
     /// What `x-queue-type` calls it.
-    pub(crate) fn as_str(self) -> &'static str {
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Classic => "classic",
             Self::Quorum => "quorum",
@@ -86,6 +89,22 @@ impl QueueType {
     fn knows(self, name: &str) -> bool {
         self.argument_names().contains(&name)
             || (self == Self::Classic && name == "x-queue-leader-locator")
+    }
+}
+
+/// There is no such type of queue.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unsupported queue type '{name}'; known are 'classic', 'quorum' and 'stream'")]
+pub struct UnknownQueueType {
+    name: String,
+}
+
+impl FromStr for QueueType {
+    type Err = UnknownQueueType;
+
+    fn from_str(name: &str) -> Result<Self, UnknownQueueType> {
+        let known = TYPES.into_iter().find(|queue_type| queue_type.as_str() == name);
+        known.ok_or_else(|| UnknownQueueType { name: name.to_owned() })
     }
 }
 
@@ -231,8 +250,7 @@ fn queue_type(table: &FieldTable) -> Result<QueueType, Refusal> {
         return Ok(QueueType::default());
     };
     let name = text(value)?;
-    let known = TYPES.into_iter().find(|queue_type| queue_type.as_str() == name);
-    known.ok_or(Refusal::Unsupported("type", name))
+    name.parse().map_err(|_: UnknownQueueType| Refusal::Unsupported("type", name))
 }
 
 fn integer(value: &FieldValue) -> Result<i64, Refusal> {

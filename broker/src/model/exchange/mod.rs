@@ -103,6 +103,11 @@ impl<Q: Clone> Exchange<Q> {
         self.alternate.as_ref()
     }
 
+    /// The alternate exchange is what the argument says, or else what a policy does.
+    pub(crate) fn set_policy_alternate(&mut self, alternate: Option<ShortString>) {
+        self.alternate = self.definition.alternate_exchange().or(alternate);
+    }
+
     pub(crate) fn outbound(&self) -> &Bindings {
         &self.outbound
     }

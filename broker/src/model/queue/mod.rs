@@ -80,6 +80,7 @@ impl Queue {
         Self { settings, consumers, last_used, ..Self::default() }
     }
 
+    #[cfg(test)]
     pub(crate) fn settings(&self) -> &Arc<QueueSettings> {
         &self.settings
     }

@@ -6,6 +6,7 @@ use crate::model::arguments::{
     ActiveConsumers, DeadLetterStrategy, DelayedRetry, DeliveryLimit, Overflow, QueueArguments,
     QueueType,
 };
+use crate::model::policy::EffectivePolicy;
 
 /// What a queue does with its messages: its arguments and the policies that match it, put
 /// together.
@@ -30,6 +31,9 @@ pub(crate) struct QueueSettings {
     pub(crate) delayed_retry: Option<DelayedRetry>,
     /// How old the messages of a stream may be.
     pub(crate) max_age: Option<Duration>,
+    /// How large a stream's segments are; none for the usual size. It is read when a stream is
+    /// made.
+    pub(crate) segment_bytes: Option<u64>,
 }
 
 /// How long a queue may get; each none is no limit.
@@ -60,34 +64,158 @@ pub(crate) struct DeadLetterTo {
 }
 
 impl QueueSettings {
-    /// What the arguments say. `quorum_delivery_limit` is for quorum queues that name none.
-    pub(crate) fn of(arguments: &QueueArguments, quorum_delivery_limit: Option<u32>) -> Self {
+    /// What the arguments and the policy say. Of two limits the lower counts, and otherwise the
+    /// argument, as on RabbitMQ (where some policies of quorum queues go before the argument).
+    /// `quorum_delivery_limit` is for quorum queues for which neither names one.
+    pub(crate) fn of(
+        arguments: &QueueArguments,
+        policy: &EffectivePolicy,
+        quorum_delivery_limit: Option<u32>,
+    ) -> Self {
         let of_its_type = match arguments.queue_type {
             QueueType::Quorum => quorum_delivery_limit,
             QueueType::Classic | QueueType::Stream => None,
         };
+        let is_given = |name| arguments.has(name);
+        let exchange = &arguments.dead_letter_exchange;
+        let exchange = exchange.as_ref().or(policy.dead_letter_exchange.as_ref());
+        let routing_key = &arguments.dead_letter_routing_key;
+        let routing_key = routing_key.as_ref().or(policy.dead_letter_routing_key.as_ref());
+        let strategy = policy.dead_letter_strategy.filter(|_| !is_given("x-dead-letter-strategy"));
         Self {
-            message_ttl: arguments.message_ttl,
-            expires: arguments.expires,
+            message_ttl: lower(arguments.message_ttl, policy.message_ttl),
+            expires: lower(arguments.expires, policy.expires),
             limits: LengthLimits {
-                messages: arguments.max_length,
-                bytes: arguments.max_length_bytes,
+                messages: lower(arguments.max_length, policy.max_length),
+                bytes: lower(arguments.max_length_bytes, policy.max_length_bytes),
             },
-            overflow: arguments.overflow,
-            dead_letter: arguments.dead_letter_exchange.as_ref().map(|exchange| DeadLetterTo {
+            overflow: policy
+                .overflow
+                .filter(|_| !is_given("x-overflow"))
+                .unwrap_or(arguments.overflow),
+            dead_letter: exchange.map(|exchange| DeadLetterTo {
                 exchange: exchange.clone(),
-                routing_key: arguments.dead_letter_routing_key.clone(),
-                strategy: arguments.dead_letter_strategy,
+                routing_key: routing_key.cloned(),
+                strategy: strategy.unwrap_or(arguments.dead_letter_strategy),
             }),
             max_priority: arguments.max_priority,
             active_consumers: arguments.active_consumers,
-            delivery_limit: match arguments.delivery_limit {
-                Some(DeliveryLimit::AtMost(limit)) => Some(limit),
-                Some(DeliveryLimit::Unlimited) => None,
-                None => of_its_type,
+            delivery_limit: match (arguments.delivery_limit, policy.delivery_limit) {
+                (None, None) => of_its_type,
+                (argument, policy) => lower(at_most(argument), at_most(policy)),
             },
-            delayed_retry: arguments.delayed_retry,
-            max_age: arguments.max_age,
+            delayed_retry: if is_given("x-delayed-retry-type") {
+                arguments.delayed_retry
+            } else {
+                policy.delayed_retry
+            },
+            max_age: lower(arguments.max_age, policy.max_age),
+            segment_bytes: arguments.max_segment_size_bytes.or(policy.max_segment_size_bytes),
         }
+    }
+}
+
+/// The lower of two limits, as far as there are any.
+fn lower<T: Ord>(one: Option<T>, other: Option<T>) -> Option<T> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}
+
+fn at_most(limit: Option<DeliveryLimit>) -> Option<u32> {
+    match limit {
+        Some(DeliveryLimit::AtMost(limit)) => Some(limit),
+        Some(DeliveryLimit::Unlimited) | None => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use springhare_amqp::{FieldTable, FieldValue};
+
+    use super::*;
+    use crate::model::arguments::Delayed;
+    use crate::model::definition::Resource;
+    use crate::model::policy::{CheckedPolicy, Policies, Policy, PolicyKind, Target};
+
+    fn settings(arguments: &[(&str, FieldValue)], policy: &[(&str, FieldValue)]) -> QueueSettings {
+        let entries = arguments.iter();
+        let table: FieldTable =
+            entries.map(|(name, value)| (ShortString::truncated(name), value.clone())).collect();
+        let arguments = QueueArguments::parse(&table, Resource::queue("q", "/")).unwrap();
+        let mut policies = Policies::default();
+        if !policy.is_empty() {
+            let entries = policy.iter();
+            let policy = entries
+                .fold(Policy::new("p", ""), |policy, (key, value)| policy.set(key, value.clone()));
+            policies.set(PolicyKind::User, CheckedPolicy::new(policy, PolicyKind::User).unwrap());
+        }
+        let policy = policies.effective(Target::Queue("q", arguments.queue_type));
+        QueueSettings::of(&arguments, &policy, Some(20))
+    }
+
+    #[test]
+    fn of_two_limits_the_lower_counts() {
+        for (argument, policy) in [(3, 5), (5, 3)] {
+            let both = settings(
+                &[
+                    ("x-message-ttl", argument.into()),
+                    ("x-expires", argument.into()),
+                    ("x-max-length", argument.into()),
+                    ("x-max-length-bytes", argument.into()),
+                ],
+                &[
+                    ("message-ttl", policy.into()),
+                    ("expires", policy.into()),
+                    ("max-length", policy.into()),
+                    ("max-length-bytes", policy.into()),
+                ],
+            );
+            let three = Duration::from_millis(3);
+            assert_eq!([both.message_ttl, both.expires], [Some(three); 2]);
+            assert_eq!([both.limits.messages, both.limits.bytes], [Some(3); 2]);
+        }
+        let alone = settings(&[], &[("max-length", 7.into())]);
+        assert_eq!(alone.limits, LengthLimits { messages: Some(7), bytes: None });
+    }
+
+    #[test]
+    fn otherwise_the_argument_counts() {
+        let both = settings(
+            &[("x-dead-letter-exchange", "a".into()), ("x-overflow", "drop-head".into())],
+            &[
+                ("dead-letter-exchange", "p".into()),
+                ("dead-letter-routing-key", "k".into()),
+                ("overflow", "reject-publish".into()),
+            ],
+        );
+        assert_eq!(both.overflow, Overflow::DropHead);
+        let to = both.dead_letter.unwrap();
+        assert_eq!((to.exchange.as_str(), to.routing_key.unwrap().as_str()), ("a", "k"));
+        let alone = settings(&[], &[("overflow", "reject-publish".into())]);
+        assert_eq!(alone.overflow, Overflow::RejectPublish);
+        assert!(settings(&[], &[("dead-letter-routing-key", "k".into())]).dead_letter.is_none());
+    }
+
+    #[test]
+    fn quorum_queues_have_a_delivery_limit() {
+        let limit = |argument: Option<i32>, policy: Option<i32>| {
+            let mut arguments = vec![("x-queue-type", "quorum".into())];
+            arguments.extend(argument.map(|limit| ("x-delivery-limit", limit.into())));
+            let policy = policy.map(|limit| ("delivery-limit", limit.into()));
+            settings(&arguments, policy.as_slice()).delivery_limit
+        };
+        assert_eq!(limit(None, None), Some(20));
+        assert_eq!(limit(None, Some(30)), Some(30));
+        assert_eq!([limit(Some(5), Some(3)), limit(Some(3), Some(5))], [Some(3); 2]);
+        assert_eq!([limit(Some(-1), Some(3)), limit(Some(3), Some(-1))], [Some(3); 2]);
+        assert_eq!([limit(Some(-1), None), limit(Some(-1), Some(-1))], [None; 2]);
+        let delayed = settings(
+            &[("x-queue-type", "quorum".into())],
+            &[("delayed-retry-type", "all".into()), ("delayed-retry-min", 5.into())],
+        );
+        let delayed = delayed.delayed_retry.unwrap();
+        assert_eq!((delayed.which, delayed.min), (Delayed::All, Duration::from_millis(5)));
     }
 }

@@ -114,6 +114,7 @@ impl Log {
 
     /// The entries from this offset on; none from one that is not kept.
     pub(super) fn from(&self, offset: u64) -> impl Iterator<Item = (u64, &Entry)> {
+        let offset = offset.min(self.next_offset);
         // It is in the last segment that begins there or before.
         let after = self.segments.partition_point(|segment| segment.first_offset <= offset);
         let begun = after.checked_sub(1).and_then(|at| self.segments.get(at));

@@ -47,14 +47,9 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
-    /// An empty stream. `epoch` is the time since 1970 at the start of the clock, and
-    /// `segment_bytes` how much a segment holds, if not so much as usual.
-    pub(crate) fn new(
-        settings: Arc<QueueSettings>,
-        segment_bytes: Option<u64>,
-        epoch: Duration,
-    ) -> Self {
-        let log = Log::new(segment_bytes.unwrap_or(SEGMENT_BYTES));
+    /// An empty stream; `epoch` is the time since 1970 at the start of the clock.
+    pub(crate) fn new(settings: Arc<QueueSettings>, epoch: Duration) -> Self {
+        let log = Log::new(settings.segment_bytes.unwrap_or(SEGMENT_BYTES));
         Self { settings, epoch, log, readers: Readers::default() }
     }
 
@@ -85,7 +80,8 @@ impl Stream {
     /// The time has come so far: segments that are too old go.
     pub(crate) fn advance(&mut self, now: &Now<'_>) {
         if self.settings.max_age.is_some() && self.log.has_old_segments() {
-            self.drop_excess(now);
+            // How many bytes there are is looked at when a segment begins, as on RabbitMQ.
+            self.retain(Retention { bytes: None, ..self.retention() }, now);
         }
     }
 
@@ -142,7 +138,14 @@ impl Stream {
     }
 
     fn drop_excess(&mut self, now: &Now<'_>) {
-        let retention = Retention { bytes: self.settings.limits.bytes, age: self.settings.max_age };
+        self.retain(self.retention(), now);
+    }
+
+    fn retention(&self) -> Retention {
+        Retention { bytes: self.settings.limits.bytes, age: self.settings.max_age }
+    }
+
+    fn retain(&mut self, retention: Retention, now: &Now<'_>) {
         let epoch = self.epoch;
         self.log.retain(retention, || epoch.saturating_add(now.get()));
     }

@@ -52,8 +52,10 @@ pub(super) fn message() -> Arc<PublishedMessage> {
     Arc::new(message)
 }
 
+/// A stream with segments of 300 bytes keeps so much.
 pub(super) fn settings(bytes: Option<u64>, age: Option<Duration>) -> Arc<QueueSettings> {
-    let mut settings = QueueSettings { max_age: age, ..QueueSettings::default() };
+    let segment_bytes = Some(300);
+    let mut settings = QueueSettings { max_age: age, segment_bytes, ..QueueSettings::default() };
     settings.limits.bytes = bytes;
     Arc::new(settings)
 }
@@ -72,9 +74,9 @@ fn at(seconds: u64) -> Now<'static> {
     Now::at(Duration::from_secs(seconds))
 }
 
-/// A stream with segments of 300 bytes, to which a message came each second from 0 on.
+/// A stream to which a message came each second from 0 on.
 fn stream(settings: Arc<QueueSettings>, messages: u64) -> Stream {
-    let mut stream = Stream::new(settings, Some(300), EPOCH);
+    let mut stream = Stream::new(settings, EPOCH);
     for second in 0..messages {
         append(&mut stream, second);
     }
@@ -218,6 +220,7 @@ fn a_consumer_that_is_overtaken_goes_on_with_the_first_that_is_kept() {
     let mut stream = stream(settings(Some(300), None), 3);
     let tray = Tray::with_room(usize::MAX);
     stream.add_consumer(consumer(1, &tray, 1), StreamOffset::First, &at(3));
+    stream.dispatch(&mut Wakeups::new());
     for second in 3..9 {
         append(&mut stream, second);
     }
@@ -247,8 +250,11 @@ fn without_a_limit_a_stream_keeps_everything() {
     let mut stream = stream(settings(None, None), 100);
     stream.advance(&at(u64::from(u32::MAX)));
     assert_eq!((stream.message_count(), stream.next_due()), (100, None));
-    // Its own settings do not say how large a segment is.
-    let mut unlimited = Stream::new(settings(Some(1), None), None, EPOCH);
+    // Nothing says how large a segment is.
+    let mut usual = QueueSettings::default();
+    usual.limits.bytes = Some(1);
+    let usual = Arc::new(usual);
+    let mut unlimited = Stream::new(usual, EPOCH);
     for _ in 0..100 {
         unlimited.append(message(), 10, &at(0));
     }

@@ -33,7 +33,7 @@ use crate::config::BrokerConfig;
 use crate::engine::broker_cell::BrokerCell;
 use crate::engine::signals::Signals;
 use crate::engine::unfinished::UnfinishedContents;
-use crate::model::access::AuthenticatedUser;
+use crate::engine::user_cell::UserCell;
 use crate::protocol::{Connection, Ending, Fault, Negotiable, Output, ServerProperties};
 
 /// How many reads are answered by one write.
@@ -67,7 +67,7 @@ pub(super) struct Session<S> {
     signals: Arc<Signals>,
     /// Counts as a handshake until it is through.
     handshake: Option<Handshake>,
-    user: Option<Arc<AuthenticatedUser>>,
+    user: Option<Arc<UserCell>>,
     /// Once it is open.
     channels: Option<Channels>,
     publishing: Publishing,

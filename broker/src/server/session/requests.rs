@@ -228,7 +228,7 @@ impl<S> Session<S> {
 
     fn open(&mut self, virtual_host: &ShortString) -> Result<(), Fault> {
         let Some(user) = self.user.clone() else { return Ok(()) };
-        let user_name = user.name().to_owned();
+        let user_name = user.current().name().to_owned();
         let name = ShortString::truncated(&self.peer.to_string());
         let connection = self
             .broker

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-const SEGMENT_BYTES: u64 = 250;
+const SEGMENT_BYTES: u64 = 300;
 const MESSAGE_BYTES: u64 = 100;
 
 /// One step of a test.
@@ -159,7 +159,7 @@ proptest! {
         age in prop::option::of(1u64..30),
     ) {
         let settings = settings(bytes, age.map(Duration::from_secs));
-        let mut stream = Stream::new(settings, Some(SEGMENT_BYTES), EPOCH);
+        let mut stream = Stream::new(settings, EPOCH);
         let mut naive = Naive { bytes, age, ..Naive::default() };
         let mut trays: BTreeMap<u64, Arc<Tray>> = BTreeMap::new();
         for (number, step) in (0u64..).zip(steps) {

@@ -1,0 +1,54 @@
+//! Policies of a virtual host: what they change is changed at once, for what is there and for what
+//! is declared later.
+
+use std::sync::Arc;
+
+use super::virtual_host::VirtualHost;
+use crate::model::definition::QueueDefinition;
+use crate::model::policy::{Policies, Target};
+use crate::model::queue::QueueSettings;
+
+impl VirtualHost {
+    /// Changes the policies and applies them to all queues and exchanges.
+    ///
+    /// # Errors
+    ///
+    /// As `change`; then nothing has changed.
+    pub(crate) fn change_policies<E>(
+        &self,
+        change: impl FnOnce(&mut Policies) -> Result<(), E>,
+    ) -> Result<(), E> {
+        // A queue that is applied to may bury messages, which needs other queues' locks: not under
+        // the writer's. This lock sees to it that what is changed last is applied last.
+        let _applying = self.lock_applying();
+        let mut policies = Policies::clone(&self.policies());
+        change(&mut policies)?;
+        let mut update = self.begin_update();
+        let exchanges: Vec<_> =
+            update.next.exchanges().map(|exchange| exchange.name.clone()).collect();
+        for name in exchanges {
+            let policy = policies.effective(Target::Exchange(&name));
+            update.next.set_policy_alternate(&name, policy.alternate_exchange);
+        }
+        // Before the writer is let go: a queue that is not in this topology finds these policies.
+        self.store_policies(policies);
+        update.commit();
+        self.apply_policies();
+        Ok(())
+    }
+
+    /// Tells all queues what the policies say of them now.
+    pub(super) fn apply_policies(&self) {
+        for (_, queue) in self.topology().queues() {
+            queue.apply(self.settings_of(queue.definition()));
+        }
+    }
+
+    /// What a queue does: its arguments and the policies of now.
+    pub(super) fn settings_of(&self, definition: &QueueDefinition) -> Arc<QueueSettings> {
+        let target = Target::Queue(&definition.name, definition.arguments.queue_type);
+        let policy = self.policies().effective(target);
+        let limit = self.config().quorum_delivery_limit;
+        Arc::new(QueueSettings::of(&definition.arguments, &policy, limit))
+    }
+}
