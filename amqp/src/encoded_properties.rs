@@ -12,6 +12,25 @@ use crate::{BasicProperties, FieldTable, FieldValue, Property, ShortString};
 /// The bytes of a table's length.
 const LENGTH_BYTES: usize = 4;
 
+/// Headers that are encoded once and added to many messages.
+#[derive(Debug, Clone)]
+pub struct HeaderEntries(BytesMut);
+
+impl HeaderEntries {
+    /// The entries of a table.
+    #[must_use]
+    pub fn encode(table: &FieldTable) -> Self {
+        let mut bytes = BytesMut::new();
+        encode_table(table, &mut bytes);
+        Self(bytes)
+    }
+
+    /// As a table has them, without its length.
+    fn bytes(&self) -> &[u8] {
+        self.0.get(LENGTH_BYTES..).unwrap_or_default()
+    }
+}
+
 /// Properties as a publisher sent them: the very bytes, checked, and decoded only when somebody
 /// asks for what they say.
 ///
@@ -91,15 +110,24 @@ impl EncodedProperties {
 
     /// The same with a header more, which is not there yet; all else stays as it was sent.
     pub(crate) fn with_header(&self, name: &ShortString, value: &FieldValue) -> Option<Self> {
-        let range = BasicProperties::range_of(&self.bytes, Property::Headers).ok()?;
         let entry: FieldTable = std::iter::once((name.clone(), value.clone())).collect();
-        let mut entry_bytes = BytesMut::new();
-        encode_table(&entry, &mut entry_bytes);
-        let entry_bytes = entry_bytes.get(LENGTH_BYTES..)?;
+        self.with_headers(&HeaderEntries::encode(&entry))
+    }
+
+    /// The same with several headers more, none of which is there yet.
+    pub(crate) fn with_headers(&self, added: &HeaderEntries) -> Option<Self> {
+        let range = BasicProperties::range_of(&self.bytes, Property::Headers).ok()?;
         let entries = self.bytes.get(range.clone())?.get(LENGTH_BYTES..).unwrap_or_default();
-        let length = u32::try_from(entries.len() + entry_bytes.len()).ok()?;
-        let table = [&length.to_be_bytes()[..], entries, entry_bytes].concat();
+        let length = u32::try_from(entries.len() + added.bytes().len()).ok()?;
+        let table = [&length.to_be_bytes()[..], entries, added.bytes()].concat();
         self.spliced(range, &table, Property::Headers.flag())
+    }
+
+    /// The same without a property; all else stays as it was sent.
+    pub(crate) fn without(&self, property: Property) -> Option<Self> {
+        let range = BasicProperties::range_of(&self.bytes, property).ok()?;
+        let flags = self.walked.flags & !property.flag();
+        self.spliced_with_flags(range, &[], flags)
     }
 
     /// The same without the headers of this name, of which there may be none; all else stays as it
@@ -128,7 +156,10 @@ impl EncodedProperties {
 
     /// The same with `new` in the place of what stands in `range`, and these flags set too.
     fn spliced(&self, range: Range<usize>, new: &[u8], flags: u16) -> Option<Self> {
-        let flags = self.walked.flags | flags;
+        self.spliced_with_flags(range, new, self.walked.flags | flags)
+    }
+
+    fn spliced_with_flags(&self, range: Range<usize>, new: &[u8], flags: u16) -> Option<Self> {
         let before = self.bytes.get(FLAGS_BYTES..range.start)?;
         let after = self.bytes.get(range.end..)?;
         Self::parse(&[&flags.to_be_bytes()[..], before, new, after].concat()).ok()
@@ -261,6 +292,41 @@ mod tests {
         let mut none = MessageProperties::default();
         none.remove_header("a");
         assert_eq!(none, MessageProperties::default());
+    }
+
+    #[test]
+    fn headers_are_added_and_an_expiration_taken_out_and_nothing_else() {
+        let table: FieldTable =
+            [(ShortString::from_static("n"), FieldValue::I8(3))].into_iter().collect();
+        let entries = HeaderEntries::encode(&table);
+        let constant = MessageProperties::default();
+        let own = MessageProperties::from(BasicProperties::NONE);
+        let known = MessageProperties::parse(&[0, 0]).unwrap();
+        for mut properties in [constant, own, known] {
+            properties.add_headers(&entries);
+            assert_eq!(encoded(&properties), b"\x20\x00\0\0\0\x04\x01nb\x03"[..]);
+            assert_eq!(properties.take_expiration(), None);
+        }
+        // A type that is no UTF-8, a header, an expiration.
+        let bytes = b"\x21\x20\x00\x00\x00\x03\x01aV\x025s\x01\xff";
+        let mut properties = MessageProperties::parse(bytes).unwrap();
+        assert_eq!(properties.take_expiration().as_deref(), Some("5s"));
+        properties.add_headers(&entries);
+        assert_eq!(encoded(&properties), b"\x20\x20\0\0\0\x07\x01aV\x01nb\x03\x01\xff"[..]);
+        let mut own = MessageProperties::from(BasicProperties::NONE);
+        own.expiration = Some(ShortString::from_static("7"));
+        assert_eq!(own.take_expiration().as_deref(), Some("7"));
+        assert_eq!(own, MessageProperties::default());
+    }
+
+    #[test]
+    fn the_same_in_memory_is_the_same() {
+        let sent = MessageProperties::parse(PIKA).unwrap();
+        assert!(sent.is_same(&sent.clone()));
+        assert!(!sent.is_same(&MessageProperties::parse(PIKA).unwrap()));
+        assert!(MessageProperties::default().is_same(&MessageProperties::default()));
+        let known = || MessageProperties::parse(&[0x10, 0, 2]).unwrap();
+        assert!(known().is_same(&known()) && !known().is_same(&sent));
     }
 
     fn encoded(properties: &MessageProperties) -> BytesMut {

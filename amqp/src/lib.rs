@@ -25,7 +25,7 @@ mod reply_code;
 mod short_string;
 pub mod wire;
 
-pub use encoded_properties::EncodedProperties;
+pub use encoded_properties::{EncodedProperties, HeaderEntries};
 pub use error::{AmqpError, ErrorScope, MethodId};
 pub use field_table::{FieldTable, FieldValue};
 pub use heartbeat::{Heartbeat, HeartbeatStep};

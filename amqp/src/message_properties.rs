@@ -7,7 +7,8 @@ use bytes::BytesMut;
 
 use crate::wire::DecodeError;
 use crate::{
-    BasicProperties, DeliveryMode, EncodedProperties, FieldTable, FieldValue, Property, ShortString,
+    BasicProperties, DeliveryMode, EncodedProperties, FieldTable, FieldValue, HeaderEntries,
+    Property, ShortString,
 };
 
 /// The properties of one message: [`BasicProperties`], read and changed through this handle.
@@ -142,6 +143,48 @@ impl MessageProperties {
             None => {
                 self.headers.get_or_insert_default().set(name, value);
             }
+        }
+    }
+
+    /// Puts headers in, none of which is there yet; what else was sent stays as it was.
+    pub fn add_headers(&mut self, entries: &HeaderEntries) {
+        let encoded = match &self.0 {
+            Repr::Encoded(properties) => properties.with_headers(entries),
+            Repr::Known(properties) => properties.with_headers(entries),
+            Repr::Constant(_) | Repr::Own(_) => {
+                let mut bytes = BytesMut::new();
+                self.encode(&mut bytes);
+                let parsed = EncodedProperties::parse(&bytes).ok();
+                parsed.and_then(|properties| properties.with_headers(entries))
+            }
+        };
+        if let Some(properties) = encoded {
+            *self = Self::from_encoded(Arc::new(properties));
+        }
+    }
+
+    /// Takes `expiration` out; what else was sent stays as it was.
+    pub fn take_expiration(&mut self) -> Option<ShortString> {
+        let expiration = self.text(Property::Expiration)?;
+        let without = match &self.0 {
+            Repr::Encoded(properties) => properties.without(Property::Expiration),
+            _ => None,
+        };
+        match without {
+            Some(properties) => *self = Self::from_encoded(Arc::new(properties)),
+            None => self.expiration = None,
+        }
+        Some(expiration)
+    }
+
+    /// Whether both are the same in memory, and so what they say is the same.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (Repr::Constant(a), Repr::Constant(b)) => std::ptr::eq(*a, *b),
+            (Repr::Encoded(a), Repr::Encoded(b)) => Arc::ptr_eq(a, b),
+            (Repr::Known(a), Repr::Known(b)) => std::ptr::eq(*a, *b),
+            _ => false,
         }
     }
 

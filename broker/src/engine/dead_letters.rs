@@ -14,9 +14,7 @@ use super::queue_cell::{QueueCell, QueueRef};
 use super::random;
 use super::virtual_host::VirtualHost;
 use crate::model::arguments::DeadLetterStrategy;
-use crate::model::dead_letter::{
-    DeadLetterRoute, Death, DeathReason, dead_letter, has_died_too_often, is_cycle,
-};
+use crate::model::dead_letter::{DeadLetter, DeadLetterRoute, DeadLetterWriter, DeathReason};
 use crate::model::message::PublishedMessage;
 use crate::model::queue::{Dead, DeadBatch, DeadLetterTo};
 use crate::model::routed_message::RoutedMessage;
@@ -63,7 +61,7 @@ struct Funeral<'f> {
     virtual_host: &'f VirtualHost,
     queue: &'f QueueCell,
     to: &'f DeadLetterTo,
-    time: u64,
+    writer: DeadLetterWriter<'f>,
     topology: Arc<Topology<QueueRef>>,
     routes: Routes<QueueRef>,
     /// Where the letters of `row` go.
@@ -82,11 +80,14 @@ impl<'f> Funeral<'f> {
         to: &'f DeadLetterTo,
         deaths: &'f mut Deaths,
     ) -> Self {
+        let time = virtual_host.clock().unix_time().as_secs();
+        let DeadLetterTo { exchange, routing_key, .. } = to;
+        let route = DeadLetterRoute { exchange, routing_key: routing_key.as_ref() };
         Self {
             virtual_host,
             queue,
             to,
-            time: virtual_host.clock().unix_time().as_secs(),
+            writer: DeadLetterWriter::new(queue.name(), time, route, queue.take_last_letter()),
             topology: virtual_host.topology(),
             routes: Routes::default(),
             targets: SmallVec::new(),
@@ -99,11 +100,9 @@ impl<'f> Funeral<'f> {
     /// Sends one dead message on, together with the next if that goes the same way.
     fn send(&mut self, place: usize, dead: &Dead) {
         let Dead { message, reason } = dead;
-        let death = Death { queue: self.queue.name(), reason: *reason, time: self.time };
-        let DeadLetterTo { exchange, routing_key, .. } = self.to;
-        let route = DeadLetterRoute { exchange, routing_key: routing_key.as_ref() };
-        let letter = dead_letter(&message.message, death, route);
-        if has_died_too_often(&letter) {
+        let exchange = &self.to.exchange;
+        let DeadLetter { message: letter, deaths } = self.writer.write(&message.message, *reason);
+        if deaths.are_too_many() {
             self.queue.tell_dropped(exchange);
             return;
         }
@@ -130,7 +129,7 @@ impl<'f> Funeral<'f> {
         }
         let targets = self.routes.queues().iter().filter(|target| {
             // A death that a consumer wanted is never one that goes round by itself.
-            let goes_round = *reason != DeathReason::Rejected && is_cycle(&letter, target.name());
+            let goes_round = *reason != DeathReason::Rejected && deaths.is_cycle(target.name());
             if goes_round {
                 self.queue.tell_dropped(target.name());
             }
@@ -162,6 +161,7 @@ impl<'f> Funeral<'f> {
     /// The places of those that no queue took, in their order.
     fn finish(mut self) -> Vec<usize> {
         self.hand_over();
+        self.queue.keep_last_letter(self.writer.into_last());
         self.homeless.sort_unstable();
         self.homeless.dedup();
         self.homeless

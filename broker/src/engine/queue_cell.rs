@@ -7,6 +7,7 @@ use springhare_amqp::ShortString;
 use super::shared::Shared;
 use super::timers::{Timed, TimerId};
 use super::virtual_host::VirtualHost;
+use crate::model::dead_letter::LastLetter;
 use crate::model::definition::QueueDefinition;
 use crate::model::ids::{ConnectionId, ConsumerId, QueueId};
 use crate::model::message::PublishedMessage;
@@ -34,6 +35,8 @@ pub(crate) struct QueueCell {
     timer: TimerId,
     /// Whether it was told already that dead letters went round.
     has_told_dropped: AtomicBool,
+    /// The dead letter that was written last.
+    last_letter: Mutex<Option<LastLetter>>,
     me: Weak<Self>,
     state: Mutex<QueueState>,
 }
@@ -147,6 +150,7 @@ impl QueueCell {
             home: virtual_host.weak(),
             timer,
             has_told_dropped: AtomicBool::new(false),
+            last_letter: Mutex::default(),
             me: Weak::clone(me),
             state: Mutex::new(state),
         });
@@ -165,6 +169,15 @@ impl QueueCell {
 
     pub(crate) fn definition(&self) -> &QueueDefinition {
         &self.definition
+    }
+
+    /// The dead letter that was written last; none when another is being written.
+    pub(crate) fn take_last_letter(&self) -> Option<LastLetter> {
+        self.last_letter.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    pub(crate) fn keep_last_letter(&self, last: Option<LastLetter>) {
+        *self.last_letter.lock().unwrap_or_else(PoisonError::into_inner) = last;
     }
 
     /// A dead letter of this queue would go round for ever: it is dropped. Told once.

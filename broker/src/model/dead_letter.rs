@@ -1,8 +1,25 @@
+//! Dead letters: what is published in the stead of a message that died.
+
+mod writer;
+
+use smallvec::SmallVec;
 use springhare_amqp::{FieldTable, FieldValue, ShortString};
 
+pub(crate) use self::writer::{DeadLetterWriter, LastLetter};
 use super::message::PublishedMessage;
 
 const X_DEATH: &str = "x-death";
+
+/// The headers that tell of deaths.
+const DEATH_HEADERS: [&str; 7] = [
+    X_DEATH,
+    "x-first-death-exchange",
+    "x-first-death-queue",
+    "x-first-death-reason",
+    "x-last-death-exchange",
+    "x-last-death-queue",
+    "x-last-death-reason",
+];
 
 /// In how many queues, or for how many reasons in a queue, a message may die: each makes its
 /// headers longer, and these have to fit a frame.
@@ -49,72 +66,39 @@ pub(crate) struct DeadLetterRoute<'a> {
     pub(crate) routing_key: Option<&'a ShortString>,
 }
 
-/// The message that is published in a dead one's stead: RabbitMQ's `x-death`,
-/// `x-first-death-*` and (4.0) `x-last-death-*` headers, no expiration any more, and no `CC` if the
-/// queue has a key for its dead letters.
-pub(crate) fn dead_letter(
-    dead: &PublishedMessage,
-    death: Death<'_>,
-    route: DeadLetterRoute<'_>,
-) -> PublishedMessage {
-    let mut message = dead.message.clone();
-    let expiration = message.properties.expiration.take();
-    let headers = message.properties.headers.get_or_insert_default();
-    if route.routing_key.is_some() {
-        headers.remove("CC");
-    }
-    let known = headers.remove(X_DEATH);
-    let is_first = known.is_none();
-    let deaths = match known {
-        Some(FieldValue::Array(deaths)) => deaths,
-        _ => Vec::new(),
-    };
-    let deaths = add_death(deaths, dead, death, expiration);
-    headers.set(ShortString::from_static(X_DEATH), FieldValue::Array(deaths));
-    let set = |headers: &mut FieldTable, name, value: &str| {
-        headers.set(ShortString::from_static(name), value);
-    };
-    if is_first {
-        set(headers, "x-first-death-exchange", &dead.exchange);
-        set(headers, "x-first-death-queue", death.queue);
-        set(headers, "x-first-death-reason", death.reason.as_str());
-    }
-    set(headers, "x-last-death-exchange", &dead.exchange);
-    set(headers, "x-last-death-queue", death.queue);
-    set(headers, "x-last-death-reason", death.reason.as_str());
-    message.properties.compact();
-    let exchange = route.exchange.clone();
-    match route.routing_key {
-        Some(routing_key) => PublishedMessage::new(exchange, routing_key.clone(), message),
-        None => PublishedMessage::new(exchange, dead.routing_key.clone(), message)
-            .with_copies(dead.shared_copies()),
-    }
+/// The message that is published in a dead one's stead, and where it has died.
+#[derive(Debug)]
+pub(crate) struct DeadLetter {
+    pub(crate) message: PublishedMessage,
+    pub(crate) deaths: Deaths,
 }
 
-/// Whether a dead letter has died in more queues than it can tell of. RabbitMQ has no such limit,
-/// and breaks where the headers are longer than a frame.
-pub(crate) fn has_died_too_often(letter: &PublishedMessage) -> bool {
-    match letter.message.properties.header(X_DEATH) {
-        Some(FieldValue::Array(deaths)) => deaths.len() > DEATHS_MAX,
-        _ => false,
-    }
+/// Where a message has died, the last death first.
+#[derive(Debug)]
+pub(crate) struct Deaths(SmallVec<[PastDeath; 1]>);
+
+/// A death that the message tells of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct PastDeath {
+    queue: ShortString,
+    was_rejected: bool,
 }
 
-/// Whether a dead letter that goes to `target` would go round for ever: it was there before, and
-/// nobody rejected it since. RabbitMQ drops such messages.
-pub(crate) fn is_cycle(letter: &PublishedMessage, target: &str) -> bool {
-    let Some(FieldValue::Array(deaths)) = letter.message.properties.header(X_DEATH) else {
-        return false;
-    };
-    let text = |death: &FieldValue, name: &str, value: &str| match death {
-        FieldValue::Table(death) => death.get(name).and_then(FieldValue::as_str) == Some(value),
-        _ => false,
-    };
-    let Some(last) = deaths.iter().position(|death| text(death, "queue", target)) else {
-        return false;
-    };
-    let since = deaths.iter().take(last + 1);
-    !since.into_iter().any(|death| text(death, "reason", DeathReason::Rejected.as_str()))
+impl Deaths {
+    /// Whether they are more than the message can tell of. RabbitMQ has no such limit, and
+    /// breaks where the headers are longer than a frame.
+    pub(crate) fn are_too_many(&self) -> bool {
+        self.0.len() > DEATHS_MAX
+    }
+
+    /// Whether the message would go round for ever if it went to this queue: it was there before,
+    /// and nobody rejected it since. RabbitMQ drops such messages.
+    pub(crate) fn is_cycle(&self, target: &str) -> bool {
+        let Some(last) = self.0.iter().position(|death| death.queue == *target) else {
+            return false;
+        };
+        !self.0.iter().take(last + 1).any(|death| death.was_rejected)
+    }
 }
 
 /// Counts the death in the entry of its queue and reason, which goes to the front, or adds one.
@@ -175,9 +159,9 @@ mod tests {
 
     fn die(message: &PublishedMessage, queue: &str) -> PublishedMessage {
         let queue = ShortString::new(queue).unwrap();
-        let death = Death { queue: &queue, reason: DeathReason::Rejected, time: 7 };
         let exchange = ShortString::from_static("dlx");
-        dead_letter(message, death, DeadLetterRoute { exchange: &exchange, routing_key: None })
+        let route = DeadLetterRoute { exchange: &exchange, routing_key: None };
+        DeadLetterWriter::new(&queue, 7, route, None).write(message, DeathReason::Rejected).message
     }
 
     fn first() -> PublishedMessage {

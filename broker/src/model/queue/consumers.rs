@@ -77,7 +77,7 @@ struct Turn {
 enum Active {
     #[default]
     All,
-    /// The one in this slot; the next that was registered when it goes.
+    /// The one in this slot; another when it goes.
     Single(Option<usize>),
 }
 
@@ -147,13 +147,22 @@ impl Consumers {
         }
         self.free.push(slot);
         if self.active == Active::Single(Some(slot)) {
-            let next = self.slots.iter().min_by_key(|(id, _)| **id).map(|(_, slot)| *slot);
+            let next = self.next_active();
             self.active = Active::Single(next);
             if let Some(next) = next {
                 self.enter_turn(next);
             }
         }
         Some(member.consumer)
+    }
+
+    /// The one with the highest priority, and of several the first that was registered.
+    fn next_active(&self) -> Option<usize> {
+        let order = |(id, slot): &(&ConsumerId, &usize)| {
+            let priority = |member: &Member| std::cmp::Reverse(member.consumer.priority);
+            (self.members.get(**slot).and_then(Option::as_ref).map(priority), **id)
+        };
+        self.slots.iter().min_by_key(order).map(|(_, slot)| *slot)
     }
 
     fn stand(&mut self, slot: usize, standing: Standing) {

@@ -151,22 +151,18 @@ fn a_single_active_consumer_gets_all_and_the_next_takes_over() {
     let trays: Vec<_> = (0..3).map(|_| Tray::with_room(9)).collect();
     for (id, tray) in (1..).zip(&trays) {
         let prefetch = Some(2);
-        queue.add_consumer(QueueConsumer {
-            prefetch,
-            priority: 9 - id as i32,
-            ..consumer(id, tray)
-        });
+        queue.add_consumer(QueueConsumer { prefetch, priority: id as i32, ..consumer(id, tray) });
     }
     enqueue(&mut queue, 5);
     assert_eq!(queue.ready_count(), 3, "nobody else gets what the active one can't take");
     let held = trays[0].take();
-    queue.remove_consumer(ConsumerId(2), &start());
     queue.remove_consumer(ConsumerId(1), &start());
     dispatch(&mut queue);
-    assert_eq!(trays[2].take_bodies(), [2, 3]);
+    assert_eq!(trays[2].take_bodies(), [2, 3], "the next is the one with the highest priority");
     queue.put_back(None, held, Returned::Failed, &start());
-    queue.acknowledge(Some(ConsumerId(3)), []);
-    assert_eq!((trays[1].take_bodies(), queue.ready_count()), (vec![], 3));
+    queue.remove_consumer(ConsumerId(3), &start());
+    dispatch(&mut queue);
+    assert_eq!((trays[1].take_bodies(), queue.ready_count()), (vec![0, 1], 1));
 }
 
 #[test]
