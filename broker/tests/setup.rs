@@ -93,6 +93,17 @@ fn what_is_wrong_does_not_start() {
     assert!(Broker::builder().virtual_host("v").policy("v", policy).start().is_ok());
 }
 
+#[test]
+fn the_example_of_the_documentation_is_imported() -> Result {
+    let page = include_str!("../../docs/policies-and-definitions.md");
+    let json = page.split("```json\n").nth(1).and_then(|rest| rest.split("```").next());
+    let broker = Broker::builder().start()?;
+    let imported = broker.import_definitions(json.ok_or("an example")?)?;
+    assert_eq!((imported.queues, imported.policies, imported.permissions), (1, 2, 2));
+    assert!(imported.warnings.is_empty(), "{imported:?}");
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_virtual_host_has_options() -> Result {
     let options = || VirtualHostOptions {
