@@ -6,7 +6,7 @@
 use proc_macro2::{Span, TokenStream};
 use syn::Ident;
 
-use crate::arguments::{Argument, arguments};
+use crate::arguments::{Argument, binding_arguments, queue_arguments};
 use crate::diagnostics::Errors;
 use crate::grammar::{self, Entry, EntryValue};
 use crate::keys;
@@ -62,6 +62,7 @@ pub(crate) struct ConsumerArgs {
     pub(crate) prefetch: Option<Given<u16>>,
     pub(crate) concurrency: Option<Given<Concurrency>>,
     pub(crate) priority: Option<Given<i32>>,
+    pub(crate) stream_offset: Option<Given<Text>>,
     pub(crate) auto_startup: Option<Given<bool>>,
     pub(crate) group: Option<Given<Text>>,
     pub(crate) requeue_rejected: Option<Given<bool>>,
@@ -100,16 +101,19 @@ impl ListenerArgs {
             "durable" => set(&mut queue.durable, entry, value::flag, errors),
             "exclusive" => set(&mut queue.exclusive, entry, value::flag, errors),
             "auto_delete" => set(&mut queue.auto_delete, entry, value::flag, errors),
-            "arguments" => set(&mut queue.arguments, entry, arguments, errors),
+            "arguments" => set(&mut queue.arguments, entry, queue_arguments, errors),
             "exchange" => set(&mut binding.exchange, entry, value::text, errors),
             "kind" => set(&mut binding.kind, entry, value::text, errors),
             "key" => set(&mut binding.key, entry, value::text, errors),
             "keys" => set(&mut binding.keys, entry, value::texts, errors),
-            "binding_arguments" => set(&mut binding.arguments, entry, arguments, errors),
+            "binding_arguments" => set(&mut binding.arguments, entry, binding_arguments, errors),
             "ack" => set(&mut consumer.ack, entry, ack, errors),
             "prefetch" => set(&mut consumer.prefetch, entry, prefetch, errors),
             "concurrency" => set(&mut consumer.concurrency, entry, value::concurrency, errors),
             "priority" => set(&mut consumer.priority, entry, priority, errors),
+            "stream_offset" => {
+                set(&mut consumer.stream_offset, entry, value::stream_offset, errors);
+            }
             "auto_startup" => set(&mut consumer.auto_startup, entry, value::flag, errors),
             "group" => set(&mut consumer.group, entry, value::text, errors),
             "requeue_rejected" => set(&mut consumer.requeue_rejected, entry, value::flag, errors),

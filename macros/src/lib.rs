@@ -83,14 +83,15 @@ use crate::signature::ListenerFn;
 /// | `key` | `".."` | the binding's routing key; in a topic `*` stands for one word, `#` for any number |
 /// | `keys` | `["..", ".."]` | several keys, one binding each |
 /// | `binding_arguments` | `("x-match" = "all", "level" = 3)` | the binding's arguments; a name alone asks that the header is there |
-/// | `arguments` | `("x-message-ttl" = 10_000, ..)` | the queue's arguments |
+/// | `arguments` | `(ttl = "10s", "x-own" = 3, ..)` | the queue's arguments, see below |
 /// | `durable` | `true`, `false` | whether the queue survives a restart of the broker; `true` for a named one |
 /// | `exclusive` | `true`, `false` | whether this listener alone uses the queue, and so with one consumer; `true` for an anonymous one |
 /// | `auto_delete` | `true`, `false` | whether the queue goes with its last consumer; `true` for an anonymous one |
 /// | `ack` | `"auto"`, `"manual"`, `"none"` | who signs for a message: the framework after the function, the function, nobody; `"auto"` |
 /// | `prefetch` | `0` to `65535` | how many messages may wait unsigned at each consumer, 0 for no limit; 250 |
 /// | `concurrency` | `4`, `"2-8"` | how many consumers; 1 |
-/// | `priority` | a whole number | the consumer's priority: a higher one is served first |
+/// | `priority` | a whole number | the consumer's priority: a higher one is served first; 0 |
+/// | `stream_offset` | `"first"`, `"last"`, `"next"`, `42`, `"2026-01-31T12:00:00Z"`, `"1h"` | where in a stream to begin: with the oldest message, the last chunk, what comes from now on, an offset, a time in UTC, a time ago (units `Y`, `M`, `D`, `h`, `m`, `s`; since RabbitMQ 4.0); `"next"` |
 /// | `auto_startup` | `true`, `false` | whether the listener starts with the application; `true` |
 /// | `group` | `".."` | a name to start and stop several listeners by |
 /// | `requeue_rejected` | `true`, `false` | whether a failed message goes back to its queue |
@@ -99,6 +100,32 @@ use crate::signature::ListenerFn;
 ///
 /// A string may be a literal or the path of a constant. A literal may hold `${name}` or
 /// `${name:default}`, resolved from the settings when the application starts.
+///
+/// # A queue's arguments
+///
+/// In `arguments(..)` those that RabbitMQ knows have the names of the `Queue` builder, which says
+/// what each means and which RabbitMQ has it. Times have a unit, `ms`, `s`, `m`, `h` or `d`. Any
+/// other argument is given by its name in AMQP, with a literal as its value.
+///
+/// | key | value | sets |
+/// |---|---|---|
+/// | `ttl`, `expires` | `"10s"` | `x-message-ttl`, `x-expires` |
+/// | `max_length`, `max_length_bytes` | `10_000` | `x-max-length`, `x-max-length-bytes` |
+/// | `overflow` | `"drop-head"`, `"reject-publish"`, `"reject-publish-dlx"` | `x-overflow` |
+/// | `dead_letter`, `dead_letter_routing_key` | `".."` | `x-dead-letter-exchange`, `x-dead-letter-routing-key` |
+/// | `dead_letter_strategy` | `"at-most-once"`, `"at-least-once"` | `x-dead-letter-strategy` |
+/// | `max_priority` | `1` to `255` | `x-max-priority` |
+/// | `single_active_consumer` | alone | `x-single-active-consumer` |
+/// | `delivery_limit` | `10`, `-1` for none | `x-delivery-limit` |
+/// | `delayed_retry` | `"all"`, `"failed"`, `"returned"`, `"disabled"` | `x-delayed-retry-type` |
+/// | `delayed_retry_min`, `delayed_retry_max` | `"1s"` | `x-delayed-retry-min`, `x-delayed-retry-max` |
+/// | `consumer_timeout` | `"30m"` | `x-consumer-timeout` |
+/// | `queue_type` | `"classic"`, `"quorum"`, `"stream"` | `x-queue-type` |
+/// | `lazy` | alone | `x-queue-mode` |
+/// | `leader_locator` | `"client-local"`, `"balanced"` | `x-queue-leader-locator` |
+/// | `quorum_initial_group_size`, `initial_cluster_size` | `3` | `x-quorum-initial-group-size`, `x-initial-cluster-size` |
+/// | `max_age` | `"7d"` | `x-max-age` |
+/// | `max_segment_size_bytes`, `filter_size_bytes` | `100_000_000`, `16` to `255` | `x-stream-max-segment-size-bytes`, `x-stream-filter-size-bytes` |
 ///
 /// # Arguments
 ///

@@ -34,7 +34,7 @@ fn bind(binding: &Binding, paths: &Paths) -> [TokenStream; 4] {
     ]
 }
 
-fn consume(consumer: &Consumer, paths: &Paths) -> [TokenStream; 7] {
+fn consume(consumer: &Consumer, paths: &Paths) -> [TokenStream; 8] {
     let mode = consumer.ack.map(|word| {
         let modes = &paths.acknowledge_mode;
         let mode = match word {
@@ -54,6 +54,7 @@ fn consume(consumer: &Consumer, paths: &Paths) -> [TokenStream; 7] {
         some("prefetch", consumer.prefetch.as_ref()),
         some("concurrency", concurrency.as_ref()),
         some("priority", consumer.priority.as_ref()),
+        some("stream_offset", consumer.stream_offset.as_ref()),
         auto_startup.unwrap_or_default(),
         some("group", consumer.group.as_ref()),
         some("requeue_rejected", consumer.requeue_rejected.as_ref()),

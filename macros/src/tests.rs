@@ -65,6 +65,60 @@ fn limits_hold_to_the_byte() {
 }
 
 #[test]
+fn a_queues_arguments_are_checked_one_by_one() {
+    let listed = |arguments: TokenStream| quote!(queue = "q", arguments(#arguments));
+    accepted(listed(quote!(ttl = "0ms", expires = "3650d", delivery_limit = -1)), plain());
+    accepted(listed(quote!(single_active_consumer = false, dead_letter = "")), plain());
+    for (arguments, mistake) in [
+        (quote!(ttl = "3651d"), "`ttl` is out of range"),
+        (quote!(expires = "0s"), "`expires` is out of range"),
+        (quote!(max_age = "999ms"), "`max_age` is out of range"),
+        (quote!(ttl), "`ttl` has no value"),
+        (quote!(ttl = true), "`ttl` takes a time"),
+        (quote!(ttl = "${ttl:10s}"), "`ttl` is a time, not a setting: no placeholder here"),
+        (quote!(max_length = -1), "`max_length` is out of range"),
+        (quote!(max_priority = 0), "`max_priority` is out of range"),
+        (quote!(single_active_consumer = 1), "`single_active_consumer` takes true or false"),
+        (quote!(lazy = true), "`lazy` takes no value"),
+        (quote!(dead_letter = 1), "`dead_letter` takes a string"),
+        (quote!(overflow = reject), "`overflow` takes a word in quotes"),
+        (quote!(queue_type = "Quorum"), "`queue_type` knows no \\\"Quorum\\\""),
+        (quote!(3 = 4), "expected an argument"),
+        (
+            quote!("x-dead-letter-routing-key" = "k"),
+            "a routing key for dead letters, and no exchange to send them to",
+        ),
+    ] {
+        refused(listed(arguments), plain(), &[mistake]);
+    }
+}
+
+#[test]
+fn a_place_in_a_stream_has_one_of_six_forms() {
+    for offset in ["first", "last", "next", "42", "7D", "2026-01-31T12:00:00Z", "${from:next}"] {
+        accepted(quote!(queue = "q", stream_offset = #offset), plain());
+    }
+    accepted(quote!(queue = "q", stream_offset = 42), plain());
+    accepted(quote!(queue = "q", stream_offset = FROM), plain());
+    for offset in ["", "newest", "-1", "7d", "h", "2026-01-31", "9223372036854775808"] {
+        let attr = quote!(queue = "q", stream_offset = #offset);
+        refused(attr, plain(), &["this is no place in a stream"]);
+    }
+    let negative = quote!(queue = "q", stream_offset = -1);
+    refused(negative, plain(), &["this is no place in a stream"]);
+}
+
+#[test]
+fn keys_at_a_consistent_hash_exchange_are_weights() {
+    let kind = quote!(kind = "x-consistent-hash");
+    accepted(quote!(queue = "q", exchange = "e", #kind, key = "2"), plain());
+    for weight in ["0", "-1", "1.5", "", "a"] {
+        let attr = quote!(queue = "q", exchange = "e", #kind, key = #weight);
+        refused(attr, plain(), &["the key at a consistent hash exchange is a weight"]);
+    }
+}
+
+#[test]
 fn wildcards_are_words_of_their_own() {
     accepted(quote!(exchange = "e", kind = "topic", keys = ["#", "*", "a.#.b.*", ""]), plain());
     accepted(quote!(exchange = "e", kind = "direct", key = "c#"), plain());

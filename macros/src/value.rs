@@ -1,8 +1,8 @@
 //! Values of the attribute's keys: from an expression to a typed value that keeps its place.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::ToTokens;
-use syn::{Expr, ExprLit, ExprPath, ExprUnary, Lit, UnOp};
+use syn::{Expr, ExprLit, ExprPath, ExprUnary, Lit, LitStr, UnOp};
 
 use crate::diagnostics::Errors;
 use crate::grammar::{Entry, EntryValue};
@@ -16,6 +16,12 @@ pub(crate) struct Text {
 }
 
 impl Text {
+    /// A text that is written at this place, or follows from what is.
+    pub(crate) fn literal(text: &str, span: Span) -> Self {
+        let literal = LitStr::new(text, span);
+        Self { tokens: literal.to_token_stream(), literal: Some(text.to_owned()) }
+    }
+
     /// The text, where it is written here; a constant's is unknown to a macro.
     pub(crate) fn written(&self) -> Option<&str> {
         self.literal.as_deref()
@@ -104,7 +110,7 @@ pub(crate) fn texts(entry: &Entry, errors: &mut Errors) -> Option<Vec<Text>> {
     (errors.count() == before).then_some(texts)
 }
 
-fn text_expr(name: &str, expr: &Expr, errors: &mut Errors) -> Option<Text> {
+pub(crate) fn text_expr(name: &str, expr: &Expr, errors: &mut Errors) -> Option<Text> {
     match expr {
         Expr::Lit(ExprLit { lit: Lit::Str(literal), .. }) => {
             Some(Text { tokens: literal.to_token_stream(), literal: Some(literal.value()) })
@@ -178,6 +184,35 @@ pub(crate) fn whole_number(expr: &Expr) -> Option<i128> {
         Expr::Unary(ExprUnary { op: UnOp::Neg(_), expr, .. }) => Some(-whole_number(bare(expr))?),
         _ => None,
     }
+}
+
+/// `stream_offset = "first"`, `stream_offset = 42`.
+pub(crate) fn stream_offset(entry: &Entry, errors: &mut Errors) -> Option<Text> {
+    let expr = assigned(entry, "\"first\"", errors)?;
+    let text = match whole_number(expr) {
+        Some(number) => Text::literal(&number.to_string(), syn::spanned::Spanned::span(expr)),
+        None => text_expr("stream_offset", expr, errors)?,
+    };
+    if text.known().is_some_and(|known| !is_stream_offset(known)) {
+        errors.add(
+            expr,
+            "this is no place in a stream",
+            "write \"first\", \"last\", \"next\", the number of an offset, a time like \
+             \"2026-01-31T12:00:00Z\", or a time ago like \"1h\" (units are Y, M, D, h, m, s)",
+        );
+        return None;
+    }
+    Some(text)
+}
+
+/// Whether it looks like one; whether a day exists is seen at start.
+fn is_stream_offset(text: &str) -> bool {
+    let is_number = |text: &str| text.parse::<u64>().is_ok_and(|n| i64::try_from(n).is_ok());
+    let shape = |c: char| if c.is_ascii_digit() { '0' } else { c };
+    matches!(text, "first" | "last" | "next")
+        || is_number(text)
+        || text.strip_suffix(['Y', 'M', 'D', 'h', 'm', 's']).is_some_and(is_number)
+        || text.chars().map(shape).eq("0000-00-00T00:00:00Z".chars())
 }
 
 pub(crate) fn concurrency(entry: &Entry, errors: &mut Errors) -> Option<Concurrency> {

@@ -6,6 +6,7 @@
 //! [`SettleError`](crate::SettleError).
 
 use std::fmt;
+use std::time::Duration;
 
 use springhare_amqp::{AmqpError, MethodId, ShortStringTooLong};
 use springhare_broker::ReturnedMessage;
@@ -45,6 +46,12 @@ pub enum Error {
     /// An exchange, a routing key or another short string has more than 255 bytes.
     #[error(transparent)]
     TooLong(#[from] ShortStringTooLong),
+    /// A message's delay is longer than an exchange keeps it back.
+    #[error("a delay of {} s is more than the 49 days that an exchange keeps a message", delay.as_secs())]
+    DelayTooLong {
+        /// The delay.
+        delay: Duration,
+    },
     /// A value could not become a message, or a message a value.
     #[error(transparent)]
     Conversion(#[from] ConversionError),

@@ -90,7 +90,10 @@ pub use app::{
     STARTUP_WAIT, STOP_DEADLINE, Springhare, SpringhareBuilder, Startup, UnknownStartup,
 };
 pub use channel::{Channel, Consumer, DeliveryTag, SettleError};
-pub use declare::{Binding, BindingTo, Declaration, Exchange, Queue};
+pub use declare::{
+    Binding, BindingTo, DeadLetterStrategy, Declaration, DelayedRetry, Exchange, ExchangeType,
+    HashProperty, LeaderLocator, Overflow, Queue,
+};
 pub use error::{Error, Fault, NotConfirmed, Place, Result, StartError};
 pub use extract::{
     ConsumerTag, CorrelationId, DeliveryCount, ExchangeName, FromDelivery, Headers, Json,

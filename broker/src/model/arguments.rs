@@ -15,6 +15,7 @@ pub use self::check::UnknownQueueType;
 
 use crate::model::definition::Resource;
 use crate::model::erlang::{Text, same_value, type_class};
+use crate::model::stream::interval;
 
 /// Arguments that are refused: the text of a 406 error.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -149,6 +150,10 @@ pub(crate) struct QueueArguments {
     pub(crate) dead_letter_strategy: DeadLetterStrategy,
     /// `x-delayed-retry-type`, with `-min` and `-max`.
     pub(crate) delayed_retry: Option<DelayedRetry>,
+    /// `x-max-age`: how old the messages of a stream may be.
+    pub(crate) max_age: Option<Duration>,
+    /// `x-stream-max-segment-size-bytes`: how much of a stream is dropped at a time.
+    pub(crate) max_segment_size_bytes: Option<u64>,
     /// All arguments as they were given.
     table: FieldTable,
 }
@@ -197,6 +202,8 @@ impl QueueArguments {
                 milliseconds("x-delayed-retry-min"),
                 milliseconds("x-delayed-retry-max"),
             ),
+            max_age: text("x-max-age").and_then(interval),
+            max_segment_size_bytes: unsigned("x-stream-max-segment-size-bytes"),
             table: table.clone(),
         })
     }

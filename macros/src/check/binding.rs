@@ -104,7 +104,7 @@ fn match_argument(list: &[Argument], kind: Option<&str>, errors: &mut Errors) {
     }
     let Some(argument) = arguments::find(list, "x-match") else { return };
     let text = match &argument.value {
-        ArgumentValue::Text(text) => text.value(),
+        ArgumentValue::Text(text) => text.written().unwrap_or_default().to_owned(),
         _ => String::new(),
     };
     if !MATCHES.contains(&text.as_str()) {

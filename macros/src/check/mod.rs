@@ -7,6 +7,7 @@ mod binding;
 mod function;
 mod names;
 
+use crate::arguments;
 use crate::attr::{Given, ListenerArgs};
 use crate::diagnostics::Errors;
 use crate::signature::ListenerFn;
@@ -40,6 +41,7 @@ fn queue(args: &ListenerArgs, errors: &mut Errors) {
             seen.push(text);
         }
     }
+    dead_letters(args, errors);
     let anonymous = queue.queue.is_none() && queue.queues.is_none();
     if !anonymous || !args.complete {
         return;
@@ -55,6 +57,20 @@ fn queue(args: &ListenerArgs, errors: &mut Errors) {
     if let Some(durable) = queue.durable.as_ref().filter(|durable| durable.value) {
         let help = "name it with `queue = \"..\"` to have it survive a restart";
         errors.add(&durable.key, "an anonymous queue cannot be durable", help);
+    }
+}
+
+/// The key of dead letters needs their exchange, and no broker takes it alone.
+fn dead_letters(args: &ListenerArgs, errors: &mut Errors) {
+    let Some(given) = &args.queue.arguments else { return };
+    let key = arguments::find(&given.value, "x-dead-letter-routing-key");
+    let exchange = arguments::find(&given.value, "x-dead-letter-exchange");
+    if let (Some(key), None) = (key, exchange) {
+        errors.add(
+            &key.name,
+            "a routing key for dead letters, and no exchange to send them to",
+            "add `dead_letter = \"..\"`; an empty name is the default exchange",
+        );
     }
 }
 

@@ -65,6 +65,7 @@ pub(crate) fn key(key: &Text, kind: Option<&str>, errors: &mut Errors) {
     match kind {
         Some("direct") => direct_key(key, text, errors),
         Some("topic") => topic_key(key, text, errors),
+        Some("x-consistent-hash") => weight(key, text, errors),
         Some(kind @ ("fanout" | "headers")) if !text.is_empty() => {
             let help = match kind {
                 "fanout" => "remove the key, or write `kind = \"direct\"` or \"topic\"",
@@ -85,6 +86,14 @@ fn direct_key(key: &Text, text: &str, errors: &mut Errors) {
             ),
             "write `kind = \"topic\"` for patterns",
         );
+    }
+}
+
+/// A consistent hash exchange takes the key for the binding's weight.
+fn weight(key: &Text, text: &str, errors: &mut Errors) {
+    if !text.parse::<u32>().is_ok_and(|weight| weight > 0) {
+        let help = "write a whole number from 1 on, `key = \"1\"`";
+        errors.add(key, "the key at a consistent hash exchange is a weight", help);
     }
 }
 

@@ -7,6 +7,9 @@ use springhare_amqp::{FieldTable, FieldValue, ShortString};
 
 use crate::error::{Fault, Place};
 
+/// The longest time that RabbitMQ takes as an argument.
+const TEN_YEARS: Duration = Duration::from_secs(315_360_000);
+
 /// A definition on its way: its arguments, where it was written, and what is wrong with it.
 #[derive(Debug, Clone)]
 pub(super) struct Draft {
@@ -44,14 +47,23 @@ impl Draft {
         self.arguments.set(name, value);
     }
 
-    /// An argument in milliseconds.
+    /// An argument in whole milliseconds.
     pub(super) fn milliseconds(&mut self, name: &str, duration: Duration) {
-        match u32::try_from(duration.as_millis()) {
-            Ok(milliseconds) => self.argument(name, i64::from(milliseconds)),
-            Err(_) => self.faults.push(format!(
-                "`{name}` of {} seconds is more than a broker takes; the longest is 49 days",
+        match i64::try_from(duration.as_millis()) {
+            Ok(milliseconds) if duration <= TEN_YEARS => self.argument(name, milliseconds),
+            _ => self.faults.push(format!(
+                "`{name}` of {} seconds is more than a broker takes; the longest is ten years",
                 duration.as_secs()
             )),
+        }
+    }
+
+    /// The same, of at least one millisecond: `what` says what nothing would mean.
+    pub(super) fn some_milliseconds(&mut self, name: &str, duration: Duration, what: &str) {
+        if duration.as_millis() == 0 {
+            self.faults.push(format!("`{name}` of no time {what}: give it a millisecond or more"));
+        } else {
+            self.milliseconds(name, duration);
         }
     }
 
@@ -88,13 +100,16 @@ mod tests {
         let mut draft = Draft::new();
         assert_eq!(draft.short("a queue's name", "q"), "q");
         assert_eq!(draft.short("a queue's name", "q".repeat(300)).len(), 255);
-        draft.milliseconds("x-message-ttl", Duration::from_secs(50 * 86_400));
+        draft.milliseconds("x-message-ttl", TEN_YEARS + Duration::from_secs(1));
         draft.count("x-max-length", u64::MAX);
+        draft.some_milliseconds("x-expires", Duration::from_micros(999), "is over at once");
         let faults: Vec<_> = draft.faults().collect();
-        assert_eq!(faults.len(), 3);
+        assert_eq!(faults.len(), 4);
         for fault in faults {
             assert!(fault.to_string().contains("arguments.rs:"), "{fault}");
         }
         assert!(draft.arguments.is_empty());
+        draft.milliseconds("x-message-ttl", TEN_YEARS);
+        assert_eq!(draft.arguments.get("x-message-ttl"), Some(&315_360_000_000_i64.into()));
     }
 }

@@ -4,6 +4,66 @@ use springhare_broker::ExchangeDeclareOptions;
 use super::arguments::Draft;
 use crate::error::{Fault, Place};
 
+/// How an exchange of RabbitMQ's own, or of one of its plugins, routes: for
+/// [`Exchange::delayed`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ExchangeType {
+    /// By the routing key itself.
+    Direct,
+    /// To all that is bound.
+    Fanout,
+    /// By patterns of routing keys.
+    Topic,
+    /// By headers.
+    Headers,
+    /// To one of what is bound, by the hash of the routing key.
+    ConsistentHash,
+    /// To one of what is bound, by the hash of the routing key and by the number of bindings.
+    ModulusHash,
+    /// To one of what is bound, at random.
+    Random,
+}
+
+impl ExchangeType {
+    /// What AMQP calls it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Direct => "direct",
+            Self::Fanout => "fanout",
+            Self::Topic => "topic",
+            Self::Headers => "headers",
+            Self::ConsistentHash => "x-consistent-hash",
+            Self::ModulusHash => "x-modulus-hash",
+            Self::Random => "x-random",
+        }
+    }
+}
+
+/// The property of a message that a consistent hash exchange looks at (`hash-property`), for
+/// [`Exchange::hash_property`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum HashProperty {
+    /// `message_id`.
+    MessageId,
+    /// `correlation_id`.
+    CorrelationId,
+    /// `timestamp`.
+    Timestamp,
+}
+
+impl HashProperty {
+    fn name(self) -> &'static str {
+        match self {
+            Self::MessageId => "message_id",
+            Self::CorrelationId => "correlation_id",
+            Self::Timestamp => "timestamp",
+        }
+    }
+}
+
 /// An exchange to declare; durable unless it says otherwise.
 ///
 /// ```
@@ -48,6 +108,60 @@ impl Exchange {
         Self::of_kind(name, "headers")
     }
 
+    /// One that keeps each message back for as long as its `x-delay` header says
+    /// ([`delay`](crate::ConvertAndSend::delay)) and then routes it as an exchange of the type
+    /// does: `x-delayed-message`, with the argument `x-delayed-type`.
+    ///
+    /// RabbitMQ has it by the plugin `rabbitmq_delayed_message_exchange`. That a message reaches no
+    /// queue is not told to its publisher there.
+    ///
+    /// ```
+    /// use springhare::{Exchange, ExchangeType};
+    ///
+    /// let exchange = Exchange::delayed("reminders", ExchangeType::Topic);
+    /// assert_eq!(exchange.kind(), "x-delayed-message");
+    /// ```
+    #[track_caller]
+    pub fn delayed(name: impl AsRef<str>, delayed: ExchangeType) -> Self {
+        Self::of_kind(name, "x-delayed-message").argument("x-delayed-type", delayed.name())
+    }
+
+    /// To one of what is bound, by the hash of the routing key, of a
+    /// [header](Self::hash_header) or of a [property](Self::hash_property): messages of one key
+    /// stay together. A binding's key is its weight, a whole number from 1 on.
+    ///
+    /// RabbitMQ has it by the plugin `rabbitmq_consistent_hash_exchange`, which comes with it.
+    ///
+    /// ```
+    /// use springhare::{Binding, Exchange};
+    ///
+    /// let orders = Exchange::consistent_hash("orders").hash_header("x-customer");
+    /// let most = Binding::queue("orders.1").to(&orders).with("2");
+    /// let fewer = Binding::queue("orders.2").to(&orders).with("1");
+    /// # drop((most, fewer));
+    /// ```
+    #[track_caller]
+    pub fn consistent_hash(name: impl AsRef<str>) -> Self {
+        Self::of_kind(name, ExchangeType::ConsistentHash.name())
+    }
+
+    /// To one of what is bound: the hash of the routing key, modulo the number of bindings. The
+    /// bindings' keys mean nothing.
+    ///
+    /// RabbitMQ has it by the plugin `rabbitmq_sharding`, which comes with it.
+    #[track_caller]
+    pub fn modulus_hash(name: impl AsRef<str>) -> Self {
+        Self::of_kind(name, ExchangeType::ModulusHash.name())
+    }
+
+    /// To one of what is bound, at random; keys mean nothing.
+    ///
+    /// RabbitMQ has it by the plugin `rabbitmq_random_exchange`, which comes with it.
+    #[track_caller]
+    pub fn random(name: impl AsRef<str>) -> Self {
+        Self::of_kind(name, ExchangeType::Random.name())
+    }
+
     /// An exchange of another kind, as a plugin of the broker defines it.
     #[track_caller]
     pub fn of_kind(name: impl AsRef<str>, kind: impl AsRef<str>) -> Self {
@@ -75,9 +189,23 @@ impl Exchange {
         self
     }
 
-    /// Where messages go that it can't route (`alternate-exchange`).
+    /// The exchange that messages go to which it can't route (`alternate-exchange`). A
+    /// [`mandatory`](crate::ConvertAndSend::mandatory) message is not returned if that one routes
+    /// it.
     pub fn alternate(self, exchange: impl AsRef<str>) -> Self {
         self.argument("alternate-exchange", exchange.as_ref())
+    }
+
+    /// A [consistent hash](Self::consistent_hash) exchange looks at this header in place of the
+    /// routing key (`hash-header`).
+    pub fn hash_header(self, header: impl AsRef<str>) -> Self {
+        self.argument("hash-header", header.as_ref())
+    }
+
+    /// A [consistent hash](Self::consistent_hash) exchange looks at this property in place of the
+    /// routing key (`hash-property`).
+    pub fn hash_property(self, property: HashProperty) -> Self {
+        self.argument("hash-property", property.name())
     }
 
     /// An argument by its name in AMQP.
@@ -92,7 +220,7 @@ impl Exchange {
         &self.name
     }
 
-    /// The kind: `direct`, `fanout`, `topic`, `headers`.
+    /// The kind: `direct`, `fanout`, `topic`, `headers`, or a plugin's.
     #[must_use]
     pub fn kind(&self) -> &str {
         &self.kind
@@ -150,6 +278,31 @@ mod tests {
         for exchange in &exchanges {
             assert!(exchange.options().durable);
         }
+    }
+
+    #[test]
+    fn the_plugins_kinds_have_their_arguments() {
+        let types = [
+            ExchangeType::Direct,
+            ExchangeType::Fanout,
+            ExchangeType::Topic,
+            ExchangeType::Headers,
+            ExchangeType::ConsistentHash,
+            ExchangeType::ModulusHash,
+            ExchangeType::Random,
+        ];
+        for delayed in types {
+            let exchange = Exchange::delayed("x", delayed);
+            assert_eq!(exchange.kind(), "x-delayed-message");
+            assert_eq!(exchange.arguments().get("x-delayed-type"), Some(&delayed.name().into()));
+        }
+        let by_header = Exchange::consistent_hash("x").hash_header("x-customer");
+        assert_eq!(by_header.kind(), "x-consistent-hash");
+        assert_eq!(by_header.arguments().get("hash-header"), Some(&"x-customer".into()));
+        let by_property = Exchange::consistent_hash("x").hash_property(HashProperty::MessageId);
+        assert_eq!(by_property.arguments().get("hash-property"), Some(&"message_id".into()));
+        assert_eq!(Exchange::modulus_hash("x").kind(), "x-modulus-hash");
+        assert_eq!(Exchange::random("x").kind(), "x-random");
     }
 
     #[test]

@@ -5,9 +5,9 @@
 //! use std::time::Duration;
 //! use springhare::{Binding, Exchange, Queue};
 //!
-//! let orders = Queue::durable("orders").dead_letter_exchange("orders.dead");
+//! let orders = Queue::durable("orders").dead_letter("orders.dead");
 //! let dead = Exchange::fanout("orders.dead");
-//! let graveyard = Queue::durable("graveyard").message_ttl(Duration::from_secs(86_400));
+//! let graveyard = Queue::durable("graveyard").ttl(Duration::from_secs(86_400));
 //! let buried = Binding::queue(&graveyard).to(&dead);
 //! # drop((orders, buried));
 //! ```
@@ -21,8 +21,9 @@ mod exchange;
 mod queue;
 
 pub use binding::{Binding, BindingTo};
-pub use exchange::Exchange;
-pub use queue::Queue;
+pub use exchange::{Exchange, ExchangeType, HashProperty};
+pub use queue::{DeadLetterStrategy, DelayedRetry, LeaderLocator, Overflow, Queue};
+pub(crate) use queue::{Kind, contradictions};
 
 /// Anything that can be declared.
 #[derive(Debug, Clone, PartialEq)]

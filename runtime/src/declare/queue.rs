@@ -1,7 +1,19 @@
+//! A queue's builder. What its arguments say is in a file for each concern.
+
+mod contradictions;
+mod dead_letter;
+mod delivery;
 mod kind;
+mod limits;
+
+pub use dead_letter::DeadLetterStrategy;
+pub use delivery::DelayedRetry;
+pub use kind::LeaderLocator;
+pub use limits::Overflow;
+
+pub(crate) use contradictions::{Kind, contradictions};
 
 use std::hash::{BuildHasher, RandomState};
-use std::time::Duration;
 
 use springhare_amqp::{FieldTable, FieldValue, ShortString};
 use springhare_broker::QueueDeclareOptions;
@@ -12,11 +24,20 @@ use crate::error::{Fault, Place};
 /// A queue to declare.
 ///
 /// ```
-/// use springhare::Queue;
+/// use std::time::Duration;
+/// use springhare::{Overflow, Queue};
 ///
-/// let queue = Queue::durable("orders").max_length(10_000).dead_letter_exchange("orders.dead");
+/// let queue = Queue::durable("orders")
+///     .ttl(Duration::from_secs(600))
+///     .max_length(10_000)
+///     .overflow(Overflow::RejectPublish)
+///     .dead_letter("orders.dead");
 /// assert_eq!(queue.name(), "orders");
 /// ```
+///
+/// Each method names the argument that it sets. Where nothing else is said, every RabbitMQ has it.
+/// What contradicts itself (a quorum queue that is not durable, a routing key for dead letters
+/// without their exchange) is a fault of the start.
 #[derive(Debug, Clone, PartialEq)]
 #[must_use = "give it to the builder's `.declare(..)`"]
 pub struct Queue {
@@ -68,82 +89,6 @@ impl Queue {
         self
     }
 
-    /// Where its rejected and expired messages go, under the key that they came with
-    /// (`x-dead-letter-exchange`).
-    pub fn dead_letter_exchange(self, exchange: impl AsRef<str>) -> Self {
-        self.argument("x-dead-letter-exchange", exchange.as_ref())
-    }
-
-    /// The key that they go there under (`x-dead-letter-routing-key`).
-    pub fn dead_letter_routing_key(self, routing_key: impl AsRef<str>) -> Self {
-        self.argument("x-dead-letter-routing-key", routing_key.as_ref())
-    }
-
-    /// Where its rejected and expired messages go, and under which key.
-    pub fn dead_letter(self, exchange: impl AsRef<str>, routing_key: impl AsRef<str>) -> Self {
-        self.dead_letter_exchange(exchange).dead_letter_routing_key(routing_key)
-    }
-
-    /// The queue that its rejected and expired messages go to.
-    pub fn dead_letter_queue(self, queue: impl AsRef<str>) -> Self {
-        self.dead_letter("", queue)
-    }
-
-    /// How long a message waits in it at most (`x-message-ttl`).
-    ///
-    /// The embedded broker checks and keeps it, but does not act upon it yet.
-    pub fn message_ttl(mut self, ttl: Duration) -> Self {
-        self.draft.milliseconds("x-message-ttl", ttl);
-        self
-    }
-
-    /// How long it may be unused before it is deleted (`x-expires`); more than 0.
-    ///
-    /// The embedded broker checks and keeps it, but does not act upon it yet.
-    pub fn expires(mut self, after: Duration) -> Self {
-        self.draft.milliseconds("x-expires", after);
-        self
-    }
-
-    /// How many messages it holds at most (`x-max-length`).
-    ///
-    /// The embedded broker checks and keeps it, but does not act upon it yet.
-    pub fn max_length(mut self, messages: u64) -> Self {
-        self.draft.count("x-max-length", messages);
-        self
-    }
-
-    /// How many bytes of bodies it holds at most (`x-max-length-bytes`).
-    ///
-    /// The embedded broker checks and keeps it, but does not act upon it yet.
-    pub fn max_length_bytes(mut self, bytes: u64) -> Self {
-        self.draft.count("x-max-length-bytes", bytes);
-        self
-    }
-
-    /// A full queue refuses what is published, in place of dropping its oldest message
-    /// (`x-overflow`).
-    ///
-    /// The embedded broker checks and keeps it, but does not act upon it yet.
-    pub fn reject_publish_when_full(self) -> Self {
-        self.argument("x-overflow", "reject-publish")
-    }
-
-    /// The highest priority that its messages can have (`x-max-priority`), 1 to 255.
-    ///
-    /// The embedded broker checks and keeps it, but does not act upon it yet.
-    pub fn max_priority(self, priority: u8) -> Self {
-        self.argument("x-max-priority", i32::from(priority))
-    }
-
-    /// One consumer gets all messages, the others wait to take its place
-    /// (`x-single-active-consumer`).
-    ///
-    /// The embedded broker checks and keeps it, but does not act upon it yet.
-    pub fn single_active_consumer(self) -> Self {
-        self.argument("x-single-active-consumer", true)
-    }
-
     /// The name.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -175,9 +120,7 @@ impl Queue {
 
     /// What is wrong with it.
     pub(crate) fn faults(&self) -> impl Iterator<Item = Fault> {
-        let Place { file, line } = self.place();
-        let of_kind = self.faults_of_kind().into_iter();
-        self.draft.faults().chain(of_kind.map(move |text| Fault::new(text).at(file, line)))
+        self.draft.faults()
     }
 }
 
@@ -200,25 +143,24 @@ fn generated_name() -> String {
 mod tests {
     use super::*;
 
+    /// The argument as it will be declared.
+    pub(super) fn argument(queue: &Queue, name: &str) -> Option<FieldValue> {
+        queue.arguments().get(name).cloned()
+    }
+
+    /// What is wrong with the queue, in itself and as a whole.
+    pub(super) fn faults(queue: &Queue) -> String {
+        let own = queue.faults().map(|fault| fault.text().to_owned());
+        let all: Vec<_> = own.chain(contradictions(queue.name(), &queue.options())).collect();
+        all.join("\n")
+    }
+
     #[test]
     fn a_queue_says_what_it_was_told() {
-        let queue = Queue::durable("orders")
-            .dead_letter_queue("orders.dead")
-            .message_ttl(Duration::from_secs(60))
-            .max_length(10)
-            .max_priority(9)
-            .single_active_consumer()
-            .argument("x-own", "mine");
+        let queue = Queue::durable("orders").argument("x-own", "mine");
         let options = queue.options();
         assert!(options.durable && !options.exclusive && !options.auto_delete);
-        let argument = |name| options.arguments.get(name).cloned();
-        assert_eq!(argument("x-dead-letter-exchange"), Some("".into()));
-        assert_eq!(argument("x-dead-letter-routing-key"), Some("orders.dead".into()));
-        assert_eq!(argument("x-message-ttl"), Some(60_000_i64.into()));
-        assert_eq!(argument("x-max-length"), Some(10_i64.into()));
-        assert_eq!(argument("x-max-priority"), Some(9.into()));
-        assert_eq!(argument("x-single-active-consumer"), Some(true.into()));
-        assert_eq!(argument("x-own"), Some("mine".into()));
+        assert_eq!(options.arguments.get("x-own"), Some(&"mine".into()));
         assert_eq!(queue.faults().count(), 0);
         assert!(!Queue::transient("orders").options().durable);
     }

@@ -7,6 +7,7 @@ use std::collections::btree_map::Entry;
 use springhare_amqp::ShortString;
 
 use super::Graph;
+use super::consistency::inconsistencies;
 use super::definition::{BindingNode, Definition, ExchangeNode, Origin, QueueNode};
 use super::placeholder::Placeholders;
 use super::resolve::{ResolvedListener, resolve};
@@ -57,6 +58,7 @@ pub(crate) fn check(input: GraphInput<'_>) -> (Graph, Vec<Fault>) {
     }
     input.bindings.into_iter().for_each(|node| add_binding(&mut graph, node));
     unreachable_keys(&graph, &mut faults);
+    faults.extend(inconsistencies(&graph));
     (graph, faults)
 }
 

@@ -91,6 +91,18 @@ impl Declaring {
     }
 
     async fn unknown_names(&mut self, graph: &Graph) {
+        for exchange in graph.exchanges.values() {
+            let Some(alternate) = exchange.alternate() else { continue };
+            if !self.knows_exchange(graph, alternate).await {
+                let text = format!(
+                    "{}: what exchange '{}' can't route goes to exchange '{alternate}', which \
+                     nobody declares and the broker does not have; declare it with \
+                     `.declare(Exchange::..)`",
+                    exchange.origin.by, exchange.name
+                );
+                self.fault(text, &exchange.origin);
+            }
+        }
         for queue in graph.queues.values() {
             let Some(exchange) = queue.dead_letter_exchange() else { continue };
             if !self.knows_exchange(graph, exchange).await {

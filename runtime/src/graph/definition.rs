@@ -156,6 +156,11 @@ impl QueueNode {
 }
 
 impl ExchangeNode {
+    /// The exchange that messages go to which it can't route.
+    pub(crate) fn alternate(&self) -> Option<&str> {
+        self.options.arguments.get("alternate-exchange").and_then(FieldValue::as_str)
+    }
+
     /// The definition in words: `topic, durable`.
     pub(crate) fn describe(&self) -> String {
         let options = &self.options;

@@ -2,11 +2,12 @@
 //! before anything is declared, so that every fault is found at once, each with its place.
 //!
 //! `resolve` makes nodes of the listeners' attributes, `check` merges them and finds what
-//! contradicts, `declare` takes the graph to the broker, and back when the start fails; `redeclare`
+//! contradicts (`consistency` in each of them by itself and with what it is used for), `declare` takes the graph to the broker, and back when the start fails; `redeclare`
 //! takes it there once more when a connection or a consumer was lost.
 //! Deliberately out: consuming.
 
 mod check;
+mod consistency;
 mod declare;
 mod declared;
 mod declaring_link;

@@ -14,6 +14,7 @@ use super::placeholder::Placeholders;
 use crate::error::Fault;
 use crate::listener::endpoint::{Argument, ListenerAttributes, RabbitListenerEndpoint};
 use crate::listener::plan::{DEFAULT_PREFETCH, ListenerPlan};
+use crate::listener::stream_offset::StreamOffset;
 
 /// What the names of anonymous queues start with.
 const ANONYMOUS_PREFIX: &str = "springhare.gen-";
@@ -45,6 +46,7 @@ pub(crate) fn resolve(
         Some(exchange) => bindings(attributes, exchange, &queues, &origin, &mut texts),
         None => Vec::new(),
     };
+    let stream_offset = attributes.stream_offset.and_then(|offset| texts.stream_offset(offset));
     let group = attributes.group.map(|group| texts.text("group", group));
     let plan = ListenerPlan {
         id: Arc::from(id),
@@ -56,6 +58,7 @@ pub(crate) fn resolve(
         prefetch: attributes.prefetch.unwrap_or(DEFAULT_PREFETCH),
         concurrency: attributes.concurrency.map_or(1, |concurrency| concurrency.min.max(1)),
         priority: attributes.priority,
+        stream_offset,
         auto_startup: attributes.auto_startup,
         group,
         requeue_rejected: attributes.requeue_rejected.unwrap_or(true),
@@ -186,6 +189,15 @@ impl Texts<'_, '_> {
             return None;
         }
         Some(name)
+    }
+
+    fn stream_offset(&mut self, text: &str) -> Option<StreamOffset> {
+        let faults_before = self.faults.len();
+        let resolved = self.text("stream_offset", text);
+        if self.faults.len() > faults_before {
+            return None;
+        }
+        resolved.parse().map_err(|error| self.fault(&format!("`stream_offset`: {error}"))).ok()
     }
 
     fn table(&mut self, key: &str, arguments: &[(&'static str, Argument)]) -> FieldTable {

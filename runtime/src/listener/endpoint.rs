@@ -103,6 +103,8 @@ pub struct ListenerAttributes {
     pub concurrency: Option<Concurrency>,
     /// `priority`: the consumers' priority.
     pub priority: Option<i32>,
+    /// `stream_offset`: where the consumers of a stream begin.
+    pub stream_offset: Option<&'static str>,
     /// `auto_startup`: whether the application's start starts the listener.
     pub auto_startup: bool,
     /// `group`: listeners to start and stop together.
@@ -128,6 +130,7 @@ impl ListenerAttributes {
         prefetch: None,
         concurrency: None,
         priority: None,
+        stream_offset: None,
         auto_startup: true,
         group: None,
         requeue_rejected: None,

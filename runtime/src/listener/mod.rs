@@ -25,6 +25,7 @@ pub(crate) mod plan;
 mod registry;
 mod settle;
 mod stop_signal;
+pub(crate) mod stream_offset;
 mod supervisor;
 
 pub(crate) use connection::ListenerConnection;

@@ -6,6 +6,7 @@ use springhare_amqp::ShortString;
 
 use crate::graph::Origin;
 use crate::listener::endpoint::{AcknowledgeMode, RabbitListenerEndpoint};
+use crate::listener::stream_offset::StreamOffset;
 
 /// The deliveries that a consumer holds unsettled where its attribute does not say, as in
 /// Spring.
@@ -24,6 +25,7 @@ pub(crate) struct ListenerPlan {
     pub(crate) prefetch: u16,
     pub(crate) concurrency: u16,
     pub(crate) priority: Option<i32>,
+    pub(crate) stream_offset: Option<StreamOffset>,
     pub(crate) auto_startup: bool,
     pub(crate) group: Option<String>,
     pub(crate) requeue_rejected: bool,

@@ -86,6 +86,9 @@ impl Supervised {
         if let Some(priority) = self.plan.priority {
             arguments.set(ShortString::from_static("x-priority"), priority);
         }
+        if let Some(offset) = &self.plan.stream_offset {
+            arguments.set(ShortString::from_static("x-stream-offset"), offset);
+        }
         let options = BasicConsumeOptions { no_ack, exclusive: false, arguments };
         let queue = self.scope.graph().queue_name_in(&self.queue, generation);
         let consumer = link.basic_consume(&queue, "", options).await?;

@@ -58,14 +58,39 @@ impl<'t> ConvertAndSend<'t> {
         self.properties(|properties| properties.delivery_mode = Some(mode))
     }
 
-    /// How long the message may wait in a queue, in whole milliseconds; then it expires. The
-    /// embedded broker carries it, but does not act upon it yet.
+    /// How long the message may wait in a queue, in whole milliseconds; then it expires, and is
+    /// dropped or dead-lettered. The queue's own [`ttl`](crate::Queue::ttl) counts if it is
+    /// shorter.
     pub fn expiration(self, time_to_live: Duration) -> Self {
         let millis = time_to_live.as_millis().to_string();
         self.short_string(&millis, |properties, text| properties.expiration = Some(text))
     }
 
-    /// The priority, for queues with `x-max-priority`.
+    /// How long an exchange of the kind [`delayed`](crate::Exchange::delayed) keeps the message
+    /// back, in whole milliseconds (the header `x-delay`). Others send it on at once.
+    ///
+    /// A delay of more than 49 days is the call's error.
+    ///
+    /// ```
+    /// # async fn example(rabbit: springhare::RabbitTemplate) -> springhare::Result<()> {
+    /// use std::time::Duration;
+    ///
+    /// let tomorrow = Duration::from_secs(86_400);
+    /// rabbit.convert_and_send(("reminders", "tea"), "drink it").delay(tomorrow).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn delay(mut self, delay: Duration) -> Self {
+        let Ok(millis) = u32::try_from(delay.as_millis()) else {
+            if self.publish.is_ok() {
+                self.publish = Err(Error::DelayTooLong { delay });
+            }
+            return self;
+        };
+        self.header("x-delay", i64::from(millis))
+    }
+
+    /// The priority, for queues with [`max_priority`](crate::Queue::max_priority).
     pub fn priority(self, priority: u8) -> Self {
         self.properties(|properties| properties.priority = Some(priority))
     }

@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use springhare::Error;
 use springhare::connection::{EmbeddedLink, Link};
 use springhare::prelude::*;
+use springhare::{DeadLetterStrategy, Error, Overflow};
 use springhare_broker::QueueDeleteOptions;
 use springhare_tests::{RabbitMq, amqp_link};
 
@@ -15,20 +15,26 @@ use crate::support::broker;
 type Told = (&'static str, fn(Queue) -> Queue);
 
 /// Every option of the builder that a kind may refuse.
-const OPTIONS: [Told; 15] = [
+const OPTIONS: [Told; 19] = [
     ("nothing", |queue| queue),
     ("exclusive", Queue::exclusive),
     ("auto-delete", Queue::auto_delete),
     ("dead letters", |queue| queue.dead_letter_queue("kinds.dead")),
-    ("x-message-ttl", |queue| queue.message_ttl(Duration::from_secs(60))),
+    ("x-message-ttl", |queue| queue.ttl(Duration::from_secs(60))),
     ("x-expires", |queue| queue.expires(Duration::from_secs(60))),
     ("x-max-length", |queue| queue.max_length(5)),
     ("x-max-length-bytes", |queue| queue.max_length_bytes(1000)),
-    ("x-overflow", Queue::reject_publish_when_full),
+    ("x-overflow", |queue| queue.overflow(Overflow::RejectPublish)),
+    ("x-overflow of dead letters", |queue| queue.overflow(Overflow::RejectPublishDlx)),
     ("x-max-priority", |queue| queue.max_priority(5)),
     ("x-single-active-consumer", Queue::single_active_consumer),
     ("x-delivery-limit", |queue| queue.delivery_limit(3)),
     ("x-quorum-initial-group-size", |queue| queue.quorum_initial_group_size(1)),
+    ("x-dead-letter-strategy", |queue| {
+        queue.dead_letter("amq.fanout").dead_letter_strategy(DeadLetterStrategy::AtMostOnce)
+    }),
+    ("x-queue-mode", Queue::lazy),
+    ("x-initial-cluster-size", |queue| queue.initial_cluster_size(1)),
     ("x-max-age", |queue| queue.max_age(Duration::from_secs(60))),
     ("x-stream-max-segment-size-bytes", |queue| queue.max_segment_size_bytes(1 << 20)),
 ];

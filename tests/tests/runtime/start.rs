@@ -102,6 +102,70 @@ async fn every_fault_of_the_graph_is_told_at_once_with_both_places() {
     assert!(channel.queue_declare_passive("shared").await.is_err(), "nothing was declared");
 }
 
+mod inconsistent {
+    use super::*;
+
+    #[rabbit_listener(queue = "i.log", ack = "none")]
+    pub(super) async fn does_not_acknowledge(_body: Bytes) {}
+
+    #[rabbit_listener(queue = "i.log", prefetch = 0, concurrency = 2)]
+    pub(super) async fn takes_everything(_body: Bytes) {}
+
+    #[rabbit_listener(queue = "i.plain", stream_offset = "${i.offset:first}")]
+    pub(super) async fn asks_for_an_offset(_body: Bytes) {}
+
+    #[rabbit_listener(queue = "i.ranked", arguments(queue_type = "quorum", max_priority = 5))]
+    pub(super) async fn of_no_kind(_body: Bytes) {}
+
+    #[rabbit_listener(queue = "i.late", exchange = "i.delayed", kind = "x-delayed-message")]
+    pub(super) async fn delays_what(_body: Bytes) {}
+
+    #[rabbit_listener(queue = "i.shard", exchange = "i.shards", key = "all")]
+    pub(super) async fn has_no_weight(_body: Bytes) {}
+
+    #[rabbit_listener(queue = "i.lost", stream_offset = "${i.offset:nowhere}")]
+    pub(super) async fn begins_nowhere(_body: Bytes) {}
+}
+
+#[tokio::test]
+async fn what_contradicts_itself_stops_the_start_with_its_place() {
+    let builder = Springhare::builder()
+        .listeners(listeners![
+            inconsistent::does_not_acknowledge,
+            inconsistent::takes_everything,
+            inconsistent::asks_for_an_offset,
+            inconsistent::of_no_kind,
+            inconsistent::delays_what,
+            inconsistent::has_no_weight,
+            inconsistent::begins_nowhere,
+        ])
+        .declare(Queue::durable("i.log").stream())
+        .declare(Queue::durable("i.keyed").dead_letter_routing_key("k"))
+        .declare(Exchange::consistent_hash("i.shards").alternate("i.nowhere"));
+    let error = refused(builder).await;
+    let is_told = |words: &[&str]| {
+        let told = |fault: &&springhare::Fault| words.iter().all(|w| fault.text().contains(w));
+        let found = error.faults().iter().find(told);
+        let fault = found.unwrap_or_else(|| panic!("no fault with {words:?} in {error}"));
+        assert!(fault.places()[0].file.ends_with("start.rs"), "{fault}");
+    };
+    for words in [
+        &["does_not_acknowledge", "'i.log' is a stream, whose consumers acknowledge"][..],
+        &["takes_everything", "'i.log' is a stream, whose consumers need a prefetch"],
+        &["takes_everything", "each of 2 consumers would get every message"],
+        &["asks_for_an_offset", "'i.plain' is no stream"],
+        &["of_no_kind", "takes no `x-max-priority`, only classic ones do"],
+        &["'i.delayed' keeps messages back", "`.declare(Exchange::delayed(\"i.delayed\""],
+        &["has_no_weight", "'i.shards' with the key 'all', which is no weight"],
+        &["begins_nowhere", "`nowhere` is no place in a stream"],
+        &["`.declare(..)`", "'i.keyed' has a routing key for its dead letters"],
+        &["exchange 'i.shards'", "goes to exchange 'i.nowhere', which nobody declares"],
+    ] {
+        is_told(words);
+    }
+    assert_eq!(error.faults().len(), 10, "{error}");
+}
+
 mod placeholders {
     use super::*;
 

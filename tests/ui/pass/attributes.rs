@@ -6,6 +6,7 @@ use springhare::__private::{
 use springhare::prelude::*;
 
 const ORDERS: &str = "orders";
+const DEAD: &str = "orders.dead";
 
 mod names {
     pub const LOGS: &str = "logs";
@@ -40,6 +41,41 @@ async fn anonymous() {}
 #[rabbit_listener(queues = ["${app.first:a}", ORDERS], concurrency = 4, ack = "none")]
 async fn several() {}
 
+#[rabbit_listener(
+    queue = "everything",
+    arguments(
+        ttl = "10s",
+        expires = "500ms",
+        max_length = 10_000,
+        max_length_bytes = 1_000_000,
+        overflow = "reject-publish",
+        dead_letter = DEAD,
+        dead_letter_routing_key = "${app.dead:dead}",
+        dead_letter_strategy = "at-least-once",
+        max_priority = 10,
+        single_active_consumer,
+        delivery_limit = -1,
+        delayed_retry = "failed",
+        delayed_retry_min = "1s",
+        delayed_retry_max = "1m",
+        consumer_timeout = "1h",
+        queue_type = "quorum",
+        lazy,
+        leader_locator = "balanced",
+        quorum_initial_group_size = 3,
+        initial_cluster_size = 3,
+        max_age = "7d",
+        max_segment_size_bytes = 1_000_000,
+        filter_size_bytes = 32,
+        "x-own" = 1,
+    ),
+    stream_offset = 42,
+)]
+async fn every_argument() {}
+
+#[rabbit_listener(queue = "log", stream_offset = "2026-01-31T12:00:00Z")]
+async fn from_a_time() {}
+
 fn attributes<L: ListenerItem>() -> ListenerAttributes {
     L::ENDPOINTS[0].attributes
 }
@@ -69,11 +105,45 @@ fn main() {
         prefetch: Some(1),
         concurrency: Some(Concurrency { min: 2, max: 8 }),
         priority: Some(-5),
+        stream_offset: None,
         auto_startup: false,
         group: Some("slow"),
         requeue_rejected: Some(false),
     };
     assert_eq!(attributes::<every_key>(), expected);
+
+    let every_argument = attributes::<every_argument>();
+    assert_eq!(
+        every_argument.arguments,
+        [
+            ("x-message-ttl", Argument::Int(10_000)),
+            ("x-expires", Argument::Int(500)),
+            ("x-max-length", Argument::Int(10_000)),
+            ("x-max-length-bytes", Argument::Int(1_000_000)),
+            ("x-overflow", Argument::Text("reject-publish")),
+            ("x-dead-letter-exchange", Argument::Text("orders.dead")),
+            ("x-dead-letter-routing-key", Argument::Text("${app.dead:dead}")),
+            ("x-dead-letter-strategy", Argument::Text("at-least-once")),
+            ("x-max-priority", Argument::Int(10)),
+            ("x-single-active-consumer", Argument::Bool(true)),
+            ("x-delivery-limit", Argument::Int(-1)),
+            ("x-delayed-retry-type", Argument::Text("failed")),
+            ("x-delayed-retry-min", Argument::Int(1000)),
+            ("x-delayed-retry-max", Argument::Int(60_000)),
+            ("x-consumer-timeout", Argument::Int(3_600_000)),
+            ("x-queue-type", Argument::Text("quorum")),
+            ("x-queue-mode", Argument::Text("lazy")),
+            ("x-queue-leader-locator", Argument::Text("balanced")),
+            ("x-quorum-initial-group-size", Argument::Int(3)),
+            ("x-initial-cluster-size", Argument::Int(3)),
+            ("x-max-age", Argument::Text("604800s")),
+            ("x-stream-max-segment-size-bytes", Argument::Int(1_000_000)),
+            ("x-stream-filter-size-bytes", Argument::Int(32)),
+            ("x-own", Argument::Int(1)),
+        ]
+    );
+    assert_eq!(every_argument.stream_offset, Some("42"));
+    assert_eq!(attributes::<from_a_time>().stream_offset, Some("2026-01-31T12:00:00Z"));
 
     let anonymous = attributes::<anonymous>();
     assert_eq!(anonymous.queues, [""; 0]);

@@ -6,9 +6,12 @@ use springhare_amqp::{FieldTable, FieldValue, ShortString};
 
 use super::{ArgumentError, QueueType};
 use crate::model::definition::Resource;
+use crate::model::stream::interval;
 
 /// Ten years: the longest time that RabbitMQ takes, in milliseconds.
 const EXPIRY_MAX_MS: i64 = 315_360_000_000;
+/// The largest segment of a stream, in bytes.
+const SEGMENT_BYTES_MAX: i64 = 3_000_000_000;
 /// The highest `x-max-priority`.
 const PRIORITY_MAX: i64 = 255;
 
@@ -148,6 +151,10 @@ const CHECKS: &[(&str, Check)] = &[
         value => Err(Refusal::UnacceptableType(value.type_name())),
     }),
     ("x-quorum-initial-group-size", |value, _| not_zero(value)),
+    ("x-max-age", |value, _| {
+        let age = text(value)?;
+        interval(&age).map(drop).ok_or(Refusal::Invalid("invalid_max_age"))
+    }),
     ("x-stream-max-segment-size-bytes", |value, _| not_negative(value).map(drop)),
     ("x-initial-cluster-size", |value, _| not_zero(value)),
     ("x-queue-leader-locator", |value, _| {
@@ -215,12 +222,23 @@ pub(super) fn check_all(
         .map(|(name, _)| name)
         .find(|name| !queue_type.knows(name) && TYPES.iter().any(|other| other.knows(name)));
     match foreign {
-        None => Ok(queue_type),
+        None => check_segment(table, queue_type),
         Some(name) => {
             let module = queue_type.module();
             let text = format!("invalid arg '{name}' for {queue} of queue type {module}");
             Err(ArgumentError::of(name, text))
         }
+    }
+}
+
+/// RabbitMQ looks at the size of a stream's segments last, and in words of its own.
+fn check_segment(table: &FieldTable, queue_type: QueueType) -> Result<QueueType, ArgumentError> {
+    let name = "x-stream-max-segment-size-bytes";
+    match table.get(name).and_then(FieldValue::as_i64) {
+        Some(bytes) if queue_type == QueueType::Stream && bytes > SEGMENT_BYTES_MAX => {
+            Err(ArgumentError::of(name, format!("Exceeded max value for {name}")))
+        }
+        _ => Ok(queue_type),
     }
 }
 

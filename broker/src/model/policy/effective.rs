@@ -4,6 +4,7 @@ use springhare_amqp::{FieldValue, ShortString};
 
 use super::CheckedPolicy;
 use crate::model::arguments::{DeadLetterStrategy, DelayedRetry, DeliveryLimit, Overflow};
+use crate::model::stream::interval;
 
 /// What the policies say of one queue or exchange: its own and the operator's, merged.
 ///
@@ -22,6 +23,8 @@ pub(crate) struct EffectivePolicy {
     pub(crate) dead_letter_strategy: Option<DeadLetterStrategy>,
     pub(crate) delivery_limit: Option<DeliveryLimit>,
     pub(crate) delayed_retry: Option<DelayedRetry>,
+    pub(crate) max_age: Option<Duration>,
+    pub(crate) max_segment_size_bytes: Option<u64>,
 }
 
 impl EffectivePolicy {
@@ -67,6 +70,8 @@ impl EffectivePolicy {
                 milliseconds("delayed-retry-min"),
                 milliseconds("delayed-retry-max"),
             ),
+            max_age: get("max-age").and_then(|value| interval(value.as_str()?)),
+            max_segment_size_bytes: unsigned("stream-max-segment-size-bytes"),
         }
     }
 }

@@ -5,6 +5,7 @@ use springhare_amqp::{FieldValue, ShortString};
 use super::PolicyKind;
 use crate::model::arguments::QueueType;
 use crate::model::erlang::JsonTerm;
+use crate::model::stream::interval;
 
 /// The largest segment of a stream that RabbitMQ takes.
 const SEGMENT_MAX_BYTES: i64 = 3_000_000_000;
@@ -203,9 +204,5 @@ fn is_one_of(value: &FieldValue, known: &[&str]) -> bool {
 
 /// `7D` and the like.
 fn is_age(value: &FieldValue) -> bool {
-    let Some(text) = value.as_str() else { return false };
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let (number, unit) = text.split_at(digits);
-    let is_positive = number.parse::<u64>().is_ok_and(|number| number > 0);
-    is_positive && ["Y", "M", "D", "h", "m", "s"].contains(&unit)
+    value.as_str().and_then(interval).is_some()
 }

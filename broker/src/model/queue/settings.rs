@@ -29,6 +29,11 @@ pub(crate) struct QueueSettings {
     /// How many deliveries of a message may fail; none is no limit.
     pub(crate) delivery_limit: Option<u32>,
     pub(crate) delayed_retry: Option<DelayedRetry>,
+    /// How old the messages of a stream may be.
+    pub(crate) max_age: Option<Duration>,
+    /// How large a stream's segments are; none for the usual size. It is read when a stream is
+    /// made.
+    pub(crate) segment_bytes: Option<u64>,
 }
 
 /// How long a queue may get; each none is no limit.
@@ -104,6 +109,8 @@ impl QueueSettings {
             } else {
                 policy.delayed_retry
             },
+            max_age: lower(arguments.max_age, policy.max_age),
+            segment_bytes: arguments.max_segment_size_bytes.or(policy.max_segment_size_bytes),
         }
     }
 }

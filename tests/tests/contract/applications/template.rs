@@ -70,10 +70,14 @@ async fn options_hang_off_the_call(place: &Place) {
     assert_eq!(correlation_id.as_deref(), Some("c1"));
     assert_eq!(message_id.as_deref(), Some("m1"));
     assert_eq!(reply_to.as_deref(), Some("answers"));
-    rabbit.send("q", Message::new("raw")).header("x-flag", true).await.unwrap();
+    let delay = Duration::from_secs(60);
+    rabbit.send("q", Message::new("raw")).header("x-flag", true).delay(delay).await.unwrap();
     let raw = arrives(&rabbit, "q").await;
     assert_eq!(raw.properties.header("x-flag"), Some(&FieldValue::Boolean(true)));
+    assert_eq!(raw.properties.header("x-delay"), Some(&FieldValue::I64(60_000)));
     assert!(raw.properties.is_persistent());
+    let error = rabbit.convert_and_send("q", "tea").delay(Duration::MAX).await.unwrap_err();
+    assert!(matches!(error, Error::DelayTooLong { .. }), "{error}");
     let error = rabbit.convert_and_send("q", "tea").header("k".repeat(256), 1).await.unwrap_err();
     assert!(error.to_string().contains("255 bytes"), "{error}");
     app.stop().await.unwrap();

@@ -1,4 +1,4 @@
-//! An argument's name without its quotes.
+//! A time without its unit.
 
 use springhare::prelude::*;
 

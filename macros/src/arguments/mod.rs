@@ -1,18 +1,24 @@
 //! `arguments(..)` and `binding_arguments(..)`: AMQP field tables as literals.
+//!
+//! Both take an argument by its name in AMQP, with any literal as its value; those of a queue have
+//! keys of their own as well, whose values are checked.
+
+mod queue;
 
 use proc_macro2::TokenStream;
+use syn::ext::IdentExt as _;
 use syn::parse::{Parse, ParseStream, Parser as _};
 use syn::punctuated::Punctuated;
-use syn::{Expr, ExprLit, ExprUnary, Lit, LitStr, Token, UnOp};
+use syn::{Expr, ExprLit, ExprUnary, Ident, Lit, LitStr, Token, UnOp};
 
 use crate::diagnostics::Errors;
 use crate::grammar::{Entry, EntryValue};
-use crate::value;
+use crate::value::{self, Text};
 
 /// The longest name AMQP can carry: a short string's length is one byte.
 pub(crate) const NAME_BYTES_MAX: usize = 255;
 
-/// `"x-message-ttl" = 10_000`
+/// `"x-message-ttl" = 10_000`, or `ttl = "10s"`.
 #[derive(Debug, Clone)]
 pub(crate) struct Argument {
     pub(crate) name: LitStr,
@@ -25,16 +31,39 @@ pub(crate) enum ArgumentValue {
     Bool(Expr),
     Int(Expr),
     Float(Expr),
-    Text(LitStr),
+    Text(Text),
     /// A name alone: "the header is there, whatever its value".
     Void,
 }
 
+/// A queue's arguments: by keys or by their names in AMQP.
+pub(crate) fn queue_arguments(entry: &Entry, errors: &mut Errors) -> Option<Vec<Argument>> {
+    arguments(entry, "ttl = \"10s\"", queue::argument_of, errors)
+}
+
+/// A binding's arguments: by their names in AMQP.
+pub(crate) fn binding_arguments(entry: &Entry, errors: &mut Errors) -> Option<Vec<Argument>> {
+    let no_keys: KeyedArgument = |key, _, errors| {
+        let help = format!("write `\"{key}\" = ..`, in quotes");
+        errors.add(key, "the name of a binding's argument is a string", help);
+        None
+    };
+    arguments(entry, "\"name\" = value", no_keys, errors)
+}
+
+/// What a key and its value stand for.
+type KeyedArgument = fn(&Ident, Option<&Expr>, &mut Errors) -> Option<(LitStr, ArgumentValue)>;
+
 /// Parses the list of an entry; `None` after a mistake.
-pub(crate) fn arguments(entry: &Entry, errors: &mut Errors) -> Option<Vec<Argument>> {
+fn arguments(
+    entry: &Entry,
+    example: &str,
+    keyed: KeyedArgument,
+    errors: &mut Errors,
+) -> Option<Vec<Argument>> {
     let name = entry.name();
     let EntryValue::List(tokens) = &entry.value else {
-        let help = format!("write `{name}(\"name\" = value, ..)`");
+        let help = format!("write `{name}({example}, ..)`");
         errors.add(&entry.key, format!("`{name}` takes a list in parentheses"), help);
         return None;
     };
@@ -49,8 +78,18 @@ pub(crate) fn arguments(entry: &Entry, errors: &mut Errors) -> Option<Vec<Argume
     let before = errors.count();
     let mut list: Vec<Argument> = Vec::with_capacity(raw.len());
     for RawArgument { name, value } in raw {
-        check_name(&name, &list, errors);
-        if let Some(value) = typed(value, errors) {
+        let (name, value) = match name {
+            ArgumentName::Amqp(name) => {
+                check_name(&name, errors);
+                (name, typed(value, errors))
+            }
+            ArgumentName::Key(key) => match keyed(&key, value.as_ref(), errors) {
+                Some((name, value)) => (name, Some(value)),
+                None => continue,
+            },
+        };
+        check_twice(&name, &list, errors);
+        if let Some(value) = value {
             list.push(Argument { name, value });
         }
     }
@@ -58,25 +97,36 @@ pub(crate) fn arguments(entry: &Entry, errors: &mut Errors) -> Option<Vec<Argume
 }
 
 struct RawArgument {
-    name: LitStr,
+    name: ArgumentName,
     value: Option<Expr>,
+}
+
+enum ArgumentName {
+    /// `"x-message-ttl"`
+    Amqp(LitStr),
+    /// `ttl`
+    Key(Ident),
 }
 
 impl Parse for RawArgument {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        if !input.peek(LitStr) {
+        let name = if input.peek(LitStr) {
+            ArgumentName::Amqp(input.parse()?)
+        } else if input.peek(Ident::peek_any) {
+            ArgumentName::Key(input.call(Ident::parse_any)?)
+        } else {
             return Err(input.error(
-                "an argument's name is a string\nhelp: write `\"x-message-ttl\" = 10_000`",
+                "expected an argument\nhelp: write its name in AMQP, `\"x-message-ttl\" = 10_000`, \
+                 or a queue's by its key, `ttl = \"10s\"`",
             ));
-        }
-        let name = input.parse()?;
+        };
         let value =
             if input.parse::<Option<Token![=]>>()?.is_some() { Some(input.parse()?) } else { None };
         Ok(Self { name, value })
     }
 }
 
-fn check_name(name: &LitStr, before: &[Argument], errors: &mut Errors) {
+fn check_name(name: &LitStr, errors: &mut Errors) {
     let text = name.value();
     if text.is_empty() {
         errors.add(name, "an argument needs a name", "write `\"x-message-ttl\" = 10_000`");
@@ -85,6 +135,10 @@ fn check_name(name: &LitStr, before: &[Argument], errors: &mut Errors) {
         let what = format!("the name is {} bytes long", text.len());
         errors.add(name, what, format!("shorten it: AMQP allows {NAME_BYTES_MAX}"));
     }
+}
+
+fn check_twice(name: &LitStr, before: &[Argument], errors: &mut Errors) {
+    let text = name.value();
     if before.iter().any(|argument| argument.name.value() == text) {
         errors.add(name, format!("the argument \"{text}\" is given twice"), "keep one of them");
     }
@@ -102,7 +156,7 @@ fn typed(value: Option<Expr>, errors: &mut Errors) -> Option<ArgumentValue> {
     match lit {
         Lit::Bool(_) => Some(ArgumentValue::Bool(expr)),
         Lit::Float(_) => Some(ArgumentValue::Float(expr)),
-        Lit::Str(text) => Some(ArgumentValue::Text(text.clone())),
+        Lit::Str(text) => Some(ArgumentValue::Text(Text::literal(&text.value(), text.span()))),
         Lit::Int(_) => {
             let fits = value::whole_number(value::bare(&expr)).map(i64::try_from);
             if !matches!(fits, Some(Ok(_))) {

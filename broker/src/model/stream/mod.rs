@@ -1,0 +1,156 @@
+//! A stream: a log that consumers read, each from a place of its own, and do not empty.
+//!
+//! Pure, as [`Queue`](super::queue::Queue) is: the engine puts one lock round it and tells it the
+//! time.
+
+mod interval;
+mod log;
+mod offset;
+mod readers;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+pub(crate) use interval::interval;
+pub(crate) use offset::StreamOffset;
+
+use super::ids::ConsumerId;
+use super::message::PublishedMessage;
+use super::now::Now;
+use super::queue::{QueueConsumer, QueueSettings, Wakeups};
+use log::{Log, Retention};
+use readers::Readers;
+
+/// The size of a segment where `x-stream-max-segment-size-bytes` does not say another. RabbitMQ's
+/// have 500 MB, on disk; these are memory, and what is too old or too much goes by segments.
+const SEGMENT_BYTES: u64 = 1 << 20;
+
+/// A stream as a state machine.
+///
+/// **Inputs** change it: [`append`](Self::append), [`add_consumer`](Self::add_consumer),
+/// [`settled`](Self::settled) and the like, and the time: [`advance`](Self::advance), which comes
+/// before every other. **Outputs**: [`dispatch`](Self::dispatch) hands each consumer what follows
+/// its place in the log, as far as its prefetch goes, and lists the readers to wake;
+/// [`next_due`](Self::next_due) says when time changes something again.
+///
+/// Whatever a consumer says to a message, it has got it: the message stays where it is, is never
+/// delivered to that consumer again, and goes when its segment does.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    settings: Arc<QueueSettings>,
+    /// The wall-clock time at the start of the clock that tells the time here.
+    epoch: Duration,
+    log: Log,
+    readers: Readers,
+}
+
+impl Stream {
+    /// An empty stream; `epoch` is the time since 1970 at the start of the clock.
+    pub(crate) fn new(settings: Arc<QueueSettings>, epoch: Duration) -> Self {
+        let log = Log::new(settings.segment_bytes.unwrap_or(SEGMENT_BYTES));
+        Self { settings, epoch, log, readers: Readers::default() }
+    }
+
+    pub(crate) fn settings(&self) -> &Arc<QueueSettings> {
+        &self.settings
+    }
+
+    /// From now on these hold: a policy has changed. What is too much then goes at once.
+    pub(crate) fn apply(&mut self, settings: Arc<QueueSettings>, now: &Now<'_>) {
+        self.settings = settings;
+        self.drop_excess(now);
+    }
+
+    /// All messages in the log, whoever has read them.
+    pub(crate) fn message_count(&self) -> usize {
+        self.log.len()
+    }
+
+    pub(crate) fn consumer_count(&self) -> usize {
+        self.readers.len()
+    }
+
+    /// The memory of all messages, in bytes.
+    pub(crate) fn held_bytes(&self) -> u64 {
+        self.log.charge()
+    }
+
+    /// The time has come so far: segments that are too old go.
+    pub(crate) fn advance(&mut self, now: &Now<'_>) {
+        if self.settings.max_age.is_some() && self.log.has_old_segments() {
+            // How many bytes there are is looked at when a segment begins, as on RabbitMQ.
+            self.retain(Retention { bytes: None, ..self.retention() }, now);
+        }
+    }
+
+    /// When the first segment is too old.
+    pub(crate) fn next_due(&self) -> Option<Duration> {
+        let due = self.log.too_old_at(self.settings.max_age?)?;
+        Some(due.saturating_sub(self.epoch))
+    }
+
+    /// Puts a message at the end. `charge` is this stream's share of its memory, in bytes.
+    pub(crate) fn append(&mut self, message: Arc<PublishedMessage>, charge: u32, now: &Now<'_>) {
+        let has_rolled = self.log.append(message, charge, self.wall_clock(now));
+        if has_rolled {
+            self.drop_excess(now);
+        }
+        self.readers.all_are_due();
+    }
+
+    /// Adds a consumer that begins at `offset`.
+    pub(crate) fn add_consumer(
+        &mut self,
+        consumer: QueueConsumer,
+        offset: StreamOffset,
+        now: &Now<'_>,
+    ) {
+        let position = offset.resolve(&self.log, || self.wall_clock(now));
+        self.readers.add(consumer, position);
+    }
+
+    /// Removes a consumer, with its place.
+    pub(crate) fn remove_consumer(&mut self, id: ConsumerId) -> Option<QueueConsumer> {
+        self.readers.remove(id)
+    }
+
+    /// A consumer has settled so many deliveries, in whatever way: it may have more.
+    pub(crate) fn settled(&mut self, consumer: ConsumerId, count: usize) {
+        self.readers.settled(consumer, u32::try_from(count).unwrap_or(u32::MAX));
+    }
+
+    /// The outlets of these consumers may take messages again.
+    pub(crate) fn resume(&mut self, ids: &[ConsumerId]) {
+        self.readers.resume(ids);
+    }
+
+    /// Hands each consumer what follows its place, until it has no credit or no room.
+    pub(crate) fn dispatch(&mut self, wakeups: &mut Wakeups) {
+        self.readers.serve(&self.log, wakeups);
+    }
+
+    /// Ends the stream: its consumers, to be told.
+    pub(crate) fn delete(&mut self) -> Vec<QueueConsumer> {
+        self.log.clear();
+        self.readers.drain()
+    }
+
+    fn drop_excess(&mut self, now: &Now<'_>) {
+        self.retain(self.retention(), now);
+    }
+
+    fn retention(&self) -> Retention {
+        Retention { bytes: self.settings.limits.bytes, age: self.settings.max_age }
+    }
+
+    fn retain(&mut self, retention: Retention, now: &Now<'_>) {
+        let epoch = self.epoch;
+        self.log.retain(retention, || epoch.saturating_add(now.get()));
+    }
+
+    fn wall_clock(&self, now: &Now<'_>) -> Duration {
+        self.epoch.saturating_add(now.get())
+    }
+}

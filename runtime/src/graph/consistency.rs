@@ -1,0 +1,109 @@
+//! What of the graph does not go together although every definition is the same wherever it is
+//! made: a queue's arguments among each other, an exchange's, a listener and the kind of its queue.
+
+use springhare_amqp::FieldTable;
+
+use super::Graph;
+use super::definition::{BindingNode, ExchangeNode, Origin, QueueNode};
+use crate::declare::{Kind, contradictions};
+use crate::error::Fault;
+use crate::listener::endpoint::AcknowledgeMode;
+use crate::listener::plan::ListenerPlan;
+
+pub(super) fn inconsistencies(graph: &Graph) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for queue in graph.queues.values() {
+        for text in contradictions(&queue.name, &queue.options) {
+            faults.push(fault(&queue.origin, &text));
+        }
+    }
+    for exchange in graph.exchanges.values() {
+        for text in exchange_contradictions(exchange) {
+            faults.push(fault(&exchange.origin, &text));
+        }
+    }
+    faults.extend(graph.bindings.iter().filter_map(|binding| weight(graph, binding)));
+    for listener in &graph.listeners {
+        for queue in listener.queues.iter().filter_map(|queue| graph.queues.get(queue)) {
+            for text in consumption(listener, queue) {
+                faults.push(fault(&listener.origin, &text));
+            }
+        }
+    }
+    faults
+}
+
+fn fault(origin: &Origin, text: &str) -> Fault {
+    Fault::new(format!("{}: {text}", origin.by)).at(origin.file, origin.line)
+}
+
+fn exchange_contradictions(exchange: &ExchangeNode) -> Vec<String> {
+    let ExchangeNode { name, kind, options, .. } = exchange;
+    let has = |argument| FieldTable::contains(&options.arguments, argument);
+    let mut texts = Vec::new();
+    if kind == "x-delayed-message" && !has("x-delayed-type") {
+        texts.push(format!(
+            "exchange '{name}' keeps messages back and does not say how it routes them then: \
+             declare it with `.declare(Exchange::delayed(\"{name}\", ExchangeType::..))`, and leave \
+             `kind` out of its listeners"
+        ));
+    }
+    if has("hash-header") && has("hash-property") {
+        texts.push(format!(
+            "exchange '{name}' looks at a header and at a property: give it `hash-header` or \
+             `hash-property`"
+        ));
+    }
+    texts
+}
+
+/// The key of a binding to a consistent hash exchange is its weight.
+fn weight(graph: &Graph, binding: &BindingNode) -> Option<Fault> {
+    let exchange = graph.exchanges.get(&binding.exchange)?;
+    let is_weight = || binding.routing_key.parse::<u32>().is_ok_and(|weight| weight > 0);
+    if exchange.kind != "x-consistent-hash" || is_weight() {
+        return None;
+    }
+    let text = format!(
+        "{} '{}' is bound to the consistent hash exchange '{}' with the key '{}', which is no \
+         weight: give it a whole number from 1 on",
+        binding.kind.name(),
+        binding.destination,
+        binding.exchange,
+        binding.routing_key
+    );
+    Some(fault(&binding.origin, &text))
+}
+
+/// What a stream asks of its consumers, and what only a stream has.
+fn consumption(listener: &ListenerPlan, queue: &QueueNode) -> Vec<String> {
+    let name = &queue.name;
+    let mut texts = Vec::new();
+    if Kind::of(&queue.options.arguments) != Some(Kind::Stream) {
+        if listener.stream_offset.is_some() {
+            texts.push(format!(
+                "queue '{name}' is no stream, and only a stream has offsets: declare it with \
+                 `arguments(queue_type = \"stream\")`, or leave `stream_offset` out"
+            ));
+        }
+        return texts;
+    }
+    if listener.acknowledge == AcknowledgeMode::None {
+        texts.push(format!(
+            "queue '{name}' is a stream, whose consumers acknowledge: leave `ack = \"none\"` out"
+        ));
+    } else if listener.prefetch == 0 {
+        texts.push(format!(
+            "queue '{name}' is a stream, whose consumers need a prefetch: give `prefetch` a number \
+             from 1 on, or leave it out"
+        ));
+    }
+    if listener.concurrency > 1 {
+        texts.push(format!(
+            "queue '{name}' is a stream, and each of {} consumers would get every message: leave \
+             `concurrency` out",
+            listener.concurrency
+        ));
+    }
+    texts
+}
