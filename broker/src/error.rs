@@ -1,5 +1,8 @@
 use std::net::SocketAddr;
 
+use crate::model::definitions::DefinitionsError;
+use crate::model::policy::PolicyError;
+
 /// Why a broker does not start.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -32,6 +35,30 @@ pub enum Error {
         user: String,
         /// The virtual host.
         virtual_host: String,
+    },
+    /// Definitions that are wrong.
+    #[error(transparent)]
+    Definitions(#[from] DefinitionsError),
+    /// A policy that is wrong.
+    #[error("the policy '{name}' for the virtual host '{virtual_host}': {error}")]
+    Policy {
+        /// The virtual host.
+        virtual_host: String,
+        /// The policy.
+        name: String,
+        /// What is wrong with it.
+        error: PolicyError,
+    },
+    /// A policy for a virtual host that the broker does not have.
+    #[error(
+        "the policy '{name}' is for the virtual host '{virtual_host}', which is not there: add it \
+         with virtual_host(\"{virtual_host}\")"
+    )]
+    PolicyWithoutVirtualHost {
+        /// The virtual host.
+        virtual_host: String,
+        /// The policy.
+        name: String,
     },
     /// The operating system gave no random bytes, which the hashes of passwords are made with.
     #[error("the operating system gives no random bytes to hash the users' passwords with")]

@@ -48,6 +48,11 @@ pub(crate) struct ServeArguments {
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
 
+    /// Imports users, virtual hosts, policies, queues, exchanges and bindings from this file before it
+    /// listens: what 'rabbitmqctl export_definitions' writes.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) definitions: Option<PathBuf>,
+
     /// Reads settings, users and limits from this TOML file. Flags go before it.
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,

@@ -2,7 +2,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use springhare_broker::TlsError;
+use springhare_broker::{DefinitionsError, TlsError};
 
 use crate::config::ConfigError;
 
@@ -22,6 +22,10 @@ pub(crate) enum ServeError {
     TlsWithoutListener { file: PathBuf },
     #[error(transparent)]
     Tls(#[from] TlsError),
+    #[error("the definitions in {} can't be read: {source}", file.display())]
+    UnreadableDefinitions { file: PathBuf, source: io::Error },
+    #[error("{}: {}", file.display(), in_one_line(source))]
+    Definitions { file: PathBuf, source: DefinitionsError },
     #[error("the signals that end the server can't be watched: {0}")]
     Signals(#[source] io::Error),
     #[error("the threads of the server can't be started: {0}")]
@@ -30,6 +34,17 @@ pub(crate) enum ServeError {
     Listen { address: SocketAddr, kind: io::ErrorKind },
     #[error(transparent)]
     Broker(springhare_broker::Error),
+}
+
+/// All that is wrong, in one line as everything that ends the server.
+fn in_one_line(error: &DefinitionsError) -> String {
+    let faults: Vec<_> = error.faults().iter().map(ToString::to_string).collect();
+    let further = match error.further() {
+        0 => String::new(),
+        further => format!("; and {further} more"),
+    };
+    // A policy's text has line ends of its own.
+    format!("{}{further}", faults.join("; ")).replace('\n', " ")
 }
 
 /// What to do about an address that can't be bound.

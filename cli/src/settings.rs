@@ -25,6 +25,7 @@ pub(crate) struct Settings {
     pub(crate) listen: Vec<SocketAddr>,
     pub(crate) tls: Option<TlsSettings>,
     pub(crate) data: Option<PathBuf>,
+    pub(crate) definitions: Option<PathBuf>,
     pub(crate) log: LogFormat,
     pub(crate) log_level: LogFilter,
     pub(crate) shutdown_timeout: Duration,
@@ -70,6 +71,7 @@ impl Settings {
             listen,
             tls,
             data: arguments.data.or(config.data),
+            definitions: arguments.definitions.or(config.definitions),
             log: arguments.log.or(config.log).unwrap_or_default(),
             log_level: arguments.log_level.or(config.log_level).unwrap_or_default(),
             shutdown_timeout: arguments
@@ -138,17 +140,20 @@ mod tests {
             listen: Some(vec![address("127.0.0.1:1"), address("127.0.0.1:2")]),
             log: Some(LogFormat::Json),
             data: Some("file".into()),
+            definitions: Some("file.json".into()),
             shutdown_timeout: Some(Seconds(Duration::from_secs(7))),
             ..Config::default()
         };
         let settings = Settings::merge(ServeArguments::default(), file()).unwrap();
         assert_eq!(settings.listen.len(), 2);
         assert_eq!(settings.log, LogFormat::Json);
+        assert_eq!(settings.definitions, Some("file.json".into()));
         assert_eq!(settings.shutdown_timeout, Duration::from_secs(7));
         let arguments = ServeArguments {
             listen: vec![address("127.0.0.1:3")],
             log: Some(LogFormat::Human),
             data: Some("flag".into()),
+            definitions: Some("flag.json".into()),
             shutdown_timeout: Some(Seconds(Duration::ZERO)),
             ..ServeArguments::default()
         };
@@ -156,6 +161,7 @@ mod tests {
         assert_eq!(settings.listen, [socket("127.0.0.1:3")]);
         assert_eq!(settings.log, LogFormat::Human);
         assert_eq!(settings.data, Some("flag".into()));
+        assert_eq!(settings.definitions, Some("flag.json".into()));
         assert_eq!(settings.shutdown_timeout, Duration::ZERO);
     }
 

@@ -1,7 +1,9 @@
 //! The broker with these settings. All that the command knows of the broker's API is here.
 
 use std::fmt;
+use std::fs;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use springhare_broker::{Broker, BrokerBuilder, BrokerConfig, Error, Permissions, TlsConfig, User};
 
@@ -50,6 +52,11 @@ pub(crate) fn start(settings: Settings) -> Result<Server, ServeError> {
         builder = builder.loopback_users(names);
     }
     builder = with_users(builder, &settings.users)?;
+    if let Some(file) = &settings.definitions {
+        let json = fs::read_to_string(file)
+            .map_err(|source| ServeError::UnreadableDefinitions { file: file.clone(), source })?;
+        builder = builder.definitions(json);
+    }
     let mut schemes = Vec::new();
     for address in &settings.listen {
         builder = builder.listen(*address);
@@ -62,7 +69,7 @@ pub(crate) fn start(settings: Settings) -> Result<Server, ServeError> {
             schemes.push("amqps");
         }
     }
-    let broker = builder.start().map_err(failed)?;
+    let broker = builder.start().map_err(|error| failed(error, settings.definitions))?;
     let addresses = broker.local_addrs();
     let endpoints = schemes.into_iter().zip(addresses);
     let endpoints = endpoints.map(|(scheme, address)| Endpoint { scheme, address }).collect();
@@ -70,9 +77,12 @@ pub(crate) fn start(settings: Settings) -> Result<Server, ServeError> {
 }
 
 /// Why the broker did not start, with what to do about it.
-fn failed(error: Error) -> ServeError {
+fn failed(error: Error, definitions: Option<PathBuf>) -> ServeError {
     match error {
         Error::CannotListen { address, kind } => ServeError::Listen { address, kind },
+        Error::Definitions(source) => {
+            ServeError::Definitions { file: definitions.unwrap_or_default(), source }
+        }
         other => ServeError::Broker(other),
     }
 }

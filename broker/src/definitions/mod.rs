@@ -1,7 +1,7 @@
 //! Definitions as RabbitMQ writes and reads them: JSON with users, virtual hosts, permissions,
 //! policies, queues, exchanges and bindings.
 //!
-//! `entry` is JSON with the places in it, `read` makes [`Definitions`] of a file, `write` makes a
+//! `entry` is JSON with the places in it, `read` makes `Definitions` of a file, `write` makes a
 //! file of a broker, `arguments` turns field tables into JSON and back.
 
 mod arguments;
@@ -12,6 +12,8 @@ mod tests;
 mod write;
 
 use std::sync::Arc;
+
+use springhare_amqp::ShortString;
 
 pub(crate) use self::read::read;
 pub(crate) use self::write::{export, export_virtual_host};
@@ -30,4 +32,28 @@ pub(crate) fn import(broker: &Arc<BrokerCell>, json: &str) -> Result<Imported, D
         tracing::warn!(path = warning.path, "{}", warning.text);
     }
     Ok(imported)
+}
+
+/// What has to be known of a file before it is imported.
+#[derive(Debug, Default)]
+pub(crate) struct Outline {
+    pub(crate) virtual_hosts: Vec<ShortString>,
+    pub(crate) has_users: bool,
+}
+
+impl Outline {
+    /// Both together.
+    pub(crate) fn and(mut self, other: Self) -> Self {
+        self.virtual_hosts.extend(other.virtual_hosts);
+        Self { has_users: self.has_users || other.has_users, ..self }
+    }
+}
+
+/// The outline of a file. What is wrong with it is told when it is imported.
+pub(crate) fn outline(json: &str) -> Outline {
+    let (definitions, _) = read(json);
+    Outline {
+        has_users: !definitions.users.is_empty(),
+        virtual_hosts: definitions.virtual_hosts.into_iter().map(|host| host.item.0).collect(),
+    }
 }

@@ -204,10 +204,10 @@ fn one_virtual_host_is_exported() {
 #[test]
 fn what_a_connection_has_is_not_exported() {
     let broker = broker();
-    let connection = broker.connect(springhare_amqp::ShortString::EMPTY).unwrap();
+    let connection = broker.connect(ShortString::EMPTY).unwrap();
     let declare = |name: &str, exclusive| {
         let declaration = crate::model::definition::QueueDeclaration {
-            name: springhare_amqp::ShortString::truncated(name),
+            name: ShortString::truncated(name),
             durable: false,
             exclusive,
             auto_delete: false,

@@ -7,9 +7,13 @@ use super::{Connection, Publisher};
 use crate::Error;
 use crate::clock::Clock;
 use crate::config::BrokerConfig;
+use crate::definitions::{self, Outline};
+use crate::engine::admin::AdminError;
 use crate::engine::broker_cell::{BrokerCell, DEFAULT_VIRTUAL_HOST};
 use crate::engine::users::{NoRandomness, Users};
 use crate::model::access::{Permissions, User};
+use crate::model::policy::{Policy, PolicyKind};
+use crate::model::virtual_host::VirtualHostOptions;
 use crate::server::{Listening, Server};
 
 /// A RabbitMQ-compatible broker in this process.
@@ -71,6 +75,10 @@ pub struct BrokerBuilder {
     guest: Guest,
     loopback_users: BTreeSet<String>,
     pub(super) listenings: Vec<Listening>,
+    pub(super) virtual_host_options: Vec<(String, VirtualHostOptions)>,
+    /// By virtual host.
+    pub(super) policies: Vec<(String, PolicyKind, Policy)>,
+    pub(super) definitions: Vec<String>,
 }
 
 /// Whether there is the user `guest`, beside those that are given.
@@ -92,6 +100,9 @@ impl Default for BrokerBuilder {
             guest: Guest::Welcome,
             loopback_users: BTreeSet::from([GUEST.to_owned()]),
             listenings: Vec::new(),
+            virtual_host_options: Vec::new(),
+            policies: Vec::new(),
+            definitions: Vec::new(),
         }
     }
 }
@@ -213,19 +224,27 @@ impl BrokerBuilder {
     /// # Errors
     ///
     /// A limit of the configuration is 0, a virtual host's name is too long, a user is given
-    /// twice or has permissions for a virtual host that is not there, the operating system has
-    /// no random bytes for the passwords' hashes, or an address can't be listened at.
+    /// twice or has permissions for a virtual host that is not there, definitions or a policy are
+    /// wrong, the operating system has no random bytes for the passwords' hashes, or an address
+    /// can't be listened at.
     ///
     /// # Panics
     ///
     /// When it is to listen, and is started outside of a tokio runtime.
     pub fn start(self) -> Result<Broker, Error> {
         self.config.check()?;
-        let virtual_hosts = virtual_host_names(self.virtual_hosts)?;
-        let users = all_users(self.users, self.guest, &virtual_hosts)?;
+        let outlines = self.definitions.iter().map(|json| definitions::outline(json));
+        let outline = outlines.fold(Outline::default(), Outline::and);
+        // As with RabbitMQ's `load_definitions`: who brings users does without the one whose
+        // password everybody knows.
+        let guest = if outline.has_users { Guest::Gone } else { self.guest };
+        let mut virtual_hosts = virtual_host_names(self.virtual_hosts)?;
+        virtual_hosts.extend(outline.virtual_hosts);
+        let users = all_users(self.users, guest, &virtual_hosts)?;
         let users =
             Users::new(users, self.loopback_users).map_err(|NoRandomness| Error::NoRandomness)?;
         let cell = Arc::new(BrokerCell::new(self.config, self.clock, virtual_hosts, users));
+        set_up(&cell, self.virtual_host_options, &self.definitions, self.policies)?;
         let server = match &self.listenings[..] {
             [] => None,
             listenings => {
@@ -236,6 +255,30 @@ impl BrokerBuilder {
         };
         Ok(Broker { handle: Arc::new(BrokerHandle { cell, server }) })
     }
+}
+
+/// Puts in what was given, before anybody can connect.
+fn set_up(
+    cell: &Arc<BrokerCell>,
+    options: Vec<(String, VirtualHostOptions)>,
+    definitions: &[String],
+    policies: Vec<(String, PolicyKind, Policy)>,
+) -> Result<(), Error> {
+    for (name, options) in options {
+        let unknown = |_| Error::VirtualHostNameTooLong { name: name.clone() };
+        cell.add_virtual_host(&name, options).map_err(unknown)?;
+    }
+    for json in definitions {
+        definitions::import(cell, json)?;
+    }
+    for (virtual_host, kind, policy) in policies {
+        let name = policy.name.clone();
+        cell.set_policy(&virtual_host, kind, policy).map_err(|error| match error {
+            AdminError::Policy(error) => Error::Policy { virtual_host, name, error },
+            _ => Error::PolicyWithoutVirtualHost { virtual_host, name },
+        })?;
+    }
+    Ok(())
 }
 
 /// The names as they come on the wire, the default one with them.

@@ -8,6 +8,7 @@ mod consumer;
 mod listen;
 mod options;
 mod publisher;
+mod setup;
 
 use springhare_amqp::{AmqpError, MethodId, ReplyCode, ShortString};
 

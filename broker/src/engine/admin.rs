@@ -9,6 +9,7 @@ use std::sync::Arc;
 use springhare_amqp::ShortString;
 
 use super::broker_cell::{BrokerCell, DEFAULT_VIRTUAL_HOST, forced};
+use super::policy::warn;
 use super::users::{NewUser, NoRandomness, NoSuchUser};
 use super::virtual_host::VirtualHost;
 use crate::model::access::{PatternError, Permissions, TopicPatterns, TopicPermissions, User};
@@ -93,7 +94,7 @@ impl BrokerCell {
         for connection in connections {
             connection.close(Some(&reason));
         }
-        taken.delete_all_queues();
+        taken.delete_all();
         Ok(())
     }
 
@@ -186,6 +187,7 @@ impl BrokerCell {
         let policy = CheckedPolicy::new(policy, kind)?;
         let _administration = self.administration();
         self.find_virtual_host(virtual_host)?.change_policies(|policies| {
+            warn(policy.policy(), virtual_host);
             policies.set(kind, policy);
             Ok(())
         })

@@ -91,6 +91,14 @@ impl ChannelCell {
         &self.limiter
     }
 
+    /// Sets the prefetch that the consumers of the channel share.
+    pub(crate) fn set_shared_prefetch(&self, count: u16) {
+        if count > 0 {
+            self.virtual_host.shared().tell_global_qos();
+        }
+        self.limiter.set_limit(count);
+    }
+
     pub(crate) fn events(&self) -> &ChannelEvents {
         &self.events
     }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use super::queue_cell::QueueRef;
 use super::virtual_host::VirtualHost;
 use crate::model::definition::QueueDefinition;
-use crate::model::policy::{Policies, Target};
+use crate::model::deprecated;
+use crate::model::policy::{Policies, Policy, Target};
 use crate::model::queue::QueueSettings;
 use crate::model::topology::Topology;
 
@@ -47,6 +48,13 @@ impl VirtualHost {
         let policy = self.policies().effective(target);
         let limit = self.config().quorum_delivery_limit;
         Arc::new(QueueSettings::of(&definition.arguments, &policy, limit))
+    }
+}
+
+/// Tells what RabbitMQ 4.3 would not take of a policy.
+pub(super) fn warn(policy: &Policy, virtual_host: &str) {
+    for deprecated in deprecated::of_policy(policy) {
+        tracing::warn!(policy = policy.name, virtual_host, "{deprecated}");
     }
 }
 

@@ -1,11 +1,12 @@
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::memory::MessageMemory;
 use super::timers::Timers;
 use super::unfinished::Unfinished;
 use crate::clock::Clock;
 use crate::config::BrokerConfig;
+use crate::model::deprecated::GLOBAL_QOS;
 
 /// What all virtual hosts of a broker share: limits, time, the memory of messages, and numbers.
 #[derive(Debug)]
@@ -16,6 +17,7 @@ pub(crate) struct Shared {
     unfinished: Arc<Unfinished>,
     timers: Timers,
     last_id: AtomicU64,
+    has_told_global_qos: AtomicBool,
 }
 
 impl Shared {
@@ -23,7 +25,15 @@ impl Shared {
         let memory = Arc::new(MessageMemory::new(config.memory_high_watermark));
         let unfinished = Arc::new(Unfinished::new(config.unfinished_max_bytes));
         let timers = Timers::new(clock.clone());
-        Self { config, clock, memory, unfinished, timers, last_id: AtomicU64::new(0) }
+        Self {
+            config,
+            clock,
+            memory,
+            unfinished,
+            timers,
+            last_id: AtomicU64::new(0),
+            has_told_global_qos: AtomicBool::new(false),
+        }
     }
 
     pub(crate) fn config(&self) -> &BrokerConfig {
@@ -47,6 +57,13 @@ impl Shared {
     /// The messages of all virtual hosts that are not published yet.
     pub(crate) fn unfinished(&self) -> &Arc<Unfinished> {
         &self.unfinished
+    }
+
+    /// Somebody wants a prefetch that a channel's consumers share. Told once.
+    pub(crate) fn tell_global_qos(&self) {
+        if !self.has_told_global_qos.swap(true, Ordering::Relaxed) {
+            tracing::warn!("{GLOBAL_QOS}");
+        }
     }
 
     /// A number that nothing else in this broker has.

@@ -10,6 +10,7 @@ pub(crate) mod definition;
 pub(crate) mod definitions;
 pub(crate) mod delayed_messages;
 pub(crate) mod delivery;
+pub(crate) mod deprecated;
 pub(crate) mod erlang;
 pub(crate) mod exchange;
 pub(crate) mod expiration;

@@ -32,6 +32,7 @@ fn every_key_of_a_flag_is_taken() {
         tls_key = "/keys/server.key"
         tls_client_ca = "ca.crt"
         data = "data"
+        definitions = "definitions.json"
         log = "json"
         log_level = "info,springhare_broker=debug"
         shutdown_timeout = 1.5
@@ -47,6 +48,7 @@ fn every_key_of_a_flag_is_taken() {
     assert_eq!(config.tls_key.unwrap(), Path::new("/keys/server.key"));
     assert_eq!(config.tls_client_ca.unwrap(), Path::new("/etc/springhare/ca.crt"));
     assert_eq!(config.data.unwrap(), Path::new("/etc/springhare/data"));
+    assert_eq!(config.definitions.unwrap(), Path::new("/etc/springhare/definitions.json"));
 }
 
 #[test]

@@ -8,13 +8,14 @@
 //! # Layout
 //!
 //! `installation` finds the programs, `ports` those that nobody uses. [`Node`] is how a node is
-//! started, `evaluation` what it can be asked while it runs, [`Process`] what runs, `keeper` what
+//! started, `evaluation` what it can be asked while it runs, `definitions` what it has, [`Process`] what runs, `keeper` what
 //! ties that to its parent. [`ClusterLayout`] is three nodes that know one another. `wait` bounds
 //! every wait.
 //!
 //! Everything here blocks its thread.
 
 mod cluster;
+mod definitions;
 mod evaluation;
 mod installation;
 mod keeper;

@@ -26,7 +26,7 @@ impl Channel {
             match scope {
                 QosScope::Consumer => cell.lock().channel.set_prefetch(prefetch),
                 QosScope::Channel => {
-                    cell.limiter().set_limit(prefetch);
+                    cell.set_shared_prefetch(prefetch);
                     cell.resume_all();
                 }
             }

@@ -1,3 +1,5 @@
+use std::convert::Infallible;
+
 use springhare_amqp::{AmqpError, FieldValue, MethodId, ReplyCode, ShortString};
 
 use super::{
@@ -11,6 +13,7 @@ use crate::engine::reply_to;
 use crate::engine::virtual_host::VirtualHost;
 use crate::model::arguments::QueueType;
 use crate::model::definition::{QueueDeclaration, QueueDefinition, Resource};
+use crate::model::deprecated;
 use crate::model::ids::{ConnectionId, QueueId};
 use crate::model::limits::reached;
 use crate::model::queue::QueueConsumer;
@@ -236,11 +239,17 @@ impl VirtualHost {
         .unwrap_or_default()
     }
 
-    /// Deletes all queues: the virtual host is deleted.
-    pub(in crate::engine) fn delete_all_queues(&self) {
-        for (name, queue) in self.topology().queues() {
-            self.delete_where(name, queue.queue_id(), DeleteConditions::default()).finish();
-        }
+    /// Deletes everything: the virtual host is deleted, and its connections are closed.
+    pub(in crate::engine) fn delete_all(&self) {
+        let emptied: Result<(), Infallible> = self.update(|topology| {
+            for (_, queue) in topology.queues() {
+                // There are no consumers to be told.
+                let _ = queue.delete(DeleteConditions::default());
+            }
+            *topology = Topology::new();
+            Ok(())
+        });
+        let Ok(()) = emptied;
     }
 
     /// Checks that there may be one queue more.
@@ -273,6 +282,9 @@ impl VirtualHost {
         owner: Option<ConnectionId>,
     ) -> QueueRef {
         let name = definition.name.clone();
+        for deprecated in deprecated::of_queue(&definition) {
+            tracing::warn!(queue = %name, virtual_host = %self.name(), "{deprecated}");
+        }
         let id = QueueId(self.next_id());
         let settings = self.settings_of(&definition);
         let queue = QueueCell::new(id, definition, owner, settings, self);

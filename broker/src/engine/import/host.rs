@@ -10,6 +10,7 @@ use crate::model::arguments::ArgumentError;
 use crate::model::binding::{Binding, Destination};
 use crate::model::definition::{ExchangeDefinition, QueueDeclaration, QueueDefinition, Resource};
 use crate::model::definitions::{FaultKind, In, Report};
+use crate::model::deprecated;
 use crate::model::exchange::{DelayedTypeError, check_binding};
 use crate::model::limits::{VirtualHostLimits, reached};
 use crate::model::policy::{CheckedPolicy, Policies, PolicyKind};
@@ -39,7 +40,15 @@ impl<'v> ImportingHost<'v> {
         self.limits = Some(limits);
     }
 
-    pub(super) fn add_policy(&mut self, kind: PolicyKind, policy: CheckedPolicy) {
+    pub(super) fn add_policy(
+        &mut self,
+        entry: In<(PolicyKind, CheckedPolicy)>,
+        report: &mut Report,
+    ) {
+        let (kind, policy) = entry.item;
+        for deprecated in deprecated::of_policy(policy.policy()) {
+            report.warn(&entry.path, deprecated.to_string());
+        }
         let host = self.host;
         self.policies.get_or_insert_with(|| Policies::clone(&host.policies())).set(kind, policy);
     }

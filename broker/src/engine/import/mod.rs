@@ -59,27 +59,23 @@ impl BrokerCell {
         });
         let users = importing;
         // In the order of their names, as everybody does who keeps several writers waiting.
-        let mut importing: BTreeMap<&str, ImportingHost<'_>> =
-            hosts.iter().map(|(name, host)| (name.as_str(), ImportingHost::begin(host))).collect();
-        let mut within = |name: &str, act: &mut dyn FnMut(&mut ImportingHost<'_>)| {
-            if let Some(host) = importing.get_mut(name) {
-                act(host);
-            }
-        };
+        let begun = hosts.iter().map(|(name, host)| (name.clone(), ImportingHost::begin(host)));
+        let mut importing: BTreeMap<ShortString, ImportingHost<'_>> = begun.collect();
+        // Exchanges before the bindings from them, queues before those to them.
         each(limits, &hosts, &mut report, |name, entry, _| {
-            within(name, &mut |host| host.limit(entry.item));
+            importing.entry(name).and_modify(|host| host.limit(entry.item));
         });
-        each(policies, &hosts, &mut report, |name, entry, _| {
-            within(name, &mut |host| host.add_policy(entry.item.0, entry.item.1.clone()));
+        each(policies, &hosts, &mut report, |name, entry, report| {
+            importing.entry(name).and_modify(|host| host.add_policy(entry, report));
         });
         each(exchanges, &hosts, &mut report, |name, entry, report| {
-            within(name, &mut |host| host.check_exchange(&entry, report));
+            importing.entry(name).and_modify(|host| host.check_exchange(&entry, report));
         });
         each(queues, &hosts, &mut report, |name, entry, report| {
-            within(name, &mut |host| host.check_queue(&entry, report));
+            importing.entry(name).and_modify(|host| host.check_queue(&entry, report));
         });
         each(bindings, &hosts, &mut report, |name, entry, report| {
-            within(name, &mut |host| host.check_binding(&entry, report));
+            importing.entry(name).and_modify(|host| host.check_binding(&entry, report));
         });
         for host in importing.values() {
             host.check_queue_limit(&mut report);
@@ -125,12 +121,12 @@ fn each<T>(
     entries: Vec<In<T>>,
     hosts: &Hosts,
     report: &mut Report,
-    mut look: impl FnMut(&str, In<T>, &mut Report),
+    mut look: impl FnMut(ShortString, In<T>, &mut Report),
 ) {
     for entry in entries {
         let name = entry.virtual_host.clone();
         if hosts.contains_key(&name) {
-            look(&name, entry, report);
+            look(name, entry, report);
         } else {
             let kind = FaultKind::UnknownVirtualHost { name: name.to_string() };
             report.fault(format!("{}.vhost", entry.path), kind);

@@ -23,8 +23,8 @@ pub(crate) struct PasswordHash {
 enum Digest {
     Sha256([u8; SHA256_BYTES]),
     Sha512(Box<[u8; SHA512_BYTES]>),
-    /// That of no password: nobody can log in.
-    None,
+    /// That of no password: nobody can log in. The algorithm is only kept for who asks.
+    None(HashingAlgorithm),
 }
 
 /// How a password is hashed: `hashing_algorithm` in RabbitMQ's definitions.
@@ -93,7 +93,7 @@ impl PasswordHash {
 
     /// The hash that no password has.
     pub(crate) const fn of_no_password() -> Self {
-        Self { salt: [0; SALT_BYTES], digest: Digest::None }
+        Self { salt: [0; SALT_BYTES], digest: Digest::None(HashingAlgorithm::Sha256) }
     }
 
     /// Reads RabbitMQ's form. An empty text is the hash of no password, as there.
@@ -106,7 +106,7 @@ impl PasswordHash {
         algorithm: HashingAlgorithm,
     ) -> Result<Self, PasswordHashError> {
         if text.is_empty() {
-            return Ok(Self::of_no_password());
+            return Ok(Self { digest: Digest::None(algorithm), ..Self::of_no_password() });
         }
         let bytes = STANDARD.decode(text).map_err(|_| PasswordHashError::NotBase64)?;
         let wrong_length = PasswordHashError::WrongLength { bytes: bytes.len(), algorithm };
@@ -127,7 +127,7 @@ impl PasswordHash {
         let digest = match &self.digest {
             Digest::Sha256(digest) => &digest[..],
             Digest::Sha512(digest) => &digest[..],
-            Digest::None => return String::new(),
+            Digest::None(_) => return String::new(),
         };
         STANDARD.encode([&self.salt[..], digest].concat())
     }
@@ -135,8 +135,9 @@ impl PasswordHash {
     /// What it was made with.
     pub(crate) fn algorithm(&self) -> HashingAlgorithm {
         match &self.digest {
-            Digest::Sha256(_) | Digest::None => HashingAlgorithm::Sha256,
+            Digest::Sha256(_) => HashingAlgorithm::Sha256,
             Digest::Sha512(_) => HashingAlgorithm::Sha512,
+            Digest::None(algorithm) => *algorithm,
         }
     }
 
@@ -150,7 +151,7 @@ impl PasswordHash {
                 chained.finalize().as_slice().ct_eq(&digest[..])
             }
             // Nobody knows what SHA-256 makes nothing but zeros of.
-            Digest::None => sha256(password, self.salt).ct_eq(&[0; SHA256_BYTES]),
+            Digest::None(_) => sha256(password, self.salt).ct_eq(&[0; SHA256_BYTES]),
         };
         bool::from(is_right) && !password.is_empty()
     }
@@ -205,7 +206,7 @@ mod tests {
         assert!(!PasswordHash::new(b"", [1, 2, 3, 4]).matches(b""));
         let none = PasswordHash::parse("", HashingAlgorithm::Sha512).unwrap();
         assert!(!none.matches(b"") && !none.matches(b"\0"));
-        assert_eq!(none.encode(), "");
+        assert_eq!((none.encode().as_str(), none.algorithm()), ("", HashingAlgorithm::Sha512));
     }
 
     #[test]

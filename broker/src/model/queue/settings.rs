@@ -65,7 +65,7 @@ pub(crate) struct DeadLetterTo {
 
 impl QueueSettings {
     /// What the arguments and the policy say. Of two limits the lower counts, and otherwise the
-    /// argument, as on RabbitMQ (where some policies of quorum queues go before the argument).
+    /// argument; but for the overflow of quorum queues, where RabbitMQ lets the policy count.
     /// `quorum_delivery_limit` is for quorum queues for which neither names one.
     pub(crate) fn of(
         arguments: &QueueArguments,
@@ -91,7 +91,7 @@ impl QueueSettings {
             },
             overflow: policy
                 .overflow
-                .filter(|_| !is_given("x-overflow"))
+                .filter(|_| !is_given("x-overflow") || arguments.queue_type == QueueType::Quorum)
                 .unwrap_or(arguments.overflow),
             dead_letter: exchange.map(|exchange| DeadLetterTo {
                 exchange: exchange.clone(),
@@ -193,6 +193,11 @@ mod tests {
         assert_eq!(both.overflow, Overflow::DropHead);
         let to = both.dead_letter.unwrap();
         assert_eq!((to.exchange.as_str(), to.routing_key.unwrap().as_str()), ("a", "k"));
+        let quorum = settings(
+            &[("x-queue-type", "quorum".into()), ("x-overflow", "drop-head".into())],
+            &[("overflow", "reject-publish".into())],
+        );
+        assert_eq!(quorum.overflow, Overflow::RejectPublish);
         let alone = settings(&[], &[("overflow", "reject-publish".into())]);
         assert_eq!(alone.overflow, Overflow::RejectPublish);
         assert!(settings(&[], &[("dead-letter-routing-key", "k".into())]).dead_letter.is_none());

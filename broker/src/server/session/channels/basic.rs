@@ -87,7 +87,7 @@ impl Call<'_> {
             ));
         }
         if qos.global {
-            self.channel.limiter().set_limit(qos.prefetch_count);
+            self.channel.set_shared_prefetch(qos.prefetch_count);
             self.channel.resume_all();
         } else {
             self.channel.lock().channel.set_prefetch(qos.prefetch_count);
