@@ -1,7 +1,11 @@
 //! Quorum queues count how often a message was delivered, and give it up at their limit.
 
+use std::collections::VecDeque;
+use std::future::poll_fn;
+
 use springhare::connection::{Link, LinkConsumer};
 use springhare_broker::{Delivery, Multiple, Requeue};
+use springhare_tests::within_limit;
 
 use crate::dead_letters::{deaths, headers};
 use crate::features::{number, quorum, to_queue};
@@ -113,9 +117,9 @@ async fn a_consumer_is_told(link: &dyn Link) {
 }
 
 async fn next(consumer: &mut Box<dyn LinkConsumer>) -> Delivery {
-    let mut buffer = std::collections::VecDeque::new();
-    let receiving = std::future::poll_fn(|cx| consumer.poll_recv_many(cx, &mut buffer, 1));
-    springhare_tests::within_limit("a delivery", receiving).await;
+    let mut buffer = VecDeque::new();
+    let receiving = poll_fn(|cx| consumer.poll_recv_many(cx, &mut buffer, 1));
+    within_limit("a delivery", receiving).await;
     buffer.pop_front().expect("the consumer goes on")
 }
 

@@ -2,8 +2,9 @@
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
+use std::sync::Arc;
 
-use springhare::connection::{Link, LinkConsumer, LinkError};
+use springhare::connection::{Link, LinkChannel, LinkConsumer, LinkError};
 use springhare_amqp::{FieldValue, Message};
 use springhare_broker::{
     BasicConsumeOptions, ConsumerEnd, Multiple, NoAck, QosScope, QueueDeleteOptions, Requeue,
@@ -13,7 +14,7 @@ use springhare_tests::{eventually, within_limit};
 use crate::confirms::outcome;
 use crate::dead_letters::headers;
 use crate::features::stream;
-use crate::support::{Scene, received, shown, table, text};
+use crate::support::{Scene, ended, received, shown, table, text};
 
 contract!(
     from_the_first,
@@ -77,6 +78,10 @@ async fn read(
 fn from(offset: Option<FieldValue>) -> BasicConsumeOptions {
     let arguments = offset.map(|offset| table([("x-stream-offset", offset)])).unwrap_or_default();
     BasicConsumeOptions { arguments, ..Default::default() }
+}
+
+fn from_first() -> BasicConsumeOptions {
+    from(Some(text("first")))
 }
 
 /// What is read from an offset, when so many messages are there.
@@ -176,7 +181,7 @@ async fn the_offset_is_told(link: &dyn Link) {
 async fn an_acknowledgement_makes_room(link: &dyn Link) {
     let scene = streaming(link, 4).await;
     scene.channel.basic_qos(1, Default::default()).await.unwrap();
-    let consuming = scene.channel.basic_consume(scene.name(), "a", from(Some(text("first")))).await;
+    let consuming = scene.channel.basic_consume(scene.name(), "a", from_first()).await;
     let mut consumer = consuming.unwrap();
     for (tag, body) in [(1, "0"), (2, "1"), (3, "2"), (4, "3")] {
         assert_eq!(received(&mut consumer, 1).await, [body]);
@@ -213,13 +218,17 @@ async fn an_offset_that_makes_no_sense(link: &dyn Link) {
     refused_offsets(&scene, &["bogus", "", "xh", "h", "-1h"]).await;
 }
 
+fn no_prefetch(queue: &str) -> String {
+    format!(
+        "PRECONDITION_FAILED - consumer prefetch count is not set for 'queue '{queue}' in vhost \
+         '/''"
+    )
+}
+
 async fn without_a_prefetch(link: &dyn Link) {
     let scene = streaming(link, 0).await;
     let queue = scene.name();
-    let text = format!(
-        "PRECONDITION_FAILED - consumer prefetch count is not set for 'queue '{queue}' in vhost \
-         '/''"
-    );
+    let text = no_prefetch(queue);
     let none = BasicConsumeOptions::default;
     scene.refused(406, &text, async |c| c.basic_consume(queue, "", none()).await).await;
     let no_ack = || BasicConsumeOptions { no_ack: true, ..none() };
@@ -229,10 +238,7 @@ async fn without_a_prefetch(link: &dyn Link) {
 async fn with_a_channels_prefetch(link: &dyn Link) {
     let scene = streaming(link, 0).await;
     let queue = scene.name();
-    let text = format!(
-        "PRECONDITION_FAILED - consumer prefetch count is not set for 'queue '{queue}' in vhost \
-         '/''"
-    );
+    let text = no_prefetch(queue);
     scene
         .refused(406, &text, async |channel| {
             channel.basic_qos(5, QosScope::Channel).await?;
@@ -258,52 +264,53 @@ async fn without_acknowledgements(link: &dyn Link) {
 }
 
 async fn nothing_is_put_back(link: &dyn Link) {
+    for requeue in [Requeue::Yes, Requeue::No] {
+        not_put_back(link, async |channel| channel.basic_reject(1, requeue).await).await;
+        let nack = async |channel: Arc<dyn LinkChannel>| {
+            channel.basic_nack(1, Multiple::One, requeue).await
+        };
+        not_put_back(link, nack).await;
+    }
+}
+
+/// Reads a message and lets `refuse` refuse it.
+async fn not_put_back(
+    link: &dyn Link,
+    refuse: impl AsyncFnOnce(Arc<dyn LinkChannel>) -> Result<(), LinkError>,
+) {
     let scene = streaming(link, 1).await;
     let queue = scene.name();
     let text = format!(
         "NOT_IMPLEMENTED - basic.nack and basic.reject not supported by stream queues queue \
          '{queue}' in vhost '/'"
     );
-    for requeue in [Requeue::Yes, Requeue::No] {
-        for is_nack in [true, false] {
-            scene
-                .connection_refused(540, &text, async |channel| {
-                    channel.basic_qos(5, QosScope::Consumer).await?;
-                    let from_the_first = from(Some(crate::support::text("first")));
-                    let mut consumer = channel.basic_consume(queue, "", from_the_first).await?;
-                    assert_eq!(received(&mut consumer, 1).await, ["0"]);
-                    if is_nack {
-                        channel.basic_nack(1, Multiple::One, requeue).await
-                    } else {
-                        channel.basic_reject(1, requeue).await
-                    }
-                })
-                .await;
-        }
-    }
+    scene
+        .connection_refused(540, &text, async |channel| {
+            channel.basic_qos(5, QosScope::Consumer).await?;
+            let mut consumer = channel.basic_consume(queue, "", from_first()).await?;
+            assert_eq!(received(&mut consumer, 1).await, ["0"]);
+            refuse(channel).await
+        })
+        .await;
 }
 
 async fn nobody_gets(link: &dyn Link) {
     let scene = streaming(link, 1).await;
+    let queue = scene.name();
     let text = format!(
-        "NOT_IMPLEMENTED - basic.get not supported by stream queues queue '{}' in vhost '/'",
-        scene.name()
+        "NOT_IMPLEMENTED - basic.get not supported by stream queues queue '{queue}' in vhost '/'"
     );
-    for no_ack in [NoAck::Yes, NoAck::No] {
-        let getting = async |c: std::sync::Arc<dyn springhare::connection::LinkChannel>| {
-            c.basic_get(scene.name(), no_ack).await
-        };
-        scene.connection_refused(540, &text, getting).await;
-    }
+    scene.connection_refused(540, &text, async |c| c.basic_get(queue, NoAck::Yes).await).await;
+    scene.connection_refused(540, &text, async |c| c.basic_get(queue, NoAck::No).await).await;
 }
 
 async fn nobody_purges(link: &dyn Link) {
     let scene = streaming(link, 1).await;
+    let queue = scene.name();
     let text = format!(
-        "NOT_IMPLEMENTED - queue.purge not supported by stream queues queue '{}' in vhost '/'",
-        scene.name()
+        "NOT_IMPLEMENTED - queue.purge not supported by stream queues queue '{queue}' in vhost '/'"
     );
-    scene.connection_refused(540, &text, async |c| c.queue_purge(scene.name()).await).await;
+    scene.connection_refused(540, &text, async |c| c.queue_purge(queue).await).await;
 }
 
 async fn a_deleted_one_cancels_its_consumers(link: &dyn Link) {
@@ -311,7 +318,7 @@ async fn a_deleted_one_cancels_its_consumers(link: &dyn Link) {
     let mut consumer = read(&scene, None, 5).await.unwrap();
     let options = QueueDeleteOptions::default();
     scene.channel.queue_delete(scene.name(), options).await.unwrap();
-    assert!(crate::support::ended(&mut consumer).await.is_empty());
+    assert!(ended(&mut consumer).await.is_empty());
     let end = eventually("the consumer is told", async || consumer.end()).await;
     assert_eq!(end, ConsumerEnd::CancelledByBroker);
 }
@@ -327,7 +334,7 @@ async fn a_closed_channel_puts_nothing_back(link: &dyn Link) {
     let scene = streaming(link, 1).await;
     let channel = scene.open().await;
     channel.basic_qos(5, QosScope::Consumer).await.unwrap();
-    let consuming = channel.basic_consume(scene.name(), "", from(Some(text("first")))).await;
+    let consuming = channel.basic_consume(scene.name(), "", from_first()).await;
     let mut consumer = consuming.unwrap();
     let mut next = read(&scene, Some(text("next")), 5).await.unwrap();
     assert_eq!(received(&mut consumer, 1).await, ["0"]);
