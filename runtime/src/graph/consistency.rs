@@ -98,6 +98,11 @@ fn consumption(listener: &ListenerPlan, queue: &QueueNode) -> Vec<String> {
              from 1 on, or leave it out"
         ));
     }
+    if listener.priority.is_some() {
+        texts.push(format!(
+            "queue '{name}' is a stream, whose consumers have no priority: leave `priority` out"
+        ));
+    }
     if listener.concurrency > 1 {
         texts.push(format!(
             "queue '{name}' is a stream, and each of {} consumers would get every message: leave \
