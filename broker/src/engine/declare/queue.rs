@@ -1,4 +1,4 @@
-use springhare_amqp::{AmqpError, FieldValue, MethodId, ReplyCode, ShortString};
+use springhare_amqp::{AmqpError, FieldValue, MethodId, ShortString};
 
 use super::{
     Access, check_access, check_not_reserved, not_found, precondition_failed, stripped,
