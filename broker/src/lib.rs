@@ -17,6 +17,7 @@
 
 mod clock;
 mod config;
+mod definitions;
 mod embedded;
 mod engine;
 mod error;
@@ -41,6 +42,9 @@ pub use model::access::{
     TopicPermissions, User,
 };
 pub use model::arguments::{QueueType, UnknownQueueType};
+pub use model::definitions::{
+    DefinitionsError, DefinitionsFault, DefinitionsWarning, FaultKind, Imported,
+};
 pub use model::delivery::{Delivery, GetOk, QueueDeclareOk};
 pub use model::limits::{UserLimits, VirtualHostLimits};
 pub use model::message::PublishedMessage;

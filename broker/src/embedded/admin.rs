@@ -1,13 +1,65 @@
 //! What can be changed while the broker runs.
 
 use super::Broker;
+use crate::definitions;
 use crate::engine::admin::AdminError;
 use crate::model::access::{Permissions, TopicPermissions, User};
+use crate::model::definitions::{DefinitionsError, Imported};
 use crate::model::limits::{UserLimits, VirtualHostLimits};
 use crate::model::policy::{Policy, PolicyKind};
 use crate::model::virtual_host::VirtualHostOptions;
 
 impl Broker {
+    /// Imports definitions in RabbitMQ's JSON, as `rabbitmqctl export_definitions` writes them: all
+    /// of them, or nothing.
+    ///
+    /// They are added to what is there. Users, permissions, policies and limits that are there are
+    /// overwritten. A queue or exchange that is there has to be the same (RabbitMQ says nothing and
+    /// keeps its own). Bindings whose ends are missing, queues whose names begin with `amq.`, and
+    /// parts that the broker does not know are left out, which [`Imported::warnings`] says.
+    ///
+    /// ```
+    /// use springhare_broker::Broker;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let broker = Broker::builder().start()?;
+    /// let json = r#"{"queues": [{
+    ///     "name": "orders", "vhost": "/", "durable": true, "auto_delete": false,
+    ///     "arguments": {"x-max-priority": 300}
+    /// }]}"#;
+    /// let error = broker.import_definitions(json).unwrap_err();
+    /// assert_eq!(error.faults()[0].path, "$.queues[0].arguments.x-max-priority");
+    ///
+    /// let imported = broker.import_definitions(&json.replace("300", "9"))?;
+    /// assert_eq!(imported.queues, 1);
+    /// assert!(broker.export_definitions().contains("x-max-priority"));
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong, each with its place. Then nothing was applied.
+    pub fn import_definitions(&self, json: &str) -> Result<Imported, DefinitionsError> {
+        definitions::import(self.cell(), json)
+    }
+
+    /// All users, virtual hosts, permissions, policies, queues, exchanges and bindings in RabbitMQ's
+    /// JSON, as `rabbitmqctl import_definitions` takes it; not what belongs to a connection.
+    #[must_use]
+    pub fn export_definitions(&self) -> String {
+        definitions::export(self.cell())
+    }
+
+    /// The same of one virtual host, without users and permissions.
+    ///
+    /// # Errors
+    ///
+    /// There is no such virtual host.
+    pub fn export_virtual_host(&self, name: &str) -> Result<String, AdminError> {
+        let host = self.cell().find_virtual_host(name)?;
+        Ok(definitions::export_virtual_host(self.cell(), &host))
+    }
+
     /// Adds a virtual host: exchanges, queues and bindings of its own. One that is there gets the
     /// options.
     ///

@@ -3,7 +3,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
-use springhare_amqp::{AmqpError, MethodId, ReplyCode, ShortString};
+use springhare_amqp::{AmqpError, FieldValue, MethodId, ReplyCode, ShortString};
 
 use super::connection_cell::ConnectionCell;
 use super::shared::Shared;
@@ -32,6 +32,8 @@ pub(crate) struct BrokerCell {
     state: Mutex<BrokerState>,
     /// Held while an operator changes something.
     administration: Mutex<()>,
+    /// What definitions say of the whole broker: kept and exported, as RabbitMQ does.
+    global_parameters: ArcSwap<BTreeMap<String, FieldValue>>,
 }
 
 #[derive(Debug)]
@@ -62,6 +64,7 @@ impl BrokerCell {
             users,
             state: Mutex::new(BrokerState::Running { connections: BTreeMap::new() }),
             administration: Mutex::new(()),
+            global_parameters: ArcSwap::default(),
         }
     }
 
@@ -77,6 +80,17 @@ impl BrokerCell {
     /// All virtual hosts of now.
     pub(crate) fn virtual_hosts(&self) -> Arc<VirtualHosts> {
         self.virtual_hosts.load_full()
+    }
+
+    pub(crate) fn global_parameters(&self) -> Arc<BTreeMap<String, FieldValue>> {
+        self.global_parameters.load_full()
+    }
+
+    /// Only for who has the administration.
+    pub(super) fn set_global_parameters(&self, given: Vec<(String, FieldValue)>) {
+        let mut next = BTreeMap::clone(&self.global_parameters.load());
+        next.extend(given);
+        self.global_parameters.store(Arc::new(next));
     }
 
     /// Adds virtual hosts whose names are free.

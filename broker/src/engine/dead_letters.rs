@@ -14,7 +14,9 @@ use super::queue_cell::{QueueCell, QueueRef};
 use super::random;
 use super::virtual_host::VirtualHost;
 use crate::model::arguments::DeadLetterStrategy;
-use crate::model::dead_letter::{DeadLetterRoute, Death, DeathReason, dead_letter, is_cycle};
+use crate::model::dead_letter::{
+    DeadLetterRoute, Death, DeathReason, dead_letter, has_died_too_often, is_cycle,
+};
 use crate::model::message::PublishedMessage;
 use crate::model::queue::{Dead, DeadBatch, DeadLetterTo};
 use crate::model::routed_message::RoutedMessage;
@@ -101,6 +103,10 @@ impl<'f> Funeral<'f> {
         let DeadLetterTo { exchange, routing_key, .. } = self.to;
         let route = DeadLetterRoute { exchange, routing_key: routing_key.as_ref() };
         let letter = dead_letter(&message.message, death, route);
+        if has_died_too_often(&letter) {
+            self.queue.tell_dropped(exchange);
+            return;
+        }
         let routed = RoutedMessage::of(&letter, random::number);
         let routed = self.topology.route(exchange, &routed, &mut self.routes);
         let letter = Arc::new(letter);
@@ -126,7 +132,7 @@ impl<'f> Funeral<'f> {
             // A death that a consumer wanted is never one that goes round by itself.
             let goes_round = *reason != DeathReason::Rejected && is_cycle(&letter, target.name());
             if goes_round {
-                self.queue.tell_cycle(target.name());
+                self.queue.tell_dropped(target.name());
             }
             !goes_round
         });

@@ -21,6 +21,7 @@ pub(crate) mod declare;
 mod delaying;
 pub(crate) mod deliver;
 pub(crate) mod events;
+mod import;
 mod limiter;
 pub(crate) mod memory;
 pub(crate) mod outbox;

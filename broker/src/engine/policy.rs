@@ -3,13 +3,16 @@
 
 use std::sync::Arc;
 
+use super::queue_cell::QueueRef;
 use super::virtual_host::VirtualHost;
 use crate::model::definition::QueueDefinition;
 use crate::model::policy::{Policies, Target};
 use crate::model::queue::QueueSettings;
+use crate::model::topology::Topology;
 
 impl VirtualHost {
-    /// Changes the policies and applies them to all queues and exchanges.
+    /// Changes the policies and applies them to all queues and exchanges. Only for who has the
+    /// broker's administration.
     ///
     /// # Errors
     ///
@@ -18,21 +21,15 @@ impl VirtualHost {
         &self,
         change: impl FnOnce(&mut Policies) -> Result<(), E>,
     ) -> Result<(), E> {
-        // A queue that is applied to may bury messages, which needs other queues' locks: not under
-        // the writer's. This lock sees to it that what is changed last is applied last.
-        let _applying = self.lock_applying();
         let mut policies = Policies::clone(&self.policies());
         change(&mut policies)?;
         let mut update = self.begin_update();
-        let exchanges: Vec<_> =
-            update.next.exchanges().map(|exchange| exchange.name.clone()).collect();
-        for name in exchanges {
-            let policy = policies.effective(Target::Exchange(&name));
-            update.next.set_policy_alternate(&name, policy.alternate_exchange);
-        }
+        set_alternates(&mut update.next, &policies);
         // Before the writer is let go: a queue that is not in this topology finds these policies.
         self.store_policies(policies);
         update.commit();
+        // A queue that is applied to may bury messages, which needs other queues' locks: not under
+        // the writer's. Policies are changed one after the other, so what is last is applied last.
         self.apply_policies();
         Ok(())
     }
@@ -50,5 +47,14 @@ impl VirtualHost {
         let policy = self.policies().effective(target);
         let limit = self.config().quorum_delivery_limit;
         Arc::new(QueueSettings::of(&definition.arguments, &policy, limit))
+    }
+}
+
+/// Gives each exchange the alternate exchange that the policies say.
+pub(super) fn set_alternates(topology: &mut Topology<QueueRef>, policies: &Policies) {
+    let names: Vec<_> = topology.exchanges().map(|exchange| exchange.name.clone()).collect();
+    for name in names {
+        let policy = policies.effective(Target::Exchange(&name));
+        topology.set_policy_alternate(&name, policy.alternate_exchange);
     }
 }

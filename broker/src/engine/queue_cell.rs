@@ -38,7 +38,7 @@ pub(crate) struct QueueCell {
     home: Weak<dyn QueueHome>,
     timer: TimerId,
     /// Whether it was told already that dead letters went round.
-    has_told_cycle: AtomicBool,
+    has_told_dropped: AtomicBool,
     me: Weak<Self>,
     state: Mutex<QueueState>,
 }
@@ -89,7 +89,7 @@ impl QueueCell {
             shared,
             home: virtual_host.weak(),
             timer,
-            has_told_cycle: AtomicBool::new(false),
+            has_told_dropped: AtomicBool::new(false),
             me: Weak::clone(me),
             state: Mutex::new(state),
         });
@@ -111,13 +111,13 @@ impl QueueCell {
     }
 
     /// A dead letter of this queue would go round for ever: it is dropped. Told once.
-    pub(crate) fn tell_cycle(&self, target: &ShortString) {
-        if !self.has_told_cycle.swap(true, Ordering::Relaxed) {
+    pub(crate) fn tell_dropped(&self, target: &ShortString) {
+        if !self.has_told_dropped.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 queue = %self.name(),
                 %target,
                 "a dead letter was in the queue that it goes to already, and nobody rejected it \
-                 since: it is dropped, and so are those that follow"
+                 since, or in too many queues: it is dropped, and so are those that follow"
             );
         }
     }

@@ -37,8 +37,6 @@ pub(crate) struct VirtualHost {
     limits: ArcSwap<VirtualHostLimits>,
     /// Stored by whoever has the writer, so that a queue that is declared has those of then.
     policies: ArcSwap<Policies>,
-    /// Held while changed policies are applied, so that the last change is applied last.
-    applying: Mutex<()>,
     connections: AtomicUsize,
 }
 
@@ -83,7 +81,6 @@ impl VirtualHost {
             options: ArcSwap::from_pointee(options),
             limits: ArcSwap::default(),
             policies: ArcSwap::default(),
-            applying: Mutex::new(()),
             connections: AtomicUsize::new(0),
         })
     }
@@ -188,10 +185,6 @@ impl VirtualHost {
     /// Only for who has the writer.
     pub(super) fn store_policies(&self, policies: Policies) {
         self.policies.store(Arc::new(policies));
-    }
-
-    pub(super) fn lock_applying(&self) -> MutexGuard<'_, ()> {
-        self.applying.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The limit of connections, if there are as many as it allows.

@@ -21,12 +21,23 @@ use crate::model::stream::interval;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{text}")]
 pub(crate) struct ArgumentError {
+    /// The argument or property that is refused.
+    key: Option<String>,
     text: String,
 }
 
 impl ArgumentError {
     pub(crate) fn new(text: String) -> Self {
-        Self { text }
+        Self { key: None, text }
+    }
+
+    /// What is refused is this argument or property.
+    pub(crate) fn of(key: &str, text: String) -> Self {
+        Self { key: Some(key.to_owned()), text }
+    }
+
+    pub(crate) fn key(&self) -> Option<&str> {
+        self.key.as_deref()
     }
 }
 
@@ -301,9 +312,10 @@ fn inequivalent(
     current: impl fmt::Display,
     received: impl fmt::Display,
 ) -> ArgumentError {
-    ArgumentError::new(format!(
+    let text = format!(
         "inequivalent arg '{name}' for {resource}: received {received} but current is {current}"
-    ))
+    );
+    ArgumentError::of(name, text)
 }
 
 /// An argument that only one side has: with its type there, as `none` here.

@@ -4,6 +4,10 @@ use super::message::PublishedMessage;
 
 const X_DEATH: &str = "x-death";
 
+/// In how many queues, or for how many reasons in a queue, a message may die: each makes its
+/// headers longer, and these have to fit a frame.
+const DEATHS_MAX: usize = 256;
+
 /// Why a message is dead-lettered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum DeathReason {
@@ -59,7 +63,9 @@ pub(crate) fn dead_letter(
     if route.routing_key.is_some() {
         headers.remove("CC");
     }
-    let deaths = match headers.remove(X_DEATH) {
+    let known = headers.remove(X_DEATH);
+    let is_first = known.is_none();
+    let deaths = match known {
         Some(FieldValue::Array(deaths)) => deaths,
         _ => Vec::new(),
     };
@@ -68,7 +74,7 @@ pub(crate) fn dead_letter(
     let set = |headers: &mut FieldTable, name, value: &str| {
         headers.set(ShortString::from_static(name), value);
     };
-    if !headers.contains("x-first-death-queue") {
+    if is_first {
         set(headers, "x-first-death-exchange", &dead.exchange);
         set(headers, "x-first-death-queue", death.queue);
         set(headers, "x-first-death-reason", death.reason.as_str());
@@ -82,6 +88,15 @@ pub(crate) fn dead_letter(
         Some(routing_key) => PublishedMessage::new(exchange, routing_key.clone(), message),
         None => PublishedMessage::new(exchange, dead.routing_key.clone(), message)
             .with_copies(dead.shared_copies()),
+    }
+}
+
+/// Whether a dead letter has died in more queues than it can tell of. RabbitMQ has no such limit,
+/// and breaks where the headers are longer than a frame.
+pub(crate) fn has_died_too_often(letter: &PublishedMessage) -> bool {
+    match letter.message.properties.header(X_DEATH) {
+        Some(FieldValue::Array(deaths)) => deaths.len() > DEATHS_MAX,
+        _ => false,
     }
 }
 

@@ -235,7 +235,7 @@ fn check_is_name(
         Some(value) => {
             let found = value.type_name();
             let text = format!("invalid type '{found}' for arg '{name}' in {resource}");
-            Err(ArgumentError::new(text))
+            Err(ArgumentError::of(name, text))
         }
     }
 }

@@ -7,6 +7,7 @@ pub(crate) mod carbon_copies;
 pub(crate) mod channel;
 pub(crate) mod dead_letter;
 pub(crate) mod definition;
+pub(crate) mod definitions;
 pub(crate) mod delayed_messages;
 pub(crate) mod delivery;
 pub(crate) mod erlang;

@@ -90,6 +90,15 @@ impl Node {
         self.configure_for(&random_cookie()?, settings)
     }
 
+    /// Writes down which plugins it starts with: those of RabbitMQ's own, by name.
+    ///
+    /// # Errors
+    ///
+    /// When it can't be written.
+    pub fn enable_plugins(&self, names: &[&str]) -> io::Result<()> {
+        fs::write(self.plugins_file(), format!("[{}].\n", names.join(",")))
+    }
+
     /// As [`configure`](Self::configure); who knows the cookie is let in as a peer.
     pub(crate) fn configure_for(&self, cookie: &str, settings: &str) -> io::Result<()> {
         fs::create_dir_all(&self.directory)?;
@@ -137,7 +146,7 @@ impl Node {
             .env("RABBITMQ_MNESIA_BASE", directory.join("mnesia"))
             .env("RABBITMQ_LOG_BASE", directory.join("log"))
             .env("RABBITMQ_GENERATED_CONFIG_DIR", directory.join("generated"))
-            .env("RABBITMQ_ENABLED_PLUGINS_FILE", directory.join("enabled_plugins"))
+            .env("RABBITMQ_ENABLED_PLUGINS_FILE", self.plugins_file())
             .env("RABBITMQ_PID_FILE", directory.join("pid"));
         Ok(())
     }
@@ -206,6 +215,10 @@ impl Node {
     pub(crate) fn failure(&self, what: &str) -> io::Error {
         let output = fs::read_to_string(self.output_file()).unwrap_or_default();
         io::Error::other(format!("rabbitmq-server {what}; it printed:\n{output}"))
+    }
+
+    fn plugins_file(&self) -> PathBuf {
+        self.directory.join("enabled_plugins")
     }
 
     fn configuration_file(&self) -> PathBuf {

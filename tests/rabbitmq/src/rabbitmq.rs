@@ -39,6 +39,10 @@ const DEFINITIONS: &str = r#"{
     ]
 }"#;
 
+/// The exchange types that our broker has and RabbitMQ keeps in plugins.
+const PLUGINS: &[&str] =
+    &["rabbitmq_consistent_hash_exchange", "rabbitmq_random_exchange", "rabbitmq_sharding"];
+
 /// How often a start is tried: between finding a free port and using it, another may take it.
 pub(crate) const ATTEMPTS: u32 = 3;
 
@@ -113,6 +117,7 @@ impl RabbitMq {
         let directory = tempfile::Builder::new().prefix("springhare-rabbitmq-").tempdir()?;
         let node = Node::alone(directory.path(), free_port(&[Ipv4Addr::LOCALHOST])?)?;
         node.configure(&settings(directory.path())?)?;
+        node.enable_plugins(PLUGINS)?;
         let mut started = Self { node, keeper: None, directory };
         started.start_again()?;
         Ok(started)

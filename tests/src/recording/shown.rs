@@ -4,9 +4,7 @@ use std::fmt::Write as _;
 
 use springhare::connection::{LinkConsumer, LinkError, PublishError};
 use springhare_amqp::{BasicProperties, FieldTable, FieldValue, Message};
-use springhare_broker::{
-    ChannelEvent, ConfirmOutcome, ConsumerEnd, Delivery, GetOk, QueueDeclareOk,
-};
+use springhare_broker::{ChannelEvent, ConsumerEnd, Delivery, GetOk, QueueDeclareOk};
 
 /// How much of a body is shown, in characters.
 const BODY_SHOWN: usize = 40;
@@ -60,7 +58,8 @@ impl Shown for Message {
         for field in given {
             let _ = write!(shown, " {field}");
         }
-        for (name, value) in headers.iter().flat_map(sorted).filter(|(name, _)| *name != COUNT) {
+        let headers = headers.iter().flat_map(sorted);
+        for (name, value) in headers.filter(|(name, _)| *name != COUNT && !is_last_death(name)) {
             let _ = write!(shown, " {name}: {}", field_value(value));
         }
         shown
@@ -70,6 +69,11 @@ impl Shown for Message {
 /// Ours tells listeners with it how many deliveries have failed, of any queue; RabbitMQ's classic
 /// queues don't count.
 const COUNT: &str = "x-delivery-count";
+
+/// RabbitMQ tells the last death since 4.0 only.
+fn is_last_death(name: &str) -> bool {
+    name.starts_with("x-last-death-")
+}
 
 /// A table's fields by their names: their order means nothing.
 fn sorted(table: &FieldTable) -> Vec<(&str, &FieldValue)> {
@@ -148,8 +152,7 @@ impl<T: Shown, E: Shown> Shown for Result<T, E> {
 pub(super) fn event(event: Option<&ChannelEvent>) -> Option<String> {
     match event {
         None => Some("the end".to_owned()),
-        Some(ChannelEvent::Confirmed { outcome: ConfirmOutcome::Ack, .. }) => None,
-        Some(ChannelEvent::Confirmed { delivery_tag, .. }) => Some(format!("nack {delivery_tag}")),
+        Some(ChannelEvent::Confirmed { .. }) => None,
         Some(ChannelEvent::Closed(error)) => Some(error.to_string()),
         Some(ChannelEvent::Returned(returned)) => {
             let (code, text) = (returned.reply_code.code(), &returned.reply_text);

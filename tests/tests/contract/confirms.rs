@@ -17,8 +17,8 @@ contract!(
     an_unroutable_message_is_confirmed,
     a_return_comes_before_its_confirm,
     a_return_without_confirms,
-    a_full_queue_refuses = "queues have no length limits yet",
-    a_full_queue_drops_its_head = "queues have no length limits yet",
+    a_full_queue_refuses,
+    a_full_queue_drops_its_head,
 );
 
 async fn publish(channel: &Arc<dyn LinkChannel>, key: &str, is_mandatory: bool) -> Option<u64> {
@@ -45,6 +45,14 @@ async fn outcomes(channel: &Arc<dyn LinkChannel>, count: usize) -> Vec<ConfirmOu
         }
     }
     outcomes.into_iter().flatten().collect()
+}
+
+/// Waits for a confirm of one publish, and says of which and how.
+pub(crate) async fn outcome(channel: &Arc<dyn LinkChannel>) -> (u64, ConfirmOutcome) {
+    match event(channel).await {
+        ChannelEvent::Confirmed { delivery_tag, outcome, .. } => (delivery_tag, outcome),
+        other => panic!("not a confirm: {other:?}"),
+    }
 }
 
 async fn every_publish_is_confirmed(link: &dyn Link) {

@@ -11,7 +11,7 @@ contract!(
     the_headers_of_a_rejected_message,
     a_routing_key_of_its_own,
     deaths_of_one_kind_are_counted,
-    a_queue_that_is_full = "queues have no length limits yet",
+    a_queue_that_is_full,
     a_dead_letter_exchange_that_is_missing,
     back_into_the_same_queue,
     in_order,
@@ -49,11 +49,11 @@ impl Graveyard {
     }
 }
 
-fn headers(delivery: &Delivery) -> &FieldTable {
+pub(crate) fn headers(delivery: &Delivery) -> &FieldTable {
     delivery.message.message.properties.headers.as_ref().expect("headers")
 }
 
-fn deaths(delivery: &Delivery) -> Vec<FieldTable> {
+pub(crate) fn deaths(delivery: &Delivery) -> Vec<FieldTable> {
     let Some(FieldValue::Array(deaths)) = headers(delivery).get("x-death") else {
         panic!("no x-death")
     };

@@ -51,6 +51,18 @@ pub(crate) async fn tcp(case: Case, play: impl AsyncFn(&dyn Link)) {
     beside_rabbitmq(case, Played::on(link, &play).await, &play).await;
 }
 
+/// Plays a case on our broker in this process, and on no other.
+pub(crate) async fn embedded_alone(case: Case, play: impl AsyncFn(&dyn Link)) {
+    let link = EmbeddedLink::new(broker().start().unwrap());
+    Played::on(link, &play).await.expect_success(case);
+}
+
+/// Plays a case on our broker behind a socket, and on no other.
+pub(crate) async fn tcp_alone(case: Case, play: impl AsyncFn(&dyn Link)) {
+    let served = served();
+    Played::on(amqp(served.local_addrs()[0]), &play).await.expect_success(case);
+}
+
 /// Plays a case of the link on RabbitMQ.
 pub(crate) async fn rabbitmq(case: Case, play: impl AsyncFn(&dyn Link)) {
     if let Some(played) = on_rabbitmq(case, &play).await {
@@ -72,6 +84,11 @@ impl Played {
         let (link, recorder) = RecordingLink::over(link);
         let failure = failure(play(&link)).await;
         Self { record: recorder.record(), failure }
+    }
+
+    fn expect_success(&self, case: Case) {
+        let failure = self.failure.as_deref().unwrap_or_default();
+        assert!(self.failure.is_none(), "{} fails: {failure}", case.name);
     }
 }
 

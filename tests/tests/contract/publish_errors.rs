@@ -11,7 +11,7 @@ contract!(
     a_valid_expiration,
     a_body_that_is_too_large,
     somebody_elses_user_id: "a connection of this process has no user",
-    carbon_copies_are_lists = "CC and BCC are not routed yet",
+    carbon_copies_are_lists,
     a_missing_exchange_in_confirm_mode,
 );
 

@@ -221,9 +221,14 @@ pub(crate) async fn dealt_tags(
     let mut buffer = VecDeque::new();
     let receive = poll_fn(|cx| {
         for consumer in consumers.iter_mut() {
-            let _ = consumer.poll_recv_many(cx, &mut buffer, count);
-            let tag = consumer.tag().as_str();
-            dealt.extend(buffer.drain(..).map(|d| (shown(&d), tag.to_owned(), d.delivery_tag)));
+            // Until it is pending, or else nobody wakes this up for what comes next.
+            while dealt.len() < count
+                && let Poll::Ready(1..) =
+                    consumer.poll_recv_many(cx, &mut buffer, count - dealt.len())
+            {
+                let tag = consumer.tag().as_str();
+                dealt.extend(buffer.drain(..).map(|d| (shown(&d), tag.to_owned(), d.delivery_tag)));
+            }
         }
         if dealt.len() < count { Poll::Pending } else { Poll::Ready(()) }
     });

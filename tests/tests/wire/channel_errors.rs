@@ -31,7 +31,7 @@ wire!(
     a_message_above_the_limit,
     an_invalid_expiration,
     an_unknown_delivery_mode,
-    carbon_copies_that_are_no_list = "CC and BCC are not routed yet",
+    carbon_copies_that_are_no_list,
     a_user_id_of_another,
     channel_modes,
     direct_reply_to,

@@ -22,7 +22,7 @@ use crate::model::definition::Resource;
 use crate::model::ids::ConnectionId;
 
 /// The names that start so are the broker's own.
-pub(super) const RESERVED_PREFIX: &str = "amq.";
+pub(crate) const RESERVED_PREFIX: &str = "amq.";
 
 /// Who may use a queue beside the connection that it belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +65,21 @@ fn check_access(
              original declaration."
         ),
     ))
+}
+
+/// Checks that a queue belongs to no connection, as for a declaration of a queue for all.
+///
+/// # Errors
+///
+/// 405 when it does.
+pub(super) fn check_may_redeclare(
+    virtual_host: &VirtualHost,
+    queue: &QueueRef,
+) -> Result<(), AmqpError> {
+    // Nobody's: the owner is all that counts.
+    let nobody = ConnectionId(0);
+    let access = Access::Redeclare { owner: None };
+    check_access(virtual_host, queue, nobody, access, MethodId::QUEUE_DECLARE)
 }
 
 /// Checks that a name is not the default exchange's.

@@ -191,7 +191,7 @@ fn what_is_more_than_may_wait_is_refused() {
     assert_eq!(refused, [3, 4]);
     assert_eq!(host.drain("q"), [got("now", 0)]);
     host.advance(10);
-    assert_eq!(host.publish(&[("e", 5)]), []);
+    assert!(host.publish(&[("e", 5)]).is_empty());
     host.advance(10);
     assert_eq!(host.drain("q"), [got("a", -10), got("e", -5), got("b", -20)]);
 }

@@ -223,10 +223,11 @@ pub(super) fn check_all(
         .find(|name| !queue_type.knows(name) && TYPES.iter().any(|other| other.knows(name)));
     match foreign {
         None => check_segment(table, queue_type),
-        Some(name) => Err(ArgumentError::new(format!(
-            "invalid arg '{name}' for {queue} of queue type {}",
-            queue_type.module()
-        ))),
+        Some(name) => {
+            let module = queue_type.module();
+            let text = format!("invalid arg '{name}' for {queue} of queue type {module}");
+            Err(ArgumentError::of(name, text))
+        }
     }
 }
 
@@ -235,14 +236,14 @@ fn check_segment(table: &FieldTable, queue_type: QueueType) -> Result<QueueType,
     let name = "x-stream-max-segment-size-bytes";
     match table.get(name).and_then(FieldValue::as_i64) {
         Some(bytes) if queue_type == QueueType::Stream && bytes > SEGMENT_BYTES_MAX => {
-            Err(ArgumentError::new(format!("Exceeded max value for {name}")))
+            Err(ArgumentError::of(name, format!("Exceeded max value for {name}")))
         }
         _ => Ok(queue_type),
     }
 }
 
 fn invalid(name: &str, queue: Resource<'_>, refusal: &Refusal) -> ArgumentError {
-    ArgumentError::new(format!("invalid arg '{name}' for {queue}: {refusal}"))
+    ArgumentError::of(name, format!("invalid arg '{name}' for {queue}: {refusal}"))
 }
 
 fn queue_type(table: &FieldTable) -> Result<QueueType, Refusal> {

@@ -46,9 +46,13 @@ impl ExchangeKind {
     }
 }
 
+/// As RabbitMQ's texts have it, where the type is an atom: one with a hyphen has quotes of its own.
 impl fmt::Display for ExchangeKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+        match self.as_str() {
+            name if name.contains('-') => write!(f, "'{name}'"),
+            name => f.write_str(name),
+        }
     }
 }
 
@@ -77,8 +81,10 @@ mod tests {
     fn exchange_types_have_names_and_others_are_refused() {
         for (kind, name) in NAMES {
             assert_eq!(name.parse(), Ok(kind));
-            assert_eq!(kind.to_string(), name);
+            assert_eq!(kind.as_str(), name);
         }
+        assert_eq!(ExchangeKind::Topic.to_string(), "topic");
+        assert_eq!(ExchangeKind::Random.to_string(), "'x-random'");
         let refused = |name: &str| name.parse::<ExchangeKind>().unwrap_err().to_string();
         assert_eq!(refused("DIRECT"), "unknown exchange type 'DIRECT'");
         assert_eq!(refused(""), "invalid exchange type ''");

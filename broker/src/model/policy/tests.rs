@@ -49,7 +49,7 @@ fn what_is_wrong_is_said_in_rabbitmqs_words() {
     assert_eq!(said(Policy::new("p", "q")), "no policy provided");
     let unknown = Policy::new("p", "q").set("foo", 1.0e20).set("bar", Vec::<FieldValue>::new());
     assert_eq!(
-        said(unknown.clone().set("baz", FieldTable::new())),
+        said(unknown.set("baz", FieldTable::new())),
         "[{<<\"bar\">>,[]},{<<\"baz\">>,#{}},{<<\"foo\">>,1.0e20}] are not recognised policy settings"
     );
     assert_eq!(

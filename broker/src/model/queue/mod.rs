@@ -329,7 +329,8 @@ impl Queue {
             self.ready.set_now(Some(now.get()));
             self.bury_expired();
         }
-        if why != Returned::Undelivered {
+        // A queue that refuses new messages keeps those it had.
+        if why != Returned::Undelivered && self.settings.overflow == Overflow::DropHead {
             self.drop_excess();
         }
         self.settled(consumer, count);

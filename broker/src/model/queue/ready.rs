@@ -7,8 +7,8 @@ use super::message::Expires;
 /// The messages that wait for a consumer: the highest priority first, then by position.
 ///
 /// Expired messages are never handed out: whoever takes the first one passes over them, and they
-/// are left for the queue in [`take_expired`](Self::take_expired). Those behind a live one of
-/// their priority stay, and count, until they are first, as in RabbitMQ.
+/// are left for the queue in [`take_expired`](Self::take_expired). Those behind a live one stay, and
+/// count, until they are first, as in RabbitMQ.
 #[derive(Debug, Default)]
 pub(crate) struct Ready {
     /// By priority, as far as there were messages; without priorities just one.
@@ -82,46 +82,7 @@ impl Ready {
 
     /// Takes the first message, expired or not.
     pub(crate) fn pop_any(&mut self) -> Option<QueueMessage> {
-        self.pop_of(self.occupied.highest()?)
-    }
-
-    /// Takes the expired ones that stand first in their priority, `max` at the most with those
-    /// that were passed over.
-    pub(crate) fn take_expired(&mut self, max: usize) -> Vec<QueueMessage> {
-        if let Some(now) = self.now.filter(|_| self.mortal > 0) {
-            let mut occupied = self.occupied;
-            while let Some(priority) = occupied.highest() {
-                occupied.remove(priority);
-                while self.expired.len() < max && self.has_expired_first(priority, now) {
-                    let Some(message) = self.pop_of(priority) else { break };
-                    self.expired.push(message);
-                }
-            }
-        }
-        std::mem::take(&mut self.expired)
-    }
-
-    /// When the next message expires that stands first in its priority.
-    pub(crate) fn next_expiry(&self) -> Option<Duration> {
-        if self.mortal == 0 {
-            return None;
-        }
-        let firsts = self.levels.iter().filter_map(Level::front);
-        firsts.map(|first| first.expires).min()?.time()
-    }
-
-    /// Takes all messages out.
-    pub(crate) fn drain(&mut self) -> impl Iterator<Item = QueueMessage> {
-        let Self { levels, .. } = std::mem::take(self);
-        levels.into_iter().rev().flat_map(|level| level.returned.into_values().chain(level.fresh))
-    }
-
-    fn has_expired_first(&self, priority: u8, now: Expires) -> bool {
-        let first = self.levels.get(usize::from(priority)).and_then(Level::front);
-        first.is_some_and(|first| first.expires.is_over(now))
-    }
-
-    fn pop_of(&mut self, priority: u8) -> Option<QueueMessage> {
+        let priority = self.occupied.highest()?;
         let level = self.levels.get_mut(usize::from(priority))?;
         let message = level.pop_front()?;
         if level.is_empty() {
@@ -131,6 +92,38 @@ impl Ready {
         self.body_bytes -= message.body_len();
         self.mortal -= usize::from(message.expires != Expires::NEVER);
         Some(message)
+    }
+
+    /// Takes the expired ones that stand first, `max` at the most with those that were passed
+    /// over.
+    pub(crate) fn take_expired(&mut self, max: usize) -> Vec<QueueMessage> {
+        if let Some(now) = self.now.filter(|_| self.mortal > 0) {
+            while self.expired.len() < max
+                && self.front().is_some_and(|first| first.expires.is_over(now))
+            {
+                let Some(message) = self.pop_any() else { break };
+                self.expired.push(message);
+            }
+        }
+        std::mem::take(&mut self.expired)
+    }
+
+    /// When the first message expires.
+    pub(crate) fn next_expiry(&self) -> Option<Duration> {
+        if self.mortal == 0 {
+            return None;
+        }
+        self.front()?.expires.time()
+    }
+
+    /// Takes all messages out.
+    pub(crate) fn drain(&mut self) -> impl Iterator<Item = QueueMessage> {
+        let Self { levels, .. } = std::mem::take(self);
+        levels.into_iter().rev().flat_map(|level| level.returned.into_values().chain(level.fresh))
+    }
+
+    fn front(&self) -> Option<&QueueMessage> {
+        self.levels.get(usize::from(self.occupied.highest()?))?.front()
     }
 
     /// The level that a message goes to, which is counted in.

@@ -103,10 +103,10 @@ fn the_predeclared_exchanges_are_there() {
 fn the_default_exchange_routes_by_queue_name() {
     let mut topology = with_queues(2);
     assert_eq!(routed(&topology, "", "q1"), [1]);
-    assert_eq!(routed(&topology, "", "q2"), []);
+    assert!(routed(&topology, "", "q2").is_empty());
     assert_eq!(topology.remove_queue("q1"), Some(Handle(1)));
     assert_eq!(topology.remove_queue("q1"), None);
-    assert_eq!(routed(&topology, "", "q1"), []);
+    assert!(routed(&topology, "", "q1").is_empty());
 }
 
 #[test]
@@ -180,7 +180,7 @@ fn the_same_binding_twice_is_one_and_arguments_are_part_of_it() {
     assert_eq!(topology.unbind(&plain), Removed::Unknown);
     assert_eq!(routed(&topology, "amq.direct", "k"), [0]);
     assert_eq!(topology.unbind(&other), Removed::Gone);
-    assert_eq!(routed(&topology, "amq.direct", "k"), []);
+    assert!(routed(&topology, "amq.direct", "k").is_empty());
     assert!(!topology.has_bindings_from("amq.direct"));
 }
 
@@ -221,9 +221,9 @@ fn what_matches_nothing_goes_to_the_alternate_exchange() {
     topology.bind(to_queue("y", "l", "q1")).unwrap();
     assert_eq!(routed(&topology, "x", "k"), [0]);
     assert_eq!(routed(&topology, "x", "l"), [1]);
-    assert_eq!(routed(&topology, "x", "m"), [], "x and y hand it to each other");
+    assert!(routed(&topology, "x", "m").is_empty(), "x and y hand it to each other");
     topology.remove_exchange("y");
-    assert_eq!(routed(&topology, "x", "l"), []);
+    assert!(routed(&topology, "x", "l").is_empty());
 }
 
 #[test]
@@ -269,8 +269,8 @@ fn a_removed_exchange_takes_its_bindings_along_both_ways() {
     topology.remove_exchange("x");
     assert_eq!(topology.bindings().count(), 0);
     topology.add_exchange(definition("x", ExchangeKind::Fanout));
-    assert_eq!(routed(&topology, "amq.fanout", ""), []);
-    assert_eq!(routed(&topology, "x", ""), []);
+    assert!(routed(&topology, "amq.fanout", "").is_empty());
+    assert!(routed(&topology, "x", "").is_empty());
 }
 
 #[test]

@@ -109,15 +109,11 @@ impl Naive {
         entry.expires.is_some_and(|at| at <= self.now)
     }
 
-    /// The first of each priority dies if it has expired, and then the next.
+    /// The first dies if it has expired, and then the next.
     fn expire(&mut self) {
-        for priority in 0..=u8::MAX {
-            while let Some(at) = self.ready.iter().position(|entry| entry.priority == priority)
-                && self.is_expired(&self.ready[at])
-            {
-                let entry = self.ready.remove(at);
-                self.dead.push((entry.position, DeathReason::Expired));
-            }
+        while self.ready.first().is_some_and(|first| self.is_expired(first)) {
+            let entry = self.ready.remove(0);
+            self.dead.push((entry.position, DeathReason::Expired));
         }
     }
 
@@ -194,7 +190,9 @@ impl Naive {
             self.sort();
         }
         self.expire();
-        self.drop_excess();
+        if self.settings.overflow == Overflow::DropHead {
+            self.drop_excess();
+        }
     }
 
     fn wait(&mut self, milliseconds: u64) {
@@ -330,11 +328,9 @@ impl Both {
             self.queue.buried(&dead);
         }
         prop_assert_eq!(self.queue.held_bytes(), self.alive as u64 * 10, "nothing lost or doubled");
-        let firsts = (0..=u8::MAX).filter_map(|priority| {
-            self.naive.ready.iter().find(|entry| entry.priority == priority)
-        });
+        let first = self.naive.ready.first();
         let retries = self.naive.delayed.iter().map(|(due, _)| *due);
-        let due = firsts.filter_map(|entry| entry.expires).chain(retries).min();
+        let due = first.and_then(|entry| entry.expires).into_iter().chain(retries).min();
         prop_assert_eq!(self.queue.next_due(), due.map(Duration::from_millis));
         Ok(())
     }

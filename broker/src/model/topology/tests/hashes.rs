@@ -80,7 +80,7 @@ fn they_are_bound_to_exchanges_and_have_alternates_as_others_do() {
         assert_eq!(routed(&topology, "x", "k"), [1]);
         // Around in a circle.
         topology.bind(to_exchange("x", "2", "x")).unwrap();
-        assert_eq!(routed(&topology, "x", "k"), []);
+        assert!(routed(&topology, "x", "k").is_empty());
     }
 }
 

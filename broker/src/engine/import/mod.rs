@@ -1,0 +1,152 @@
+//! Definitions into a broker: all of them or nothing, and into what is there already.
+//!
+//! First everything is held against the broker while nobody can declare anything: what is wrong is
+//! noted, and nothing is changed. Only when nothing is wrong the rest is done, in which nothing can
+//! fail.
+
+mod host;
+mod users;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use springhare_amqp::ShortString;
+
+use self::host::ImportingHost;
+use self::users::ImportingUsers;
+use super::broker_cell::BrokerCell;
+use super::virtual_host::VirtualHost;
+use crate::model::definitions::{
+    At, Definitions, DefinitionsError, FaultKind, Imported, In, Report,
+};
+use crate::model::virtual_host::VirtualHostOptions;
+
+/// The virtual hosts that a file is about, by name: those that are there, and new ones.
+type Hosts = BTreeMap<ShortString, Arc<VirtualHost>>;
+
+impl BrokerCell {
+    /// Imports definitions, of which `report` has what is wrong with them by themselves.
+    ///
+    /// # Errors
+    ///
+    /// All that is wrong, and nothing has changed.
+    pub(crate) fn import(
+        &self,
+        definitions: Definitions,
+        mut report: Report,
+    ) -> Result<Imported, DefinitionsError> {
+        let _administration = self.administration();
+        let mut imported = count(&definitions);
+        let hosts = self.hosts_of(&definitions);
+        let Definitions {
+            virtual_hosts,
+            users,
+            permissions,
+            topic_permissions,
+            limits,
+            policies,
+            exchanges,
+            queues,
+            bindings,
+            global_parameters,
+        } = definitions;
+        let mut importing = ImportingUsers::check(self, users, &mut report);
+        each(permissions, &hosts, &mut report, |_, entry, report| {
+            importing.check_permissions(entry, report);
+        });
+        each(topic_permissions, &hosts, &mut report, |_, entry, report| {
+            importing.check_topics(entry, report);
+        });
+        let users = importing;
+        // In the order of their names, as everybody does who keeps several writers waiting.
+        let mut importing: BTreeMap<&str, ImportingHost<'_>> =
+            hosts.iter().map(|(name, host)| (name.as_str(), ImportingHost::begin(host))).collect();
+        let mut within = |name: &str, act: &mut dyn FnMut(&mut ImportingHost<'_>)| {
+            if let Some(host) = importing.get_mut(name) {
+                act(host);
+            }
+        };
+        each(limits, &hosts, &mut report, |name, entry, _| {
+            within(name, &mut |host| host.limit(entry.item));
+        });
+        each(policies, &hosts, &mut report, |name, entry, _| {
+            within(name, &mut |host| host.add_policy(entry.item.0, entry.item.1.clone()));
+        });
+        each(exchanges, &hosts, &mut report, |name, entry, report| {
+            within(name, &mut |host| host.check_exchange(&entry, report));
+        });
+        each(queues, &hosts, &mut report, |name, entry, report| {
+            within(name, &mut |host| host.check_queue(&entry, report));
+        });
+        each(bindings, &hosts, &mut report, |name, entry, report| {
+            within(name, &mut |host| host.check_binding(&entry, report));
+        });
+        for host in importing.values() {
+            host.check_queue_limit(&mut report);
+        }
+        imported.warnings = report.finish()?;
+        let changed: Vec<_> = importing.into_values().filter_map(ImportingHost::apply).collect();
+        self.apply_hosts(virtual_hosts, &hosts);
+        users.apply();
+        self.set_global_parameters(global_parameters);
+        // No writer is kept waiting any more: what dies by a policy goes to other queues.
+        changed.into_iter().for_each(|host| host.apply_policies());
+        Ok(imported)
+    }
+
+    /// The virtual hosts that are in the broker or in the file.
+    fn hosts_of(&self, definitions: &Definitions) -> Hosts {
+        let mut hosts = Hosts::clone(&self.virtual_hosts());
+        for At { item: (name, options), .. } in &definitions.virtual_hosts {
+            hosts.entry(name.clone()).or_insert_with(|| {
+                VirtualHost::new(name.clone(), options.clone(), Arc::clone(self.shared()))
+            });
+        }
+        hosts
+    }
+
+    /// Adds those that are new, and gives the others the options of the file.
+    fn apply_hosts(&self, given: Vec<At<(ShortString, VirtualHostOptions)>>, hosts: &Hosts) {
+        for At { item: (name, mut options), .. } in given {
+            if let Some(host) = hosts.get(&name) {
+                let default = host.options().default_queue_type;
+                options.default_queue_type = options.default_queue_type.or(default);
+                host.set_options(options);
+            }
+        }
+        let present = self.virtual_hosts();
+        let new = hosts.iter().filter(|(name, _)| !present.contains_key(*name));
+        self.add_virtual_hosts(new.map(|(_, host)| Arc::clone(host)));
+    }
+}
+
+/// Looks at each entry that is in a virtual host which there is.
+fn each<T>(
+    entries: Vec<In<T>>,
+    hosts: &Hosts,
+    report: &mut Report,
+    mut look: impl FnMut(&str, In<T>, &mut Report),
+) {
+    for entry in entries {
+        let name = entry.virtual_host.clone();
+        if hosts.contains_key(&name) {
+            look(&name, entry, report);
+        } else {
+            let kind = FaultKind::UnknownVirtualHost { name: name.to_string() };
+            report.fault(format!("{}.vhost", entry.path), kind);
+        }
+    }
+}
+
+fn count(definitions: &Definitions) -> Imported {
+    Imported {
+        virtual_hosts: definitions.virtual_hosts.len(),
+        users: definitions.users.len(),
+        permissions: definitions.permissions.len() + definitions.topic_permissions.len(),
+        policies: definitions.policies.len(),
+        exchanges: definitions.exchanges.len(),
+        queues: definitions.queues.len(),
+        bindings: definitions.bindings.len(),
+        warnings: Vec::new(),
+    }
+}
