@@ -7,8 +7,11 @@ use std::task::{Poll, Waker};
 use springhare_amqp::{AmqpError, FieldTable, FieldValue, MethodId, ReplyCode, ShortString};
 
 use super::channel_cell::ChannelCell;
+use super::consumer_arguments::ConsumerArguments;
 use super::outbox::{ConsumerEnd, Outbox, Read};
-use super::queue_cell::{ConsumeRefused, ConsumerAccess, ConsumersRemoved, Leaving, QueueRef};
+use super::queue_cell::{
+    ConsumeRefused, ConsumerAccess, ConsumersRemoved, Consuming, Leaving, QueueRef,
+};
 use super::random;
 use super::reply_to;
 use super::virtual_host::VirtualHost;
@@ -83,6 +86,20 @@ impl StartedConsumer {
         }
     }
 
+    /// A message as the consumer sees it, if that is not as it was published: of a stream, with
+    /// its offset.
+    pub(crate) fn as_delivered(&self, message: &QueueMessage) -> Option<Arc<PublishedMessage>> {
+        match &self.source {
+            ConsumerSource::Queue { queue, .. }
+                if queue.definition().arguments.queue_type == QueueType::Stream =>
+            {
+                let offset = i64::try_from(message.position).unwrap_or(i64::MAX);
+                Some(with_header(message, ShortString::from_static("x-stream-offset"), offset))
+            }
+            _ => counted(message),
+        }
+    }
+
     /// Its outbox has room again, and who fills it waits to hear of that.
     pub(crate) fn resume(&self) {
         match &self.source {
@@ -121,8 +138,16 @@ impl ChannelCell {
         queue: QueueRef,
     ) -> Result<StartedConsumer, AmqpError> {
         let ConsumeRequest { tag, settlement, access, arguments } = request;
-        let access = self.granted_access(access, &queue)?;
-        let priority = consumer_priority(&arguments, &queue, self.virtual_host())?;
+        let queue_type = queue.definition().arguments.queue_type;
+        let resource = Resource::queue(queue.name(), self.virtual_host().name());
+        let arguments = ConsumerArguments::read(&arguments, queue_type, resource)?;
+        let consuming = if queue_type == QueueType::Stream {
+            self.check_reads_stream(settlement, resource)?;
+            Consuming::Stream(arguments.stream_offset)
+        } else {
+            Consuming::Queue(self.granted_access(access, &queue)?)
+        };
+        let priority = arguments.priority;
         let id = ConsumerId(self.virtual_host().next_id());
         let (tag, number, outbox, prefetch) = {
             let mut state = self.lock();
@@ -136,7 +161,7 @@ impl ChannelCell {
         };
         let outlet = Arc::<Outbox>::clone(&outbox);
         let added = queue
-            .add_consumer(QueueConsumer { id, outlet, priority, prefetch, settlement }, access);
+            .add_consumer(QueueConsumer { id, outlet, priority, prefetch, settlement }, consuming);
         if let Err(refused) = added {
             self.forget_consumer(&tag, id);
             return Err(refusal(refused, &queue, self.virtual_host()));
@@ -150,8 +175,31 @@ impl ChannelCell {
         Ok(StartedConsumer { tag, id, source: ConsumerSource::Queue { queue, number }, outbox })
     }
 
-    /// What a consumer has of the queue: one of a quorum queue or a stream is never alone, and
-    /// one of a queue with a single active consumer can't be.
+    /// Checks that a consumer of a stream has a prefetch of its own, and acknowledges.
+    ///
+    /// # Errors
+    ///
+    /// 406 without the first, 540 without the second.
+    fn check_reads_stream(
+        &self,
+        settlement: SettlementMode,
+        queue: Resource<'_>,
+    ) -> Result<(), AmqpError> {
+        let prefetch = self.lock().channel.prefetch(SettlementMode::Explicit);
+        if prefetch.is_none() {
+            let explanation = format_args!("consumer prefetch count is not set for '{queue}'");
+            let (code, method) = (ReplyCode::PreconditionFailed, MethodId::BASIC_CONSUME);
+            return Err(AmqpError::new(code, method, explanation));
+        }
+        if settlement == SettlementMode::Automatic {
+            let what = "automatic acknowledgement";
+            return Err(not_supported_by_streams(what, queue, MethodId::BASIC_CONSUME));
+        }
+        Ok(())
+    }
+
+    /// What a consumer has of the queue: one of a quorum queue is never alone, and one of a queue
+    /// with a single active consumer can't be.
     ///
     /// # Errors
     ///
@@ -213,7 +261,8 @@ impl ChannelCell {
         }
         let read = consumer.outbox.read(max, reader, |message| {
             let (redelivered, delivery_count) = (message.redelivered, message.delivery_count);
-            let shown = as_delivered(&message);
+            let shown = consumer.as_delivered(&message);
+            let shown = shown.unwrap_or_else(|| Arc::clone(&message.message));
             let delivery_tag = consumer.delivered(channel, message);
             buffer.push_back(Delivery {
                 delivery_tag,
@@ -239,7 +288,7 @@ impl ChannelCell {
     ///
     /// # Errors
     ///
-    /// 405 for a quorum queue with a single active consumer.
+    /// 405 for a quorum queue with a single active consumer, 540 for a stream.
     pub(crate) fn get(
         &self,
         queue: &QueueRef,
@@ -252,7 +301,7 @@ impl ChannelCell {
     fn get_first(&self, queue: &QueueRef, settlement: SettlementMode) -> Option<GetOk> {
         let (message, left) = queue.get(settlement)?;
         let (redelivered, delivery_count) = (message.redelivered, message.delivery_count);
-        let shown = as_delivered(&message);
+        let shown = counted(&message).unwrap_or_else(|| Arc::clone(&message.message));
         let mut state = self.lock();
         if !state.channel.is_open() {
             // Closed meanwhile, by another task: the message goes back unread.
@@ -323,46 +372,31 @@ pub(super) fn consumer_tag(tag: ShortString) -> ShortString {
     if tag.is_empty() { random::name("amq.ctag-") } else { tag }
 }
 
-/// What the consumer sees of a message: one whose deliveries failed tells how many, in the
-/// header `x-delivery-count` (as RabbitMQ's quorum queues do).
-pub(crate) fn as_delivered(message: &QueueMessage) -> Arc<PublishedMessage> {
+/// A message whose deliveries failed, as it is delivered: it tells how many, in the header
+/// `x-delivery-count` (as RabbitMQ's quorum queues do). None is as it was published.
+fn counted(message: &QueueMessage) -> Option<Arc<PublishedMessage>> {
     if message.delivery_count == 0 {
-        return Arc::clone(&message.message);
+        return None;
     }
-    let mut counted = PublishedMessage::clone(&message.message);
-    counted.message.properties.set_header(
-        ShortString::from_static("x-delivery-count"),
-        FieldValue::I64(message.delivery_count.into()),
-    );
-    Arc::new(counted)
+    let count = i64::from(message.delivery_count);
+    Some(with_header(message, ShortString::from_static("x-delivery-count"), count))
 }
 
-/// Reads `x-priority`: any integer; what does not fit is the nearest that does.
-fn consumer_priority(
-    arguments: &FieldTable,
-    queue: &QueueRef,
-    virtual_host: &VirtualHost,
-) -> Result<i32, AmqpError> {
-    let Some(value) = arguments.get("x-priority") else { return Ok(0) };
-    let Some(priority) = value.as_i64() else {
-        let queue = Resource::queue(queue.name(), virtual_host.name());
-        let got = value.type_name();
-        return Err(AmqpError::new(
-            ReplyCode::PreconditionFailed,
-            MethodId::BASIC_CONSUME,
-            format_args!("invalid arg 'x-priority' for {queue}: \"expected integer, got {got}\""),
-        ));
-    };
-    let nearest = priority.clamp(i32::MIN.into(), i32::MAX.into());
-    Ok(i32::try_from(nearest).unwrap_or(0))
+fn with_header(message: &QueueMessage, name: ShortString, value: i64) -> Arc<PublishedMessage> {
+    let mut shown = PublishedMessage::clone(&message.message);
+    shown.message.properties.set_header(name, FieldValue::I64(value));
+    Arc::new(shown)
 }
 
 /// Checks that `basic.get` may read from a queue.
 fn check_readable(queue: &QueueRef, virtual_host: &VirtualHost) -> Result<(), AmqpError> {
     let arguments = &queue.definition().arguments;
     let is_single = arguments.active_consumers == ActiveConsumers::Single;
+    let queue = Resource::queue(queue.name(), virtual_host.name());
+    if arguments.queue_type == QueueType::Stream {
+        return Err(not_supported_by_streams("basic.get", queue, MethodId::BASIC_GET));
+    }
     if arguments.queue_type == QueueType::Quorum && is_single {
-        let queue = Resource::queue(queue.name(), virtual_host.name());
         return Err(AmqpError::new(
             ReplyCode::ResourceLocked,
             MethodId::BASIC_GET,
@@ -373,6 +407,16 @@ fn check_readable(queue: &QueueRef, virtual_host: &VirtualHost) -> Result<(), Am
         ));
     }
     Ok(())
+}
+
+/// 540 for what nobody does with a stream.
+pub(super) fn not_supported_by_streams(
+    what: &str,
+    queue: Resource<'_>,
+    method: MethodId,
+) -> AmqpError {
+    let explanation = format_args!("{what} not supported by stream queues {queue}");
+    AmqpError::new(ReplyCode::NotImplemented, method, explanation)
 }
 
 fn refusal(refused: ConsumeRefused, queue: &QueueRef, virtual_host: &VirtualHost) -> AmqpError {

@@ -4,7 +4,7 @@
 use std::task::Waker;
 
 use super::channel_cell::ChannelCell;
-use super::consume::{StartedConsumer, as_delivered};
+use super::consume::StartedConsumer;
 use super::outbox::Read;
 use crate::model::message::PublishedMessage;
 use crate::model::queue::QueueMessage;
@@ -45,8 +45,8 @@ impl ChannelCell {
         }
         let read = consumer.outbox.read_bytes(max_bytes, reader, |message: QueueMessage| {
             let redelivered = message.redelivered;
-            let counted = (message.delivery_count > 0).then(|| as_delivered(&message));
-            let shown = counted.as_deref().unwrap_or(&message.message);
+            let shown = consumer.as_delivered(&message);
+            let shown = shown.as_deref().unwrap_or(&message.message);
             let delivery_tag = channel.next_delivery_tag();
             send(DeliveredMessage { delivery_tag, redelivered, message: shown });
             consumer.delivered(channel, message);

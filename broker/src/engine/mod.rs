@@ -13,6 +13,7 @@ pub(crate) mod channel_cell;
 pub(crate) mod channel_publishing;
 pub(crate) mod connection_cell;
 pub(crate) mod consume;
+mod consumer_arguments;
 #[cfg(test)]
 mod counting_waker;
 mod dead_letters;
@@ -27,6 +28,7 @@ pub(crate) mod outbox;
 mod policy;
 pub(crate) mod publish;
 pub(crate) mod queue_cell;
+mod queue_state;
 mod random;
 pub(crate) mod reply_to;
 pub(crate) mod settle;

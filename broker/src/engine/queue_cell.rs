@@ -4,6 +4,11 @@ use std::time::Duration;
 
 use springhare_amqp::ShortString;
 
+use super::queue_state::QueueState;
+pub(crate) use super::queue_state::{
+    ConsumeRefused, ConsumerAccess, ConsumersRemoved, Consuming, DeleteConditions, Deletion,
+    Leaving, QueueCounts,
+};
 use super::shared::Shared;
 use super::timers::{Timed, TimerId};
 use super::virtual_host::VirtualHost;
@@ -69,67 +74,6 @@ impl QueueHandle for QueueRef {
     }
 }
 
-#[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "nearly all queues are live")]
-enum QueueState {
-    Live {
-        queue: Queue,
-        /// The consumer that has the queue for itself.
-        exclusive_consumer: Option<ConsumerId>,
-        /// What the timers know.
-        due: Option<Duration>,
-    },
-    Deleted,
-}
-
-/// Counts that a declaration reports.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct QueueCounts {
-    /// Ready messages only, as RabbitMQ counts.
-    pub(crate) messages: usize,
-    pub(crate) consumers: usize,
-}
-
-/// Why a consumer can't be added.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ConsumeRefused {
-    /// An exclusive consumer is there, or an exclusive one is asked for beside others.
-    InExclusiveUse,
-    /// The queue was deleted meanwhile.
-    Deleted,
-}
-
-/// Whether a consumer wants the queue for itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ConsumerAccess {
-    Shared,
-    Exclusive,
-}
-
-/// Which conditions a deletion has: `if-unused`, `if-empty`, and for one that nobody asked for that
-/// the queue has expired.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct DeleteConditions {
-    pub(crate) if_unused: bool,
-    pub(crate) if_empty: bool,
-    pub(crate) if_expired: bool,
-}
-
-/// What a deletion met.
-#[derive(Debug)]
-pub(crate) enum Deletion {
-    /// Gone, with this many ready messages; these consumers are to be told.
-    Deleted { messages: usize, consumers: Vec<QueueConsumer> },
-    /// It has consumers, and `if-unused` was asked for.
-    InUse,
-    /// It has ready messages, and `if-empty` was asked for.
-    NotEmpty,
-    /// It was used meanwhile, and lives on.
-    NotExpired,
-    /// Somebody else deleted it.
-    AlreadyDeleted,
-}
-
 impl QueueCell {
     pub(crate) fn new(
         id: QueueId,
@@ -140,8 +84,7 @@ impl QueueCell {
     ) -> QueueRef {
         let shared = Arc::clone(virtual_host.shared());
         let timer = shared.timers().new_id();
-        let queue = Queue::new(settings, &Now::from_clock(&|| shared.clock().now()));
-        let state = QueueState::Live { queue, exclusive_consumer: None, due: None };
+        let state = QueueState::new(definition.arguments.queue_type, settings, shared.clock());
         let cell = Arc::new_cyclic(|me| Self {
             id,
             definition,
@@ -197,26 +140,18 @@ impl QueueCell {
     }
 
     pub(crate) fn counts(&self) -> QueueCounts {
-        match &*self.lock() {
-            QueueState::Live { queue, .. } => {
-                QueueCounts { messages: queue.ready_count(), consumers: queue.consumer_count() }
-            }
-            QueueState::Deleted => QueueCounts { messages: 0, consumers: 0 },
-        }
+        self.lock().counts()
     }
 
     /// What the queue does now; nothing if it was deleted.
     #[cfg(test)]
     pub(crate) fn settings(&self) -> Arc<QueueSettings> {
-        match &*self.lock() {
-            QueueState::Live { queue, .. } => Arc::clone(queue.settings()),
-            QueueState::Deleted => Arc::default(),
-        }
+        self.lock().settings()
     }
 
     /// From now on these hold: a policy has changed.
     pub(crate) fn apply(&self, settings: Arc<QueueSettings>) {
-        self.change(|queue, now, _| queue.apply(settings, now));
+        self.change_state(|state, now, _| state.apply(settings, now));
     }
 
     /// The queue is declared again: that counts as use.
@@ -253,11 +188,10 @@ impl QueueCell {
         mut refused: impl FnMut(usize),
     ) -> Option<DeadBatch> {
         let ((), dead) = self.change_alive(|state, now, wakeups| {
-            let QueueState::Live { queue, .. } = state else { return };
             for (place, (message, copies)) in messages.into_iter().enumerate() {
                 let share = message.charge() / copies.max(1);
                 let charge = u32::try_from(share).unwrap_or(u32::MAX);
-                if queue.enqueue(message, charge, now, wakeups) == Enqueued::Refused {
+                if state.enqueue(message, charge, now, wakeups) == Enqueued::Refused {
                     refused(place);
                 }
             }
@@ -272,12 +206,12 @@ impl QueueCell {
 
     /// Forgets settled deliveries.
     pub(crate) fn acknowledge(&self, consumer: Option<ConsumerId>, messages: &[QueueMessage]) {
-        self.change(|queue, _, _| queue.acknowledge(consumer, messages));
+        self.change_state(|state, _, _| state.acknowledge(consumer, messages));
     }
 
     /// Takes leave of deliveries that were refused for good.
     pub(crate) fn discard(&self, consumer: Option<ConsumerId>, messages: Vec<QueueMessage>) {
-        self.change(|queue, _, _| queue.discard(consumer, messages));
+        self.change_state(|state, _, _| state.discard(consumer, messages));
     }
 
     /// Puts deliveries back to their old places.
@@ -287,7 +221,7 @@ impl QueueCell {
         messages: Vec<QueueMessage>,
         why: Returned,
     ) {
-        self.change(|queue, now, _| queue.put_back(consumer, messages, why, now));
+        self.change_state(|state, now, _| state.put_back(consumer, messages, why, now));
     }
 
     /// What became of dead messages that the queue gave away: these are buried, those not.
@@ -301,56 +235,24 @@ impl QueueCell {
     pub(crate) fn add_consumer(
         &self,
         consumer: QueueConsumer,
-        access: ConsumerAccess,
+        consuming: Consuming,
     ) -> Result<(), ConsumeRefused> {
-        self.change_state(|state, _, _| {
-            let QueueState::Live { queue, exclusive_consumer, .. } = state else {
-                return Err(ConsumeRefused::Deleted);
-            };
-            let wants_all = access == ConsumerAccess::Exclusive;
-            if exclusive_consumer.is_some() || (wants_all && queue.has_consumers()) {
-                return Err(ConsumeRefused::InExclusiveUse);
-            }
-            *exclusive_consumer = wants_all.then_some(consumer.id);
-            queue.add_consumer(consumer);
-            Ok(())
-        })
+        self.change_state(|state, now, _| state.add_consumer(consumer, consuming, now))
     }
 
     /// Puts back a message that never reached the application.
     pub(crate) fn put_back_unread(&self, messages: Vec<QueueMessage>, settlement: SettlementMode) {
-        self.change(|queue, now, _| put_back_unread(queue, messages, settlement, now));
+        self.change_state(|state, now, _| state.put_back_unread(messages, settlement, now));
     }
 
     /// Removes consumers and puts back what they had, all before the next one is served.
     pub(crate) fn leave(&self, leaving: Leaving) -> ConsumersRemoved {
-        let Leaving { consumers, mut failed, unread } = leaving;
-        self.change_state(|state, now, _| {
-            let QueueState::Live { queue, exclusive_consumer, .. } = state else {
-                return ConsumersRemoved::QueueGone;
-            };
-            let mut has_removed = false;
-            for id in consumers {
-                has_removed |= queue.remove_consumer(id, now).is_some();
-                exclusive_consumer.take_if(|exclusive| *exclusive == id);
-            }
-            for (settlement, messages) in unread {
-                put_back_unread(queue, messages, settlement, now);
-            }
-            // Those of several consumers in one order: each then goes to the very front.
-            failed.sort_unstable_by_key(|message| message.position);
-            queue.put_back(None, failed, Returned::Failed, now);
-            if has_removed && !queue.has_consumers() {
-                ConsumersRemoved::NoneLeft
-            } else {
-                ConsumersRemoved::OthersLeft
-            }
-        })
+        self.change_state(|state, now, _| state.leave(leaving, now))
     }
 
     /// The outlets of these consumers may take messages again.
     pub(crate) fn resume(&self, consumers: &[ConsumerId]) {
-        self.change(|queue, _, _| queue.resume(consumers));
+        self.change_state(|state, _, _| state.resume(consumers));
     }
 
     /// Drops all ready messages and says how many there were.
@@ -361,31 +263,20 @@ impl QueueCell {
     /// Ends the queue, if the conditions hold.
     pub(crate) fn delete(&self, conditions: DeleteConditions) -> Deletion {
         self.change_state(|state, now, _| {
-            let QueueState::Live { queue, due, .. } = state else {
-                return Deletion::AlreadyDeleted;
-            };
-            if conditions.if_empty && queue.ready_count() > 0 {
-                return Deletion::NotEmpty;
+            let known = state.times().and_then(|(known, _)| *known);
+            let deletion = state.delete(conditions, now);
+            if let Deletion::Deleted { .. } = deletion {
+                self.shared.timers().clear(self.timer, known);
             }
-            if conditions.if_unused && queue.has_consumers() {
-                return Deletion::InUse;
-            }
-            if conditions.if_expired && queue.expires_at().is_none_or(|at| at > now.get()) {
-                return Deletion::NotExpired;
-            }
-            let messages = queue.ready_count();
-            let consumers = queue.delete();
-            self.shared.timers().clear(self.timer, due.take());
-            *state = QueueState::Deleted;
-            Deletion::Deleted { messages, consumers }
+            deletion
         })
     }
 
-    /// Changes the live queue; none when it is deleted.
+    /// Changes the live queue; none when it is deleted, or is a stream.
     fn change<T>(&self, change: impl FnOnce(&mut Queue, &Now<'_>, &mut Wakeups) -> T) -> Option<T> {
         self.change_state(|state, now, wakeups| match state {
             QueueState::Live { queue, .. } => Some(change(queue, now, wakeups)),
-            QueueState::Deleted => None,
+            QueueState::Stream { .. } | QueueState::Deleted => None,
         })
     }
 
@@ -410,19 +301,15 @@ impl QueueCell {
         let now = Now::from_clock(&clock);
         let memory = self.shared.memory();
         let mut wakeups = Wakeups::new();
-        let mut dead = None;
         let mut state = self.lock();
-        let before = held_bytes(&state);
-        if let QueueState::Live { queue, .. } = &mut *state {
-            queue.advance(&now, &mut wakeups);
-        }
+        let before = state.held_bytes();
+        state.advance(&now, &mut wakeups);
         let result = change(&mut state, &now, &mut wakeups);
-        if let QueueState::Live { queue, due, .. } = &mut *state {
-            queue.dispatch(&mut wakeups);
-            dead = queue.take_dead();
-            self.set_timer(due, queue.next_due());
+        let dead = state.dispatch(&mut wakeups);
+        if let Some((known, next)) = state.times() {
+            self.set_timer(known, next);
         }
-        let after = held_bytes(&state);
+        let after = state.held_bytes();
         // Before the lock is let go: nobody can free what is not counted yet.
         memory.grow(after.saturating_sub(before));
         drop(state);
@@ -459,66 +346,12 @@ impl QueueCell {
     }
 }
 
-/// Who leaves a queue, and what goes back to it: of one consumer, or of a whole channel.
-#[derive(Debug, Default)]
-pub(crate) struct Leaving {
-    pub(crate) consumers: Vec<ConsumerId>,
-    /// Delivered and not settled.
-    pub(crate) failed: Vec<QueueMessage>,
-    /// Never reached the application, by who would have settled it.
-    pub(crate) unread: Vec<(SettlementMode, Vec<QueueMessage>)>,
-}
-
-impl Leaving {
-    /// One consumer with what it never read; what it has unsettled stays with its channel.
-    pub(crate) fn consumer(
-        id: ConsumerId,
-        unread: Vec<QueueMessage>,
-        settlement: SettlementMode,
-    ) -> Self {
-        Self { consumers: vec![id], failed: Vec::new(), unread: vec![(settlement, unread)] }
-    }
-}
-
-/// What the end of consumers leaves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ConsumersRemoved {
-    /// The last one went: an auto-delete queue goes too.
-    NoneLeft,
-    OthersLeft,
-    QueueGone,
-}
-
 /// Messages expire, what waited is ready again, and a queue that nobody uses goes.
 impl Timed for QueueCell {
     fn due(self: Arc<Self>) {
-        let has_expired = self.change_state(|state, now, _| {
-            let QueueState::Live { queue, due, .. } = state else { return false };
-            // The timers have taken it out.
-            *due = None;
-            queue.expires_at().is_some_and(|at| at <= now.get())
-        });
+        let has_expired = self.change_state(|state, now, _| state.is_due(now));
         if has_expired && let Some(home) = self.home.upgrade() {
             home.delete_expired_queue(&self);
         }
-    }
-}
-
-fn put_back_unread(
-    queue: &mut Queue,
-    messages: Vec<QueueMessage>,
-    settlement: SettlementMode,
-    now: &Now<'_>,
-) {
-    match settlement {
-        SettlementMode::Explicit => queue.put_back(None, messages, Returned::Undelivered, now),
-        SettlementMode::Automatic => queue.put_back_unread(messages),
-    }
-}
-
-fn held_bytes(state: &QueueState) -> u64 {
-    match state {
-        QueueState::Live { queue, .. } => queue.held_bytes(),
-        QueueState::Deleted => 0,
     }
 }

@@ -5,7 +5,7 @@ use springhare_amqp::FieldTable;
 
 use super::Graph;
 use super::definition::{BindingNode, ExchangeNode, Origin, QueueNode};
-use crate::declare::{Kind, contradictions};
+use crate::declare::contradictions;
 use crate::error::Fault;
 use crate::listener::endpoint::AcknowledgeMode;
 use crate::listener::plan::ListenerPlan;
@@ -79,7 +79,7 @@ fn weight(graph: &Graph, binding: &BindingNode) -> Option<Fault> {
 fn consumption(listener: &ListenerPlan, queue: &QueueNode) -> Vec<String> {
     let name = &queue.name;
     let mut texts = Vec::new();
-    if Kind::of(&queue.options.arguments) != Some(Kind::Stream) {
+    if !queue.is_stream() {
         if listener.stream_offset.is_some() {
             texts.push(format!(
                 "queue '{name}' is no stream, and only a stream has offsets: declare it with \
@@ -96,6 +96,11 @@ fn consumption(listener: &ListenerPlan, queue: &QueueNode) -> Vec<String> {
         texts.push(format!(
             "queue '{name}' is a stream, whose consumers need a prefetch: give `prefetch` a number \
              from 1 on, or leave it out"
+        ));
+    }
+    if listener.priority.is_some() {
+        texts.push(format!(
+            "queue '{name}' is a stream, whose consumers have no priority: leave `priority` out"
         ));
     }
     if listener.concurrency > 1 {

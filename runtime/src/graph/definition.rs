@@ -6,6 +6,7 @@ use std::fmt;
 use springhare_amqp::{FieldTable, FieldValue, ShortString};
 use springhare_broker::{ExchangeDeclareOptions, QueueDeclareOptions};
 
+use crate::declare::Kind;
 use crate::error::Place;
 
 /// Where something was written down, and by what: a listener or a builder call.
@@ -125,6 +126,10 @@ impl QueueNode {
         } else {
             self.name.clone()
         }
+    }
+
+    pub(crate) fn is_stream(&self) -> bool {
+        Kind::of(&self.options.arguments) == Some(Kind::Stream)
     }
 
     /// The exchange that its rejected messages go to.

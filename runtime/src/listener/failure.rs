@@ -2,6 +2,7 @@
 //! default: paced redelivery, then the dead-letter exchange or `<queue>.error`.
 
 mod retry;
+mod stream;
 
 use std::sync::Arc;
 
@@ -27,6 +28,16 @@ pub(crate) struct FailurePolicy<'s> {
     pub(crate) dead_letters: DeadLetters,
     /// The queue that messages are parked in else.
     pub(crate) error_queue: ShortString,
+    pub(crate) kept: Kept,
+}
+
+/// Whether what was delivered stays where it came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kept {
+    /// Until it is acknowledged; else it can come back.
+    UntilSettled,
+    /// In a stream, which delivers it to nobody twice.
+    InStream,
 }
 
 /// Whether a queue's rejected messages are kept by a dead-letter exchange.
@@ -114,31 +125,34 @@ impl Work<'_> {
             queue: context.queue().clone(),
             message: Arc::clone(&delivery.message),
         };
+        if let Outcome::Failed(error) = &outcome {
+            tracing::warn!(
+                listener = &*plan.id,
+                queue = &**context.queue(),
+                attempt = failed.failures.attempts(),
+                error = error.report(),
+                disposition = ?error.disposition(),
+                "a handler failed"
+            );
+        }
+        if self.failure.kept == Kept::InStream {
+            return self.leave_in_stream(failed, outcome).await;
+        }
         let verdict = match outcome {
             Outcome::Ack => Verdict::Ack(Multiple::One),
             Outcome::Reject => Verdict::Reject(Requeue::No),
             Outcome::Requeue => Verdict::Nack(Requeue::Yes),
-            Outcome::Failed(error) => {
-                tracing::warn!(
-                    listener = &*plan.id,
-                    queue = &**context.queue(),
-                    attempt = failed.failures.attempts(),
-                    error = error.report(),
-                    disposition = ?error.disposition(),
-                    "a handler failed"
-                );
-                match error.disposition() {
-                    Disposition::RejectAndDontRequeue => Verdict::Reject(Requeue::No),
-                    Disposition::ImmediateRequeue => Verdict::Nack(Requeue::Yes),
-                    Disposition::ImmediateAcknowledge => Verdict::Ack(Multiple::One),
-                    Disposition::Fatal => {
-                        let reason = ParkReason::Fatal { exception: error.report() };
-                        return self.give_up(failed, reason).await;
-                    }
-                    _ if !plan.requeue_rejected => Verdict::Reject(Requeue::No),
-                    _ => return self.redeliver(failed, &error).await,
+            Outcome::Failed(error) => match error.disposition() {
+                Disposition::RejectAndDontRequeue => Verdict::Reject(Requeue::No),
+                Disposition::ImmediateRequeue => Verdict::Nack(Requeue::Yes),
+                Disposition::ImmediateAcknowledge => Verdict::Ack(Multiple::One),
+                Disposition::Fatal => {
+                    let reason = ParkReason::Fatal { exception: error.report() };
+                    return self.give_up(failed, reason).await;
                 }
-            }
+                _ if !plan.requeue_rejected => Verdict::Reject(Requeue::No),
+                _ => return self.redeliver(failed, &error).await,
+            },
         };
         if verdict == Verdict::Reject(Requeue::No) && self.is_ours_to_dead_letter(&failed) {
             let reason = ParkReason::Fatal { exception: "its handler rejected it".to_owned() };
@@ -193,7 +207,7 @@ impl Work<'_> {
     /// to the error queue, where it is confirmed before the original is acknowledged.
     async fn give_up(&mut self, failed: Failed, reason: ParkReason) -> Result<(), Exit> {
         let is_ours = self.is_ours_to_dead_letter(&failed);
-        let FailurePolicy { template, ref dead_letters, ref error_queue } = self.failure;
+        let FailurePolicy { template, ref dead_letters, ref error_queue, .. } = self.failure;
         if *dead_letters != DeadLetters::Nowhere && !is_ours {
             let reject = Verdict::Reject(Requeue::No);
             return Ok(self.settler.settle(failed.delivery_tag, reject).await?);

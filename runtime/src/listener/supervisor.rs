@@ -12,7 +12,7 @@ use super::consumer::{ConsumerLoop, Exit, StartedConsumer};
 use super::consumer_states::{ConsumerStates, News};
 use super::context::{ConsumerScope, DeliveryContext};
 use super::endpoint::AcknowledgeMode;
-use super::failure::{DeadLetters, FailurePolicy};
+use super::failure::{DeadLetters, FailurePolicy, Kept};
 use super::plan::ListenerPlan;
 use super::stop_signal::{StopPhase, StopSignal};
 use crate::backoff::Backoff;
@@ -203,6 +203,7 @@ impl Supervised {
     fn failure(&self) -> FailurePolicy<'_> {
         let queue = self.scope.graph().queues.get(&self.queue);
         let exchange = queue.and_then(|queue| queue.dead_letter_exchange());
+        let is_stream = queue.is_some_and(QueueNode::is_stream);
         let has_key = queue.is_some_and(QueueNode::has_dead_letter_key);
         FailurePolicy {
             template: &self.scope.template,
@@ -217,6 +218,7 @@ impl Supervised {
             } else {
                 error_queue_of(&self.queue)
             },
+            kept: if is_stream { Kept::InStream } else { Kept::UntilSettled },
         }
     }
 }

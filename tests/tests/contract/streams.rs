@@ -2,9 +2,8 @@
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::sync::Arc;
 
-use springhare::connection::{Link, LinkChannel, LinkConsumer, LinkError};
+use springhare::connection::{Link, LinkConsumer, LinkError};
 use springhare_amqp::{FieldValue, Message};
 use springhare_broker::{
     BasicConsumeOptions, ConsumerEnd, Multiple, NoAck, QosScope, QueueDeleteOptions, Requeue,
@@ -31,7 +30,6 @@ contract!(
     without_a_prefetch,
     with_a_channels_prefetch,
     without_acknowledgements,
-    nothing_is_put_back,
     nobody_gets,
     nobody_purges,
     a_deleted_one_cancels_its_consumers,
@@ -41,6 +39,8 @@ contract!(
 
 contract_beyond!(
     an_offset_that_makes_no_sense > "RabbitMQ 3.10 closes the connection with an internal error",
+    a_refusal_makes_room_and_puts_nothing_back
+        > "RabbitMQ 3.10 closes the connection, 4.0 takes it",
 );
 
 /// Declares the case's own stream and publishes the bodies `0` to `count`, without the last: a
@@ -191,9 +191,10 @@ async fn an_acknowledgement_makes_room(link: &dyn Link) {
 
 /// The text of a 406 for an offset.
 fn no_offset(queue: &str, offset: &str) -> String {
+    let offset = if offset.is_empty() { String::new() } else { format!("\"{offset}\"") };
     format!(
         "PRECONDITION_FAILED - invalid arg 'x-stream-offset' for queue '{queue}' in vhost '/': \
-         {{invalid_stream_offset_arg,{{longstr,<<\"{offset}\">>}}}}"
+         {{invalid_stream_offset_arg,{{longstr,<<{offset}>>}}}}"
     )
 }
 
@@ -263,35 +264,21 @@ async fn without_acknowledgements(link: &dyn Link) {
         .await;
 }
 
-async fn nothing_is_put_back(link: &dyn Link) {
-    for requeue in [Requeue::Yes, Requeue::No] {
-        not_put_back(link, async |channel| channel.basic_reject(1, requeue).await).await;
-        let nack = async |channel: Arc<dyn LinkChannel>| {
-            channel.basic_nack(1, Multiple::One, requeue).await
-        };
-        not_put_back(link, nack).await;
-    }
-}
-
-/// Reads a message and lets `refuse` refuse it.
-async fn not_put_back(
-    link: &dyn Link,
-    refuse: impl AsyncFnOnce(Arc<dyn LinkChannel>) -> Result<(), LinkError>,
-) {
-    let scene = streaming(link, 1).await;
-    let queue = scene.name();
-    let text = format!(
-        "NOT_IMPLEMENTED - basic.nack and basic.reject not supported by stream queues queue \
-         '{queue}' in vhost '/'"
-    );
-    scene
-        .connection_refused(540, &text, async |channel| {
-            channel.basic_qos(5, QosScope::Consumer).await?;
-            let mut consumer = channel.basic_consume(queue, "", from_first()).await?;
-            assert_eq!(received(&mut consumer, 1).await, ["0"]);
-            refuse(channel).await
-        })
-        .await;
+async fn a_refusal_makes_room_and_puts_nothing_back(link: &dyn Link) {
+    let scene = streaming(link, 5).await;
+    let channel = &scene.channel;
+    channel.basic_qos(1, QosScope::Consumer).await.unwrap();
+    let consuming = channel.basic_consume(scene.name(), "", from(Some(text("first")))).await;
+    let mut consumer = consuming.unwrap();
+    assert_eq!(received(&mut consumer, 1).await, ["0"]);
+    channel.basic_nack(1, Multiple::One, Requeue::Yes).await.unwrap();
+    assert_eq!(received(&mut consumer, 1).await, ["1"]);
+    channel.basic_nack(2, Multiple::One, Requeue::No).await.unwrap();
+    assert_eq!(received(&mut consumer, 1).await, ["2"]);
+    channel.basic_reject(3, Requeue::Yes).await.unwrap();
+    assert_eq!(received(&mut consumer, 1).await, ["3"]);
+    channel.basic_reject(4, Requeue::No).await.unwrap();
+    assert_eq!(received(&mut consumer, 1).await, ["4"]);
 }
 
 async fn nobody_gets(link: &dyn Link) {

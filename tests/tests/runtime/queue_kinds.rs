@@ -89,9 +89,7 @@ async fn what_the_builder_refuses_the_brokers_refuse() {
                 let what = format!("{lifetime} {kind} with {option}");
                 let queue = with(of_kind(queue));
                 let expected = is_refused_at_start(queue.clone()).await.then_some(406);
-                // It has no streams.
-                let here = expected.or((kind == "stream").then_some(540));
-                assert_eq!(refusal(&embedded, &queue).await, here, "embedded: {what}");
+                assert_eq!(refusal(&embedded, &queue).await, expected, "embedded: {what}");
                 if let Some(rabbitmq) = &rabbitmq {
                     assert_eq!(refusal(rabbitmq, &queue).await, expected, "RabbitMQ: {what}");
                 }

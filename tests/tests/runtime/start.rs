@@ -108,7 +108,7 @@ mod inconsistent {
     #[rabbit_listener(queue = "i.log", ack = "none")]
     pub(super) async fn does_not_acknowledge(_body: Bytes) {}
 
-    #[rabbit_listener(queue = "i.log", prefetch = 0, concurrency = 2)]
+    #[rabbit_listener(queue = "i.log", prefetch = 0, concurrency = 2, priority = 5)]
     pub(super) async fn takes_everything(_body: Bytes) {}
 
     #[rabbit_listener(queue = "i.plain", stream_offset = "${i.offset:first}")]
@@ -153,6 +153,7 @@ async fn what_contradicts_itself_stops_the_start_with_its_place() {
         &["does_not_acknowledge", "'i.log' is a stream, whose consumers acknowledge"][..],
         &["takes_everything", "'i.log' is a stream, whose consumers need a prefetch"],
         &["takes_everything", "each of 2 consumers would get every message"],
+        &["takes_everything", "'i.log' is a stream, whose consumers have no priority"],
         &["asks_for_an_offset", "'i.plain' is no stream"],
         &["of_no_kind", "takes no `x-max-priority`, only classic ones do"],
         &["'i.delayed' keeps messages back", "`.declare(Exchange::delayed(\"i.delayed\""],
@@ -163,7 +164,7 @@ async fn what_contradicts_itself_stops_the_start_with_its_place() {
     ] {
         is_told(words);
     }
-    assert_eq!(error.faults().len(), 10, "{error}");
+    assert_eq!(error.faults().len(), 11, "{error}");
 }
 
 mod placeholders {

@@ -15,7 +15,6 @@ use springhare_amqp::{AmqpError, MethodId, ReplyCode, ShortString};
 pub(crate) use self::binding::BindingRequest;
 pub(crate) use self::exchange::{ExchangeDeleteCondition, exchange_kind};
 pub(crate) use self::queue::DeclaredQueue;
-pub(super) use self::queue::check_is_built;
 use super::queue_cell::QueueRef;
 use super::virtual_host::VirtualHost;
 use crate::model::arguments::ArgumentError;

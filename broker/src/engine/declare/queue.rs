@@ -1,12 +1,13 @@
 use std::convert::Infallible;
 
-use springhare_amqp::{AmqpError, FieldValue, MethodId, ReplyCode, ShortString};
+use springhare_amqp::{AmqpError, FieldValue, MethodId, ShortString};
 
 use super::{
     Access, check_access, check_not_reserved, not_found, precondition_failed, stripped,
     wrong_arguments,
 };
 use crate::engine::connection_cell::ConnectionCell;
+use crate::engine::consume::not_supported_by_streams;
 use crate::engine::queue_cell::{DeleteConditions, Deletion, QueueCell, QueueCounts, QueueRef};
 use crate::engine::random;
 use crate::engine::reply_to;
@@ -40,7 +41,7 @@ impl VirtualHost {
     ///
     /// 403 for a name that starts with `amq.` and for what the connection's user may not do,
     /// 405 for a queue that is exclusive to another connection or exclusive here and not there,
-    /// 406 for one that is another than declared and for wrong arguments, 540 for a stream.
+    /// 406 for one that is another than declared and for wrong arguments.
     pub(crate) fn queue_declare(
         &self,
         connection: &ConnectionCell,
@@ -149,13 +150,18 @@ impl VirtualHost {
     ///
     /// # Errors
     ///
-    /// 404 if the queue does not exist, 405 if it is exclusive to another connection.
+    /// 404 if the queue does not exist, 405 if it is exclusive to another connection, 540 for a
+    /// stream.
     pub(crate) fn queue_purge(
         &self,
         connection: ConnectionId,
         name: &ShortString,
     ) -> Result<usize, AmqpError> {
         let queue = self.find_queue(connection, name, MethodId::QUEUE_PURGE)?;
+        if queue.definition().arguments.queue_type == QueueType::Stream {
+            let resource = Resource::queue(name, self.name());
+            return Err(not_supported_by_streams("queue.purge", resource, MethodId::QUEUE_PURGE));
+        }
         Ok(queue.purge())
     }
 
@@ -341,24 +347,5 @@ fn define(
     const METHOD: MethodId = MethodId::QUEUE_DECLARE;
     let name = declaration.name.clone();
     let queue = Resource::queue(&name, virtual_host.name());
-    let definition = declaration.define(queue).map_err(wrong_arguments(METHOD))?;
-    check_is_built(&definition, queue)?;
-    Ok(definition)
-}
-
-/// Checks that the broker has this type of queues.
-///
-/// # Errors
-///
-/// 540 for a stream.
-pub(in crate::engine) fn check_is_built(
-    definition: &QueueDefinition,
-    queue: Resource<'_>,
-) -> Result<(), AmqpError> {
-    if definition.arguments.queue_type == QueueType::Stream {
-        const METHOD: MethodId = MethodId::QUEUE_DECLARE;
-        let explanation = format_args!("queue type 'stream' for {queue}");
-        return Err(AmqpError::new(ReplyCode::NotImplemented, METHOD, explanation));
-    }
-    Ok(())
+    declaration.define(queue).map_err(wrong_arguments(METHOD))
 }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use springhare_amqp::ShortString;
 
-use crate::engine::declare::{RESERVED_PREFIX, check_is_built, check_may_redeclare};
+use crate::engine::declare::{RESERVED_PREFIX, check_may_redeclare};
 use crate::engine::policy::set_alternates;
 use crate::engine::virtual_host::{TopologyUpdate, VirtualHost};
 use crate::model::arguments::ArgumentError;
@@ -96,13 +96,7 @@ impl<'v> ImportingHost<'v> {
         } else if let Some(present) = self.queues.get(name) {
             refuse(present.check_equivalent(declaration, queue), &entry.path, report);
         } else if let Some(definition) = define(declaration, queue, &entry.path, report) {
-            match check_is_built(&definition, queue) {
-                Ok(()) => drop(self.queues.insert(name.clone(), definition)),
-                Err(error) => {
-                    let text = error.text().to_string();
-                    report.fault(&entry.path, FaultKind::Refused { text });
-                }
-            }
+            self.queues.insert(name.clone(), definition);
         }
     }
 

@@ -76,7 +76,7 @@ impl QueueType {
     }
 
     /// The name of RabbitMQ's module for the type, which its texts use.
-    fn module(self) -> &'static str {
+    pub(crate) fn module(self) -> &'static str {
         match self {
             Self::Classic => "rabbit_classic_queue",
             Self::Quorum => "rabbit_quorum_queue",

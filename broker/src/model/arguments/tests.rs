@@ -52,6 +52,41 @@ fn a_quorum_queue_has_a_delivery_limit() {
 
 /// What each wrong argument is answered with, seen on RabbitMQ 3.10.8.
 #[test]
+fn a_stream_has_an_age_and_segments() {
+    let stream =
+        |name, value: FieldValue| parse(&[("x-queue-type", "stream".into()), (name, value)]);
+    let segment = "x-stream-max-segment-size-bytes";
+    let read = stream("x-max-age", "7D".into()).unwrap();
+    assert_eq!(read.max_age, Some(Duration::from_hours(7 * 24)));
+    let largest = stream(segment, 3_000_000_000_i64.into()).unwrap();
+    assert_eq!(largest.max_segment_size_bytes, Some(3_000_000_000));
+    for (name, value, text) in [
+        (
+            "x-max-age",
+            "7d".into(),
+            "invalid arg 'x-max-age' for queue 'q' in vhost '/': invalid_max_age",
+        ),
+        (
+            "x-max-age",
+            "".into(),
+            "invalid arg 'x-max-age' for queue 'q' in vhost '/': invalid_max_age",
+        ),
+        (
+            "x-max-age",
+            FieldValue::from(5),
+            "invalid arg 'x-max-age' for queue 'q' in vhost '/': {unacceptable_type,signedint}",
+        ),
+        (
+            segment,
+            3_000_000_001_i64.into(),
+            "Exceeded max value for x-stream-max-segment-size-bytes",
+        ),
+    ] {
+        assert_eq!(stream(name, value).unwrap_err().to_string(), text);
+    }
+}
+
+#[test]
 fn wrong_values_are_refused_in_rabbitmqs_words() {
     let integers = ["x-message-ttl", "x-expires", "x-max-length", "x-max-length-bytes"];
     for name in integers.into_iter().chain(["x-max-priority"]) {

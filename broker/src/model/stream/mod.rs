@@ -53,6 +53,7 @@ impl Stream {
         Self { settings, epoch, log, readers: Readers::default() }
     }
 
+    #[cfg(test)]
     pub(crate) fn settings(&self) -> &Arc<QueueSettings> {
         &self.settings
     }

@@ -11,4 +11,5 @@ mod one_program;
 mod returns;
 mod settlement;
 mod stop;
+mod streams;
 mod template;

@@ -48,9 +48,11 @@ fn wrong_arguments_make_no_queue() {
         host.declare("q", |q| {
             q.durable = true;
             q.arguments = with("x-queue-type", "stream");
+            q.arguments.insert("x-max-age", "1w").unwrap();
         }),
         DECLARE,
-        "540 NOT_IMPLEMENTED - queue type 'stream' for queue 'q' in vhost '/'",
+        "406 PRECONDITION_FAILED - invalid arg 'x-max-age' for queue 'q' in vhost '/': \
+         invalid_max_age",
     );
     assert!(!host.has_queue("q"));
 }

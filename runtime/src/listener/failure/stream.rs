@@ -1,0 +1,46 @@
+//! What becomes of a message of a stream: it is acknowledged whatever its handler came to, since
+//! the stream keeps it and delivers it to nobody twice. RabbitMQ 3 knows no other answer either.
+
+use springhare_broker::Multiple;
+
+use super::{Failed, Work};
+use crate::channel::Verdict;
+use crate::listener::consumer::Exit;
+use crate::listener::outcome::{Disposition, ListenerError, Outcome};
+use crate::template::ParkReason;
+
+impl Work<'_> {
+    /// Acknowledges the message; a copy of one that failed is parked before, for somebody to look
+    /// at.
+    pub(super) async fn leave_in_stream(
+        &mut self,
+        failed: Failed,
+        outcome: Outcome,
+    ) -> Result<(), Exit> {
+        if let Outcome::Failed(error) = outcome
+            && is_to_be_seen(&error)
+        {
+            self.settler.flush().await?;
+            let reason = ParkReason::Fatal { exception: error.report() };
+            let (template, error_queue) = (self.failure.template, &self.failure.error_queue);
+            let parking =
+                template.park(error_queue, &failed.message, &reason, failed.failures.attempts());
+            if let Err(error) = self.stop.unless_forced(parking).await.ok_or(Exit::Stopped)? {
+                tracing::error!(
+                    queue = &**error_queue,
+                    %error,
+                    "a message of a stream could not be parked; it is still in the stream"
+                );
+            }
+        }
+        Ok(self.settler.settle(failed.delivery_tag, Verdict::Ack(Multiple::One)).await?)
+    }
+}
+
+/// Whether nobody has decided yet that the message does not matter.
+fn is_to_be_seen(error: &ListenerError) -> bool {
+    !matches!(
+        error.disposition(),
+        Disposition::ImmediateAcknowledge | Disposition::RejectAndDontRequeue
+    )
+}
