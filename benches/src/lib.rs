@@ -39,6 +39,24 @@ impl Way {
         self.runs.push(Run { messages, wall, cpu: process_cpu().saturating_sub(cpu) });
     }
 
+    /// The same of what is awaited.
+    ///
+    /// # Errors
+    ///
+    /// Those of `run`.
+    #[expect(clippy::disallowed_methods, reason = "a benchmark measures the real time")]
+    pub async fn measure_async<T, E>(
+        &mut self,
+        messages: u32,
+        run: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        let (cpu, start) = (process_cpu(), std::time::Instant::now());
+        let result = run.await;
+        let wall = start.elapsed();
+        self.runs.push(Run { messages, wall, cpu: process_cpu().saturating_sub(cpu) });
+        result
+    }
+
     /// The median wall time of one message, in nanoseconds.
     #[must_use]
     pub fn wall_nanoseconds(&self) -> f64 {
@@ -69,6 +87,15 @@ pub fn report(title: &str, ways: &[Way]) {
             first / wall
         );
     }
+}
+
+/// Does nothing for so long, and prints how much of a core the process used meanwhile.
+#[expect(clippy::print_stdout, clippy::disallowed_methods, reason = "a benchmark measures")]
+pub fn idle(title: &str, wait: Duration) {
+    let cpu = process_cpu();
+    std::thread::sleep(wait);
+    let used = process_cpu().saturating_sub(cpu);
+    println!("{title:<48} {:>6.2} % CPU", 100.0 * used.as_secs_f64() / wait.as_secs_f64());
 }
 
 fn per_message(time: Duration, messages: u32) -> f64 {

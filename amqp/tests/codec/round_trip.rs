@@ -40,9 +40,19 @@ fn assert_answers_agree(properties: &MessageProperties) {
     assert_eq!(properties.delivery_mode(), decoded.delivery_mode);
     assert_eq!(properties.is_persistent(), decoded.is_persistent());
     assert_eq!(properties.priority(), decoded.priority);
-    for name in ["cc", "a", "x-death"] {
+    assert_eq!(properties.timestamp(), decoded.timestamp);
+    let names = ["cc", "a", "x-death"];
+    for name in names {
         assert_eq!(properties.has_header(name), decoded.header(name).is_some(), "{name}");
+        let (mut without, mut expected) = (properties.clone(), decoded.clone());
+        without.remove_header(name);
+        if let Some(headers) = &mut expected.headers {
+            headers.remove(name);
+        }
+        assert_eq!(*without, expected, "{name}");
     }
+    let has_any = names.iter().any(|name| decoded.header(name).is_some());
+    assert_eq!(properties.has_any_header(&names), has_any);
     for (name, _) in decoded.headers.iter().flat_map(|headers| headers.iter()) {
         let was_replaced = name.contains('\u{fffd}');
         assert!(properties.has_header(name) || was_replaced, "{name}");

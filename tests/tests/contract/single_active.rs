@@ -16,7 +16,7 @@ contract!(
     the_next_takes_what_a_lost_connection_held,
     the_next_takes_what_a_closed_channel_held,
     the_next_after_a_cancel_and_what_the_first_held,
-    a_consumers_priority_means_nothing,
+    the_highest_priority_is_next,
     another_may_get,
     nobody_gets_from_a_quorum_queue,
     nobody_may_be_exclusive,
@@ -48,10 +48,19 @@ struct Client {
 impl Client {
     /// Consumes from the case's own queue, and may hold so many messages.
     async fn new(scene: &Scene<'_>, tag: &str, prefetch: u16) -> Self {
+        Self::with(scene, tag, prefetch, BasicConsumeOptions::default()).await
+    }
+
+    async fn with(
+        scene: &Scene<'_>,
+        tag: &str,
+        prefetch: u16,
+        options: BasicConsumeOptions,
+    ) -> Self {
         let connection = scene.connect().await;
         let channel = connection.open_channel().await.unwrap();
         channel.basic_qos(prefetch, Default::default()).await.unwrap();
-        let consumer = channel.basic_consume(scene.name(), tag, Default::default()).await.unwrap();
+        let consumer = channel.basic_consume(scene.name(), tag, options).await.unwrap();
         Self { connection, channel, consumer }
     }
 }
@@ -157,18 +166,22 @@ async fn cancelled(link: &dyn Link, options: QueueDeclareOptions) {
     assert_eq!(received(&mut second.consumer, 1).await, ["2R"]);
 }
 
-async fn a_consumers_priority_means_nothing(link: &dyn Link) {
+/// A higher priority takes it from nobody, and comes first when the active one has left.
+async fn the_highest_priority_is_next(link: &dyn Link) {
     let scene = Scene::new(link).await;
     scene.queue_with(scene.name(), classic()).await;
-    let mut consumers = Vec::new();
-    for (tag, priority) in [("a", 1), ("b", 5), ("c", 10)] {
+    let mut clients = Vec::new();
+    for (tag, priority) in [("a", 1), ("b", 5), ("c", 10), ("d", 10)] {
         let arguments = table([("x-priority", number(priority))]);
         let options = BasicConsumeOptions { arguments, ..Default::default() };
-        let consuming = scene.channel.basic_consume(scene.name(), tag, options).await;
-        consumers.push(consuming.unwrap());
+        clients.push(Client::with(&scene, tag, 1, options).await);
     }
-    scene.publish("", scene.name(), "1").await;
-    assert_eq!(dealt(&mut consumers, 1).await, ["a:1"]);
+    scene.publish("", scene.name(), "m").await;
+    for (at, delivered) in [(0, "m"), (2, "mR"), (3, "mR"), (1, "mR")] {
+        assert_eq!(received(&mut clients[at].consumer, 1).await, [delivered]);
+        clients[at].channel.close().await.unwrap();
+    }
+    assert_eq!(scene.drained(scene.name(), 1).await, ["mR"]);
 }
 
 async fn another_may_get(link: &dyn Link) {

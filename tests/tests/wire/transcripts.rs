@@ -38,7 +38,7 @@ transcripts!(
     channel_opened_twice,
     channels,
     confirms,
-    confirms_refused = "queues have no length limits yet",
+    confirms_refused,
     connection_close,
     consume,
     consumer_cancel_notify,
@@ -70,6 +70,7 @@ transcripts!(
     tx_commit,
     tx_errors,
     tx_publish_errors,
+    tx_refused,
     tx_returns,
     tx_rollback,
     unknown_delivery_tag,
@@ -86,7 +87,7 @@ async fn played_as_written(name: &str, door: &Door) {
     let written = fs::read_to_string(&file).unwrap();
     let mut played = play(&written, door.address).await;
     if door.target == Target::Springhare {
-        played = without_delivery_counts(&played);
+        played = without_headers_of_its_own(&played);
     }
     let is_asked = std::env::var("SPRINGHARE_TRANSCRIPTS").is_ok_and(|value| value == "overwrite");
     if is_asked && door.target == Target::RabbitMq {
@@ -105,15 +106,22 @@ async fn played_as_written(name: &str, door: &Door) {
 }
 
 /// Our broker counts failed deliveries on every queue and tells them in a header; RabbitMQ does so
-/// on quorum queues alone, and these are none.
-fn without_delivery_counts(played: &str) -> String {
-    const ALONE: &str = " headers={x-delivery-count=l:";
-    let line = |line: &str| match line.split_once(ALONE) {
-        Some((before, after)) => {
+/// on quorum queues alone, and these are none. And it tells the last death of a dead letter, as
+/// RabbitMQ does since 4.0.
+fn without_headers_of_its_own(played: &str) -> String {
+    const COUNT_ALONE: &str = " headers={x-delivery-count=l:";
+    const LAST_DEATH: &str = ",x-last-death-";
+    let line = |line: &str| {
+        let mut line = line.to_owned();
+        if let Some((before, after)) = line.split_once(COUNT_ALONE) {
             let rest = after.split_once('}').map_or("", |(_, rest)| rest);
-            format!("{before}{rest}\n")
+            line = format!("{before}{rest}");
         }
-        None => format!("{line}\n"),
+        while let Some((before, after)) = line.split_once(LAST_DEATH) {
+            let end = after.find([',', '}']).unwrap_or(after.len());
+            line = format!("{before}{}", &after[end..]);
+        }
+        line + "\n"
     };
     played.lines().map(line).collect()
 }

@@ -3,10 +3,13 @@
 
 use std::collections::BTreeSet;
 
+use springhare_amqp::{BasicProperties, Message};
+
 use super::*;
 use crate::clock::Clock;
 use crate::config::BrokerConfig;
 use crate::engine::broker_cell::BrokerCell;
+use crate::engine::publish::{Publish, Publishing};
 use crate::engine::users::Users;
 use crate::model::access::{Permissions, TopicPermissions, User};
 use crate::model::definition::{ExchangeDefinition, QueueDeclaration};
@@ -396,6 +399,47 @@ fn a_topic_exchange_has_keys_for_writing_and_reading() {
     // To a topic exchange there is no key to check.
     let bound = connection.authorize_binding(&to_exchange("x", "t"), MethodId::EXCHANGE_BIND);
     check(bound, Ok(()));
+}
+
+/// As on RabbitMQ from 4.0 on.
+#[test]
+fn the_keys_of_copies_are_topics_too() {
+    let connection = topic_user();
+    let authorize = |exchange, copies: &[&str]| {
+        let copies: Vec<Box<str>> = copies.iter().copied().map(Box::from).collect();
+        connection.authorize_copies(&name(exchange), &copies)
+    };
+    check(authorize("t", &["u.w", "u.w.x"]), Ok(()));
+    check(
+        authorize("t", &["u.w", "a.b", "c.d"]),
+        Err(
+            "ACCESS_REFUSED - access to topic 'a.b' in exchange 't' in vhost '/' refused for user 'u'",
+        ),
+    );
+    let longer_than_a_key = format!("u.w{}", "x".repeat(300));
+    check(authorize("t", &[&longer_than_a_key]), Ok(()));
+    check(authorize("x", &["a.b"]), Ok(()));
+}
+
+#[test]
+fn copies_are_authorized_before_anything_is_published() {
+    let connection = topic_user();
+    let channel = connection.open_channel().unwrap();
+    let publish = |key: &str| {
+        let copies = [(name("BCC"), vec![key].into())].into_iter().collect();
+        let properties = BasicProperties { headers: Some(copies), ..Default::default() };
+        let message = Message::default().with_properties(properties);
+        let (exchange, routing_key) = (name("t"), name("u.w"));
+        let publish = Publish { exchange, routing_key, mandatory: false, message };
+        Publishing::of(&connection, &channel).publish(publish).map(drop)
+    };
+    check(publish("u.w"), Ok(()));
+    check(
+        publish("a.b"),
+        Err(
+            "ACCESS_REFUSED - access to topic 'a.b' in exchange 't' in vhost '/' refused for user 'u'",
+        ),
+    );
 }
 
 #[test]

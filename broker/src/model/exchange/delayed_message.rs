@@ -62,6 +62,7 @@ pub(crate) fn end_delay(properties: &mut MessageProperties) {
     let over = delay.saturating_neg();
     let over = i32::try_from(over).map_or(FieldValue::I64(over), FieldValue::I32);
     properties.set_header(ShortString::from_static(X_DELAY), over);
+    properties.compact();
 }
 
 /// The header as a number, as the plugin reads it: floats without their fraction, texts too.
