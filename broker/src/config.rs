@@ -56,8 +56,9 @@ pub struct BrokerConfig {
     /// The heartbeat that clients are offered, in seconds; 60. 0 is none. A client's wish wins.
     pub heartbeat: u16,
     /// How many deliveries of a message may fail in a quorum queue that says nothing itself
-    /// (`x-delivery-limit`); 20, as RabbitMQ from 4.0 on. None is no limit, as in RabbitMQ 3.
-    pub quorum_delivery_limit: Option<u32>,
+    /// (`x-delivery-limit`); 20, as RabbitMQ from 4.0 on. Below zero is no limit, as RabbitMQ 3 has
+    /// none.
+    pub quorum_delivery_limit: i64,
     /// The product that clients are told: `springhare`.
     pub product: String,
     /// The version that clients are told. It has the form of RabbitMQ's, and says whose
@@ -89,7 +90,7 @@ impl Default for BrokerConfig {
             login_failure_delay: Duration::from_secs(1),
             close_timeout: Duration::from_secs(5),
             heartbeat: 60,
-            quorum_delivery_limit: Some(20),
+            quorum_delivery_limit: 20,
             product: "springhare".to_owned(),
             version: "3.13.0".to_owned(),
             cluster_name: "springhare".to_owned(),

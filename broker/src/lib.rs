@@ -4,8 +4,7 @@
 //! 0-9-1's operations. With [`listen`](BrokerBuilder::listen) any client finds the same on a
 //! socket. It knows nothing of listeners.
 //!
-//! In memory for now: the durable store is a later step, as are expiry, length limits and priorities
-//! of queues. Arguments for these are checked, kept and warned about.
+//! In memory for now: the durable store is a later step.
 //!
 //! # Layout
 //!

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::queue_cell::QueueRef;
 use super::virtual_host::VirtualHost;
+use crate::model::arguments::DeliveryLimit;
 use crate::model::definition::QueueDefinition;
 use crate::model::deprecated;
 use crate::model::policy::{Policies, Policy, Target};
@@ -46,7 +47,7 @@ impl VirtualHost {
     pub(super) fn settings_of(&self, definition: &QueueDefinition) -> Arc<QueueSettings> {
         let target = Target::Queue(&definition.name, definition.arguments.queue_type);
         let policy = self.policies().effective(target);
-        let limit = self.config().quorum_delivery_limit;
+        let limit = DeliveryLimit::from(self.config().quorum_delivery_limit);
         Arc::new(QueueSettings::of(&definition.arguments, &policy, limit))
     }
 }

@@ -75,7 +75,7 @@ impl QueueHandle for QueueRef {
 }
 
 impl QueueCell {
-    pub(crate) fn new(
+    pub(crate) fn create(
         id: QueueId,
         definition: QueueDefinition,
         owner: Option<ConnectionId>,

@@ -144,7 +144,7 @@ impl Inner {
             let now = self.clock.now();
             if let Some(timed) = state.take_due(now) {
                 drop(state);
-                ring(timed);
+                ring(&timed);
                 state = self.lock();
                 continue;
             }
@@ -183,7 +183,7 @@ impl Alarm for Inner {
         }
         while let Some(timed) = state.take_due(self.clock.now()) {
             drop(state);
-            ring(timed);
+            ring(&timed);
             state = self.lock();
         }
         let first = state.due.first_key_value().map(|((due, _), _)| *due);
@@ -194,7 +194,7 @@ impl Alarm for Inner {
 }
 
 /// A panic there would be a defect, and must not end all other times.
-fn ring(timed: Weak<dyn Timed>) {
+fn ring(timed: &Weak<dyn Timed>) {
     let Some(timed) = timed.upgrade() else { return };
     if catch_unwind(AssertUnwindSafe(|| timed.due())).is_err() {
         tracing::error!("what was due at its time has panicked");

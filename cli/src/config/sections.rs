@@ -21,6 +21,7 @@ pub(crate) struct LimitsSection {
     deliveries_max_bytes: Option<usize>,
     handshakes_max: Option<usize>,
     transaction_max_bytes: Option<usize>,
+    quorum_delivery_limit: Option<i64>,
 }
 
 /// `[server]`: how the server meets its clients, by the same names.
@@ -55,6 +56,7 @@ impl LimitsSection {
         set(&mut config.deliveries_max_bytes, self.deliveries_max_bytes);
         set(&mut config.handshakes_max, self.handshakes_max);
         set(&mut config.transaction_max_bytes, self.transaction_max_bytes);
+        set(&mut config.quorum_delivery_limit, self.quorum_delivery_limit);
     }
 }
 

@@ -293,7 +293,7 @@ impl VirtualHost {
         }
         let id = QueueId(self.next_id());
         let settings = self.settings_of(&definition);
-        let queue = QueueCell::new(id, definition, owner, settings, self);
+        let queue = QueueCell::create(id, definition, owner, settings, self);
         topology.add_queue(name, queue.clone());
         queue
     }

@@ -4,7 +4,7 @@
 //!
 //! Once the delay is over the header is negative, so that the message passes all other delayed
 //! exchanges at once. Keeping messages until then is the engine's
-//! [`DelayedMessages`](crate::model::delayed::DelayedMessages).
+//! [`DelayedMessages`](crate::model::delayed_messages::DelayedMessages).
 
 use std::time::Duration;
 

@@ -70,10 +70,10 @@ impl QueueSettings {
     pub(crate) fn of(
         arguments: &QueueArguments,
         policy: &EffectivePolicy,
-        quorum_delivery_limit: Option<u32>,
+        quorum_delivery_limit: DeliveryLimit,
     ) -> Self {
         let of_its_type = match arguments.queue_type {
-            QueueType::Quorum => quorum_delivery_limit,
+            QueueType::Quorum => at_most(Some(quorum_delivery_limit)),
             QueueType::Classic | QueueType::Stream => None,
         };
         let is_given = |name| arguments.has(name);
@@ -82,6 +82,15 @@ impl QueueSettings {
         let routing_key = &arguments.dead_letter_routing_key;
         let routing_key = routing_key.as_ref().or(policy.dead_letter_routing_key.as_ref());
         let strategy = policy.dead_letter_strategy.filter(|_| !is_given("x-dead-letter-strategy"));
+        let overflow = policy
+            .overflow
+            .filter(|_| !is_given("x-overflow") || arguments.queue_type == QueueType::Quorum)
+            .unwrap_or(arguments.overflow);
+        // RabbitMQ keeps what no queue takes only where the queue can't be filled with it.
+        let strategy = match overflow {
+            Overflow::RejectPublish => strategy.unwrap_or(arguments.dead_letter_strategy),
+            Overflow::DropHead | Overflow::RejectPublishDlx => DeadLetterStrategy::AtMostOnce,
+        };
         Self {
             message_ttl: lower(arguments.message_ttl, policy.message_ttl),
             expires: lower(arguments.expires, policy.expires),
@@ -89,14 +98,11 @@ impl QueueSettings {
                 messages: lower(arguments.max_length, policy.max_length),
                 bytes: lower(arguments.max_length_bytes, policy.max_length_bytes),
             },
-            overflow: policy
-                .overflow
-                .filter(|_| !is_given("x-overflow") || arguments.queue_type == QueueType::Quorum)
-                .unwrap_or(arguments.overflow),
+            overflow,
             dead_letter: exchange.map(|exchange| DeadLetterTo {
                 exchange: exchange.clone(),
                 routing_key: routing_key.cloned(),
-                strategy: strategy.unwrap_or(arguments.dead_letter_strategy),
+                strategy,
             }),
             max_priority: arguments.max_priority,
             active_consumers: arguments.active_consumers,
@@ -152,7 +158,7 @@ mod tests {
             policies.set(PolicyKind::User, CheckedPolicy::new(policy, PolicyKind::User).unwrap());
         }
         let policy = policies.effective(Target::Queue("q", arguments.queue_type));
-        QueueSettings::of(&arguments, &policy, Some(20))
+        QueueSettings::of(&arguments, &policy, DeliveryLimit::AtMost(20))
     }
 
     #[test]

@@ -149,7 +149,7 @@ impl Naive {
     }
 
     fn publish(&mut self, priority: u8, ttl: Option<u64>, len: u64) -> Enqueued {
-        let queues = self.settings.message_ttl.map(|ttl| ttl.as_millis() as u64);
+        let queues = self.settings.message_ttl.map(ms);
         let ttl = ttl.into_iter().chain(queues).min();
         let entry = Entry {
             position: self.next,
@@ -183,7 +183,7 @@ impl Naive {
             Returned::Failed => retry.which != Delayed::Returned,
             _ => retry.which != Delayed::Failed,
         }) {
-            let delay = (3 * u64::from(entry.deliveries.max(1))).min(retry.max.as_millis() as u64);
+            let delay = (3 * u64::from(entry.deliveries.max(1))).min(ms(retry.max));
             self.delayed.push((self.now + delay, entry));
         } else {
             self.ready.push(entry);
@@ -204,6 +204,10 @@ impl Naive {
         self.expire();
         self.dispatch();
     }
+}
+
+fn ms(time: Duration) -> u64 {
+    time.as_millis().try_into().unwrap()
 }
 
 /// Both, and what the real one has given away.
@@ -229,7 +233,7 @@ impl Both {
         Self { naive, queue, tray, out: Vec::new(), alive: 0 }
     }
 
-    fn apply(&mut self, step: Step) -> Result<(), TestCaseError> {
+    fn apply(&mut self, step: &Step) -> Result<(), TestCaseError> {
         self.naive.wait(step.after);
         let now = Now::at(Duration::from_millis(self.naive.now));
         self.queue.advance(&now, &mut Wakeups::new());
@@ -238,7 +242,7 @@ impl Both {
                 let mut message = Message::new(vec![0; len]);
                 message.properties.priority = Some(priority);
                 message.properties.expiration =
-                    ttl.map(|ttl| ShortString::new(&ttl.to_string()).unwrap());
+                    ttl.map(|ttl| ShortString::new(ttl.to_string()).unwrap());
                 let (exchange, key) = (ShortString::EMPTY, ShortString::from_static("q"));
                 let message = PublishedMessage::new(exchange, key, message);
                 let taken = self.queue.enqueue(Arc::new(message), 10, &now, &mut Wakeups::new());
@@ -360,7 +364,7 @@ proptest! {
     ) {
         let mut both = Both::new(settings, prefetch);
         for step in steps {
-            both.apply(step)?;
+            both.apply(&step)?;
         }
         both.finish()?;
     }

@@ -28,7 +28,7 @@ fn queue(settings: QueueSettings) -> Queue {
 fn put_at(queue: &mut Queue, now: u64, expiration: Option<u64>) {
     let mut message = (*published()).clone();
     message.message.properties.expiration =
-        expiration.map(|ttl| ShortString::new(&ttl.to_string()).unwrap());
+        expiration.map(|ttl| ShortString::new(ttl.to_string()).unwrap());
     queue.advance(&at(now), &mut Wakeups::new());
     let mut wakeups = Wakeups::new();
     assert_eq!(queue.enqueue(Arc::new(message), 1, &at(now), &mut wakeups), Enqueued::Taken);
@@ -151,7 +151,11 @@ fn a_single_active_consumer_gets_all_and_the_next_takes_over() {
     let trays: Vec<_> = (0..3).map(|_| Tray::with_room(9)).collect();
     for (id, tray) in (1..).zip(&trays) {
         let prefetch = Some(2);
-        queue.add_consumer(QueueConsumer { prefetch, priority: id as i32, ..consumer(id, tray) });
+        queue.add_consumer(QueueConsumer {
+            prefetch,
+            priority: i32::try_from(id).unwrap(),
+            ..consumer(id, tray)
+        });
     }
     enqueue(&mut queue, 5);
     assert_eq!(queue.ready_count(), 3, "nobody else gets what the active one can't take");
