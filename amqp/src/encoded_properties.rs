@@ -123,10 +123,10 @@ impl EncodedProperties {
         self.spliced(range, &table, Property::Headers.flag())
     }
 
-    /// The same without a property; all else stays as it was sent.
-    pub(crate) fn without(&self, property: Property) -> Option<Self> {
-        let range = BasicProperties::range_of(&self.bytes, property).ok()?;
-        let flags = self.walked.flags & !property.flag();
+    /// The same without an expiration; all else stays as it was sent.
+    pub(crate) fn without_expiration(&self) -> Option<Self> {
+        let range = BasicProperties::range_of(&self.bytes, Property::Expiration).ok()?;
+        let flags = self.walked.flags & !Property::Expiration.flag();
         self.spliced_with_flags(range, &[], flags)
     }
 
@@ -162,7 +162,22 @@ impl EncodedProperties {
     fn spliced_with_flags(&self, range: Range<usize>, new: &[u8], flags: u16) -> Option<Self> {
         let before = self.bytes.get(FLAGS_BYTES..range.start)?;
         let after = self.bytes.get(range.end..)?;
-        Self::parse(&[&flags.to_be_bytes()[..], before, new, after].concat()).ok()
+        let mut bytes =
+            SmallVec::with_capacity(FLAGS_BYTES + before.len() + new.len() + after.len());
+        for part in [&flags.to_be_bytes()[..], before, new, after] {
+            bytes.extend_from_slice(part);
+        }
+        // What is changed comes not before the headers, so these begin where they did; or they are
+        // what is new.
+        let headers_at = match self.walked.bytes_from_headers {
+            0 => range.start,
+            known => self.bytes.len() - known,
+        };
+        debug_assert!(headers_at <= range.start);
+        let has_headers = flags & Property::Headers.flag() != 0;
+        let bytes_from_headers = if has_headers { bytes.len() - headers_at } else { 0 };
+        let walked = Walked { flags, bytes_from_headers, ..self.walked };
+        Some(Self { bytes, walked, decoded: OnceLock::new() })
     }
 
     /// Whether the headers have an entry with one of these names, found without decoding them.

@@ -167,7 +167,7 @@ impl MessageProperties {
     pub fn take_expiration(&mut self) -> Option<ShortString> {
         let expiration = self.text(Property::Expiration)?;
         let without = match &self.0 {
-            Repr::Encoded(properties) => properties.without(Property::Expiration),
+            Repr::Encoded(properties) => properties.without_expiration(),
             _ => None,
         };
         match without {

@@ -8,12 +8,13 @@ use std::time::Duration;
 use springhare_amqp::{AmqpError, FieldTable, FieldValue, Message, ShortString};
 use springhare_benches::{Way, idle, report};
 use springhare_broker::{
-    BasicConsumeOptions, Broker, Channel, Clock, Multiple, NoAck, Publish, QosScope,
-    QueueDeclareOptions, Requeue,
+    BasicConsumeOptions, Broker, Channel, Clock, Multiple, Publish, QosScope, QueueDeclareOptions,
+    Requeue,
 };
 
 const ROUNDS: usize = 7;
 const BATCH: u32 = 1_000;
+const PREFETCH: u16 = 1_000;
 /// Messages of a run, but for the million that expires.
 const MESSAGES: u32 = 200_000;
 const EXPIRING: u32 = 1_000_000;
@@ -68,7 +69,23 @@ impl Host {
 
     /// Takes so many messages out, acknowledged many at a time.
     async fn consume(&self, queue: &str, messages: u32) -> Result<(), AmqpError> {
-        self.channel.basic_qos(BATCH as u16, QosScope::Consumer).await?;
+        let ack = async |last| self.channel.basic_ack(last, Multiple::UpTo).await;
+        self.settle(queue, messages, ack).await
+    }
+
+    /// The same, refused for good.
+    async fn reject(&self, queue: &str, messages: u32) -> Result<(), AmqpError> {
+        let nack = async |last| self.channel.basic_nack(last, Multiple::UpTo, Requeue::No).await;
+        self.settle(queue, messages, nack).await
+    }
+
+    async fn settle(
+        &self,
+        queue: &str,
+        messages: u32,
+        settle: impl AsyncFn(u64) -> Result<(), AmqpError>,
+    ) -> Result<(), AmqpError> {
+        self.channel.basic_qos(PREFETCH, QosScope::Consumer).await?;
         let options = BasicConsumeOptions::default();
         let mut consumer = self.channel.basic_consume(queue, "", options).await?;
         let (mut left, mut taken) = (messages, VecDeque::new());
@@ -78,7 +95,7 @@ impl Host {
                 break;
             }
             let Some(last) = taken.back() else { break };
-            self.channel.basic_ack(last.delivery_tag, Multiple::UpTo).await?;
+            settle(last.delivery_tag).await?;
             left = left.saturating_sub(taken.len().try_into().unwrap_or(u32::MAX));
             taken.clear();
         }
@@ -126,7 +143,8 @@ async fn idle_timers() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Publish, then consume: a queue with ten priorities beside a plain one.
+/// Publish, then consume: a queue with ten priorities beside a plain one, and a plain one that is
+/// consumed in no order of memory either: what a large backlog costs beside the queue.
 async fn priorities() -> Result<(), Box<dyn std::error::Error>> {
     let host = Host::new(Clock::system())?;
     host.declare("plain", &[]).await?;
@@ -136,63 +154,66 @@ async fn priorities() -> Result<(), Box<dyn std::error::Error>> {
         message.properties.priority = u8::try_from(n * 7 % 11).ok();
         message
     };
-    let mut ways = [Way::new("plain, priority set"), Way::new("ten priorities")];
-    for _ in 0..ROUNDS {
-        for (way, queue) in ways.iter_mut().zip(["plain", "priorities"]) {
-            host.publish(queue, MESSAGES, prioritized).await;
-            way.measure_async(MESSAGES, host.consume(queue, MESSAGES)).await?;
-            assert_eq!(host.count(queue).await, 0);
+    for backlog in [BATCH, 20 * BATCH, MESSAGES] {
+        let mut ways = [Way::new("plain, priority set"), Way::new("ten priorities")];
+        for _ in 0..ROUNDS {
+            for (way, queue) in ways.iter_mut().zip(["plain", "priorities"]) {
+                let runs = MESSAGES / backlog;
+                way.measure_async(MESSAGES, async {
+                    for _ in 0..runs {
+                        host.publish(queue, backlog, prioritized).await;
+                        host.consume(queue, backlog).await?;
+                    }
+                    Ok::<_, AmqpError>(())
+                })
+                .await?;
+                assert_eq!(host.count(queue).await, 0);
+            }
         }
+        report(&format!("Published and delivered, {backlog} at a time"), &ways);
     }
-    report("Delivered from a backlog of 200,000", &ways);
     Ok(())
 }
 
-/// A message that is rejected, and one that expires, beside one that is published.
+/// A message that is rejected, and one that expires, beside one that is published, and beside the
+/// same with nowhere to go.
 async fn dead_letters() -> Result<(), Box<dyn std::error::Error>> {
     let (clock, hand) = Clock::manual();
     let host = Host::new(clock)?;
-    host.declare("dead", &[]).await?;
     let to = [("x-dead-letter-exchange", "".into()), ("x-dead-letter-routing-key", "dead".into())];
+    host.declare("dead", &[]).await?;
     host.declare("work", &to).await?;
-    let mut ways = [
-        Way::new("publish"),
-        Way::new("publish and reject one by one: baseline, no DLX"),
-        Way::new("reject one by one, dead-lettered"),
-        Way::new("reject many at a time, dead-lettered"),
-        Way::new("expire, dead-lettered"),
-    ];
     host.declare("dropping", &[]).await?;
+    let mut ways = [
+        Way::new("published"),
+        Way::new("published with an expiration"),
+        Way::new("rejected, dropped"),
+        Way::new("rejected, dead-lettered"),
+        Way::new("expired, dropped"),
+        Way::new("expired, dead-lettered"),
+    ];
     for _ in 0..ROUNDS {
-        let [publish, dropped, single, many, expire] = &mut ways;
-        publish
-            .measure_async(MESSAGES, async {
-                host.publish("dead", MESSAGES, plain).await;
+        let [published, mortal, rejected, rejected_dlx, expired, expired_dlx] = &mut ways;
+        for (way, message) in
+            [(published, plain as fn(u32) -> Message), (mortal, |_| expiring(1_000))]
+        {
+            let publish = async {
+                host.publish("dead", MESSAGES, message).await;
                 Ok::<_, AmqpError>(())
-            })
-            .await?;
-        host.channel.queue_purge("dead").await?;
-        for (way, queue) in [(dropped, "dropping"), (single, "work")] {
+            };
+            way.measure_async(MESSAGES, publish).await?;
+            host.channel.queue_purge("dead").await?;
+        }
+        for (way, queue) in [(rejected, "dropping"), (rejected_dlx, "work")] {
             host.publish(queue, MESSAGES, plain).await;
-            way.measure_async(MESSAGES, async {
-                for _ in 0..MESSAGES {
-                    let Some(got) = host.channel.basic_get(queue, NoAck::No).await? else { break };
-                    host.channel.basic_reject(got.delivery.delivery_tag, Requeue::No).await?;
-                }
-                Ok::<_, AmqpError>(())
-            })
-            .await?;
+            way.measure_async(MESSAGES, host.reject(queue, MESSAGES)).await?;
         }
         assert_eq!(host.channel.queue_purge("dead").await?, u64::from(MESSAGES));
-        host.publish("work", MESSAGES, plain).await;
-        for _ in 0..MESSAGES {
-            host.channel.basic_get("work", NoAck::No).await?;
+        for (way, queue) in [(expired, "dropping"), (expired_dlx, "work")] {
+            host.publish(queue, MESSAGES, |_| expiring(1_000)).await;
+            way.measure(MESSAGES, || hand.advance(Duration::from_secs(2)));
+            assert_eq!(host.count(queue).await, 0);
         }
-        many.measure_async(MESSAGES, host.channel.basic_nack(0, Multiple::UpTo, Requeue::No))
-            .await?;
-        assert_eq!(host.channel.queue_purge("dead").await?, u64::from(MESSAGES));
-        host.publish("work", MESSAGES, |_| expiring(1_000)).await;
-        expire.measure(MESSAGES, || hand.advance(Duration::from_secs(2)));
         assert_eq!(host.channel.queue_purge("dead").await?, u64::from(MESSAGES));
     }
     report("Dead letters", &ways);
