@@ -14,20 +14,27 @@ const LENGTH_BYTES: usize = 4;
 
 /// Headers that are encoded once and added to many messages.
 #[derive(Debug, Clone)]
-pub struct HeaderEntries(BytesMut);
+pub struct HeaderEntries {
+    table: FieldTable,
+    encoded: BytesMut,
+}
 
 impl HeaderEntries {
     /// The entries of a table.
     #[must_use]
-    pub fn encode(table: &FieldTable) -> Self {
-        let mut bytes = BytesMut::new();
-        encode_table(table, &mut bytes);
-        Self(bytes)
+    pub fn encode(table: FieldTable) -> Self {
+        let mut encoded = BytesMut::new();
+        encode_table(&table, &mut encoded);
+        Self { table, encoded }
+    }
+
+    pub(crate) fn table(&self) -> &FieldTable {
+        &self.table
     }
 
     /// As a table has them, without its length.
     fn bytes(&self) -> &[u8] {
-        self.0.get(LENGTH_BYTES..).unwrap_or_default()
+        self.encoded.get(LENGTH_BYTES..).unwrap_or_default()
     }
 }
 
@@ -111,7 +118,7 @@ impl EncodedProperties {
     /// The same with a header more, which is not there yet; all else stays as it was sent.
     pub(crate) fn with_header(&self, name: &ShortString, value: &FieldValue) -> Option<Self> {
         let entry: FieldTable = std::iter::once((name.clone(), value.clone())).collect();
-        self.with_headers(&HeaderEntries::encode(&entry))
+        self.with_headers(&HeaderEntries::encode(entry))
     }
 
     /// The same with several headers more, none of which is there yet.
@@ -313,7 +320,7 @@ mod tests {
     fn headers_are_added_and_an_expiration_taken_out_and_nothing_else() {
         let table: FieldTable =
             [(ShortString::from_static("n"), FieldValue::I8(3))].into_iter().collect();
-        let entries = HeaderEntries::encode(&table);
+        let entries = HeaderEntries::encode(table);
         let constant = MessageProperties::default();
         let own = MessageProperties::from(BasicProperties::NONE);
         let known = MessageProperties::parse(&[0, 0]).unwrap();
@@ -334,11 +341,26 @@ mod tests {
         assert_eq!(own, MessageProperties::default());
     }
 
+    /// Deeper than anybody may send: these are a program's own, and stay so.
     #[test]
-    fn the_same_in_memory_is_the_same() {
+    fn headers_are_added_to_what_cannot_be_decoded_again() {
+        let deep = (0..100).fold(FieldValue::Void, |inner, _| FieldValue::Array(vec![inner]));
+        let mut properties = MessageProperties::from(BasicProperties::NONE);
+        properties.set_header(ShortString::from_static("deep"), deep);
+        let table: FieldTable =
+            [(ShortString::from_static("n"), FieldValue::I8(3))].into_iter().collect();
+        properties.add_headers(&HeaderEntries::encode(table));
+        assert_eq!(properties.header("n"), Some(&FieldValue::I8(3)));
+        assert!(properties.has_header("deep"));
+    }
+
+    #[test]
+    fn what_says_the_same_is_the_same() {
         let sent = MessageProperties::parse(PIKA).unwrap();
         assert!(sent.is_same(&sent.clone()));
-        assert!(!sent.is_same(&MessageProperties::parse(PIKA).unwrap()));
+        assert!(sent.is_same(&MessageProperties::parse(PIKA).unwrap()));
+        let own = || MessageProperties::from(BasicProperties::clone(&sent));
+        assert!(own().is_same(&own()) && !own().is_same(&MessageProperties::default()));
         assert!(MessageProperties::default().is_same(&MessageProperties::default()));
         let known = || MessageProperties::parse(&[0x10, 0, 2]).unwrap();
         assert!(known().is_same(&known()) && !known().is_same(&sent));

@@ -158,8 +158,14 @@ impl MessageProperties {
                 parsed.and_then(|properties| properties.with_headers(entries))
             }
         };
-        if let Some(properties) = encoded {
-            *self = Self::from_encoded(Arc::new(properties));
+        match encoded {
+            Some(properties) => *self = Self::from_encoded(Arc::new(properties)),
+            None => {
+                let headers = self.headers.get_or_insert_default();
+                for (name, value) in entries.table().iter() {
+                    headers.set(name.clone(), value.clone());
+                }
+            }
         }
     }
 
@@ -177,12 +183,13 @@ impl MessageProperties {
         Some(expiration)
     }
 
-    /// Whether both are the same in memory, and so what they say is the same.
+    /// Whether both say the same and are kept alike: a cheap look, and `false` says nothing.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
         match (&self.0, &other.0) {
             (Repr::Constant(a), Repr::Constant(b)) => std::ptr::eq(*a, *b),
-            (Repr::Encoded(a), Repr::Encoded(b)) => Arc::ptr_eq(a, b),
+            (Repr::Encoded(a), Repr::Encoded(b)) => a.as_bytes() == b.as_bytes(),
+            (Repr::Own(a), Repr::Own(b)) => a == b,
             (Repr::Known(a), Repr::Known(b)) => std::ptr::eq(*a, *b),
             _ => false,
         }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use springhare_amqp::{AmqpError, FieldTable, FieldValue, Message, ShortString};
 use springhare_broker::{
     BasicConsumeOptions, BasicPublishOptions, Broker, Channel, ChannelEvent, Clock, ConfirmOutcome,
-    Connection, ConsumerEnd, GetOk, ManualClock, Multiple, NoAck, QueueDeclareOptions, Requeue,
+    Connection, ConsumerEnd, GetOk, ManualClock, Multiple, NoAck, Policy, QueueDeclareOptions,
+    QueueDeleteOptions, Requeue,
 };
 
 type Result<T = (), E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
@@ -65,6 +66,17 @@ impl Host {
 
 fn to(queue: &str) -> [(&'static str, FieldValue); 2] {
     [("x-dead-letter-exchange", "".into()), ("x-dead-letter-routing-key", queue.into())]
+}
+
+/// What keeps its dead letters until all queues have them, and has some at once.
+fn at_least_once(exchange: &str) -> [(&'static str, FieldValue); 5] {
+    [
+        ("x-queue-type", "quorum".into()),
+        ("x-overflow", "reject-publish".into()),
+        ("x-dead-letter-strategy", "at-least-once".into()),
+        ("x-dead-letter-exchange", exchange.into()),
+        ("x-message-ttl", 10.into()),
+    ]
 }
 
 fn deaths(got: &GetOk) -> Vec<(String, String, i64)> {
@@ -201,14 +213,8 @@ async fn a_queue_that_nobody_uses_goes_and_tells_nobody_of_its_messages() -> Res
 #[tokio::test]
 async fn at_least_once_keeps_what_no_queue_takes() -> Result {
     let host = Host::new()?;
-    let arguments = [
-        ("x-queue-type", "quorum".into()),
-        ("x-overflow", "reject-publish".into()),
-        ("x-dead-letter-strategy", "at-least-once".into()),
-        ("x-message-ttl", 10.into()),
-    ];
-    let [exchange, key] = to("later");
-    host.declare("q", &[&arguments[..], &[exchange, key]].concat()).await?;
+    let [_, key] = to("later");
+    host.declare("q", &[&at_least_once("")[..], &[key]].concat()).await?;
     host.publish("q", "m").await?;
     host.hand.advance(Duration::from_secs(60));
     assert_eq!(host.count("q").await?, 0, "it is dead, and nowhere else");
@@ -222,6 +228,145 @@ async fn at_least_once_keeps_what_no_queue_takes() -> Result {
     host.hand.advance(Duration::from_secs(2));
     assert_eq!(host.bodies("later").await?, ["m"]);
     assert_eq!(host.broker.memory_used(), 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn at_least_once_doubles_nothing_for_the_queues_that_have_it() -> Result {
+    let host = Host::new()?;
+    let full = [("x-max-length", 0.into()), ("x-overflow", "reject-publish".into())];
+    host.declare("full", &full).await?;
+    // This one refuses too, and has a use for what it refuses.
+    let [exchange, key] = to("end");
+    let passing_on = ("x-overflow", "reject-publish-dlx".into());
+    host.declare("passing on", &[exchange, key, ("x-max-length", 0.into()), passing_on]).await?;
+    host.declare("open", &[]).await?;
+    host.declare("end", &[]).await?;
+    for queue in ["full", "passing on", "open"] {
+        host.channel.queue_bind(queue, "amq.fanout", "", FieldTable::new()).await?;
+    }
+    host.declare("q", &at_least_once("amq.fanout")).await?;
+    host.publish("q", "m").await?;
+    host.hand.advance(Duration::from_secs(60));
+    assert_eq!((host.count("open").await?, host.count("end").await?), (1, 1));
+    assert_eq!((host.bodies("open").await?.len(), host.bodies("end").await?.len()), (1, 1));
+    assert!(host.broker.memory_used() > 0, "one queue does not have it yet");
+    host.channel.queue_delete("full", Default::default()).await?;
+    host.hand.advance(Duration::from_secs(2));
+    assert_eq!((host.broker.memory_used(), host.count("open").await?), (0, 0));
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_waits_for_an_exchange_goes_with_the_policy_that_named_it() -> Result {
+    let host = Host::new()?;
+    let all = at_least_once("none");
+    let named = all.into_iter().filter(|(name, _)| *name != "x-dead-letter-exchange");
+    host.declare("q", &named.collect::<Vec<_>>()).await?;
+    let policy = Policy::new("p", "^q$").set("dead-letter-exchange", "none");
+    host.broker.set_policy("/", policy)?;
+    host.publish("q", "m").await?;
+    host.hand.advance(Duration::from_secs(5));
+    assert!(host.broker.memory_used() > 0);
+    host.broker.clear_policy("/", "p")?;
+    assert_eq!(host.broker.memory_used(), 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_policy_that_shortens_a_queue_that_refuses_takes_nothing_from_it() -> Result {
+    let host = Host::new()?;
+    host.declare("q", &[("x-overflow", "reject-publish".into())]).await?;
+    for body in ["a", "b", "c"] {
+        host.publish("q", body).await?;
+    }
+    host.broker.set_policy("/", Policy::new("p", "^q$").set("max-length", 1))?;
+    assert_eq!(host.bodies("q").await?, ["a", "b", "c"]);
+    Ok(())
+}
+
+/// Each death repeats the keys of `CC`.
+#[tokio::test]
+async fn headers_that_outgrow_a_frame_end_a_message() -> Result {
+    let host = Host::new()?;
+    host.declare("q0", &[]).await?;
+    for (at, exchange) in ["x1", "x2", "x3", "x4", "x5", "x6", "x7", "x8"].into_iter().enumerate() {
+        host.channel.exchange_declare(exchange, "fanout", Default::default()).await?;
+        host.channel.queue_bind(&format!("q{at}"), exchange, "", FieldTable::new()).await?;
+        let to = ("x-dead-letter-exchange", exchange.into());
+        host.declare(&format!("q{}", at + 1), &[to, ("x-max-length", 0.into())]).await?;
+    }
+    let keys = (0..100).map(|n| FieldValue::from(format!("{n:0>200}"))).collect();
+    let mut message = Message::new("m");
+    message.properties.set_header(ShortString::from_static("CC"), FieldValue::Array(keys));
+    for (queue, arrives) in [("q3", true), ("q8", false)] {
+        host.channel.basic_publish("", queue, Default::default(), message.clone()).await?;
+        let got = host.get("q0").await?;
+        assert_eq!(got.is_some(), arrives, "{queue}");
+        let longest = got.map_or(0, |got| got.delivery.message.message.properties.encoded_len());
+        assert!(longest <= 128 << 10);
+    }
+    Ok(())
+}
+
+/// Headers of this process may be deeper than anybody reads: their message tells of its deaths all
+/// the same, and does not go round.
+#[tokio::test]
+async fn a_message_that_nobody_could_decode_tells_of_its_deaths() -> Result {
+    let host = Host::new()?;
+    for (queue, next) in [("a", "b"), ("b", "a")] {
+        let [exchange, key] = to(next);
+        host.declare(queue, &[exchange, key, ("x-max-length", 0.into())]).await?;
+    }
+    let deep = (0..200).fold(FieldValue::Void, |inner, _| FieldValue::Array(vec![inner]));
+    let mut message = Message::new("m");
+    message.properties.set_header(ShortString::from_static("deep"), deep);
+    host.channel.basic_publish("", "a", Default::default(), message).await?;
+    assert_eq!(host.broker.memory_used(), 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn dead_letters_keep_the_order_of_their_queue_and_need_no_deep_stack() -> Result {
+    let host = Host::new()?;
+    host.declare("dead", &[]).await?;
+    let [exchange, key] = to("dead");
+    host.declare("full", &[exchange, key, ("x-max-length", 0.into())]).await?;
+    let [exchange, key] = to("full");
+    host.declare("q", &[exchange, key, ("x-message-ttl", 10.into())]).await?;
+    for number in 0..50_000 {
+        host.publish("q", &number.to_string()).await?;
+    }
+    let hand = host.hand.clone();
+    let small = std::thread::Builder::new().stack_size(128 << 10);
+    let expiring = small.spawn(move || hand.advance(Duration::from_secs(1)))?;
+    assert!(expiring.join().is_ok());
+    let numbers = host.bodies("dead").await?;
+    assert!(numbers.into_iter().eq((0..50_000).map(|number| number.to_string())));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_retry_with_a_delay_counts_once_it_is_ready() -> Result {
+    let host = Host::new()?;
+    let retry = [
+        ("x-queue-type", "quorum".into()),
+        ("x-max-length", 1.into()),
+        ("x-delayed-retry-type", "all".into()),
+        ("x-delayed-retry-min", 10.into()),
+        ("x-delayed-retry-max", 10.into()),
+    ];
+    host.declare("q", &retry).await?;
+    host.publish("q", "a").await?;
+    let got = host.channel.basic_get("q", NoAck::No).await?.ok_or("a message")?;
+    host.channel.basic_nack(got.delivery.delivery_tag, Multiple::One, Requeue::Yes).await?;
+    let other = host.broker.connect("other")?.open_channel()?;
+    let if_empty = QueueDeleteOptions { if_empty: true, ..Default::default() };
+    let refused = other.queue_delete("q", if_empty).await.unwrap_err();
+    assert_eq!(refused.to_string(), "406 PRECONDITION_FAILED - queue 'q' in vhost '/' not empty");
+    host.publish("q", "b").await?;
+    host.hand.advance(Duration::from_secs(1));
+    assert_eq!(host.bodies("q").await?, ["b"]);
     Ok(())
 }
 

@@ -76,6 +76,10 @@ impl StartedConsumer {
             (ConsumerSource::DirectReplies, _) => channel.next_delivery_tag(),
             (ConsumerSource::Queue { .. }, SettlementMode::Automatic) => channel.deliver_settled(),
             (ConsumerSource::Queue { queue, number }, SettlementMode::Explicit) => {
+                let message = match queue.definition().arguments.queue_type {
+                    QueueType::Stream => message.without_content(),
+                    QueueType::Classic | QueueType::Quorum => message,
+                };
                 if channel.has_source(*number, self.id) {
                     channel.deliver(*number, message)
                 } else {

@@ -15,8 +15,9 @@ use super::random;
 use super::virtual_host::VirtualHost;
 use crate::model::arguments::DeadLetterStrategy;
 use crate::model::dead_letter::{DeadLetter, DeadLetterRoute, DeadLetterWriter, DeathReason};
+use crate::model::ids::QueueId;
 use crate::model::message::PublishedMessage;
-use crate::model::queue::{Dead, DeadBatch, DeadLetterTo};
+use crate::model::queue::{Dead, DeadBatch, DeadLetterTo, Enqueued};
 use crate::model::routed_message::RoutedMessage;
 use crate::model::routes::Routes;
 use crate::model::topology::{QueueHandle, Topology};
@@ -40,18 +41,36 @@ impl VirtualHost {
         for (place, dead) in dead.iter().enumerate() {
             funeral.send(place, dead);
         }
-        let homeless = funeral.finish();
+        let Unfinished { homeless, taken, delayed } = funeral.finish();
         if homeless.is_empty() || to.strategy == DeadLetterStrategy::AtMostOnce {
-            queue.buried(&dead, Vec::new());
+            deaths.extend(queue.buried(&dead, Vec::new()));
             return;
         }
         let (mut buried, mut kept) = (Vec::new(), Vec::new());
-        for (place, dead) in dead.into_iter().enumerate() {
-            let is_homeless = homeless.binary_search(&place).is_ok();
-            if is_homeless { &mut kept } else { &mut buried }.push(dead);
+        for (place, mut dead) in dead.into_iter().enumerate() {
+            if homeless.binary_search(&place).is_err() {
+                buried.push(dead);
+                continue;
+            }
+            let from = taken.partition_point(|(at, _)| *at < place);
+            let own = taken.iter().skip(from).take_while(|(at, _)| *at == place);
+            dead.taken_by.extend(own.map(|(_, queue)| *queue));
+            dead.is_delayed |= delayed.binary_search(&place).is_ok();
+            kept.push(dead);
         }
-        queue.buried(&buried, kept);
+        deaths.extend(queue.buried(&buried, kept));
     }
+}
+
+/// What became of dead letters that not all queues took, by their places among the dead.
+#[derive(Debug, Default)]
+struct Unfinished {
+    /// Those that a queue refused, or that reached none.
+    homeless: Vec<usize>,
+    /// Which queue took which.
+    taken: Vec<(usize, QueueId)>,
+    /// Those that wait at delayed exchanges.
+    delayed: Vec<usize>,
 }
 
 /// The dead letters of one queue, on their way.
@@ -68,8 +87,7 @@ struct Funeral<'f> {
     targets: SmallVec<[QueueRef; 4]>,
     /// Letters, each with its place among the dead.
     row: Vec<(usize, Arc<PublishedMessage>)>,
-    /// The places of those that no queue took.
-    homeless: Vec<usize>,
+    unfinished: Unfinished,
     deaths: &'f mut Deaths,
 }
 
@@ -92,17 +110,18 @@ impl<'f> Funeral<'f> {
             routes: Routes::default(),
             targets: SmallVec::new(),
             row: Vec::new(),
-            homeless: Vec::new(),
+            unfinished: Unfinished::default(),
             deaths,
         }
     }
 
     /// Sends one dead message on, together with the next if that goes the same way.
     fn send(&mut self, place: usize, dead: &Dead) {
-        let Dead { message, reason } = dead;
+        let Dead { message, reason, taken_by, .. } = dead;
         let exchange = &self.to.exchange;
         let DeadLetter { message: letter, deaths } = self.writer.write(&message.message, *reason);
-        if deaths.are_too_many() {
+        let header_bytes = letter.message.properties.encoded_len();
+        if deaths.are_too_many() || header_bytes > self.virtual_host.config().frame_max {
             self.queue.tell_dropped(exchange);
             return;
         }
@@ -112,18 +131,11 @@ impl<'f> Funeral<'f> {
         let is_reply = routed.is_ok()
             && (self.routes.is_empty() || !letter.copies().is_empty())
             && self.virtual_host.reply(&letter);
-        let delays = self.routes.delays();
-        let is_delayed = match self.virtual_host.delay(&letter, delays) {
-            Ok(()) => !delays.is_empty(),
-            Err(DelayedFull) => {
-                self.homeless.push(place);
-                false
-            }
-        };
+        let is_delayed = dead.is_delayed || self.delay(place, &letter);
         if routed.is_err() || self.routes.is_empty() {
             if !is_reply && !is_delayed {
                 tracing::debug!(queue = %self.queue.name(), %exchange, "a dead letter has no route");
-                self.homeless.push(place);
+                self.unfinished.homeless.push(place);
             }
             return;
         }
@@ -133,7 +145,7 @@ impl<'f> Funeral<'f> {
             if goes_round {
                 self.queue.tell_dropped(target.name());
             }
-            !goes_round
+            !goes_round && !taken_by.contains(&target.queue_id())
         });
         let targets: SmallVec<[QueueRef; 4]> = targets.cloned().collect();
         if !targets.iter().map(|to| to.queue_id()).eq(self.targets.iter().map(|to| to.queue_id())) {
@@ -145,25 +157,57 @@ impl<'f> Funeral<'f> {
         }
     }
 
+    /// Lets a letter wait at the delayed exchanges that it reached; whether it does.
+    fn delay(&mut self, place: usize, letter: &Arc<PublishedMessage>) -> bool {
+        let delays = self.routes.delays();
+        match self.virtual_host.delay(letter, delays) {
+            Ok(()) if delays.is_empty() => false,
+            Ok(()) => {
+                self.unfinished.delayed.push(place);
+                true
+            }
+            Err(DelayedFull) => {
+                self.unfinished.homeless.push(place);
+                false
+            }
+        }
+    }
+
     fn hand_over(&mut self) {
         let copies = self.targets.len();
+        let Unfinished { homeless, taken, .. } = &mut self.unfinished;
         for target in &self.targets {
             let letters = self.row.iter().map(|(_, letter)| (Arc::clone(letter), copies));
-            let (row, homeless) = (&self.row, &mut self.homeless);
-            let died = target.enqueue_alive(letters, |at| {
-                homeless.extend(row.get(at).map(|(place, _)| *place));
+            let mut refused: SmallVec<[usize; 8]> = SmallVec::new();
+            let died = target.enqueue_alive(letters, |at, refusal| {
+                // One that is dead in its turn is where it belongs.
+                if refusal == Enqueued::Refused {
+                    refused.push(at);
+                }
             });
             self.deaths.extend(died.map(|batch| (target.clone(), batch)));
+            if self.to.strategy == DeadLetterStrategy::AtMostOnce {
+                continue;
+            }
+            for (at, (place, _)) in self.row.iter().enumerate() {
+                if refused.binary_search(&at).is_ok() {
+                    homeless.push(*place);
+                } else {
+                    taken.push((*place, target.queue_id()));
+                }
+            }
         }
         self.row.clear();
     }
 
-    /// The places of those that no queue took, in their order.
-    fn finish(mut self) -> Vec<usize> {
+    /// What not all queues took, in the order of the dead.
+    fn finish(mut self) -> Unfinished {
         self.hand_over();
         self.queue.keep_last_letter(self.writer.into_last());
-        self.homeless.sort_unstable();
-        self.homeless.dedup();
-        self.homeless
+        let Unfinished { homeless, taken, .. } = &mut self.unfinished;
+        homeless.sort_unstable();
+        homeless.dedup();
+        taken.sort_unstable();
+        self.unfinished
     }
 }

@@ -39,6 +39,8 @@ struct OutboxState {
     reader: Option<Waker>,
     /// Somebody is about to wake the reader.
     waking: bool,
+    /// Credit of the channel was taken and not used, and another consumer may have missed it.
+    has_given_credit_back: bool,
     end: Option<ConsumerEnd>,
 }
 
@@ -240,14 +242,21 @@ impl Outlet for Outbox {
             state.messages.push_back(message);
         }
         match self.settlement {
-            SettlementMode::Explicit => self.limiter.release(allowed - taken),
+            SettlementMode::Explicit => {
+                let unused = allowed - taken;
+                self.limiter.release(unused);
+                // The rest has expired while it was taken.
+                state.has_given_credit_back |=
+                    unused > 0 && !state.refused && self.limiter.is_limited();
+            }
             SettlementMode::Automatic => {
                 state.charge += charge;
                 self.memory.grow(charge);
             }
         }
         let mut reader = Reader::Awake;
-        if taken > 0 && state.reader.is_some() && !state.waking {
+        let has_reader = taken > 0 && state.reader.is_some();
+        if (has_reader || state.has_given_credit_back) && !state.waking {
             state.waking = true;
             reader = Reader::Asleep;
         }
@@ -255,13 +264,17 @@ impl Outlet for Outbox {
     }
 
     fn wake(&self) {
-        let reader = {
+        let (reader, has_given_credit_back) = {
             let mut state = self.lock();
             state.waking = false;
-            state.reader.take()
+            let reader = if state.messages.is_empty() { None } else { state.reader.take() };
+            (reader, std::mem::take(&mut state.has_given_credit_back))
         };
         if let Some(reader) = reader {
             reader.wake();
+        }
+        if has_given_credit_back && let Some(channel) = self.channel.upgrade() {
+            channel.resume_limited();
         }
     }
 

@@ -174,25 +174,28 @@ impl QueueCell {
     pub(crate) fn enqueue_shared(
         &self,
         messages: impl IntoIterator<Item = (Arc<PublishedMessage>, usize)>,
-        refused: impl FnMut(usize),
+        mut refused: impl FnMut(usize),
     ) {
-        if let Some(dead) = self.enqueue_alive(messages, refused) {
+        if let Some(dead) = self.enqueue_alive(messages, |place, _| refused(place)) {
             self.bury(dead);
         }
     }
 
-    /// The same, but leaves it to the caller to bury the dead.
+    /// The same, but leaves it to the caller to bury the dead, and says how each was refused.
     pub(crate) fn enqueue_alive(
         &self,
         messages: impl IntoIterator<Item = (Arc<PublishedMessage>, usize)>,
-        mut refused: impl FnMut(usize),
+        mut refused: impl FnMut(usize, Enqueued),
     ) -> Option<DeadBatch> {
         let ((), dead) = self.change_alive(|state, now, wakeups| {
             for (place, (message, copies)) in messages.into_iter().enumerate() {
                 let share = message.charge() / copies.max(1);
                 let charge = u32::try_from(share).unwrap_or(u32::MAX);
-                if state.enqueue(message, charge, now, wakeups) == Enqueued::Refused {
-                    refused(place);
+                match state.enqueue(message, charge, now, wakeups) {
+                    Enqueued::Taken => {}
+                    refusal @ (Enqueued::Refused | Enqueued::DeadLettered) => {
+                        refused(place, refusal);
+                    }
                 }
             }
         });
@@ -224,12 +227,15 @@ impl QueueCell {
         self.change_state(|state, now, _| state.put_back(consumer, messages, why, now));
     }
 
-    /// What became of dead messages that the queue gave away: these are buried, those not.
-    pub(crate) fn buried(&self, buried: &[Dead], kept: Vec<Dead>) {
-        self.change(|queue, now, _| {
-            queue.buried(buried);
-            queue.keep_dead(kept, now);
+    /// What became of dead messages that the queue gave away: these are buried, those not. The next
+    /// that are dead, with the queue.
+    pub(crate) fn buried(&self, buried: &[Dead], kept: Vec<Dead>) -> Option<(QueueRef, DeadBatch)> {
+        let ((), dead) = self.change_alive(|state, now, _| {
+            if let QueueState::Live { queue, .. } = state {
+                queue.buried(buried, kept, now);
+            }
         });
+        self.me.upgrade().map(QueueRef).zip(dead)
     }
 
     pub(crate) fn add_consumer(

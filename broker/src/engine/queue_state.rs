@@ -330,7 +330,7 @@ impl QueueState {
     pub(super) fn delete(&mut self, conditions: DeleteConditions, now: &Now<'_>) -> Deletion {
         let (messages, consumers) = match self {
             Self::Live { queue, .. } => {
-                if conditions.if_empty && queue.ready_count() > 0 {
+                if conditions.if_empty && !queue.is_empty() {
                     return Deletion::NotEmpty;
                 }
                 if conditions.if_unused && queue.has_consumers() {
@@ -380,6 +380,6 @@ fn put_back_unread(
 ) {
     match settlement {
         SettlementMode::Explicit => queue.put_back(None, messages, Returned::Undelivered, now),
-        SettlementMode::Automatic => queue.put_back_unread(messages),
+        SettlementMode::Automatic => queue.put_back_unread(messages, now),
     }
 }

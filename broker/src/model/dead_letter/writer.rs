@@ -9,6 +9,9 @@ use super::{
 };
 use crate::model::message::PublishedMessage;
 
+/// How many bytes of properties a letter may have that a queue keeps for the next.
+const LAST_LETTER_MAX_BYTES: usize = 1 << 10;
+
 /// Writes the dead letters of one queue, one after the other: RabbitMQ's `x-death`,
 /// `x-first-death-*` and (4.0) `x-last-death-*` headers, no expiration any more, and no `CC` if the
 /// queue has a key for its dead letters.
@@ -50,8 +53,10 @@ impl<'q> DeadLetterWriter<'q> {
     }
 
     /// What the next writer of this queue may use again.
+    ///
+    /// Nobody counts its memory, so it is kept only if it is small.
     pub(crate) fn into_last(self) -> Option<LastLetter> {
-        self.last
+        self.last.filter(|last| last.dead.encoded_len() <= LAST_LETTER_MAX_BYTES)
     }
 
     /// The letter for one dead message.
@@ -95,7 +100,7 @@ impl<'q> DeadLetterWriter<'q> {
                 headers.set(ShortString::from_static(X_DEATH), FieldValue::Array(deaths));
                 tell_death(&mut headers, Told::First, dead, death);
                 tell_death(&mut headers, Told::Last, dead, death);
-                HeaderEntries::encode(&headers)
+                HeaderEntries::encode(headers)
             }
         };
         properties.add_headers(&entries);

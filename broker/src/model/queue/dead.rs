@@ -1,16 +1,32 @@
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::{DeadLetterTo, QueueMessage};
 use crate::model::dead_letter::DeathReason;
+use crate::model::ids::QueueId;
 
-/// How long a dead letter that no queue takes waits until it is tried again.
+/// How long dead letters that not all queues took wait until they are tried again.
 const TRY_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
-/// A message that is dead in its queue, and not yet in another.
+/// How many of them are tried at a time, as many as RabbitMQ's worker; the next when these got
+/// through.
+const TRIED_AT_ONCE_MAX: usize = 32;
+
+/// A message that is dead in its queue, and not yet in all others that it goes to.
 #[derive(Debug)]
 pub(crate) struct Dead {
     pub(crate) message: QueueMessage,
     pub(crate) reason: DeathReason,
+    /// The queues that have it already.
+    pub(crate) taken_by: Vec<QueueId>,
+    /// Whether it waits at the delayed exchanges that it goes to.
+    pub(crate) is_delayed: bool,
+}
+
+impl Dead {
+    pub(super) fn new(message: QueueMessage, reason: DeathReason) -> Self {
+        Self { message, reason, taken_by: Vec::new(), is_delayed: false }
+    }
 }
 
 /// Dead messages, in the order in which they died, and where they go.
@@ -24,8 +40,11 @@ pub(crate) struct DeadBatch {
 #[derive(Debug, Default)]
 pub(super) struct Graveyard {
     fresh: Vec<Dead>,
-    /// Those that no queue took, and until when they wait.
-    waiting: Vec<Dead>,
+    /// Somebody is about to bury those that died before, and takes the next when they are buried:
+    /// so they stay in order.
+    is_burying: bool,
+    /// Those that not all queues took, and until when they wait.
+    waiting: VecDeque<Dead>,
     again_at: Duration,
 }
 
@@ -34,16 +53,31 @@ impl Graveyard {
         self.fresh.push(dead);
     }
 
-    /// Those to be buried now.
+    /// Those to be buried now; none while others are.
     pub(super) fn take(&mut self) -> Option<Vec<Dead>> {
-        (!self.fresh.is_empty()).then(|| std::mem::take(&mut self.fresh))
+        if self.is_burying || self.fresh.is_empty() {
+            return None;
+        }
+        self.is_burying = true;
+        Some(std::mem::take(&mut self.fresh))
     }
 
-    /// Keeps what no queue took.
+    /// Those that were taken are buried, or kept.
+    pub(super) fn finish(&mut self) {
+        self.is_burying = false;
+    }
+
+    /// All, taken out.
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = Dead> {
+        let (fresh, waiting) = (&mut self.fresh, &mut self.waiting);
+        std::mem::take(fresh).into_iter().chain(std::mem::take(waiting))
+    }
+
+    /// Keeps what not all queues took of those that were to be buried. Where they took all, the
+    /// next that wait may have their turn.
     pub(super) fn keep(&mut self, dead: Vec<Dead>, now: Duration) {
-        if self.waiting.is_empty() {
-            self.again_at = now.saturating_add(TRY_AGAIN_AFTER);
-        }
+        let after = if dead.is_empty() { Duration::ZERO } else { TRY_AGAIN_AFTER };
+        self.again_at = now.saturating_add(after);
         self.waiting.extend(dead);
     }
 
@@ -56,12 +90,12 @@ impl Graveyard {
         self.has_waiting().then_some(self.again_at)
     }
 
-    /// Those that wait are to be buried now, if it is time, and before the others.
+    /// The next of those that wait are to be buried now, if it is time.
     pub(super) fn try_again(&mut self, now: Duration) {
         if now >= self.again_at {
-            let fresh = std::mem::take(&mut self.fresh);
-            self.fresh = std::mem::take(&mut self.waiting);
-            self.fresh.extend(fresh);
+            let some = self.waiting.len().min(TRIED_AT_ONCE_MAX);
+            self.fresh.extend(self.waiting.drain(..some));
+            self.again_at = now.saturating_add(TRY_AGAIN_AFTER);
         }
     }
 }

@@ -26,6 +26,10 @@ impl DelayedMessages {
         self.0.insert((now.saturating_add(delay), message.position), message);
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// When the next one is ready again.
     pub(super) fn next_due(&self) -> Option<Duration> {
         self.0.first_key_value().map(|((due, _), _)| *due)

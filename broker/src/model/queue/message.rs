@@ -1,5 +1,7 @@
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
+
+use springhare_amqp::{Message, ShortString};
 
 use crate::model::message::PublishedMessage;
 
@@ -39,6 +41,16 @@ impl QueueMessage {
             redelivered: false,
             message,
         }
+    }
+
+    /// The same with nothing in it: all that has to be kept until a delivery of a stream is settled,
+    /// since the stream keeps the message, and nobody counts the memory of another one.
+    pub(crate) fn without_content(self) -> Self {
+        static NOTHING: LazyLock<Arc<PublishedMessage>> = LazyLock::new(|| {
+            let (exchange, routing_key) = (ShortString::EMPTY, ShortString::EMPTY);
+            Arc::new(PublishedMessage::new(exchange, routing_key, Message::default()))
+        });
+        Self { message: Arc::clone(&NOTHING), ..self }
     }
 
     /// The bytes of its body.

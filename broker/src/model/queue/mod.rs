@@ -70,6 +70,8 @@ pub(crate) enum Enqueued {
     Taken,
     /// It is full, and refuses what is published to it then.
     Refused,
+    /// The same, and the message is a dead letter.
+    DeadLettered,
 }
 
 impl Queue {
@@ -92,12 +94,21 @@ impl Queue {
             self.last_used = settings.expires.map_or(Duration::ZERO, |_| now.get());
         }
         self.settings = settings;
-        self.drop_excess();
+        if self.settings.dead_letter.is_none() {
+            let forgotten = self.graveyard.drain();
+            self.held_bytes -= forgotten.map(|dead| u64::from(dead.message.charge)).sum::<u64>();
+        }
+        self.drop_oldest();
     }
 
     /// Messages that wait for a consumer.
     pub(crate) fn ready_count(&self) -> usize {
         self.ready.len()
+    }
+
+    /// Whether it has nothing to deliver, now or later.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.ready.is_empty() && self.delayed.is_empty()
     }
 
     /// Deliveries that are not settled yet.
@@ -138,6 +149,7 @@ impl Queue {
         }
         if has_due {
             self.dispatch(wakeups);
+            self.drop_oldest();
         }
     }
 
@@ -190,9 +202,9 @@ impl Queue {
         {
             if self.settings.overflow == Overflow::RejectPublishDlx {
                 self.die(message, DeathReason::MaxLen);
-            } else {
-                self.held_bytes -= u64::from(charge);
+                return Enqueued::DeadLettered;
             }
+            self.held_bytes -= u64::from(charge);
             return Enqueued::Refused;
         }
         let is_mortal = message.expires != Expires::NEVER;
@@ -329,19 +341,25 @@ impl Queue {
             self.ready.set_now(Some(now.get()));
             self.bury_expired();
         }
-        // A queue that refuses new messages keeps those it had.
-        if why != Returned::Undelivered && self.settings.overflow == Overflow::DropHead {
-            self.drop_excess();
+        if why != Returned::Undelivered {
+            self.drop_oldest();
         }
         self.settled(consumer, count);
     }
 
     /// Takes back what an ended no-ack consumer never read: nothing settled it for the
     /// application.
-    pub(crate) fn put_back_unread(&mut self, messages: impl IntoIterator<Item = QueueMessage>) {
+    pub(crate) fn put_back_unread(
+        &mut self,
+        messages: impl IntoIterator<Item = QueueMessage>,
+        now: &Now<'_>,
+    ) {
         for message in messages {
             self.held_bytes += u64::from(message.charge);
             self.ready.put_back(message);
+        }
+        if self.ready.has_mortals() {
+            self.ready.set_now(Some(now.get()));
         }
     }
 
@@ -382,22 +400,28 @@ impl Queue {
         consumers
     }
 
-    /// The dead that are to be sent on, if there are any; [`buried`](Self::buried) is to follow.
+    /// The dead that are to be sent on, if there are any and no others are on their way;
+    /// [`buried`](Self::buried) is to follow.
     pub(crate) fn take_dead(&mut self) -> Option<DeadBatch> {
         let to = self.settings.dead_letter.as_ref()?;
         self.graveyard.take().map(|dead| DeadBatch { to: to.clone(), dead })
     }
 
-    /// These dead are where they belong, or nowhere for good.
-    pub(crate) fn buried<'d>(&mut self, dead: impl IntoIterator<Item = &'d Dead>) {
+    /// What became of the dead that were taken: these are where they belong, or nowhere for good.
+    /// Not all queues take those that are kept, or none: they stay, and are tried again.
+    pub(crate) fn buried<'d>(
+        &mut self,
+        dead: impl IntoIterator<Item = &'d Dead>,
+        kept: Vec<Dead>,
+        now: &Now<'_>,
+    ) {
         for Dead { message, .. } in dead {
             self.held_bytes -= u64::from(message.charge);
         }
-    }
-
-    /// No queue takes these dead yet: they stay, and are tried again.
-    pub(crate) fn keep_dead(&mut self, dead: Vec<Dead>, now: &Now<'_>) {
-        self.graveyard.keep(dead, now.get());
+        if !kept.is_empty() || self.graveyard.has_waiting() {
+            self.graveyard.keep(kept, now.get());
+        }
+        self.graveyard.finish();
     }
 
     fn settled(&mut self, consumer: Option<ConsumerId>, count: u32) {
@@ -440,6 +464,14 @@ impl Queue {
         self.settings.limits.exceeded(self.ready.len(), self.ready.body_bytes())
     }
 
+    /// What is too much dies without a publish, but not in a queue that refuses new messages: that
+    /// keeps those it has.
+    fn drop_oldest(&mut self) {
+        if self.settings.overflow == Overflow::DropHead {
+            self.drop_excess();
+        }
+    }
+
     /// The oldest die until the rest is as short as the queue may be.
     fn drop_excess(&mut self) {
         while self.is_too_long() {
@@ -460,7 +492,7 @@ impl Queue {
 
     fn die(&mut self, message: QueueMessage, reason: DeathReason) {
         if self.settings.dead_letter.is_some() {
-            self.graveyard.add(Dead { message, reason });
+            self.graveyard.add(Dead::new(message, reason));
         } else {
             self.held_bytes -= u64::from(message.charge);
         }

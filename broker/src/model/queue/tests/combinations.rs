@@ -162,6 +162,7 @@ impl Naive {
         if self.settings.overflow != Overflow::DropHead && self.exceeds(1, len) {
             if self.settings.overflow == Overflow::RejectPublishDlx {
                 self.dead.push((entry.position, DeathReason::MaxLen));
+                return Enqueued::DeadLettered;
             }
             return Enqueued::Refused;
         }
@@ -203,6 +204,9 @@ impl Naive {
         self.sort();
         self.expire();
         self.dispatch();
+        if self.settings.overflow == Overflow::DropHead {
+            self.drop_excess();
+        }
     }
 }
 
@@ -247,10 +251,7 @@ impl Both {
                 let message = PublishedMessage::new(exchange, key, message);
                 let taken = self.queue.enqueue(Arc::new(message), 10, &now, &mut Wakeups::new());
                 prop_assert_eq!(taken, self.naive.publish(priority, ttl, len as u64));
-                self.alive += usize::from(
-                    taken == Enqueued::Taken
-                        || self.naive.settings.overflow == Overflow::RejectPublishDlx,
-                );
+                self.alive += usize::from(taken != Enqueued::Refused);
             }
             What::Get => {
                 let got = self.queue.get(SettlementMode::Explicit, &now);
@@ -329,7 +330,7 @@ impl Both {
             died.sort_unstable_by_key(|(position, _)| *position);
             naive_dead.sort_unstable_by_key(|(position, _)| *position);
             prop_assert_eq!(died, naive_dead);
-            self.queue.buried(&dead);
+            self.queue.buried(&dead, Vec::new(), &start());
         }
         prop_assert_eq!(self.queue.held_bytes(), self.alive as u64 * 10, "nothing lost or doubled");
         let first = self.naive.ready.first();
