@@ -151,6 +151,14 @@ impl<Q: Clone> Exchange<Q> {
         was_there
     }
 
+    /// When a binding was made among those to its destination, if that means anything.
+    pub(crate) fn place(&self, binding: &Binding) -> usize {
+        match &self.matcher {
+            Matcher::ConsistentHash(hash) => hash.place(binding),
+            _ => 0,
+        }
+    }
+
     /// Adds to `found`, which is empty, what a message matches by any of its keys.
     pub(crate) fn matching<'t>(&'t self, message: &RoutedMessage<'_>, found: &mut Found<'t, Q>) {
         match &self.matcher {
