@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use springhare_amqp::ShortString;
 
+pub(crate) use self::arguments::write_table;
 pub(crate) use self::read::read;
 pub(crate) use self::write::{export, export_virtual_host};
 use crate::engine::broker_cell::BrokerCell;

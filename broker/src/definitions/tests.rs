@@ -1,3 +1,5 @@
+mod bindings;
+
 use serde_json::{Value, json};
 
 use super::*;

@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use springhare_amqp::ShortString;
 
+use super::twins::Twins;
 use crate::engine::declare::{RESERVED_PREFIX, check_may_redeclare};
 use crate::engine::policy::set_alternates;
 use crate::engine::virtual_host::{TopologyUpdate, VirtualHost};
@@ -24,6 +25,7 @@ pub(super) struct ImportingHost<'v> {
     /// Those that are not there yet.
     queues: BTreeMap<ShortString, QueueDefinition>,
     bindings: Vec<Binding>,
+    twins: Twins,
     limits: Option<VirtualHostLimits>,
     /// None if the file has none.
     policies: Option<Policies>,
@@ -33,7 +35,8 @@ impl<'v> ImportingHost<'v> {
     pub(super) fn begin(host: &'v Arc<VirtualHost>) -> Self {
         let update = host.begin_update();
         let (queues, bindings) = (BTreeMap::new(), Vec::new());
-        Self { host, update, queues, bindings, limits: None, policies: None }
+        let twins = Twins::default();
+        Self { host, update, queues, bindings, twins, limits: None, policies: None }
     }
 
     pub(super) fn limit(&mut self, limits: VirtualHostLimits) {
@@ -117,7 +120,9 @@ impl<'v> ImportingHost<'v> {
             let text = "an end of this binding is neither here nor in the broker: left out";
             return report.warn(&entry.path, text);
         };
-        if refuse(check_binding(source.routes_as(), binding), &entry.path, report).is_some() {
+        if refuse(check_binding(source.routes_as(), binding), &entry.path, report).is_some()
+            && !self.twins.has_one_of(binding, topology)
+        {
             self.bindings.push(binding.clone());
         }
     }
@@ -139,7 +144,7 @@ impl<'v> ImportingHost<'v> {
     /// Does what was checked. Returns the virtual host if its policies are to be applied to the
     /// queues that were there.
     pub(super) fn apply(self) -> Option<&'v Arc<VirtualHost>> {
-        let Self { host, mut update, queues, bindings, limits, policies } = self;
+        let Self { host, mut update, queues, bindings, limits, policies, .. } = self;
         if let Some(limits) = limits {
             host.set_limits(limits);
         }

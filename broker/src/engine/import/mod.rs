@@ -5,6 +5,7 @@
 //! fail.
 
 mod host;
+mod twins;
 mod users;
 
 use std::collections::BTreeMap;
