@@ -6,6 +6,7 @@
 
 mod arguments;
 mod entry;
+mod policy;
 mod read;
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,9 @@
 use serde_json::{Map, Value};
-use springhare_amqp::{FieldTable, ShortString};
+use springhare_amqp::ShortString;
 
-use super::arguments::{read_any, read_table};
+use super::arguments::read_any;
 use super::entry::{Entry, found, key_path};
+use super::policy::{POLICY_KEYS, policy};
 use crate::model::access::{HashingAlgorithm, Permissions, User};
 use crate::model::arguments::QueueType;
 use crate::model::binding::{Binding, Destination};
@@ -10,7 +11,7 @@ use crate::model::definition::{ExchangeDefinition, QueueDeclaration};
 use crate::model::definitions::{At, Definitions, FaultKind, In, Report, TopicEntry};
 use crate::model::exchange::ExchangeKind;
 use crate::model::limits::{UserLimits, VirtualHostLimits};
-use crate::model::policy::{CheckedPolicy, Policy, PolicyFault, PolicyKind};
+use crate::model::policy::PolicyKind;
 use crate::model::virtual_host::VirtualHostOptions;
 
 /// What RabbitMQ writes beside the parts: who wrote it.
@@ -341,73 +342,6 @@ impl Reader {
         let virtual_host = virtual_host?;
         self.definitions.bindings.push(In { path: entry.path, virtual_host, item });
         Some(())
-    }
-}
-
-const POLICY_KEYS: [&str; 6] = ["vhost", "name", "pattern", "apply-to", "definition", "priority"];
-
-fn policy(
-    name: &str,
-    entry: &Entry<'_>,
-    kind: PolicyKind,
-    report: &mut Report,
-) -> Option<CheckedPolicy> {
-    let pattern = entry.text("pattern", report);
-    let priority = entry.optional_integer("priority", report).unwrap_or_default();
-    let apply_to = match entry.optional_text("apply-to", report).unwrap_or("all").parse() {
-        Ok(apply_to) => Some(apply_to),
-        Err(unknown) => {
-            report.fault(entry.path_of("apply-to"), unknown);
-            None
-        }
-    };
-    let definition = definition(entry, report);
-    let mut policy = Policy::new(name, pattern?).apply_to(apply_to?).priority(priority);
-    policy.definition = definition?;
-    CheckedPolicy::new(policy, kind)
-        .map_err(|error| {
-            for fault in error.faults() {
-                report.fault(place_of(fault, entry), fault.clone());
-            }
-        })
-        .ok()
-}
-
-/// What a policy says, in which nothing may stand for a value too: it is refused as any other.
-fn definition(entry: &Entry<'_>, report: &mut Report) -> Option<FieldTable> {
-    match entry.get("definition") {
-        Some(Value::Object(fields)) => {
-            let (some, nothing): (Map<_, _>, Map<_, _>) =
-                fields.clone().into_iter().partition(|(_, value)| !value.is_null());
-            let mut table = read_table(&entry.path_of("definition"), &some, report);
-            for name in nothing.keys() {
-                table.set(ShortString::truncated(name), springhare_amqp::FieldValue::Void);
-            }
-            Some(table)
-        }
-        Some(other) => {
-            let kind = FaultKind::WrongType { expected: "an object", found: found(other) };
-            report.fault(entry.path_of("definition"), kind);
-            None
-        }
-        None => {
-            report.fault(&entry.path, FaultKind::Missing { key: "definition" });
-            None
-        }
-    }
-}
-
-/// Where a fault of a policy stands.
-fn place_of(fault: &PolicyFault, entry: &Entry<'_>) -> String {
-    let definition = entry.path_of("definition");
-    match fault {
-        PolicyFault::Value { key, .. } => key_path(&definition, key),
-        PolicyFault::UnknownKeys { keys, .. } => match &keys[..] {
-            [key] => key_path(&definition, key),
-            _ => definition,
-        },
-        PolicyFault::Empty => definition,
-        PolicyFault::Pattern { .. } => entry.path_of("pattern"),
     }
 }
 

@@ -1,4 +1,5 @@
 mod bindings;
+mod compatible;
 
 use serde_json::{Value, json};
 
