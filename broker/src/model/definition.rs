@@ -170,14 +170,14 @@ impl QueueDeclaration {
         let arguments = QueueArguments::parse(&self.arguments, queue)?;
         let durable = self.is_durable();
         if arguments.queue_type != QueueType::Classic {
-            for (wrong, property) in [
-                (self.auto_delete, "auto-delete"),
-                (self.exclusive, "exclusive-owner"),
-                (!durable, "non-durable"),
+            for (wrong, key, property) in [
+                (self.auto_delete, "auto_delete", "auto-delete"),
+                (self.exclusive, "exclusive", "exclusive-owner"),
+                (!durable, "durable", "non-durable"),
             ] {
                 if wrong {
                     let text = format!("invalid property '{property}' for {queue}");
-                    return Err(ArgumentError::new(text));
+                    return Err(ArgumentError::of(key, text));
                 }
             }
         }

@@ -169,8 +169,8 @@ fn is_the_brokers(name: &str) -> bool {
     name.starts_with(RESERVED_PREFIX)
 }
 
-/// What is declared, or all that is wrong with it: an argument that is refused is left out, to see
-/// whether another is.
+/// What is declared, or all that is wrong with it: what is refused is left out, to see whether
+/// something else is.
 fn define(
     declaration: &QueueDeclaration,
     queue: Resource<'_>,
@@ -178,14 +178,20 @@ fn define(
     report: &mut Report,
 ) -> Option<QueueDefinition> {
     let mut left = declaration.clone();
+    let mut is_right = true;
     loop {
-        let is_first = left.arguments.len() == declaration.arguments.len();
-        match left.clone().define(queue) {
-            Ok(definition) => return is_first.then_some(definition),
-            Err(error) => {
-                let refused = error.key().map(str::to_owned);
-                refuse(Err(error), path, report);
-                let key = refused.filter(|key| left.arguments.remove(key).is_some())?;
+        let error = match left.clone().define(queue) {
+            Ok(definition) => return is_right.then_some(definition),
+            Err(error) => error,
+        };
+        is_right = false;
+        let refused = error.key().map(str::to_owned);
+        refuse(Err(error), path, report);
+        match refused?.as_str() {
+            "auto_delete" if left.auto_delete => left.auto_delete = false,
+            "durable" if !left.durable => left.durable = true,
+            key => {
+                left.arguments.remove(key)?;
                 if key == "x-dead-letter-exchange" {
                     left.arguments.remove("x-dead-letter-routing-key");
                 }
@@ -194,6 +200,10 @@ fn define(
     }
 }
 
+/// What is no argument of a queue, exchange or binding.
+const KEYS: [&str; 7] =
+    ["type", "durable", "exclusive", "auto_delete", "internal", "routing_key", "destination"];
+
 /// Reports what is wrong, at the key that it is about.
 fn refuse(result: Result<(), ArgumentError>, path: &str, report: &mut Report) -> Option<()> {
     let error = match result {
@@ -201,7 +211,7 @@ fn refuse(result: Result<(), ArgumentError>, path: &str, report: &mut Report) ->
         Err(error) => error,
     };
     let path = match error.key() {
-        Some(key @ ("type" | "durable" | "auto_delete" | "internal")) => format!("{path}.{key}"),
+        Some(key) if KEYS.contains(&key) => format!("{path}.{key}"),
         Some(key) => format!("{path}.arguments.{key}"),
         None => path.to_owned(),
     };
