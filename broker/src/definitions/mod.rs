@@ -1,11 +1,12 @@
 //! Definitions as RabbitMQ writes and reads them: JSON with users, virtual hosts, permissions,
 //! policies, queues, exchanges and bindings.
 //!
-//! `entry` is JSON with the places in it, `read` makes `Definitions` of a file, `write` makes a
-//! file of a broker, `arguments` turns field tables into JSON and back.
+//! `json` parses, `entry` is JSON with the places in it, `read` and `policy` make `Definitions` of a
+//! file, `write` makes a file of a broker, `arguments` turns field tables into JSON and back.
 
 mod arguments;
 mod entry;
+mod json;
 mod policy;
 mod read;
 #[cfg(test)]

@@ -1,5 +1,6 @@
 mod bindings;
 mod compatible;
+mod faults;
 
 use serde_json::{Value, json};
 

@@ -29,3 +29,42 @@ fn what_a_plugin_says_in_a_policy_is_left_out() {
     assert_eq!(exported["policies"].as_array().unwrap().len(), 1);
     assert_eq!(exported["policies"][0]["definition"], json!({"max-length": 5}));
 }
+
+#[test]
+fn limits_may_stand_at_their_virtual_host() {
+    let host = json!([{"name": "v", "limits": {"max-queues": 1}}]);
+    let broker = broker();
+    let limit = || broker.virtual_hosts()["v"].limits().max_queues;
+    assert!(warnings(&broker, &json!({"vhosts": host})).is_empty());
+    assert_eq!(limit(), Some(1));
+    let parameter = json!([
+        {"vhost": "v", "component": "vhost-limits", "name": "limits", "value": {"max-queues": 2}},
+    ]);
+    import(&broker, &json!({"vhosts": host, "parameters": parameter}).to_string()).unwrap();
+    assert_eq!(limit(), Some(2), "the parameter is what RabbitMQ reads");
+    for none in [json!({}), json!([])] {
+        import(&broker, &json!({"vhosts": [{"name": "v", "limits": none}]}).to_string()).unwrap();
+        assert_eq!(limit(), Some(2));
+    }
+    assert_eq!(
+        faults(&broker, &json!({"vhosts": [{"name": "v", "limits": {"max-queues": "many"}}]})),
+        ["$.vhosts[0].limits.max-queues: expected a whole number, found a string"]
+    );
+}
+
+#[test]
+fn names_have_no_line_ends_and_a_file_no_mark() {
+    let file = json!({
+        "exchanges": [{"vhost": "/", "name": "x\r\n", "type": "direct", "durable": true,
+                       "auto_delete": false}],
+        "queues": [{"vhost": "/", "name": "q\n", "durable": true, "auto_delete": false}],
+        "bindings": [{"vhost": "/", "source": "x\n", "destination": "q\n",
+                      "destination_type": "queue", "routing_key": "k\n"}],
+    });
+    let broker = broker();
+    import(&broker, &format!("\u{feff}{file}")).unwrap();
+    let topology = broker.virtual_hosts()["/"].topology();
+    assert!(topology.queue("q").is_some() && topology.exchange("x").is_some());
+    let binding = topology.bindings().next().unwrap();
+    assert_eq!((&**binding.source(), &**binding.routing_key()), ("x", "k\n"));
+}

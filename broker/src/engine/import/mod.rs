@@ -42,6 +42,7 @@ impl BrokerCell {
         let Definitions {
             virtual_hosts,
             users,
+            user_names,
             permissions,
             topic_permissions,
             limits,
@@ -51,7 +52,7 @@ impl BrokerCell {
             bindings,
             global_parameters,
         } = definitions;
-        let mut importing = ImportingUsers::check(self, users, &mut report);
+        let mut importing = ImportingUsers::check(self, users, user_names, &mut report);
         each(permissions, &hosts, &mut report, |_, entry, report| {
             importing.check_permissions(entry, report);
         });

@@ -45,6 +45,9 @@ pub enum FaultKind {
         /// What the parser says, with line and column.
         reason: String,
     },
+    /// An object has a key twice.
+    #[error("this key is there twice, and only one could count")]
+    Repeated,
     /// A key that has to be there is not.
     #[error("'{key}' is missing")]
     Missing {
@@ -101,6 +104,14 @@ pub enum FaultKind {
     /// A type of queues that there is not.
     #[error(transparent)]
     QueueType(#[from] UnknownQueueType),
+    /// A queue's `type` is another than the argument `x-queue-type` says.
+    #[error("'{given}' contradicts the argument 'x-queue-type', which is '{argument}'")]
+    QueueTypes {
+        /// What stands under `type`.
+        given: String,
+        /// What the argument says.
+        argument: String,
+    },
     /// A queue, exchange or binding that the broker refuses, or that is there and another: what a
     /// client would be told.
     #[error("{text}")]

@@ -6,6 +6,8 @@
 
 mod error;
 
+use std::collections::BTreeSet;
+
 use springhare_amqp::{FieldValue, ShortString};
 
 pub(crate) use self::error::Report;
@@ -37,6 +39,8 @@ pub(crate) struct In<T> {
 pub(crate) struct Definitions {
     pub(crate) virtual_hosts: Vec<At<(ShortString, VirtualHostOptions)>>,
     pub(crate) users: Vec<At<User>>,
+    /// All names of users in the file, also of those with faults.
+    pub(crate) user_names: BTreeSet<String>,
     /// By the user's name.
     pub(crate) permissions: Vec<In<(String, Permissions)>>,
     pub(crate) topic_permissions: Vec<In<TopicEntry>>,
