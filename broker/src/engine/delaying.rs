@@ -27,7 +27,7 @@ const BATCH: usize = 256;
 
 /// The messages of a virtual host that wait at its delayed exchanges.
 ///
-/// Its lock is taken alone, and the timers' under it.
+/// Its lock is taken alone or under the topology's writer, and the timers' under it.
 #[derive(Debug)]
 pub(super) struct Delaying {
     state: Mutex<State>,
@@ -100,16 +100,16 @@ impl VirtualHost {
         Ok(())
     }
 
-    /// Drops the messages that wait at exchanges which are no more.
-    pub(super) fn forget_delayed(&self) {
+    /// Drops the messages that wait at exchanges which are no more. Returns their bytes, which are
+    /// still to be freed. Only for who has the writer.
+    #[must_use]
+    pub(super) fn forget_delayed(&self) -> u64 {
         let mut state = self.delaying().lock();
         if state.messages.is_empty() {
-            return;
+            return 0;
         }
         let topology = self.topology();
-        let bytes = state.messages.retain_exchanges(|exchange| is_delayed(&topology, exchange));
-        drop(state);
-        self.memory().free(bytes);
+        state.messages.retain_exchanges(|exchange| is_delayed(&topology, exchange))
     }
 
     /// Asks for the time of the first message. A time that is too early does no harm.
