@@ -1,5 +1,7 @@
 //! What this broker takes and RabbitMQ 4.3 refuses: who moves there finds out here.
 
+use springhare_amqp::FieldValue;
+
 use crate::model::arguments::QueueType;
 use crate::model::definition::QueueDefinition;
 use crate::model::policy::Policy;
@@ -61,13 +63,7 @@ const OF_QUEUES: [(IsThat, Deprecated); 5] = [
     ),
     (|queue| queue.arguments.has("x-queue-master-locator"), MASTER_LOCATOR),
     (|queue| queue.arguments.has("x-queue-mode"), LAZY),
-    (
-        |queue| {
-            let version = queue.arguments.table().get("x-queue-version");
-            version.is_some_and(|version| version.as_i64() == Some(1))
-        },
-        OLD_VERSION,
-    ),
+    (|queue| is_old_version(queue.arguments.table().get("x-queue-version")), OLD_VERSION),
     (
         |queue| {
             let names = ["x-max-in-memory-length", "x-max-in-memory-bytes"];
@@ -76,6 +72,10 @@ const OF_QUEUES: [(IsThat, Deprecated); 5] = [
         IN_MEMORY,
     ),
 ];
+
+fn is_old_version(version: Option<&FieldValue>) -> bool {
+    version.is_some_and(|version| version.as_i64() == Some(1))
+}
 
 /// What RabbitMQ 4.3 would not take of a queue.
 pub(crate) fn of_queue(queue: &QueueDefinition) -> impl Iterator<Item = Deprecated> {
@@ -89,6 +89,7 @@ pub(crate) fn of_policy(policy: &Policy) -> impl Iterator<Item = Deprecated> {
         (has(|key| key.starts_with("ha-")), MIRRORS),
         (has(|key| key == "queue-master-locator"), MASTER_LOCATOR),
         (has(|key| key == "queue-mode"), LAZY),
+        (is_old_version(policy.definition.get("queue-version")), OLD_VERSION),
         (has(|key| key.starts_with("max-in-memory-")), IN_MEMORY),
     ]
     .into_iter()
@@ -98,7 +99,7 @@ pub(crate) fn of_policy(policy: &Policy) -> impl Iterator<Item = Deprecated> {
 
 #[cfg(test)]
 mod tests {
-    use springhare_amqp::{FieldTable, FieldValue, ShortString};
+    use springhare_amqp::{FieldTable, ShortString};
 
     use super::*;
     use crate::model::definition::{QueueDeclaration, Resource};
