@@ -11,11 +11,10 @@ use crate::model::access::{HashingAlgorithm, Permissions, User};
 use crate::model::arguments::QueueType;
 use crate::model::binding::{Binding, Destination};
 use crate::model::definition::{ExchangeDefinition, QueueDeclaration};
-use crate::model::definitions::{At, Definitions, FaultKind, In, Report, TopicEntry};
+use crate::model::definitions::{At, Definitions, FaultKind, GivenOptions, In, Report, TopicEntry};
 use crate::model::exchange::ExchangeKind;
 use crate::model::limits::{UserLimits, VirtualHostLimits};
 use crate::model::policy::PolicyKind;
-use crate::model::virtual_host::VirtualHostOptions;
 
 /// What RabbitMQ writes beside the parts: who wrote it.
 const ABOUT: [&str; 8] = [
@@ -119,6 +118,7 @@ impl Reader {
             _ => &entry,
         };
         let description = at("description").optional_text("description", report);
+        let has_tags = at("tags").get("tags").is_some();
         let tags = at("tags").words("tags", report);
         let default_queue_type = queue_type(at("default_queue_type"), report);
         let limits = entry.object("limits", &LIMIT_KEYS, report);
@@ -128,9 +128,9 @@ impl Reader {
             let (path, virtual_host) = (entry.path_of("limits"), name.clone());
             self.host_limits.push(In { path, virtual_host, item });
         }
-        let options = VirtualHostOptions {
-            description: description.unwrap_or_default().to_owned(),
-            tags,
+        let options = GivenOptions {
+            description: description.map(str::to_owned),
+            tags: has_tags.then_some(tags),
             default_queue_type,
         };
         self.definitions.virtual_hosts.push(At { path: entry.path, item: (name, options) });

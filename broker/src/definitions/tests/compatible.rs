@@ -68,3 +68,46 @@ fn names_have_no_line_ends_and_a_file_no_mark() {
     let binding = topology.bindings().next().unwrap();
     assert_eq!((&**binding.source(), &**binding.routing_key()), ("x", "k\n"));
 }
+
+#[test]
+fn a_virtual_host_keeps_what_the_file_does_not_say() {
+    let broker = broker();
+    let hosts = |entry: Value| json!({"vhosts": [entry]}).to_string();
+    let metadata =
+        json!({"description": "Orders", "tags": ["a", "b"], "default_queue_type": "quorum"});
+    import(&broker, &hosts(json!({"name": "v", "metadata": metadata}))).unwrap();
+    let options = || broker.virtual_hosts()["v"].options();
+    let before = options();
+    import(&broker, &hosts(json!({"name": "v"}))).unwrap();
+    assert_eq!(options(), before);
+    import(&broker, &hosts(json!({"name": "v", "metadata": {"description": "", "tags": []}})))
+        .unwrap();
+    let queue_type = before.default_queue_type;
+    let nothing = VirtualHostOptions::default();
+    assert_eq!(*options(), VirtualHostOptions { default_queue_type: queue_type, ..nothing });
+}
+
+#[test]
+fn what_moves_to_rabbitmq_finds_out_about_queues_too() {
+    let file = json!({
+        "queues": [{"vhost": "/", "name": "q", "durable": false, "auto_delete": false}],
+        "policies": [{"vhost": "/", "name": "p", "pattern": "", "definition": {"queue-version": 1}}],
+    });
+    let warnings = warnings(&broker(), &file);
+    assert_eq!(
+        warnings,
+        [
+            "$.policies[0]: RabbitMQ 4.3 has one version of classic queues only, the second \
+             (x-queue-version): leave it out",
+            "$.queues[0]: RabbitMQ 4.3 refuses queues that are neither durable nor exclusive: \
+             declare it durable, or exclusive if it belongs to one connection",
+        ]
+    );
+}
+
+#[test]
+fn very_many_warnings_are_counted() {
+    let file: serde_json::Map<_, _> = (0..103).map(|part| (part.to_string(), json!([]))).collect();
+    let warnings = warnings(&broker(), &file.into());
+    assert_eq!((warnings.len(), &*warnings[100]), (101, "$: and 3 warnings more"));
+}

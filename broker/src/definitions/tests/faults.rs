@@ -93,3 +93,43 @@ fn what_is_refused_is_named_with_its_key() {
         ]
     );
 }
+
+#[test]
+fn an_exchange_that_is_there_has_to_choose_and_delay_alike() {
+    let exchanges = |delayed: &str, property: &str, other: &str| {
+        let exchange = |name: &str, kind: &str, arguments: Value| json!({"vhost": "/", "name": name, "type": kind, "durable": true, "auto_delete": false, "arguments": arguments});
+        json!({"exchanges": [
+            exchange("d", "x-delayed-message", json!({"x-delayed-type": delayed})),
+            exchange("h", "x-consistent-hash", json!({"hash-property": property})),
+            exchange("x", "direct", json!({"hash-property": other, "x-delayed-type": other})),
+        ]})
+    };
+    let broker = broker();
+    import(&broker, &exchanges("direct", "message_id", "a").to_string()).unwrap();
+    import(&broker, &exchanges("direct", "message_id", "b").to_string()).unwrap();
+    assert_eq!(
+        faults(&broker, &exchanges("fanout", "nope", "c")),
+        [
+            "$.exchanges[0].arguments.x-delayed-type: inequivalent arg 'x-delayed-type' for exchange \
+             'd' in vhost '/': received 'fanout' but current is 'direct'",
+            "$.exchanges[1].arguments.hash-property: inequivalent arg 'hash-property' for exchange \
+             'h' in vhost '/': received 'nope' but current is 'message_id'",
+        ]
+    );
+}
+
+#[test]
+fn what_a_file_says_does_nothing_to_a_terminal() {
+    let name = "a\u{1b}[31m\r\nb";
+    let file = json!({
+        "permissions": [{"user": name, "vhost": "/", "configure": "", "write": "", "read": ""}],
+    });
+    let fault = "$.permissions[0].user: there is no user 'a\\u{1b}[31m\\r\\nb', neither here nor in \
+                 the broker";
+    assert_eq!(faults(&broker(), &file), [fault]);
+    let error = import(&broker(), &file.to_string()).unwrap_err();
+    assert!(error.to_string().ends_with(fault));
+    let parameter = json!({"parameters": [{"vhost": "/", "component": name, "name": "n"}]});
+    let warnings = import(&broker(), &parameter.to_string()).unwrap().warnings;
+    assert!(warnings[0].to_string().contains("'a\\u{1b}[31m\\r\\nb'"), "{warnings:?}");
+}

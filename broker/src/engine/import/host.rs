@@ -63,7 +63,9 @@ impl<'v> ImportingHost<'v> {
         if is_the_brokers(&definition.name) || definition.name.is_empty() {
             report.warn(&entry.path, "this exchange is the broker's own, and stays as it is");
         } else if let Some(present) = topology.exchange(&definition.name) {
-            refuse(present.check_equivalent(definition, exchange), &entry.path, report);
+            let is_same = present.check_equivalent(definition, exchange);
+            let is_same = is_same.and_then(|()| present.check_same_choice(definition, exchange));
+            refuse(is_same, &entry.path, report);
         } else {
             let checked = definition.check_arguments(exchange).map_err(|error| match error {
                 DelayedTypeError::Argument(error) => error,
@@ -99,6 +101,9 @@ impl<'v> ImportingHost<'v> {
         } else if let Some(present) = self.queues.get(name) {
             refuse(present.check_equivalent(declaration, queue), &entry.path, report);
         } else if let Some(definition) = define(declaration, queue, &entry.path, report) {
+            for deprecated in deprecated::of_queue(&definition) {
+                report.warn(&entry.path, deprecated.to_string());
+            }
             self.queues.insert(name.clone(), definition);
         }
     }

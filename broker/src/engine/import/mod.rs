@@ -18,7 +18,7 @@ use self::users::ImportingUsers;
 use super::broker_cell::BrokerCell;
 use super::virtual_host::VirtualHost;
 use crate::model::definitions::{
-    At, Definitions, DefinitionsError, FaultKind, Imported, In, Report,
+    At, Definitions, DefinitionsError, FaultKind, GivenOptions, Imported, In, Report,
 };
 use crate::model::virtual_host::VirtualHostOptions;
 
@@ -97,19 +97,19 @@ impl BrokerCell {
         let mut hosts = Hosts::clone(&self.virtual_hosts());
         for At { item: (name, options), .. } in &definitions.virtual_hosts {
             hosts.entry(name.clone()).or_insert_with(|| {
-                VirtualHost::new(name.clone(), options.clone(), Arc::clone(self.shared()))
+                let options = options.clone().over(VirtualHostOptions::default());
+                VirtualHost::new(name.clone(), options, Arc::clone(self.shared()))
             });
         }
         hosts
     }
 
     /// Adds those that are new, and gives the others the options of the file.
-    fn apply_hosts(&self, given: Vec<At<(ShortString, VirtualHostOptions)>>, hosts: &Hosts) {
-        for At { item: (name, mut options), .. } in given {
+    fn apply_hosts(&self, given: Vec<At<(ShortString, GivenOptions)>>, hosts: &Hosts) {
+        for At { item: (name, options), .. } in given {
             if let Some(host) = hosts.get(&name) {
-                let default = host.options().default_queue_type;
-                options.default_queue_type = options.default_queue_type.or(default);
-                host.set_options(options);
+                let present = VirtualHostOptions::clone(&host.options());
+                host.set_options(options.over(present));
             }
         }
         let present = self.virtual_hosts();

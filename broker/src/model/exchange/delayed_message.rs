@@ -14,7 +14,7 @@ use super::kind::{ExchangeKind, UnknownExchangeKind};
 use crate::model::arguments::ArgumentError;
 
 const X_DELAY: &str = "x-delay";
-const X_DELAYED_TYPE: &str = "x-delayed-type";
+pub(crate) const X_DELAYED_TYPE: &str = "x-delayed-type";
 
 /// The longest delay, in milliseconds: the plugin takes what is longer for none.
 const DELAY_MAX_MS: i64 = 4_294_967_295;
