@@ -67,7 +67,7 @@ fn read_value(path: &str, value: &Value, report: &mut Report) -> Option<FieldVal
 }
 
 /// A table as JSON, in which the width of numbers is lost, as in RabbitMQ's.
-pub(crate) fn write_table(table: &FieldTable) -> Value {
+pub(super) fn write_table(table: &FieldTable) -> Value {
     Value::Object(
         table.iter().map(|(name, value)| (name.to_string(), write_value(value))).collect(),
     )

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use springhare_amqp::ShortString;
 
-pub(crate) use self::arguments::write_table;
+use self::arguments::write_table;
 pub(crate) use self::read::read;
 pub(crate) use self::write::{export, export_virtual_host};
 use crate::engine::broker_cell::BrokerCell;
@@ -30,7 +30,7 @@ use crate::model::definitions::{DefinitionsError, Imported};
 /// All that is wrong with it.
 pub(crate) fn import(broker: &Arc<BrokerCell>, json: &str) -> Result<Imported, DefinitionsError> {
     let (definitions, report) = read(json);
-    let imported = broker.import(definitions, report)?;
+    let imported = broker.import(definitions, report, |table| write_table(table).to_string())?;
     for warning in &imported.warnings {
         tracing::warn!(path = warning.path, "{}", warning.text);
     }

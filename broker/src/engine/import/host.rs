@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use springhare_amqp::ShortString;
 
-use super::twins::Twins;
+use super::twins::{Twins, WriteArguments};
 use crate::engine::declare::{RESERVED_PREFIX, check_may_redeclare};
 use crate::engine::policy::set_alternates;
 use crate::engine::virtual_host::{TopologyUpdate, VirtualHost};
@@ -32,10 +32,10 @@ pub(super) struct ImportingHost<'v> {
 }
 
 impl<'v> ImportingHost<'v> {
-    pub(super) fn begin(host: &'v Arc<VirtualHost>) -> Self {
+    pub(super) fn begin(host: &'v Arc<VirtualHost>, write: WriteArguments) -> Self {
         let update = host.begin_update();
         let (queues, bindings) = (BTreeMap::new(), Vec::new());
-        let twins = Twins::default();
+        let twins = Twins::new(write);
         Self { host, update, queues, bindings, twins, limits: None, policies: None }
     }
 

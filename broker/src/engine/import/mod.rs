@@ -14,6 +14,7 @@ use std::sync::Arc;
 use springhare_amqp::ShortString;
 
 use self::host::ImportingHost;
+use self::twins::WriteArguments;
 use self::users::ImportingUsers;
 use super::broker_cell::BrokerCell;
 use super::virtual_host::VirtualHost;
@@ -26,7 +27,8 @@ use crate::model::virtual_host::VirtualHostOptions;
 type Hosts = BTreeMap<ShortString, Arc<VirtualHost>>;
 
 impl BrokerCell {
-    /// Imports definitions, of which `report` has what is wrong with them by themselves.
+    /// Imports definitions, of which `report` has what is wrong with them by themselves and
+    /// `write` tells what a file says of arguments.
     ///
     /// # Errors
     ///
@@ -35,6 +37,7 @@ impl BrokerCell {
         &self,
         definitions: Definitions,
         mut report: Report,
+        write: WriteArguments,
     ) -> Result<Imported, DefinitionsError> {
         let _administration = self.administration();
         let mut imported = count(&definitions);
@@ -61,7 +64,8 @@ impl BrokerCell {
         });
         let users = importing;
         // In the order of their names, as everybody does who keeps several writers waiting.
-        let begun = hosts.iter().map(|(name, host)| (name.clone(), ImportingHost::begin(host)));
+        let begun =
+            hosts.iter().map(|(name, host)| (name.clone(), ImportingHost::begin(host, write)));
         let mut importing: BTreeMap<ShortString, ImportingHost<'_>> = begun.collect();
         // Exchanges before the bindings from them, queues before those to them.
         each(limits, &hosts, &mut report, |name, entry, _| {
