@@ -43,6 +43,7 @@ fn a_binding_whose_arguments_json_can_not_tell_is_not_made_twice() {
         FieldValue::I64(4),
         FieldValue::F32(0.1),
         FieldValue::Timestamp(5),
+        FieldValue::Timestamp(u64::MAX),
         FieldValue::Void,
         FieldValue::Decimal { scale: 1, value: 5 },
         FieldValue::ByteArray(b"bytes".to_vec().into()),
