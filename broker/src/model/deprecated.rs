@@ -3,7 +3,9 @@
 use springhare_amqp::FieldValue;
 
 use crate::model::arguments::QueueType;
+use crate::model::binding::Binding;
 use crate::model::definition::QueueDefinition;
+use crate::model::exchange::ExchangeKind;
 use crate::model::policy::Policy;
 
 /// Something that RabbitMQ 4.3 refuses, or has no more.
@@ -50,6 +52,11 @@ const MIRRORS: Deprecated = Deprecated {
     remedy: "use quorum queues, and leave it out of the policy",
 };
 
+const MANY_HASHES: Deprecated = Deprecated {
+    what: "takes two '#' in the binding key of a topic exchange at most",
+    remedy: "make several bindings, or look at the rest in the consumer",
+};
+
 type IsThat = fn(&QueueDefinition) -> bool;
 
 /// What of a queue is refused.
@@ -82,6 +89,12 @@ pub(crate) fn of_queue(queue: &QueueDefinition) -> impl Iterator<Item = Deprecat
     OF_QUEUES.into_iter().filter(|(is_that, _)| is_that(queue)).map(|(_, deprecated)| deprecated)
 }
 
+/// What RabbitMQ 4.3 would not take of a binding from an exchange that routes as `kind`.
+pub(crate) fn of_binding(kind: ExchangeKind, binding: &Binding) -> Option<Deprecated> {
+    let hashes = binding.routing_key().split('.').filter(|word| *word == "#").count();
+    (kind == ExchangeKind::Topic && hashes > 2).then_some(MANY_HASHES)
+}
+
 /// What RabbitMQ 4.3 would not take of a policy.
 pub(crate) fn of_policy(policy: &Policy) -> impl Iterator<Item = Deprecated> {
     let has = |found: fn(&str) -> bool| policy.definition.iter().any(|(key, _)| found(key));
@@ -102,6 +115,7 @@ mod tests {
     use springhare_amqp::{FieldTable, ShortString};
 
     use super::*;
+    use crate::model::binding::Destination;
     use crate::model::definition::{QueueDeclaration, Resource};
 
     fn queue(change: impl FnOnce(&mut QueueDeclaration)) -> Vec<Deprecated> {
@@ -129,6 +143,20 @@ mod tests {
         assert!(queue(|queue| (queue.durable, queue.exclusive) = (false, true)).is_empty());
         assert!(with("x-queue-type", "quorum").is_empty());
         assert!(with("x-queue-version", 2).is_empty());
+    }
+
+    #[test]
+    fn a_binding_key_has_few_hashes() {
+        let of = |kind, key: &'static str| {
+            let [source, queue] = ["x", "q"].map(ShortString::from_static);
+            let key = ShortString::from_static(key);
+            let binding = Binding::new(source, Destination::Queue(queue), key, FieldTable::new());
+            of_binding(kind, &binding)
+        };
+        assert_eq!(of(ExchangeKind::Topic, "#.a.#.b"), None);
+        assert_eq!(of(ExchangeKind::Topic, "#.a##.#"), None);
+        assert_eq!(of(ExchangeKind::Topic, "#.a.#.b.#"), Some(MANY_HASHES));
+        assert_eq!(of(ExchangeKind::Direct, "#.a.#.b.#"), None);
     }
 
     #[test]

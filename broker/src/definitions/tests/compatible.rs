@@ -92,6 +92,8 @@ fn what_moves_to_rabbitmq_finds_out_about_queues_too() {
     let file = json!({
         "queues": [{"vhost": "/", "name": "q", "durable": false, "auto_delete": false}],
         "policies": [{"vhost": "/", "name": "p", "pattern": "", "definition": {"queue-version": 1}}],
+        "bindings": [{"vhost": "/", "source": "amq.topic", "destination": "q",
+                      "destination_type": "queue", "routing_key": "#.a.#.b.#"}],
     });
     let warnings = warnings(&broker(), &file);
     assert_eq!(
@@ -101,6 +103,8 @@ fn what_moves_to_rabbitmq_finds_out_about_queues_too() {
              (x-queue-version): leave it out",
             "$.queues[0]: RabbitMQ 4.3 refuses queues that are neither durable nor exclusive: \
              declare it durable, or exclusive if it belongs to one connection",
+            "$.bindings[0]: RabbitMQ 4.3 takes two '#' in the binding key of a topic exchange at \
+             most: make several bindings, or look at the rest in the consumer",
         ]
     );
 }

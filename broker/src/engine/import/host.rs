@@ -125,6 +125,9 @@ impl<'v> ImportingHost<'v> {
             let text = "an end of this binding is neither here nor in the broker: left out";
             return report.warn(&entry.path, text);
         };
+        if let Some(deprecated) = deprecated::of_binding(source.routes_as(), binding) {
+            report.warn(&entry.path, deprecated.to_string());
+        }
         if refuse(check_binding(source.routes_as(), binding), &entry.path, report).is_some()
             && !self.twins.has_one_of(binding, topology)
         {
