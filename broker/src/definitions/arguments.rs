@@ -89,7 +89,10 @@ pub(super) fn write_value(value: &FieldValue) -> Value {
         }
         FieldValue::Array(values) => Value::Array(values.iter().map(write_value).collect()),
         FieldValue::Table(table) => write_table(table),
-        FieldValue::Timestamp(seconds) => Value::from(*seconds),
+        // What is larger than an integer here is a float in a file, which can be read again.
+        FieldValue::Timestamp(seconds) => {
+            i64::try_from(*seconds).map_or_else(|_| write_float(*seconds as f64), Value::from)
+        }
         // RabbitMQ's word for it, which it takes for a text when it reads it.
         FieldValue::Void => Value::from("undefined"),
         integer => integer.as_i64().map_or(Value::Null, Value::from),

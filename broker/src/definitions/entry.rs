@@ -1,7 +1,11 @@
+use std::fmt::Write as _;
+use std::sync::LazyLock;
+
 use serde_json::{Map, Value};
 use springhare_amqp::{FieldTable, ShortString};
 
 use super::arguments::read_table;
+use crate::engine::declare::stripped;
 use crate::model::definitions::{FaultKind, Report};
 
 /// One object of a file, with its place. What is wrong with a key is reported, and the key then
@@ -61,6 +65,16 @@ impl<'v> Entry<'v> {
         name.ok()
     }
 
+    /// The name of a queue or an exchange, which has no line ends: they are taken out, as where it
+    /// is declared.
+    pub(super) fn declared_name(
+        &self,
+        key: &'static str,
+        report: &mut Report,
+    ) -> Option<ShortString> {
+        self.name(key, report).as_ref().map(stripped)
+    }
+
     /// A flag that has to be there.
     pub(super) fn flag(&self, key: &'static str, report: &mut Report) -> Option<bool> {
         self.require(key, report)?;
@@ -82,8 +96,22 @@ impl<'v> Entry<'v> {
 
     /// An object that may be there; an empty list is RabbitMQ's other way to write an empty one.
     pub(super) fn object(&self, key: &str, known: &[&str], report: &mut Report) -> Option<Self> {
-        let value = self.get(key).filter(|value| !value.as_array().is_some_and(Vec::is_empty))?;
+        static EMPTY: LazyLock<Value> = LazyLock::new(|| Value::Object(Map::new()));
+        let value = self.get(key)?;
+        let is_empty_list = value.as_array().is_some_and(Vec::is_empty);
+        let value = if is_empty_list { &*EMPTY } else { value };
         Self::new(self.path_of(key), value, known, report)
+    }
+
+    /// An object that has to be there.
+    pub(super) fn required_object(
+        &self,
+        key: &'static str,
+        known: &[&str],
+        report: &mut Report,
+    ) -> Option<Self> {
+        self.require(key, report)?;
+        self.object(key, known, report)
     }
 
     /// Arguments, which may have any keys; none are an empty table.
@@ -165,6 +193,9 @@ pub(super) fn found(value: &Value) -> &'static str {
         Value::Null => "null",
         Value::Bool(_) => "true or false",
         Value::Number(number) if number.is_f64() => "a number with a fraction",
+        Value::Number(number) if !number.is_i64() => {
+            "a larger number than fits 64 bits with its sign"
+        }
         Value::Number(_) => "a number",
         Value::String(_) => "a string",
         Value::Array(_) => "a list",
@@ -174,10 +205,19 @@ pub(super) fn found(value: &Value) -> &'static str {
 
 /// The place of a key in what is at `path`.
 pub(super) fn key_path(path: &str, key: &str) -> String {
+    let mut path = path.to_owned();
+    push_key(&mut path, key);
+    path
+}
+
+/// Makes a place that of a key in what is there.
+pub(super) fn push_key(path: &mut String, key: &str) {
     let is_word = |c: char| c.is_alphanumeric() || c == '-' || c == '_';
     if !key.is_empty() && key.chars().all(is_word) {
-        format!("{path}.{key}")
+        path.push('.');
+        path.push_str(key);
     } else {
-        format!("{path}[{key:?}]")
+        // Writing to a string does not fail.
+        let _ = write!(path, "[{key:?}]");
     }
 }

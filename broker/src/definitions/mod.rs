@@ -1,11 +1,13 @@
 //! Definitions as RabbitMQ writes and reads them: JSON with users, virtual hosts, permissions,
 //! policies, queues, exchanges and bindings.
 //!
-//! `entry` is JSON with the places in it, `read` makes `Definitions` of a file, `write` makes a
-//! file of a broker, `arguments` turns field tables into JSON and back.
+//! `json` parses, `entry` is JSON with the places in it, `read` and `policy` make `Definitions` of a
+//! file, `write` makes a file of a broker, `arguments` turns field tables into JSON and back.
 
 mod arguments;
 mod entry;
+mod json;
+mod policy;
 mod read;
 #[cfg(test)]
 mod tests;
@@ -15,6 +17,7 @@ use std::sync::Arc;
 
 use springhare_amqp::ShortString;
 
+use self::arguments::write_table;
 pub(crate) use self::read::read;
 pub(crate) use self::write::{export, export_virtual_host};
 use crate::engine::broker_cell::BrokerCell;
@@ -27,7 +30,7 @@ use crate::model::definitions::{DefinitionsError, Imported};
 /// All that is wrong with it.
 pub(crate) fn import(broker: &Arc<BrokerCell>, json: &str) -> Result<Imported, DefinitionsError> {
     let (definitions, report) = read(json);
-    let imported = broker.import(definitions, report)?;
+    let imported = broker.import(definitions, report, |table| write_table(table).to_string())?;
     for warning in &imported.warnings {
         tracing::warn!(path = warning.path, "{}", warning.text);
     }

@@ -1,17 +1,20 @@
-use serde_json::{Map, Value};
-use springhare_amqp::{FieldTable, ShortString};
+use std::mem;
 
-use super::arguments::{read_any, read_table};
+use serde_json::{Map, Value};
+use springhare_amqp::{FieldValue, ShortString};
+
+use super::arguments::read_any;
 use super::entry::{Entry, found, key_path};
+use super::json::parse;
+use super::policy::{POLICY_KEYS, policy};
 use crate::model::access::{HashingAlgorithm, Permissions, User};
 use crate::model::arguments::QueueType;
 use crate::model::binding::{Binding, Destination};
 use crate::model::definition::{ExchangeDefinition, QueueDeclaration};
-use crate::model::definitions::{At, Definitions, FaultKind, In, Report, TopicEntry};
+use crate::model::definitions::{At, Definitions, FaultKind, GivenOptions, In, Report, TopicEntry};
 use crate::model::exchange::ExchangeKind;
 use crate::model::limits::{UserLimits, VirtualHostLimits};
-use crate::model::policy::{CheckedPolicy, Policy, PolicyFault, PolicyKind};
-use crate::model::virtual_host::VirtualHostOptions;
+use crate::model::policy::PolicyKind;
 
 /// What RabbitMQ writes beside the parts: who wrote it.
 const ABOUT: [&str; 8] = [
@@ -45,7 +48,9 @@ const PARTS: [(&str, ReadEntry); 10] = [
 /// What a file says, and what was wrong with it by itself.
 pub(crate) fn read(json: &str) -> (Definitions, Report) {
     let mut reader = Reader::default();
-    match serde_json::from_str(json) {
+    // A mark of the byte order, which some editors write, is no JSON.
+    let json = json.strip_prefix('\u{feff}').unwrap_or(json);
+    match parse(json, &mut reader.report) {
         Ok(Value::Object(parts)) => reader.parts(&parts),
         Ok(other) => {
             let kind = FaultKind::WrongType { expected: "an object", found: found(&other) };
@@ -61,6 +66,8 @@ pub(crate) fn read(json: &str) -> (Definitions, Report) {
 #[derive(Debug, Default)]
 struct Reader {
     definitions: Definitions,
+    /// Those that stand at their virtual hosts: parameters go before them.
+    host_limits: Vec<In<VirtualHostLimits>>,
     report: Report,
 }
 
@@ -84,6 +91,9 @@ impl Reader {
                 (None, _) => self.report.warn(path, "this part is not known, and is left out"),
             }
         }
+        // What is last counts.
+        self.host_limits.append(&mut self.definitions.limits);
+        self.definitions.limits = mem::take(&mut self.host_limits);
     }
 
     fn virtual_host(&mut self, path: String, value: &Value) -> Option<()> {
@@ -108,12 +118,19 @@ impl Reader {
             _ => &entry,
         };
         let description = at("description").optional_text("description", report);
+        let has_tags = at("tags").get("tags").is_some();
         let tags = at("tags").words("tags", report);
         let default_queue_type = queue_type(at("default_queue_type"), report);
+        let limits = entry.object("limits", &LIMIT_KEYS, report);
+        let limits = limits.map(|limits| virtual_host_limits(&limits, report));
         let name = entry.name("name", report)?;
-        let options = VirtualHostOptions {
-            description: description.unwrap_or_default().to_owned(),
-            tags,
+        if let Some(item) = limits.filter(|limits| *limits != VirtualHostLimits::default()) {
+            let (path, virtual_host) = (entry.path_of("limits"), name.clone());
+            self.host_limits.push(In { path, virtual_host, item });
+        }
+        let options = GivenOptions {
+            description: description.map(str::to_owned),
+            tags: has_tags.then_some(tags),
             default_queue_type,
         };
         self.definitions.virtual_hosts.push(At { path: entry.path, item: (name, options) });
@@ -125,6 +142,7 @@ impl Reader {
         let report = &mut self.report;
         let entry = Entry::new(path, value, &known, report)?;
         let name = entry.text("name", report);
+        self.definitions.user_names.extend(name.map(str::to_owned));
         let tags = entry.words("tags", report);
         let limits = entry.object("limits", &["max-connections", "max-channels"], report);
         let limit = |key: &str, report: &mut Report| {
@@ -197,24 +215,15 @@ impl Reader {
             "operator_policy" => {
                 let name = entry.text("name", report);
                 let virtual_host = entry.name("vhost", report);
-                let value = entry.object("value", &POLICY_KEYS, report);
-                if value.is_none() && entry.get("value").is_none() {
-                    report.fault(&entry.path, FaultKind::Missing { key: "value" });
-                }
+                let value = entry.required_object("value", &POLICY_KEYS, report);
                 let policy = policy(name?, &value?, PolicyKind::Operator, report)?;
                 let (virtual_host, item) = (virtual_host?, (PolicyKind::Operator, policy));
                 self.definitions.policies.push(In { path: entry.path, virtual_host, item });
             }
             "vhost-limits" => {
                 let virtual_host = entry.name("vhost", report);
-                let limits = entry.object("value", &["max-connections", "max-queues"], report);
-                let limit = |key: &str, report: &mut Report| {
-                    limits.as_ref().and_then(|limits| limits.optional_integer(key, report))
-                };
-                let item = VirtualHostLimits {
-                    max_connections: limit("max-connections", report),
-                    max_queues: limit("max-queues", report),
-                };
+                let limits = entry.required_object("value", &LIMIT_KEYS, report);
+                let item = virtual_host_limits(&limits?, report);
                 let virtual_host = virtual_host?;
                 self.definitions.limits.push(In { path: entry.path, virtual_host, item });
             }
@@ -253,7 +262,7 @@ impl Reader {
         let report = &mut self.report;
         let entry = Entry::new(path, value, &known, report)?;
         let virtual_host = entry.name("vhost", report);
-        let name = entry.name("name", report);
+        let name = entry.declared_name("name", report);
         let durable = entry.flag("durable", report);
         let auto_delete = entry.flag("auto_delete", report);
         let internal = entry.optional_flag("internal", report);
@@ -284,15 +293,20 @@ impl Reader {
         let report = &mut self.report;
         let entry = Entry::new(path, value, &known, report)?;
         let virtual_host = entry.name("vhost", report);
-        let name = entry.name("name", report);
+        let name = entry.declared_name("name", report);
         let durable = entry.flag("durable", report);
         let auto_delete = entry.flag("auto_delete", report);
         let mut arguments = entry.arguments("arguments", report);
-        if let Some(name) = entry.optional_text("type", report)
-            && name != QueueType::Classic.as_str()
-            && !arguments.contains("x-queue-type")
-        {
-            arguments.set(ShortString::from_static("x-queue-type"), name);
+        let argument = arguments.get("x-queue-type").map(FieldValue::as_str);
+        match (entry.optional_text("type", report), argument) {
+            (Some(given), Some(Some(argument))) if given != argument => {
+                let (given, argument) = (given.to_owned(), argument.to_owned());
+                report.fault(entry.path_of("type"), FaultKind::QueueTypes { given, argument });
+            }
+            (Some(given), None) if given != QueueType::Classic.as_str() => {
+                arguments.set(ShortString::from_static("x-queue-type"), given);
+            }
+            _ => {}
         }
         let item = QueueDeclaration {
             name: name?,
@@ -319,7 +333,8 @@ impl Reader {
         let report = &mut self.report;
         let entry = Entry::new(path, value, &known, report)?;
         let virtual_host = entry.name("vhost", report);
-        let names = ["source", "destination", "routing_key"].map(|key| entry.name(key, report));
+        let ends = ["source", "destination"].map(|key| entry.declared_name(key, report));
+        let routing_key = entry.name("routing_key", report);
         let arguments = entry.arguments("arguments", report);
         let to_exchange = match entry.text("destination_type", report)? {
             "queue" => false,
@@ -331,83 +346,26 @@ impl Reader {
                 return None;
             }
         };
-        let [Some(source), Some(destination), Some(routing_key)] = names else { return None };
+        let [Some(source), Some(destination)] = ends else { return None };
         let destination = if to_exchange {
             Destination::Exchange(destination)
         } else {
             Destination::Queue(destination)
         };
-        let item = Binding::new(source, destination, routing_key, arguments);
+        let item = Binding::new(source, destination, routing_key?, arguments);
         let virtual_host = virtual_host?;
         self.definitions.bindings.push(In { path: entry.path, virtual_host, item });
         Some(())
     }
 }
 
-const POLICY_KEYS: [&str; 6] = ["vhost", "name", "pattern", "apply-to", "definition", "priority"];
+/// The limits of a virtual host.
+const LIMIT_KEYS: [&str; 2] = ["max-connections", "max-queues"];
 
-fn policy(
-    name: &str,
-    entry: &Entry<'_>,
-    kind: PolicyKind,
-    report: &mut Report,
-) -> Option<CheckedPolicy> {
-    let pattern = entry.text("pattern", report);
-    let priority = entry.optional_integer("priority", report).unwrap_or_default();
-    let apply_to = match entry.optional_text("apply-to", report).unwrap_or("all").parse() {
-        Ok(apply_to) => Some(apply_to),
-        Err(unknown) => {
-            report.fault(entry.path_of("apply-to"), unknown);
-            None
-        }
-    };
-    let definition = definition(entry, report);
-    let mut policy = Policy::new(name, pattern?).apply_to(apply_to?).priority(priority);
-    policy.definition = definition?;
-    CheckedPolicy::new(policy, kind)
-        .map_err(|error| {
-            for fault in error.faults() {
-                report.fault(place_of(fault, entry), fault.clone());
-            }
-        })
-        .ok()
-}
-
-/// What a policy says, in which nothing may stand for a value too: it is refused as any other.
-fn definition(entry: &Entry<'_>, report: &mut Report) -> Option<FieldTable> {
-    match entry.get("definition") {
-        Some(Value::Object(fields)) => {
-            let (some, nothing): (Map<_, _>, Map<_, _>) =
-                fields.clone().into_iter().partition(|(_, value)| !value.is_null());
-            let mut table = read_table(&entry.path_of("definition"), &some, report);
-            for name in nothing.keys() {
-                table.set(ShortString::truncated(name), springhare_amqp::FieldValue::Void);
-            }
-            Some(table)
-        }
-        Some(other) => {
-            let kind = FaultKind::WrongType { expected: "an object", found: found(other) };
-            report.fault(entry.path_of("definition"), kind);
-            None
-        }
-        None => {
-            report.fault(&entry.path, FaultKind::Missing { key: "definition" });
-            None
-        }
-    }
-}
-
-/// Where a fault of a policy stands.
-fn place_of(fault: &PolicyFault, entry: &Entry<'_>) -> String {
-    let definition = entry.path_of("definition");
-    match fault {
-        PolicyFault::Value { key, .. } => key_path(&definition, key),
-        PolicyFault::UnknownKeys { keys, .. } => match &keys[..] {
-            [key] => key_path(&definition, key),
-            _ => definition,
-        },
-        PolicyFault::Empty => definition,
-        PolicyFault::Pattern { .. } => entry.path_of("pattern"),
+fn virtual_host_limits(limits: &Entry<'_>, report: &mut Report) -> VirtualHostLimits {
+    VirtualHostLimits {
+        max_connections: limits.optional_integer("max-connections", report),
+        max_queues: limits.optional_integer("max-queues", report),
     }
 }
 

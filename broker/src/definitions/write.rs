@@ -89,8 +89,10 @@ impl Parts {
             }
         };
         let mut bindings: Vec<_> = topology.bindings().filter(is_kept).collect();
-        bindings.sort_by_key(|binding| {
-            (binding.source(), binding.destination(), binding.routing_key())
+        bindings.sort_by_cached_key(|binding| {
+            let place = topology.place(binding);
+            let arguments = write_table(binding.arguments()).to_string();
+            (binding.source(), binding.destination(), place, binding.routing_key(), arguments)
         });
         self.bindings.extend(bindings.into_iter().map(|binding| binding_entry(name, binding)));
     }

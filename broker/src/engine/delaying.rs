@@ -11,6 +11,7 @@ use std::time::Duration;
 use springhare_amqp::ShortString;
 
 use super::memory::MessageMemory;
+use super::queue_cell::QueueRef;
 use super::random;
 use super::timers::{Timed, TimerId};
 use super::virtual_host::VirtualHost;
@@ -19,13 +20,14 @@ use crate::model::exchange::{ExchangeKind, end_delay};
 use crate::model::message::PublishedMessage;
 use crate::model::routed_message::RoutedMessage;
 use crate::model::routes::{Delay, Routes};
+use crate::model::topology::Topology;
 
 /// How many messages are taken out under the lock at a time.
 const BATCH: usize = 256;
 
 /// The messages of a virtual host that wait at its delayed exchanges.
 ///
-/// Its lock is taken alone, and the timers' under it.
+/// Its lock is taken alone or under the topology's writer, and the timers' under it.
 #[derive(Debug)]
 pub(super) struct Delaying {
     state: Mutex<State>,
@@ -63,7 +65,7 @@ impl Drop for Delaying {
 }
 
 impl VirtualHost {
-    /// Lets a message wait at each of these exchanges.
+    /// Lets a message wait at each of these exchanges that is still there.
     ///
     /// # Errors
     ///
@@ -76,34 +78,38 @@ impl VirtualHost {
         if delays.is_empty() {
             return Ok(());
         }
-        let count = u64::try_from(delays.len()).unwrap_or(u64::MAX);
-        let bytes = charge(message).saturating_mul(count);
         let now = self.clock().now();
         let mut state = self.delaying().lock();
+        // Who published may know an older topology, or have waited for a commit. Whoever deletes an
+        // exchange takes this lock after it is gone, so either of both sees the other.
+        let topology = self.topology();
+        let there = || delays.iter().filter(|delay| is_delayed(&topology, &delay.exchange));
+        let count = u64::try_from(there().count()).unwrap_or(u64::MAX);
+        let bytes = charge(message).saturating_mul(count);
+        if count == 0 {
+            return Ok(());
+        }
         if state.messages.bytes().saturating_add(bytes) > self.config().delayed_max_bytes {
             return Err(DelayedFull);
         }
         self.memory().grow(bytes);
-        for Delay { exchange, delay } in delays {
+        for Delay { exchange, delay } in there() {
             state.messages.push(now.saturating_add(*delay), exchange, Arc::clone(message));
         }
         self.set_timer(&mut state);
         Ok(())
     }
 
-    /// Drops the messages that wait at exchanges which are no more.
-    pub(super) fn forget_delayed(&self) {
+    /// Drops the messages that wait at exchanges which are no more. Returns their bytes, which are
+    /// still to be freed. Only for who has the writer.
+    #[must_use]
+    pub(super) fn forget_delayed(&self) -> u64 {
         let mut state = self.delaying().lock();
         if state.messages.is_empty() {
-            return;
+            return 0;
         }
         let topology = self.topology();
-        let bytes = state.messages.retain_exchanges(|exchange| {
-            let known = topology.exchange(exchange);
-            known.is_some_and(|known| known.kind == ExchangeKind::DelayedMessage)
-        });
-        drop(state);
-        self.memory().free(bytes);
+        state.messages.retain_exchanges(|exchange| is_delayed(&topology, exchange))
     }
 
     /// Asks for the time of the first message. A time that is too early does no harm.
@@ -157,6 +163,12 @@ impl Timed for VirtualHost {
             }
         }
     }
+}
+
+/// Whether messages can wait at an exchange of this name.
+fn is_delayed(topology: &Topology<QueueRef>, exchange: &str) -> bool {
+    let known = topology.exchange(exchange);
+    known.is_some_and(|known| known.kind == ExchangeKind::DelayedMessage)
 }
 
 #[cfg(test)]

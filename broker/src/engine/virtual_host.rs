@@ -56,10 +56,10 @@ impl TopologyUpdate<'_> {
         let has_lost_exchanges =
             next.exchange_count() < virtual_host.topology.load().exchange_count();
         virtual_host.topology.store(Arc::new(next));
+        // Before another writer declares an exchange of the same name.
+        let forgotten_bytes = if has_lost_exchanges { virtual_host.forget_delayed() } else { 0 };
         drop(writer);
-        if has_lost_exchanges {
-            virtual_host.forget_delayed();
-        }
+        virtual_host.memory().free(forgotten_bytes);
     }
 }
 

@@ -6,7 +6,8 @@ use crate::model::arguments::{
     ArgumentError, QueueArguments, QueueType, check_argument, check_field,
 };
 use crate::model::exchange::{
-    DelayedTypeError, ExchangeKind, HASH_HEADER, HASH_PROPERTY, check_hash_arguments, delayed_type,
+    DelayedTypeError, ExchangeKind, HASH_HEADER, HASH_PROPERTY, X_DELAYED_TYPE,
+    check_hash_arguments, delayed_type,
 };
 
 /// A queue or an exchange as the error texts call it: `queue 'q' in vhost '/'`.
@@ -124,6 +125,28 @@ impl ExchangeDefinition {
             received.arguments.get(ALTERNATE_EXCHANGE),
         )
     }
+
+    /// Checks that the arguments are the same that the type chooses destinations by, which clients may
+    /// declare otherwise.
+    ///
+    /// # Errors
+    ///
+    /// The first difference.
+    pub(crate) fn check_same_choice(
+        &self,
+        received: &Self,
+        exchange: Resource<'_>,
+    ) -> Result<(), ArgumentError> {
+        let delays = self.kind == ExchangeKind::DelayedMessage;
+        let hashes = self.routes_as() == ExchangeKind::ConsistentHash;
+        [(delays, X_DELAYED_TYPE), (hashes, HASH_HEADER), (hashes, HASH_PROPERTY)]
+            .into_iter()
+            .filter(|(matters, _)| *matters)
+            .try_for_each(|(_, name)| {
+                let (current, received) = (self.arguments.get(name), received.arguments.get(name));
+                check_argument(name, exchange, current, received)
+            })
+    }
 }
 
 /// A queue as a client describes it: nothing is checked yet.
@@ -170,14 +193,14 @@ impl QueueDeclaration {
         let arguments = QueueArguments::parse(&self.arguments, queue)?;
         let durable = self.is_durable();
         if arguments.queue_type != QueueType::Classic {
-            for (wrong, property) in [
-                (self.auto_delete, "auto-delete"),
-                (self.exclusive, "exclusive-owner"),
-                (!durable, "non-durable"),
+            for (wrong, key, property) in [
+                (self.auto_delete, "auto_delete", "auto-delete"),
+                (self.exclusive, "exclusive", "exclusive-owner"),
+                (!durable, "durable", "non-durable"),
             ] {
                 if wrong {
                     let text = format!("invalid property '{property}' for {queue}");
-                    return Err(ArgumentError::new(text));
+                    return Err(ArgumentError::of(key, text));
                 }
             }
         }

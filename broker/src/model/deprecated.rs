@@ -1,7 +1,11 @@
 //! What this broker takes and RabbitMQ 4.3 refuses: who moves there finds out here.
 
+use springhare_amqp::FieldValue;
+
 use crate::model::arguments::QueueType;
+use crate::model::binding::Binding;
 use crate::model::definition::QueueDefinition;
+use crate::model::exchange::ExchangeKind;
 use crate::model::policy::Policy;
 
 /// Something that RabbitMQ 4.3 refuses, or has no more.
@@ -48,6 +52,11 @@ const MIRRORS: Deprecated = Deprecated {
     remedy: "use quorum queues, and leave it out of the policy",
 };
 
+const MANY_HASHES: Deprecated = Deprecated {
+    what: "takes two '#' in the binding key of a topic exchange at most",
+    remedy: "make several bindings, or look at the rest in the consumer",
+};
+
 type IsThat = fn(&QueueDefinition) -> bool;
 
 /// What of a queue is refused.
@@ -61,13 +70,7 @@ const OF_QUEUES: [(IsThat, Deprecated); 5] = [
     ),
     (|queue| queue.arguments.has("x-queue-master-locator"), MASTER_LOCATOR),
     (|queue| queue.arguments.has("x-queue-mode"), LAZY),
-    (
-        |queue| {
-            let version = queue.arguments.table().get("x-queue-version");
-            version.is_some_and(|version| version.as_i64() == Some(1))
-        },
-        OLD_VERSION,
-    ),
+    (|queue| is_old_version(queue.arguments.table().get("x-queue-version")), OLD_VERSION),
     (
         |queue| {
             let names = ["x-max-in-memory-length", "x-max-in-memory-bytes"];
@@ -77,9 +80,19 @@ const OF_QUEUES: [(IsThat, Deprecated); 5] = [
     ),
 ];
 
+fn is_old_version(version: Option<&FieldValue>) -> bool {
+    version.is_some_and(|version| version.as_i64() == Some(1))
+}
+
 /// What RabbitMQ 4.3 would not take of a queue.
 pub(crate) fn of_queue(queue: &QueueDefinition) -> impl Iterator<Item = Deprecated> {
     OF_QUEUES.into_iter().filter(|(is_that, _)| is_that(queue)).map(|(_, deprecated)| deprecated)
+}
+
+/// What RabbitMQ 4.3 would not take of a binding from an exchange that routes as `kind`.
+pub(crate) fn of_binding(kind: ExchangeKind, binding: &Binding) -> Option<Deprecated> {
+    let hashes = binding.routing_key().split('.').filter(|word| *word == "#").count();
+    (kind == ExchangeKind::Topic && hashes > 2).then_some(MANY_HASHES)
 }
 
 /// What RabbitMQ 4.3 would not take of a policy.
@@ -89,6 +102,7 @@ pub(crate) fn of_policy(policy: &Policy) -> impl Iterator<Item = Deprecated> {
         (has(|key| key.starts_with("ha-")), MIRRORS),
         (has(|key| key == "queue-master-locator"), MASTER_LOCATOR),
         (has(|key| key == "queue-mode"), LAZY),
+        (is_old_version(policy.definition.get("queue-version")), OLD_VERSION),
         (has(|key| key.starts_with("max-in-memory-")), IN_MEMORY),
     ]
     .into_iter()
@@ -98,9 +112,10 @@ pub(crate) fn of_policy(policy: &Policy) -> impl Iterator<Item = Deprecated> {
 
 #[cfg(test)]
 mod tests {
-    use springhare_amqp::{FieldTable, FieldValue, ShortString};
+    use springhare_amqp::{FieldTable, ShortString};
 
     use super::*;
+    use crate::model::binding::Destination;
     use crate::model::definition::{QueueDeclaration, Resource};
 
     fn queue(change: impl FnOnce(&mut QueueDeclaration)) -> Vec<Deprecated> {
@@ -128,6 +143,20 @@ mod tests {
         assert!(queue(|queue| (queue.durable, queue.exclusive) = (false, true)).is_empty());
         assert!(with("x-queue-type", "quorum").is_empty());
         assert!(with("x-queue-version", 2).is_empty());
+    }
+
+    #[test]
+    fn a_binding_key_has_few_hashes() {
+        let of = |kind, key: &'static str| {
+            let [source, queue] = ["x", "q"].map(ShortString::from_static);
+            let key = ShortString::from_static(key);
+            let binding = Binding::new(source, Destination::Queue(queue), key, FieldTable::new());
+            of_binding(kind, &binding)
+        };
+        assert_eq!(of(ExchangeKind::Topic, "#.a.#.b"), None);
+        assert_eq!(of(ExchangeKind::Topic, "#.a##.#"), None);
+        assert_eq!(of(ExchangeKind::Topic, "#.a.#.b.#"), Some(MANY_HASHES));
+        assert_eq!(of(ExchangeKind::Direct, "#.a.#.b.#"), None);
     }
 
     #[test]

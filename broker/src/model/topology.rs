@@ -137,6 +137,11 @@ impl<Q: QueueHandle> Topology<Q> {
         outbound.flat_map(|bindings| bindings.iter().map(|(binding, ())| binding.as_ref()))
     }
 
+    /// When a binding was made among those with its ends, where routing depends on it; 0 elsewhere.
+    pub(crate) fn place(&self, binding: &Binding) -> usize {
+        self.exchanges.get(binding.source()).map_or(0, |source| source.place(binding))
+    }
+
     /// Whether any binding leads from this exchange.
     pub(crate) fn has_bindings_from(&self, exchange: &str) -> bool {
         self.exchanges.get(exchange).is_some_and(|exchange| !exchange.outbound().is_empty())

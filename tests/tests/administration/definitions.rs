@@ -43,8 +43,9 @@ fn definitions_go_to_ours_and_back() {
 
     let ours = Broker::builder().start().unwrap();
     let imported = ours.import_definitions(&exported).unwrap();
-    // RabbitMQ does not export the internal exchange, but the binding to it.
-    assert_eq!(imported.warnings.len(), 1, "{:?}", imported.warnings);
+    // RabbitMQ does not export the internal exchange, but the binding to it; and a queue is neither
+    // durable nor exclusive, which RabbitMQ 4.3 refuses.
+    assert_eq!(imported.warnings.len(), 2, "{:?}", imported.warnings);
     let made = User::new("made", "by us").permissions("orders", Permissions::all());
     ours.set_user(made).unwrap();
     let back = ours.export_definitions();
@@ -74,7 +75,7 @@ fn an_internal_exchange_goes_to_rabbitmq() {
         return;
     }
     let ours = Broker::builder().start().unwrap();
-    assert!(ours.import_definitions(EVERYTHING).unwrap().warnings.is_empty());
+    ours.import_definitions(EVERYTHING).unwrap();
     let rabbitmq = RabbitMq::start().unwrap();
     rabbitmq.node().import_definitions(&ours.export_definitions()).unwrap();
     let bindings = essence(&rabbitmq.node().export_definitions().unwrap())["bindings"].take();

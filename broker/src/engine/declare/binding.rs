@@ -4,7 +4,8 @@ use super::{Access, check_access, check_not_default, not_found, stripped, wrong_
 use crate::engine::queue_cell::QueueRef;
 use crate::engine::virtual_host::VirtualHost;
 use crate::model::binding::{Binding, Destination};
-use crate::model::definition::Resource;
+use crate::model::definition::{ExchangeDefinition, Resource};
+use crate::model::deprecated;
 use crate::model::exchange::check_binding;
 use crate::model::ids::ConnectionId;
 use crate::model::topology::{Added, MissingEnd, Removed, Topology};
@@ -63,7 +64,11 @@ impl VirtualHost {
         self.update(|topology| {
             self.check_bindable(topology, &binding, connection, method)?;
             match topology.bind(binding.clone()) {
-                Ok(Added::New | Added::Known) => Ok(()),
+                Ok(Added::New) => {
+                    self.warn_of(topology, &binding);
+                    Ok(())
+                }
+                Ok(Added::Known) => Ok(()),
                 Err(end) => Err(self.missing(end, &binding, method)),
             }
         })
@@ -120,6 +125,15 @@ impl VirtualHost {
         match queue {
             Some(queue) => check_access(self, queue, connection, Access::Use, method),
             None => Ok(()),
+        }
+    }
+
+    /// Tells what RabbitMQ 4.3 would not take.
+    fn warn_of(&self, topology: &Topology<QueueRef>, binding: &Binding) {
+        let kind = topology.exchange(binding.source()).map(ExchangeDefinition::routes_as);
+        if let Some(deprecated) = kind.and_then(|kind| deprecated::of_binding(kind, binding)) {
+            let (exchange, key) = (binding.source(), binding.routing_key());
+            tracing::warn!(%exchange, %key, virtual_host = %self.name(), "{deprecated}");
         }
     }
 

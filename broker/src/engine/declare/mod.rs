@@ -116,7 +116,7 @@ fn wrong_arguments(method: MethodId) -> impl FnOnce(ArgumentError) -> AmqpError 
 }
 
 /// The name without line ends, which RabbitMQ takes out where names are given to things.
-pub(super) fn stripped(name: &ShortString) -> ShortString {
+pub(crate) fn stripped(name: &ShortString) -> ShortString {
     if name.contains(['\r', '\n']) {
         ShortString::truncated(&name.replace(['\r', '\n'], ""))
     } else {

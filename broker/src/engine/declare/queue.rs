@@ -84,6 +84,10 @@ impl VirtualHost {
             self.check_queue_limit(topology, name)?;
             connection.authorize_dead_letter_exchange(name, arguments)?;
             let definition = define(self, declaration.clone())?;
+            for deprecated in deprecated::of_queue(&definition) {
+                let (queue, virtual_host) = (&definition.name, self.name());
+                tracing::warn!(%queue, %virtual_host, "{deprecated}");
+            }
             Ok(self.add_queue(topology, definition, owner))
         })?;
         // Whoever closes the connection marks it first and deletes its queues afterwards: if
@@ -288,9 +292,6 @@ impl VirtualHost {
         owner: Option<ConnectionId>,
     ) -> QueueRef {
         let name = definition.name.clone();
-        for deprecated in deprecated::of_queue(&definition) {
-            tracing::warn!(queue = %name, virtual_host = %self.name(), "{deprecated}");
-        }
         let id = QueueId(self.next_id());
         let settings = self.settings_of(&definition);
         let queue = QueueCell::create(id, definition, owner, settings, self);

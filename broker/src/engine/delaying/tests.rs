@@ -184,6 +184,45 @@ fn a_deleted_exchange_takes_its_messages_along() {
 }
 
 #[test]
+fn nothing_waits_at_an_exchange_that_is_gone() {
+    let host = Host::new(BrokerConfig::default());
+    // Before it is deleted: this is what a transaction, or a publisher, has found by then.
+    let delays = [Delay { exchange: name("x"), delay: Duration::from_millis(10) }];
+    let message = Arc::new(PublishedMessage::new(name("x"), name("k"), Message::new("m")));
+    host.virtual_host.exchange_delete(&name("x"), ExchangeDeleteCondition::Always).unwrap();
+    assert_eq!(host.virtual_host.delay(&message, &delays), Ok(()));
+    assert_eq!(host.memory(), 0);
+    host.declare_exchange("x");
+    host.bind("k", "q");
+    host.advance(10);
+    assert_eq!(host.drain("q"), []);
+}
+
+#[test]
+fn an_exchange_is_not_declared_again_before_its_messages_are_dropped() {
+    let host = Host::new(BrokerConfig::default());
+    host.publish(&[("m", 10)]);
+    std::thread::scope(|scope| {
+        let state = host.virtual_host.delaying().lock();
+        let delete =
+            || host.virtual_host.exchange_delete(&name("x"), ExchangeDeleteCondition::Always);
+        let deletion = scope.spawn(delete);
+        while host.virtual_host.topology().exchange("x").is_some() {
+            std::thread::yield_now();
+        }
+        let declaration = scope.spawn(|| host.declare_exchange("x"));
+        for _ in 0..10_000 {
+            std::thread::yield_now();
+            assert!(!declaration.is_finished(), "its messages still wait");
+        }
+        drop(state);
+        deletion.join().unwrap().unwrap();
+    });
+    assert_eq!(host.memory(), 0);
+    assert!(host.virtual_host.topology().exchange("x").is_some());
+}
+
+#[test]
 fn what_is_more_than_may_wait_is_refused() {
     let room_for_two = BrokerConfig { delayed_max_bytes: 1300, ..BrokerConfig::default() };
     let host = Host::new(room_for_two);

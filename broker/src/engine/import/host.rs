@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use springhare_amqp::ShortString;
 
+use super::twins::{Twins, WriteArguments};
 use crate::engine::declare::{RESERVED_PREFIX, check_may_redeclare};
 use crate::engine::policy::set_alternates;
 use crate::engine::virtual_host::{TopologyUpdate, VirtualHost};
@@ -24,16 +25,18 @@ pub(super) struct ImportingHost<'v> {
     /// Those that are not there yet.
     queues: BTreeMap<ShortString, QueueDefinition>,
     bindings: Vec<Binding>,
+    twins: Twins,
     limits: Option<VirtualHostLimits>,
     /// None if the file has none.
     policies: Option<Policies>,
 }
 
 impl<'v> ImportingHost<'v> {
-    pub(super) fn begin(host: &'v Arc<VirtualHost>) -> Self {
+    pub(super) fn begin(host: &'v Arc<VirtualHost>, write: WriteArguments) -> Self {
         let update = host.begin_update();
         let (queues, bindings) = (BTreeMap::new(), Vec::new());
-        Self { host, update, queues, bindings, limits: None, policies: None }
+        let twins = Twins::new(write);
+        Self { host, update, queues, bindings, twins, limits: None, policies: None }
     }
 
     pub(super) fn limit(&mut self, limits: VirtualHostLimits) {
@@ -60,7 +63,9 @@ impl<'v> ImportingHost<'v> {
         if is_the_brokers(&definition.name) || definition.name.is_empty() {
             report.warn(&entry.path, "this exchange is the broker's own, and stays as it is");
         } else if let Some(present) = topology.exchange(&definition.name) {
-            refuse(present.check_equivalent(definition, exchange), &entry.path, report);
+            let is_same = present.check_equivalent(definition, exchange);
+            let is_same = is_same.and_then(|()| present.check_same_choice(definition, exchange));
+            refuse(is_same, &entry.path, report);
         } else {
             let checked = definition.check_arguments(exchange).map_err(|error| match error {
                 DelayedTypeError::Argument(error) => error,
@@ -96,6 +101,9 @@ impl<'v> ImportingHost<'v> {
         } else if let Some(present) = self.queues.get(name) {
             refuse(present.check_equivalent(declaration, queue), &entry.path, report);
         } else if let Some(definition) = define(declaration, queue, &entry.path, report) {
+            for deprecated in deprecated::of_queue(&definition) {
+                report.warn(&entry.path, deprecated.to_string());
+            }
             self.queues.insert(name.clone(), definition);
         }
     }
@@ -117,7 +125,12 @@ impl<'v> ImportingHost<'v> {
             let text = "an end of this binding is neither here nor in the broker: left out";
             return report.warn(&entry.path, text);
         };
-        if refuse(check_binding(source.routes_as(), binding), &entry.path, report).is_some() {
+        if let Some(deprecated) = deprecated::of_binding(source.routes_as(), binding) {
+            report.warn(&entry.path, deprecated.to_string());
+        }
+        if refuse(check_binding(source.routes_as(), binding), &entry.path, report).is_some()
+            && !self.twins.has_one_of(binding, topology)
+        {
             self.bindings.push(binding.clone());
         }
     }
@@ -139,7 +152,7 @@ impl<'v> ImportingHost<'v> {
     /// Does what was checked. Returns the virtual host if its policies are to be applied to the
     /// queues that were there.
     pub(super) fn apply(self) -> Option<&'v Arc<VirtualHost>> {
-        let Self { host, mut update, queues, bindings, limits, policies } = self;
+        let Self { host, mut update, queues, bindings, limits, policies, .. } = self;
         if let Some(limits) = limits {
             host.set_limits(limits);
         }
@@ -164,8 +177,8 @@ fn is_the_brokers(name: &str) -> bool {
     name.starts_with(RESERVED_PREFIX)
 }
 
-/// What is declared, or all that is wrong with it: an argument that is refused is left out, to see
-/// whether another is.
+/// What is declared, or all that is wrong with it: what is refused is left out, to see whether
+/// something else is.
 fn define(
     declaration: &QueueDeclaration,
     queue: Resource<'_>,
@@ -173,14 +186,20 @@ fn define(
     report: &mut Report,
 ) -> Option<QueueDefinition> {
     let mut left = declaration.clone();
+    let mut is_right = true;
     loop {
-        let is_first = left.arguments.len() == declaration.arguments.len();
-        match left.clone().define(queue) {
-            Ok(definition) => return is_first.then_some(definition),
-            Err(error) => {
-                let refused = error.key().map(str::to_owned);
-                refuse(Err(error), path, report);
-                let key = refused.filter(|key| left.arguments.remove(key).is_some())?;
+        let error = match left.clone().define(queue) {
+            Ok(definition) => return is_right.then_some(definition),
+            Err(error) => error,
+        };
+        is_right = false;
+        let refused = error.key().map(str::to_owned);
+        refuse(Err(error), path, report);
+        match refused?.as_str() {
+            "auto_delete" if left.auto_delete => left.auto_delete = false,
+            "durable" if !left.durable => left.durable = true,
+            key => {
+                left.arguments.remove(key)?;
                 if key == "x-dead-letter-exchange" {
                     left.arguments.remove("x-dead-letter-routing-key");
                 }
@@ -189,6 +208,10 @@ fn define(
     }
 }
 
+/// What is no argument of a queue, exchange or binding.
+const KEYS: [&str; 7] =
+    ["type", "durable", "exclusive", "auto_delete", "internal", "routing_key", "destination"];
+
 /// Reports what is wrong, at the key that it is about.
 fn refuse(result: Result<(), ArgumentError>, path: &str, report: &mut Report) -> Option<()> {
     let error = match result {
@@ -196,7 +219,7 @@ fn refuse(result: Result<(), ArgumentError>, path: &str, report: &mut Report) ->
         Err(error) => error,
     };
     let path = match error.key() {
-        Some(key @ ("type" | "durable" | "auto_delete" | "internal")) => format!("{path}.{key}"),
+        Some(key) if KEYS.contains(&key) => format!("{path}.{key}"),
         Some(key) => format!("{path}.arguments.{key}"),
         None => path.to_owned(),
     };

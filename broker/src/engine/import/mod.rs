@@ -5,6 +5,7 @@
 //! fail.
 
 mod host;
+mod twins;
 mod users;
 
 use std::collections::BTreeMap;
@@ -13,11 +14,12 @@ use std::sync::Arc;
 use springhare_amqp::ShortString;
 
 use self::host::ImportingHost;
+use self::twins::WriteArguments;
 use self::users::ImportingUsers;
 use super::broker_cell::BrokerCell;
 use super::virtual_host::VirtualHost;
 use crate::model::definitions::{
-    At, Definitions, DefinitionsError, FaultKind, Imported, In, Report,
+    At, Definitions, DefinitionsError, FaultKind, GivenOptions, Imported, In, Report,
 };
 use crate::model::virtual_host::VirtualHostOptions;
 
@@ -25,7 +27,8 @@ use crate::model::virtual_host::VirtualHostOptions;
 type Hosts = BTreeMap<ShortString, Arc<VirtualHost>>;
 
 impl BrokerCell {
-    /// Imports definitions, of which `report` has what is wrong with them by themselves.
+    /// Imports definitions, of which `report` has what is wrong with them by themselves and
+    /// `write` tells what a file says of arguments.
     ///
     /// # Errors
     ///
@@ -34,6 +37,7 @@ impl BrokerCell {
         &self,
         definitions: Definitions,
         mut report: Report,
+        write: WriteArguments,
     ) -> Result<Imported, DefinitionsError> {
         let _administration = self.administration();
         let mut imported = count(&definitions);
@@ -41,6 +45,7 @@ impl BrokerCell {
         let Definitions {
             virtual_hosts,
             users,
+            user_names,
             permissions,
             topic_permissions,
             limits,
@@ -50,7 +55,7 @@ impl BrokerCell {
             bindings,
             global_parameters,
         } = definitions;
-        let mut importing = ImportingUsers::check(self, users, &mut report);
+        let mut importing = ImportingUsers::check(self, users, user_names, &mut report);
         each(permissions, &hosts, &mut report, |_, entry, report| {
             importing.check_permissions(entry, report);
         });
@@ -59,7 +64,8 @@ impl BrokerCell {
         });
         let users = importing;
         // In the order of their names, as everybody does who keeps several writers waiting.
-        let begun = hosts.iter().map(|(name, host)| (name.clone(), ImportingHost::begin(host)));
+        let begun =
+            hosts.iter().map(|(name, host)| (name.clone(), ImportingHost::begin(host, write)));
         let mut importing: BTreeMap<ShortString, ImportingHost<'_>> = begun.collect();
         // Exchanges before the bindings from them, queues before those to them.
         each(limits, &hosts, &mut report, |name, entry, _| {
@@ -95,19 +101,19 @@ impl BrokerCell {
         let mut hosts = Hosts::clone(&self.virtual_hosts());
         for At { item: (name, options), .. } in &definitions.virtual_hosts {
             hosts.entry(name.clone()).or_insert_with(|| {
-                VirtualHost::new(name.clone(), options.clone(), Arc::clone(self.shared()))
+                let options = options.clone().over(VirtualHostOptions::default());
+                VirtualHost::new(name.clone(), options, Arc::clone(self.shared()))
             });
         }
         hosts
     }
 
     /// Adds those that are new, and gives the others the options of the file.
-    fn apply_hosts(&self, given: Vec<At<(ShortString, VirtualHostOptions)>>, hosts: &Hosts) {
-        for At { item: (name, mut options), .. } in given {
+    fn apply_hosts(&self, given: Vec<At<(ShortString, GivenOptions)>>, hosts: &Hosts) {
+        for At { item: (name, options), .. } in given {
             if let Some(host) = hosts.get(&name) {
-                let default = host.options().default_queue_type;
-                options.default_queue_type = options.default_queue_type.or(default);
-                host.set_options(options);
+                let present = VirtualHostOptions::clone(&host.options());
+                host.set_options(options.over(present));
             }
         }
         let present = self.virtual_hosts();

@@ -10,6 +10,7 @@ use crate::model::definitions::{At, FaultKind, In, Report, TopicEntry};
 pub(super) struct ImportingUsers<'b> {
     broker: &'b BrokerCell,
     users: Vec<NewUser>,
+    /// All that the file names.
     names: BTreeSet<String>,
     /// User and virtual host.
     permissions: Vec<(String, String, Permissions)>,
@@ -18,8 +19,12 @@ pub(super) struct ImportingUsers<'b> {
 }
 
 impl<'b> ImportingUsers<'b> {
-    pub(super) fn check(broker: &'b BrokerCell, users: Vec<At<User>>, report: &mut Report) -> Self {
-        let names = users.iter().map(|user| user.item.name().to_owned()).collect();
+    pub(super) fn check(
+        broker: &'b BrokerCell,
+        users: Vec<At<User>>,
+        names: BTreeSet<String>,
+        report: &mut Report,
+    ) -> Self {
         let hashed = users.into_iter().filter_map(|At { path, item }| {
             let hashed = NewUser::new(item);
             hashed.map_err(|NoRandomness| report.fault(path, FaultKind::NoRandomness)).ok()

@@ -14,7 +14,7 @@ mod user;
 pub(crate) use self::authenticated::AuthenticatedUser;
 pub use self::password::{HashingAlgorithm, PasswordHashError};
 pub(crate) use self::password::{PasswordHash, SALT_BYTES};
-pub(crate) use self::pattern::{Pattern, Refused, compile};
+pub(crate) use self::pattern::{Pattern, Refused, check_length, compile, compile_part};
 pub use self::pattern::{PatternError, PatternFault};
 pub use self::permissions::{Permission, Permissions};
 pub(crate) use self::topic::TopicPatterns;

@@ -53,6 +53,12 @@ pub enum PatternFault {
         /// What the parser says.
         reason: String,
     },
+    /// It begins with more look-aheads than a policy's pattern may have.
+    #[error("a pattern has {max} look-aheads at most: name the alternatives in one")]
+    TooManyLookAheads {
+        /// How many it may have.
+        max: usize,
+    },
     /// It is too long, or takes too much memory.
     #[error("a pattern has {max} bytes at most, and so has what it is compiled to")]
     TooLarge {
@@ -147,15 +153,22 @@ pub(crate) struct Refused {
 ///
 /// It is no regular expression, it would match differently in RabbitMQ, or it is too large.
 pub(crate) fn compile(pattern: &str) -> Result<Regex, Refused> {
-    let too_large = |max| Refused { offset: 0, fault: PatternFault::TooLarge { max } };
-    if pattern.len() > PATTERN_MAX_BYTES {
-        return Err(too_large(PATTERN_MAX_BYTES));
-    }
+    compile_part(pattern, 1)
+}
+
+/// Compiles one of several parts of a pattern, which share the memory that a pattern may take.
+///
+/// # Errors
+///
+/// As for a whole pattern.
+pub(crate) fn compile_part(pattern: &str, parts: usize) -> Result<Regex, Refused> {
+    check_length(pattern)?;
     strict::check(pattern)?;
+    let max_bytes = COMPILED_MAX_BYTES / parts.max(1);
     RegexBuilder::new(pattern)
         .unicode(false)
-        .size_limit(COMPILED_MAX_BYTES)
-        .dfa_size_limit(COMPILED_MAX_BYTES)
+        .size_limit(max_bytes)
+        .dfa_size_limit(max_bytes)
         .build()
         .map_err(|error| match error {
             regex::Error::CompiledTooBig(max) => too_large(max),
@@ -163,6 +176,19 @@ pub(crate) fn compile(pattern: &str) -> Result<Regex, Refused> {
                 Refused { offset: 0, fault: PatternFault::Syntax { reason: other.to_string() } }
             }
         })
+}
+
+/// Refuses a pattern that is longer than one may be.
+///
+/// # Errors
+///
+/// It is.
+pub(crate) fn check_length(pattern: &str) -> Result<(), Refused> {
+    if pattern.len() > PATTERN_MAX_BYTES { Err(too_large(PATTERN_MAX_BYTES)) } else { Ok(()) }
+}
+
+fn too_large(max: usize) -> Refused {
+    Refused { offset: 0, fault: PatternFault::TooLarge { max } }
 }
 
 #[cfg(test)]

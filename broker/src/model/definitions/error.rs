@@ -18,7 +18,7 @@ pub struct DefinitionsError {
 
 /// One thing that is wrong, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{path}: {kind}")]
+#[error("{path}: {}", printable(&.kind.to_string()))]
 pub struct DefinitionsFault {
     /// The place in the file: `$.queues[3].arguments.x-max-priority`.
     pub path: String,
@@ -45,6 +45,9 @@ pub enum FaultKind {
         /// What the parser says, with line and column.
         reason: String,
     },
+    /// An object has a key twice.
+    #[error("this key is there twice, and only one could count")]
+    Repeated,
     /// A key that has to be there is not.
     #[error("'{key}' is missing")]
     Missing {
@@ -101,6 +104,14 @@ pub enum FaultKind {
     /// A type of queues that there is not.
     #[error(transparent)]
     QueueType(#[from] UnknownQueueType),
+    /// A queue's `type` is another than the argument `x-queue-type` says.
+    #[error("'{given}' contradicts the argument 'x-queue-type', which is '{argument}'")]
+    QueueTypes {
+        /// What stands under `type`.
+        given: String,
+        /// What the argument says.
+        argument: String,
+    },
     /// A queue, exchange or binding that the broker refuses, or that is there and another: what a
     /// client would be told.
     #[error("{text}")]
@@ -167,6 +178,7 @@ pub(crate) struct Report {
     faults: Vec<DefinitionsFault>,
     further: usize,
     warnings: Vec<DefinitionsWarning>,
+    further_warnings: usize,
 }
 
 impl Report {
@@ -180,7 +192,10 @@ impl Report {
 
     pub(crate) fn warn(&mut self, path: impl Into<String>, text: impl Into<String>) {
         if self.warnings.len() < TOLD_MAX {
-            self.warnings.push(DefinitionsWarning { path: path.into(), text: text.into() });
+            let text = printable(&text.into());
+            self.warnings.push(DefinitionsWarning { path: path.into(), text });
+        } else {
+            self.further_warnings += 1;
         }
     }
 
@@ -189,11 +204,27 @@ impl Report {
     /// # Errors
     ///
     /// What is wrong.
-    pub(crate) fn finish(self) -> Result<Vec<DefinitionsWarning>, DefinitionsError> {
-        if self.faults.is_empty() {
-            Ok(self.warnings)
+    pub(crate) fn finish(mut self) -> Result<Vec<DefinitionsWarning>, DefinitionsError> {
+        if !self.faults.is_empty() {
+            return Err(DefinitionsError { faults: self.faults, further: self.further });
+        }
+        if self.further_warnings > 0 {
+            let text = format!("and {} warnings more", self.further_warnings);
+            self.warnings.push(DefinitionsWarning { path: "$".to_owned(), text });
+        }
+        Ok(self.warnings)
+    }
+}
+
+/// The text without what does something to a terminal: names in a file may have it.
+fn printable(text: &str) -> String {
+    let mut printable = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() {
+            printable.extend(character.escape_debug());
         } else {
-            Err(DefinitionsError { faults: self.faults, further: self.further })
+            printable.push(character);
         }
     }
+    printable
 }

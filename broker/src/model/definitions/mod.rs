@@ -6,11 +6,14 @@
 
 mod error;
 
+use std::collections::BTreeSet;
+
 use springhare_amqp::{FieldValue, ShortString};
 
 pub(crate) use self::error::Report;
 pub use self::error::{DefinitionsError, DefinitionsFault, DefinitionsWarning, FaultKind};
 use crate::model::access::{Permissions, User};
+use crate::model::arguments::QueueType;
 use crate::model::binding::Binding;
 use crate::model::definition::{ExchangeDefinition, QueueDeclaration};
 use crate::model::limits::VirtualHostLimits;
@@ -35,8 +38,10 @@ pub(crate) struct In<T> {
 /// Everything that a file says.
 #[derive(Debug, Default)]
 pub(crate) struct Definitions {
-    pub(crate) virtual_hosts: Vec<At<(ShortString, VirtualHostOptions)>>,
+    pub(crate) virtual_hosts: Vec<At<(ShortString, GivenOptions)>>,
     pub(crate) users: Vec<At<User>>,
+    /// All names of users in the file, also of those with faults.
+    pub(crate) user_names: BTreeSet<String>,
     /// By the user's name.
     pub(crate) permissions: Vec<In<(String, Permissions)>>,
     pub(crate) topic_permissions: Vec<In<TopicEntry>>,
@@ -46,6 +51,25 @@ pub(crate) struct Definitions {
     pub(crate) queues: Vec<In<QueueDeclaration>>,
     pub(crate) bindings: Vec<In<Binding>>,
     pub(crate) global_parameters: Vec<(String, FieldValue)>,
+}
+
+/// What a file says of a virtual host, which is not everything mostly.
+#[derive(Debug, Clone)]
+pub(crate) struct GivenOptions {
+    pub(crate) description: Option<String>,
+    pub(crate) tags: Option<Vec<String>>,
+    pub(crate) default_queue_type: Option<QueueType>,
+}
+
+impl GivenOptions {
+    /// The options of a virtual host that had others; what the file does not say stays.
+    pub(crate) fn over(self, present: VirtualHostOptions) -> VirtualHostOptions {
+        VirtualHostOptions {
+            description: self.description.unwrap_or(present.description),
+            tags: self.tags.unwrap_or(present.tags),
+            default_queue_type: self.default_queue_type.or(present.default_queue_type),
+        }
+    }
 }
 
 /// Topic permissions of a user for one exchange.

@@ -65,6 +65,14 @@ impl<Q: Clone> ConsistentHash<Q> {
         }
     }
 
+    /// When a binding was made, among those to its destination: the first is 0.
+    pub(crate) fn place(&self, binding: &Binding) -> usize {
+        let weight = weight(binding.routing_key()).unwrap_or(1);
+        let share = self.shares.get(binding.destination());
+        let place = share.and_then(|it| it.weights.iter().position(|known| *known == weight));
+        place.unwrap_or_default()
+    }
+
     pub(crate) fn matching<'t>(&'t self, message: &RoutedMessage<'_>, found: &mut Found<'t, Q>) {
         let key = self.hash_on.hash(message);
         let shares = self.shares.iter().map(|(_, share)| (share.draw(key), &share.target));
@@ -106,7 +114,7 @@ pub(crate) fn check_arguments(arguments: &FieldTable) -> Result<(), ArgumentErro
 ///
 /// It is no integer, or not within 1 and [`WEIGHT_MAX`].
 pub(crate) fn weight(binding_key: &ShortString) -> Result<u32, ArgumentError> {
-    let refused = |text: String| Err(ArgumentError::new(text));
+    let refused = |text: String| Err(ArgumentError::of("routing_key", text));
     let digits = binding_key.strip_prefix(['+', '-']).unwrap_or(binding_key);
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         let key = binding_key.clone().into();

@@ -14,7 +14,7 @@ use super::kind::{ExchangeKind, UnknownExchangeKind};
 use crate::model::arguments::ArgumentError;
 
 const X_DELAY: &str = "x-delay";
-const X_DELAYED_TYPE: &str = "x-delayed-type";
+pub(crate) const X_DELAYED_TYPE: &str = "x-delayed-type";
 
 /// The longest delay, in milliseconds: the plugin takes what is longer for none.
 const DELAY_MAX_MS: i64 = 4_294_967_295;
@@ -36,7 +36,7 @@ pub(crate) enum DelayedTypeError {
 ///
 /// `x-delayed-type` is missing, or is none or a delayed one.
 pub(crate) fn delayed_type(arguments: &FieldTable) -> Result<ExchangeKind, DelayedTypeError> {
-    let refused = |text: &str| Err(ArgumentError::new(text.to_owned()).into());
+    let refused = |text: &str| Err(ArgumentError::of(X_DELAYED_TYPE, text.to_owned()).into());
     match arguments.get(X_DELAYED_TYPE).and_then(FieldValue::as_str) {
         None => refused("Invalid argument, 'x-delayed-type' must be an existing exchange type"),
         Some(name) => match name.parse()? {

@@ -11,11 +11,13 @@ use crate::model::binding::{Binding, Destination};
 /// It has a key, or leads to an exchange. RabbitMQ refuses quorum queues and streams too, which may
 /// be on other nodes there.
 pub(crate) fn check_binding(binding: &Binding) -> Result<(), ArgumentError> {
-    let refused = |text: String| Err(ArgumentError::new(text));
+    let refused = |key: &str, text: String| Err(ArgumentError::of(key, text));
     let key = binding.routing_key();
     match binding.destination() {
-        _ if !key.is_empty() => refused(format!("Non empty binding '{key}' key not permitted")),
-        Destination::Exchange(_) => refused("Destination not found".to_owned()),
+        _ if !key.is_empty() => {
+            refused("routing_key", format!("Non empty binding '{key}' key not permitted"))
+        }
+        Destination::Exchange(_) => refused("destination", "Destination not found".to_owned()),
         Destination::Queue(_) => Ok(()),
     }
 }

@@ -25,7 +25,9 @@ use springhare_amqp::ShortString;
 
 use self::consistent_hash::ConsistentHash;
 pub(crate) use self::consistent_hash::check_arguments as check_hash_arguments;
-pub(crate) use self::delayed_message::{DelayedTypeError, delay_of, delayed_type, end_delay};
+pub(crate) use self::delayed_message::{
+    DelayedTypeError, X_DELAYED_TYPE, delay_of, delayed_type, end_delay,
+};
 pub(crate) use self::destinations::Target;
 use self::direct::Direct;
 use self::fanout::Fanout;
@@ -149,6 +151,14 @@ impl<Q: Clone> Exchange<Q> {
             }
         }
         was_there
+    }
+
+    /// When a binding was made among those to its destination, if that means anything.
+    pub(crate) fn place(&self, binding: &Binding) -> usize {
+        match &self.matcher {
+            Matcher::ConsistentHash(hash) => hash.place(binding),
+            _ => 0,
+        }
     }
 
     /// Adds to `found`, which is empty, what a message matches by any of its keys.

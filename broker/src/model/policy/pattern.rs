@@ -1,6 +1,10 @@
 use regex::bytes::Regex;
 
-use crate::model::access::{Refused, compile};
+use crate::model::access::{PatternFault, Refused, check_length, compile, compile_part};
+
+/// How many look-aheads a pattern may begin with: each is looked for in every name, and has its
+/// share of the memory that a pattern may take.
+const CONDITIONS_MAX: usize = 16;
 
 /// What a name has to match for a policy to count.
 ///
@@ -25,21 +29,30 @@ impl PolicyPattern {
     ///
     /// It is no regular expression, it would match differently in RabbitMQ, or it is too large.
     pub(super) fn new(pattern: &str) -> Result<Self, Refused> {
-        let mut conditions = Vec::new();
-        let Some(mut rest) = pattern.strip_prefix('^').filter(|rest| !has_alternatives(rest))
-        else {
-            return Ok(Self { conditions, rest: compile(pattern)? });
+        check_length(pattern)?;
+        let after = pattern.strip_prefix('^').filter(|after| !has_alternatives(after));
+        let Some(mut rest) = after else {
+            return Ok(Self { conditions: Vec::new(), rest: compile(pattern)? });
         };
+        let mut looked = Vec::new();
         while let Some((is_wanted, after)) = looked_ahead(rest) {
             // Without its end it is no pattern, as the compiler says.
             let Some((inner, next)) = split_group(after) else { break };
-            let start = offset_of(after, pattern);
-            let pattern = compiled("^(?:", inner, ")", start)?;
-            conditions.push(Condition { is_wanted, pattern });
+            if looked.len() == CONDITIONS_MAX {
+                let fault = PatternFault::TooManyLookAheads { max: CONDITIONS_MAX };
+                return Err(Refused { offset: offset_of(rest, pattern), fault });
+            }
+            looked.push((is_wanted, inner, offset_of(after, pattern)));
             rest = next;
         }
+        let parts = looked.len() + 1;
+        let conditions = looked.into_iter().map(|(is_wanted, inner, start)| {
+            let pattern = compiled(["^(?:", inner, ")"], start, parts)?;
+            Ok(Condition { is_wanted, pattern })
+        });
+        let conditions = conditions.collect::<Result<_, Refused>>()?;
         let start = offset_of(rest, pattern);
-        Ok(Self { conditions, rest: compiled("^", rest, "", start)? })
+        Ok(Self { conditions, rest: compiled(["^", rest, ""], start, parts)? })
     }
 
     pub(super) fn matches(&self, name: &str) -> bool {
@@ -49,9 +62,14 @@ impl PolicyPattern {
     }
 }
 
-/// Compiles a part that starts at `start`; where it is wrong is told in terms of the whole.
-fn compiled(before: &str, part: &str, after: &str, start: usize) -> Result<Regex, Refused> {
-    compile(&format!("{before}{part}{after}")).map_err(|refused| {
+/// Compiles a part between what it is put into. Where it is wrong is told in terms of the whole
+/// pattern, in which it starts at `start`.
+fn compiled(
+    [before, part, after]: [&str; 3],
+    start: usize,
+    parts: usize,
+) -> Result<Regex, Refused> {
+    compile_part(&format!("{before}{part}{after}"), parts).map_err(|refused| {
         let offset = start + refused.offset.saturating_sub(before.len()).min(part.len());
         Refused { offset, ..refused }
     })

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use springhare_amqp::{FieldTable, FieldValue, ShortString};
 
 use super::*;
+use crate::model::access::PatternFault;
 use crate::model::arguments::{DeliveryLimit, Overflow, QueueType};
 
 fn ttl(name: &str, pattern: &str) -> Policy {
@@ -132,6 +133,31 @@ fn what_can_not_be_matched_so_is_refused_with_its_place() {
         };
         assert_eq!(*at, character, "{pattern}: {error}");
     }
+}
+
+#[test]
+fn look_aheads_are_few_and_small_together() {
+    let refusal = |pattern: String| {
+        let Err(error) = CheckedPolicy::new(ttl("p", &pattern), PolicyKind::User) else {
+            return None;
+        };
+        let [PolicyFault::Pattern { character, fault }] = error.faults() else { panic!("{error}") };
+        Some((*character, fault.clone()))
+    };
+    let repeated = |condition: &str, times| format!("^{}", condition.repeat(times));
+    assert_eq!(refusal(repeated("(?!a)", 16)), None);
+    let many = PatternFault::TooManyLookAheads { max: 16 };
+    assert_eq!(refusal(repeated("(?!a)", 17)), Some((82, many)));
+    // What one may take, sixteen may not.
+    assert_eq!(refusal(repeated("(?!a{9000})", 1)), None);
+    assert!(matches!(
+        refusal(repeated("(?!a{9000})", 16)),
+        Some((_, PatternFault::TooLarge { max })) if max < 1 << 20
+    ));
+    assert!(matches!(
+        refusal(repeated("(?!a)", 100_000)),
+        Some((1, PatternFault::TooLarge { .. }))
+    ));
 }
 
 #[test]
