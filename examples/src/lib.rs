@@ -14,6 +14,11 @@ use tokio::time::timeout;
 #[doc = include_str!("../../README.md")]
 mod readme {}
 
+/// So does the code in what is told of queues and exchanges.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/queues.md")]
+mod queues {}
+
 /// What an example's `main` returns: an error ends the program with exit code 1.
 pub type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
 

@@ -94,6 +94,47 @@ fn a_queues_arguments_are_checked_one_by_one() {
 }
 
 #[test]
+fn what_does_not_go_with_the_kind_of_a_queue_is_refused_where_both_are_written() {
+    let of =
+        |kind: &str, more: TokenStream| quote!(queue = "q", arguments(queue_type = #kind), #more);
+    for (attr, mistake) in [
+        (
+            quote!(queue = "q", arguments("x-queue-type" = "quorum", max_priority = 5)),
+            "a quorum queue takes no `x-max-priority`, only classic ones do",
+        ),
+        (
+            quote!(queue = "q", arguments(queue_type = "stream", ttl = "1s")),
+            "a stream queue takes no `x-message-ttl`, only classic and quorum ones do",
+        ),
+        (of("quorum", quote!(durable = false)), "a quorum queue can't be transient"),
+        (of("stream", quote!(exclusive = true)), "a stream queue can't be exclusive"),
+        (of("quorum", quote!(auto_delete = true)), "a quorum queue can't be auto-delete"),
+        (
+            of("classic", quote!(stream_offset = "first")),
+            "a classic queue has no offsets, only a stream has",
+        ),
+        (of("stream", quote!(ack = "none")), "the consumers of a stream acknowledge"),
+        (of("stream", quote!(prefetch = 0)), "the consumers of a stream need a prefetch"),
+        (of("stream", quote!(priority = 1)), "the consumers of a stream have no priority"),
+        (
+            of("stream", quote!(concurrency = "2-3")),
+            "each of 2 consumers of a stream would get every message",
+        ),
+        (
+            quote!(queue = "q", arguments(delayed_retry_min = "2s", delayed_retry_max = "1s")),
+            "a retry would wait 2000 ms at least and 1000 ms at most",
+        ),
+    ] {
+        refused(attr, plain(), &[mistake]);
+    }
+    accepted(of("stream", quote!(stream_offset = 1, prefetch = 1, concurrency = 1)), plain());
+    accepted(of("quorum", quote!(durable = true, exclusive = false, ack = "none")), plain());
+    accepted(of("classic", quote!(durable = false, priority = 1, concurrency = 3)), plain());
+    // The virtual host may make it one that takes these.
+    accepted(quote!(queue = "q", arguments(delivery_limit = 3), stream_offset = 1), plain());
+}
+
+#[test]
 fn a_place_in_a_stream_has_one_of_six_forms() {
     for offset in ["first", "last", "next", "42", "7D", "2026-01-31T12:00:00Z", "${from:next}"] {
         accepted(quote!(queue = "q", stream_offset = #offset), plain());
@@ -112,7 +153,7 @@ fn a_place_in_a_stream_has_one_of_six_forms() {
 fn keys_at_a_consistent_hash_exchange_are_weights() {
     let kind = quote!(kind = "x-consistent-hash");
     accepted(quote!(queue = "q", exchange = "e", #kind, key = "2"), plain());
-    for weight in ["0", "-1", "1.5", "", "a"] {
+    for weight in ["0", "-1", "1.5", "", "a", "1000001"] {
         let attr = quote!(queue = "q", exchange = "e", #kind, key = #weight);
         refused(attr, plain(), &["the key at a consistent hash exchange is a weight"]);
     }

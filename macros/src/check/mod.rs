@@ -6,6 +6,7 @@
 mod binding;
 mod function;
 mod names;
+mod queue_kind;
 
 use crate::arguments;
 use crate::attr::{Given, ListenerArgs};
@@ -16,6 +17,7 @@ use crate::signature::ListenerFn;
 pub(crate) fn check(attributes: &[ListenerArgs], function: &ListenerFn, errors: &mut Errors) {
     for args in attributes {
         queue(args, errors);
+        queue_kind::check(args, errors);
         binding::check(args, errors);
         consumer(args, errors);
         identity(args, errors);

@@ -89,10 +89,13 @@ fn direct_key(key: &Text, text: &str, errors: &mut Errors) {
     }
 }
 
+/// The largest weight that RabbitMQ takes.
+const WEIGHT_MAX: u32 = 1_000_000;
+
 /// A consistent hash exchange takes the key for the binding's weight.
 fn weight(key: &Text, text: &str, errors: &mut Errors) {
-    if !text.parse::<u32>().is_ok_and(|weight| weight > 0) {
-        let help = "write a whole number from 1 on, `key = \"1\"`";
+    if !text.parse::<u32>().is_ok_and(|weight| (1..=WEIGHT_MAX).contains(&weight)) {
+        let help = format!("write a whole number from 1 to {WEIGHT_MAX}, `key = \"1\"`");
         errors.add(key, "the key at a consistent hash exchange is a weight", help);
     }
 }

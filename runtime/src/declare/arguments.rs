@@ -49,13 +49,23 @@ impl Draft {
 
     /// An argument in whole milliseconds.
     pub(super) fn milliseconds(&mut self, name: &str, duration: Duration) {
-        match i64::try_from(duration.as_millis()) {
-            Ok(milliseconds) if duration <= TEN_YEARS => self.argument(name, milliseconds),
-            _ => self.faults.push(format!(
+        if self.within_ten_years(name, duration)
+            && let Ok(milliseconds) = i64::try_from(duration.as_millis())
+        {
+            self.argument(name, milliseconds);
+        }
+    }
+
+    /// Whether the time is one that a broker takes; a longer one is a fault.
+    pub(super) fn within_ten_years(&mut self, name: &str, duration: Duration) -> bool {
+        let fits = duration <= TEN_YEARS;
+        if !fits {
+            self.faults.push(format!(
                 "`{name}` of {} seconds is more than a broker takes; the longest is ten years",
                 duration.as_secs()
-            )),
+            ));
         }
+        fits
     }
 
     /// The same, of at least one millisecond: `what` says what nothing would mean.

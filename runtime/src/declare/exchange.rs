@@ -23,9 +23,27 @@ pub enum ExchangeType {
     ModulusHash,
     /// To one of what is bound, at random.
     Random,
+    /// To one of what is bound on the node that the message comes to, at random.
+    LocalRandom,
 }
 
 impl ExchangeType {
+    const ALL: [Self; 8] = [
+        Self::Direct,
+        Self::Fanout,
+        Self::Topic,
+        Self::Headers,
+        Self::ConsistentHash,
+        Self::ModulusHash,
+        Self::Random,
+        Self::LocalRandom,
+    ];
+
+    /// The type that AMQP calls so.
+    pub(crate) fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|known| known.name() == name)
+    }
+
     /// What AMQP calls it.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -37,6 +55,7 @@ impl ExchangeType {
             Self::ConsistentHash => "x-consistent-hash",
             Self::ModulusHash => "x-modulus-hash",
             Self::Random => "x-random",
+            Self::LocalRandom => "x-local-random",
         }
     }
 }
@@ -162,6 +181,13 @@ impl Exchange {
         Self::of_kind(name, ExchangeType::Random.name())
     }
 
+    /// To one of the queues that are bound to it on the node that the message comes to, at random;
+    /// a binding has no key. RabbitMQ has it since 4.0; the embedded broker is the only node.
+    #[track_caller]
+    pub fn local_random(name: impl AsRef<str>) -> Self {
+        Self::of_kind(name, ExchangeType::LocalRandom.name())
+    }
+
     /// An exchange of another kind, as a plugin of the broker defines it.
     #[track_caller]
     pub fn of_kind(name: impl AsRef<str>, kind: impl AsRef<str>) -> Self {
@@ -282,16 +308,7 @@ mod tests {
 
     #[test]
     fn the_plugins_kinds_have_their_arguments() {
-        let types = [
-            ExchangeType::Direct,
-            ExchangeType::Fanout,
-            ExchangeType::Topic,
-            ExchangeType::Headers,
-            ExchangeType::ConsistentHash,
-            ExchangeType::ModulusHash,
-            ExchangeType::Random,
-        ];
-        for delayed in types {
+        for delayed in ExchangeType::ALL {
             let exchange = Exchange::delayed("x", delayed);
             assert_eq!(exchange.kind(), "x-delayed-message");
             assert_eq!(exchange.arguments().get("x-delayed-type"), Some(&delayed.name().into()));
@@ -303,6 +320,7 @@ mod tests {
         assert_eq!(by_property.arguments().get("hash-property"), Some(&"message_id".into()));
         assert_eq!(Exchange::modulus_hash("x").kind(), "x-modulus-hash");
         assert_eq!(Exchange::random("x").kind(), "x-random");
+        assert_eq!(Exchange::local_random("x").kind(), "x-local-random");
     }
 
     #[test]

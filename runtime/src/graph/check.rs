@@ -209,8 +209,7 @@ fn add_queue(graph: &mut Graph, node: QueueNode, faults: &mut Vec<Fault>) {
         }
         Entry::Occupied(occupied) => {
             let first = occupied.get();
-            if node.options != first.options && !adopts(node.definition, first.origin.is_builder())
-            {
+            if !node.same_as(first) && !adopts(node.definition, first.origin.is_builder()) {
                 let sides = [(first.describe(), &first.origin), (node.describe(), &node.origin)];
                 faults.push(conflict("queue", &node.name, sides));
             }

@@ -1,11 +1,11 @@
 //! What of the graph does not go together although every definition is the same wherever it is
 //! made: a queue's arguments among each other, an exchange's, a listener and the kind of its queue.
 
-use springhare_amqp::FieldTable;
+use springhare_amqp::{FieldTable, ShortString};
 
 use super::Graph;
 use super::definition::{BindingNode, ExchangeNode, Origin, QueueNode};
-use crate::declare::contradictions;
+use crate::declare::{ExchangeType, contradictions};
 use crate::error::Fault;
 use crate::listener::endpoint::AcknowledgeMode;
 use crate::listener::plan::ListenerPlan;
@@ -54,19 +54,44 @@ fn exchange_contradictions(exchange: &ExchangeNode) -> Vec<String> {
              `hash-property`"
         ));
     }
+    let routes_as = exchange.routes_as();
+    let hashes = routes_as == Some(ExchangeType::ConsistentHash);
+    if let Some(routes_as) = routes_as.filter(|_| !hashes) {
+        for argument in ["hash-header", "hash-property"].into_iter().filter(|name| has(name)) {
+            texts.push(format!(
+                "exchange '{name}' routes as {}, which looks at no `{argument}`, only consistent \
+                 hash exchanges do: leave it out, or declare the exchange as one",
+                routes_as.name()
+            ));
+        }
+    }
+    if let Some(alternate) = exchange.alternate().filter(|name| name.len() > ShortString::MAX_BYTES)
+    {
+        texts.push(format!(
+            "exchange '{name}': the name of its alternate exchange has {} bytes, and AMQP allows \
+             {}: choose a shorter one",
+            alternate.len(),
+            ShortString::MAX_BYTES
+        ));
+    }
     texts
 }
 
-/// The key of a binding to a consistent hash exchange is its weight.
+/// The largest weight that RabbitMQ takes.
+const WEIGHT_MAX: u32 = 1_000_000;
+
+/// The key of a binding to a consistent hash exchange is its weight, also where it keeps messages
+/// back.
 fn weight(graph: &Graph, binding: &BindingNode) -> Option<Fault> {
     let exchange = graph.exchanges.get(&binding.exchange)?;
-    let is_weight = || binding.routing_key.parse::<u32>().is_ok_and(|weight| weight > 0);
-    if exchange.kind != "x-consistent-hash" || is_weight() {
+    let weight = binding.routing_key.parse::<u32>();
+    let is_weight = weight.is_ok_and(|weight| (1..=WEIGHT_MAX).contains(&weight));
+    if is_weight || exchange.routes_as() != Some(ExchangeType::ConsistentHash) {
         return None;
     }
     let text = format!(
         "{} '{}' is bound to the consistent hash exchange '{}' with the key '{}', which is no \
-         weight: give it a whole number from 1 on",
+         weight: give it a whole number from 1 to {WEIGHT_MAX}",
         binding.kind.name(),
         binding.destination,
         binding.exchange,

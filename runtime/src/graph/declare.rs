@@ -231,6 +231,10 @@ impl Declaring {
     }
 }
 
+/// What a broker says of a definition that differs from the one it has; any other text of its 406
+/// is about the definition itself.
+const DIFFERS: &str = "inequivalent arg";
+
 /// The fault of a queue or an exchange that the broker refuses, with both definitions where they
 /// differ.
 pub(super) fn refused(
@@ -241,12 +245,15 @@ pub(super) fn refused(
     error: &LinkError,
 ) -> Fault {
     let by = &origin.by;
-    let text = if code_of(error) == Some(ReplyCode::PreconditionFailed) {
+    let is_refused = code_of(error) == Some(ReplyCode::PreconditionFailed);
+    let text = if is_refused && error.to_string().contains(DIFFERS) {
         format!(
             "{by} declares {what} '{name}' as {definition}, but the broker has it otherwise: \
              {error}. Make the definition the same, use another name, or delete the {what} on \
              the broker"
         )
+    } else if is_refused {
+        format!("{by}: the broker refuses {what} '{name}' as {definition}: {error}")
     } else {
         format!("{by}: the broker refuses to declare {what} '{name}': {error}")
     };

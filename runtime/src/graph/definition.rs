@@ -6,7 +6,7 @@ use std::fmt;
 use springhare_amqp::{FieldTable, FieldValue, ShortString};
 use springhare_broker::{ExchangeDeclareOptions, QueueDeclareOptions};
 
-use crate::declare::Kind;
+use crate::declare::{ExchangeType, Kind};
 use crate::error::Place;
 
 /// Where something was written down, and by what: a listener or a builder call.
@@ -149,6 +149,15 @@ impl QueueNode {
         self.options.arguments.get("x-dead-letter-routing-key").is_some()
     }
 
+    pub(crate) fn same_as(&self, other: &Self) -> bool {
+        let (one, other) = (&self.options, &other.options);
+        let QueueDeclareOptions { durable, exclusive, auto_delete, arguments } = one;
+        *durable == other.durable
+            && *exclusive == other.exclusive
+            && *auto_delete == other.auto_delete
+            && same_arguments(arguments, &other.arguments)
+    }
+
     /// The definition in words: `durable, x-max-length = 5`.
     pub(crate) fn describe(&self) -> String {
         let options = &self.options;
@@ -166,6 +175,16 @@ impl ExchangeNode {
         self.options.arguments.get("alternate-exchange").and_then(FieldValue::as_str)
     }
 
+    /// How it routes, after it has kept a message back if it does that; none if the type is not
+    /// known here.
+    pub(crate) fn routes_as(&self) -> Option<ExchangeType> {
+        let delayed = self.options.arguments.get("x-delayed-type").and_then(FieldValue::as_str);
+        match self.kind.as_str() {
+            "x-delayed-message" => delayed.and_then(ExchangeType::of_name),
+            kind => ExchangeType::of_name(kind),
+        }
+    }
+
     /// The definition in words: `topic, durable`.
     pub(crate) fn describe(&self) -> String {
         let options = &self.options;
@@ -178,7 +197,13 @@ impl ExchangeNode {
     }
 
     pub(crate) fn same_as(&self, other: &Self) -> bool {
-        self.kind == other.kind && self.options == other.options
+        let (one, others) = (&self.options, &other.options);
+        let ExchangeDeclareOptions { durable, auto_delete, internal, arguments } = one;
+        self.kind == other.kind
+            && *durable == others.durable
+            && *auto_delete == others.auto_delete
+            && *internal == others.internal
+            && same_arguments(arguments, &others.arguments)
     }
 }
 
@@ -197,6 +222,16 @@ impl BindingNode {
             && self.routing_key == other.routing_key
             && self.arguments == other.arguments
     }
+}
+
+/// Whether they say the same, in any order and with integers of any size, as brokers compare them.
+fn same_arguments(one: &FieldTable, other: &FieldTable) -> bool {
+    let same = |value: &FieldValue, other: &FieldValue| match (value.as_i64(), other.as_i64()) {
+        (Some(value), Some(other)) => value == other,
+        _ => value == other,
+    };
+    one.len() == other.len()
+        && one.iter().all(|(name, value)| other.get(name).is_some_and(|found| same(value, found)))
 }
 
 fn describe_value(name: &str, value: &FieldValue) -> String {
@@ -235,6 +270,31 @@ mod tests {
         );
         assert_eq!(queue.dead_letter_exchange(), Some("dead"));
         assert_eq!(queue.origin.to_string(), "listener `l` (a.rs:1)");
+    }
+
+    #[test]
+    fn arguments_are_compared_by_their_value() {
+        let table = |list: &[(&str, FieldValue)]| -> FieldTable {
+            let mut table = FieldTable::new();
+            for (name, value) in list {
+                table.insert(name, value.clone()).unwrap();
+            }
+            table
+        };
+        let one = table(&[("x-max-priority", 10.into()), ("x-own", "10".into())]);
+        assert!(same_arguments(
+            &one,
+            &table(&[("x-own", "10".into()), ("x-max-priority", 10_i64.into())])
+        ));
+        for other in [
+            table(&[("x-max-priority", 9.into()), ("x-own", "10".into())]),
+            table(&[("x-max-priority", 10.into()), ("x-own", 10.into())]),
+            table(&[("x-max-priority", 10.into()), ("x-other", "10".into())]),
+            table(&[("x-max-priority", 10.into())]),
+        ] {
+            assert!(!same_arguments(&one, &other), "{other:?}");
+            assert!(!same_arguments(&other, &one), "{other:?}");
+        }
     }
 
     #[test]

@@ -114,7 +114,7 @@ mod inconsistent {
     #[rabbit_listener(queue = "i.plain", stream_offset = "${i.offset:first}")]
     pub(super) async fn asks_for_an_offset(_body: Bytes) {}
 
-    #[rabbit_listener(queue = "i.ranked", arguments(queue_type = "quorum", max_priority = 5))]
+    #[rabbit_listener(queue = "i.ranked", arguments(delivery_limit = 5))]
     pub(super) async fn of_no_kind(_body: Bytes) {}
 
     #[rabbit_listener(queue = "i.late", exchange = "i.delayed", kind = "x-delayed-message")]
@@ -155,7 +155,7 @@ async fn what_contradicts_itself_stops_the_start_with_its_place() {
         &["takes_everything", "each of 2 consumers would get every message"],
         &["takes_everything", "'i.log' is a stream, whose consumers have no priority"],
         &["asks_for_an_offset", "'i.plain' is no stream"],
-        &["of_no_kind", "takes no `x-max-priority`, only classic ones do"],
+        &["of_no_kind", "takes no `x-delivery-limit`, only quorum ones do"],
         &["'i.delayed' keeps messages back", "`.declare(Exchange::delayed(\"i.delayed\""],
         &["has_no_weight", "'i.shards' with the key 'all', which is no weight"],
         &["begins_nowhere", "`nowhere` is no place in a stream"],

@@ -59,7 +59,6 @@ async fn several() {}
         delayed_retry_min = "1s",
         delayed_retry_max = "1m",
         consumer_timeout = "1h",
-        queue_type = "quorum",
         lazy,
         leader_locator = "balanced",
         quorum_initial_group_size = 3,
@@ -72,6 +71,9 @@ async fn several() {}
     stream_offset = 42,
 )]
 async fn every_argument() {}
+
+#[rabbit_listener(queue = "ours", arguments(queue_type = "quorum", delivery_limit = 3))]
+async fn of_a_kind() {}
 
 #[rabbit_listener(queue = "log", stream_offset = "2026-01-31T12:00:00Z")]
 async fn from_a_time() {}
@@ -131,7 +133,6 @@ fn main() {
             ("x-delayed-retry-min", Argument::Int(1000)),
             ("x-delayed-retry-max", Argument::Int(60_000)),
             ("x-consumer-timeout", Argument::Int(3_600_000)),
-            ("x-queue-type", Argument::Text("quorum")),
             ("x-queue-mode", Argument::Text("lazy")),
             ("x-queue-leader-locator", Argument::Text("balanced")),
             ("x-quorum-initial-group-size", Argument::Int(3)),
@@ -143,6 +144,10 @@ fn main() {
         ]
     );
     assert_eq!(every_argument.stream_offset, Some("42"));
+    assert_eq!(
+        attributes::<of_a_kind>().arguments,
+        [("x-queue-type", Argument::Text("quorum")), ("x-delivery-limit", Argument::Int(3))]
+    );
     assert_eq!(attributes::<from_a_time>().stream_offset, Some("2026-01-31T12:00:00Z"));
 
     let anonymous = attributes::<anonymous>();

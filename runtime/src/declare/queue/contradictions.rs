@@ -3,7 +3,7 @@
 //! It is judged by the arguments and not by the builder's calls, so that a listener's
 //! `arguments(..)` and an argument that is told by its name are held to the same.
 
-use springhare_amqp::{FieldTable, FieldValue};
+use springhare_amqp::{FieldTable, FieldValue, ShortString};
 use springhare_broker::QueueDeclareOptions;
 
 /// The kind of a queue (`x-queue-type`).
@@ -68,6 +68,7 @@ pub(crate) fn contradictions(name: &str, options: &QueueDeclareOptions) -> Vec<S
         what_it_does_not_take(name, kind, &options.arguments, &mut faults);
     }
     dead_letters(name, &options.arguments, &mut faults);
+    at_least_once(name, &options.arguments, &mut faults);
     delayed_retry(name, &options.arguments, &mut faults);
     faults
 }
@@ -124,12 +125,46 @@ fn dead_letters(name: &str, arguments: &FieldTable, faults: &mut Vec<String>) {
              to: add `x-dead-letter-exchange`, empty for the default exchange"
         ));
     }
+    for (argument, what) in [
+        ("x-dead-letter-exchange", "the exchange"),
+        ("x-dead-letter-routing-key", "the routing key"),
+    ] {
+        let text = arguments.get(argument).and_then(FieldValue::as_str).unwrap_or_default();
+        if text.len() > ShortString::MAX_BYTES {
+            faults.push(format!(
+                "queue '{name}': {what} of its dead letters has {} bytes, and AMQP allows {}: \
+                 choose a shorter one",
+                text.len(),
+                ShortString::MAX_BYTES
+            ));
+        }
+    }
+}
+
+/// A quorum queue keeps its dead letters until another queue has them. With a policy's exchange or
+/// overflow it would be at most once for as long as there is no policy, and nobody would be told.
+fn at_least_once(name: &str, arguments: &FieldTable, faults: &mut Vec<String>) {
     let text = |argument| arguments.get(argument).and_then(FieldValue::as_str);
-    let drops = text("x-overflow") == Some("drop-head");
-    if text("x-dead-letter-strategy") == Some("at-least-once") && drops {
-        faults.push(format!(
+    let is_quorum = Kind::of(arguments) == Some(Kind::Quorum);
+    if !is_quorum || text("x-dead-letter-strategy") != Some("at-least-once") {
+        return;
+    }
+    match text("x-overflow") {
+        Some("drop-head") => faults.push(format!(
             "queue '{name}' can't drop its oldest message and send each dead letter at least once: \
              take `reject-publish` in place of `drop-head`"
+        )),
+        None => faults.push(format!(
+            "queue '{name}' is to send each dead letter at least once, which it does only if it \
+             refuses what it has no room for: add `x-overflow`, `reject-publish`"
+        )),
+        Some(_) => {}
+    }
+    let has_key = arguments.contains("x-dead-letter-routing-key");
+    if !has_key && !arguments.contains("x-dead-letter-exchange") {
+        faults.push(format!(
+            "queue '{name}' is to send each dead letter at least once, and has no exchange to send \
+             them to: add `x-dead-letter-exchange`, empty for the default exchange"
         ));
     }
 }
@@ -215,6 +250,27 @@ mod tests {
             .overflow(Overflow::DropHead)
             .dead_letter_strategy(DeadLetterStrategy::AtLeastOnce);
         refused(&lossy, "take `reject-publish` in place of `drop-head`");
+    }
+
+    #[test]
+    fn at_least_once_is_whole() {
+        let queue = Queue::durable("q").dead_letter_strategy(DeadLetterStrategy::AtLeastOnce);
+        let quorum = queue.clone().quorum();
+        assert_eq!(contradictions("q", &quorum.options()).len(), 2);
+        refused(&quorum.clone().dead_letter("dead"), "add `x-overflow`, `reject-publish`");
+        let quorum = quorum.overflow(Overflow::RejectPublish);
+        refused(&quorum, "no exchange to send them to: add `x-dead-letter-exchange`");
+        assert_eq!(faults(&quorum.dead_letter("dead")), "");
+        // Of a classic queue it is told that it takes no strategy, and no more.
+        assert_eq!(contradictions("q", &queue.options()).len(), 1);
+    }
+
+    #[test]
+    fn names_are_short_enough_for_amqp() {
+        let (longest, longer) = ("x".repeat(255), "x".repeat(256));
+        assert_eq!(faults(&Queue::durable("q").dead_letter(&longest)), "");
+        refused(&Queue::durable("q").dead_letter(&longer), "has 256 bytes, and AMQP allows 255");
+        refused(&Queue::durable("q").dead_letter_queue(&longer), "the routing key of its dead");
     }
 
     #[test]

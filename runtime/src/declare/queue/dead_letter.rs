@@ -8,10 +8,10 @@ use super::Queue;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DeadLetterStrategy {
-    /// `at-most-once`: what dies while its new queue can't be reached is lost.
+    /// `at-most-once`: what no queue takes is dropped.
     AtMostOnce,
-    /// `at-least-once`: a message leaves its queue once the next one has confirmed it. RabbitMQ
-    /// needs [`Overflow::RejectPublish`](crate::Overflow::RejectPublish) for it.
+    /// `at-least-once`: what no queue takes is kept, and tried again. It needs a quorum queue with
+    /// [`Overflow::RejectPublish`](crate::Overflow::RejectPublish).
     AtLeastOnce,
 }
 
@@ -50,7 +50,11 @@ impl Queue {
     /// How surely a quorum queue's dead letters arrive (`x-dead-letter-strategy`), since RabbitMQ
     /// 3.10; at most once where nothing is said.
     ///
-    /// The embedded broker is at least once in any case.
+    /// On the embedded broker a dead letter leaves its queue only when the queues that it is routed
+    /// to have it. What no queue takes (there is no route, or a full queue with
+    /// [`Overflow::RejectPublish`](crate::Overflow::RejectPublish) refuses it) is dropped under
+    /// `at-most-once`, and kept and tried again under `at-least-once`, which needs a quorum queue
+    /// with [`dead_letter`](Self::dead_letter) and that overflow.
     pub fn dead_letter_strategy(self, strategy: DeadLetterStrategy) -> Self {
         self.argument("x-dead-letter-strategy", strategy.name())
     }

@@ -38,8 +38,12 @@ impl Queue {
     ///
     /// Classic queues only. RabbitMQ's quorum queues have priorities without it: two levels since
     /// 4.0, 32 since 4.3.
-    pub fn max_priority(self, priority: u8) -> Self {
-        self.argument("x-max-priority", i32::from(priority))
+    pub fn max_priority(mut self, priority: u8) -> Self {
+        if priority == 0 {
+            self.draft
+                .fault("`x-max-priority` of 0 is no priority: give it 1 or more, or leave it out");
+        }
+        self.argument("x-max-priority", i64::from(priority))
     }
 
     /// One consumer gets all messages, the others wait to take its place
@@ -83,8 +87,8 @@ impl Queue {
     }
 
     /// How long a message waits at the most before it is delivered again
-    /// (`x-delayed-retry-max`), in whole milliseconds; without it there is no bound. Since
-    /// RabbitMQ 4.3.
+    /// (`x-delayed-retry-max`), in whole milliseconds; where nothing is said, a day on the
+    /// embedded broker. Since RabbitMQ 4.3.
     pub fn delayed_retry_max(mut self, longest: Duration) -> Self {
         self.draft.some_milliseconds("x-delayed-retry-max", longest, "delays nothing");
         self
@@ -110,10 +114,12 @@ mod tests {
     fn who_gets_what_and_how_often() {
         let queue = Queue::durable("q").max_priority(9).single_active_consumer();
         let queue = queue.consumer_timeout(Duration::from_secs(60));
-        assert_eq!(argument(&queue, "x-max-priority"), Some(9.into()));
+        assert_eq!(argument(&queue, "x-max-priority"), Some(9_i64.into()));
         assert_eq!(argument(&queue, "x-single-active-consumer"), Some(true.into()));
         assert_eq!(argument(&queue, "x-consumer-timeout"), Some(60_000_i64.into()));
         assert_eq!(faults(&queue), "");
+        let none = faults(&Queue::durable("q").max_priority(0));
+        assert!(none.contains("give it 1 or more"), "{none}");
         let queue = Queue::durable("q").quorum();
         let limited = queue.clone().delivery_limit(5);
         assert_eq!(argument(&limited, "x-delivery-limit"), Some(5_i64.into()));

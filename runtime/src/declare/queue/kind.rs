@@ -92,11 +92,12 @@ impl Queue {
     }
 
     /// How old the messages of a stream may be, in whole seconds, before the segment that they are
-    /// in is dropped (`x-max-age`); a second at least.
+    /// in is dropped (`x-max-age`); a second at least, ten years at most.
     pub fn max_age(mut self, age: Duration) -> Self {
         if age.as_secs() == 0 {
             self.draft.fault("`x-max-age` of less than a second is none: give it a second or more");
         }
+        self.draft.within_ten_years("x-max-age", age);
         self.argument("x-max-age", format!("{}s", age.as_secs()))
     }
 
@@ -173,6 +174,8 @@ mod tests {
         assert!(cluster.contains("1 or more"), "{cluster}");
         let age = faults(&Queue::durable("q").stream().max_age(Duration::from_millis(999)));
         assert!(age.contains("a second or more"), "{age}");
+        let age = faults(&Queue::durable("q").stream().max_age(Duration::from_secs(315_360_001)));
+        assert!(age.contains("the longest is ten years"), "{age}");
         let segment = faults(&Queue::durable("q").stream().max_segment_size_bytes(3_000_000_001));
         assert!(segment.contains("3000000000 or less"), "{segment}");
         let filter = faults(&Queue::durable("q").stream().filter_size_bytes(15));
