@@ -5,6 +5,8 @@
 mod consumers;
 mod dead;
 mod delayed;
+mod dying;
+mod enqueue;
 mod message;
 mod ready;
 mod settings;
@@ -16,14 +18,13 @@ use std::time::Duration;
 
 pub(crate) use consumers::{QueueConsumer, SettlementMode};
 pub(crate) use dead::{Dead, DeadBatch};
+pub(crate) use enqueue::Enqueued;
 pub(crate) use message::{Expires, QueueMessage, Returned};
 pub(crate) use ready::Ready;
 pub(crate) use settings::{DeadLetterTo, QueueSettings};
 
-use super::arguments::Overflow;
 use super::dead_letter::DeathReason;
 use super::ids::ConsumerId;
-use super::message::PublishedMessage;
 use super::now::Now;
 use super::outlet::{Offered, Outlet, Reader};
 use consumers::{Consumers, NextConsumer};
@@ -32,9 +33,6 @@ use delayed::DelayedMessages;
 
 /// The outlets whose readers are to be woken once the queue is let go.
 pub(crate) type Wakeups = Vec<Arc<dyn Outlet>>;
-
-/// How many messages expire at the most before the queue is let go for others.
-const EXPIRED_AT_ONCE_MAX: usize = 1_024;
 
 /// A queue as a state machine.
 ///
@@ -61,17 +59,6 @@ pub(crate) struct Queue {
     held_bytes: u64,
     /// When it was last used, if it expires without use.
     last_used: Duration,
-}
-
-/// Whether a queue takes a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[must_use = "the publisher is to hear of a refusal"]
-pub(crate) enum Enqueued {
-    Taken,
-    /// It is full, and refuses what is published to it then.
-    Refused,
-    /// The same, and the message is a dead letter.
-    DeadLettered,
 }
 
 impl Queue {
@@ -175,57 +162,6 @@ impl Queue {
         if self.settings.expires.is_some() {
             self.last_used = now.get();
         }
-    }
-
-    /// Puts a message at the end, or refuses it, or drops the oldest, as the queue's limits say.
-    /// `charge` is this queue's share of its memory, in bytes.
-    pub(crate) fn enqueue(
-        &mut self,
-        message: Arc<PublishedMessage>,
-        charge: u32,
-        now: &Now<'_>,
-        wakeups: &mut Wakeups,
-    ) -> Enqueued {
-        let message = QueueMessage {
-            position: self.next_position,
-            expires: self.expiry_of(&message, now),
-            delivery_count: 0,
-            charge,
-            priority: self.priority_of(&message),
-            redelivered: false,
-            message,
-        };
-        self.next_position += 1;
-        self.held_bytes += u64::from(charge);
-        if self.settings.overflow != Overflow::DropHead
-            && self.would_overflow(message.body_len(), wakeups)
-        {
-            if self.settings.overflow == Overflow::RejectPublishDlx {
-                self.die(message, DeathReason::MaxLen);
-                return Enqueued::DeadLettered;
-            }
-            self.held_bytes -= u64::from(charge);
-            return Enqueued::Refused;
-        }
-        let is_mortal = message.expires != Expires::NEVER;
-        if is_mortal {
-            self.hand_out(wakeups);
-        }
-        let is_first = self.ready.is_empty();
-        self.ready.push_back(message);
-        if is_mortal && is_first {
-            // Who waits for it may have it even if it does not live a moment.
-            self.ready.set_now(None);
-            self.hand_out(wakeups);
-        }
-        if self.is_too_long() {
-            self.hand_out(wakeups);
-            self.drop_excess();
-        }
-        if is_mortal {
-            self.ready.set_now(Some(now.get()));
-        }
-        Enqueued::Taken
     }
 
     /// Hands ready messages to the consumers that have credit, until either runs out.
@@ -400,101 +336,9 @@ impl Queue {
         consumers
     }
 
-    /// The dead that are to be sent on, if there are any and no others are on their way;
-    /// [`buried`](Self::buried) is to follow.
-    pub(crate) fn take_dead(&mut self) -> Option<DeadBatch> {
-        let to = self.settings.dead_letter.as_ref()?;
-        self.graveyard.take().map(|dead| DeadBatch { to: to.clone(), dead })
-    }
-
-    /// What became of the dead that were taken: these are where they belong, or nowhere for good.
-    /// Not all queues take those that are kept, or none: they stay, and are tried again.
-    pub(crate) fn buried<'d>(
-        &mut self,
-        dead: impl IntoIterator<Item = &'d Dead>,
-        kept: Vec<Dead>,
-        now: &Now<'_>,
-    ) {
-        for Dead { message, .. } in dead {
-            self.held_bytes -= u64::from(message.charge);
-        }
-        if !kept.is_empty() || self.graveyard.has_waiting() {
-            self.graveyard.keep(kept, now.get());
-        }
-        self.graveyard.finish();
-    }
-
     fn settled(&mut self, consumer: Option<ConsumerId>, count: u32) {
         if let Some(consumer) = consumer {
             self.consumers.settled(consumer, count);
-        }
-    }
-
-    /// The earlier of what the queue and the message say.
-    fn expiry_of(&self, message: &PublishedMessage, now: &Now<'_>) -> Expires {
-        let ttl = match (self.settings.message_ttl, message.expiration()) {
-            (Some(queues), Some(own)) => queues.min(own),
-            (Some(ttl), None) | (None, Some(ttl)) => ttl,
-            (None, None) => return Expires::NEVER,
-        };
-        Expires::at(now.get().saturating_add(ttl))
-    }
-
-    fn priority_of(&self, message: &PublishedMessage) -> u8 {
-        match self.settings.max_priority {
-            Some(max) => message.message.properties.priority().unwrap_or(0).min(max),
-            None => 0,
-        }
-    }
-
-    /// Whether a message with a body of so many bytes is too much, even once the consumers have
-    /// what they may have.
-    fn would_overflow(&mut self, body_len: u64, wakeups: &mut Wakeups) -> bool {
-        let exceeds = |queue: &Self| {
-            let bytes = queue.ready.body_bytes() + body_len;
-            queue.settings.limits.exceeded(queue.ready.len() + 1, bytes)
-        };
-        exceeds(self) && {
-            self.hand_out(wakeups);
-            exceeds(self)
-        }
-    }
-
-    fn is_too_long(&self) -> bool {
-        self.settings.limits.exceeded(self.ready.len(), self.ready.body_bytes())
-    }
-
-    /// What is too much dies without a publish, but not in a queue that refuses new messages: that
-    /// keeps those it has.
-    fn drop_oldest(&mut self) {
-        if self.settings.overflow == Overflow::DropHead {
-            self.drop_excess();
-        }
-    }
-
-    /// The oldest die until the rest is as short as the queue may be.
-    fn drop_excess(&mut self) {
-        while self.is_too_long() {
-            let Some(message) = self.ready.pop_any() else { return };
-            self.die(message, DeathReason::MaxLen);
-        }
-    }
-
-    /// Those die that have expired and stand at the front, or were passed over.
-    fn bury_expired(&mut self) {
-        if !self.ready.has_mortals() && !self.ready.has_passed_over() {
-            return;
-        }
-        for message in self.ready.take_expired(EXPIRED_AT_ONCE_MAX) {
-            self.die(message, DeathReason::Expired);
-        }
-    }
-
-    fn die(&mut self, message: QueueMessage, reason: DeathReason) {
-        if self.settings.dead_letter.is_some() {
-            self.graveyard.add(Dead::new(message, reason));
-        } else {
-            self.held_bytes -= u64::from(message.charge);
         }
     }
 }

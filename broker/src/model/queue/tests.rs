@@ -5,6 +5,8 @@ use proptest::prelude::*;
 use springhare_amqp::{Message, ShortString};
 
 use super::*;
+use crate::model::arguments::Overflow;
+use crate::model::message::PublishedMessage;
 
 mod combinations;
 mod time;
