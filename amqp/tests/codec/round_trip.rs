@@ -49,7 +49,8 @@ fn assert_answers_agree(properties: &MessageProperties) {
         if let Some(headers) = &mut expected.headers {
             headers.remove(name);
         }
-        assert_eq!(*without, expected, "{name}");
+        // As text, since a number that is none equals nothing.
+        assert_eq!(format!("{:?}", *without), format!("{expected:?}"), "{name}");
     }
     let has_any = names.iter().any(|name| decoded.header(name).is_some());
     assert_eq!(properties.has_any_header(&names), has_any);
