@@ -1,7 +1,7 @@
 //! Dead letters on their way from their queue to the queues that they are routed to.
 //!
 //! A message leaves its queue for good once these have it: until then the queue counts it as
-//! dead and not buried. A queue that gets dead letters may have dead ones of its own then, so this
+//! dead and not dead-lettered. A queue that gets dead letters may have dead ones of its own then, so this
 //! goes on from queue to queue: a list, and no recursion, since a chain of queues may be long.
 
 use std::collections::VecDeque;
@@ -27,29 +27,29 @@ type Deaths = VecDeque<(QueueRef, DeadBatch)>;
 
 impl VirtualHost {
     /// Sends the dead of a queue to where they belong, and those that die of it.
-    pub(super) fn bury_all(&self, queue: &QueueCell, batch: DeadBatch) {
+    pub(super) fn dead_letter_all(&self, queue: &QueueCell, batch: DeadBatch) {
         let mut deaths = Deaths::new();
-        self.bury_batch(queue, batch, &mut deaths);
+        self.dead_letter_batch(queue, batch, &mut deaths);
         while let Some((queue, batch)) = deaths.pop_front() {
-            self.bury_batch(&queue, batch, &mut deaths);
+            self.dead_letter_batch(&queue, batch, &mut deaths);
         }
     }
 
-    fn bury_batch(&self, queue: &QueueCell, batch: DeadBatch, deaths: &mut Deaths) {
+    fn dead_letter_batch(&self, queue: &QueueCell, batch: DeadBatch, deaths: &mut Deaths) {
         let DeadBatch { to, dead } = batch;
-        let mut funeral = Funeral::new(self, queue, &to, deaths);
+        let mut dead_lettering = DeadLettering::new(self, queue, &to, deaths);
         for (place, dead) in dead.iter().enumerate() {
-            funeral.send(place, dead);
+            dead_lettering.send(place, dead);
         }
-        let Unfinished { homeless, taken, delayed } = funeral.finish();
-        if homeless.is_empty() || to.strategy == DeadLetterStrategy::AtMostOnce {
-            deaths.extend(queue.buried(&dead, Vec::new()));
+        let Unfinished { undelivered, taken, delayed } = dead_lettering.finish();
+        if undelivered.is_empty() || to.strategy == DeadLetterStrategy::AtMostOnce {
+            deaths.extend(queue.dead_lettered(&dead, Vec::new()));
             return;
         }
-        let (mut buried, mut kept) = (Vec::new(), Vec::new());
+        let (mut done, mut kept) = (Vec::new(), Vec::new());
         for (place, mut dead) in dead.into_iter().enumerate() {
-            if homeless.binary_search(&place).is_err() {
-                buried.push(dead);
+            if undelivered.binary_search(&place).is_err() {
+                done.push(dead);
                 continue;
             }
             let from = taken.partition_point(|(at, _)| *at < place);
@@ -58,7 +58,7 @@ impl VirtualHost {
             dead.is_delayed |= delayed.binary_search(&place).is_ok();
             kept.push(dead);
         }
-        deaths.extend(queue.buried(&buried, kept));
+        deaths.extend(queue.dead_lettered(&done, kept));
     }
 }
 
@@ -66,7 +66,7 @@ impl VirtualHost {
 #[derive(Debug, Default)]
 struct Unfinished {
     /// Those that a queue refused, or that reached none.
-    homeless: Vec<usize>,
+    undelivered: Vec<usize>,
     /// Which queue took which.
     taken: Vec<(usize, QueueId)>,
     /// Those that wait at delayed exchanges.
@@ -76,7 +76,7 @@ struct Unfinished {
 /// The dead letters of one queue, on their way.
 ///
 /// Those in a row that go to the same queues are handed over together.
-struct Funeral<'f> {
+struct DeadLettering<'f> {
     virtual_host: &'f VirtualHost,
     queue: &'f QueueCell,
     to: &'f DeadLetterTo,
@@ -91,7 +91,7 @@ struct Funeral<'f> {
     deaths: &'f mut Deaths,
 }
 
-impl<'f> Funeral<'f> {
+impl<'f> DeadLettering<'f> {
     fn new(
         virtual_host: &'f VirtualHost,
         queue: &'f QueueCell,
@@ -135,7 +135,7 @@ impl<'f> Funeral<'f> {
         if routed.is_err() || self.routes.is_empty() {
             if !is_reply && !is_delayed {
                 tracing::debug!(queue = %self.queue.name(), %exchange, "a dead letter has no route");
-                self.unfinished.homeless.push(place);
+                self.unfinished.undelivered.push(place);
             }
             return;
         }
@@ -167,7 +167,7 @@ impl<'f> Funeral<'f> {
                 true
             }
             Err(DelayedFull) => {
-                self.unfinished.homeless.push(place);
+                self.unfinished.undelivered.push(place);
                 false
             }
         }
@@ -175,7 +175,7 @@ impl<'f> Funeral<'f> {
 
     fn hand_over(&mut self) {
         let copies = self.targets.len();
-        let Unfinished { homeless, taken, .. } = &mut self.unfinished;
+        let Unfinished { undelivered, taken, .. } = &mut self.unfinished;
         for target in &self.targets {
             let letters = self.row.iter().map(|(_, letter)| (Arc::clone(letter), copies));
             let mut refused: SmallVec<[usize; 8]> = SmallVec::new();
@@ -191,7 +191,7 @@ impl<'f> Funeral<'f> {
             }
             for (at, (place, _)) in self.row.iter().enumerate() {
                 if refused.binary_search(&at).is_ok() {
-                    homeless.push(*place);
+                    undelivered.push(*place);
                 } else {
                     taken.push((*place, target.queue_id()));
                 }
@@ -204,9 +204,9 @@ impl<'f> Funeral<'f> {
     fn finish(mut self) -> Unfinished {
         self.hand_over();
         self.queue.keep_last_letter(self.writer.into_last());
-        let Unfinished { homeless, taken, .. } = &mut self.unfinished;
-        homeless.sort_unstable();
-        homeless.dedup();
+        let Unfinished { undelivered, taken, .. } = &mut self.unfinished;
+        undelivered.sort_unstable();
+        undelivered.dedup();
         taken.sort_unstable();
         self.unfinished
     }

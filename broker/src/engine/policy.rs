@@ -30,7 +30,7 @@ impl VirtualHost {
         // Before the writer is let go: a queue that is not in this topology finds these policies.
         self.store_policies(policies);
         update.commit();
-        // A queue that is applied to may bury messages, which needs other queues' locks: not under
+        // A queue that is applied to may have dead letters, which needs other queues' locks: not under
         // the writer's. Policies are changed one after the other, so what is last is applied last.
         self.apply_policies();
         Ok(())

@@ -27,7 +27,7 @@ use crate::model::topology::QueueHandle;
 ///
 /// Every change lets time catch up first and dispatches before the lock is let go, tells the
 /// memory count what the queue holds and the timers when time matters next; afterwards it wakes
-/// readers and buries the dead. Nothing here waits, and nothing called under the lock takes
+/// readers and sends the dead letters on. Nothing here waits, and nothing called under the lock takes
 /// another queue's lock.
 #[derive(Debug)]
 pub(crate) struct QueueCell {
@@ -41,7 +41,7 @@ pub(crate) struct QueueCell {
     /// Whether it was told already that dead letters went round.
     has_told_dropped: AtomicBool,
     /// The dead letter that was written last.
-    last_letter: Mutex<Option<LastLetter>>,
+    last_letter: Mutex<Option<Box<LastLetter>>>,
     me: Weak<Self>,
     state: Mutex<QueueState>,
 }
@@ -49,7 +49,7 @@ pub(crate) struct QueueCell {
 /// A virtual host as its queues know it.
 pub(crate) trait QueueHome: std::fmt::Debug + Send + Sync {
     /// Sends the dead of a queue to where they belong.
-    fn bury(&self, queue: &QueueCell, dead: DeadBatch);
+    fn dead_letter(&self, queue: &QueueCell, dead: DeadBatch);
 
     /// Deletes a queue that nobody has used for as long as it stays then (`x-expires`), unless
     /// somebody uses it now.
@@ -115,11 +115,11 @@ impl QueueCell {
     }
 
     /// The dead letter that was written last; none when another is being written.
-    pub(crate) fn take_last_letter(&self) -> Option<LastLetter> {
+    pub(crate) fn take_last_letter(&self) -> Option<Box<LastLetter>> {
         self.last_letter.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    pub(crate) fn keep_last_letter(&self, last: Option<LastLetter>) {
+    pub(crate) fn keep_last_letter(&self, last: Option<Box<LastLetter>>) {
         *self.last_letter.lock().unwrap_or_else(PoisonError::into_inner) = last;
     }
 
@@ -177,11 +177,11 @@ impl QueueCell {
         mut refused: impl FnMut(usize),
     ) {
         if let Some(dead) = self.enqueue_alive(messages, |place, _| refused(place)) {
-            self.bury(dead);
+            self.dead_letter(dead);
         }
     }
 
-    /// The same, but leaves it to the caller to bury the dead, and says how each was refused.
+    /// The same, but leaves the dead letters to the caller, and says how each was refused.
     pub(crate) fn enqueue_alive(
         &self,
         messages: impl IntoIterator<Item = (Arc<PublishedMessage>, usize)>,
@@ -227,12 +227,16 @@ impl QueueCell {
         self.change_state(|state, now, _| state.put_back(consumer, messages, why, now));
     }
 
-    /// What became of dead messages that the queue gave away: these are buried, those not. The next
+    /// What became of dead messages that the queue gave away: these are dead-lettered, those not. The next
     /// that are dead, with the queue.
-    pub(crate) fn buried(&self, buried: &[Dead], kept: Vec<Dead>) -> Option<(QueueRef, DeadBatch)> {
+    pub(crate) fn dead_lettered(
+        &self,
+        done: &[Dead],
+        kept: Vec<Dead>,
+    ) -> Option<(QueueRef, DeadBatch)> {
         let ((), dead) = self.change_alive(|state, now, _| {
             if let QueueState::Live { queue, .. } = state {
-                queue.buried(buried, kept, now);
+                queue.dead_lettered(done, kept, now);
             }
         });
         self.me.upgrade().map(QueueRef).zip(dead)
@@ -292,13 +296,13 @@ impl QueueCell {
     ) -> T {
         let (result, dead) = self.change_alive(change);
         if let Some(dead) = dead {
-            self.bury(dead);
+            self.dead_letter(dead);
         }
         result
     }
 
-    /// Changes the queue and all that follows from it, but for the dead: the caller is to bury
-    /// them.
+    /// Changes the queue and all that follows from it, but for the dead: the caller is to
+    /// dead-letter them.
     fn change_alive<T>(
         &self,
         change: impl FnOnce(&mut QueueState, &Now<'_>, &mut Wakeups) -> T,
@@ -339,9 +343,9 @@ impl QueueCell {
     }
 
     /// Sends the queue's dead letters to where they belong.
-    fn bury(&self, dead: DeadBatch) {
+    fn dead_letter(&self, dead: DeadBatch) {
         if let Some(home) = self.home.upgrade() {
-            home.bury(self, dead);
+            home.dead_letter(self, dead);
         }
     }
 

@@ -168,7 +168,7 @@ impl QueueState {
         }
     }
 
-    /// Serves consumers; what has died, to be buried.
+    /// Serves consumers; what has died, to be dead-lettered.
     pub(super) fn dispatch(&mut self, wakeups: &mut Wakeups) -> Option<DeadBatch> {
         match self {
             Self::Live { queue, .. } => {

@@ -202,8 +202,8 @@ impl VirtualHost {
 }
 
 impl QueueHome for VirtualHost {
-    fn bury(&self, queue: &QueueCell, dead: DeadBatch) {
-        self.bury_all(queue, dead);
+    fn dead_letter(&self, queue: &QueueCell, dead: DeadBatch) {
+        self.dead_letter_all(queue, dead);
     }
 
     fn delete_expired_queue(&self, queue: &QueueCell) {

@@ -23,7 +23,7 @@ pub(crate) struct DeadLetterWriter<'q> {
     queue: &'q ShortString,
     time: u64,
     route: DeadLetterRoute<'q>,
-    last: Option<LastLetter>,
+    last: Option<Box<LastLetter>>,
 }
 
 /// The first death of a message, and what it made of its properties: mostly the same is to be
@@ -47,7 +47,7 @@ impl<'q> DeadLetterWriter<'q> {
         queue: &'q ShortString,
         time: u64,
         route: DeadLetterRoute<'q>,
-        last: Option<LastLetter>,
+        last: Option<Box<LastLetter>>,
     ) -> Self {
         Self { queue, time, route, last: last.filter(|last| last.time == time) }
     }
@@ -55,7 +55,7 @@ impl<'q> DeadLetterWriter<'q> {
     /// What the next writer of this queue may use again.
     ///
     /// Nobody counts its memory, so it is kept only if it is small.
-    pub(crate) fn into_last(self) -> Option<LastLetter> {
+    pub(crate) fn into_last(self) -> Option<Box<LastLetter>> {
         self.last.filter(|last| last.dead.encoded_len() <= LAST_LETTER_MAX_BYTES)
     }
 
@@ -104,7 +104,7 @@ impl<'q> DeadLetterWriter<'q> {
             }
         };
         properties.add_headers(&entries);
-        self.last = Some(LastLetter {
+        self.last = Some(Box::new(LastLetter {
             time: self.time,
             reason,
             exchange: dead.exchange.clone(),
@@ -113,7 +113,7 @@ impl<'q> DeadLetterWriter<'q> {
             entries,
             alive: dead.message.properties.clone(),
             dead: properties.clone(),
-        });
+        }));
         properties
     }
 

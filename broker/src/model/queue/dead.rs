@@ -36,35 +36,35 @@ pub(crate) struct DeadBatch {
     pub(crate) dead: Vec<Dead>,
 }
 
-/// The dead of a queue that are not buried yet.
+/// The dead messages of a queue that are not dead-lettered yet.
 #[derive(Debug, Default)]
-pub(super) struct Graveyard {
+pub(super) struct DeadMessages {
     fresh: Vec<Dead>,
-    /// Somebody is about to bury those that died before, and takes the next when they are buried:
+    /// Somebody is about to dead-letter those that died before, and takes the next after them:
     /// so they stay in order.
-    is_burying: bool,
+    is_dead_lettering: bool,
     /// Those that not all queues took, and until when they wait.
     waiting: VecDeque<Dead>,
     again_at: Duration,
 }
 
-impl Graveyard {
+impl DeadMessages {
     pub(super) fn add(&mut self, dead: Dead) {
         self.fresh.push(dead);
     }
 
-    /// Those to be buried now; none while others are.
+    /// Those to be dead-lettered now; none while others are.
     pub(super) fn take(&mut self) -> Option<Vec<Dead>> {
-        if self.is_burying || self.fresh.is_empty() {
+        if self.is_dead_lettering || self.fresh.is_empty() {
             return None;
         }
-        self.is_burying = true;
+        self.is_dead_lettering = true;
         Some(std::mem::take(&mut self.fresh))
     }
 
-    /// Those that were taken are buried, or kept.
+    /// Those that were taken are dead-lettered, or kept.
     pub(super) fn finish(&mut self) {
-        self.is_burying = false;
+        self.is_dead_lettering = false;
     }
 
     /// All, taken out.
@@ -73,7 +73,7 @@ impl Graveyard {
         std::mem::take(fresh).into_iter().chain(std::mem::take(waiting))
     }
 
-    /// Keeps what not all queues took of those that were to be buried. Where they took all, the
+    /// Keeps what not all queues took of those that were taken. Where they took all, the
     /// next that wait may have their turn.
     pub(super) fn keep(&mut self, dead: Vec<Dead>, now: Duration) {
         let after = if dead.is_empty() { Duration::ZERO } else { TRY_AGAIN_AFTER };
@@ -90,7 +90,7 @@ impl Graveyard {
         self.has_waiting().then_some(self.again_at)
     }
 
-    /// The next of those that wait are to be buried now, if it is time.
+    /// The next of those that wait are to be dead-lettered now, if it is time.
     pub(super) fn try_again(&mut self, now: Duration) {
         if now >= self.again_at {
             let some = self.waiting.len().min(TRIED_AT_ONCE_MAX);

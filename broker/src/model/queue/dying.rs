@@ -9,15 +9,15 @@ const EXPIRED_AT_ONCE_MAX: usize = 1_024;
 
 impl Queue {
     /// The dead that are to be sent on, if there are any and no others are on their way;
-    /// [`buried`](Self::buried) is to follow.
+    /// [`dead_lettered`](Self::dead_lettered) is to follow.
     pub(crate) fn take_dead(&mut self) -> Option<DeadBatch> {
         let to = self.settings.dead_letter.as_ref()?;
-        self.graveyard.take().map(|dead| DeadBatch { to: to.clone(), dead })
+        self.dead.take().map(|dead| DeadBatch { to: to.clone(), dead })
     }
 
     /// What became of the dead that were taken: these are where they belong, or nowhere for good.
     /// Not all queues take those that are kept, or none: they stay, and are tried again.
-    pub(crate) fn buried<'d>(
+    pub(crate) fn dead_lettered<'d>(
         &mut self,
         dead: impl IntoIterator<Item = &'d Dead>,
         kept: Vec<Dead>,
@@ -26,14 +26,14 @@ impl Queue {
         for Dead { message, .. } in dead {
             self.held_bytes -= u64::from(message.charge);
         }
-        if !kept.is_empty() || self.graveyard.has_waiting() {
-            self.graveyard.keep(kept, now.get());
+        if !kept.is_empty() || self.dead.has_waiting() {
+            self.dead.keep(kept, now.get());
         }
-        self.graveyard.finish();
+        self.dead.finish();
     }
 
     /// Those die that have expired and stand at the front, or were passed over.
-    pub(super) fn bury_expired(&mut self) {
+    pub(super) fn expire_front(&mut self) {
         if !self.ready.has_mortals() && !self.ready.has_passed_over() {
             return;
         }
@@ -44,7 +44,7 @@ impl Queue {
 
     pub(super) fn die(&mut self, message: QueueMessage, reason: DeathReason) {
         if self.settings.dead_letter.is_some() {
-            self.graveyard.add(Dead::new(message, reason));
+            self.dead.add(Dead::new(message, reason));
         } else {
             self.held_bytes -= u64::from(message.charge);
         }

@@ -1,6 +1,6 @@
 //! A queue: what waits, who is served next, how many deliveries are out, and what dies.
 //!
-//! Pure: the engine puts one lock round it, tells it the time, and buries the dead.
+//! Pure: the engine puts one lock round it, tells it the time, and sends the dead letters on.
 
 mod consumers;
 mod dead;
@@ -28,7 +28,7 @@ use super::ids::ConsumerId;
 use super::now::Now;
 use super::outlet::{Offered, Outlet, Reader};
 use consumers::{Consumers, NextConsumer};
-use dead::Graveyard;
+use dead::DeadMessages;
 use delayed::DelayedMessages;
 
 /// The outlets whose readers are to be woken once the queue is let go.
@@ -45,15 +45,15 @@ pub(crate) type Wakeups = Vec<Arc<dyn Outlet>>;
 /// asks for all three before letting it go.
 ///
 /// Invariant: a message is ready here, waits here for another try, is out with a channel or is
-/// dead and not buried, so the sum of these is what was enqueued and neither acknowledged, purged,
-/// dropped nor buried.
+/// dead and not dead-lettered, so the sum of these is what was enqueued and neither acknowledged, purged,
+/// dropped nor dead-lettered.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
     settings: Arc<QueueSettings>,
     ready: Ready,
     delayed: DelayedMessages,
     consumers: Consumers,
-    graveyard: Graveyard,
+    dead: DeadMessages,
     unsettled: usize,
     next_position: u64,
     held_bytes: u64,
@@ -82,7 +82,7 @@ impl Queue {
         }
         self.settings = settings;
         if self.settings.dead_letter.is_none() {
-            let forgotten = self.graveyard.drain();
+            let forgotten = self.dead.drain();
             self.held_bytes -= forgotten.map(|dead| u64::from(dead.message.charge)).sum::<u64>();
         }
         self.drop_oldest();
@@ -127,12 +127,12 @@ impl Queue {
                 self.ready.put_back(message);
             }
         }
-        if self.graveyard.has_waiting() {
-            self.graveyard.try_again(now.get());
+        if self.dead.has_waiting() {
+            self.dead.try_again(now.get());
         }
         if self.ready.has_mortals() {
             self.ready.set_now(Some(now.get()));
-            self.bury_expired();
+            self.expire_front();
         }
         if has_due {
             self.dispatch(wakeups);
@@ -145,7 +145,7 @@ impl Queue {
         let dues = [
             self.ready.next_expiry(),
             self.delayed.next_due(),
-            self.graveyard.next_try(),
+            self.dead.next_try(),
             self.expires_at(),
         ];
         dues.into_iter().flatten().min()
@@ -167,7 +167,7 @@ impl Queue {
     /// Hands ready messages to the consumers that have credit, until either runs out.
     pub(crate) fn dispatch(&mut self, wakeups: &mut Wakeups) {
         self.hand_out(wakeups);
-        self.bury_expired();
+        self.expire_front();
     }
 
     fn hand_out(&mut self, wakeups: &mut Wakeups) {
@@ -205,7 +205,7 @@ impl Queue {
             SettlementMode::Explicit => self.unsettled += 1,
             SettlementMode::Automatic => self.held_bytes -= u64::from(message.charge),
         }
-        self.bury_expired();
+        self.expire_front();
         Some(message)
     }
 
@@ -275,7 +275,7 @@ impl Queue {
         }
         if self.ready.has_mortals() {
             self.ready.set_now(Some(now.get()));
-            self.bury_expired();
+            self.expire_front();
         }
         if why != Returned::Undelivered {
             self.drop_oldest();

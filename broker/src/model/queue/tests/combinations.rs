@@ -206,6 +206,8 @@ impl Naive {
         self.dispatch();
         if self.settings.overflow == Overflow::DropHead {
             self.drop_excess();
+            // The next may have been behind what is dropped, and expired.
+            self.expire();
         }
     }
 }
@@ -330,7 +332,7 @@ impl Both {
             died.sort_unstable_by_key(|(position, _)| *position);
             naive_dead.sort_unstable_by_key(|(position, _)| *position);
             prop_assert_eq!(died, naive_dead);
-            self.queue.buried(&dead, Vec::new(), &start());
+            self.queue.dead_lettered(&dead, Vec::new(), &start());
         }
         prop_assert_eq!(self.queue.held_bytes(), self.alive as u64 * 10, "nothing lost or doubled");
         let first = self.naive.ready.first();

@@ -37,7 +37,7 @@ fn put_at(queue: &mut Queue, now: u64, expiration: Option<u64>) {
 
 fn dead(queue: &mut Queue) -> Vec<u64> {
     let Some(DeadBatch { dead, .. }) = queue.take_dead() else { return Vec::new() };
-    queue.buried(&dead, Vec::new(), &start());
+    queue.dead_lettered(&dead, Vec::new(), &start());
     dead.iter().map(|dead| dead.message.position).collect()
 }
 
@@ -136,7 +136,7 @@ fn the_dead_that_no_queue_takes_are_kept_and_tried_again() {
     put_at(&mut queue, 0, Some(5));
     queue.advance(&at(5), &mut Wakeups::new());
     let DeadBatch { dead: first, .. } = queue.take_dead().unwrap();
-    queue.buried(&[], first, &at(5));
+    queue.dead_lettered(&[], first, &at(5));
     assert_eq!((queue.next_due(), queue.held_bytes()), (milliseconds(1_005), 1));
     queue.advance(&at(1_004), &mut Wakeups::new());
     assert!(queue.take_dead().is_none());
