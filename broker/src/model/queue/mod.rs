@@ -137,6 +137,8 @@ impl Queue {
         if has_due {
             self.dispatch(wakeups);
             self.drop_oldest();
+            // The next may have been behind what is dropped, and expired.
+            self.expire_front();
         }
     }
 
