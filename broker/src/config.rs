@@ -2,6 +2,19 @@ use std::time::Duration;
 
 use crate::Error;
 
+/// What a confirm promises of a persistent message in a durable queue.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// It is in memory, and gone with the broker: nothing is written.
+    Memory,
+    /// The operating system has it: it survives the end of the broker, not a power cut. RabbitMQ's classic
+    /// queues promise as much.
+    Os,
+    /// It is on the disk: `fdatasync` has returned.
+    #[default]
+    Disk,
+}
+
 /// The limits of a broker.
 ///
 /// Every limit has a name here; the defaults are RabbitMQ's where RabbitMQ has one.
@@ -10,6 +23,17 @@ use crate::Error;
 pub struct BrokerConfig {
     /// Bytes of messages in all queues above which publishers wait; 1 GiB.
     pub memory_high_watermark: u64,
+    /// Bytes of messages in memory above which those that wait in durable queues are kept on the disk
+    /// alone; 64 MiB. Without a data folder it means nothing.
+    pub memory_paging_watermark: u64,
+    /// Free bytes on the disk below which publishers wait; 50 MB, as in RabbitMQ.
+    pub disk_free_limit: u64,
+    /// Free bytes on the disk below which no message is taken any more, so that what is left is for
+    /// acknowledgements; 16 MiB.
+    pub disk_free_hard_limit: u64,
+    /// Bytes that wait to be written to the disk above which publishers wait; 32 MiB. At twice as many
+    /// messages are refused.
+    pub journal_backlog_max_bytes: usize,
     /// The largest message body, in bytes; 128 MiB, as RabbitMQ 3.10.
     pub max_message_size: usize,
     /// The largest content header, in bytes: RabbitMQ's `frame_max` of 128 KiB.
@@ -72,6 +96,10 @@ impl Default for BrokerConfig {
     fn default() -> Self {
         Self {
             memory_high_watermark: 1 << 30,
+            memory_paging_watermark: 64 << 20,
+            disk_free_limit: 50_000_000,
+            disk_free_hard_limit: 16 << 20,
+            journal_backlog_max_bytes: 32 << 20,
             max_message_size: 128 << 20,
             frame_max: 128 << 10,
             channel_max: 2047,
@@ -103,6 +131,7 @@ impl BrokerConfig {
     pub(crate) fn check(&self) -> Result<(), Error> {
         let limits = [
             ("memory_high_watermark", self.memory_high_watermark == 0),
+            ("journal_backlog_max_bytes", self.journal_backlog_max_bytes == 0),
             ("max_message_size", self.max_message_size == 0),
             ("frame_max", self.frame_max == 0),
             ("channel_max", self.channel_max == 0),

@@ -23,9 +23,10 @@ mod error;
 mod model;
 mod protocol;
 mod server;
+mod store;
 
 pub use clock::{Clock, ManualClock, Sleep};
-pub use config::BrokerConfig;
+pub use config::{BrokerConfig, Durability};
 pub use embedded::{
     BasicConsumeOptions, BasicPublishOptions, Broker, BrokerBuilder, Channel, Connection, Consumer,
     ExchangeDeclareOptions, IfUnused, NoAck, PublishError, PublishResult, Publisher, QosScope,

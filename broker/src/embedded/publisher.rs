@@ -133,7 +133,7 @@ impl Publisher {
         budget.made_progress();
         let mut publishing = Publishing::on(self.broker.virtual_host());
         let published = publishing.publish(publish);
-        if !publishing.finish().is_empty() {
+        if !publishing.finish().refused.is_empty() {
             return Poll::Ready(Err(PublishError::QueueFull));
         }
         Poll::Ready(result(published))
@@ -170,7 +170,7 @@ impl Publisher {
                 results.push_back(result(publishing.publish(publish)));
             }
         }
-        for place in publishing.finish() {
+        for place in publishing.finish().refused {
             if let Some(result) = results.get_mut(before + place) {
                 *result = Err(PublishError::QueueFull);
             }

@@ -68,7 +68,7 @@ impl<'c> ChannelPublishing<'c> {
 
     /// Hands over what was gathered; what is confirmed then, if the channel confirms.
     pub(crate) fn finish(self) -> SmallVec<[Confirmed; 1]> {
-        let refused = self.publishing.finish();
+        let refused = self.publishing.finish().refused;
         let numbers = self.channel.lock().channel.number_published(self.published);
         let Some((first, last)) = numbers else { return SmallVec::new() };
         let refused = refused.into_iter().map(|place| first + u64::try_from(place).unwrap_or(0));

@@ -16,6 +16,7 @@ use crate::model::expiration;
 use crate::model::message::PublishedMessage;
 use crate::model::routed_message::RoutedMessage;
 use crate::model::routes::Routes;
+use crate::model::stored::Lsn;
 use crate::model::topology::Topology;
 
 /// A message on its way in: where to, and what.
@@ -69,6 +70,17 @@ pub(crate) enum Published {
     Deferred,
 }
 
+/// What became of messages that were published.
+#[derive(Debug)]
+#[must_use = "who published is to hear of it"]
+pub(crate) struct Finished {
+    /// The places of those that a full queue refused, or that the store could not take, counted from the
+    /// first that was published.
+    pub(crate) refused: Vec<usize>,
+    /// What has to be synced for the others to be safe.
+    pub(crate) end: Lsn,
+}
+
 /// Publishes one message after the other on one snapshot of the topology.
 ///
 /// Messages that go the same way are gathered, so that each of their queues is locked once for
@@ -91,6 +103,8 @@ pub(crate) struct Publishing<'v> {
     count: usize,
     /// The places among these of those that a full queue refused.
     refused: Vec<usize>,
+    /// What has to be synced for all of them to be safe.
+    end: Lsn,
 }
 
 /// When a message that is published is in its queues.
@@ -135,6 +149,7 @@ impl<'v> Publishing<'v> {
             gathered: Vec::new(),
             count: 0,
             refused: Vec::new(),
+            end: Lsn::NONE,
         }
     }
 
@@ -274,11 +289,10 @@ impl<'v> Publishing<'v> {
         }
     }
 
-    /// Flushes; the places of the messages that a queue refused because it is full, counted from
-    /// the first that was published.
-    pub(crate) fn finish(mut self) -> Vec<usize> {
+    /// Flushes; what became of all that was published.
+    pub(crate) fn finish(mut self) -> Finished {
         self.flush();
-        self.refused
+        Finished { refused: self.refused, end: self.end }
     }
 
     /// Whether the message goes where the last one went.
@@ -351,7 +365,7 @@ impl ChannelCell {
     pub(crate) fn publish(&self, publish: Publish) -> Result<Option<u64>, AmqpError> {
         let mut publishing = Publishing::by(self);
         let published = publishing.publish(publish)?;
-        let outcome = ConfirmOutcome::of(publishing.finish().is_empty());
+        let outcome = ConfirmOutcome::of(publishing.finish().refused.is_empty());
         if let Published::Returned(message) = published {
             self.events().returned(message)?;
         }

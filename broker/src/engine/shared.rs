@@ -7,6 +7,9 @@ use super::unfinished::Unfinished;
 use crate::clock::Clock;
 use crate::config::BrokerConfig;
 use crate::model::deprecated::GLOBAL_QOS;
+use crate::model::ids::QueueId;
+use crate::model::stored::Lsn;
+use crate::store::Journal;
 
 /// What all virtual hosts of a broker share: limits, time, the memory of messages, and numbers.
 #[derive(Debug)]
@@ -17,6 +20,10 @@ pub(crate) struct Shared {
     unfinished: Arc<Unfinished>,
     timers: Timers,
     last_id: AtomicU64,
+    /// Where everything goes that survives a restart; none if nothing does.
+    journal: Option<Arc<Journal>>,
+    /// The end of the last definition in the journal.
+    definitions_end: AtomicU64,
     has_told_global_qos: AtomicBool,
 }
 
@@ -32,8 +39,33 @@ impl Shared {
             unfinished,
             timers,
             last_id: AtomicU64::new(0),
+            journal: None,
+            definitions_end: AtomicU64::new(0),
             has_told_global_qos: AtomicBool::new(false),
         }
+    }
+
+    /// The same for a broker that keeps in a journal what is to survive. `last_queue` is the last
+    /// number of a queue that the journal knows.
+    pub(crate) fn with_journal(mut self, journal: Arc<Journal>, last_queue: QueueId) -> Self {
+        self.journal = Some(journal);
+        self.last_id = AtomicU64::new(last_queue.0);
+        self
+    }
+
+    /// Where everything goes that survives a restart; none if nothing does.
+    pub(crate) fn journal(&self) -> Option<&Arc<Journal>> {
+        self.journal.as_ref()
+    }
+
+    /// What has to be synced for all definitions to be safe.
+    pub(crate) fn definitions_end(&self) -> Lsn {
+        Lsn(self.definitions_end.load(Ordering::SeqCst))
+    }
+
+    /// A definition was appended to the journal, and ends there.
+    pub(crate) fn definition_appended(&self, end: Lsn) {
+        self.definitions_end.fetch_max(end.0, Ordering::SeqCst);
     }
 
     pub(crate) fn config(&self) -> &BrokerConfig {

@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use springhare_amqp::{Message, Property, ShortString};
@@ -6,6 +6,7 @@ use springhare_amqp::{Message, Property, ShortString};
 use super::expiration;
 
 use crate::model::carbon_copies::CarbonCopies;
+use crate::model::stored::Stored;
 
 /// A message as the broker keeps it: where it was published to, and what.
 ///
@@ -20,18 +21,30 @@ pub struct PublishedMessage {
     pub message: Message,
     /// What `CC` and `BCC` said when it was published; a message mostly has neither.
     copies: Option<Arc<CarbonCopies>>,
+    /// Where the journal has it, if it does.
+    stored: OnceLock<Stored>,
 }
 
 impl PublishedMessage {
     /// A message that is routed by this key alone.
     #[must_use]
     pub fn new(exchange: ShortString, routing_key: ShortString, message: Message) -> Self {
-        Self { exchange, routing_key, message, copies: None }
+        Self { exchange, routing_key, message, copies: None, stored: OnceLock::new() }
     }
 
     /// The same, routed by these keys too.
     pub(crate) fn with_copies(self, copies: Option<Arc<CarbonCopies>>) -> Self {
         Self { copies, ..self }
+    }
+
+    /// Where the journal has it, if it does.
+    pub(crate) fn stored(&self) -> Option<&Stored> {
+        self.stored.get()
+    }
+
+    /// The journal has it there; said once.
+    pub(crate) fn set_stored(&self, stored: Stored) {
+        let _ = self.stored.set(stored);
     }
 
     /// The keys that it is routed by beside its own: those of `CC`, then those of `BCC`.

@@ -25,6 +25,7 @@ pub(crate) mod routed_message;
 pub(crate) mod routes;
 pub(crate) mod settling;
 pub(crate) mod small_map;
+pub(crate) mod stored;
 pub(crate) mod stream;
 pub(crate) mod topology;
 mod unsettled;

@@ -90,7 +90,7 @@ impl Host {
             let published = publishing.publish(publish).unwrap();
             assert!(matches!(published, Published::Routed), "{published:?}");
         }
-        publishing.finish()
+        publishing.finish().refused
     }
 
     /// Bodies with what their header says.

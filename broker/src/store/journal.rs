@@ -1,0 +1,205 @@
+use std::task::{Poll, Waker};
+use std::time::Duration;
+
+use super::error::{Failure, StoreError};
+use super::recovered::{RecoveredDefinition, RecoveredDelayed, RecoveredMessage, RecoveryReport};
+use crate::model::ids::QueueId;
+use crate::model::message::PublishedMessage;
+use crate::model::stored::{Lsn, Place, Reference, Stored};
+
+/// Why publishers are to wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Blocked {
+    /// There is little room left on the disk.
+    DiskLow,
+    /// Much waits to be written.
+    Backlog,
+}
+
+/// Who is told that [`Journal::blocked`] or [`Journal::failure`] may have changed.
+pub(crate) trait JournalObserver: std::fmt::Debug + Send + Sync {
+    fn changed(&self);
+}
+
+/// The journal.
+#[derive(Debug)]
+pub(crate) struct Journal {
+    state: std::sync::Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    next: u64,
+    lsn: u64,
+    messages: std::collections::BTreeMap<(u32, u32), PublishedMessage>,
+}
+
+/// A store that was opened, before its messages are in their queues.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) journal: Journal,
+    pub(crate) definitions: Vec<RecoveredDefinition>,
+    pub(crate) delayed: Vec<RecoveredDelayed>,
+    /// The largest number of a queue that anything in the journal names.
+    pub(crate) highest_queue: QueueId,
+    pub(crate) report: RecoveryReport,
+}
+
+impl Opened {
+    /// Gives all messages that are alive, by their references where nothing was moved; what belongs
+    /// to a queue that is not there any more (`is_there`) is settled.
+    pub(crate) fn restore_messages(
+        &mut self,
+        _is_there: impl Fn(QueueId) -> bool,
+        _take: impl FnMut(RecoveredMessage),
+    ) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+/// What is appended in one step; see [`Journal::append`].
+#[derive(Debug)]
+pub(crate) struct Append<'j> {
+    state: &'j mut State,
+}
+
+impl Append<'_> {
+    /// A message, for these queues: its reference in the first of them, from which the others count
+    /// up. `published_at` is the time since 1970. With `replaces` these are settled in the same
+    /// record: the message takes their place.
+    pub(crate) fn message(
+        &mut self,
+        message: &PublishedMessage,
+        queues: &[QueueId],
+        _published_at: Duration,
+        _replaces: &[Reference],
+    ) -> Reference {
+        let first = self.state.next + 1;
+        self.state.next += queues.len() as u64;
+        self.state.lsn += 1;
+        let offset = u32::try_from(self.state.lsn).unwrap_or(u32::MAX);
+        let place = Place { segment: 1, offset, length: 1 };
+        message.set_stored(Stored { place, end: Lsn(self.state.lsn) });
+        self.state.messages.insert((1, offset), message.clone());
+        Reference::new(first).unwrap_or(Reference::FIRST)
+    }
+
+    /// A message that waits at a delayed exchange until `due`, the time since 1970.
+    pub(crate) fn delayed(
+        &mut self,
+        _message: &PublishedMessage,
+        _virtual_host: &str,
+        _exchange: &str,
+        _due: Duration,
+    ) -> Reference {
+        self.state.next += 1;
+        Reference::new(self.state.next).unwrap_or(Reference::FIRST)
+    }
+
+    /// A definition, as the engine encodes it.
+    pub(crate) fn definition(&mut self, _content: &[u8]) -> Reference {
+        self.state.next += 1;
+        Reference::new(self.state.next).unwrap_or(Reference::FIRST)
+    }
+
+    /// These are done with, for ever.
+    pub(crate) fn settle(&mut self, _references: &[Reference]) {}
+
+    /// A message has come back to its queue: its failed deliveries, and when it is tried again (the
+    /// time since 1970) if it waits for that.
+    pub(crate) fn returned(
+        &mut self,
+        _reference: Reference,
+        _delivery_count: u32,
+        _retry_at: Option<Duration>,
+    ) {
+    }
+}
+
+impl Journal {
+    /// Appends records, each of which survives or not by itself. `write` must not block. What it
+    /// returns, and what has to be synced for all of it to be safe.
+    ///
+    /// # Errors
+    ///
+    /// Nothing was appended.
+    pub(crate) fn append<T>(
+        &self,
+        write: impl FnOnce(&mut Append<'_>) -> T,
+    ) -> Result<(T, Lsn), Failure> {
+        let mut state = self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let result = write(&mut Append { state: &mut state });
+        Ok((result, Lsn(state.lsn)))
+    }
+
+    /// Appends records that survive together or not at all. `bytes` is no less than what they take:
+    /// the sum of [`Self::message_bound`] and [`Self::SMALL_BOUND`] for every other.
+    ///
+    /// # Errors
+    ///
+    /// Nothing was appended.
+    pub(crate) fn append_together<T>(
+        &self,
+        _bytes: usize,
+        write: impl FnOnce(&mut Append<'_>) -> T,
+    ) -> Result<(T, Lsn), Failure> {
+        self.append(write)
+    }
+
+    /// What a message takes at the most, in bytes, without what it replaces.
+    pub(crate) fn message_bound(message: &PublishedMessage, queues: usize) -> usize {
+        message.charge() + 1024 + 20 * queues
+    }
+
+    /// What a definition takes at the most beside its content, and a settled or returned message.
+    pub(crate) const SMALL_BOUND: usize = 64;
+
+    /// Settles; when the store has failed this does nothing, and they come back at the next start.
+    pub(crate) fn settle(&self, references: &[Reference]) {
+        if !references.is_empty() {
+            let _ = self.append(|append| append.settle(references));
+        }
+    }
+
+    /// Whether what ends there is written, so that it can be read back (not: whether it is safe).
+    pub(crate) fn is_written(&self, _lsn: Lsn) -> bool {
+        true
+    }
+
+    /// Whether all up to there is safe; else the waker is called when it is, or can't be any more.
+    pub(crate) fn poll_synced(&self, _lsn: Lsn, _waker: &Waker) -> Poll<Result<(), Failure>> {
+        Poll::Ready(Ok(()))
+    }
+
+    /// Why publishers are to wait, if they are.
+    pub(crate) fn blocked(&self) -> Option<Blocked> {
+        None
+    }
+
+    /// Why nothing is appended any more, if that is so.
+    pub(crate) fn failure(&self) -> Option<Failure> {
+        None
+    }
+
+    /// Reads messages of one segment back: each with its reference, since it may have been moved
+    /// since, and the offset where it was. What is damaged is none, and reported.
+    pub(crate) fn read(
+        &self,
+        segment: u32,
+        messages: &[(Reference, u32)],
+    ) -> Vec<Option<PublishedMessage>> {
+        let state = self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let read = |(_, offset): &(Reference, u32)| state.messages.get(&(segment, *offset)).cloned();
+        messages.iter().map(read).collect()
+    }
+
+    /// Writes and syncs all, marks the end as clean and gives the folder up. What comes later is
+    /// refused.
+    pub(crate) fn close(&self) {}
+
+    /// A journal that keeps everything in memory.
+    #[cfg(test)]
+    pub(crate) fn in_memory() -> Self {
+        Self { state: std::sync::Mutex::default() }
+    }
+}

@@ -1,0 +1,17 @@
+//! The durable store: one append-only journal for everything that survives a restart, and the only
+//! module that touches files.
+//!
+//! The engine [appends](Journal::append) what it does and goes on; who has promised something waits
+//! until the journal is [synced](Journal::poll_synced) that far. What is kept has a
+//! [`Reference`](crate::model::stored::Reference) and lives until it is settled; what is alive is
+//! what was appended and not settled, whatever the order of the two in the files.
+
+mod error;
+mod journal;
+mod recovered;
+
+pub(crate) use error::{Failure, StoreError};
+pub(crate) use journal::{Append, Blocked, Journal, JournalObserver, Opened};
+pub(crate) use recovered::{
+    RecoveredDefinition, RecoveredDelayed, RecoveredMessage, RecoveryReport,
+};
