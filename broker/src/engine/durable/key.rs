@@ -10,10 +10,23 @@ pub(super) enum Key {
     User(String),
     /// A parameter of the whole broker.
     GlobalParameter(String),
-    Policy { virtual_host: String, kind: Kind, name: String },
-    Exchange { virtual_host: String, name: ShortString },
-    Queue { virtual_host: String, name: ShortString },
-    Binding { virtual_host: String, ends: Box<Ends> },
+    Policy {
+        virtual_host: String,
+        kind: Kind,
+        name: String,
+    },
+    Exchange {
+        virtual_host: String,
+        name: ShortString,
+    },
+    Queue {
+        virtual_host: String,
+        name: ShortString,
+    },
+    Binding {
+        virtual_host: String,
+        ends: Box<Ends>,
+    },
 }
 
 /// Whose policy.

@@ -200,7 +200,10 @@ pub(crate) fn survives(queue: &QueueDefinition) -> bool {
 }
 
 /// Whether both ends of a binding survive a restart.
-fn binds_what_survives(topology: &Topology<super::queue_cell::QueueRef>, binding: &Binding) -> bool {
+fn binds_what_survives(
+    topology: &Topology<super::queue_cell::QueueRef>,
+    binding: &Binding,
+) -> bool {
     let is_durable = |name: &str| topology.exchange(name).is_some_and(|exchange| exchange.durable);
     is_durable(binding.source())
         && match binding.destination() {
