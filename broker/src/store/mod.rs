@@ -11,6 +11,7 @@ mod error;
 pub(crate) mod format;
 mod journal;
 mod recovered;
+pub(crate) mod reference_set;
 
 pub(crate) use error::{Failure, StoreError};
 pub(crate) use journal::{Append, Blocked, Journal, JournalObserver, Opened};

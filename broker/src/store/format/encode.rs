@@ -63,14 +63,14 @@ pub(crate) fn put_moved_message(
     put_frame(out, Kind::Message.number(), flags, |out| {
         out.extend_from_slice(&record.first.number().to_le_bytes());
         put_varint(out, record.published_at);
-        put_queues(out, record.first, flags, alive);
+        put_queues(out, record.first, flags, alive.len() as u64, alive.iter().copied());
         put_read_content(out, record.content);
     })
 }
 
 /// Any other record of an older segment, as it is: one that has a reference of its own.
 pub(crate) fn put_moved(out: &mut Vec<u8>, frame: &Frame<'_>) -> usize {
-    let flags = frame.flags.with(Flags::MOVED).without(Flags::MORE);
+    let flags = frame.flags.with(Flags::MOVED).without(Flags::MORE).without(Flags::CONTINUES);
     put_frame(out, frame.kind, flags, |out| out.extend_from_slice(frame.payload))
 }
 

@@ -32,6 +32,8 @@ impl Flags {
     pub(crate) const REPLACES: Self = Self(1 << 3);
     /// A message is routed by more keys than its own.
     pub(crate) const COPIES: Self = Self(1 << 4);
+    /// The frame before survives with this one or not at all.
+    pub(crate) const CONTINUES: Self = Self(1 << 5);
 
     /// Flags as they are stored.
     pub(crate) const fn from_bits(bits: u8) -> Self {
@@ -121,10 +123,18 @@ pub(crate) fn put_frame(
     length
 }
 
-/// Says of the frame that `bytes` begin with that the next one belongs to it; before it is sealed.
-pub(crate) fn set_more(bytes: &mut [u8]) {
-    if let Some(flags) = bytes.get_mut(FLAGS_AT) {
-        *flags |= Flags::MORE.0;
+/// Says of all frames, which `bytes` are made of, that they survive together or not at all; before
+/// they are sealed.
+pub(crate) fn join_frames(mut bytes: &mut [u8]) {
+    let mut joined = Flags::NONE;
+    while let Some(length) = announced_length(bytes).filter(|length| *length <= bytes.len()) {
+        let (frame, rest) = bytes.split_at_mut(length);
+        if let Some(flags) = frame.get_mut(FLAGS_AT) {
+            let more = if rest.is_empty() { Flags::NONE } else { Flags::MORE };
+            *flags = Flags(*flags).with(joined).with(more).0;
+        }
+        joined = Flags::CONTINUES;
+        bytes = rest;
     }
 }
 
@@ -196,6 +206,27 @@ mod tests {
         for end in 0..bytes.len() {
             assert_eq!(Frame::decode(&bytes[..end]), None, "the first {end} bytes");
         }
+    }
+
+    #[test]
+    fn joined_frames_say_so() {
+        let mut bytes = Vec::new();
+        for kind in 0..3 {
+            put_frame(&mut bytes, kind, Flags::MOVED, |out| out.extend_from_slice(b"payload"));
+        }
+        join_frames(&mut bytes);
+        seal_frames(&mut bytes, 1);
+        let mut rest = &bytes[..];
+        let expected = [Flags::MORE, Flags::MORE.with(Flags::CONTINUES), Flags::CONTINUES];
+        for flags in expected {
+            let frame = Frame::decode(rest).unwrap();
+            assert_eq!(frame.flags, flags.with(Flags::MOVED));
+            rest = &rest[frame.length()..];
+        }
+        let mut one = sealed(1, &[(1, 0, vec![])]);
+        join_frames(&mut one);
+        seal_frames(&mut one, 1);
+        assert_eq!(Frame::decode(&one).unwrap().flags, Flags::NONE);
     }
 
     #[test]

@@ -26,6 +26,8 @@ pub(crate) struct SegmentHeader {
     pub(crate) generation: u32,
     /// The reference that was next when the segment was created.
     pub(crate) next_reference: u64,
+    /// Where the last record of the segment before it has ended, which is synced; 0 if there was none.
+    pub(crate) previous_end: u32,
     /// The segments that were there, this one not among them, in ascending order. Of so many that
     /// they do not fit, the last ones.
     pub(crate) others: Vec<RangeInclusive<u32>>,
@@ -54,6 +56,7 @@ impl SegmentHeader {
         copy.extend_from_slice(&self.number.to_le_bytes());
         copy.extend_from_slice(&self.generation.to_le_bytes());
         copy.extend_from_slice(&self.next_reference.to_le_bytes());
+        copy.extend_from_slice(&self.previous_end.to_le_bytes());
         self.encode_others(&mut copy);
         copy.resize(COPY_BYTES - CHECKSUM_BYTES, 0);
         copy.extend_from_slice(&crc32c::crc32c(&copy).to_le_bytes());
@@ -102,9 +105,10 @@ impl SegmentHeader {
                 return Some(FoundHeader::Newer { version });
             }
             let (number, generation) = (fields.u32()?, fields.u32()?);
-            let next_reference = fields.u64()?;
+            let (next_reference, previous_end) = (fields.u64()?, fields.u32()?);
             let others = decode_others(number, fields)?;
-            Some(FoundHeader::Header(Self { number, generation, next_reference, others }))
+            let header = Self { number, generation, next_reference, previous_end, others };
+            Some(FoundHeader::Header(header))
         })();
         found.unwrap_or(FoundHeader::Damaged)
     }
@@ -147,7 +151,13 @@ mod tests {
 
     fn header(others: &[u32]) -> SegmentHeader {
         let others = ranges(others.iter().copied());
-        SegmentHeader { number: 4000, generation: 0xdead_beef, next_reference: 1 << 40, others }
+        SegmentHeader {
+            number: 4000,
+            generation: 0xdead_beef,
+            next_reference: 1 << 40,
+            previous_end: 1 << 20,
+            others,
+        }
     }
 
     proptest! {

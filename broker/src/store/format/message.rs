@@ -36,6 +36,22 @@ impl<'a> Queues<'a> {
         Some(queues)
     }
 
+    /// The same queues, with references from there on.
+    pub(super) fn from(self, first: Reference) -> Self {
+        Self { next: first.number(), ..self }
+    }
+
+    /// The number behind the last reference, if `first` is the first one.
+    pub(super) fn end(self, first: Reference) -> Option<u64> {
+        match self.is_sparse {
+            true => Some(self.last().map_or(first, |(_, last)| last).number() + 1),
+            false => {
+                let end = first.number().checked_add(self.left.max(1));
+                end.filter(|end| *end <= REFERENCE_END)
+            }
+        }
+    }
+
     /// How many there are still.
     pub(crate) fn len(self) -> u64 {
         self.left
@@ -66,9 +82,10 @@ pub(super) fn put_queues(
     out: &mut Vec<u8>,
     first: Reference,
     flags: Flags,
-    queues: &[(QueueId, Reference)],
+    count: u64,
+    queues: impl Iterator<Item = (QueueId, Reference)>,
 ) {
-    put_varint(out, queues.len() as u64);
+    put_varint(out, count);
     let mut next = first.number();
     for (queue, reference) in queues {
         put_varint(out, queue.0);

@@ -6,6 +6,7 @@
 pub(crate) mod encode;
 pub(crate) mod frame;
 pub(crate) mod header;
+pub(crate) mod index;
 pub(crate) mod message;
 pub(crate) mod record;
 pub(crate) mod references;
