@@ -59,7 +59,7 @@ impl Channel {
     /// wait to be read, and then nothing of the transaction has taken effect.
     pub async fn tx_commit(&self) -> Result<(), AmqpError> {
         self.cell().run(MethodId::TX_COMMIT, |cell| {
-            cell.tx_commit(|returned| cell.events().returned(Box::new(returned)))
+            cell.tx_commit(|returned| cell.events().returned(Box::new(returned))).map(drop)
         })
     }
 
