@@ -10,6 +10,7 @@ use crate::config::BrokerConfig;
 use crate::definitions::{self, Outline};
 use crate::engine::admin::AdminError;
 use crate::engine::broker_cell::{BrokerCell, DEFAULT_VIRTUAL_HOST};
+use crate::engine::shared::Shared;
 use crate::engine::users::{NoRandomness, Users};
 use crate::model::access::{Permissions, User};
 use crate::model::policy::{Policy, PolicyKind};
@@ -243,7 +244,8 @@ impl BrokerBuilder {
         let users = all_users(self.users, guest, &virtual_hosts)?;
         let users =
             Users::new(users, self.loopback_users).map_err(|NoRandomness| Error::NoRandomness)?;
-        let cell = Arc::new(BrokerCell::new(self.config, self.clock, virtual_hosts, users));
+        let shared = Shared::new(self.config, self.clock);
+        let cell = Arc::new(BrokerCell::new(shared, virtual_hosts, users));
         set_up(&cell, self.virtual_host_options, &self.definitions, self.policies)?;
         let server = match &self.listenings[..] {
             [] => None,
