@@ -34,6 +34,9 @@ pub struct BrokerConfig {
     /// Bytes that wait to be written to the disk above which publishers wait; 32 MiB. At twice as many
     /// messages are refused.
     pub journal_backlog_max_bytes: usize,
+    /// Confirms of a connection that wait until their messages are on the disk, above which nothing
+    /// more is read from it; 4,096. One stands for all messages that came in one go.
+    pub confirms_max: usize,
     /// The largest message body, in bytes; 128 MiB, as RabbitMQ 3.10.
     pub max_message_size: usize,
     /// The largest content header, in bytes: RabbitMQ's `frame_max` of 128 KiB.
@@ -100,6 +103,7 @@ impl Default for BrokerConfig {
             disk_free_limit: 50_000_000,
             disk_free_hard_limit: 16 << 20,
             journal_backlog_max_bytes: 32 << 20,
+            confirms_max: 4096,
             max_message_size: 128 << 20,
             frame_max: 128 << 10,
             channel_max: 2047,
@@ -132,6 +136,7 @@ impl BrokerConfig {
         let limits = [
             ("memory_high_watermark", self.memory_high_watermark == 0),
             ("journal_backlog_max_bytes", self.journal_backlog_max_bytes == 0),
+            ("confirms_max", self.confirms_max == 0),
             ("max_message_size", self.max_message_size == 0),
             ("frame_max", self.frame_max == 0),
             ("channel_max", self.channel_max == 0),

@@ -30,7 +30,7 @@ pub use config::{BrokerConfig, Durability};
 pub use embedded::{
     BasicConsumeOptions, BasicPublishOptions, Broker, BrokerBuilder, Channel, Connection, Consumer,
     ExchangeDeclareOptions, IfUnused, NoAck, PublishError, PublishResult, Publisher, QosScope,
-    QueueDeclareOptions, QueueDeleteOptions,
+    QueueDeclareOptions, QueueDeleteOptions, Unconfirmed,
 };
 pub use engine::admin::AdminError;
 pub use engine::events::{ChannelEvent, ConfirmOutcome};

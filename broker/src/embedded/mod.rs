@@ -20,7 +20,7 @@ pub use options::{
     BasicConsumeOptions, BasicPublishOptions, ExchangeDeclareOptions, IfUnused, NoAck, QosScope,
     QueueDeclareOptions, QueueDeleteOptions,
 };
-pub use publisher::{PublishError, PublishResult, Publisher};
+pub use publisher::{PublishError, PublishResult, Publisher, Unconfirmed};
 
 /// Takes a name or key that a user gave: on the wire it is a short string.
 fn name(text: &str, method: MethodId) -> Result<ShortString, AmqpError> {

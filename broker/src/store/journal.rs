@@ -218,7 +218,8 @@ impl Journal {
         messages: &[(Reference, u32)],
     ) -> Vec<Option<PublishedMessage>> {
         let state = self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let read = |(_, offset): &(Reference, u32)| state.messages.get(&(segment, *offset)).cloned();
+        let read =
+            |(_, offset): &(Reference, u32)| state.messages.get(&(segment, *offset)).cloned();
         messages.iter().map(read).collect()
     }
 
