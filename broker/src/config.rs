@@ -1,3 +1,5 @@
+use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 use crate::Error;
@@ -13,6 +15,32 @@ pub enum Durability {
     /// It is on the disk: `fdatasync` has returned.
     #[default]
     Disk,
+}
+
+/// A text that names no [`Durability`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("'{0}' is no durability; there are 'memory', 'os' and 'disk'")]
+pub struct UnknownDurability(String);
+
+/// As in addresses and configuration files: `memory`, `os`, `disk`.
+impl FromStr for Durability {
+    type Err = UnknownDurability;
+
+    fn from_str(text: &str) -> Result<Self, UnknownDurability> {
+        let known = [Self::Memory, Self::Os, Self::Disk];
+        let found = known.into_iter().find(|known| known.to_string() == text);
+        found.ok_or_else(|| UnknownDurability(text.to_owned()))
+    }
+}
+
+impl fmt::Display for Durability {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Memory => "memory",
+            Self::Os => "os",
+            Self::Disk => "disk",
+        })
+    }
 }
 
 /// The limits of a broker.
@@ -164,6 +192,15 @@ impl BrokerConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_durability_is_read_as_it_is_written() {
+        for durability in [Durability::Memory, Durability::Os, Durability::Disk] {
+            assert_eq!(durability.to_string().parse(), Ok(durability));
+        }
+        let unknown = "fsync".parse::<Durability>().unwrap_err().to_string();
+        assert_eq!(unknown, "'fsync' is no durability; there are 'memory', 'os' and 'disk'");
+    }
 
     #[test]
     fn a_limit_of_zero_is_named() {

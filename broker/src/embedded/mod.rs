@@ -5,6 +5,7 @@ mod broker;
 mod channel;
 mod connection;
 mod consumer;
+mod data;
 mod listen;
 mod options;
 mod publisher;
