@@ -35,6 +35,7 @@ pub(crate) mod reply_to;
 pub(crate) mod settle;
 pub(crate) mod shared;
 pub(crate) mod signals;
+pub(crate) mod synced;
 pub(crate) mod timers;
 mod transaction;
 pub(crate) mod unfinished;

@@ -19,6 +19,7 @@ use crate::model::ids::QueueId;
 use crate::model::message::PublishedMessage;
 use crate::model::queue::Returned;
 use crate::model::routes::Delay;
+use crate::model::stored::Lsn;
 use crate::model::topology::{QueueHandle, Topology};
 
 impl ChannelCell {
@@ -43,8 +44,9 @@ impl ChannelCell {
         Ok(())
     }
 
-    /// `tx.commit`: enqueues what was published, then settles what was settled. Mandatory
-    /// messages that reach no queue are given to `tell_returned` before that.
+    /// `tx.commit`: enqueues what was published, then settles what was settled; what has to be
+    /// synced for that to be safe. Mandatory messages that reach no queue are given to
+    /// `tell_returned` before that.
     ///
     /// # Errors
     ///
@@ -54,7 +56,7 @@ impl ChannelCell {
     pub(crate) fn tx_commit(
         &self,
         mut tell_returned: impl FnMut(ReturnedMessage) -> Result<(), AmqpError>,
-    ) -> Result<(), AmqpError> {
+    ) -> Result<Lsn, AmqpError> {
         let Committed { publishes, held_bytes, settlements } = self.lock().channel.commit()?;
         let destinations = Destinations::of(publishes, &self.virtual_host().topology());
         for message in destinations.returned {
@@ -84,7 +86,7 @@ impl ChannelCell {
                 "partial tx completion",
             ));
         }
-        Ok(())
+        Ok(Lsn::NONE)
     }
 
     /// `tx.rollback`: drops what was published; what was settled is unsettled again.
