@@ -41,6 +41,7 @@ pub(crate) mod settle;
 pub(crate) mod shared;
 pub(crate) mod signals;
 pub(crate) mod stream_journal;
+pub(crate) mod synced;
 pub(crate) mod timers;
 mod transaction;
 pub(crate) mod unfinished;

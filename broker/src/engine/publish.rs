@@ -6,7 +6,6 @@ use springhare_amqp::{AmqpError, Message, MethodId, Property, ReplyCode, ShortSt
 use super::channel_cell::ChannelCell;
 use super::connection_cell::ConnectionCell;
 use super::entering::Entrance;
-use super::events::ConfirmOutcome;
 use super::queue_cell::QueueRef;
 use super::virtual_host::VirtualHost;
 use super::{random, reply_to};
@@ -381,31 +380,6 @@ impl<'v> Publishing<'v> {
             (Some(connection), Some(user_id)) => connection.authorize_user_id(&user_id),
             _ => Ok(()),
         }
-    }
-}
-
-impl ChannelCell {
-    /// `basic.publish`: the publish sequence number, if the channel confirms. A returned message
-    /// comes before its confirm, which is a refusal if a queue is full. In a transaction nothing is published before the commit.
-    pub(crate) fn publish(&self, publish: Publish) -> Result<Option<u64>, AmqpError> {
-        let mut publishing = Publishing::by(self);
-        let published = publishing.publish(publish)?;
-        let outcome = ConfirmOutcome::of(publishing.finish().refused.is_empty());
-        if let Published::Returned(message) = published {
-            self.events().returned(message)?;
-        }
-        // Numbered and confirmed in one step, so that confirms come in order and one with
-        // `multiple` covers what was published alone, whoever else publishes on this channel.
-        let mut state = self.lock();
-        let sequence = state.channel.next_publish();
-        if let Some(sequence) = sequence {
-            self.events().confirmed(sequence, outcome);
-        }
-        drop(state);
-        if sequence.is_some() {
-            self.events().tell();
-        }
-        Ok(sequence)
     }
 }
 

@@ -32,6 +32,8 @@ struct State {
     next: u64,
     lsn: u64,
     messages: std::collections::BTreeMap<(u32, u32), PublishedMessage>,
+    #[cfg(test)]
+    hand: hand::Hand,
 }
 
 /// A store that was opened, before its messages are in their queues.
@@ -93,12 +95,14 @@ impl Append<'_> {
         _due: Duration,
     ) -> Reference {
         self.state.next += 1;
+        self.state.lsn += 1;
         Reference::new(self.state.next).unwrap_or(Reference::FIRST)
     }
 
     /// A definition, as the engine encodes it.
     pub(crate) fn definition(&mut self, _content: &[u8]) -> Reference {
         self.state.next += 1;
+        self.state.lsn += 1;
         Reference::new(self.state.next).unwrap_or(Reference::FIRST)
     }
 
@@ -128,6 +132,10 @@ impl Journal {
         write: impl FnOnce(&mut Append<'_>) -> T,
     ) -> Result<(T, Lsn), Failure> {
         let mut state = self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        #[cfg(test)]
+        if let Some(failure) = &state.hand.failure {
+            return Err(failure.clone());
+        }
         let result = write(&mut Append { state: &mut state });
         Ok((result, Lsn(state.lsn)))
     }
@@ -167,17 +175,38 @@ impl Journal {
     }
 
     /// Whether all up to there is safe; else the waker is called when it is, or can't be any more.
-    pub(crate) fn poll_synced(&self, _lsn: Lsn, _waker: &Waker) -> Poll<Result<(), Failure>> {
-        Poll::Ready(Ok(()))
+    pub(crate) fn poll_synced(&self, lsn: Lsn, waker: &Waker) -> Poll<Result<(), Failure>> {
+        #[cfg(test)]
+        return self.poll_hand(lsn, waker);
+        #[cfg(not(test))]
+        {
+            let _ = (lsn, waker);
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    /// Tells whenever [`blocked`](Self::blocked) or [`failure`](Self::failure) may have changed,
+    /// without a lock of the journal.
+    pub(crate) fn observe(&self, observer: std::sync::Arc<dyn JournalObserver>) {
+        #[cfg(test)]
+        self.lock().hand.observers.push(observer);
+        #[cfg(not(test))]
+        let _ = observer;
     }
 
     /// Why publishers are to wait, if they are.
     pub(crate) fn blocked(&self) -> Option<Blocked> {
+        #[cfg(test)]
+        return self.lock().hand.blocked;
+        #[cfg(not(test))]
         None
     }
 
     /// Why nothing is appended any more, if that is so.
     pub(crate) fn failure(&self) -> Option<Failure> {
+        #[cfg(test)]
+        return self.lock().hand.failure.clone();
+        #[cfg(not(test))]
         None
     }
 
@@ -202,5 +231,77 @@ impl Journal {
     #[cfg(test)]
     pub(crate) fn in_memory() -> Self {
         Self { state: std::sync::Mutex::default() }
+    }
+}
+
+/// A journal whose disk a test moves by hand.
+#[cfg(test)]
+mod hand {
+    use std::sync::{Arc, MutexGuard, PoisonError};
+    use std::task::{Poll, Waker};
+
+    use super::{Blocked, Failure, Journal, JournalObserver, Lsn, State};
+
+    #[derive(Debug, Default)]
+    pub(super) struct Hand {
+        /// What is synced while syncs are held; none if all is at once.
+        held_at: Option<u64>,
+        waiting: Vec<Waker>,
+        pub(super) failure: Option<Failure>,
+        pub(super) blocked: Option<Blocked>,
+        pub(super) observers: Vec<Arc<dyn JournalObserver>>,
+    }
+
+    impl Journal {
+        /// From now on nothing more is synced.
+        pub(crate) fn hold_syncs(&self) {
+            let mut state = self.lock();
+            state.hand.held_at = Some(state.lsn);
+        }
+
+        /// Syncs all that was held back; what comes is held back all the same.
+        pub(crate) fn sync(&self) {
+            self.hold_syncs();
+            self.wake();
+        }
+
+        /// As a sync that fails.
+        pub(crate) fn fail(&self, reason: &str) {
+            self.lock().hand.failure = Some(Failure::Failed(reason.to_owned()));
+            self.wake();
+            self.tell();
+        }
+
+        /// As a disk that fills, or has room again.
+        pub(crate) fn set_blocked(&self, blocked: Option<Blocked>) {
+            self.lock().hand.blocked = blocked;
+            self.tell();
+        }
+
+        pub(super) fn poll_hand(&self, lsn: Lsn, waker: &Waker) -> Poll<Result<(), Failure>> {
+            let mut state = self.lock();
+            if state.hand.held_at.is_none_or(|synced| lsn.0 <= synced) {
+                return Poll::Ready(Ok(()));
+            }
+            if let Some(failure) = &state.hand.failure {
+                return Poll::Ready(Err(failure.clone()));
+            }
+            state.hand.waiting.push(waker.clone());
+            Poll::Pending
+        }
+
+        pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+            self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        }
+
+        fn wake(&self) {
+            let waiting = std::mem::take(&mut self.lock().hand.waiting);
+            waiting.into_iter().for_each(Waker::wake);
+        }
+
+        fn tell(&self) {
+            let observers = self.lock().hand.observers.clone();
+            observers.iter().for_each(|observer| observer.changed());
+        }
     }
 }
