@@ -20,6 +20,7 @@ mod dead_letters;
 pub(crate) mod declare;
 mod delaying;
 pub(crate) mod deliver;
+pub(crate) mod durable;
 pub(crate) mod events;
 mod import;
 mod limiter;

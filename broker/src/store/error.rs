@@ -1,5 +1,7 @@
 use std::path::PathBuf;
 
+use springhare_amqp::{AmqpError, MethodId, ReplyCode};
+
 /// Why a store can't be opened.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -25,4 +27,11 @@ pub(crate) enum Failure {
     /// So much waits to be written that nothing more is taken.
     #[error("the store can't write as fast as messages come")]
     Full,
+}
+
+/// What a client is told of it.
+impl From<Failure> for AmqpError {
+    fn from(failure: Failure) -> Self {
+        Self::new(ReplyCode::InternalError, MethodId::NONE, failure)
+    }
 }
