@@ -5,6 +5,7 @@ mod broker;
 mod channel;
 mod connection;
 mod consumer;
+mod data;
 mod listen;
 mod options;
 mod publisher;
@@ -20,7 +21,7 @@ pub use options::{
     BasicConsumeOptions, BasicPublishOptions, ExchangeDeclareOptions, IfUnused, NoAck, QosScope,
     QueueDeclareOptions, QueueDeleteOptions,
 };
-pub use publisher::{PublishError, PublishResult, Publisher};
+pub use publisher::{PublishError, PublishResult, Publisher, Unconfirmed};
 
 /// Takes a name or key that a user gave: on the wire it is a short string.
 fn name(text: &str, method: MethodId) -> Result<ShortString, AmqpError> {

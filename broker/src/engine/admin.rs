@@ -13,6 +13,7 @@ use super::policy::warn;
 use super::users::{NewUser, NoRandomness, NoSuchUser};
 use super::virtual_host::VirtualHost;
 use crate::model::access::{PatternError, Permissions, TopicPatterns, TopicPermissions, User};
+use crate::model::definitions::DefinitionsError;
 use crate::model::limits::{UserLimits, VirtualHostLimits};
 use crate::model::policy::{CheckedPolicy, Policy, PolicyError, PolicyKind};
 use crate::model::virtual_host::VirtualHostOptions;
@@ -66,6 +67,15 @@ pub enum AdminError {
     /// The operating system gave no random bytes, which the hash of a password is made with.
     #[error("the operating system gives no random bytes to hash the user's password with")]
     NoRandomness,
+    /// Definitions that are wrong.
+    #[error(transparent)]
+    Definitions(#[from] DefinitionsError),
+    /// The disk is full or has failed: whether the change survives the broker is not known.
+    #[error("the change may not survive the broker: {reason}")]
+    NotStored {
+        /// What the store says.
+        reason: String,
+    },
 }
 
 impl From<Failure> for AdminError {

@@ -225,7 +225,8 @@ impl BrokerCell {
         }
     }
 
-    /// Closes all connections, whatever their virtual host, and takes no more.
+    /// Closes all connections, whatever their virtual host, and takes no more. Then all that was done
+    /// is written to the disk, and the data folder given up.
     pub(crate) fn stop(&self) {
         let stopped = std::mem::replace(&mut *self.lock(), BrokerState::Stopped);
         let BrokerState::Running { connections } = stopped else { return };
@@ -234,6 +235,9 @@ impl BrokerCell {
         let reason = shutdown();
         for connection in connections.into_values() {
             connection.close(Some(&reason));
+        }
+        if let Some(journal) = self.shared.journal() {
+            journal.close();
         }
     }
 

@@ -1,11 +1,13 @@
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use springhare_amqp::{AmqpError, MethodId, ReplyCode};
 use tokio::sync::Notify;
 
 use super::publish::ReturnedMessage;
+use super::shared::Shared;
 use crate::model::settling::Multiple;
+use crate::model::stored::Lsn;
 
 /// What the broker tells a channel on its own account, in its order.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,10 +32,12 @@ pub enum ChannelEvent {
 /// What a publisher confirm says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConfirmOutcome {
-    /// `basic.ack`: the broker has the message, in all queues that it was routed to.
+    /// `basic.ack`: the broker has the message, in all queues that it was routed to. A persistent
+    /// one is on the disk where its queue is durable and the broker has a data folder.
     Ack,
     /// `basic.nack`: the broker could not take it. A queue that it was routed to is full, and
-    /// refuses messages then (`x-overflow`); others have it.
+    /// refuses messages then (`x-overflow`); others have it. Or the disk is full or has failed, and
+    /// whether it survives the broker is not known.
     Nack,
 }
 
@@ -46,24 +50,52 @@ impl ConfirmOutcome {
 /// The events of a channel that its user has not read yet.
 ///
 /// Bounded: confirms that nobody reads melt into one with `multiple`, and returned messages have
-/// a limit.
+/// a limit. A confirm is read once what it confirms is on the disk, and what came after it after it.
 #[derive(Debug)]
 pub(crate) struct ChannelEvents {
-    returned_max: usize,
+    shared: Arc<Shared>,
     state: Mutex<EventsState>,
     arrived: Notify,
 }
 
+/// How many confirms wait one by one, each for its own part of the journal; those after them wait
+/// together.
+const CONFIRMS_MAX: usize = 1024;
+
 #[derive(Debug, Default)]
 struct EventsState {
-    events: VecDeque<ChannelEvent>,
+    events: VecDeque<WaitingEvent>,
     returned: usize,
     closed: bool,
 }
 
+#[derive(Debug)]
+struct WaitingEvent {
+    event: ChannelEvent,
+    /// What has to be synced before it is read.
+    end: Lsn,
+}
+
+/// What there is to read.
+enum Front {
+    Event(ChannelEvent),
+    /// One that has to be synced that far.
+    Unsynced(Lsn),
+    Nothing,
+    End,
+}
+
+/// How far a reader knows that the journal is synced.
+#[derive(Debug, Clone, Copy)]
+enum Known {
+    To(Lsn),
+    /// The store has failed: what is not synced never will be.
+    Failed(Lsn),
+}
+
 impl ChannelEvents {
-    pub(crate) fn new(returned_max: usize) -> Self {
-        Self { returned_max, state: Mutex::default(), arrived: Notify::new() }
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared, state: Mutex::default(), arrived: Notify::new() }
     }
 
     /// Adds a returned message.
@@ -76,8 +108,8 @@ impl ChannelEvents {
         if state.closed {
             return Ok(());
         }
-        if state.returned >= self.returned_max {
-            let max = self.returned_max;
+        let max = self.shared.config().returned_messages_max;
+        if state.returned >= max {
             return Err(AmqpError::new(
                 ReplyCode::PreconditionFailed,
                 MethodId::BASIC_PUBLISH,
@@ -85,31 +117,31 @@ impl ChannelEvents {
             ));
         }
         state.returned += 1;
-        state.events.push_back(ChannelEvent::Returned(message));
+        state.push(ChannelEvent::Returned(message), Lsn::NONE);
         drop(state);
         self.tell();
         Ok(())
     }
 
-    /// What became of the message with this sequence number; they come in order. Whoever waits is
-    /// [told](Self::tell) once no lock is held.
-    pub(crate) fn confirmed(&self, sequence: u64, outcome: ConfirmOutcome) {
+    /// What became of the message with this sequence number, to be read once `end` is synced; they
+    /// come in order. Whoever waits is [told](Self::tell) once no lock is held.
+    pub(crate) fn confirmed(&self, sequence: u64, outcome: ConfirmOutcome, end: Lsn) {
         let mut state = self.lock();
         if state.closed {
             return;
         }
-        if let Some(ChannelEvent::Confirmed { delivery_tag, multiple, outcome: last }) =
-            state.events.back_mut()
+        let is_full = state.events.len() >= CONFIRMS_MAX;
+        if let Some(WaitingEvent { event, end: last_end }) = state.events.back_mut()
+            && let ChannelEvent::Confirmed { delivery_tag, multiple, outcome: last } = event
             && *last == outcome
+            && (is_full || end <= *last_end)
         {
             *delivery_tag = sequence;
             *multiple = Multiple::UpTo;
+            *last_end = end.max(*last_end);
         } else {
-            state.events.push_back(ChannelEvent::Confirmed {
-                delivery_tag: sequence,
-                multiple: Multiple::One,
-                outcome,
-            });
+            let multiple = Multiple::One;
+            state.push(ChannelEvent::Confirmed { delivery_tag: sequence, multiple, outcome }, end);
         }
     }
 
@@ -123,34 +155,82 @@ impl ChannelEvents {
         {
             let mut state = self.lock();
             state.closed = true;
-            state.events.extend(reason.map(ChannelEvent::Closed));
+            if let Some(reason) = reason {
+                state.push(ChannelEvent::Closed(reason), Lsn::NONE);
+            }
         }
         self.tell();
     }
 
     /// The next event; none when the channel is closed and all were read.
     pub(crate) async fn next(&self) -> Option<ChannelEvent> {
+        let mut known = Known::To(Lsn::NONE);
         loop {
             let arrived = self.arrived.notified();
             tokio::pin!(arrived);
             arrived.as_mut().enable();
-            {
-                let mut state = self.lock();
-                if let Some(event) = state.events.pop_front() {
-                    if matches!(event, ChannelEvent::Returned(_)) {
-                        state.returned -= 1;
-                    }
-                    return Some(event);
-                }
-                if state.closed {
-                    return None;
+            // Dropped before anything is waited for.
+            let front = self.lock().front(known);
+            match front {
+                Front::Event(event) => return Some(event),
+                Front::End => return None,
+                Front::Nothing => arrived.await,
+                Front::Unsynced(end) => {
+                    known = match self.shared.synced(end).await {
+                        Ok(()) => Known::To(end),
+                        Err(_) => Known::Failed(known.synced()),
+                    };
                 }
             }
-            arrived.await;
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, EventsState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    fn synced(self) -> Lsn {
+        match self {
+            Self::To(end) | Self::Failed(end) => end,
+        }
+    }
+}
+
+impl EventsState {
+    fn push(&mut self, event: ChannelEvent, end: Lsn) {
+        self.events.push_back(WaitingEvent { event, end });
+    }
+
+    /// The first event, if it may be read by what is known, with the confirms after it that say the
+    /// same.
+    fn front(&mut self, known: Known) -> Front {
+        let Some(WaitingEvent { mut event, end }) = self.events.pop_front() else {
+            return if self.closed { Front::End } else { Front::Nothing };
+        };
+        if matches!(event, ChannelEvent::Returned(_)) {
+            self.returned -= 1;
+        }
+        if end > known.synced() {
+            if let Known::To(_) = known {
+                self.events.push_front(WaitingEvent { event, end });
+                return Front::Unsynced(end);
+            }
+            if let ChannelEvent::Confirmed { outcome, .. } = &mut event {
+                *outcome = ConfirmOutcome::Nack;
+            }
+        }
+        if let ChannelEvent::Confirmed { delivery_tag, multiple, outcome } = &mut event {
+            while let Some(next) = self.events.front()
+                && next.end <= known.synced()
+                && let ChannelEvent::Confirmed { delivery_tag: tag, outcome: same, .. } = next.event
+                && same == *outcome
+            {
+                (*delivery_tag, *multiple) = (tag, Multiple::UpTo);
+                self.events.pop_front();
+            }
+        }
+        Front::Event(event)
     }
 }

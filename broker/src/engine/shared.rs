@@ -53,6 +53,7 @@ impl Shared {
     /// The same for a broker that keeps in a journal what is to survive. `last_queue` is the last
     /// number of a queue that the journal knows.
     pub(crate) fn with_journal(mut self, journal: Arc<Journal>, last_queue: QueueId) -> Self {
+        self.memory.heed(&journal);
         self.journal = Some(journal);
         self.last_id = AtomicU64::new(last_queue.0);
         self

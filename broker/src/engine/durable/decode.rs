@@ -15,13 +15,39 @@ use crate::model::virtual_host::VirtualHostOptions;
 /// A definition that was in the journal.
 #[derive(Debug)]
 pub(super) enum Definition {
-    VirtualHost { name: ShortString, options: VirtualHostOptions, limits: VirtualHostLimits },
+    VirtualHost {
+        name: ShortString,
+        options: VirtualHostOptions,
+        limits: VirtualHostLimits,
+    },
     User(User),
-    GlobalParameter { name: String, value: FieldValue },
-    Policy { virtual_host: String, kind: PolicyKind, policy: Policy },
-    Exchange { virtual_host: String, definition: ExchangeDefinition },
-    Queue { virtual_host: String, id: QueueId, declaration: QueueDeclaration },
-    Binding { virtual_host: String, binding: Binding },
+    GlobalParameter {
+        name: String,
+        value: FieldValue,
+    },
+    Policy {
+        virtual_host: String,
+        kind: PolicyKind,
+        policy: Policy,
+    },
+    Exchange {
+        virtual_host: String,
+        definition: ExchangeDefinition,
+    },
+    Queue {
+        virtual_host: String,
+        id: QueueId,
+        declaration: QueueDeclaration,
+    },
+    Binding {
+        virtual_host: String,
+        binding: Binding,
+    },
+    /// Where a stream begins, from which retention has dropped something.
+    StreamStart {
+        queue: QueueId,
+        offset: u64,
+    },
 }
 
 /// Why a definition can't be read: by a newer version, or it was damaged in a way that its checksum
@@ -54,6 +80,10 @@ impl Entries {
 
     fn integer(&self, name: &'static str) -> Result<i64, Unreadable> {
         self.0.get(name).and_then(FieldValue::as_i64).ok_or(Unreadable::Entry(name))
+    }
+
+    fn number(&self, name: &'static str) -> Result<u64, Unreadable> {
+        u64::try_from(self.integer(name)?).map_err(|_| Unreadable::Entry(name))
     }
 
     fn limit(&self, name: &str) -> Option<i64> {
@@ -110,6 +140,10 @@ impl Definition {
             "exchange" => exchange(&entries),
             "queue" => queue(&entries),
             "binding" => binding(&entries),
+            "stream_start" => Ok(Self::StreamStart {
+                queue: QueueId(entries.number("queue")?),
+                offset: entries.number("offset")?,
+            }),
             other => Err(Unreadable::Kind(other.to_owned())),
         }
     }
@@ -195,7 +229,7 @@ fn exchange(entries: &Entries) -> Result<Definition, Unreadable> {
 }
 
 fn queue(entries: &Entries) -> Result<Definition, Unreadable> {
-    let id = u64::try_from(entries.integer("id")?).map_err(|_| Unreadable::Entry("id"))?;
+    let id = entries.number("id")?;
     let declaration = QueueDeclaration {
         name: entries.name("name")?,
         durable: true,

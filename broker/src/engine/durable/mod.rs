@@ -11,11 +11,14 @@ mod decode;
 mod encode;
 mod key;
 mod restore;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use self::key::Key;
+pub(crate) use self::restore::RestoredDefinitions;
 use super::broker_cell::BrokerCell;
 use super::shared::Shared;
 use super::virtual_host::VirtualHost;

@@ -23,8 +23,17 @@ use crate::store::RecoveredDefinition;
 #[derive(Debug, Default)]
 pub(crate) struct RestoredDefinitions {
     all: Vec<(Reference, Definition)>,
+    stream_starts: Vec<StreamStart>,
     /// What can't be read, in words: it stays in the journal for a version that can.
-    pub(crate) unreadable: Vec<String>,
+    unreadable: Vec<String>,
+}
+
+/// The offset that a stream begins at, from which retention has dropped something.
+#[derive(Debug)]
+pub(crate) struct StreamStart {
+    pub(crate) queue: QueueId,
+    pub(crate) reference: Reference,
+    pub(crate) offset: u64,
 }
 
 impl RestoredDefinitions {
@@ -33,6 +42,9 @@ impl RestoredDefinitions {
         let mut read = Self::default();
         for RecoveredDefinition { reference, content } in recovered {
             match Definition::decode(&content) {
+                Ok(Definition::StreamStart { queue, offset }) => {
+                    read.stream_starts.push(StreamStart { queue, reference, offset });
+                }
                 Ok(definition) => read.all.push((reference, definition)),
                 Err(error) => {
                     let number = reference.number();
@@ -46,6 +58,20 @@ impl RestoredDefinitions {
     /// Whether there is nothing: the folder is new.
     pub(crate) fn is_empty(&self) -> bool {
         self.all.is_empty() && self.unreadable.is_empty()
+    }
+
+    /// Where streams begin.
+    pub(crate) fn take_stream_starts(&mut self) -> Vec<StreamStart> {
+        std::mem::take(&mut self.stream_starts)
+    }
+
+    /// The largest number of a queue.
+    pub(crate) fn highest_queue(&self) -> QueueId {
+        let ids = self.all.iter().filter_map(|(_, definition)| match definition {
+            Definition::Queue { id, .. } => Some(*id),
+            _ => None,
+        });
+        ids.max().unwrap_or(QueueId(0))
     }
 
     /// The names of the virtual hosts.
@@ -70,7 +96,7 @@ impl BrokerCell {
     /// Makes what was defined, in a broker that has the virtual hosts already, and nothing else.
     /// What is wrong with it, in words.
     pub(crate) fn restore_definitions(&self, restored: RestoredDefinitions) -> Vec<String> {
-        let RestoredDefinitions { all, unreadable: mut faults } = restored;
+        let RestoredDefinitions { all, unreadable: mut faults, .. } = restored;
         let mut written = BTreeMap::new();
         let mut hosts: BTreeMap<String, OfHost> = BTreeMap::new();
         let mut parameters: Vec<(String, FieldValue)> = Vec::new();
@@ -117,6 +143,7 @@ impl BrokerCell {
                     hosts.entry(virtual_host).or_default().queues.push((id, declaration));
                     key
                 }
+                Definition::StreamStart { .. } => continue,
                 Definition::Binding { virtual_host, binding } => {
                     let key = Key::binding(&virtual_host, &binding);
                     hosts.entry(virtual_host).or_default().bindings.push(binding);
