@@ -10,7 +10,9 @@ pub(crate) mod disk;
 mod error;
 pub(crate) mod format;
 mod journal;
+pub(crate) mod names;
 mod recovered;
+pub(crate) mod recovery;
 pub(crate) mod reference_set;
 
 pub(crate) use error::Failure;

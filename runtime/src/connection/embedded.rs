@@ -33,7 +33,8 @@ impl EmbeddedLink {
 
 impl Link for EmbeddedLink {
     fn describe(&self) -> String {
-        "embedded:".to_owned()
+        let data = self.broker.data().map(|folder| folder.display().to_string());
+        format!("embedded:{}", data.unwrap_or_default())
     }
 
     fn clock(&self) -> &Clock {

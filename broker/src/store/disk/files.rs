@@ -4,12 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Disk, DiskEntry, DiskFile, FolderLock};
-
-/// The folder that damaged files are kept in.
-const QUARANTINE: &str = "quarantine";
-
-/// The file whose lock keeps other processes out.
-const LOCK: &str = "lock";
+use crate::store::names::{LOCK, QUARANTINE};
 
 /// What may be done to the files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -61,7 +61,7 @@ impl Flags {
     }
 }
 
-/// A frame whose checksum is right.
+/// A frame, whose checksum was right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Frame<'a> {
     pub(crate) generation: u32,
@@ -74,16 +74,22 @@ impl<'a> Frame<'a> {
     /// The frame at the start of `bytes`, if one is there and whole.
     #[inline]
     pub(crate) fn decode(bytes: &'a [u8]) -> Option<Self> {
-        let mut fields = Fields::new(bytes);
-        let checksum = fields.u32()?;
+        let frame = Self::decode_unchecked(bytes)?;
+        let checksum = u32::from_le_bytes(*bytes.first_chunk()?);
+        let summed = bytes.get(CHECKSUM_BYTES..frame.length())?;
+        (crc32c::crc32c(summed) == checksum).then_some(frame)
+    }
+
+    /// The frame at the start of `bytes`, which is known to be whole.
+    #[inline]
+    pub(crate) fn decode_unchecked(bytes: &'a [u8]) -> Option<Self> {
+        let mut fields = Fields::new(bytes.get(CHECKSUM_BYTES..)?);
         let length = usize::try_from(fields.u32()?).ok()?;
         let generation = fields.u32()?;
         let kind = fields.byte()?;
         let flags = Flags(fields.byte()?);
         let payload = fields.take(length)?;
-        let summed = bytes.get(CHECKSUM_BYTES..FRAME_BYTES + length)?;
-        let is_right = crc32c::crc32c(summed) == checksum;
-        is_right.then_some(Self { generation, kind, flags, payload })
+        Some(Self { generation, kind, flags, payload })
     }
 
     /// The whole frame's bytes.

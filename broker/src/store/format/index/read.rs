@@ -28,8 +28,8 @@ pub(crate) struct Entry<'a> {
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum EntryRecord<'a> {
     Message(MessageEntry<'a>),
-    Delayed { reference: Reference, due: u64 },
-    Definition { reference: Reference, content: &'a [u8] },
+    Delayed { reference: Reference, is_moved: bool, due: u64 },
+    Definition { reference: Reference, is_moved: bool, content: &'a [u8] },
     Settle(Runs<'a>),
     Returned { record: ReturnedRecord, is_moved: bool },
     Removed { segment: u32 },
@@ -118,17 +118,16 @@ impl<'a> Entries<'a> {
         let record = match Kind::from_number(first & !HAS_GAP)? {
             Kind::Message => EntryRecord::Message(self.message(length)?),
             Kind::Delayed => {
-                let reference = self.reference()?;
-                EntryRecord::Delayed { reference, due: self.fields.varint()? }
+                let (is_moved, reference) = (self.is_moved()?, self.reference()?);
+                EntryRecord::Delayed { reference, is_moved, due: self.fields.varint()? }
             }
             Kind::Definition => {
-                let reference = self.reference()?;
-                EntryRecord::Definition { reference, content: self.fields.bytes()? }
+                let (is_moved, reference) = (self.is_moved()?, self.reference()?);
+                EntryRecord::Definition { reference, is_moved, content: self.fields.bytes()? }
             }
             Kind::Settle => EntryRecord::Settle(self.runs()?),
             Kind::Returned => {
-                let is_moved = Flags::from_bits(self.fields.byte()?).has(Flags::MOVED);
-                let reference = self.reference()?;
+                let (is_moved, reference) = (self.is_moved()?, self.reference()?);
                 let delivery_count = self.fields.varint_u32()?;
                 let retry_at = self.fields.varint()?.checked_sub(1);
                 let record = ReturnedRecord { reference, delivery_count, retry_at };
@@ -139,6 +138,10 @@ impl<'a> Entries<'a> {
             Kind::SyncedTo => return None,
         };
         Some(Entry { offset, length, record })
+    }
+
+    fn is_moved(&mut self) -> Option<bool> {
+        Some(Flags::from_bits(self.fields.byte()?).has(Flags::MOVED))
     }
 
     fn reference(&mut self) -> Option<Reference> {

@@ -137,10 +137,10 @@ fn said_by_record(at: (u32, u32), frame: &Frame<'_>) -> Option<Said> {
             }
         }
         Record::Delayed(record) => {
-            Said::Other(format!("{at:?}{:?}{}", record.reference, record.due))
+            Said::Other(format!("{at:?}{:?}{}{is_moved}", record.reference, record.due))
         }
         Record::Definition { reference, content } => {
-            Said::Other(format!("{at:?}{reference:?}{content:?}"))
+            Said::Other(format!("{at:?}{reference:?}{content:?}{is_moved}"))
         }
         Record::Settle(runs) => Said::Other(format!("{at:?}{:?}", all(runs))),
         Record::Returned(record) => Said::Other(format!("{at:?}{record:?}{is_moved}")),
@@ -163,9 +163,11 @@ fn said_by_entry(entry: Entry<'_>) -> Said {
             expiration: record.expiration,
             priority: record.priority,
         },
-        EntryRecord::Delayed { reference, due } => Said::Other(format!("{at:?}{reference:?}{due}")),
-        EntryRecord::Definition { reference, content } => {
-            Said::Other(format!("{at:?}{reference:?}{content:?}"))
+        EntryRecord::Delayed { reference, is_moved, due } => {
+            Said::Other(format!("{at:?}{reference:?}{due}{is_moved}"))
+        }
+        EntryRecord::Definition { reference, is_moved, content } => {
+            Said::Other(format!("{at:?}{reference:?}{content:?}{is_moved}"))
         }
         EntryRecord::Settle(runs) => Said::Other(format!("{at:?}{:?}", all(runs))),
         EntryRecord::Returned { record, is_moved } => {

@@ -38,11 +38,13 @@ impl IndexWriter {
             }
             Record::Delayed(record) => {
                 self.begin(Kind::Delayed, offset, length);
+                self.out.push(flags.bits());
                 put_varint(&mut self.out, self.expected.distance(record.reference));
                 put_varint(&mut self.out, record.due);
             }
             Record::Definition { reference, content } => {
                 self.begin(Kind::Definition, offset, length);
+                self.out.push(flags.bits());
                 put_varint(&mut self.out, self.expected.distance(*reference));
                 put_bytes(&mut self.out, content);
             }
