@@ -185,6 +185,17 @@ impl Journal {
         }
     }
 
+    /// Whether all up to there is safe by now.
+    pub(crate) fn is_synced(&self, lsn: Lsn) -> bool {
+        #[cfg(test)]
+        return self.is_hand_past(lsn);
+        #[cfg(not(test))]
+        {
+            let _ = lsn;
+            true
+        }
+    }
+
     /// Tells whenever [`blocked`](Self::blocked) or [`failure`](Self::failure) may have changed,
     /// without a lock of the journal.
     pub(crate) fn observe(&self, observer: std::sync::Arc<dyn JournalObserver>) {
@@ -276,6 +287,10 @@ mod hand {
         pub(crate) fn set_blocked(&self, blocked: Option<Blocked>) {
             self.lock().hand.blocked = blocked;
             self.tell();
+        }
+
+        pub(super) fn is_hand_past(&self, lsn: Lsn) -> bool {
+            self.lock().hand.held_at.is_none_or(|synced| lsn.0 <= synced)
         }
 
         pub(super) fn poll_hand(&self, lsn: Lsn, waker: &Waker) -> Poll<Result<(), Failure>> {

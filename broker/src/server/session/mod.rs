@@ -11,6 +11,8 @@ mod input;
 mod linger;
 mod promises;
 mod requests;
+#[cfg(test)]
+mod tests;
 mod timer;
 
 use std::future::Future;
