@@ -75,6 +75,20 @@ impl MessageProperties {
         }
     }
 
+    /// The property flags and the list of properties, borrowed where they are kept as they were sent.
+    #[must_use]
+    pub fn encoded(&self) -> Cow<'_, [u8]> {
+        match &self.0 {
+            Repr::Encoded(properties) => Cow::Borrowed(properties.as_bytes()),
+            Repr::Known(properties) => Cow::Borrowed(properties.as_bytes()),
+            Repr::Constant(_) | Repr::Own(_) => {
+                let mut bytes = BytesMut::new();
+                self.encode(&mut bytes);
+                Cow::Owned(bytes.into())
+            }
+        }
+    }
+
     /// Whether `property` is there; encoded properties are not decoded for it.
     #[inline]
     #[must_use]

@@ -53,6 +53,11 @@ impl CarbonCopies {
         Ok((!copies.keys.is_empty()).then(|| Arc::new(copies)))
     }
 
+    /// These keys, of which the first `open` are those of `CC`.
+    pub(crate) fn new(keys: Vec<Box<str>>, open: usize) -> Self {
+        Self { keys: keys.into(), open }
+    }
+
     /// All of them.
     pub(crate) fn keys(&self) -> &[Box<str>] {
         &self.keys

@@ -6,9 +6,14 @@
 //! [`Reference`](crate::model::stored::Reference) and lives until it is settled; what is alive is
 //! what was appended and not settled, whatever the order of the two in the files.
 
+pub(crate) mod disk;
 mod error;
+pub(crate) mod format;
 mod journal;
+pub(crate) mod names;
 mod recovered;
+pub(crate) mod recovery;
+pub(crate) mod reference_set;
 
 pub(crate) use error::Failure;
 pub use error::StoreError;

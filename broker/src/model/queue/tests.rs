@@ -75,7 +75,7 @@ fn enqueue(queue: &mut Queue, count: usize) {
 }
 
 fn put(queue: &mut Queue, message: Arc<PublishedMessage>) {
-    let taken = queue.enqueue(message, 10, &start(), &mut Wakeups::new());
+    let taken = queue.enqueue(message, 10, None, &start(), &mut Wakeups::new());
     assert_eq!(taken, Enqueued::Taken);
 }
 

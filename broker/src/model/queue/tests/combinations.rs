@@ -251,7 +251,8 @@ impl Both {
                     ttl.map(|ttl| ShortString::new(ttl.to_string()).unwrap());
                 let (exchange, key) = (ShortString::EMPTY, ShortString::from_static("q"));
                 let message = PublishedMessage::new(exchange, key, message);
-                let taken = self.queue.enqueue(Arc::new(message), 10, &now, &mut Wakeups::new());
+                let taken =
+                    self.queue.enqueue(Arc::new(message), 10, None, &now, &mut Wakeups::new());
                 prop_assert_eq!(taken, self.naive.publish(priority, ttl, len as u64));
                 self.alive += usize::from(taken != Enqueued::Refused);
             }

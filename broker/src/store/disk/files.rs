@@ -1,0 +1,215 @@
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::{Disk, DiskEntry, DiskFile, FolderLock};
+use crate::store::names::{LOCK, QUARANTINE};
+
+/// What may be done to the files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    ReadWrite,
+    ReadOnly,
+}
+
+/// A folder of the operating system.
+#[derive(Debug)]
+pub(crate) struct Files {
+    path: PathBuf,
+    access: Access,
+}
+
+impl Files {
+    /// The folder at this path, which is there.
+    pub(crate) fn new(path: impl Into<PathBuf>, access: Access) -> Self {
+        Self { path: path.into(), access }
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    fn sync(path: &Path) -> io::Result<()> {
+        // Elsewhere a folder can't be opened as a file, and need not be.
+        if cfg!(unix) { File::open(path)?.sync_all() } else { Ok(()) }
+    }
+}
+
+impl Disk for Files {
+    fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn create(&self, name: &str, bytes: u64) -> io::Result<Arc<dyn DiskFile>> {
+        let path = self.at(name);
+        let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path)?;
+        match allocate(&file, bytes) {
+            Ok(()) => Ok(Arc::new(file)),
+            Err(error) => {
+                // It was ours alone; the error that is told is the first.
+                let _ = std::fs::remove_file(&path);
+                Err(error)
+            }
+        }
+    }
+
+    fn open(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
+        let is_written = self.access == Access::ReadWrite;
+        let file = OpenOptions::new().read(true).write(is_written).open(self.at(name))?;
+        Ok(Arc::new(file))
+    }
+
+    fn list(&self) -> io::Result<Vec<DiskEntry>> {
+        let mut entries = Vec::new();
+        for entry in std::fs::read_dir(&self.path)? {
+            let entry = entry?;
+            // Who has removed it meanwhile does not want it listed.
+            let metadata = match std::fs::metadata(entry.path()) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                metadata => metadata?,
+            };
+            if metadata.is_file() {
+                let name = entry.file_name().to_string_lossy().into_owned();
+                entries.push(DiskEntry { name, bytes: metadata.len() });
+            }
+        }
+        entries.sort_unstable();
+        Ok(entries)
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        std::fs::remove_file(self.at(name))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        std::fs::rename(self.at(from), self.at(to))
+    }
+
+    fn quarantine(&self, name: &str, kept_as: &str) -> io::Result<()> {
+        let folder = self.at(QUARANTINE);
+        std::fs::create_dir_all(&folder)?;
+        let kept = folder.join(kept_as);
+        if kept.exists() {
+            return Ok(());
+        }
+        // Some file systems have no hard links: a copy keeps as much.
+        if std::fs::hard_link(self.at(name), &kept).is_err() {
+            std::fs::copy(self.at(name), &kept)?;
+            File::open(&kept)?.sync_all()?;
+        }
+        Self::sync(&folder)
+    }
+
+    fn sync_folder(&self) -> io::Result<()> {
+        Self::sync(&self.path)
+    }
+
+    fn free_space(&self) -> io::Result<u64> {
+        free_space(&self.path)
+    }
+
+    fn lock(&self) -> io::Result<Option<FolderLock>> {
+        let is_written = self.access == Access::ReadWrite;
+        let mut options = OpenOptions::new();
+        options.read(true).write(is_written).create(is_written).truncate(false);
+        let file = options.open(self.at(LOCK))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(FolderLock::new(file))),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+}
+
+/// Takes the room that the file will need, so that no later write finds the disk full, and so that
+/// a sync has no more to do than to write the data.
+fn allocate(file: &File, bytes: u64) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::fs::{FallocateFlags, fallocate};
+        use rustix::io::Errno;
+
+        if bytes == 0 {
+            return Ok(());
+        }
+        match fallocate(file, FallocateFlags::empty(), 0, bytes) {
+            // The file system has no such thing.
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => {}
+            done => return done.map_err(io::Error::from),
+        }
+    }
+    file.set_len(bytes)
+}
+
+#[cfg(unix)]
+fn free_space(path: &Path) -> io::Result<u64> {
+    let found = rustix::fs::statvfs(path)?;
+    Ok(found.f_bavail.saturating_mul(found.f_frsize))
+}
+
+/// Nobody says: it is noticed when a write fails.
+#[cfg(not(unix))]
+fn free_space(_path: &Path) -> io::Result<u64> {
+    Ok(u64::MAX)
+}
+
+impl DiskFile for File {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let mut done = 0;
+        while let Some(rest) = buffer.get_mut(done..).filter(|rest| !rest.is_empty()) {
+            match read_some(self, rest, offset + done as u64) {
+                Ok(0) => break,
+                Ok(count) => done += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(done)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        let mut done = 0;
+        while let Some(rest) = bytes.get(done..).filter(|rest| !rest.is_empty()) {
+            match write_some(self, rest, offset + done as u64) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => done += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        Self::sync_data(self)
+    }
+
+    fn length(&self) -> io::Result<u64> {
+        Ok(self.metadata()?.len())
+    }
+
+    fn set_length(&self, bytes: u64) -> io::Result<()> {
+        self.set_len(bytes)
+    }
+}
+
+#[cfg(unix)]
+fn read_some(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::read_at(file, buffer, offset)
+}
+
+#[cfg(unix)]
+fn write_some(file: &File, bytes: &[u8], offset: u64) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::write_at(file, bytes, offset)
+}
+
+#[cfg(windows)]
+fn read_some(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    std::os::windows::fs::FileExt::seek_read(file, buffer, offset)
+}
+
+#[cfg(windows)]
+fn write_some(file: &File, bytes: &[u8], offset: u64) -> io::Result<usize> {
+    std::os::windows::fs::FileExt::seek_write(file, bytes, offset)
+}

@@ -1,0 +1,71 @@
+use super::inventory::{FoundSegment, read_index};
+use super::scan::{Damage, scan};
+use super::walk::Tail;
+use crate::store::disk::Disk;
+use crate::store::error::StoreError;
+use crate::store::format::index::Index;
+use crate::store::names;
+
+/// The index of a segment, wherever it comes from.
+#[derive(Debug)]
+pub(crate) struct Indexed {
+    pub(crate) bytes: Vec<u8>,
+    /// Where the records end.
+    pub(crate) end: u32,
+    /// What the segment was found to be, if it was read.
+    pub(crate) read: Option<Read>,
+}
+
+/// What reading a segment has found.
+#[derive(Debug)]
+pub(crate) struct Read {
+    pub(crate) torn: u64,
+    pub(crate) damages: Vec<Damage>,
+    pub(crate) is_clean: bool,
+}
+
+/// The index of a segment: its file, if it has one that fits, or else what the segment says.
+///
+/// # Errors
+///
+/// The segment can't be opened.
+pub(crate) fn index_of(disk: &dyn Disk, segment: &FoundSegment) -> Result<Indexed, StoreError> {
+    if let Some(indexed) = stored_index(disk, segment) {
+        return Ok(indexed);
+    }
+    let mut reader = segment.reader(disk)?;
+    let found = scan(&mut reader, segment.number, segment.generation, segment.tail);
+    let read = Read { torn: found.torn, damages: found.damages, is_clean: found.is_clean };
+    Ok(Indexed { bytes: found.index, end: found.end, read: Some(read) })
+}
+
+/// The index that is on the disk, if it is of this segment as it is now.
+fn stored_index(disk: &dyn Disk, segment: &FoundSegment) -> Option<Indexed> {
+    let Tail::Sealed { end: known } = segment.tail else { return None };
+    let bytes = read_index(disk, segment.number, segment.file_bytes)?;
+    let index = Index::decode(&bytes)?;
+    let end = index.end;
+    let is_its = index.number == segment.number && index.generation == segment.generation;
+    // A segment that was cut off has less than its index says; one that was cut off before the index
+    // was made has less than the next segment says.
+    let has_all = u64::from(end) <= segment.file_bytes;
+    let ends_there =
+        known.is_none_or(|known| u64::from(end) == u64::from(known).min(segment.file_bytes));
+    let is_right = is_its && has_all && ends_there;
+    is_right.then_some(Indexed { bytes, end, read: None })
+}
+
+/// Stores an index, so that the segment need not be read again; it is no loss if that fails.
+///
+/// # Errors
+///
+/// It is not there, or not whole; no one would take it for whole.
+pub(crate) fn write_index(disk: &dyn Disk, number: u32, bytes: &[u8]) -> std::io::Result<()> {
+    let name = names::index(number);
+    let unfinished = format!("{name}{}", names::UNFINISHED);
+    let _ = disk.remove(&unfinished);
+    let file = disk.create(&unfinished, 0)?;
+    file.write_at(bytes, 0)?;
+    file.sync_data()?;
+    disk.rename(&unfinished, &name)
+}

@@ -1,0 +1,256 @@
+//! What is alive when a broker starts, from what is in the files.
+//!
+//! `inventory` looks at the files and their headers. For each segment there is an index, its file or
+//! made by `scan`, which goes through the segment by `walk` and so tells a torn tail from damage. The
+//! first pass over all indexes (`collect`) finds what is settled; the second (`restore`) gives what is
+//! not.
+
+mod collect;
+mod indexed;
+mod inventory;
+mod restore;
+mod scan;
+mod segment_reader;
+#[cfg(test)]
+mod tests;
+mod walk;
+
+use std::collections::HashMap;
+
+pub(crate) use collect::SegmentSummary;
+pub(crate) use indexed::{index_of, write_index};
+pub(crate) use inventory::{FoundSegment, Inventory};
+pub(crate) use restore::Alive;
+pub(crate) use scan::{Damage, DamageKind, Scan, scan};
+pub(crate) use segment_reader::SegmentReader;
+pub(crate) use walk::{Step, Tail, Walk};
+
+use crate::model::ids::QueueId;
+use crate::model::stored::{Lsn, Reference, Stored};
+use crate::store::disk::{Disk, read_exact};
+use crate::store::error::StoreError;
+use crate::store::format::frame::Frame;
+use crate::store::format::index::Index;
+use crate::store::format::record::{Record, ReturnedRecord};
+use crate::store::names;
+use crate::store::recovered::{RecoveredDefinition, RecoveredDelayed, RecoveryReport};
+use crate::store::reference_set::ReferenceSet;
+use collect::Collected;
+use indexed::Indexed;
+
+/// Damaged places of a segment that are told one by one.
+const DAMAGES_TOLD_MAX: usize = 16;
+
+/// What the files of a store say, before its messages are given out.
+#[derive(Debug)]
+pub(crate) struct Recovered {
+    /// Those that are alive, in the order of their references.
+    pub(crate) definitions: Vec<RecoveredDefinition>,
+    /// Those that are alive, in the order of their references.
+    pub(crate) delayed: Vec<RecoveredDelayed>,
+    pub(crate) highest_queue: QueueId,
+    /// The first reference that is still to be given.
+    pub(crate) next_reference: u64,
+    /// The number of the next segment.
+    pub(crate) next_segment: u32,
+    /// In the order of their numbers.
+    pub(crate) segments: Vec<RecoveredSegment>,
+    /// Files that are to be removed: nothing in them is needed.
+    pub(crate) unused: Vec<String>,
+    /// What is settled in the segments that there are.
+    pub(crate) settled: ReferenceSet,
+    pub(crate) returned: HashMap<Reference, ReturnedRecord>,
+    /// What has a copy in a later segment.
+    moved: ReferenceSet,
+    pub(crate) report: RecoveryReport,
+}
+
+/// A segment, and what it has.
+#[derive(Debug)]
+pub(crate) struct RecoveredSegment {
+    pub(crate) found: FoundSegment,
+    /// The reference that was next when it was created.
+    pub(crate) first: u64,
+    /// Where its records end: the last one is to be cut off there.
+    pub(crate) end: u32,
+    pub(crate) summary: SegmentSummary,
+    /// Its index, where there is none on the disk: that of the last segment is to be written once
+    /// there is another.
+    pub(crate) index: Option<Vec<u8>>,
+}
+
+/// Reads what the files say. Damaged segments are in quarantine then, and those without an index have
+/// one; nothing else is changed.
+///
+/// # Errors
+///
+/// A file can't be opened, or is of a later version. Damage is no error.
+pub(crate) fn recover(disk: &dyn Disk) -> Result<Recovered, StoreError> {
+    let mut inventory = Inventory::take(disk)?;
+    let mut report = RecoveryReport {
+        was_clean: inventory.segments.is_empty(),
+        segments: inventory.segments.len() as u64,
+        ..RecoveryReport::default()
+    };
+    let mut collected = Collected::default();
+    let mut segments = Vec::with_capacity(inventory.segments.len());
+    for found in inventory.segments.iter().rev() {
+        let indexed = index_of(disk, found)?;
+        let summary = Index::decode(&indexed.bytes).map(|index| collected.add(index));
+        segments.push(keep(disk, found, indexed, summary.unwrap_or_default(), &mut report));
+    }
+    segments.reverse();
+    tell_missing(&inventory, &collected, &mut report);
+    set_unreadable_aside(disk, &mut inventory, &mut report);
+
+    let firsts = segments.iter().map(|segment| segment.first);
+    let next_reference = firsts.fold(collected.reference_end, u64::max).max(1);
+    let delayed = delayed(disk, &collected, &mut report);
+    let highest_queue = collected.highest_queue();
+    let definition = |(reference, content)| RecoveredDefinition { reference, content };
+    Ok(Recovered {
+        definitions: collected.definitions.into_iter().map(definition).collect(),
+        delayed,
+        highest_queue,
+        next_reference,
+        next_segment: inventory.next_segment,
+        segments,
+        unused: inventory.unused,
+        settled: collected.settled,
+        returned: collected.returned,
+        moved: collected.moved,
+        report,
+    })
+}
+
+/// What reading a segment has found is told and kept.
+fn keep(
+    disk: &dyn Disk,
+    found: &FoundSegment,
+    indexed: Indexed,
+    summary: SegmentSummary,
+    report: &mut RecoveryReport,
+) -> RecoveredSegment {
+    let mut index = None;
+    let Indexed { bytes, end, read } = indexed;
+    if let Some(read) = read {
+        report.torn_bytes += read.torn;
+        tell_damages(disk, found, &read.damages, report);
+        match found.tail {
+            Tail::Open => {
+                report.was_clean = read.is_clean;
+                index = Some(bytes);
+            }
+            Tail::Sealed { .. } => {
+                // Without an index it is read again at the next start, which is no loss.
+                index = write_index(disk, found.number, &bytes).err().map(|_| bytes);
+            }
+        }
+    }
+    let lowest = summary.range.as_ref().map_or(1, |range| *range.start());
+    let first = found.header.as_ref().map_or(lowest, |header| header.next_reference);
+    RecoveredSegment { found: found.clone(), first, end, summary, index }
+}
+
+fn tell_damages(
+    disk: &dyn Disk,
+    found: &FoundSegment,
+    damages: &[Damage],
+    report: &mut RecoveryReport,
+) {
+    let name = found.name();
+    let mut told = Vec::new();
+    if found.header.is_none() {
+        told.push(format!("'{name}': its header is damaged"));
+    }
+    for Damage { from, to, kind } in damages.iter().take(DAMAGES_TOLD_MAX) {
+        let bytes = to - from;
+        told.push(format!("'{name}': {bytes} bytes from {from} on: {}", kind.text()));
+    }
+    if damages.len() > DAMAGES_TOLD_MAX {
+        told.push(format!("'{name}': {} more places", damages.len() - DAMAGES_TOLD_MAX));
+    }
+    if !told.is_empty() {
+        told.push(set_aside(disk, &name));
+        report.damages.extend(told);
+    }
+}
+
+/// Keeps a damaged file, and says so.
+fn set_aside(disk: &dyn Disk, name: &str) -> String {
+    let folder = names::QUARANTINE;
+    match disk.quarantine(name, name) {
+        Ok(()) => format!("'{name}' is kept as it is in the folder '{folder}'"),
+        Err(error) => {
+            format!("'{name}' can't be kept in the folder '{folder}' ({error}): copy it yourself")
+        }
+    }
+}
+
+/// Segments of which not a record can be told: the last one was only being created.
+fn set_unreadable_aside(disk: &dyn Disk, inventory: &mut Inventory, report: &mut RecoveryReport) {
+    let last = inventory.segments.last().map(|segment| segment.number);
+    for number in &inventory.unreadable {
+        let name = names::segment(*number);
+        if Some(*number) < last || inventory.indexed.contains(number) {
+            report.damages.push(format!("'{name}': nothing in it can be read"));
+            report.damages.push(set_aside(disk, &name));
+        }
+        inventory.unused.push(name);
+    }
+}
+
+fn tell_missing(inventory: &Inventory, collected: &Collected, report: &mut RecoveryReport) {
+    let is_removed = |number| collected.removed.contains(&number);
+    let missing = inventory.missing(DAMAGES_TOLD_MAX, is_removed);
+    let missing = missing.into_iter().map(names::segment);
+    report.damages.extend(missing.map(|name| format!("'{name}' is missing, and what was in it")));
+    if inventory.lacks_the_last()
+        && let Some(last) = inventory.segments.last()
+    {
+        let name = last.name();
+        report.damages.push(format!("what came after '{name}' is missing"));
+    }
+}
+
+/// Reads the messages that wait at delayed exchanges.
+fn delayed(
+    disk: &dyn Disk,
+    collected: &Collected,
+    report: &mut RecoveryReport,
+) -> Vec<RecoveredDelayed> {
+    let mut found = Vec::with_capacity(collected.delayed.len());
+    for (reference, place) in &collected.delayed {
+        let name = names::segment(place.segment);
+        let mut bytes = vec![0; usize::try_from(place.length).unwrap_or_default()];
+        let file = disk.open(&name);
+        let read = file.and_then(|file| read_exact(&*file, &mut bytes, u64::from(place.offset)));
+        let message = read.ok().and_then(|()| recovered_delayed(&bytes));
+        match message {
+            Some(message) if message.reference == *reference => {
+                message.message.set_stored(Stored { place: *place, end: Lsn::NONE });
+                found.push(message);
+            }
+            _ => {
+                let offset = place.offset;
+                let what = "a delayed message can't be read, and stays where it is";
+                report.damages.push(format!("'{name}', from {offset} on: {what}"));
+                report.damages.push(set_aside(disk, &name));
+            }
+        }
+    }
+    found
+}
+
+fn recovered_delayed(bytes: &[u8]) -> Option<RecoveredDelayed> {
+    let frame = Frame::decode(bytes)?;
+    let Record::Delayed(record) = Record::decode(&frame)? else { return None };
+    let name = |name: &str| springhare_amqp::ShortString::new(name).ok();
+    Some(RecoveredDelayed {
+        reference: record.reference,
+        virtual_host: name(record.virtual_host)?,
+        exchange: name(record.exchange)?,
+        due: record.due,
+        message: record.content.to_message()?,
+    })
+}
