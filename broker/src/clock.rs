@@ -82,11 +82,15 @@ impl Clock {
     /// The wall-clock time since 1970-01-01 UTC; a manual clock starts at 2026-01-01.
     #[must_use]
     pub fn unix_time(&self) -> Duration {
-        let start = match &self.0 {
+        self.epoch().saturating_add(self.now())
+    }
+
+    /// The wall-clock time at the clock's start.
+    pub(crate) fn epoch(&self) -> Duration {
+        match &self.0 {
             Source::System { start_since_epoch, .. } => *start_since_epoch,
             Source::Manual(_) => MANUAL_START,
-        };
-        start.saturating_add(self.now())
+        }
     }
 
     /// Waits until `duration` has passed on this clock.

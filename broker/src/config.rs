@@ -1,3 +1,5 @@
+use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 use crate::Error;
@@ -13,6 +15,32 @@ pub enum Durability {
     /// It is on the disk: `fdatasync` has returned.
     #[default]
     Disk,
+}
+
+/// A text that names no [`Durability`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("'{0}' is no durability; there are 'memory', 'os' and 'disk'")]
+pub struct UnknownDurability(String);
+
+/// As in addresses and configuration files: `memory`, `os`, `disk`.
+impl FromStr for Durability {
+    type Err = UnknownDurability;
+
+    fn from_str(text: &str) -> Result<Self, UnknownDurability> {
+        let known = [Self::Memory, Self::Os, Self::Disk];
+        let found = known.into_iter().find(|known| known.to_string() == text);
+        found.ok_or_else(|| UnknownDurability(text.to_owned()))
+    }
+}
+
+impl fmt::Display for Durability {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Memory => "memory",
+            Self::Os => "os",
+            Self::Disk => "disk",
+        })
+    }
 }
 
 /// The limits of a broker.
@@ -34,6 +62,9 @@ pub struct BrokerConfig {
     /// Bytes that wait to be written to the disk above which publishers wait; 32 MiB. At twice as many
     /// messages are refused.
     pub journal_backlog_max_bytes: usize,
+    /// Confirms of a connection that wait until their messages are on the disk, above which nothing
+    /// more is read from it; 4,096. One stands for all messages that came in one go.
+    pub confirms_max: usize,
     /// The largest message body, in bytes; 128 MiB, as RabbitMQ 3.10.
     pub max_message_size: usize,
     /// The largest content header, in bytes: RabbitMQ's `frame_max` of 128 KiB.
@@ -100,6 +131,7 @@ impl Default for BrokerConfig {
             disk_free_limit: 50_000_000,
             disk_free_hard_limit: 16 << 20,
             journal_backlog_max_bytes: 32 << 20,
+            confirms_max: 4096,
             max_message_size: 128 << 20,
             frame_max: 128 << 10,
             channel_max: 2047,
@@ -132,6 +164,7 @@ impl BrokerConfig {
         let limits = [
             ("memory_high_watermark", self.memory_high_watermark == 0),
             ("journal_backlog_max_bytes", self.journal_backlog_max_bytes == 0),
+            ("confirms_max", self.confirms_max == 0),
             ("max_message_size", self.max_message_size == 0),
             ("frame_max", self.frame_max == 0),
             ("channel_max", self.channel_max == 0),
@@ -159,6 +192,15 @@ impl BrokerConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_durability_is_read_as_it_is_written() {
+        for durability in [Durability::Memory, Durability::Os, Durability::Disk] {
+            assert_eq!(durability.to_string().parse(), Ok(durability));
+        }
+        let unknown = "fsync".parse::<Durability>().unwrap_err().to_string();
+        assert_eq!(unknown, "'fsync' is no durability; there are 'memory', 'os' and 'disk'");
+    }
 
     #[test]
     fn a_limit_of_zero_is_named() {

@@ -2,6 +2,7 @@ use std::net::SocketAddr;
 
 use crate::model::definitions::DefinitionsError;
 use crate::model::policy::PolicyError;
+use crate::store::StoreError;
 
 /// Why a broker does not start.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -63,6 +64,9 @@ pub enum Error {
     /// The operating system gave no random bytes, which the hashes of passwords are made with.
     #[error("the operating system gives no random bytes to hash the users' passwords with")]
     NoRandomness,
+    /// The data folder can't be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// An address can't be listened at.
     #[error("can't listen at {address}: {kind}; give another address, or end what uses this one")]
     CannotListen {

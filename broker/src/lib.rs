@@ -4,7 +4,7 @@
 //! 0-9-1's operations. With [`listen`](BrokerBuilder::listen) any client finds the same on a
 //! socket. It knows nothing of listeners.
 //!
-//! In memory for now: the durable store is a later step.
+//! It is in memory, unless it is given a [data folder](BrokerBuilder::data).
 //!
 //! # Layout
 //!
@@ -26,11 +26,11 @@ mod server;
 mod store;
 
 pub use clock::{Clock, ManualClock, Sleep};
-pub use config::{BrokerConfig, Durability};
+pub use config::{BrokerConfig, Durability, UnknownDurability};
 pub use embedded::{
     BasicConsumeOptions, BasicPublishOptions, Broker, BrokerBuilder, Channel, Connection, Consumer,
     ExchangeDeclareOptions, IfUnused, NoAck, PublishError, PublishResult, Publisher, QosScope,
-    QueueDeclareOptions, QueueDeleteOptions,
+    QueueDeclareOptions, QueueDeleteOptions, Unconfirmed,
 };
 pub use engine::admin::AdminError;
 pub use engine::events::{ChannelEvent, ConfirmOutcome};
@@ -53,3 +53,4 @@ pub use model::settling::{Multiple, Requeue};
 pub use model::virtual_host::VirtualHostOptions;
 #[cfg(feature = "tls")]
 pub use server::tls::{TlsConfig, TlsError, TlsFiles};
+pub use store::{RecoveryReport, StoreError};

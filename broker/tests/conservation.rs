@@ -173,10 +173,10 @@ async fn operator(broker: Broker, stop: Arc<AtomicBool>, mut random: Random) -> 
             2 => policy.set("message-ttl", 50).set("max-length", 20),
             _ => policy.set("delivery-limit", 1),
         };
-        broker.set_policy("/", policy)?;
+        broker.set_policy("/", policy).await?;
         tokio::task::yield_now().await;
         if random.below(2) == 0 {
-            broker.clear_policy("/", "p")?;
+            broker.clear_policy("/", "p").await?;
         }
     }
     Ok(())

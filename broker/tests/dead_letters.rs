@@ -264,11 +264,11 @@ async fn what_waits_for_an_exchange_goes_with_the_policy_that_named_it() -> Resu
     let named = all.into_iter().filter(|(name, _)| *name != "x-dead-letter-exchange");
     host.declare("q", &named.collect::<Vec<_>>()).await?;
     let policy = Policy::new("p", "^q$").set("dead-letter-exchange", "none");
-    host.broker.set_policy("/", policy)?;
+    host.broker.set_policy("/", policy).await?;
     host.publish("q", "m").await?;
     host.hand.advance(Duration::from_secs(5));
     assert!(host.broker.memory_used() > 0);
-    host.broker.clear_policy("/", "p")?;
+    host.broker.clear_policy("/", "p").await?;
     assert_eq!(host.broker.memory_used(), 0);
     Ok(())
 }
@@ -280,7 +280,7 @@ async fn a_policy_that_shortens_a_queue_that_refuses_takes_nothing_from_it() -> 
     for body in ["a", "b", "c"] {
         host.publish("q", body).await?;
     }
-    host.broker.set_policy("/", Policy::new("p", "^q$").set("max-length", 1))?;
+    host.broker.set_policy("/", Policy::new("p", "^q$").set("max-length", 1)).await?;
     assert_eq!(host.bodies("q").await?, ["a", "b", "c"]);
     Ok(())
 }

@@ -275,7 +275,7 @@ async fn the_publisher_tells_each_fault_to_its_caller_alone() -> Result {
     std::future::poll_fn(|cx| publisher.poll_publish_many(cx, &mut publishes, &mut results)).await;
     let texts: Vec<_> = results
         .iter()
-        .map(|result| result.as_ref().map_or_else(ToString::to_string, |()| "ok".to_owned()))
+        .map(|result| result.as_ref().map_or_else(ToString::to_string, |_| "ok".to_owned()))
         .collect();
     assert_eq!(
         texts,

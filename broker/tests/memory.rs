@@ -63,14 +63,13 @@ async fn who_waits_at_the_mark_hears_that_the_broker_is_stopped() -> Result {
     let mut waiting = pin!(publish(&channel));
     let woken = assert_waits(waiting.as_mut());
     let publisher = broker.publisher();
-    let mut message = Some(Publish {
+    let message = Publish {
         exchange: ShortString::EMPTY,
         routing_key: ShortString::from_static("q"),
         mandatory: false,
         message: Message::new("m"),
-    });
-    let mut without_channel =
-        pin!(std::future::poll_fn(|cx| publisher.poll_publish(cx, &mut message)));
+    };
+    let mut without_channel = pin!(publisher.publish(message));
     let without_channel_woken = assert_waits(without_channel.as_mut());
     broker.stop();
     assert!(woken.0.load(Ordering::SeqCst));

@@ -64,9 +64,7 @@ async fn a_publisher_without_a_channel_may_reply_and_not_ask() -> Result {
     let publisher = broker.publisher();
     let publish = |routing_key, message| {
         let exchange = ShortString::EMPTY;
-        let mut publish = Some(Publish { exchange, routing_key, mandatory: false, message });
-        let publisher = publisher.clone();
-        std::future::poll_fn(move |cx| publisher.poll_publish(cx, &mut publish))
+        publisher.publish(Publish { exchange, routing_key, mandatory: false, message })
     };
     publish(address(&channel).await?, Message::new("reply")).await?;
     assert_eq!(received(&mut replies), ["reply"]);

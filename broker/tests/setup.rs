@@ -61,13 +61,13 @@ async fn a_policy_that_changes_counts_for_what_waits() -> Result {
     let policy = Policy::new("p", "^q$")
         .set("dead-letter-exchange", "")
         .set("dead-letter-routing-key", "dead");
-    broker.set_policy("/", policy.clone().set("max-length", 2))?;
+    broker.set_policy("/", policy.clone().set("max-length", 2)).await?;
     let count = async |queue: &str| -> Result<u64> {
         Ok(channel.queue_declare_passive(queue).await?.message_count)
     };
     assert_eq!((count("q").await?, count("dead").await?), (2, 1));
     // How long a message lives is settled when it comes, as on RabbitMQ.
-    broker.set_policy("/", policy.set("message-ttl", 10))?;
+    broker.set_policy("/", policy.set("message-ttl", 10)).await?;
     hand.advance(Duration::from_millis(11));
     assert_eq!((count("q").await?, count("dead").await?), (2, 1));
     channel.queue_purge("q").await?;
@@ -75,7 +75,7 @@ async fn a_policy_that_changes_counts_for_what_waits() -> Result {
     channel.basic_publish("", "q", options, Message::new("d")).await?;
     hand.advance(Duration::from_millis(11));
     assert_eq!((count("q").await?, count("dead").await?), (0, 2));
-    broker.clear_policy("/", "p")?;
+    broker.clear_policy("/", "p").await?;
     Ok(())
 }
 
@@ -93,12 +93,12 @@ fn what_is_wrong_does_not_start() {
     assert!(Broker::builder().virtual_host("v").policy("v", policy).start().is_ok());
 }
 
-#[test]
-fn the_example_of_the_documentation_is_imported() -> Result {
+#[tokio::test]
+async fn the_example_of_the_documentation_is_imported() -> Result {
     let page = include_str!("../../docs/policies-and-definitions.md");
     let json = page.split("```json\n").nth(1).and_then(|rest| rest.split("```").next());
     let broker = Broker::builder().start()?;
-    let imported = broker.import_definitions(json.ok_or("an example")?)?;
+    let imported = broker.import_definitions(json.ok_or("an example")?).await?;
     assert_eq!((imported.queues, imported.policies, imported.permissions), (1, 2, 2));
     assert!(imported.warnings.is_empty(), "{imported:?}");
     Ok(())

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::log::{LogFilter, LogFormat};
-use crate::values::{Address, Seconds};
+use crate::values::{Address, KeptDurability, Seconds};
 
 /// Spring AMQP's broker in one binary: RabbitMQ's protocol and manners, without Erlang.
 #[derive(Debug, Parser)]
@@ -44,9 +44,15 @@ pub(crate) struct ServeArguments {
     #[arg(long, value_name = "FILE")]
     pub(crate) tls_client_ca: Option<PathBuf>,
 
-    /// Where durable queues will be kept. There is no store yet: nothing is written.
+    /// Keeps in this folder what is to survive the server: users, policies, durable queues and
+    /// exchanges, and persistent messages in them. Without it everything is in memory.
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
+
+    /// What a confirm promises: that a message survives a power cut, or the end of the server alone
+    /// [default: disk].
+    #[arg(long, value_name = "disk|os")]
+    pub(crate) durability: Option<KeptDurability>,
 
     /// Imports users, virtual hosts, policies, queues, exchanges and bindings from this file before it
     /// listens: what 'rabbitmqctl export_definitions' writes.
@@ -100,6 +106,7 @@ mod tests {
             ("--log", "xml"),
             ("--log-level", "lodu"),
             ("--log-level", "info,="),
+            ("--durability", "memory"),
             ("--shutdown-timeout", "soon"),
             ("--shutdown-timeout", "-1"),
             ("--shutdown-timeout", "nan"),

@@ -20,6 +20,11 @@ pub(crate) enum ServeError {
     TlsWithoutCertificate { listener: SocketAddr },
     #[error("{} serves nobody: give --tls-listen an address", file.display())]
     TlsWithoutListener { file: PathBuf },
+    #[error(
+        "a durability needs a data folder: give --data one, or leave --durability out and keep \
+         everything in memory"
+    )]
+    DurabilityWithoutData,
     #[error(transparent)]
     Tls(#[from] TlsError),
     #[error("the definitions in {} can't be read: {source}", file.display())]

@@ -58,13 +58,6 @@ fn serve(settings: Settings) -> Result<Ending, ServeError> {
 async fn until_the_end(settings: Settings) -> Result<Ending, ServeError> {
     // Watched before anybody can know that there is a server to be ended.
     let mut signals = Signals::watch().map_err(ServeError::Signals)?;
-    if let Some(directory) = &settings.data {
-        tracing::warn!(
-            data = %directory.display(),
-            "there is no durable store yet: nothing is written to the data directory, and \
-             nothing is kept"
-        );
-    }
     let shutdown_timeout = settings.shutdown_timeout;
     let server = start::start(settings)?;
     say_ready(&server);
@@ -78,9 +71,10 @@ fn say_ready(server: &Server) {
     let mut output = io::stdout().lock();
     let said = writeln!(
         output,
-        "springhare {} ready: {} (in memory: nothing is kept)",
+        "springhare {} ready: {} ({})",
         env!("CARGO_PKG_VERSION"),
-        server.endpoints()
+        server.endpoints(),
+        server.store()
     );
     // Nobody may be reading; that is no reason not to serve.
     if let Err(error) = said.and_then(|()| output.flush()) {

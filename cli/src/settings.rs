@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use springhare_broker::TlsFiles;
+use springhare_broker::{Durability, TlsFiles};
 
 use crate::arguments::ServeArguments;
 use crate::config::{Config, LimitsSection, ServerSection, UserEntry};
@@ -25,6 +25,7 @@ pub(crate) struct Settings {
     pub(crate) listen: Vec<SocketAddr>,
     pub(crate) tls: Option<TlsSettings>,
     pub(crate) data: Option<PathBuf>,
+    pub(crate) durability: Durability,
     pub(crate) definitions: Option<PathBuf>,
     pub(crate) log: LogFormat,
     pub(crate) log_level: LogFilter,
@@ -67,10 +68,16 @@ impl Settings {
             arguments.tls_key.or(config.tls_key),
             arguments.tls_client_ca.or(config.tls_client_ca),
         )?;
+        let data = arguments.data.or(config.data);
+        let durability = arguments.durability.or(config.durability);
+        if durability.is_some() && data.is_none() {
+            return Err(ServeError::DurabilityWithoutData);
+        }
         Ok(Self {
             listen,
             tls,
-            data: arguments.data.or(config.data),
+            data,
+            durability: durability.map_or_else(Durability::default, |durability| durability.0),
             definitions: arguments.definitions.or(config.definitions),
             log: arguments.log.or(config.log).unwrap_or_default(),
             log_level: arguments.log_level.or(config.log_level).unwrap_or_default(),
@@ -115,7 +122,7 @@ fn tls_settings(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::values::Seconds;
+    use crate::values::{KeptDurability, Seconds};
 
     fn address(text: &str) -> Address {
         text.parse().unwrap()
@@ -131,6 +138,7 @@ mod tests {
         assert_eq!(settings.listen, [socket("127.0.0.1:5672")]);
         assert!(settings.tls.is_none());
         assert_eq!(settings.shutdown_timeout, Duration::from_secs(5));
+        assert_eq!((settings.data, settings.durability), (None, Durability::Disk));
         assert_eq!(settings.log, LogFormat::Human);
     }
 
@@ -140,6 +148,7 @@ mod tests {
             listen: Some(vec![address("127.0.0.1:1"), address("127.0.0.1:2")]),
             log: Some(LogFormat::Json),
             data: Some("file".into()),
+            durability: Some(KeptDurability(Durability::Os)),
             definitions: Some("file.json".into()),
             shutdown_timeout: Some(Seconds(Duration::from_secs(7))),
             ..Config::default()
@@ -153,6 +162,7 @@ mod tests {
             listen: vec![address("127.0.0.1:3")],
             log: Some(LogFormat::Human),
             data: Some("flag".into()),
+            durability: Some(KeptDurability(Durability::Disk)),
             definitions: Some("flag.json".into()),
             shutdown_timeout: Some(Seconds(Duration::ZERO)),
             ..ServeArguments::default()
@@ -161,6 +171,7 @@ mod tests {
         assert_eq!(settings.listen, [socket("127.0.0.1:3")]);
         assert_eq!(settings.log, LogFormat::Human);
         assert_eq!(settings.data, Some("flag".into()));
+        assert_eq!(settings.durability, Durability::Disk);
         assert_eq!(settings.definitions, Some("flag.json".into()));
         assert_eq!(settings.shutdown_timeout, Duration::ZERO);
     }

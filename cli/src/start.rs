@@ -31,6 +31,14 @@ impl Server {
         &self.broker
     }
 
+    /// `in memory: nothing is kept`, or `data in ./data`.
+    pub(crate) fn store(&self) -> impl fmt::Display {
+        match self.broker.data() {
+            Some(folder) => format!("data in {}", folder.display()),
+            None => "in memory: nothing is kept".to_owned(),
+        }
+    }
+
     /// `amqp 127.0.0.1:5672, amqps 127.0.0.1:5671`.
     pub(crate) fn endpoints(&self) -> impl fmt::Display {
         let endpoints = self.endpoints.iter();
@@ -56,6 +64,9 @@ pub(crate) fn start(settings: Settings) -> Result<Server, ServeError> {
         let json = fs::read_to_string(file)
             .map_err(|source| ServeError::UnreadableDefinitions { file: file.clone(), source })?;
         builder = builder.definitions(json);
+    }
+    if let Some(folder) = settings.data {
+        builder = builder.data(folder).durability(settings.durability);
     }
     let mut schemes = Vec::new();
     for address in &settings.listen {

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use serde::de::{Deserialize, Deserializer, Error as _};
+use springhare_broker::Durability;
 
 /// Where to listen: an IP address and a port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +28,35 @@ impl FromStr for Address {
 }
 
 impl<'de> Deserialize<'de> for Address {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    }
+}
+
+/// How safe what is in the data folder is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct KeptDurability(pub(crate) Durability);
+
+/// Why a text is no [`KeptDurability`].
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "'{0}' is no durability: write 'disk', so that a confirmed message survives a power cut, or 'os', \
+     so that it survives the end of the server alone; to keep nothing, leave the data folder out"
+)]
+pub(crate) struct NoDurability(String);
+
+impl FromStr for KeptDurability {
+    type Err = NoDurability;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.parse() {
+            Ok(kept @ (Durability::Os | Durability::Disk)) => Ok(Self(kept)),
+            Ok(Durability::Memory) | Err(_) => Err(NoDurability(text.to_owned())),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for KeptDurability {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
     }

@@ -313,7 +313,7 @@ mod tests {
 
     #[test]
     fn a_main_that_returns_an_error_shows_its_text() {
-        let address = "embedded:./data".parse::<crate::connection::Address>().unwrap_err();
+        let address = "embedded://data".parse::<crate::connection::Address>().unwrap_err();
         let text = address.to_string();
         assert_eq!(format!("{:?}", Error::from(address)), text);
     }

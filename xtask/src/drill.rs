@@ -1,9 +1,10 @@
 //! `cargo xtask drill`: an application under load on a RabbitMQ cluster whose nodes and connections
-//! are killed in turn. What was confirmed has to arrive.
+//! are killed in turn. What was confirmed has to arrive. `kill_broker` is the same for our broker.
 //!
 //! `options` (the command line), `schedule` (who is next, and when), `load` (the application, a
 //! program of its own in tests/drill).
 
+mod kill_broker;
 mod load;
 mod options;
 mod schedule;
@@ -18,7 +19,8 @@ use load::{Figures, Load};
 use options::Options;
 use schedule::{Schedule, Turn, Turns};
 
-pub(crate) use options::USAGE;
+/// The options, for the usage text.
+pub(crate) const USAGES: [&str; 2] = [options::USAGE, kill_broker::USAGE];
 
 /// What a node's clients are told when the drill closes their connections.
 const REASON: &str = "closed by the drill";
@@ -30,6 +32,11 @@ const REASON: &str = "closed by the drill";
 /// When a message that was confirmed is lost, a publish does not end, nothing was delivered, or the
 /// cluster or the application does not do as they should.
 pub(crate) fn run(arguments: &[String]) -> Result {
+    if let [drill, arguments @ ..] = arguments
+        && drill == "--kill-broker"
+    {
+        return kill_broker::run(arguments);
+    }
     let options = Options::parse(arguments)?;
     prepare::packages(&prepare::RABBITMQ)?;
     let program = build()?;

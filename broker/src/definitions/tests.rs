@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::clock::Clock;
 use crate::config::BrokerConfig;
+use crate::engine::shared::Shared;
 use crate::engine::users::Users;
 use crate::model::access::{Permissions, User};
 use crate::model::definitions::FaultKind;
@@ -18,7 +19,7 @@ const RABBITMQS: &str = include_str!("tests/rabbitmq.json");
 
 fn broker() -> Arc<BrokerCell> {
     let users = Users::new([], std::collections::BTreeSet::new()).unwrap();
-    Arc::new(BrokerCell::new(BrokerConfig::default(), Clock::default(), [], users))
+    Arc::new(BrokerCell::new(Shared::new(BrokerConfig::default(), Clock::default()), [], users))
 }
 
 fn value(json: &str) -> Value {

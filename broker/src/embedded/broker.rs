@@ -1,25 +1,30 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use springhare_amqp::{AmqpError, ShortString};
 
+use super::data::log_recovered;
 use super::{Connection, Publisher};
 use crate::Error;
 use crate::clock::Clock;
-use crate::config::BrokerConfig;
+use crate::config::{BrokerConfig, Durability};
 use crate::definitions::{self, Outline};
 use crate::engine::admin::AdminError;
 use crate::engine::broker_cell::{BrokerCell, DEFAULT_VIRTUAL_HOST};
+use crate::engine::shared::Shared;
 use crate::engine::users::{NoRandomness, Users};
 use crate::model::access::{Permissions, User};
 use crate::model::policy::{Policy, PolicyKind};
 use crate::model::virtual_host::VirtualHostOptions;
 use crate::server::{Listening, Server};
+use crate::store::RecoveryReport;
 
 /// A RabbitMQ-compatible broker in this process.
 ///
 /// A clone is the same broker; when the last one is dropped the broker stops, as with
-/// [`stop`](Self::stop). Messages are kept in memory.
+/// [`stop`](Self::stop). Messages are kept in memory, and on the disk too with
+/// [`BrokerBuilder::data`].
 ///
 /// ```
 /// use springhare_broker::{BasicPublishOptions, Broker, NoAck, QueueDeclareOptions};
@@ -37,15 +42,19 @@ use crate::server::{Listening, Server};
 /// ```
 #[derive(Debug, Clone)]
 pub struct Broker {
-    handle: Arc<BrokerHandle>,
+    pub(super) handle: Arc<BrokerHandle>,
 }
 
 /// The broker's life: it stops when this is dropped.
 #[derive(Debug)]
-struct BrokerHandle {
+pub(super) struct BrokerHandle {
     cell: Arc<BrokerCell>,
     /// None when it listens nowhere.
     server: Option<Server>,
+    /// The folder that its data are in; none for one in memory.
+    pub(super) data: Option<PathBuf>,
+    /// What was in it.
+    pub(super) recovered: Option<RecoveryReport>,
 }
 
 /// How a [`Broker`] is started.
@@ -79,6 +88,8 @@ pub struct BrokerBuilder {
     /// By virtual host.
     pub(super) policies: Vec<(String, PolicyKind, Policy)>,
     pub(super) definitions: Vec<String>,
+    pub(super) data: Option<PathBuf>,
+    pub(super) durability: Durability,
 }
 
 /// Whether there is the user `guest`, beside those that are given.
@@ -103,6 +114,8 @@ impl Default for BrokerBuilder {
             virtual_host_options: Vec::new(),
             policies: Vec::new(),
             definitions: Vec::new(),
+            data: None,
+            durability: Durability::default(),
         }
     }
 }
@@ -163,9 +176,20 @@ impl Broker {
         self.handle.server.as_ref()
     }
 
-    /// Closes all connections with 320 `CONNECTION_FORCED` and takes no more.
+    /// Closes all connections with 320 `CONNECTION_FORCED` and takes no more. A broker with a data
+    /// folder then writes what is not written yet, and lets the folder go; the thread waits for the
+    /// disk that long.
     pub fn stop(&self) {
         self.handle.cell.stop();
+    }
+}
+
+#[cfg(test)]
+impl Broker {
+    /// A broker that was put together by a test.
+    pub(super) fn over(cell: Arc<BrokerCell>) -> Self {
+        let handle = BrokerHandle { cell, server: None, data: None, recovered: None };
+        Self { handle: Arc::new(handle) }
     }
 }
 
@@ -225,14 +249,16 @@ impl BrokerBuilder {
     ///
     /// A limit of the configuration is 0, a virtual host's name is too long, a user is given
     /// twice or has permissions for a virtual host that is not there, definitions or a policy are
-    /// wrong, the operating system has no random bytes for the passwords' hashes, or an address
-    /// can't be listened at.
+    /// wrong, the operating system has no random bytes for the passwords' hashes, the data folder
+    /// can't be used, or an address can't be listened at.
     ///
     /// # Panics
     ///
     /// When it is to listen, and is started outside of a tokio runtime.
     pub fn start(self) -> Result<Broker, Error> {
         self.config.check()?;
+        let data = self.kept_in().map(Path::to_path_buf);
+        let recovered = None;
         let outlines = self.definitions.iter().map(|json| definitions::outline(json));
         let outline = outlines.fold(Outline::default(), Outline::and);
         // As with RabbitMQ's `load_definitions`: who brings users does without the one whose
@@ -243,7 +269,8 @@ impl BrokerBuilder {
         let users = all_users(self.users, guest, &virtual_hosts)?;
         let users =
             Users::new(users, self.loopback_users).map_err(|NoRandomness| Error::NoRandomness)?;
-        let cell = Arc::new(BrokerCell::new(self.config, self.clock, virtual_hosts, users));
+        let shared = Shared::new(self.config, self.clock);
+        let cell = Arc::new(BrokerCell::new(shared, virtual_hosts, users));
         set_up(&cell, self.virtual_host_options, &self.definitions, self.policies)?;
         let server = match &self.listenings[..] {
             [] => None,
@@ -253,7 +280,10 @@ impl BrokerBuilder {
                 })?)
             }
         };
-        Ok(Broker { handle: Arc::new(BrokerHandle { cell, server }) })
+        if let (Some(folder), Some(recovered)) = (&data, &recovered) {
+            log_recovered(folder, recovered);
+        }
+        Ok(Broker { handle: Arc::new(BrokerHandle { cell, server, data, recovered }) })
     }
 }
 

@@ -5,10 +5,13 @@ mod broker;
 mod channel;
 mod connection;
 mod consumer;
+mod data;
 mod listen;
 mod options;
 mod publisher;
 mod setup;
+#[cfg(test)]
+mod tests;
 
 use springhare_amqp::{AmqpError, MethodId, ReplyCode, ShortString};
 
@@ -20,7 +23,7 @@ pub use options::{
     BasicConsumeOptions, BasicPublishOptions, ExchangeDeclareOptions, IfUnused, NoAck, QosScope,
     QueueDeclareOptions, QueueDeleteOptions,
 };
-pub use publisher::{PublishError, PublishResult, Publisher};
+pub use publisher::{PublishError, PublishResult, Publisher, Unconfirmed};
 
 /// Takes a name or key that a user gave: on the wire it is a short string.
 fn name(text: &str, method: MethodId) -> Result<ShortString, AmqpError> {

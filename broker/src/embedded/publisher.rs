@@ -2,18 +2,23 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use springhare_amqp::{AmqpError, ErrorScope, ReplyCode};
+use springhare_amqp::{AmqpError, ErrorScope, MethodId, ReplyCode};
 use tokio::task::coop::{RestoreOnPending, poll_proceed};
 
 use crate::engine::broker_cell::{BrokerCell, shutdown};
-use crate::engine::publish::{Publish, Published, Publishing, ReturnedMessage};
+use crate::engine::publish::{Finished, Publish, Published, Publishing, ReturnedMessage};
+use crate::engine::synced::not_stored;
+use crate::model::stored::Lsn;
 
 /// Publishes without a channel, so that one caller's fault closes nobody's.
 ///
-/// `Ok` means that the broker has the message: it is in all queues it was routed to. Publishers
-/// wait while messages take more memory than
-/// [`memory_high_watermark`](crate::BrokerConfig::memory_high_watermark), and take part in
-/// tokio's cooperative budget, so that they can't starve other tasks.
+/// A publish has two steps. The broker takes the message, which is in all queues it was routed to
+/// then; and it is confirmed, once it is safe: on the disk, if it is persistent, a queue is durable
+/// and the broker has a data folder, and at once otherwise. [`publish`](Self::publish) is both.
+///
+/// Publishers wait while messages take more memory than
+/// [`memory_high_watermark`](crate::BrokerConfig::memory_high_watermark) and while the disk is nearly
+/// full, and take part in tokio's cooperative budget, so that they can't starve other tasks.
 ///
 /// ```
 /// # use springhare_amqp::{Message, ShortString};
@@ -21,14 +26,13 @@ use crate::engine::publish::{Publish, Published, Publishing, ReturnedMessage};
 /// # let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
 /// # runtime.block_on(async {
 /// # let broker = Broker::builder().start()?;
-/// let publisher = broker.publisher();
-/// let mut publish = Some(Publish {
+/// let publish = Publish {
 ///     exchange: ShortString::EMPTY,
 ///     routing_key: ShortString::from_static("nobody"),
 ///     mandatory: true,
 ///     message: Message::new("hello"),
-/// });
-/// let result = std::future::poll_fn(|cx| publisher.poll_publish(cx, &mut publish)).await;
+/// };
+/// let result = broker.publisher().publish(publish).await;
 /// assert!(matches!(result, Err(PublishError::Unroutable(_))));
 /// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
 /// ```
@@ -36,6 +40,15 @@ use crate::engine::publish::{Publish, Published, Publishing, ReturnedMessage};
 pub struct Publisher {
     broker: Arc<BrokerCell>,
     mark: MemoryMark,
+}
+
+/// A message that the broker has taken and not confirmed: it may not survive the broker.
+///
+/// It is confirmed by [`Publisher::poll_confirm`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use = "what is not confirmed may not survive the broker"]
+pub struct Unconfirmed {
+    end: Lsn,
 }
 
 /// Whether a publisher waits at the broker's memory mark.
@@ -73,6 +86,10 @@ pub enum PublishError {
     /// `basic.nack`, which says no more.
     #[error("the broker could not take the message (basic.nack): a queue is full")]
     QueueFull,
+    /// The disk is full or has failed (541). The broker may have the message, and whether it
+    /// survives the broker is not known: nothing was promised.
+    #[error("{0}")]
+    NotStored(AmqpError),
     /// The broker was stopped, or the connection to it lost: the message may or may not have
     /// arrived.
     #[error("{0}")]
@@ -83,6 +100,7 @@ impl From<AmqpError> for PublishError {
     fn from(error: AmqpError) -> Self {
         match (error.code(), error.scope()) {
             (ReplyCode::NotFound, _) => Self::NoExchange(error),
+            (ReplyCode::InternalError, _) => Self::NotStored(error),
             (ReplyCode::ConnectionForced, ErrorScope::Connection) => Self::Closed(error),
             _ => Self::Refused(error),
         }
@@ -111,10 +129,27 @@ impl Publisher {
         Self { mark: MemoryMark::Exempt, ..self }
     }
 
-    /// Publishes the message, once the broker takes it; `publish` is none afterwards.
+    /// Publishes a message: ready once it is confirmed.
     ///
-    /// Pending while the broker is above its memory mark, unless the publisher is
-    /// [exempt](Self::beyond_the_memory_mark) from that.
+    /// # Errors
+    ///
+    /// [`PublishError`] says why it was not, and what that means.
+    ///
+    /// # Cancel safety
+    ///
+    /// A future that is dropped while it waits for room has published nothing. Later the broker has
+    /// the message, and nobody hears whether it is safe.
+    pub async fn publish(&self, publish: Publish) -> PublishResult {
+        let mut publish = Some(publish);
+        let unconfirmed = std::future::poll_fn(|cx| self.poll_publish(cx, &mut publish)).await?;
+        std::future::poll_fn(|cx| self.poll_confirm(cx, unconfirmed)).await
+    }
+
+    /// Publishes the message, once the broker takes it; `publish` is none afterwards. What is left
+    /// is its [confirm](Self::poll_confirm).
+    ///
+    /// Pending while memory or the disk are short, unless the publisher is
+    /// [exempt](Self::beyond_the_memory_mark) from that; until it is ready nothing is published.
     ///
     /// # Errors
     ///
@@ -123,33 +158,49 @@ impl Publisher {
         &self,
         cx: &mut Context<'_>,
         publish: &mut Option<Publish>,
-    ) -> Poll<PublishResult> {
+    ) -> Poll<Result<Unconfirmed, PublishError>> {
         if !self.broker.is_running() {
             *publish = None;
             return Poll::Ready(Err(PublishError::Closed(shutdown())));
         }
         let budget = ready!(self.poll_room(cx));
-        let Some(publish) = publish.take() else { return Poll::Ready(Ok(())) };
+        let Some(publish) = publish.take() else { return Poll::Ready(Ok(Unconfirmed::SAFE)) };
         budget.made_progress();
         let mut publishing = Publishing::on(self.broker.virtual_host());
         let published = publishing.publish(publish);
-        if !publishing.finish().refused.is_empty() {
-            return Poll::Ready(Err(PublishError::QueueFull));
+        let Finished { refused, end, .. } = publishing.finish();
+        if !refused.is_empty() {
+            return Poll::Ready(Err(self.refused()));
         }
-        Poll::Ready(result(published))
+        Poll::Ready(result(published).map(|()| Unconfirmed { end }))
     }
 
-    /// Publishes all messages in their order and adds a result for each; ready when none is
-    /// left. One that is refused does not stop the others.
+    /// Whether a message that the broker has taken is safe; otherwise the waker is called when it
+    /// is, or can't be any more.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError::NotStored`] when the disk has failed before.
+    pub fn poll_confirm(
+        &self,
+        cx: &mut Context<'_>,
+        unconfirmed: Unconfirmed,
+    ) -> Poll<PublishResult> {
+        let synced = self.broker.shared().poll_synced(unconfirmed.end, cx.waker());
+        let not_stored = |failure| not_stored(MethodId::BASIC_NACK, &failure);
+        synced.map_err(|failure| PublishError::NotStored(not_stored(failure)))
+    }
+
+    /// Publishes all messages in their order and adds for each what became of it; ready when none
+    /// is left. One that is refused does not stop the others.
     ///
     /// Messages that go the same way are handed to their queues together. Pending with the rest
-    /// still in `publishes` when the task's budget is used up or the broker is above its memory
-    /// mark.
+    /// still in `publishes` when the task's budget is used up, or memory or the disk are short.
     pub fn poll_publish_many(
         &self,
         cx: &mut Context<'_>,
         publishes: &mut VecDeque<Publish>,
-        results: &mut VecDeque<PublishResult>,
+        results: &mut VecDeque<Result<Unconfirmed, PublishError>>,
     ) -> Poll<()> {
         if !self.broker.is_running() {
             let closed = publishes.drain(..).map(|_| Err(PublishError::Closed(shutdown())));
@@ -167,15 +218,30 @@ impl Publisher {
             budget.made_progress();
             let some = publishes.len().min(MESSAGES_PER_UNIT);
             for publish in publishes.drain(..some) {
-                results.push_back(result(publishing.publish(publish)));
+                let published = result(publishing.publish(publish));
+                results.push_back(published.map(|()| Unconfirmed::SAFE));
             }
         }
-        for place in publishing.finish().refused {
+        let Finished { refused, end, .. } = publishing.finish();
+        if end != Lsn::NONE {
+            for unconfirmed in results.iter_mut().skip(before).flatten() {
+                unconfirmed.end = end;
+            }
+        }
+        for place in refused {
             if let Some(result) = results.get_mut(before + place) {
-                *result = Err(PublishError::QueueFull);
+                *result = Err(self.refused());
             }
         }
         poll
+    }
+
+    /// Why messages were refused.
+    fn refused(&self) -> PublishError {
+        let failure = self.broker.shared().journal().and_then(|journal| journal.failure());
+        failure.map_or(PublishError::QueueFull, |failure| {
+            PublishError::NotStored(not_stored(MethodId::BASIC_NACK, &failure))
+        })
     }
 
     /// Ready with a unit of the task's budget when there is room for a message.
@@ -185,6 +251,17 @@ impl Publisher {
             ready!(self.broker.virtual_host().memory().poll_room(cx.waker()));
         }
         Poll::Ready(budget)
+    }
+}
+
+impl Unconfirmed {
+    /// A message that nothing has to be waited for.
+    const SAFE: Self = Self { end: Lsn::NONE };
+
+    /// Whether it is confirmed as it is, without a wait for the disk.
+    #[must_use]
+    pub fn is_safe(self) -> bool {
+        self == Self::SAFE
     }
 }
 

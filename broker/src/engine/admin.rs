@@ -4,7 +4,7 @@
 //! One change is made after the other, so that nobody gets permissions in a virtual host that is
 //! just deleted.
 
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 
 use springhare_amqp::ShortString;
 
@@ -13,9 +13,11 @@ use super::policy::warn;
 use super::users::{NewUser, NoRandomness, NoSuchUser};
 use super::virtual_host::VirtualHost;
 use crate::model::access::{PatternError, Permissions, TopicPatterns, TopicPermissions, User};
+use crate::model::definitions::DefinitionsError;
 use crate::model::limits::{UserLimits, VirtualHostLimits};
 use crate::model::policy::{CheckedPolicy, Policy, PolicyError, PolicyKind};
 use crate::model::virtual_host::VirtualHostOptions;
+use crate::store::Failure;
 
 /// Why something was not changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -56,12 +58,59 @@ pub enum AdminError {
     /// A pattern of permissions that is wrong.
     #[error(transparent)]
     Pattern(#[from] PatternError),
+    /// The broker keeps its definitions on a disk, and can't write them.
+    #[error("nothing can be changed: {reason}")]
+    Store {
+        /// What is wrong with the store.
+        reason: String,
+    },
     /// The operating system gave no random bytes, which the hash of a password is made with.
     #[error("the operating system gives no random bytes to hash the user's password with")]
     NoRandomness,
+    /// Definitions that are wrong.
+    #[error(transparent)]
+    Definitions(#[from] DefinitionsError),
+    /// The disk is full or has failed: whether the change survives the broker is not known.
+    #[error("the change may not survive the broker: {reason}")]
+    NotStored {
+        /// What the store says.
+        reason: String,
+    },
+}
+
+impl From<Failure> for AdminError {
+    fn from(failure: Failure) -> Self {
+        Self::Store { reason: failure.to_string() }
+    }
+}
+
+/// The right to change something: one operator after the other has it.
+#[derive(Debug)]
+#[must_use = "what was changed is to be written"]
+struct Administration<'b> {
+    broker: &'b BrokerCell,
+    _only: MutexGuard<'b, ()>,
+}
+
+impl Administration<'_> {
+    /// Writes what was changed.
+    fn finish(self) -> Result<(), AdminError> {
+        Ok(self.broker.write_administration()?)
+    }
 }
 
 impl BrokerCell {
+    /// # Errors
+    ///
+    /// The store takes no changes.
+    fn administrate(&self) -> Result<Administration<'_>, AdminError> {
+        let administration = Administration { broker: self, _only: self.administration() };
+        match self.shared().journal().and_then(|journal| journal.failure()) {
+            Some(failure) => Err(failure.into()),
+            None => Ok(administration),
+        }
+    }
+
     /// Adds a virtual host, or gives the one of this name other options.
     pub(crate) fn add_virtual_host(
         &self,
@@ -70,15 +119,16 @@ impl BrokerCell {
     ) -> Result<(), AdminError> {
         let short = ShortString::new(name)
             .map_err(|_| AdminError::VirtualHostNameTooLong { name: name.to_owned() })?;
-        let _administration = self.administration();
+        let administration = self.administrate()?;
         match self.virtual_hosts().get(name) {
             Some(present) => present.set_options(options),
             None => {
-                let shared = Arc::clone(self.shared());
-                self.add_virtual_hosts([VirtualHost::new(short, options, shared)]);
+                let host = VirtualHost::new(short, options, Arc::clone(self.shared()));
+                self.write_virtual_host(&host)?;
+                self.add_virtual_hosts([host]);
             }
         }
-        Ok(())
+        administration.finish()
     }
 
     /// Deletes a virtual host with all that is in it, closes its connections with 320 `vhost 'v' is
@@ -87,7 +137,7 @@ impl BrokerCell {
         if name == DEFAULT_VIRTUAL_HOST {
             return Err(AdminError::DefaultVirtualHost);
         }
-        let _administration = self.administration();
+        let administration = self.administrate()?;
         let (taken, connections) = self.take_virtual_host(name).ok_or_else(|| no_host(name))?;
         self.users().forget_virtual_host(name);
         let reason = forced(format_args!("vhost '{name}' is deleted"));
@@ -95,7 +145,8 @@ impl BrokerCell {
             connection.close(Some(&reason));
         }
         taken.delete_all();
-        Ok(())
+        self.write_virtual_host_gone(name)?;
+        administration.finish()
     }
 
     pub(crate) fn set_virtual_host_limits(
@@ -103,37 +154,38 @@ impl BrokerCell {
         name: &str,
         limits: VirtualHostLimits,
     ) -> Result<(), AdminError> {
-        let _administration = self.administration();
+        let administration = self.administrate()?;
         self.find_virtual_host(name)?.set_limits(limits);
-        Ok(())
+        administration.finish()
     }
 
     /// Adds a user, or gives the one of this name another password, other tags, and the limits and
     /// permissions that it says something of.
     pub(crate) fn set_user(&self, user: User) -> Result<(), AdminError> {
-        let _administration = self.administration();
+        let administration = self.administrate()?;
         for name in user.virtual_hosts() {
             self.find_virtual_host(name)?;
         }
         let user = NewUser::new(user).map_err(|NoRandomness| AdminError::NoRandomness)?;
         self.users().set(user);
-        Ok(())
+        administration.finish()
     }
 
     /// Deletes a user, and closes its connections with 320 `user 'u' is deleted`.
     pub(crate) fn delete_user(&self, name: &str) -> Result<(), AdminError> {
-        let _administration = self.administration();
+        let administration = self.administrate()?;
         let cell = self.users().delete(name).map_err(no_user(name))?;
         let reason = forced(format_args!("user '{name}' is deleted"));
         for connection in self.connections_of(&cell) {
             connection.close(Some(&reason));
         }
-        Ok(())
+        administration.finish()
     }
 
     pub(crate) fn set_user_limits(&self, name: &str, limits: UserLimits) -> Result<(), AdminError> {
-        let _administration = self.administration();
-        self.users().change(name, |user| user.set_limits(limits)).map_err(no_user(name))
+        let administration = self.administrate()?;
+        self.users().change(name, |user| user.set_limits(limits)).map_err(no_user(name))?;
+        administration.finish()
     }
 
     /// Sets or clears what a user may do in a virtual host.
@@ -143,11 +195,12 @@ impl BrokerCell {
         virtual_host: &str,
         permissions: Option<Permissions>,
     ) -> Result<(), AdminError> {
-        let _administration = self.administration();
+        let administration = self.administrate()?;
         self.find_virtual_host(virtual_host)?;
         let change =
             self.users().change(user, |user| user.set_permissions(virtual_host, permissions));
-        change.map_err(no_user(user))
+        change.map_err(no_user(user))?;
+        administration.finish()
     }
 
     pub(crate) fn set_topic_permissions(
@@ -156,13 +209,14 @@ impl BrokerCell {
         virtual_host: &str,
         topics: TopicPermissions<'_>,
     ) -> Result<(), AdminError> {
-        let _administration = self.administration();
+        let administration = self.administrate()?;
         self.find_virtual_host(virtual_host)?;
         let patterns = TopicPatterns::new(topics, user, virtual_host)?;
         let change = self
             .users()
             .change(user, |user| user.set_topics(virtual_host, topics.exchange, patterns));
-        change.map_err(no_user(user))
+        change.map_err(no_user(user))?;
+        administration.finish()
     }
 
     /// Clears the topic permissions for one exchange, or for all.
@@ -172,10 +226,11 @@ impl BrokerCell {
         virtual_host: &str,
         exchange: Option<&str>,
     ) -> Result<(), AdminError> {
-        let _administration = self.administration();
+        let administration = self.administrate()?;
         self.find_virtual_host(virtual_host)?;
         let change = self.users().change(user, |user| user.clear_topics(virtual_host, exchange));
-        change.map_err(no_user(user))
+        change.map_err(no_user(user))?;
+        administration.finish()
     }
 
     pub(crate) fn set_policy(
@@ -185,12 +240,13 @@ impl BrokerCell {
         policy: Policy,
     ) -> Result<(), AdminError> {
         let policy = CheckedPolicy::new(policy, kind)?;
-        let _administration = self.administration();
+        let administration = self.administrate()?;
         self.find_virtual_host(virtual_host)?.change_policies(|policies| {
             warn(policy.policy(), virtual_host);
             policies.set(kind, policy);
-            Ok(())
-        })
+            Ok::<_, AdminError>(())
+        })?;
+        administration.finish()
     }
 
     pub(crate) fn clear_policy(
@@ -199,14 +255,15 @@ impl BrokerCell {
         kind: PolicyKind,
         name: &str,
     ) -> Result<(), AdminError> {
-        let _administration = self.administration();
+        let administration = self.administrate()?;
         self.find_virtual_host(virtual_host)?.change_policies(|policies| {
             if policies.clear(kind, name) {
                 return Ok(());
             }
             let (name, virtual_host) = (name.to_owned(), virtual_host.to_owned());
             Err(AdminError::NoPolicy { name, virtual_host })
-        })
+        })?;
+        administration.finish()
     }
 
     pub(crate) fn find_virtual_host(&self, name: &str) -> Result<Arc<VirtualHost>, AdminError> {

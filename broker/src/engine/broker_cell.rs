@@ -10,8 +10,6 @@ use super::shared::Shared;
 use super::user_cell::UserCell;
 use super::users::{LoginRefused, Users};
 use super::virtual_host::VirtualHost;
-use crate::clock::Clock;
-use crate::config::BrokerConfig;
 use crate::model::ids::ConnectionId;
 use crate::model::virtual_host::VirtualHostOptions;
 
@@ -45,12 +43,11 @@ enum BrokerState {
 impl BrokerCell {
     /// A broker with these virtual hosts beside the default one.
     pub(crate) fn new(
-        config: BrokerConfig,
-        clock: Clock,
+        shared: Shared,
         virtual_hosts: impl IntoIterator<Item = ShortString>,
         users: Users,
     ) -> Self {
-        let shared = Arc::new(Shared::new(config, clock));
+        let shared = Arc::new(shared);
         let virtual_host =
             |name| VirtualHost::new(name, VirtualHostOptions::default(), Arc::clone(&shared));
         let default = virtual_host(ShortString::from_static(DEFAULT_VIRTUAL_HOST));
@@ -228,7 +225,8 @@ impl BrokerCell {
         }
     }
 
-    /// Closes all connections, whatever their virtual host, and takes no more.
+    /// Closes all connections, whatever their virtual host, and takes no more. Then all that was done
+    /// is written to the disk, and the data folder given up.
     pub(crate) fn stop(&self) {
         let stopped = std::mem::replace(&mut *self.lock(), BrokerState::Stopped);
         let BrokerState::Running { connections } = stopped else { return };
@@ -237,6 +235,9 @@ impl BrokerCell {
         let reason = shutdown();
         for connection in connections.into_values() {
             connection.close(Some(&reason));
+        }
+        if let Some(journal) = self.shared.journal() {
+            journal.close();
         }
     }
 
@@ -298,6 +299,8 @@ pub(super) fn forced(explanation: impl std::fmt::Display) -> AmqpError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Clock;
+    use crate::config::BrokerConfig;
     use crate::model::access::{Permissions, User};
     use crate::model::definition::QueueDeclaration;
 
@@ -306,7 +309,7 @@ mod tests {
         let alice = User::new("alice", "secret").permissions("orders", Permissions::all());
         let users = Users::new([alice], std::collections::BTreeSet::new()).unwrap();
         let orders = [ShortString::from_static("orders")];
-        Arc::new(BrokerCell::new(config, Clock::default(), orders, users))
+        Arc::new(BrokerCell::new(Shared::new(config, Clock::default()), orders, users))
     }
 
     fn open(broker: &Arc<BrokerCell>, virtual_host: &str) -> Result<Arc<ConnectionCell>, String> {

@@ -69,7 +69,7 @@ impl ChannelCell {
             connection: Arc::downgrade(connection),
             virtual_host: Arc::clone(virtual_host),
             limiter: Arc::default(),
-            events: ChannelEvents::new(virtual_host.config().returned_messages_max),
+            events: ChannelEvents::new(Arc::clone(virtual_host.shared())),
             is_transactional: AtomicBool::new(false),
             state: Mutex::new(ChannelState {
                 channel: Channel::new(),

@@ -4,8 +4,9 @@ use springhare_amqp::{AmqpError, Message};
 use super::channel_cell::ChannelCell;
 use super::connection_cell::ConnectionCell;
 use super::events::ConfirmOutcome;
-use super::publish::{Destined, Publish, Published, Publishing, ReturnedMessage};
+use super::publish::{Destined, Finished, Publish, Published, Publishing, ReturnedMessage};
 use crate::model::settling::Multiple;
+use crate::model::stored::Lsn;
 
 /// The messages that a peer sends one after the other on one channel: they are routed, counted
 /// and confirmed together.
@@ -14,6 +15,15 @@ pub(crate) struct ChannelPublishing<'c> {
     channel: &'c ChannelCell,
     publishing: Publishing<'c>,
     published: u64,
+}
+
+/// What became of messages that were published together, and is told once that is safe.
+#[derive(Debug, Default)]
+pub(crate) struct Confirms {
+    /// In the order of their numbers.
+    pub(crate) confirms: SmallVec<[Confirmed; 1]>,
+    /// What has to be synced before.
+    pub(crate) end: Lsn,
 }
 
 /// What became of messages, up to this publish sequence number.
@@ -67,12 +77,38 @@ impl<'c> ChannelPublishing<'c> {
     }
 
     /// Hands over what was gathered; what is confirmed then, if the channel confirms.
-    pub(crate) fn finish(self) -> SmallVec<[Confirmed; 1]> {
-        let refused = self.publishing.finish().refused;
+    pub(crate) fn finish(self) -> Confirms {
+        let Finished { refused, end, .. } = self.publishing.finish();
         let numbers = self.channel.lock().channel.number_published(self.published);
-        let Some((first, last)) = numbers else { return SmallVec::new() };
+        let Some((first, last)) = numbers else { return Confirms::default() };
         let refused = refused.into_iter().map(|place| first + u64::try_from(place).unwrap_or(0));
-        confirm(first, last, refused)
+        Confirms { confirms: confirm(first, last, refused), end }
+    }
+}
+
+impl ChannelCell {
+    /// `basic.publish`: the publish sequence number, if the channel confirms. A returned message
+    /// comes before its confirm, which is a refusal if a queue is full, and waits for the disk. In a
+    /// transaction nothing is published before the commit.
+    pub(crate) fn publish(&self, publish: Publish) -> Result<Option<u64>, AmqpError> {
+        let mut publishing = Publishing::by(self);
+        let published = publishing.publish(publish)?;
+        let Finished { refused, end, .. } = publishing.finish();
+        if let Published::Returned(message) = published {
+            self.events().returned(message)?;
+        }
+        // Numbered and confirmed in one step, so that confirms come in order and one with
+        // `multiple` covers what was published alone, whoever else publishes on this channel.
+        let mut state = self.lock();
+        let sequence = state.channel.next_publish();
+        if let Some(sequence) = sequence {
+            self.events().confirmed(sequence, ConfirmOutcome::of(refused.is_empty()), end);
+        }
+        drop(state);
+        if sequence.is_some() {
+            self.events().tell();
+        }
+        Ok(sequence)
     }
 }
 

@@ -241,9 +241,8 @@ impl ChannelCell {
             id,
             tag.clone(),
             settlement,
-            self.virtual_host().config().outbox_max_bytes,
             Arc::clone(self.limiter()),
-            Arc::clone(self.virtual_host().memory()),
+            Arc::clone(self.virtual_host().shared()),
             Arc::downgrade(self),
         ))
     }
@@ -315,7 +314,10 @@ impl ChannelCell {
         }
         let delivery_tag = match settlement {
             SettlementMode::Explicit => state.channel.deliver_alone(queue.clone(), None, message),
-            SettlementMode::Automatic => state.channel.deliver_settled(),
+            SettlementMode::Automatic => {
+                queue.given_away(&message);
+                state.channel.deliver_settled()
+            }
         };
         let delivery = Delivery { delivery_tag, redelivered, delivery_count, message: shown };
         Some(GetOk { delivery, message_count: u64::try_from(left).unwrap_or(u64::MAX) })
@@ -337,6 +339,9 @@ impl ChannelCell {
         if was_running {
             let leaving = Leaving::consumer(*id, unread, outbox.settlement());
             self.virtual_host().leave_queue(queue, leaving);
+        } else if !unread.is_empty() {
+            // The broker has cancelled it: the queue is gone, and what it had sent is done with.
+            queue.put_back_unread(unread, outbox.settlement());
         }
         self.resume_limited();
     }

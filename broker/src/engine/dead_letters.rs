@@ -3,13 +3,16 @@
 //! A message leaves its queue for good once these have it: until then the queue counts it as
 //! dead and not dead-lettered. A queue that gets dead letters may have dead ones of its own then, so this
 //! goes on from queue to queue: a list, and no recursion, since a chain of queues may be long.
+//!
+//! In the journal a letter takes the place of the dead message in one step.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::delaying::DelayedFull;
+use super::delaying::NotDelayed;
+use super::entering::Entrance;
 use super::queue_cell::{QueueCell, QueueRef};
 use super::random;
 use super::virtual_host::VirtualHost;
@@ -20,6 +23,7 @@ use crate::model::message::PublishedMessage;
 use crate::model::queue::{Dead, DeadBatch, DeadLetterTo, Enqueued};
 use crate::model::routed_message::RoutedMessage;
 use crate::model::routes::Routes;
+use crate::model::stored::{Lsn, Reference};
 use crate::model::topology::{QueueHandle, Topology};
 
 /// Queues that have dead messages in their turn.
@@ -36,19 +40,30 @@ impl VirtualHost {
     }
 
     fn dead_letter_batch(&self, queue: &QueueCell, batch: DeadBatch, deaths: &mut Deaths) {
-        let DeadBatch { to, dead } = batch;
+        let DeadBatch { to, mut dead } = batch;
         let mut dead_lettering = DeadLettering::new(self, queue, &to, deaths);
         for (place, dead) in dead.iter().enumerate() {
             dead_lettering.send(place, dead);
         }
-        let Unfinished { undelivered, taken, delayed } = dead_lettering.finish();
-        if undelivered.is_empty() || to.strategy == DeadLetterStrategy::AtMostOnce {
+        let Unfinished { undelivered, unstored, replaced, taken, delayed } =
+            dead_lettering.finish();
+        for place in replaced {
+            if let Some(dead) = dead.get_mut(place) {
+                dead.message.reference = None;
+            }
+        }
+        // What the journal did not take is not lost for that, whatever the strategy.
+        let unfinished = match to.strategy {
+            DeadLetterStrategy::AtMostOnce => unstored,
+            DeadLetterStrategy::AtLeastOnce => sorted([undelivered, unstored].concat()),
+        };
+        if unfinished.is_empty() {
             deaths.extend(queue.dead_lettered(&dead, Vec::new()));
             return;
         }
         let (mut done, mut kept) = (Vec::new(), Vec::new());
         for (place, mut dead) in dead.into_iter().enumerate() {
-            if undelivered.binary_search(&place).is_err() {
+            if unfinished.binary_search(&place).is_err() {
                 done.push(dead);
                 continue;
             }
@@ -62,15 +77,34 @@ impl VirtualHost {
     }
 }
 
-/// What became of dead letters that not all queues took, by their places among the dead.
+/// What became of dead letters that is not the same for all, by their places among the dead.
 #[derive(Debug, Default)]
 struct Unfinished {
     /// Those that a queue refused, or that reached none.
     undelivered: Vec<usize>,
+    /// Those that the journal did not take.
+    unstored: Vec<usize>,
+    /// Those that have taken the place of the dead message in the journal.
+    replaced: Vec<usize>,
     /// Which queue took which.
     taken: Vec<(usize, QueueId)>,
     /// Those that wait at delayed exchanges.
     delayed: Vec<usize>,
+}
+
+/// A letter in a row of those that go to the same queues.
+struct Letter {
+    /// The place of the dead message among all.
+    place: usize,
+    /// What the journal knows the dead message by, if it keeps that.
+    dead: Option<Reference>,
+    letter: Arc<PublishedMessage>,
+}
+
+fn sorted<T: Ord>(mut list: Vec<T>) -> Vec<T> {
+    list.sort_unstable();
+    list.dedup();
+    list
 }
 
 /// The dead letters of one queue, on their way.
@@ -85,8 +119,7 @@ struct DeadLettering<'f> {
     routes: Routes<QueueRef>,
     /// Where the letters of `row` go.
     targets: SmallVec<[QueueRef; 4]>,
-    /// Letters, each with its place among the dead.
-    row: Vec<(usize, Arc<PublishedMessage>)>,
+    row: Vec<Letter>,
     unfinished: Unfinished,
     deaths: &'f mut Deaths,
 }
@@ -131,7 +164,9 @@ impl<'f> DeadLettering<'f> {
         let is_reply = routed.is_ok()
             && (self.routes.is_empty() || !letter.copies().is_empty())
             && self.virtual_host.reply(&letter);
-        let is_delayed = dead.is_delayed || self.delay(place, &letter);
+        let has_queues = routed.is_ok() && !self.routes.is_empty();
+        let replaced = message.reference.filter(|_| !has_queues);
+        let is_delayed = dead.is_delayed || self.delay(place, &letter, replaced);
         if routed.is_err() || self.routes.is_empty() {
             if !is_reply && !is_delayed {
                 tracing::debug!(queue = %self.queue.name(), %exchange, "a dead letter has no route");
@@ -153,50 +188,86 @@ impl<'f> DeadLettering<'f> {
             self.targets = targets;
         }
         if !self.targets.is_empty() {
-            self.row.push((place, letter));
+            self.row.push(Letter { place, dead: message.reference, letter });
         }
     }
 
-    /// Lets a letter wait at the delayed exchanges that it reached; whether it does.
-    fn delay(&mut self, place: usize, letter: &Arc<PublishedMessage>) -> bool {
+    /// Lets a letter wait at the delayed exchanges that it reached; whether it does. There it takes the
+    /// place of the dead message in the journal, if that is given.
+    fn delay(
+        &mut self,
+        place: usize,
+        letter: &Arc<PublishedMessage>,
+        dead: Option<Reference>,
+    ) -> bool {
         let delays = self.routes.delays();
-        match self.virtual_host.delay(letter, delays) {
-            Ok(()) if delays.is_empty() => false,
-            Ok(()) => {
+        if delays.is_empty() {
+            return false;
+        }
+        let replaced = dead.filter(|_| self.replaces());
+        match self.virtual_host.delay(letter, delays, replaced) {
+            Ok(end) => {
                 self.unfinished.delayed.push(place);
+                if end != Lsn::NONE && replaced.is_some() {
+                    self.unfinished.replaced.push(place);
+                }
                 true
             }
-            Err(DelayedFull) => {
+            Err(NotDelayed::Full) => {
                 self.unfinished.undelivered.push(place);
+                false
+            }
+            Err(NotDelayed::NotStored(_)) => {
+                self.unfinished.unstored.push(place);
                 false
             }
         }
     }
 
+    /// Whether a letter takes the place of the dead message in the journal, in one step. Where each queue is
+    /// to have it, that is not known before all do, and it may be twice if the broker ends meanwhile.
+    fn replaces(&self) -> bool {
+        self.to.strategy == DeadLetterStrategy::AtMostOnce
+    }
+
     fn hand_over(&mut self) {
-        let copies = self.targets.len();
-        let Unfinished { undelivered, taken, .. } = &mut self.unfinished;
-        for target in &self.targets {
-            let letters = self.row.iter().map(|(_, letter)| (Arc::clone(letter), copies));
+        let replaces = self.replaces();
+        let Self { virtual_host, targets, row, unfinished, deaths, .. } = self;
+        let row = std::mem::take(row);
+        let letters = row.iter().map(|letter| (&*letter.letter, letter.dead.filter(|_| replaces)));
+        let Ok(entrance) = Entrance::open(virtual_host, targets, letters) else {
+            // It says itself that it has failed.
+            unfinished.unstored.extend(row.iter().map(|letter| letter.place));
+            return;
+        };
+        if replaces {
+            let kept = row.iter().enumerate().filter(|(at, _)| entrance.is_kept(*at));
+            unfinished.replaced.extend(kept.map(|(_, letter)| letter.place));
+        }
+        let copies = targets.len();
+        entrance.through(|at, target, references| {
+            let letters = row.iter().map(|letter| Arc::clone(&letter.letter));
             let mut refused: SmallVec<[usize; 8]> = SmallVec::new();
+            let letters = references.entering(at, letters, copies);
             let died = target.enqueue_alive(letters, |at, refusal| {
                 // One that is dead in its turn is where it belongs.
                 if refusal == Enqueued::Refused {
                     refused.push(at);
                 }
             });
-            self.deaths.extend(died.map(|batch| (target.clone(), batch)));
-            if self.to.strategy == DeadLetterStrategy::AtMostOnce {
-                continue;
+            deaths.extend(died.map(|batch| (target.clone(), batch)));
+            if replaces {
+                return;
             }
-            for (at, (place, _)) in self.row.iter().enumerate() {
+            for (at, Letter { place, .. }) in row.iter().enumerate() {
                 if refused.binary_search(&at).is_ok() {
-                    undelivered.push(*place);
+                    unfinished.undelivered.push(*place);
                 } else {
-                    taken.push((*place, target.queue_id()));
+                    unfinished.taken.push((*place, target.queue_id()));
                 }
             }
-        }
+        });
+        self.row = row;
         self.row.clear();
     }
 
@@ -204,9 +275,9 @@ impl<'f> DeadLettering<'f> {
     fn finish(mut self) -> Unfinished {
         self.hand_over();
         self.queue.keep_last_letter(self.writer.into_last());
-        let Unfinished { undelivered, taken, .. } = &mut self.unfinished;
-        undelivered.sort_unstable();
-        undelivered.dedup();
+        let Unfinished { unstored, taken, .. } = &mut self.unfinished;
+        unstored.sort_unstable();
+        unstored.dedup();
         taken.sort_unstable();
         self.unfinished
     }

@@ -3,27 +3,33 @@
 //! One is confirmed when it begins to wait, and routed when it is due, as the exchange is bound
 //! then. It is never returned as unroutable, since nobody knows yet. As long as it waits it counts
 //! as memory, and as what [`delayed_max_bytes`](crate::BrokerConfig) limits: beyond that, it is
-//! refused as by a full queue.
+//! refused as by a full queue. The journal keeps persistent ones that wait at durable exchanges.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use springhare_amqp::ShortString;
 
+use super::entering::Entrance;
 use super::memory::MessageMemory;
 use super::queue_cell::QueueRef;
 use super::random;
 use super::timers::{Timed, TimerId};
 use super::virtual_host::VirtualHost;
-use crate::model::delayed_messages::{DelayedMessages, charge};
+use crate::model::delayed_messages::{DelayedMessages, Forgotten, WaitingMessage, charge};
 use crate::model::exchange::{ExchangeKind, end_delay};
 use crate::model::message::PublishedMessage;
 use crate::model::routed_message::RoutedMessage;
 use crate::model::routes::{Delay, Routes};
+use crate::model::stored::{Lsn, Reference};
 use crate::model::topology::Topology;
+use crate::store::{Append, Failure, Journal, RecoveredDelayed};
 
 /// How many messages are taken out under the lock at a time.
 const BATCH: usize = 256;
+
+/// How long a message that is due waits until it is tried again, when the journal does not take it.
+const TRY_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// The messages of a virtual host that wait at its delayed exchanges.
 ///
@@ -42,9 +48,24 @@ struct State {
     due: Option<Duration>,
 }
 
-/// The message is more than may wait.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct DelayedFull;
+/// Why a message does not wait.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum NotDelayed {
+    /// It is more than may wait.
+    Full,
+    /// The journal does not take it.
+    NotStored(Failure),
+}
+
+impl NotDelayed {
+    /// Why the journal does not take it, if that is the reason.
+    pub(super) fn failure(self) -> Option<Failure> {
+        match self {
+            Self::Full => None,
+            Self::NotStored(failure) => Some(failure),
+        }
+    }
+}
 
 impl Delaying {
     pub(super) fn new(timer: TimerId, memory: Arc<MessageMemory>) -> Self {
@@ -65,39 +86,64 @@ impl Drop for Delaying {
 }
 
 impl VirtualHost {
-    /// Lets a message wait at each of these exchanges that is still there.
+    /// Lets a message wait at each of these exchanges that is still there; what has to be synced for
+    /// that to be safe. If the journal keeps it, it takes the place of `replaced` there.
     ///
     /// # Errors
     ///
-    /// [`DelayedFull`]; it waits nowhere then.
+    /// [`NotDelayed`]; it waits nowhere then.
     pub(super) fn delay(
         &self,
         message: &Arc<PublishedMessage>,
         delays: &[Delay],
-    ) -> Result<(), DelayedFull> {
+        replaced: Option<Reference>,
+    ) -> Result<Lsn, NotDelayed> {
         if delays.is_empty() {
-            return Ok(());
+            return Ok(Lsn::NONE);
         }
-        let now = self.clock().now();
-        let mut state = self.delaying().lock();
+        let mut delayed = self.begin_delaying();
+        delayed.add(message, delays)?;
+        let journal = self.shared().journal().filter(|_| delayed.is_any_kept());
+        let end = match journal {
+            None => Lsn::NONE,
+            Some(journal) => {
+                let bytes = delayed.bound() + Journal::SMALL_BOUND;
+                let appended = journal.append_together(bytes, |append| {
+                    delayed.append(append);
+                    append.settle(replaced.as_slice());
+                });
+                appended.map_err(NotDelayed::NotStored)?.1
+            }
+        };
+        delayed.finish();
+        Ok(end)
+    }
+
+    /// Begins to let messages wait, and keeps others from it.
+    pub(super) fn begin_delaying(&self) -> DelayedBatch<'_> {
+        let state = self.delaying().lock();
         // Who published may know an older topology, or have waited for a commit. Whoever deletes an
         // exchange takes this lock after it is gone, so either of both sees the other.
         let topology = self.topology();
-        let there = || delays.iter().filter(|delay| is_delayed(&topology, &delay.exchange));
-        let count = u64::try_from(there().count()).unwrap_or(u64::MAX);
-        let bytes = charge(message).saturating_mul(count);
-        if count == 0 {
-            return Ok(());
+        let now = self.clock().now();
+        DelayedBatch { virtual_host: self, state, topology, now, bytes: 0, messages: Vec::new() }
+    }
+
+    /// Lets a message wait on that did so when the broker was stopped.
+    pub(crate) fn restore_delayed(&self, recovered: RecoveredDelayed) {
+        let RecoveredDelayed { reference, exchange, due, message, .. } = recovered;
+        let mut state = self.delaying().lock();
+        if !is_delayed(&self.topology(), &exchange) {
+            drop(state);
+            self.settle_delayed(&[reference]);
+            return;
         }
-        if state.messages.bytes().saturating_add(bytes) > self.config().delayed_max_bytes {
-            return Err(DelayedFull);
-        }
-        self.memory().grow(bytes);
-        for Delay { exchange, delay } in there() {
-            state.messages.push(now.saturating_add(*delay), exchange, Arc::clone(message));
-        }
+        let message = Arc::new(message.unstored());
+        self.memory().grow(charge(&message));
+        let due = Duration::from_millis(due).saturating_sub(self.clock().epoch());
+        let waiting = WaitingMessage { message, reference: Some(reference) };
+        state.messages.push(due, &exchange, waiting);
         self.set_timer(&mut state);
-        Ok(())
     }
 
     /// Drops the messages that wait at exchanges which are no more. Returns their bytes, which are
@@ -109,7 +155,17 @@ impl VirtualHost {
             return 0;
         }
         let topology = self.topology();
-        state.messages.retain_exchanges(|exchange| is_delayed(&topology, exchange))
+        let forgotten = state.messages.retain_exchanges(|exchange| is_delayed(&topology, exchange));
+        drop(state);
+        let Forgotten { bytes, references } = forgotten;
+        self.settle_delayed(&references);
+        bytes
+    }
+
+    fn settle_delayed(&self, references: &[Reference]) {
+        if let Some(journal) = self.shared().journal() {
+            journal.settle(references);
+        }
     }
 
     /// Asks for the time of the first message. A time that is too early does no harm.
@@ -123,22 +179,127 @@ impl VirtualHost {
     }
 
     /// Routes a message from the exchange that it waited at, with the header that says so.
-    fn route_delayed(&self, exchange: &ShortString, message: Arc<PublishedMessage>) {
-        let mut message = Arc::unwrap_or_clone(message);
+    ///
+    /// # Errors
+    ///
+    /// The journal does not take it, and it is to wait on.
+    fn route_delayed(
+        &self,
+        exchange: &ShortString,
+        waiting: &WaitingMessage,
+    ) -> Result<(), Failure> {
+        let mut message = PublishedMessage::clone(&waiting.message).unstored();
         end_delay(&mut message.message.properties);
         let mut routes = Routes::default();
         let routed = RoutedMessage::of(&message, random::number);
         let is_routed = self.topology().route(exchange, &routed, &mut routes).is_ok();
         if !is_routed || routes.is_empty() {
             tracing::debug!(%exchange, "a delayed message has no route and is dropped");
-            return;
+            self.settle_delayed(waiting.reference.as_slice());
+            return Ok(());
         }
         let message = Arc::new(message);
-        for queue in routes.queues() {
-            queue.enqueue([Arc::clone(&message)], routes.len(), |_| {
+        let entrance = Entrance::open(self, routes.queues(), [(&*message, waiting.reference)])?;
+        let is_replaced = entrance.is_kept(0);
+        entrance.through(|at, queue, references| {
+            let entering = references.entering(at, [Arc::clone(&message)], routes.len());
+            queue.enqueue(entering, |_| {
                 tracing::debug!(queue = %queue.name(), "a full queue refuses a delayed message");
             });
+        });
+        if !is_replaced {
+            self.settle_delayed(waiting.reference.as_slice());
         }
+        Ok(())
+    }
+}
+
+/// Messages that begin to wait together, and nobody else meanwhile.
+#[derive(Debug)]
+#[must_use = "they wait once that is finished"]
+pub(super) struct DelayedBatch<'v> {
+    virtual_host: &'v VirtualHost,
+    state: MutexGuard<'v, State>,
+    topology: Arc<Topology<QueueRef>>,
+    now: Duration,
+    /// What those that are added are charged with.
+    bytes: u64,
+    messages: Vec<Delayed>,
+}
+
+/// A message that is to wait at an exchange.
+#[derive(Debug)]
+struct Delayed {
+    delay: Delay,
+    message: WaitingMessage,
+    is_kept: bool,
+}
+
+impl DelayedBatch<'_> {
+    /// Adds a message, for each of these exchanges that is still there.
+    ///
+    /// # Errors
+    ///
+    /// [`NotDelayed::Full`]; it is not added then.
+    pub(super) fn add(
+        &mut self,
+        message: &Arc<PublishedMessage>,
+        delays: &[Delay],
+    ) -> Result<(), NotDelayed> {
+        let there = |delay: &&Delay| is_delayed(&self.topology, &delay.exchange);
+        let count = u64::try_from(delays.iter().filter(there).count()).unwrap_or(u64::MAX);
+        let bytes = charge(message).saturating_mul(count);
+        let all = self.state.messages.bytes().saturating_add(self.bytes).saturating_add(bytes);
+        if count > 0 && all > self.virtual_host.config().delayed_max_bytes {
+            return Err(NotDelayed::Full);
+        }
+        self.bytes += bytes;
+        for delay in delays.iter().filter(there) {
+            let exchange = self.topology.exchange(&delay.exchange);
+            let is_kept = self.virtual_host.shared().journal().is_some()
+                && message.is_persistent()
+                && exchange.is_some_and(|exchange| exchange.durable);
+            let message = WaitingMessage { message: Arc::clone(message), reference: None };
+            self.messages.push(Delayed { delay: delay.clone(), message, is_kept });
+        }
+        Ok(())
+    }
+
+    /// Whether the journal keeps any of them.
+    pub(super) fn is_any_kept(&self) -> bool {
+        self.messages.iter().any(|delayed| delayed.is_kept)
+    }
+
+    /// The most that they take in the journal, in bytes.
+    pub(super) fn bound(&self) -> usize {
+        let kept = self.messages.iter().filter(|delayed| delayed.is_kept);
+        kept.map(|delayed| Journal::message_bound(&delayed.message.message, 1)).sum()
+    }
+
+    /// Appends those to the journal that it keeps.
+    pub(super) fn append(&mut self, append: &mut Append<'_>) {
+        let started_at = self.virtual_host.clock().epoch().saturating_add(self.now);
+        for Delayed { delay, message, .. } in
+            self.messages.iter_mut().filter(|delayed| delayed.is_kept)
+        {
+            let due = started_at.saturating_add(delay.delay);
+            let name = self.virtual_host.name();
+            let reference = append.delayed(&message.message, name, &delay.exchange, due);
+            message.reference = Some(reference);
+        }
+    }
+
+    /// From now on they wait.
+    pub(super) fn finish(self) {
+        let Self { virtual_host, mut state, now, bytes, messages, .. } = self;
+        if messages.is_empty() {
+            return;
+        }
+        virtual_host.memory().grow(bytes);
+        for Delayed { delay: Delay { exchange, delay }, message, .. } in messages {
+            state.messages.push(now.saturating_add(delay), &exchange, message);
+        }
+        virtual_host.set_timer(&mut state);
     }
 }
 
@@ -155,9 +316,14 @@ impl Timed for VirtualHost {
                 return;
             }
             drop(state);
-            for (exchange, message) in due {
-                let bytes = charge(&message);
-                self.route_delayed(&exchange, message);
+            for (exchange, waiting) in due {
+                let bytes = charge(&waiting.message);
+                if self.route_delayed(&exchange, &waiting).is_err() {
+                    let again_at = now.saturating_add(TRY_AGAIN_AFTER);
+                    self.delaying().lock().messages.push(again_at, &exchange, waiting);
+                    continue;
+                }
+                drop(waiting);
                 // Only now: it is counted twice for a moment, and never not at all.
                 self.memory().free(bytes);
             }

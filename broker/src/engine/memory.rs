@@ -1,20 +1,54 @@
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::{Poll, Waker};
 
-/// The memory of all messages in all queues, and the mark above which publishers wait.
+use crate::store::{Blocked, Journal, JournalObserver};
+
+/// The memory of all messages in all queues, and what publishers wait for: memory below its mark,
+/// and a disk that takes what comes.
 ///
-/// RabbitMQ's memory alarm blocks publishing connections; here the one publish waits.
+/// RabbitMQ's alarms block publishing connections; here the one publish waits.
 /// Consumers and acks never do, nor does what replaces a message that is acked right after
 /// (parking), so memory can always be freed.
 #[derive(Debug)]
 pub(crate) struct MessageMemory {
     used: AtomicU64,
     high_watermark: u64,
+    /// What the journal said last: one of [`DISK_TAKES`] and the like.
+    disk: AtomicU8,
     is_stopped: AtomicBool,
     /// Whether `waiting` may hold a waker: spares the lock of who frees memory.
     has_waiting: AtomicBool,
     waiting: Mutex<Vec<Waker>>,
+}
+
+const DISK_TAKES: u8 = 0;
+const DISK_LOW: u8 = 1;
+const DISK_BEHIND: u8 = 2;
+
+/// What publishers wait for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shortage {
+    /// Messages take more memory than they may.
+    Memory,
+    /// The disk is nearly full.
+    Disk,
+    /// Both.
+    MemoryAndDisk,
+    /// Much waits to be written to the disk, which takes a moment.
+    Backlog,
+}
+
+impl Shortage {
+    /// What clients are told, in RabbitMQ's words; none for what is over in a moment.
+    pub(crate) fn reason(self) -> Option<&'static str> {
+        match self {
+            Self::Memory => Some("low on memory"),
+            Self::Disk => Some("low on disk"),
+            Self::MemoryAndDisk => Some("low on memory & disk"),
+            Self::Backlog => None,
+        }
+    }
 }
 
 impl MessageMemory {
@@ -22,6 +56,7 @@ impl MessageMemory {
         Self {
             used: AtomicU64::new(0),
             high_watermark,
+            disk: AtomicU8::new(DISK_TAKES),
             is_stopped: AtomicBool::new(false),
             has_waiting: AtomicBool::new(false),
             waiting: Mutex::new(Vec::new()),
@@ -31,7 +66,31 @@ impl MessageMemory {
     /// Whether publishing is allowed now.
     pub(crate) fn has_room(&self) -> bool {
         self.used.load(Ordering::SeqCst) < self.high_watermark
+            && self.disk.load(Ordering::SeqCst) == DISK_TAKES
             || self.is_stopped.load(Ordering::SeqCst)
+    }
+
+    /// Why publishing is not allowed now; none if it is.
+    pub(crate) fn shortage(&self) -> Option<Shortage> {
+        if self.is_stopped.load(Ordering::SeqCst) {
+            return None;
+        }
+        let is_full = self.used.load(Ordering::SeqCst) >= self.high_watermark;
+        match (is_full, self.disk.load(Ordering::SeqCst)) {
+            (false, DISK_TAKES) => None,
+            (false, DISK_LOW) => Some(Shortage::Disk),
+            (false, _) => Some(Shortage::Backlog),
+            (true, DISK_LOW) => Some(Shortage::MemoryAndDisk),
+            (true, _) => Some(Shortage::Memory),
+        }
+    }
+
+    /// From now on publishers wait for this journal, too.
+    pub(crate) fn heed(self: &Arc<Self>, journal: &Arc<Journal>) {
+        let gauge =
+            Arc::new(DiskGauge { memory: Arc::clone(self), journal: Arc::downgrade(journal) });
+        journal.observe(Arc::clone(&gauge) as Arc<dyn JournalObserver>);
+        gauge.changed();
     }
 
     /// The bytes that messages take now.
@@ -99,10 +158,65 @@ impl MessageMemory {
     }
 }
 
+/// Takes what the journal says to the publishers.
+#[derive(Debug)]
+struct DiskGauge {
+    memory: Arc<MessageMemory>,
+    journal: Weak<Journal>,
+}
+
+impl JournalObserver for DiskGauge {
+    fn changed(&self) {
+        let blocked = || self.journal.upgrade().and_then(|journal| journal.blocked());
+        let mut told = None;
+        // Of two who are told at once the later one may have asked first: the last look counts.
+        while told != Some(blocked()) {
+            let now = blocked();
+            let disk = match now {
+                None => DISK_TAKES,
+                Some(Blocked::DiskLow) => DISK_LOW,
+                Some(Blocked::Backlog) => DISK_BEHIND,
+            };
+            self.memory.disk.store(disk, Ordering::SeqCst);
+            told = Some(now);
+        }
+        // Who waits for one thing may have to be told that it waits for another now.
+        self.memory.wake_waiting();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::engine::counting_waker::WakeCount;
+
+    #[test]
+    fn publishers_wait_for_the_disk_too() {
+        let memory = Arc::new(MessageMemory::new(100));
+        let journal = Arc::new(Journal::in_memory());
+        memory.heed(&journal);
+        let reason = || memory.shortage().map(Shortage::reason);
+        let (count, waker) = WakeCount::new();
+        assert!(memory.poll_room(&waker).is_ready());
+        journal.set_blocked(Some(Blocked::DiskLow));
+        assert_eq!(reason(), Some(Some("low on disk")));
+        assert!(memory.poll_room(&waker).is_pending());
+        memory.grow(100);
+        assert_eq!(reason(), Some(Some("low on memory & disk")));
+        journal.set_blocked(Some(Blocked::Backlog));
+        assert_eq!(reason(), Some(Some("low on memory")));
+        memory.free(100);
+        assert_eq!(reason(), Some(None), "which is over in a moment");
+        assert!(memory.poll_room(&waker).is_pending());
+        let before = count.get();
+        journal.set_blocked(None);
+        assert_eq!(count.get(), before + 1);
+        assert!(memory.has_room() && memory.poll_room(&waker).is_ready());
+        journal.set_blocked(Some(Blocked::DiskLow));
+        memory.stop();
+        assert_eq!(memory.shortage(), None);
+        assert!(memory.poll_room(&waker).is_ready(), "a broker that is stopped holds nobody up");
+    }
 
     #[test]
     fn publishers_wait_at_the_mark_and_are_woken_below_it() {

@@ -2,14 +2,18 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Waker;
 
+use smallvec::SmallVec;
 use springhare_amqp::{AmqpError, ShortString};
 
 use super::channel_cell::ChannelCell;
 use super::limiter::ChannelLimiter;
 use super::memory::MessageMemory;
+use super::shared::Shared;
 use crate::model::ids::ConsumerId;
 use crate::model::outlet::{Offered, Outlet, Reader};
 use crate::model::queue::{QueueMessage, Ready, SettlementMode};
+use crate::model::stored::Reference;
+use crate::store::Journal;
 
 /// The deliveries of one consumer that it has not read yet.
 ///
@@ -20,10 +24,10 @@ pub(crate) struct Outbox {
     consumer: ConsumerId,
     tag: ShortString,
     settlement: SettlementMode,
-    max_bytes: usize,
     limiter: Arc<ChannelLimiter>,
-    /// Counts what a queue has given away for good and nobody has read yet.
-    memory: Arc<MessageMemory>,
+    /// Its memory counts what a queue has given away for good and nobody has read yet, and its journal
+    /// is told what somebody has.
+    shared: Arc<Shared>,
     channel: Weak<ChannelCell>,
     state: Mutex<OutboxState>,
 }
@@ -91,26 +95,31 @@ impl Outbox {
         consumer: ConsumerId,
         tag: ShortString,
         settlement: SettlementMode,
-        max_bytes: usize,
         limiter: Arc<ChannelLimiter>,
-        memory: Arc<MessageMemory>,
+        shared: Arc<Shared>,
         channel: Weak<ChannelCell>,
     ) -> Self {
         let state = Mutex::new(OutboxState::default());
-        Self { consumer, tag, settlement, max_bytes, limiter, memory, channel, state }
+        Self { consumer, tag, settlement, limiter, shared, channel, state }
     }
 
     pub(crate) fn settlement(&self) -> SettlementMode {
         self.settlement
     }
 
-    /// Moves up to `max` messages to `take`, or registers the reader.
+    /// Moves up to `max` messages to `take`, or registers the reader. What nobody acknowledges is
+    /// settled by that.
     pub(crate) fn read(
         &self,
         max: usize,
         reader: &Waker,
         mut take: impl FnMut(QueueMessage),
     ) -> Read {
+        let mut given_away = GivenAway::of(self);
+        let mut take = |message: QueueMessage| {
+            given_away.add(&message);
+            take(message);
+        };
         let mut state = self.lock();
         if state.messages.is_empty() {
             if state.end.is_some() {
@@ -131,7 +140,7 @@ impl Outbox {
             for message in all.drain(..) {
                 take(message);
             }
-            self.memory.free(charge);
+            self.memory().free(charge);
             self.give_back_buffer(all);
             return Read::Messages { room_awaited };
         }
@@ -145,8 +154,8 @@ impl Outbox {
         // Nothing, where the queue counts a message until it is settled.
         let charge = charge.min(state.charge);
         state.charge -= charge;
-        self.memory.free(charge);
-        let room_awaited = state.bytes < self.max_bytes / 2 && std::mem::take(&mut state.refused);
+        self.memory().free(charge);
+        let room_awaited = state.bytes < self.max_bytes() / 2 && std::mem::take(&mut state.refused);
         Read::Messages { room_awaited }
     }
 
@@ -188,7 +197,7 @@ impl Outbox {
         let mut state = self.lock();
         state.end.get_or_insert(end);
         state.bytes = 0;
-        self.memory.free(std::mem::take(&mut state.charge));
+        self.memory().free(std::mem::take(&mut state.charge));
         let messages = Vec::from(std::mem::take(&mut state.messages));
         if self.settlement == SettlementMode::Explicit {
             self.limiter.release(messages.len());
@@ -209,16 +218,60 @@ impl Outbox {
         }
     }
 
+    fn max_bytes(&self) -> usize {
+        self.shared.config().outbox_max_bytes
+    }
+
+    fn memory(&self) -> &MessageMemory {
+        self.shared.memory()
+    }
+
     fn lock(&self) -> MutexGuard<'_, OutboxState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What a cancelled consumer never read is gone with it.
+/// What a consumer never read whose queue is gone, is gone with it. Otherwise it was taken out before.
 impl Drop for Outbox {
     fn drop(&mut self) {
-        let charge = self.lock().charge;
-        self.memory.free(charge);
+        let (charge, messages, end) = {
+            let mut state = self.lock();
+            (state.charge, std::mem::take(&mut state.messages), state.end.take())
+        };
+        self.memory().free(charge);
+        if let (Some(journal), Some(ConsumerEnd::CancelledByBroker)) = (self.shared.journal(), end)
+        {
+            let settled = messages.iter().filter_map(|message| message.reference);
+            journal.settle(&settled.collect::<Vec<_>>());
+        }
+    }
+}
+
+/// Messages that are read from an outbox and that nobody acknowledges: the journal is told once all are.
+struct GivenAway<'o> {
+    journal: Option<&'o Journal>,
+    references: SmallVec<[Reference; 8]>,
+}
+
+impl<'o> GivenAway<'o> {
+    fn of(outbox: &'o Outbox) -> Self {
+        let is_meant = outbox.settlement == SettlementMode::Automatic;
+        let journal = outbox.shared.journal().filter(|_| is_meant);
+        Self { journal: journal.map(AsRef::as_ref), references: SmallVec::new() }
+    }
+
+    fn add(&mut self, message: &QueueMessage) {
+        if self.journal.is_some() {
+            self.references.extend(message.reference);
+        }
+    }
+}
+
+impl Drop for GivenAway<'_> {
+    fn drop(&mut self) {
+        if let Some(journal) = self.journal {
+            journal.settle(&self.references);
+        }
     }
 }
 
@@ -231,7 +284,7 @@ impl Outlet for Outbox {
         };
         let (mut taken, mut charge) = (0, 0);
         while taken < allowed {
-            if state.end.is_some() || state.bytes >= self.max_bytes {
+            if state.end.is_some() || state.bytes >= self.max_bytes() {
                 state.refused = true;
                 break;
             }
@@ -251,7 +304,7 @@ impl Outlet for Outbox {
             }
             SettlementMode::Automatic => {
                 state.charge += charge;
-                self.memory.grow(charge);
+                self.memory().grow(charge);
             }
         }
         let mut reader = Reader::Awake;

@@ -29,7 +29,7 @@ impl VirtualHost {
         set_alternates(&mut update.next, &policies);
         // Before the writer is let go: a queue that is not in this topology finds these policies.
         self.store_policies(policies);
-        update.commit();
+        update.commit_in_memory();
         // A queue that is applied to may have dead letters, which needs other queues' locks: not under
         // the writer's. Policies are changed one after the other, so what is last is applied last.
         self.apply_policies();

@@ -5,7 +5,7 @@ use springhare_amqp::{AmqpError, Message, MethodId, Property, ReplyCode, ShortSt
 
 use super::channel_cell::ChannelCell;
 use super::connection_cell::ConnectionCell;
-use super::events::ConfirmOutcome;
+use super::entering::Entrance;
 use super::queue_cell::QueueRef;
 use super::virtual_host::VirtualHost;
 use super::{random, reply_to};
@@ -18,6 +18,7 @@ use crate::model::routed_message::RoutedMessage;
 use crate::model::routes::Routes;
 use crate::model::stored::Lsn;
 use crate::model::topology::Topology;
+use crate::store::Failure;
 
 /// A message on its way in: where to, and what.
 #[derive(Debug, Clone, PartialEq)]
@@ -79,6 +80,8 @@ pub(crate) struct Finished {
     pub(crate) refused: Vec<usize>,
     /// What has to be synced for the others to be safe.
     pub(crate) end: Lsn,
+    /// Why the store could not take some of those that were refused.
+    pub(crate) failure: Option<Failure>,
 }
 
 /// Publishes one message after the other on one snapshot of the topology.
@@ -103,8 +106,10 @@ pub(crate) struct Publishing<'v> {
     count: usize,
     /// The places among these of those that a full queue refused.
     refused: Vec<usize>,
-    /// What has to be synced for all of them to be safe.
+    /// What has to be synced for the others to be safe.
     end: Lsn,
+    /// Why the store took none of the last ones that it was to take.
+    failure: Option<Failure>,
 }
 
 /// When a message that is published is in its queues.
@@ -150,6 +155,7 @@ impl<'v> Publishing<'v> {
             count: 0,
             refused: Vec::new(),
             end: Lsn::NONE,
+            failure: None,
         }
     }
 
@@ -203,8 +209,12 @@ impl<'v> Publishing<'v> {
             });
         }
         let message = Arc::new(message);
-        if self.virtual_host.delay(&message, self.routes.delays()).is_err() {
-            self.refused.push(self.count);
+        match self.virtual_host.delay(&message, self.routes.delays(), None) {
+            Ok(end) => self.end = self.end.max(end),
+            Err(not_delayed) => {
+                self.refused.push(self.count);
+                self.failure = not_delayed.failure().or(self.failure.take());
+            }
         }
         if !self.routes.is_empty() {
             self.gathered.push(message);
@@ -267,32 +277,46 @@ impl<'v> Publishing<'v> {
         channel.defer_publish(RoutedPublish { message, queues, delays, unroutable })
     }
 
-    /// Hands the gathered messages to their queues.
+    /// Hands the gathered messages to their queues, once the journal has them.
     pub(crate) fn flush(&mut self) {
-        let copies = self.routes.len();
-        // What was gathered came one after the other, and last.
-        let first = self.count - self.gathered.len();
-        let refused = &mut self.refused;
-        let known = refused.len();
-        if let [queue] = self.routes.queues() {
-            queue.enqueue(self.gathered.drain(..), copies, |at| refused.push(first + at));
+        if self.gathered.is_empty() {
             return;
         }
-        for queue in self.routes.queues() {
-            let messages = self.gathered.iter().map(Arc::clone);
-            queue.enqueue(messages, copies, |at| refused.push(first + at));
-        }
-        self.gathered.clear();
-        if refused.len() > known {
-            refused.sort_unstable();
-            refused.dedup();
-        }
+        // What was gathered came one after the other, and last.
+        let first = self.count - self.gathered.len();
+        let Self { virtual_host, routes, gathered, refused, .. } = self;
+        let messages = gathered.iter().map(|message| (&**message, None));
+        let entrance = match Entrance::open(virtual_host, routes.queues(), messages) {
+            Ok(entrance) => entrance,
+            Err(failure) => {
+                refused.extend(first..self.count);
+                gathered.clear();
+                self.failure = Some(failure);
+                return;
+            }
+        };
+        self.end = self.end.max(entrance.end());
+        let copies = routes.len();
+        entrance.through(|at, queue, references| {
+            let refused = |place| refused.push(first + place);
+            if copies == 1 {
+                queue.enqueue(references.entering(at, gathered.drain(..), copies), refused);
+            } else {
+                let messages = gathered.iter().map(Arc::clone);
+                queue.enqueue(references.entering(at, messages, copies), refused);
+            }
+        });
+        gathered.clear();
     }
 
     /// Flushes; what became of all that was published.
     pub(crate) fn finish(mut self) -> Finished {
         self.flush();
-        Finished { refused: self.refused, end: self.end }
+        let Self { mut refused, end, failure, .. } = self;
+        // One may have been refused by several.
+        refused.sort_unstable();
+        refused.dedup();
+        Finished { refused, end, failure }
     }
 
     /// Whether the message goes where the last one went.
@@ -356,31 +380,6 @@ impl<'v> Publishing<'v> {
             (Some(connection), Some(user_id)) => connection.authorize_user_id(&user_id),
             _ => Ok(()),
         }
-    }
-}
-
-impl ChannelCell {
-    /// `basic.publish`: the publish sequence number, if the channel confirms. A returned message
-    /// comes before its confirm, which is a refusal if a queue is full. In a transaction nothing is published before the commit.
-    pub(crate) fn publish(&self, publish: Publish) -> Result<Option<u64>, AmqpError> {
-        let mut publishing = Publishing::by(self);
-        let published = publishing.publish(publish)?;
-        let outcome = ConfirmOutcome::of(publishing.finish().refused.is_empty());
-        if let Published::Returned(message) = published {
-            self.events().returned(message)?;
-        }
-        // Numbered and confirmed in one step, so that confirms come in order and one with
-        // `multiple` covers what was published alone, whoever else publishes on this channel.
-        let mut state = self.lock();
-        let sequence = state.channel.next_publish();
-        if let Some(sequence) = sequence {
-            self.events().confirmed(sequence, outcome);
-        }
-        drop(state);
-        if sequence.is_some() {
-            self.events().tell();
-        }
-        Ok(sequence)
     }
 }
 

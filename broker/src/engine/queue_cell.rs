@@ -4,31 +4,41 @@ use std::time::Duration;
 
 use springhare_amqp::ShortString;
 
+use super::keeping::Keeping;
 use super::queue_state::QueueState;
 pub(crate) use super::queue_state::{
     ConsumeRefused, ConsumerAccess, ConsumersRemoved, Consuming, DeleteConditions, Deletion,
     Leaving, QueueCounts,
 };
+use super::restoring::Unread;
 use super::shared::Shared;
+use super::stream_journal::StreamJournal;
 use super::timers::{Timed, TimerId};
 use super::virtual_host::VirtualHost;
+use crate::model::arguments::QueueType;
 use crate::model::dead_letter::LastLetter;
 use crate::model::definition::QueueDefinition;
 use crate::model::ids::{ConnectionId, ConsumerId, QueueId};
 use crate::model::message::PublishedMessage;
 use crate::model::now::Now;
 use crate::model::queue::{
-    Dead, DeadBatch, Enqueued, Queue, QueueConsumer, QueueMessage, QueueSettings, Returned,
-    SettlementMode, Wakeups,
+    Dead, DeadBatch, Enqueued, JournalChanges, PageOut, Pager, Queue, QueueConsumer, QueueMessage,
+    QueueSettings, Returned, ReturnedReference, SettlementMode, Wakeups,
 };
+use crate::model::stored::Reference;
 use crate::model::topology::QueueHandle;
+use crate::store::Journal;
+
+/// How many messages are settled in the journal in one step: whoever else has something to append
+/// gets between.
+const SETTLED_AT_ONCE_MAX: usize = 4_096;
 
 /// A queue behind its lock: the only place that knows that there is one.
 ///
 /// Every change lets time catch up first and dispatches before the lock is let go, tells the
 /// memory count what the queue holds and the timers when time matters next; afterwards it wakes
-/// readers and sends the dead letters on. Nothing here waits, and nothing called under the lock takes
-/// another queue's lock.
+/// readers, tells the journal what is done with, and sends the dead letters on. Nothing here waits, and
+/// nothing called under the lock takes another queue's lock.
 #[derive(Debug)]
 pub(crate) struct QueueCell {
     id: QueueId,
@@ -43,7 +53,23 @@ pub(crate) struct QueueCell {
     /// The dead letter that was written last.
     last_letter: Mutex<Option<Box<LastLetter>>>,
     me: Weak<Self>,
+    /// What the journal keeps of it.
+    keeping: Keeping,
+    /// What the journal has to know of it if it is a stream.
+    stream_journal: Option<Box<StreamJournal>>,
+    /// What is still to be read while it is restored.
+    unread: Mutex<Unread>,
     state: Mutex<QueueState>,
+}
+
+/// A message on its way into a queue.
+#[derive(Debug)]
+pub(crate) struct Entering {
+    pub(crate) message: Arc<PublishedMessage>,
+    /// How many queues share it.
+    pub(crate) copies: usize,
+    /// What the journal knows it by in this queue, if it keeps it.
+    pub(crate) reference: Option<Reference>,
 }
 
 /// A virtual host as its queues know it.
@@ -84,7 +110,16 @@ impl QueueCell {
     ) -> QueueRef {
         let shared = Arc::clone(virtual_host.shared());
         let timer = shared.timers().new_id();
-        let state = QueueState::new(definition.arguments.queue_type, settings, shared.clock());
+        let queue_type = definition.arguments.queue_type;
+        let keeping = match shared.journal() {
+            Some(_) => Keeping::of(&definition, owner),
+            None => Keeping::Nothing,
+        };
+        let journal = shared.journal().filter(|_| keeping != Keeping::Nothing);
+        let pager = journal.map(|journal| -> Arc<dyn Pager> { Arc::<Journal>::clone(journal) });
+        let is_stream = queue_type == QueueType::Stream;
+        let stream_journal = journal.filter(|_| is_stream).map(|_| Box::default());
+        let state = QueueState::new(queue_type, settings, shared.clock(), pager);
         let cell = Arc::new_cyclic(|me| Self {
             id,
             definition,
@@ -95,6 +130,9 @@ impl QueueCell {
             has_told_dropped: AtomicBool::new(false),
             last_letter: Mutex::default(),
             me: Weak::clone(me),
+            keeping,
+            stream_journal,
+            unread: Mutex::default(),
             state: Mutex::new(state),
         });
         // A queue that expires has a time from the start.
@@ -135,6 +173,20 @@ impl QueueCell {
         }
     }
 
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// What the journal keeps of it.
+    pub(super) fn keeping(&self) -> Keeping {
+        self.keeping
+    }
+
+    /// What the journal has to know of it if it is a stream.
+    pub(super) fn stream_journal(&self) -> Option<&StreamJournal> {
+        self.stream_journal.as_deref()
+    }
+
     pub(crate) fn owner(&self) -> Option<ConnectionId> {
         self.owner
     }
@@ -159,21 +211,11 @@ impl QueueCell {
         self.change(|queue, now, _| queue.touch(now));
     }
 
-    /// Puts messages at the end, in their order. `copies` is how many queues share each. The
-    /// places in the order of those that the queue refuses are given to `refused`.
+    /// Puts messages at the end, in their order. The places in the order of those that the queue
+    /// refuses are given to `refused`.
     pub(crate) fn enqueue(
         &self,
-        messages: impl IntoIterator<Item = Arc<PublishedMessage>>,
-        copies: usize,
-        refused: impl FnMut(usize),
-    ) {
-        self.enqueue_shared(messages.into_iter().map(|message| (message, copies)), refused);
-    }
-
-    /// The same, each message with the number of queues that share it.
-    pub(crate) fn enqueue_shared(
-        &self,
-        messages: impl IntoIterator<Item = (Arc<PublishedMessage>, usize)>,
+        messages: impl IntoIterator<Item = Entering>,
         mut refused: impl FnMut(usize),
     ) {
         if let Some(dead) = self.enqueue_alive(messages, |place, _| refused(place)) {
@@ -184,14 +226,15 @@ impl QueueCell {
     /// The same, but leaves the dead letters to the caller, and says how each was refused.
     pub(crate) fn enqueue_alive(
         &self,
-        messages: impl IntoIterator<Item = (Arc<PublishedMessage>, usize)>,
+        messages: impl IntoIterator<Item = Entering>,
         mut refused: impl FnMut(usize, Enqueued),
     ) -> Option<DeadBatch> {
         let ((), dead) = self.change_alive(|state, now, wakeups| {
-            for (place, (message, copies)) in messages.into_iter().enumerate() {
+            for (place, entering) in messages.into_iter().enumerate() {
+                let Entering { message, copies, reference } = entering;
                 let share = message.charge() / copies.max(1);
                 let charge = u32::try_from(share).unwrap_or(u32::MAX);
-                match state.enqueue(message, charge, now, wakeups) {
+                match state.enqueue(message, charge, reference, now, wakeups) {
                     Enqueued::Taken => {}
                     refusal @ (Enqueued::Refused | Enqueued::DeadLettered) => {
                         refused(place, refusal);
@@ -202,9 +245,17 @@ impl QueueCell {
         dead
     }
 
-    /// Takes the first ready message, and says how many are left.
+    /// Takes the first ready message, and says how many are left. With automatic settlement it is to
+    /// be [given away](Self::given_away), or put back as unread.
     pub(crate) fn get(&self, settlement: SettlementMode) -> Option<(QueueMessage, usize)> {
         self.change(|queue, now, _| Some((queue.get(settlement, now)?, queue.ready_count())))?
+    }
+
+    /// A message that nobody acknowledges has got where it was to go.
+    pub(crate) fn given_away(&self, message: &QueueMessage) {
+        if let (Some(journal), Some(reference)) = (self.shared.journal(), message.reference) {
+            journal.settle(&[reference]);
+        }
     }
 
     /// Forgets settled deliveries.
@@ -234,11 +285,7 @@ impl QueueCell {
         done: &[Dead],
         kept: Vec<Dead>,
     ) -> Option<(QueueRef, DeadBatch)> {
-        let ((), dead) = self.change_alive(|state, now, _| {
-            if let QueueState::Live { queue, .. } = state {
-                queue.dead_lettered(done, kept, now);
-            }
-        });
+        let ((), dead) = self.change_alive(|state, now, _| state.dead_lettered(done, kept, now));
         self.me.upgrade().map(QueueRef).zip(dead)
     }
 
@@ -277,6 +324,11 @@ impl QueueCell {
             let deletion = state.delete(conditions, now);
             if let Deletion::Deleted { .. } = deletion {
                 self.shared.timers().clear(self.timer, known);
+                if let (Some(journal), Some(stream)) =
+                    (self.shared.journal(), self.stream_journal())
+                {
+                    stream.end(journal);
+                }
             }
             deletion
         })
@@ -286,7 +338,7 @@ impl QueueCell {
     fn change<T>(&self, change: impl FnOnce(&mut Queue, &Now<'_>, &mut Wakeups) -> T) -> Option<T> {
         self.change_state(|state, now, wakeups| match state {
             QueueState::Live { queue, .. } => Some(change(queue, now, wakeups)),
-            QueueState::Stream { .. } | QueueState::Deleted => None,
+            QueueState::Stream { .. } | QueueState::Deleted { .. } => None,
         })
     }
 
@@ -316,8 +368,16 @@ impl QueueCell {
         state.advance(&now, &mut wakeups);
         let result = change(&mut state, &now, &mut wakeups);
         let dead = state.dispatch(&mut wakeups);
+        if self.keeping != Keeping::Nothing {
+            self.page_out(&mut state);
+        }
         if let Some((known, next)) = state.times() {
             self.set_timer(known, next);
+        }
+        let changes = state.take_changes();
+        if !changes.returned.is_empty() {
+            // Before anybody can get them, and return them again.
+            self.tell_returned(&changes.returned);
         }
         let after = state.held_bytes();
         // Before the lock is let go: nobody can free what is not counted yet.
@@ -327,7 +387,59 @@ impl QueueCell {
         for outlet in wakeups {
             outlet.wake();
         }
+        self.tell_settled(changes);
         (result, dead)
+    }
+
+    /// Changes the queue while it is restored: time stands still for it, and nobody is served.
+    pub(super) fn change_restoring(&self, change: impl FnOnce(&mut QueueState, &Now<'_>)) {
+        let clock = || self.shared.clock().now();
+        let mut state = self.lock();
+        let before = state.held_bytes();
+        change(&mut state, &Now::from_clock(&clock));
+        let after = state.held_bytes();
+        self.shared.memory().grow(after.saturating_sub(before));
+        drop(state);
+        self.shared.memory().free(before.saturating_sub(after));
+    }
+
+    /// All that was there is there again: from now on it is a queue like others.
+    pub(super) fn end_restoring(&self) {
+        self.change_state(|_, _, _| ());
+    }
+
+    /// Takes messages out of memory while all take more than they may.
+    fn page_out(&self, state: &mut QueueState) {
+        let (used, config) = (self.shared.memory().used(), self.shared.config());
+        if used <= config.memory_paging_watermark {
+            return;
+        }
+        // Publishers wait at that mark: then nothing stays.
+        let is_short = used > config.memory_high_watermark / 2;
+        state.page_out(if is_short { PageOut::ALL } else { PageOut::BUT_THE_FRONT });
+    }
+
+    /// Tells the journal what has come back.
+    fn tell_returned(&self, returned: &[ReturnedReference]) {
+        let Some(journal) = self.shared.journal() else { return };
+        let epoch = self.shared.clock().epoch();
+        // A journal that takes nothing more has failed, and said so.
+        let _ = journal.append(|append| {
+            for ReturnedReference { reference, delivery_count, retry_at } in returned {
+                let retry_at = retry_at.map(|at| epoch.saturating_add(at));
+                append.returned(*reference, *delivery_count, retry_at);
+            }
+        });
+    }
+
+    /// Tells the journal what is done with.
+    fn tell_settled(&self, changes: JournalChanges) {
+        let JournalChanges { settled, stream_start, .. } = changes;
+        let Some(journal) = self.shared.journal().filter(|_| !settled.is_empty()) else { return };
+        match (self.stream_journal(), stream_start) {
+            (Some(stream), Some(start)) => stream.dropped(journal, self.id, settled, start),
+            _ => settled.in_pieces(SETTLED_AT_ONCE_MAX, |piece| journal.settle(piece)),
+        }
     }
 
     /// Asks for an earlier time than the timers know; under the lock, so that they know the last
@@ -349,9 +461,13 @@ impl QueueCell {
         }
     }
 
+    pub(super) fn lock_unread(&self) -> MutexGuard<'_, Unread> {
+        self.unread.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// A panic under the lock would be a defect of the pure queue; its counts may then be wrong,
     /// but its messages are whole, so the queue goes on.
-    fn lock(&self) -> MutexGuard<'_, QueueState> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, QueueState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -7,9 +7,10 @@ use crate::model::ids::ConsumerId;
 use crate::model::message::PublishedMessage;
 use crate::model::now::Now;
 use crate::model::queue::{
-    DeadBatch, Enqueued, Queue, QueueConsumer, QueueMessage, QueueSettings, Returned,
-    SettlementMode, Wakeups,
+    Dead, DeadBatch, Enqueued, JournalChanges, PageOut, Pager, Queue, QueueConsumer, QueueMessage,
+    QueueSettings, Returned, SettledReferences, SettlementMode, Wakeups,
 };
+use crate::model::stored::Reference;
 use crate::model::stream::{Stream, StreamOffset};
 
 /// What is behind a queue's lock.
@@ -28,7 +29,8 @@ pub(super) enum QueueState {
         /// What the timers know.
         due: Option<Duration>,
     },
-    Deleted,
+    /// What comes back to it is done with.
+    Deleted { settled: SettledReferences },
 }
 
 /// Counts that a declaration reports.
@@ -119,15 +121,21 @@ pub(crate) enum ConsumersRemoved {
 }
 
 impl QueueState {
-    /// Nothing in it yet.
-    pub(super) fn new(queue_type: QueueType, settings: Arc<QueueSettings>, clock: &Clock) -> Self {
+    /// Nothing in it yet; what the journal has of it is read back through the pager.
+    pub(super) fn new(
+        queue_type: QueueType,
+        settings: Arc<QueueSettings>,
+        clock: &Clock,
+        pager: Option<Arc<dyn Pager>>,
+    ) -> Self {
         match queue_type {
             QueueType::Classic | QueueType::Quorum => {
                 let queue = Queue::new(settings, &Now::from_clock(&|| clock.now()));
+                let queue = queue.with_pager(pager);
                 Self::Live { queue, exclusive_consumer: None, due: None }
             }
             QueueType::Stream => {
-                let epoch = clock.unix_time().saturating_sub(clock.now());
+                let epoch = clock.epoch();
                 Self::Stream { stream: Box::new(Stream::new(settings, epoch)), due: None }
             }
         }
@@ -137,7 +145,7 @@ impl QueueState {
         let (messages, consumers) = match self {
             Self::Live { queue, .. } => (queue.ready_count(), queue.consumer_count()),
             Self::Stream { stream, .. } => (stream.message_count(), stream.consumer_count()),
-            Self::Deleted => (0, 0),
+            Self::Deleted { .. } => (0, 0),
         };
         QueueCounts { messages, consumers }
     }
@@ -146,7 +154,7 @@ impl QueueState {
         match self {
             Self::Live { queue, .. } => queue.held_bytes(),
             Self::Stream { stream, .. } => stream.held_bytes(),
-            Self::Deleted => 0,
+            Self::Deleted { .. } => 0,
         }
     }
 
@@ -155,7 +163,7 @@ impl QueueState {
         match self {
             Self::Live { queue, .. } => Arc::clone(queue.settings()),
             Self::Stream { stream, .. } => Arc::clone(stream.settings()),
-            Self::Deleted => Arc::default(),
+            Self::Deleted { .. } => Arc::default(),
         }
     }
 
@@ -164,7 +172,7 @@ impl QueueState {
         match self {
             Self::Live { queue, .. } => queue.advance(now, wakeups),
             Self::Stream { stream, .. } => stream.advance(now),
-            Self::Deleted => {}
+            Self::Deleted { .. } => {}
         }
     }
 
@@ -179,7 +187,7 @@ impl QueueState {
                 stream.dispatch(wakeups);
                 None
             }
-            Self::Deleted => None,
+            Self::Deleted { .. } => None,
         }
     }
 
@@ -188,7 +196,7 @@ impl QueueState {
         match self {
             Self::Live { queue, due, .. } => Some((due, queue.next_due())),
             Self::Stream { stream, due } => Some((due, stream.next_due())),
-            Self::Deleted => None,
+            Self::Deleted { .. } => None,
         }
     }
 
@@ -196,7 +204,7 @@ impl QueueState {
         match self {
             Self::Live { queue, .. } => queue.apply(settings, now),
             Self::Stream { stream, .. } => stream.apply(settings, now),
-            Self::Deleted => {}
+            Self::Deleted { .. } => {}
         }
     }
 
@@ -204,13 +212,16 @@ impl QueueState {
         &mut self,
         message: Arc<PublishedMessage>,
         charge: u32,
+        reference: Option<Reference>,
         now: &Now<'_>,
         wakeups: &mut Wakeups,
     ) -> Enqueued {
         match self {
-            Self::Live { queue, .. } => return queue.enqueue(message, charge, now, wakeups),
-            Self::Stream { stream, .. } => stream.append(message, charge, now),
-            Self::Deleted => {}
+            Self::Live { queue, .. } => {
+                return queue.enqueue(message, charge, reference, now, wakeups);
+            }
+            Self::Stream { stream, .. } => stream.append(message, charge, reference, now),
+            Self::Deleted { settled } => settled.add(reference),
         }
         Enqueued::Taken
     }
@@ -218,8 +229,8 @@ impl QueueState {
     pub(super) fn acknowledge(&mut self, consumer: Option<ConsumerId>, messages: &[QueueMessage]) {
         match self {
             Self::Live { queue, .. } => queue.acknowledge(consumer, messages),
-            Self::Stream { stream, .. } => settled(stream, consumer, messages),
-            Self::Deleted => {}
+            Self::Stream { stream, .. } => credit(stream, consumer, messages),
+            Self::Deleted { settled } => settled.extend(references(messages)),
         }
     }
 
@@ -227,8 +238,8 @@ impl QueueState {
     pub(super) fn discard(&mut self, consumer: Option<ConsumerId>, messages: Vec<QueueMessage>) {
         match self {
             Self::Live { queue, .. } => queue.discard(consumer, messages),
-            Self::Stream { stream, .. } => settled(stream, consumer, &messages),
-            Self::Deleted => {}
+            Self::Stream { stream, .. } => credit(stream, consumer, &messages),
+            Self::Deleted { settled } => settled.extend(references(&messages)),
         }
     }
 
@@ -242,8 +253,8 @@ impl QueueState {
     ) {
         match self {
             Self::Live { queue, .. } => queue.put_back(consumer, messages, why, now),
-            Self::Stream { stream, .. } => settled(stream, consumer, &messages),
-            Self::Deleted => {}
+            Self::Stream { stream, .. } => credit(stream, consumer, &messages),
+            Self::Deleted { settled } => settled.extend(references(&messages)),
         }
     }
 
@@ -253,8 +264,42 @@ impl QueueState {
         settlement: SettlementMode,
         now: &Now<'_>,
     ) {
+        match self {
+            Self::Live { queue, .. } => put_back_unread(queue, messages, settlement, now),
+            // It never left that.
+            Self::Stream { .. } => {}
+            Self::Deleted { settled } => settled.extend(references(&messages)),
+        }
+    }
+
+    /// What became of dead messages that the queue gave away.
+    pub(super) fn dead_lettered(&mut self, done: &[Dead], kept: Vec<Dead>, now: &Now<'_>) {
+        match self {
+            Self::Live { queue, .. } => queue.dead_lettered(done, kept, now),
+            // It has none.
+            Self::Stream { .. } => {}
+            Self::Deleted { settled } => {
+                let dead = done.iter().chain(&kept);
+                settled.extend(dead.filter_map(|dead| dead.message.reference));
+            }
+        }
+    }
+
+    /// What the journal is to know of what has happened since this was last asked.
+    pub(super) fn take_changes(&mut self) -> JournalChanges {
+        match self {
+            Self::Live { queue, .. } => queue.take_changes(),
+            Self::Stream { stream, .. } => stream.take_changes(),
+            Self::Deleted { settled } => {
+                JournalChanges { settled: std::mem::take(settled), ..JournalChanges::default() }
+            }
+        }
+    }
+
+    /// Takes ready messages out of memory that can be read back, if there are many.
+    pub(super) fn page_out(&mut self, how: PageOut) {
         if let Self::Live { queue, .. } = self {
-            put_back_unread(queue, messages, settlement, now);
+            queue.page_out(how);
         }
     }
 
@@ -279,7 +324,7 @@ impl QueueState {
                 Ok(())
             }
             // Who asks knows the queue's type, so it is another queue that it knew.
-            (Self::Deleted | Self::Live { .. } | Self::Stream { .. }, _) => {
+            (Self::Deleted { .. } | Self::Live { .. } | Self::Stream { .. }, _) => {
                 Err(ConsumeRefused::Deleted)
             }
         }
@@ -314,7 +359,13 @@ impl QueueState {
                 // A stream is never deleted with its last consumer.
                 ConsumersRemoved::OthersLeft
             }
-            Self::Deleted => ConsumersRemoved::QueueGone,
+            Self::Deleted { settled } => {
+                settled.extend(references(&failed));
+                for (_, messages) in &unread {
+                    settled.extend(references(messages));
+                }
+                ConsumersRemoved::QueueGone
+            }
         }
     }
 
@@ -322,13 +373,13 @@ impl QueueState {
         match self {
             Self::Live { queue, .. } => queue.resume(consumers),
             Self::Stream { stream, .. } => stream.resume(consumers),
-            Self::Deleted => {}
+            Self::Deleted { .. } => {}
         }
     }
 
     /// Ends it, if the conditions hold. What the timers know is then to be taken from them.
     pub(super) fn delete(&mut self, conditions: DeleteConditions, now: &Now<'_>) -> Deletion {
-        let (messages, consumers) = match self {
+        let (messages, (consumers, settled)) = match self {
             Self::Live { queue, .. } => {
                 if conditions.if_empty && !queue.is_empty() {
                     return Deletion::NotEmpty;
@@ -343,9 +394,9 @@ impl QueueState {
             }
             // RabbitMQ does not say how many messages there were.
             Self::Stream { stream, .. } => (0, stream.delete()),
-            Self::Deleted => return Deletion::AlreadyDeleted,
+            Self::Deleted { .. } => return Deletion::AlreadyDeleted,
         };
-        *self = Self::Deleted;
+        *self = Self::Deleted { settled };
         Deletion::Deleted { messages, consumers }
     }
 
@@ -360,13 +411,17 @@ impl QueueState {
                 *due = None;
                 false
             }
-            Self::Deleted => false,
+            Self::Deleted { .. } => false,
         }
     }
 }
 
+fn references(messages: &[QueueMessage]) -> impl Iterator<Item = Reference> {
+    messages.iter().filter_map(|message| message.reference)
+}
+
 /// However a consumer settles what it has read of a stream, it gets its credit back.
-fn settled(stream: &mut Stream, consumer: Option<ConsumerId>, messages: &[QueueMessage]) {
+fn credit(stream: &mut Stream, consumer: Option<ConsumerId>, messages: &[QueueMessage]) {
     if let Some(consumer) = consumer {
         stream.settled(consumer, messages.len());
     }

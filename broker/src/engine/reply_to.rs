@@ -89,6 +89,7 @@ impl VirtualHost {
             priority: 0,
             delivery_count: 0,
             redelivered: false,
+            reference: None,
             charge: u32::try_from(message.charge()).unwrap_or(u32::MAX),
             message: Arc::new(message.clone()),
         });

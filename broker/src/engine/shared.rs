@@ -1,6 +1,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use springhare_amqp::{AmqpError, MethodId, ReplyCode};
+
+use super::durable::DurableDefinitions;
 use super::memory::MessageMemory;
 use super::timers::Timers;
 use super::unfinished::Unfinished;
@@ -24,6 +27,7 @@ pub(crate) struct Shared {
     journal: Option<Arc<Journal>>,
     /// The end of the last definition in the journal.
     definitions_end: AtomicU64,
+    durable_definitions: DurableDefinitions,
     has_told_global_qos: AtomicBool,
 }
 
@@ -41,6 +45,7 @@ impl Shared {
             last_id: AtomicU64::new(0),
             journal: None,
             definitions_end: AtomicU64::new(0),
+            durable_definitions: DurableDefinitions::default(),
             has_told_global_qos: AtomicBool::new(false),
         }
     }
@@ -48,6 +53,7 @@ impl Shared {
     /// The same for a broker that keeps in a journal what is to survive. `last_queue` is the last
     /// number of a queue that the journal knows.
     pub(crate) fn with_journal(mut self, journal: Arc<Journal>, last_queue: QueueId) -> Self {
+        self.memory.heed(&journal);
         self.journal = Some(journal);
         self.last_id = AtomicU64::new(last_queue.0);
         self
@@ -56,6 +62,23 @@ impl Shared {
     /// Where everything goes that survives a restart; none if nothing does.
     pub(crate) fn journal(&self) -> Option<&Arc<Journal>> {
         self.journal.as_ref()
+    }
+
+    /// What the journal has of definitions.
+    pub(super) fn durable_definitions(&self) -> &DurableDefinitions {
+        &self.durable_definitions
+    }
+
+    /// Checks that the store takes changes, where there is one.
+    ///
+    /// # Errors
+    ///
+    /// 541 when it has failed, or its disk is full.
+    pub(super) fn check_writable(&self, method: MethodId) -> Result<(), AmqpError> {
+        match self.journal().and_then(|journal| journal.failure()) {
+            Some(failure) => Err(AmqpError::new(ReplyCode::InternalError, method, failure)),
+            None => Ok(()),
+        }
     }
 
     /// What has to be synced for all definitions to be safe.

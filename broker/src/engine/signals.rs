@@ -13,6 +13,8 @@ pub(crate) struct Signals {
 #[derive(Debug, Default)]
 struct SignalsState {
     consumers: Vec<ConsumerSlot>,
+    /// More is safe on the disk, or the disk has failed.
+    synced: bool,
     closed: bool,
     session: Option<Waker>,
 }
@@ -24,6 +26,16 @@ impl Signals {
     /// A waker that tells the session that this consumer has something to read.
     pub(crate) fn consumer_waker(self: &Arc<Self>, slot: ConsumerSlot) -> Waker {
         Waker::from(Arc::new(ConsumerSignal { signals: Arc::clone(self), slot }))
+    }
+
+    /// A waker that tells the session that what it waits for is on the disk.
+    pub(crate) fn synced_waker(self: &Arc<Self>) -> Waker {
+        Waker::from(Arc::new(SyncedSignal(Arc::clone(self))))
+    }
+
+    /// Whether more is on the disk since the last time that this was asked.
+    pub(crate) fn take_synced(&self) -> bool {
+        std::mem::take(&mut self.lock().synced)
     }
 
     /// Tells the session that its connection was closed by somebody else.
@@ -74,6 +86,19 @@ impl Wake for ConsumerSignal {
     }
 }
 
+#[derive(Debug)]
+struct SyncedSignal(Arc<Signals>);
+
+impl Wake for SyncedSignal {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.0.change(|state| state.synced = true);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,8 +115,13 @@ mod tests {
         assert_eq!(count.get(), 1);
         assert!(!signals.take(&session, &mut ready));
         assert_eq!(ready, [3, 1]);
-        signals.close();
+        assert!(!signals.take_synced());
+        signals.synced_waker().wake();
         assert_eq!(count.get(), 2);
+        assert!(signals.take_synced() && !signals.take_synced());
+        assert!(!signals.take(&session, &mut ready));
+        signals.close();
+        assert_eq!(count.get(), 3);
         assert!(signals.take(&session, &mut ready));
     }
 }

@@ -1,10 +1,11 @@
 //! Transactions (`tx.select`, `tx.commit`, `tx.rollback`): what a channel publishes and settles
 //! waits for the commit.
 //!
-//! As on RabbitMQ, a commit is not atomic over several queues: each queue gets all messages of
-//! the transaction in one step, one queue after the other, and the settlements come after all
+//! As on RabbitMQ, a commit is not atomic over several queues for who reads them: each queue gets all
+//! messages of the transaction in one step, one queue after the other, and the settlements come after all
 //! messages. So a message that is passed on in a transaction is in both queues for a moment, and
-//! never in none.
+//! never in none. After a restart all of it was done, or nothing; but what it rejects is dead-lettered
+//! afterwards.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,14 +13,19 @@ use std::sync::Arc;
 use springhare_amqp::{AmqpError, MethodId, ReplyCode, ShortString};
 
 use super::channel_cell::ChannelCell;
+use super::delaying::DelayedBatch;
+use super::entering::lock_order;
+use super::keeping::Keepers;
 use super::publish::{ReturnedMessage, unroutable};
-use super::queue_cell::QueueRef;
+use super::queue_cell::{Entering, QueueRef};
 use crate::model::channel::{Committed, RoutedPublish, Settled, Settlement, Unroutable};
 use crate::model::ids::QueueId;
 use crate::model::message::PublishedMessage;
-use crate::model::queue::Returned;
+use crate::model::queue::{QueueMessage, Returned};
 use crate::model::routes::Delay;
+use crate::model::stored::{Lsn, Reference};
 use crate::model::topology::{QueueHandle, Topology};
+use crate::store::{Failure, Journal};
 
 impl ChannelCell {
     /// `confirm.select`: from now on messages are numbered and confirmed.
@@ -43,38 +49,45 @@ impl ChannelCell {
         Ok(())
     }
 
-    /// `tx.commit`: enqueues what was published, then settles what was settled. Mandatory
-    /// messages that reach no queue are given to `tell_returned` before that.
+    /// `tx.commit`: enqueues what was published, then settles what was settled; what has to be
+    /// synced for that to be safe. Mandatory messages that reach no queue are given to
+    /// `tell_returned` before that.
     ///
     /// # Errors
     ///
-    /// 406 `channel is not transactional`, and what `tell_returned` answers; nothing of the
-    /// transaction is done then. 406 `partial tx completion` when a full queue refuses a message;
-    /// all else is done then.
+    /// 406 `channel is not transactional`, 541 when the store takes nothing, and what
+    /// `tell_returned` answers; nothing of the transaction is done then. 406 `partial tx completion`
+    /// when a full queue refuses a message; all else is done then.
     pub(crate) fn tx_commit(
         &self,
         mut tell_returned: impl FnMut(ReturnedMessage) -> Result<(), AmqpError>,
-    ) -> Result<(), AmqpError> {
-        let Committed { publishes, held_bytes, settlements } = self.lock().channel.commit()?;
-        let destinations = Destinations::of(publishes, &self.virtual_host().topology());
-        for message in destinations.returned {
+    ) -> Result<Lsn, AmqpError> {
+        let Committed { publishes, held_bytes, mut settlements } = self.lock().channel.commit()?;
+        let Destinations { messages, delayed, returned } =
+            Destinations::of(publishes, &self.virtual_host().topology());
+        for message in returned {
             if let Err(error) = tell_returned(message) {
                 self.release(held_bytes);
                 self.give_back(settlements);
                 return Err(error);
             }
         }
-        let mut has_refused = false;
-        for (message, delays) in destinations.delayed {
-            has_refused |= self.virtual_host().delay(&message, &delays).is_err();
-        }
-        for (queue, messages) in destinations.by_queue.into_values() {
-            queue.enqueue_shared(messages, |_| has_refused = true);
-        }
+        let committed = self.commit(messages, &delayed, &mut settlements);
         // Only now: the messages are counted twice for a moment, and never not at all.
         self.release(held_bytes);
+        let (mut end, has_refused) = match committed {
+            Ok(committed) => committed,
+            Err(failure) => {
+                self.give_back(settlements);
+                return Err(AmqpError::new(ReplyCode::InternalError, MethodId::TX_COMMIT, failure));
+            }
+        };
+        let is_more_told = settlements.iter().any(|(how, _)| *how != Settlement::Acknowledge);
         for (settlement, settled) in settlements {
             self.settle(settlement, settled);
+        }
+        if let Some(journal) = self.virtual_host().shared().journal().filter(|_| is_more_told) {
+            end = journal.append(|_| ()).map_or(end, |((), end)| end);
         }
         self.resume_limited();
         if has_refused {
@@ -84,7 +97,92 @@ impl ChannelCell {
                 "partial tx completion",
             ));
         }
-        Ok(())
+        Ok(end)
+    }
+
+    /// Writes the transaction to the journal, in one step, and hands the messages to their queues. What
+    /// has to be synced for it to be safe, and whether anything was refused.
+    ///
+    /// # Errors
+    ///
+    /// The journal takes nothing: nothing is done.
+    fn commit(
+        &self,
+        messages: Vec<Destined>,
+        delayed: &[(Arc<PublishedMessage>, Vec<Delay>)],
+        settlements: &mut [(Settlement, Vec<Settled<QueueRef>>)],
+    ) -> Result<(Lsn, bool), Failure> {
+        let mut has_refused = false;
+        let mut waiting = (!delayed.is_empty()).then(|| self.virtual_host().begin_delaying());
+        if let Some(waiting) = &mut waiting {
+            for (message, delays) in delayed {
+                has_refused |= waiting.add(message, delays).is_err();
+            }
+        }
+        let mut by_queue = ByQueue::new();
+        for queue in messages.iter().flat_map(|message| message.queues.iter()) {
+            by_queue.entry(queue.queue_id()).or_insert_with(|| (queue.clone(), Vec::new()));
+        }
+        let queues: Vec<QueueRef> = by_queue.values().map(|(queue, _)| queue.clone()).collect();
+        let order = lock_order(&queues);
+        let (firsts, end) = self.write(&messages, waiting.as_mut(), settlements)?;
+        if let Some(waiting) = waiting {
+            waiting.finish();
+        }
+        share_out(messages, firsts, &mut by_queue);
+        let (streams, others): (Vec<_>, Vec<_>) =
+            by_queue.into_values().partition(|(queue, _)| queue.stream_journal().is_some());
+        for (queue, entering) in streams {
+            queue.enqueue(entering, |_| has_refused = true);
+        }
+        drop(order);
+        for (queue, entering) in others {
+            queue.enqueue(entering, |_| has_refused = true);
+        }
+        Ok((end, has_refused))
+    }
+
+    /// Appends to the journal what it keeps of a transaction. Of each message what it is known by in
+    /// the first queue for which it is kept, and the end of all.
+    fn write(
+        &self,
+        messages: &[Destined],
+        mut waiting: Option<&mut DelayedBatch<'_>>,
+        settlements: &mut [(Settlement, Vec<Settled<QueueRef>>)],
+    ) -> Result<(Vec<Option<Reference>>, Lsn), Failure> {
+        let Some(journal) = self.virtual_host().shared().journal() else {
+            return Ok((Vec::new(), Lsn::NONE));
+        };
+        let settled = acknowledged(settlements);
+        let waiting_bound =
+            waiting.as_ref().filter(|waiting| waiting.is_any_kept()).map(|waiting| waiting.bound());
+        let kept = messages.iter().map(|destined| {
+            let queues = destined.keepers.of_message(&destined.message).len();
+            if queues == 0 { 0 } else { Journal::message_bound(&destined.message, queues) }
+        });
+        let bytes =
+            kept.sum::<usize>() + waiting_bound.unwrap_or(0) + settled.len() * Journal::SMALL_BOUND;
+        if bytes == 0 {
+            return Ok((Vec::new(), Lsn::NONE));
+        }
+        let now = self.virtual_host().clock().unix_time();
+        let appended = journal.append_together(bytes, |append| {
+            let firsts = messages.iter().map(|Destined { message, keepers, .. }| {
+                let queues = keepers.of_message(message);
+                (!queues.is_empty()).then(|| append.message(message, queues, now, &[]))
+            });
+            let firsts = firsts.collect();
+            if let Some(waiting) = &mut waiting {
+                waiting.append(append);
+            }
+            append.settle(&settled);
+            firsts
+        })?;
+        // The journal knows it: the queues need not tell it again.
+        for message in acknowledged_messages(settlements) {
+            message.reference = None;
+        }
+        Ok(appended)
     }
 
     /// `tx.rollback`: drops what was published; what was settled is unsettled again.
@@ -124,45 +222,80 @@ impl ChannelCell {
     }
 }
 
+/// The messages that a transaction acknowledges.
+fn acknowledged_messages(
+    settlements: &mut [(Settlement, Vec<Settled<QueueRef>>)],
+) -> impl Iterator<Item = &mut QueueMessage> {
+    let acknowledged = settlements.iter_mut().filter(|(how, _)| *how == Settlement::Acknowledge);
+    acknowledged.flat_map(|(_, settled)| settled).flat_map(|settled| &mut settled.messages)
+}
+
+/// What the journal knows them by, as far as it keeps them.
+fn acknowledged(settlements: &mut [(Settlement, Vec<Settled<QueueRef>>)]) -> Vec<Reference> {
+    acknowledged_messages(settlements).filter_map(|message| message.reference).collect()
+}
+
+/// Each queue with what enters it.
+type ByQueue = BTreeMap<QueueId, (QueueRef, Vec<Entering>)>;
+
+/// Gives each queue its messages, in the order in which they were published.
+fn share_out(messages: Vec<Destined>, firsts: Vec<Option<Reference>>, by_queue: &mut ByQueue) {
+    let firsts = firsts.into_iter().chain(std::iter::repeat(None));
+    for (Destined { message, queues, keepers }, first) in messages.into_iter().zip(firsts) {
+        for (at, queue) in queues.iter().enumerate() {
+            let reference = first.and_then(|_| keepers.reference(at, &message, first));
+            let (message, copies) = (Arc::clone(&message), queues.len());
+            if let Some((_, entering)) = by_queue.get_mut(&queue.queue_id()) {
+                entering.push(Entering { message, copies, reference });
+            }
+        }
+    }
+}
+
 /// Where the messages of a transaction go.
 #[derive(Debug, Default)]
 struct Destinations {
-    by_queue: BTreeMap<QueueId, (QueueRef, SharedMessages)>,
+    /// In the order in which they were published.
+    messages: Vec<Destined>,
     /// What waits at delayed exchanges first.
     delayed: Vec<(Arc<PublishedMessage>, Vec<Delay>)>,
     /// Mandatory, and without a queue.
     returned: Vec<ReturnedMessage>,
 }
 
-/// Messages in the order in which they were published, each with the number of queues that
-/// share it.
-type SharedMessages = Vec<(Arc<PublishedMessage>, usize)>;
+/// A message with the queues that it goes to.
+#[derive(Debug)]
+struct Destined {
+    message: Arc<PublishedMessage>,
+    queues: Arc<[QueueRef]>,
+    keepers: Arc<Keepers>,
+}
 
 impl Destinations {
     fn of(publishes: Vec<RoutedPublish>, topology: &Topology<QueueRef>) -> Self {
         let mut destinations = Self::default();
         // Neighbours that go the same way share their list of names.
-        let mut way: Option<(Arc<[ShortString]>, Vec<QueueRef>)> = None;
+        let mut way: Option<(Arc<[ShortString]>, Arc<[QueueRef]>, Arc<Keepers>)> = None;
         for publish in publishes {
             let RoutedPublish { message, queues: names, delays, unroutable: without_queue } =
                 publish;
             if !delays.is_empty() {
                 destinations.delayed.push((Arc::clone(&message), delays));
             }
-            let known = way.take_if(|(known, _)| Arc::ptr_eq(known, &names));
-            let (_, queues) = way.insert(known.unwrap_or_else(|| {
+            let known = way.take_if(|(known, ..)| Arc::ptr_eq(known, &names));
+            let (_, queues, keepers) = way.insert(known.unwrap_or_else(|| {
                 let queues = names.iter().filter_map(|name| topology.queue(name).cloned());
-                let queues = queues.collect();
-                (names, queues)
+                let queues: Arc<[QueueRef]> = queues.collect();
+                let keepers = Arc::new(Keepers::of(&queues));
+                (names, queues, keepers)
             }));
             if queues.is_empty() && without_queue == Unroutable::Return {
                 destinations.returned.push(unroutable(Arc::unwrap_or_clone(message)));
                 continue;
             }
-            for queue in queues.iter() {
-                let of_queue = destinations.by_queue.entry(queue.queue_id());
-                let (_, messages) = of_queue.or_insert_with(|| (queue.clone(), Vec::new()));
-                messages.push((Arc::clone(&message), queues.len()));
+            let (queues, keepers) = (Arc::clone(queues), Arc::clone(keepers));
+            if !queues.is_empty() {
+                destinations.messages.push(Destined { message, queues, keepers });
             }
         }
         destinations

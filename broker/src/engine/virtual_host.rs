@@ -18,6 +18,7 @@ use crate::model::policy::Policies;
 use crate::model::queue::DeadBatch;
 use crate::model::topology::Topology;
 use crate::model::virtual_host::VirtualHostOptions;
+use crate::store::Failure;
 
 /// A virtual host: its exchanges, queues and bindings.
 ///
@@ -50,8 +51,34 @@ pub(crate) struct TopologyUpdate<'v> {
 }
 
 impl TopologyUpdate<'_> {
-    /// From now on this is the topology.
-    pub(crate) fn commit(self) {
+    /// From now on this is the topology, and what of it survives a restart is written.
+    ///
+    /// # Errors
+    ///
+    /// The store takes nothing: the topology is as it was.
+    pub(crate) fn commit(mut self) -> Result<(), Failure> {
+        let changed = self.next.take_changed();
+        self.virtual_host.write_changed(&self.next, changed)?;
+        self.store();
+        Ok(())
+    }
+
+    /// From now on this is the topology, whether it can be written or not: a queue is gone already.
+    pub(crate) fn commit_deletion(mut self) {
+        let changed = self.next.take_changed();
+        if let Err(failure) = self.virtual_host.write_changed(&self.next, changed) {
+            tracing::error!(%failure, "what was deleted comes back when the broker is started again");
+        }
+        self.store();
+    }
+
+    /// From now on this is the topology, of which nothing is to be written.
+    pub(crate) fn commit_in_memory(mut self) {
+        self.next.take_changed();
+        self.store();
+    }
+
+    fn store(self) {
         let Self { virtual_host, next, writer } = self;
         let has_lost_exchanges =
             next.exchange_count() < virtual_host.topology.load().exchange_count();
@@ -139,17 +166,29 @@ impl VirtualHost {
         self.topology.load_full()
     }
 
-    /// Makes the next snapshot; none is stored when `change` fails.
+    /// Makes the next snapshot; none is stored when `change` fails, or the store does.
     ///
     /// Writers wait for each other, so what `change` finds is still so when it is stored.
     /// It may look at queues (one lock at a time) but must not publish.
-    pub(crate) fn update<T, E>(
+    pub(crate) fn update<T, E: From<Failure>>(
         &self,
         change: impl FnOnce(&mut Topology<QueueRef>) -> Result<T, E>,
     ) -> Result<T, E> {
         let mut update = self.begin_update();
         let result = change(&mut update.next)?;
-        update.commit();
+        update.commit()?;
+        Ok(result)
+    }
+
+    /// The same for a `change` that deletes queues, which can't be taken back: that is done whatever
+    /// the store says.
+    pub(crate) fn update_deleting<T, E>(
+        &self,
+        change: impl FnOnce(&mut Topology<QueueRef>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let mut update = self.begin_update();
+        let result = change(&mut update.next)?;
+        update.commit_deletion();
         Ok(result)
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use springhare_amqp::ShortString;
 
 use crate::model::message::PublishedMessage;
+use crate::model::stored::Reference;
 
 /// The messages that wait at delayed exchanges until they are due, those of the same time in the
 /// order in which they came.
@@ -31,7 +32,15 @@ struct Waiting {
 struct Delayed {
     due: Duration,
     number: u64,
-    message: Arc<PublishedMessage>,
+    waiting: WaitingMessage,
+}
+
+/// A message that waits.
+#[derive(Debug)]
+pub(crate) struct WaitingMessage {
+    pub(crate) message: Arc<PublishedMessage>,
+    /// What the journal knows it by, if it keeps it.
+    pub(crate) reference: Option<Reference>,
 }
 
 impl DelayedMessages {
@@ -46,19 +55,14 @@ impl DelayedMessages {
     }
 
     /// Puts a message to wait at `exchange`.
-    pub(crate) fn push(
-        &mut self,
-        due: Duration,
-        exchange: &ShortString,
-        message: Arc<PublishedMessage>,
-    ) {
-        let bytes = charge(&message);
+    pub(crate) fn push(&mut self, due: Duration, exchange: &ShortString, message: WaitingMessage) {
+        let bytes = charge(&message.message);
         self.bytes += bytes;
         self.last_number += 1;
         let waiting = self.exchanges.entry(exchange.clone()).or_default();
         waiting.bytes += bytes;
         let before = waiting.first();
-        waiting.messages.push(Reverse(Delayed { due, number: self.last_number, message }));
+        waiting.messages.push(Reverse(Delayed { due, number: self.last_number, waiting: message }));
         let after = waiting.first();
         self.move_first(exchange, before, after);
     }
@@ -69,17 +73,14 @@ impl DelayedMessages {
     }
 
     /// Takes the first message that is due, with the exchange that it waited at.
-    pub(crate) fn pop_due(
-        &mut self,
-        now: Duration,
-    ) -> Option<(ShortString, Arc<PublishedMessage>)> {
+    pub(crate) fn pop_due(&mut self, now: Duration) -> Option<(ShortString, WaitingMessage)> {
         let (_, _, exchange) = self.firsts.first().filter(|(due, ..)| *due <= now)?;
         let exchange = exchange.clone();
         let waiting = self.exchanges.get_mut(&exchange)?;
         let before = waiting.first();
-        let Reverse(Delayed { message, .. }) = waiting.messages.pop()?;
+        let Reverse(Delayed { waiting: message, .. }) = waiting.messages.pop()?;
         let after = waiting.first();
-        let bytes = charge(&message);
+        let bytes = charge(&message.message);
         waiting.bytes -= bytes;
         self.bytes -= bytes;
         if after.is_none() {
@@ -89,19 +90,22 @@ impl DelayedMessages {
         Some((exchange, message))
     }
 
-    /// Drops the messages of the exchanges that are not to be kept; the bytes that they were charged
-    /// with.
-    pub(crate) fn retain_exchanges(&mut self, is_kept: impl Fn(&str) -> bool) -> u64 {
-        let before = self.bytes;
+    /// Drops the messages of the exchanges that are not to be kept.
+    pub(crate) fn retain_exchanges(&mut self, is_kept: impl Fn(&str) -> bool) -> Forgotten {
+        let mut forgotten = Forgotten::default();
         self.exchanges.retain(|exchange, waiting| {
             let is_kept = is_kept(exchange);
             if !is_kept {
-                self.bytes -= waiting.bytes;
+                forgotten.bytes += waiting.bytes;
+                let dropped = waiting.messages.drain();
+                let references = dropped.filter_map(|Reverse(delayed)| delayed.waiting.reference);
+                forgotten.references.extend(references);
             }
             is_kept
         });
         self.firsts.retain(|(_, _, exchange)| self.exchanges.contains_key(exchange));
-        before - self.bytes
+        self.bytes -= forgotten.bytes;
+        forgotten
     }
 
     fn move_first(
@@ -120,6 +124,15 @@ impl DelayedMessages {
             self.firsts.insert((due, number, exchange.clone()));
         }
     }
+}
+
+/// Messages that were dropped.
+#[derive(Debug, Default)]
+pub(crate) struct Forgotten {
+    /// The bytes that they were charged with.
+    pub(crate) bytes: u64,
+    /// What the journal knows them by, as far as it keeps them.
+    pub(crate) references: Vec<Reference>,
 }
 
 impl Waiting {
@@ -166,9 +179,10 @@ mod tests {
 
     use super::*;
 
-    fn message(body: &str) -> Arc<PublishedMessage> {
+    fn message(body: &str) -> WaitingMessage {
         let message = Message::new(body.to_owned());
-        Arc::new(PublishedMessage::new(ShortString::EMPTY, ShortString::EMPTY, message))
+        let message = PublishedMessage::new(ShortString::EMPTY, ShortString::EMPTY, message);
+        WaitingMessage { message: Arc::new(message), reference: None }
     }
 
     fn exchange(number: u8) -> ShortString {
@@ -179,7 +193,8 @@ mod tests {
     fn due(delayed: &mut DelayedMessages, now: u64) -> Vec<(String, String)> {
         std::iter::from_fn(|| delayed.pop_due(Duration::from_millis(now)))
             .map(|(exchange, message)| {
-                let body = String::from_utf8(message.message.body.to_vec()).unwrap();
+                let body = message.message.message.body.to_vec();
+                let body = String::from_utf8(body).unwrap();
                 (exchange.to_string(), body)
             })
             .collect()
@@ -190,7 +205,7 @@ mod tests {
         let mut delayed = DelayedMessages::default();
         delayed.push(Duration::from_millis(5), &exchange(0), message("m"));
         assert_eq!(delayed.next_due(), Some(Duration::from_millis(5)));
-        assert_eq!(delayed.bytes(), charge(&message("m")));
+        assert_eq!(delayed.bytes(), charge(&message("m").message));
         assert!(due(&mut delayed, 4).is_empty());
         assert_eq!(due(&mut delayed, 5), [("x0".to_owned(), "m".to_owned())]);
         assert_eq!((delayed.next_due(), delayed.bytes()), (None, 0));
@@ -237,12 +252,12 @@ mod tests {
                         let before = delayed.bytes();
                         naive.retain(|(_, _, to)| *to != gone);
                         let freed = delayed.retain_exchanges(|name| *exchange(gone) != *name);
-                        prop_assert_eq!(before - freed, delayed.bytes());
+                        prop_assert_eq!(before - freed.bytes, delayed.bytes());
                     }
                 }
                 let next = naive.first().map(|(due, ..)| Duration::from_millis(*due));
                 prop_assert_eq!(delayed.next_due(), next);
-                prop_assert_eq!(delayed.bytes(), naive.len() as u64 * charge(&message("0000")));
+                prop_assert_eq!(delayed.bytes(), naive.len() as u64 * charge(&message("0000").message));
                 prop_assert_eq!(delayed.is_empty(), naive.is_empty());
             }
         }

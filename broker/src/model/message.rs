@@ -47,6 +47,16 @@ impl PublishedMessage {
         let _ = self.stored.set(stored);
     }
 
+    /// The same as another message, which the journal does not have yet.
+    pub(crate) fn unstored(self) -> Self {
+        Self { stored: OnceLock::new(), ..self }
+    }
+
+    /// Whether its publisher wants it to survive a restart.
+    pub(crate) fn is_persistent(&self) -> bool {
+        self.message.properties.is_persistent()
+    }
+
     /// The keys that it is routed by beside its own: those of `CC`, then those of `BCC`.
     pub(crate) fn copies(&self) -> &[Box<str>] {
         self.copies.as_ref().map_or(&[], |copies| copies.keys())

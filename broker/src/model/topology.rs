@@ -45,6 +45,16 @@ pub(crate) trait QueueHandle: Clone {
 pub(crate) struct Topology<Q> {
     exchanges: HashMap<ShortString, Arc<Exchange<Q>>>,
     queues: HashMap<ShortString, BoundQueue<Q>>,
+    /// What was added or removed since it was last taken.
+    changed: Vec<Changed>,
+}
+
+/// Something that was added or removed; which of the two, the topology tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Changed {
+    Exchange(ShortString),
+    Queue(ShortString),
+    Binding(Arc<Binding>),
 }
 
 #[derive(Debug, Clone)]
@@ -91,7 +101,8 @@ pub(crate) struct UnknownExchange;
 impl<Q: QueueHandle> Topology<Q> {
     /// The exchanges that are always there, and nothing else.
     pub(crate) fn new() -> Self {
-        let mut topology = Self { exchanges: HashMap::new(), queues: HashMap::new() };
+        let mut topology =
+            Self { exchanges: HashMap::new(), queues: HashMap::new(), changed: Vec::new() };
         for (name, kind) in [("", ExchangeKind::Direct)].into_iter().chain(PREDECLARED) {
             topology.add_exchange(ExchangeDefinition {
                 name: ShortString::from_static(name),
@@ -102,7 +113,13 @@ impl<Q: QueueHandle> Topology<Q> {
                 arguments: FieldTable::new(),
             });
         }
+        topology.changed.clear();
         topology
+    }
+
+    /// What was added or removed since this was last asked, in that order; twice if both.
+    pub(crate) fn take_changed(&mut self) -> Vec<Changed> {
+        std::mem::take(&mut self.changed)
     }
 
     /// The exchange of this name.
@@ -155,6 +172,7 @@ impl<Q: QueueHandle> Topology<Q> {
 
     /// Adds an exchange whose name is free.
     pub(crate) fn add_exchange(&mut self, definition: ExchangeDefinition) {
+        self.changed.push(Changed::Exchange(definition.name.clone()));
         self.exchanges.insert(definition.name.clone(), Arc::new(Exchange::new(definition)));
     }
 
@@ -178,6 +196,7 @@ impl<Q: QueueHandle> Topology<Q> {
 
     /// Adds a queue whose name is free. The default exchange routes to it from now on.
     pub(crate) fn add_queue(&mut self, name: ShortString, handle: Q) {
+        self.changed.push(Changed::Queue(name.clone()));
         self.queues.insert(name, BoundQueue { handle, inbound: Bindings::default() });
     }
 
@@ -191,8 +210,10 @@ impl<Q: QueueHandle> Topology<Q> {
     /// that. Returns the queue.
     pub(crate) fn remove_queue(&mut self, name: &str) -> Option<Q> {
         let queue = self.queues.remove(name)?;
+        self.changed.push(Changed::Queue(ShortString::truncated(name)));
         let mut bare = Vec::new();
         for (binding, ()) in queue.inbound.iter() {
+            self.changed.push(Changed::Binding(Arc::clone(binding)));
             bare.extend(self.take_out_of_source(binding));
         }
         self.remove_exchanges(bare);
@@ -217,6 +238,7 @@ impl<Q: QueueHandle> Topology<Q> {
             return Ok(Added::Known);
         }
         let binding = Arc::new(binding);
+        self.changed.push(Changed::Binding(Arc::clone(&binding)));
         if let Some(source) = self.exchanges.get_mut(binding.source()) {
             Arc::make_mut(source).add(binding.clone(), target);
         }
@@ -231,6 +253,7 @@ impl<Q: QueueHandle> Topology<Q> {
         if !self.has_binding(binding) {
             return Removed::Unknown;
         }
+        self.changed.push(Changed::Binding(Arc::new(binding.clone())));
         if let Some(inbound) = self.inbound_mut(binding.destination()) {
             inbound.remove(binding);
         }
@@ -334,6 +357,10 @@ impl<Q: QueueHandle> Topology<Q> {
     fn remove_exchanges(&mut self, mut doomed: Vec<ShortString>) {
         while let Some(name) = doomed.pop() {
             let Some(exchange) = self.exchanges.remove(&name) else { continue };
+            self.changed.push(Changed::Exchange(name));
+            let bindings = exchange.outbound().iter().chain(exchange.inbound().iter());
+            let gone = bindings.map(|(binding, ())| Changed::Binding(Arc::clone(binding)));
+            self.changed.extend(gone);
             for (binding, ()) in exchange.outbound().iter() {
                 if let Some(inbound) = self.inbound_mut(binding.destination()) {
                     inbound.remove(&**binding);

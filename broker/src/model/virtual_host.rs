@@ -5,15 +5,16 @@ use crate::model::arguments::QueueType;
 /// ```
 /// use springhare_broker::{Broker, QueueType, VirtualHostOptions};
 ///
-/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+/// # runtime.block_on(async {
 /// let broker = Broker::builder().start()?;
 /// let options = VirtualHostOptions {
 ///     description: "Orders and invoices".to_owned(),
 ///     default_queue_type: Some(QueueType::Quorum),
 ///     ..VirtualHostOptions::default()
 /// };
-/// broker.add_virtual_host("orders", options)?;
-/// # Ok(()) }
+/// broker.add_virtual_host("orders", options).await?;
+/// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct VirtualHostOptions {

@@ -1,6 +1,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use springhare_amqp::{AmqpError, MethodId, ReplyCode};
 use super::disk::Disk;
 use super::names;
 
@@ -112,4 +113,11 @@ pub(crate) enum Failure {
     /// So much waits to be written that nothing more is taken.
     #[error("the store can't write as fast as messages come")]
     Full,
+}
+
+/// What a client is told of it.
+impl From<Failure> for AmqpError {
+    fn from(failure: Failure) -> Self {
+        Self::new(ReplyCode::InternalError, MethodId::NONE, failure)
+    }
 }

@@ -16,8 +16,8 @@ mod recovered;
 pub(crate) mod recovery;
 pub(crate) mod reference_set;
 
-pub(crate) use error::{Failure, StoreError};
+pub(crate) use error::Failure;
+pub use error::StoreError;
 pub(crate) use journal::{Append, Blocked, Journal, JournalObserver, Opened};
-pub(crate) use recovered::{
-    RecoveredDefinition, RecoveredDelayed, RecoveredMessage, RecoveryReport,
-};
+pub use recovered::RecoveryReport;
+pub(crate) use recovered::{RecoveredDefinition, RecoveredDelayed, RecoveredMessage};

@@ -46,17 +46,18 @@ pub(crate) struct RecoveredDelayed {
     pub(crate) message: PublishedMessage,
 }
 
-/// What opening the store found.
+/// What a broker found in its data folder when it was started.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct RecoveryReport {
+#[non_exhaustive]
+pub struct RecoveryReport {
     /// Whether the broker had been stopped in order.
-    pub(crate) was_clean: bool,
-    /// The number of segments that were read.
-    pub(crate) segments: u64,
+    pub was_clean: bool,
+    /// The number of segments that were read; 0 for a new folder.
+    pub segments: u64,
     /// Messages in queues and at delayed exchanges that are alive.
-    pub(crate) messages: u64,
+    pub messages: u64,
     /// Bytes that were cut off the end: a write that was not finished.
-    pub(crate) torn_bytes: u64,
+    pub torn_bytes: u64,
     /// What was damaged and is kept in quarantine: file, bytes and what is wrong with them.
-    pub(crate) damages: Vec<String>,
+    pub damages: Vec<String>,
 }

@@ -17,7 +17,7 @@ pub(crate) use self::sections::{LimitsSection, ServerSection};
 use self::user::UserSection;
 pub(crate) use self::user::{PasswordSection, UserEntry};
 use crate::log::{LogFilter, LogFormat};
-use crate::values::{Address, Seconds};
+use crate::values::{Address, KeptDurability, Seconds};
 
 /// The virtual host that is always there.
 pub(crate) const DEFAULT_VIRTUAL_HOST: &str = "/";
@@ -31,6 +31,7 @@ pub(crate) struct Config {
     pub(crate) tls_key: Option<PathBuf>,
     pub(crate) tls_client_ca: Option<PathBuf>,
     pub(crate) data: Option<PathBuf>,
+    pub(crate) durability: Option<KeptDurability>,
     pub(crate) definitions: Option<PathBuf>,
     pub(crate) log: Option<LogFormat>,
     pub(crate) log_level: Option<LogFilter>,
@@ -53,6 +54,7 @@ struct FileSections {
     tls_key: Option<PathBuf>,
     tls_client_ca: Option<PathBuf>,
     data: Option<PathBuf>,
+    durability: Option<KeptDurability>,
     definitions: Option<PathBuf>,
     log: Option<LogFormat>,
     log_level: Option<LogFilter>,
@@ -95,6 +97,7 @@ impl Config {
             tls_key: beside(sections.tls_key),
             tls_client_ca: beside(sections.tls_client_ca),
             data: beside(sections.data),
+            durability: sections.durability,
             definitions: beside(sections.definitions),
             log: sections.log,
             log_level: sections.log_level,

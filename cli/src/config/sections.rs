@@ -8,6 +8,11 @@ use crate::values::Seconds;
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct LimitsSection {
     memory_high_watermark: Option<u64>,
+    memory_paging_watermark: Option<u64>,
+    disk_free_limit: Option<u64>,
+    disk_free_hard_limit: Option<u64>,
+    journal_backlog_max_bytes: Option<usize>,
+    confirms_max: Option<usize>,
     max_message_size: Option<usize>,
     frame_max: Option<usize>,
     channel_max: Option<usize>,
@@ -42,6 +47,11 @@ impl LimitsSection {
     /// Sets the limits that are given.
     pub(crate) fn apply(self, config: &mut BrokerConfig) {
         set(&mut config.memory_high_watermark, self.memory_high_watermark);
+        set(&mut config.memory_paging_watermark, self.memory_paging_watermark);
+        set(&mut config.disk_free_limit, self.disk_free_limit);
+        set(&mut config.disk_free_hard_limit, self.disk_free_hard_limit);
+        set(&mut config.journal_backlog_max_bytes, self.journal_backlog_max_bytes);
+        set(&mut config.confirms_max, self.confirms_max);
         set(&mut config.max_message_size, self.max_message_size);
         set(&mut config.frame_max, self.frame_max);
         set(&mut config.channel_max, self.channel_max);

@@ -32,6 +32,7 @@ fn every_key_of_a_flag_is_taken() {
         tls_key = "/keys/server.key"
         tls_client_ca = "ca.crt"
         data = "data"
+        durability = "os"
         definitions = "definitions.json"
         log = "json"
         log_level = "info,springhare_broker=debug"
@@ -48,6 +49,7 @@ fn every_key_of_a_flag_is_taken() {
     assert_eq!(config.tls_key.unwrap(), Path::new("/keys/server.key"));
     assert_eq!(config.tls_client_ca.unwrap(), Path::new("/etc/springhare/ca.crt"));
     assert_eq!(config.data.unwrap(), Path::new("/etc/springhare/data"));
+    assert_eq!(config.durability.unwrap().0, springhare_broker::Durability::Os);
     assert_eq!(config.definitions.unwrap(), Path::new("/etc/springhare/definitions.json"));
 }
 
@@ -72,6 +74,7 @@ fn a_wrong_value_is_told_with_its_place() {
         ("\nlisten = \"127.0.0.1:5672\"", "2:10", "expected a sequence"),
         ("log = \"xml\"", "1:7", "unknown variant `xml`, expected `human` or `json`"),
         ("log_level = \"inof\"", "1:13", "'inof' is no level"),
+        ("durability = \"memory\"", "1:14", "leave the data folder out"),
         ("shutdown_timeout = -1", "1:20", "no time in seconds"),
         ("[limits]\nchannel_max = \"many\"", "2:15", "invalid type"),
         ("[limits]\nchannel_max = -1", "2:15", "invalid value"),

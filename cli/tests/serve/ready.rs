@@ -45,17 +45,6 @@ async fn an_address_of_another_machine_is_told() {
 }
 
 #[tokio::test]
-async fn nothing_is_written_to_the_data_directory() {
-    let directory = tempfile::tempdir().unwrap();
-    let data = directory.path().join("data");
-    let mut server = Springhare::serve(&["--data", data.to_str().unwrap()]);
-    assert!(server.ready_line().await.ends_with("(in memory: nothing is kept)\n"));
-    let ended = server.terminated().await;
-    assert!(ended.stderr.contains("no durable store yet"), "{}", ended.stderr);
-    assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 0);
-}
-
-#[tokio::test]
 async fn a_full_standard_output_is_no_reason_not_to_serve() {
     let full = File::options().write(true).open("/dev/full").unwrap();
     let mut run = command(&["serve", "--listen", "127.0.0.1:0", "--log-level", "warn"]);

@@ -62,6 +62,7 @@ impl SpringhareBuilder {
 
     /// The broker's address; without one it is the environment's `SPRINGHARE_URL`, and without
     /// that `embedded:`, a broker in this process that lives and ends with the application.
+    /// `embedded:./data` is one that keeps durable queues and persistent messages in a folder.
     pub fn url(mut self, url: impl Into<String>) -> Self {
         self.broker = BrokerChoice::Url(url.into());
         self

@@ -11,7 +11,7 @@ use super::builder::{BrokerChoice, SpringhareBuilder};
 use super::reach::reach;
 use super::running::Running;
 use super::startup::Startup;
-use crate::connection::{Address, AddressError, AmqpLink, EmbeddedLink, Link};
+use crate::connection::{Address, AddressError, AmqpLink, EmbeddedAddress, EmbeddedLink, Link};
 use crate::error::{Fault, Result, StartError};
 use crate::graph::{
     Declared, DeclaringLink, GraphInput, Placeholders, check, declare, unknown_names,
@@ -73,8 +73,12 @@ fn link_to(choice: BrokerChoice) -> Result<(Arc<dyn Link>, Option<Broker>)> {
         BrokerChoice::Environment => address_of(env::var(URL_VARIABLE))?,
     };
     match address {
-        Address::Embedded => {
-            let broker = Broker::builder().start()?;
+        Address::Embedded(address) => {
+            let mut builder = Broker::builder().durability(address.durability());
+            if let Some(folder) = address.data() {
+                builder = builder.data(folder);
+            }
+            let broker = builder.start()?;
             Ok((Arc::new(EmbeddedLink::new(broker.clone())), Some(broker)))
         }
         Address::Amqp(addresses) => Ok((Arc::new(AmqpLink::new(addresses)), None)),
@@ -85,7 +89,7 @@ fn link_to(choice: BrokerChoice) -> Result<(Arc<dyn Link>, Option<Broker>)> {
 fn address_of(variable: Result<String, VarError>) -> Result<Address, AddressError> {
     match variable {
         Ok(url) => url.parse(),
-        Err(VarError::NotPresent) => Ok(Address::Embedded),
+        Err(VarError::NotPresent) => Ok(Address::Embedded(EmbeddedAddress::default())),
         // The value itself is not shown: what can't be read may hold a password.
         Err(VarError::NotUnicode(_)) => Err(AddressError::UnknownScheme {
             address: format!("the value of {URL_VARIABLE}, which is not Unicode"),
@@ -171,8 +175,9 @@ mod tests {
 
     #[test]
     fn only_a_variable_that_is_not_there_means_the_embedded_broker() {
-        assert_eq!(address_of(Err(VarError::NotPresent)), Ok(Address::Embedded));
-        assert_eq!(address_of(Ok("embedded:".to_owned())), Ok(Address::Embedded));
+        let embedded = Ok(Address::Embedded(EmbeddedAddress::default()));
+        assert_eq!(address_of(Err(VarError::NotPresent)), embedded);
+        assert_eq!(address_of(Ok("embedded:".to_owned())), embedded);
         let unreadable = address_of(Err(VarError::NotUnicode(OsString::from("s3cret"))));
         let text = unreadable.unwrap_err().to_string();
         assert!(text.contains("SPRINGHARE_URL, which is not Unicode"), "{text}");

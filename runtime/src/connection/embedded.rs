@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use springhare_amqp::{AmqpError, FieldTable, Message, MethodId, ReplyCode, ShortString};
 use springhare_broker::{
@@ -13,8 +13,8 @@ use springhare_broker::{
 };
 
 use super::{
-    DeliveryCounting, Link, LinkChannel, LinkConnection, LinkConsumer, LinkError, LinkFuture,
-    LinkPublisher, PublishBatch, PublishCall, PublishError, PublishResult,
+    Confirmation, DeliveryCounting, Link, LinkChannel, LinkConnection, LinkConsumer, LinkError,
+    LinkFuture, LinkPublisher, PublishBatch, PublishCall, PublishError, PublishResult, PublishWait,
 };
 
 /// The link to a [`Broker`] in this process.
@@ -33,7 +33,8 @@ impl EmbeddedLink {
 
 impl Link for EmbeddedLink {
     fn describe(&self) -> String {
-        "embedded:".to_owned()
+        let data = self.broker.data().map(|folder| folder.display().to_string());
+        format!("embedded:{}", data.unwrap_or_default())
     }
 
     fn clock(&self) -> &Clock {
@@ -280,7 +281,7 @@ impl LinkConsumer for EmbeddedConsumer {
     }
 }
 
-/// The broker answers in the same call: there is never a wait to keep.
+/// A publish waits for the disk alone, and for that only at a broker that has one.
 #[derive(Debug)]
 struct EmbeddedPublisher {
     publisher: Publisher,
@@ -296,7 +297,7 @@ impl EmbeddedPublisher {
 
 impl LinkPublisher for EmbeddedPublisher {
     fn poll_publish(&self, cx: &mut Context<'_>, call: &mut PublishCall) -> Poll<PublishResult> {
-        self.publisher.poll_publish(cx, &mut call.publish).map(result)
+        poll_call(&self.publisher, cx, call)
     }
 
     fn poll_publish_beyond_the_memory_mark(
@@ -304,14 +305,72 @@ impl LinkPublisher for EmbeddedPublisher {
         cx: &mut Context<'_>,
         call: &mut PublishCall,
     ) -> Poll<PublishResult> {
-        self.beyond_the_memory_mark.poll_publish(cx, &mut call.publish).map(result)
+        poll_call(&self.beyond_the_memory_mark, cx, call)
     }
 
     fn poll_publish_many(&self, cx: &mut Context<'_>, batch: &mut PublishBatch) -> Poll<()> {
-        let mut results = VecDeque::with_capacity(batch.publishes.len());
-        let done = self.publisher.poll_publish_many(cx, &mut batch.publishes, &mut results);
-        batch.results.extend(results.into_iter().map(result));
-        done
+        let mut taken = VecDeque::with_capacity(batch.publishes.len());
+        let has_taken = self.publisher.poll_publish_many(cx, &mut batch.publishes, &mut taken);
+        let is_in_order = batch.waiting.is_empty();
+        for taken in taken {
+            match taken {
+                Ok(unconfirmed) if !(is_in_order && unconfirmed.is_safe()) => {
+                    batch.waiting.push_back(PublishWait::Disk(unconfirmed));
+                }
+                known => {
+                    let known = result(known.map(|_| ()));
+                    if batch.waiting.is_empty() {
+                        batch.results.push_back(known);
+                    } else {
+                        batch.waiting.push_back(PublishWait::Known(known));
+                    }
+                }
+            }
+        }
+        while let Some(waiting) = batch.waiting.front_mut()
+            && let Poll::Ready(result) = poll_wait(&self.publisher, cx, waiting)
+        {
+            batch.results.push_back(result);
+            batch.waiting.pop_front();
+        }
+        let is_done = has_taken.is_ready() && batch.waiting.len() <= batch.open_max;
+        if is_done { Poll::Ready(()) } else { Poll::Pending }
+    }
+}
+
+fn poll_call(
+    publisher: &Publisher,
+    cx: &mut Context<'_>,
+    call: &mut PublishCall,
+) -> Poll<PublishResult> {
+    let waiting = match &mut call.waiting {
+        Some(waiting) => waiting,
+        none => match ready!(publisher.poll_publish(cx, &mut call.publish)) {
+            Ok(unconfirmed) if !unconfirmed.is_safe() => {
+                none.insert(PublishWait::Disk(unconfirmed))
+            }
+            known => return Poll::Ready(result(known.map(|_| ()))),
+        },
+    };
+    if call.confirmation == Confirmation::Unconfirmed {
+        return Poll::Ready(Ok(()));
+    }
+    poll_wait(publisher, cx, waiting)
+}
+
+fn poll_wait(
+    publisher: &Publisher,
+    cx: &mut Context<'_>,
+    waiting: &mut PublishWait,
+) -> Poll<PublishResult> {
+    match waiting {
+        PublishWait::Disk(unconfirmed) => publisher.poll_confirm(cx, *unconfirmed).map(result),
+        PublishWait::Known(known) => Poll::Ready(std::mem::replace(known, Ok(()))),
+        // Another link has it.
+        PublishWait::Answer(_) => {
+            let reason = LinkError::Closed { what: "connection", reason: None };
+            Poll::Ready(Err(PublishError::Unknown(reason)))
+        }
     }
 }
 
@@ -322,12 +381,13 @@ fn result(result: springhare_broker::PublishResult) -> PublishResult {
         Broker::NoExchange(error) => PublishError::NoExchange(error),
         Broker::Unroutable(returned) => PublishError::Unroutable(returned),
         Broker::Refused(error) => PublishError::Refused(error),
-        // As over a socket, where it is a `basic.nack`.
+        // As over a socket, where both are a `basic.nack`.
         full @ Broker::QueueFull => PublishError::Refused(AmqpError::new(
             ReplyCode::InternalError,
             MethodId::BASIC_NACK,
             full,
         )),
+        Broker::NotStored(error) => PublishError::Refused(error),
         Broker::Closed(error) => {
             PublishError::NotSent(LinkError::Closed { what: "connection", reason: Some(error) })
         }

@@ -30,7 +30,8 @@ use springhare_broker::{
 
 pub use address::{
     Address, AddressError, AmqpAddress, AmqpAddressProblem, AmqpAddresses, CONNECTION_TIMEOUT,
-    ClientCertificate, HEARTBEAT_SECONDS, Password, TlsOptions, Verify,
+    ClientCertificate, EmbeddedAddress, EmbeddedAddressProblem, HEARTBEAT_SECONDS, Password,
+    TlsOptions, Verify,
 };
 pub use amqp::{AmqpLink, ConnectError, TlsOptionsError};
 pub use embedded::EmbeddedLink;
@@ -44,7 +45,7 @@ pub type LinkFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, LinkError>> +
 
 /// A way to a broker: opens connections to it, as often as it is asked.
 pub trait Link: fmt::Debug + Send + Sync + 'static {
-    /// The address for logs and errors, without its password: `embedded:`, `amqp://host:5672`.
+    /// The address for logs and errors, without its password: `embedded:./data`, `amqp://host:5672`.
     fn describe(&self) -> String;
 
     /// The clock that pauses and deadlines are counted on; the broker's own where it is in this

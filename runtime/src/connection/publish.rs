@@ -2,7 +2,7 @@ use std::collections::VecDeque;
 use std::fmt;
 
 use springhare_amqp::AmqpError;
-use springhare_broker::{Publish, ReturnedMessage};
+use springhare_broker::{Publish, ReturnedMessage, Unconfirmed};
 use tokio::sync::oneshot;
 
 use super::LinkError;
@@ -45,9 +45,17 @@ pub enum Confirmation {
     Unconfirmed,
 }
 
-/// The result of a publish that is on its way. A sender that is dropped means
-/// [`PublishError::Unknown`].
-pub type PublishWait = oneshot::Receiver<PublishResult>;
+/// The wait for the result of a publish that the link has taken.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum PublishWait {
+    /// Somebody sends it; a sender that is dropped means [`PublishError::Unknown`].
+    Answer(oneshot::Receiver<PublishResult>),
+    /// The broker in this process has the message, and it may have to reach the disk.
+    Disk(Unconfirmed),
+    /// It is known, and has its place among those that are not.
+    Known(PublishResult),
+}
 
 /// One publish on its way.
 #[derive(Default)]
@@ -57,7 +65,7 @@ pub struct PublishCall {
     pub publish: Option<Publish>,
     /// Whether to wait for the confirm.
     pub confirmation: Confirmation,
-    /// The wait for the result, once the publish is taken; links that are done at once have none.
+    /// The wait for the result, once the publish is taken; links that were done at once have none.
     pub waiting: Option<PublishWait>,
 }
 
@@ -86,7 +94,7 @@ pub struct PublishBatch {
     pub publishes: VecDeque<Publish>,
     /// The results so far, in the order of the publishes.
     pub results: VecDeque<PublishResult>,
-    /// The waits for the results of what was taken, in order; links that are done at once have
+    /// The waits for the results of what was taken, in order; links that were done at once have
     /// none.
     pub waiting: VecDeque<PublishWait>,
     /// How many may be without a result when the link is ready for more; 0 for none.

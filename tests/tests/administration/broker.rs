@@ -43,12 +43,12 @@ impl Operated {
     }
 
     /// Adds the virtual host, with a default type of queues, and the user with all permissions.
-    pub(crate) fn set_up(&self, default_queue_type: Option<QueueType>) {
+    pub(crate) async fn set_up(&self, default_queue_type: Option<QueueType>) {
         match self {
             Self::Ours(broker) => {
                 let options = VirtualHostOptions { default_queue_type, ..Default::default() };
-                broker.add_virtual_host(HOST, options).unwrap();
-                broker.set_user(User::new(USER, "secret")).unwrap();
+                broker.add_virtual_host(HOST, options).await.unwrap();
+                broker.set_user(User::new(USER, "secret")).await.unwrap();
             }
             Self::RabbitMq(node) => {
                 let queue_type = default_queue_type
@@ -64,15 +64,15 @@ impl Operated {
                 );
             }
         }
-        self.set_permissions(".*");
+        self.set_permissions(".*").await;
     }
 
     /// Allows everything whose name matches.
-    pub(crate) fn set_permissions(&self, pattern: &str) {
+    pub(crate) async fn set_permissions(&self, pattern: &str) {
         match self {
             Self::Ours(broker) => {
                 let permissions = Permissions::new(pattern, pattern, pattern).unwrap();
-                broker.set_permissions(USER, HOST, permissions).unwrap();
+                broker.set_permissions(USER, HOST, permissions).await.unwrap();
             }
             Self::RabbitMq(node) => evaluate(
                 node,
@@ -85,9 +85,9 @@ impl Operated {
         }
     }
 
-    pub(crate) fn limit_user(&self, limits: UserLimits) {
+    pub(crate) async fn limit_user(&self, limits: UserLimits) {
         match self {
-            Self::Ours(broker) => broker.set_user_limits(USER, limits).unwrap(),
+            Self::Ours(broker) => broker.set_user_limits(USER, limits).await.unwrap(),
             Self::RabbitMq(node) => evaluate(
                 node,
                 &format!(
@@ -102,9 +102,9 @@ impl Operated {
         }
     }
 
-    pub(crate) fn limit_host(&self, limits: VirtualHostLimits) {
+    pub(crate) async fn limit_host(&self, limits: VirtualHostLimits) {
         match self {
-            Self::Ours(broker) => broker.set_virtual_host_limits(HOST, limits).unwrap(),
+            Self::Ours(broker) => broker.set_virtual_host_limits(HOST, limits).await.unwrap(),
             Self::RabbitMq(node) => evaluate(
                 node,
                 &format!(
@@ -117,9 +117,9 @@ impl Operated {
         }
     }
 
-    pub(crate) fn delete_user(&self) {
+    pub(crate) async fn delete_user(&self) {
         match self {
-            Self::Ours(broker) => broker.delete_user(USER).unwrap(),
+            Self::Ours(broker) => broker.delete_user(USER).await.unwrap(),
             Self::RabbitMq(node) => evaluate(
                 node,
                 &format!(
@@ -129,9 +129,9 @@ impl Operated {
         }
     }
 
-    pub(crate) fn delete_host(&self) {
+    pub(crate) async fn delete_host(&self) {
         match self {
-            Self::Ours(broker) => broker.delete_virtual_host(HOST).unwrap(),
+            Self::Ours(broker) => broker.delete_virtual_host(HOST).await.unwrap(),
             Self::RabbitMq(node) => {
                 evaluate(node, &format!("ok = rabbit_vhost:delete(<<\"{HOST}\">>, <<\"test\">>)"));
             }

@@ -30,8 +30,8 @@ fn logs_in(rabbitmq: &RabbitMq, user: &str, password: &str) -> bool {
     checked.unwrap() == "ok"
 }
 
-#[test]
-fn definitions_go_to_ours_and_back() {
+#[tokio::test]
+async fn definitions_go_to_ours_and_back() {
     if is_left_out() {
         return;
     }
@@ -42,12 +42,12 @@ fn definitions_go_to_ours_and_back() {
     drop(first);
 
     let ours = Broker::builder().start().unwrap();
-    let imported = ours.import_definitions(&exported).unwrap();
+    let imported = ours.import_definitions(&exported).await.unwrap();
     // RabbitMQ does not export the internal exchange, but the binding to it; and a queue is neither
     // durable nor exclusive, which RabbitMQ 4.3 refuses.
     assert_eq!(imported.warnings.len(), 2, "{:?}", imported.warnings);
     let made = User::new("made", "by us").permissions("orders", Permissions::all());
-    ours.set_user(made).unwrap();
+    ours.set_user(made).await.unwrap();
     let back = ours.export_definitions();
 
     let second = RabbitMq::start().unwrap();
@@ -69,13 +69,13 @@ fn definitions_go_to_ours_and_back() {
     }
 }
 
-#[test]
-fn an_internal_exchange_goes_to_rabbitmq() {
+#[tokio::test]
+async fn an_internal_exchange_goes_to_rabbitmq() {
     if is_left_out() {
         return;
     }
     let ours = Broker::builder().start().unwrap();
-    ours.import_definitions(EVERYTHING).unwrap();
+    ours.import_definitions(EVERYTHING).await.unwrap();
     let rabbitmq = RabbitMq::start().unwrap();
     rabbitmq.node().import_definitions(&ours.export_definitions()).unwrap();
     let bindings = essence(&rabbitmq.node().export_definitions().unwrap())["bindings"].take();

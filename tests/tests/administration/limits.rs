@@ -22,7 +22,7 @@ async fn clients_are_told_the_same() {
 /// What a client sees, in order.
 async fn told_by(broker: &Operated) -> Vec<String> {
     let mut told = Vec::new();
-    broker.set_up(Some(QueueType::Quorum));
+    broker.set_up(Some(QueueType::Quorum)).await;
     limited_user(broker, &mut told).await;
     limited_host(broker, &mut told).await;
     deleted(broker, &mut told).await;
@@ -30,7 +30,7 @@ async fn told_by(broker: &Operated) -> Vec<String> {
 }
 
 async fn limited_user(broker: &Operated, told: &mut Vec<String>) {
-    broker.limit_user(UserLimits { max_connections: Some(1), max_channels: Some(2) });
+    broker.limit_user(UserLimits { max_connections: Some(1), max_channels: Some(2) }).await;
     let connection = broker.connect().await.unwrap();
     broker.has_counted(1, 0).await;
     told.push(refused(broker).await);
@@ -43,13 +43,13 @@ async fn limited_user(broker: &Operated, told: &mut Vec<String>) {
     broker.has_counted(1, 2).await;
     told.push(connection.create_channel().await.unwrap_err().to_string());
     broker.has_counted(0, 0).await;
-    broker.limit_user(UserLimits { max_connections: Some(0), max_channels: None });
+    broker.limit_user(UserLimits { max_connections: Some(0), max_channels: None }).await;
     told.push(refused(broker).await);
-    broker.limit_user(UserLimits { max_connections: Some(-1), max_channels: Some(-1) });
+    broker.limit_user(UserLimits { max_connections: Some(-1), max_channels: Some(-1) }).await;
 }
 
 async fn limited_host(broker: &Operated, told: &mut Vec<String>) {
-    broker.limit_host(VirtualHostLimits { max_connections: Some(1), max_queues: Some(1) });
+    broker.limit_host(VirtualHostLimits { max_connections: Some(1), max_queues: Some(1) }).await;
     let connection = broker.connect().await.unwrap();
     broker.has_counted(1, 0).await;
     told.push(refused(broker).await);
@@ -60,10 +60,10 @@ async fn limited_host(broker: &Operated, told: &mut Vec<String>) {
         let channel = connection.create_channel().await.unwrap();
         told.push(declare(&channel, queue, arguments).await);
     }
-    broker.limit_host(VirtualHostLimits { max_connections: None, max_queues: Some(0) });
+    broker.limit_host(VirtualHostLimits { max_connections: None, max_queues: Some(0) }).await;
     let channel = connection.create_channel().await.unwrap();
     told.push(declare(&channel, "c", none()).await);
-    broker.limit_host(VirtualHostLimits { max_connections: Some(-1), max_queues: Some(-1) });
+    broker.limit_host(VirtualHostLimits { max_connections: Some(-1), max_queues: Some(-1) }).await;
     let channel = connection.create_channel().await.unwrap();
     told.push(declare(&channel, "b", none()).await);
     told.push(declare(&channel, "", none()).await);
@@ -71,18 +71,18 @@ async fn limited_host(broker: &Operated, told: &mut Vec<String>) {
 
 async fn deleted(broker: &Operated, told: &mut Vec<String>) {
     let connection = broker.connect().await.unwrap();
-    broker.set_permissions("^mine");
+    broker.set_permissions("^mine").await;
     let channel = connection.create_channel().await.unwrap();
     told.push(publish(&channel, "amq.fanout").await);
     told.push(publish(&connection.create_channel().await.unwrap(), "mine").await);
-    broker.set_permissions(".*");
+    broker.set_permissions(".*").await;
     told.push(publish(&connection.create_channel().await.unwrap(), "amq.fanout").await);
-    broker.delete_user();
+    broker.delete_user().await;
     told.push(closed(&connection).await);
     told.push(refused(broker).await);
-    broker.set_up(None);
+    broker.set_up(None).await;
     let connection = broker.connect().await.unwrap();
-    broker.delete_host();
+    broker.delete_host().await;
     told.push(closed(&connection).await);
     told.push(refused(broker).await);
 }

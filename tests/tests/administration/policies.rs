@@ -41,8 +41,8 @@ fn wrong() -> Vec<(&'static str, FieldValue, &'static str)> {
     wrong
 }
 
-#[test]
-fn wrong_policies_are_refused_in_the_same_words() {
+#[tokio::test]
+async fn wrong_policies_are_refused_in_the_same_words() {
     let Some(rabbitmq) = RabbitMq::shared() else { return };
     let ours = Broker::builder().start().unwrap();
     for (key, value, json) in wrong() {
@@ -53,15 +53,15 @@ fn wrong_policies_are_refused_in_the_same_words() {
              <<{literal}>>, <<\"0\">>, <<\"all\">>, <<\"test\">>), Said"
         ));
         let policy = Policy::new("p", "^q").set(key, value);
-        let Err(AdminError::Policy(error)) = ours.set_policy("/", policy) else {
+        let Err(AdminError::Policy(error)) = ours.set_policy("/", policy).await else {
             panic!("{definition} is taken")
         };
         assert_eq!(error.to_string(), said.unwrap().trim_end(), "{definition}");
     }
 }
 
-#[test]
-fn operators_have_limits_only() {
+#[tokio::test]
+async fn operators_have_limits_only() {
     let Some(rabbitmq) = RabbitMq::shared() else { return };
     let ours = Broker::builder().start().unwrap();
     for key in ["dead-letter-exchange", "alternate-exchange", "queue-mode", "ha-mode"] {
@@ -69,7 +69,7 @@ fn operators_have_limits_only() {
             "{{error_string, Said}} = rabbit_policy:parse_set_op(<<\"/\">>, <<\"p\">>, <<\"^q\">>, \
              <<\"{{\\\"{key}\\\": \\\"x\\\"}}\">>, <<\"0\">>, <<\"all\">>, <<\"test\">>), Said"
         ));
-        let refused = ours.set_operator_policy("/", Policy::new("p", "^q").set(key, "x"));
+        let refused = ours.set_operator_policy("/", Policy::new("p", "^q").set(key, "x")).await;
         assert_eq!(refused.unwrap_err().to_string(), said.unwrap().trim_end(), "{key}");
     }
 }

@@ -75,6 +75,6 @@ async fn what_is_no_address_says_what_one_starts_with() {
         assert!(matches!(error, AddressError::UnknownScheme { .. }), "{url}: {error:?}");
         assert!(error.to_string().contains("'embedded:', 'amqp://' or 'amqps://'"), "{error}");
     }
-    let error = refused("embedded:./data").await;
-    assert!(matches!(error, AddressError::DurableEmbedded { .. }), "{error:?}");
+    let error = refused("embedded://data").await;
+    assert!(matches!(error, AddressError::Embedded { .. }), "{error:?}");
 }

@@ -132,7 +132,7 @@ async fn fill(broker: &Broker, queue: &'static str, body: &'static [u8]) -> u64 
             Poll::Pending => Poll::Ready(None),
         });
         match result.await {
-            Some(result) => result.unwrap(),
+            Some(result) => assert!(result.unwrap().is_safe()),
             None => return published,
         }
         published += 1;

@@ -23,7 +23,7 @@ impl Channel {
         options: ExchangeDeclareOptions,
     ) -> Result<(), AmqpError> {
         let method = MethodId::EXCHANGE_DECLARE;
-        self.cell().run(method, |cell| {
+        self.define(method, |cell| {
             let ExchangeDeclareOptions { durable, auto_delete, internal, arguments } = options;
             let definition = ExchangeDefinition {
                 name: name(exchange, method)?,
@@ -35,6 +35,7 @@ impl Channel {
             };
             cell.virtual_host().exchange_declare(self.connection(), definition)
         })
+        .await
     }
 
     /// `exchange.declare` with `passive`: checks that the exchange is there.
@@ -44,9 +45,10 @@ impl Channel {
     /// 404 `no exchange ..`.
     pub async fn exchange_declare_passive(&self, exchange: &str) -> Result<(), AmqpError> {
         let method = MethodId::EXCHANGE_DECLARE;
-        self.cell().run(method, |cell| {
+        self.define(method, |cell| {
             cell.virtual_host().exchange_declare_passive(&name(exchange, method)?)
         })
+        .await
     }
 
     /// `exchange.delete`; a missing exchange is none.
@@ -60,13 +62,14 @@ impl Channel {
         if_unused: IfUnused,
     ) -> Result<(), AmqpError> {
         let method = MethodId::EXCHANGE_DELETE;
-        self.cell().run(method, |cell| {
+        self.define(method, |cell| {
             let condition = match if_unused {
                 IfUnused::Yes => ExchangeDeleteCondition::IfUnused,
                 IfUnused::No => ExchangeDeleteCondition::Always,
             };
             cell.virtual_host().exchange_delete(&name(exchange, method)?, condition)
         })
+        .await
     }
 
     /// `exchange.bind`: messages of `source` go on to `destination`.
@@ -82,7 +85,7 @@ impl Channel {
         arguments: FieldTable,
     ) -> Result<(), AmqpError> {
         let method = MethodId::EXCHANGE_BIND;
-        self.cell().run(method, |cell| {
+        self.define(method, |cell| {
             let request = BindingRequest {
                 source: name(source, method)?,
                 destination: Destination::Exchange(name(destination, method)?),
@@ -91,6 +94,7 @@ impl Channel {
             };
             cell.virtual_host().bind(self.connection().id(), request)
         })
+        .await
     }
 
     /// `exchange.unbind`; a missing binding is none.
@@ -106,7 +110,7 @@ impl Channel {
         arguments: FieldTable,
     ) -> Result<(), AmqpError> {
         let method = MethodId::EXCHANGE_UNBIND;
-        self.cell().run(method, |cell| {
+        self.define(method, |cell| {
             let request = BindingRequest {
                 source: name(source, method)?,
                 destination: Destination::Exchange(name(destination, method)?),
@@ -115,5 +119,6 @@ impl Channel {
             };
             cell.virtual_host().unbind(self.connection().id(), request)
         })
+        .await
     }
 }

@@ -46,8 +46,12 @@ use crate::engine::events::ChannelEvent;
 /// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
 /// ```
 ///
-/// The operations are `async` because they may have to wait for a disk later. Dropping a future
-/// before it is polled does nothing; none of them can be dropped half done.
+/// # Cancel safety
+///
+/// On a broker with a data folder the operations that declare, bind and delete, and
+/// [`tx_commit`](Self::tx_commit), wait until what they did is on the disk. It is done at the first
+/// poll: dropping a future before that does nothing, and later only leaves unknown whether it will
+/// survive the broker. None of them can be dropped half done.
 #[derive(Debug, Clone)]
 pub struct Channel {
     handle: Arc<ChannelHandle>,
@@ -115,6 +119,18 @@ impl Channel {
     #[must_use]
     pub fn close_reason(&self) -> Option<AmqpError> {
         self.cell().close_reason()
+    }
+
+    /// Runs a method that changes what is defined, or depends on it, and waits until that is safe.
+    async fn define<T>(
+        &self,
+        method: MethodId,
+        operation: impl FnOnce(&ChannelCell) -> Result<T, AmqpError>,
+    ) -> Result<T, AmqpError> {
+        let done = self.cell().run(method, operation)?;
+        let end = self.cell().virtual_host().shared().definitions_end();
+        self.cell().synced(end, method).await?;
+        Ok(done)
     }
 
     fn connection(&self) -> &ConnectionCell {

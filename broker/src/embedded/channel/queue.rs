@@ -25,7 +25,7 @@ impl Channel {
         options: QueueDeclareOptions,
     ) -> Result<QueueDeclareOk, AmqpError> {
         let method = MethodId::QUEUE_DECLARE;
-        self.cell().run(method, |cell| {
+        self.define(method, |cell| {
             let QueueDeclareOptions { durable, exclusive, auto_delete, arguments } = options;
             let declaration = QueueDeclaration {
                 name: name(queue, method)?,
@@ -37,6 +37,7 @@ impl Channel {
             let declared = cell.virtual_host().queue_declare(self.connection(), declaration)?;
             Ok(self.declared(declared))
         })
+        .await
     }
 
     /// `queue.declare` with `passive`: checks that the queue is there. It is then the
@@ -47,12 +48,13 @@ impl Channel {
     /// 404 `no queue ..`, 405 for another connection's exclusive queue.
     pub async fn queue_declare_passive(&self, queue: &str) -> Result<QueueDeclareOk, AmqpError> {
         let method = MethodId::QUEUE_DECLARE;
-        self.cell().run(method, |cell| {
+        self.define(method, |cell| {
             let connection = self.connection().id();
             let declared =
                 cell.virtual_host().queue_declare_passive(connection, &name(queue, method)?)?;
             Ok(self.declared(declared))
         })
+        .await
     }
 
     /// `queue.bind`. An empty queue name is the last queue that was declared on this channel, and
@@ -70,7 +72,7 @@ impl Channel {
         arguments: FieldTable,
     ) -> Result<(), AmqpError> {
         let method = MethodId::QUEUE_BIND;
-        self.cell().run(method, |cell| {
+        self.define(method, |cell| {
             let source = name(exchange, method)?;
             let (queue, routing_key) = (name(queue, method)?, name(routing_key, method)?);
             let ends = cell.lock().channel.binding_ends(&queue, routing_key, method);
@@ -79,6 +81,7 @@ impl Channel {
             let request = BindingRequest { source, destination, routing_key, arguments };
             cell.virtual_host().bind(self.connection().id(), request)
         })
+        .await
     }
 
     /// `queue.unbind`; a missing binding is none.
@@ -94,7 +97,7 @@ impl Channel {
         arguments: FieldTable,
     ) -> Result<(), AmqpError> {
         let method = MethodId::QUEUE_UNBIND;
-        self.cell().run(method, |cell| {
+        self.define(method, |cell| {
             let source = name(exchange, method)?;
             let (queue, routing_key) = (name(queue, method)?, name(routing_key, method)?);
             let ends = cell.lock().channel.binding_ends(&queue, routing_key, method);
@@ -103,6 +106,7 @@ impl Channel {
             let request = BindingRequest { source, destination, routing_key, arguments };
             cell.virtual_host().unbind(self.connection().id(), request)
         })
+        .await
     }
 
     /// `queue.purge`: drops the ready messages and says how many there were.
@@ -129,13 +133,14 @@ impl Channel {
         options: QueueDeleteOptions,
     ) -> Result<u64, AmqpError> {
         let method = MethodId::QUEUE_DELETE;
-        self.cell().run(method, |cell| {
+        self.define(method, |cell| {
             let queue = self.queue_name(queue, method)?;
             let QueueDeleteOptions { if_unused, if_empty } = options;
             let conditions = DeleteConditions { if_unused, if_empty, if_expired: false };
             let connection = self.connection().id();
             Ok(count(cell.virtual_host().queue_delete(connection, &queue, conditions)?))
         })
+        .await
     }
 
     /// Remembers the queue that an empty name stands for, and reports it.

@@ -51,16 +51,19 @@ impl Channel {
     /// `tx.commit`: all that waited for it takes effect, the messages in their order and before
     /// the settlements, and the next transaction begins.
     ///
-    /// Each queue gets its messages in one step, one queue after the other.
+    /// Each queue gets its messages in one step, one queue after the other. With a data folder all
+    /// of it is on the disk then, and after a crash all of it or nothing is there.
     ///
     /// # Errors
     ///
+    /// 541 when the disk has failed, which closes the connection: what will survive is not known.
     /// 406 `channel is not transactional`; 406 when more mandatory messages come back than may
     /// wait to be read, and then nothing of the transaction has taken effect.
     pub async fn tx_commit(&self) -> Result<(), AmqpError> {
-        self.cell().run(MethodId::TX_COMMIT, |cell| {
+        let end = self.cell().run(MethodId::TX_COMMIT, |cell| {
             cell.tx_commit(|returned| cell.events().returned(Box::new(returned)))
-        })
+        })?;
+        self.cell().synced(end, MethodId::TX_COMMIT).await
     }
 
     /// `tx.rollback`: what was published is dropped, what was settled is unsettled again under

@@ -8,6 +8,7 @@ use super::*;
 use crate::clock::Clock;
 use crate::config::BrokerConfig;
 use crate::engine::connection_cell::ConnectionCell;
+use crate::engine::shared::Shared;
 use crate::engine::users::Users;
 use crate::model::arguments::QueueType;
 use crate::model::definition::{ExchangeDefinition, QueueDeclaration};
@@ -16,7 +17,7 @@ use crate::model::exchange::ExchangeKind;
 fn broker() -> Arc<BrokerCell> {
     let alice = User::new("alice", "secret").permissions("/", Permissions::all());
     let users = Users::new([alice], BTreeSet::new()).unwrap();
-    let broker = BrokerCell::new(BrokerConfig::default(), Clock::default(), [], users);
+    let broker = BrokerCell::new(Shared::new(BrokerConfig::default(), Clock::default()), [], users);
     broker.add_virtual_host("orders", VirtualHostOptions::default()).unwrap();
     broker.set_permissions("alice", "orders", Some(Permissions::all())).unwrap();
     Arc::new(broker)

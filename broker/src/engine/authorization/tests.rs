@@ -10,6 +10,7 @@ use crate::clock::Clock;
 use crate::config::BrokerConfig;
 use crate::engine::broker_cell::BrokerCell;
 use crate::engine::publish::{Publish, Publishing};
+use crate::engine::shared::Shared;
 use crate::engine::users::Users;
 use crate::model::access::{Permissions, TopicPermissions, User};
 use crate::model::definition::{ExchangeDefinition, QueueDeclaration};
@@ -163,7 +164,8 @@ fn operations() -> impl Iterator<Item = Operation> {
 fn connected(user: User) -> Arc<ConnectionCell> {
     let users = Users::new([user], BTreeSet::new()).unwrap();
     let other = [ShortString::from_static("other")];
-    let broker = BrokerCell::new(BrokerConfig::default(), Clock::default(), other, users);
+    let broker =
+        BrokerCell::new(Shared::new(BrokerConfig::default(), Clock::default()), other, users);
     let broker = Arc::new(broker);
     let own = broker.connect(ShortString::EMPTY).unwrap();
     for exchange in ["x", "y"] {
@@ -303,7 +305,8 @@ fn no_other_permission_stands_in() {
 fn this_process_is_not_asked() {
     for Operation { name, run, .. } in operations() {
         let users = Users::new([], BTreeSet::new()).unwrap();
-        let broker = BrokerCell::new(BrokerConfig::default(), Clock::default(), [], users);
+        let broker =
+            BrokerCell::new(Shared::new(BrokerConfig::default(), Clock::default()), [], users);
         let own = Arc::new(broker).connect(ShortString::EMPTY).unwrap();
         assert_eq!(run(&own), Ok(()), "{name}");
         assert!(own.user().is_none());

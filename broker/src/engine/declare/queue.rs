@@ -188,7 +188,8 @@ impl VirtualHost {
             return Ok(0);
         }
         let resource = Resource::queue(&name, self.name());
-        let deleted = self.update(|topology| {
+        self.shared().check_writable(METHOD)?;
+        let deleted = self.update_deleting(|topology| {
             let Some(queue) = topology.queue(&name).cloned() else {
                 return Ok(Deleted::default());
             };
@@ -237,7 +238,7 @@ impl VirtualHost {
         id: QueueId,
         conditions: DeleteConditions,
     ) -> Deleted {
-        self.update(|topology| {
+        self.update_deleting(|topology| {
             let queue = topology.queue(name).filter(|queue| queue.queue_id() == id).cloned();
             match queue.ok_or(())?.delete(conditions) {
                 Deletion::InUse | Deletion::NotEmpty | Deletion::NotExpired => Err(()),
@@ -251,7 +252,7 @@ impl VirtualHost {
 
     /// Deletes everything: the virtual host is deleted, and its connections are closed.
     pub(in crate::engine) fn delete_all(&self) {
-        let emptied: Result<(), Infallible> = self.update(|topology| {
+        let emptied: Result<(), Infallible> = self.update_deleting(|topology| {
             for (_, queue) in topology.queues() {
                 // There are no consumers to be told.
                 let _ = queue.delete(DeleteConditions::default());
@@ -291,8 +292,27 @@ impl VirtualHost {
         definition: QueueDefinition,
         owner: Option<ConnectionId>,
     ) -> QueueRef {
+        self.add_queue_of_id(topology, QueueId(self.next_id()), definition, owner)
+    }
+
+    /// Adds a queue that was there before the broker was started.
+    pub(in crate::engine) fn restore_queue(
+        &self,
+        topology: &mut Topology<QueueRef>,
+        id: QueueId,
+        definition: QueueDefinition,
+    ) -> QueueRef {
+        self.add_queue_of_id(topology, id, definition, None)
+    }
+
+    fn add_queue_of_id(
+        &self,
+        topology: &mut Topology<QueueRef>,
+        id: QueueId,
+        definition: QueueDefinition,
+        owner: Option<ConnectionId>,
+    ) -> QueueRef {
         let name = definition.name.clone();
-        let id = QueueId(self.next_id());
         let settings = self.settings_of(&definition);
         let queue = QueueCell::create(id, definition, owner, settings, self);
         topology.add_queue(name, queue.clone());

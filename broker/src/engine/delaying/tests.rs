@@ -190,7 +190,7 @@ fn nothing_waits_at_an_exchange_that_is_gone() {
     let delays = [Delay { exchange: name("x"), delay: Duration::from_millis(10) }];
     let message = Arc::new(PublishedMessage::new(name("x"), name("k"), Message::new("m")));
     host.virtual_host.exchange_delete(&name("x"), ExchangeDeleteCondition::Always).unwrap();
-    assert_eq!(host.virtual_host.delay(&message, &delays), Ok(()));
+    assert_eq!(host.virtual_host.delay(&message, &delays, None), Ok(Lsn::NONE));
     assert_eq!(host.memory(), 0);
     host.declare_exchange("x");
     host.bind("k", "q");

@@ -168,7 +168,9 @@ impl<'v> ImportingHost<'v> {
             // Both ends are there.
             let _ = update.next.bind(binding);
         }
-        update.commit();
+        if let Err(failure) = update.commit() {
+            tracing::error!(%failure, "what was imported is not there");
+        }
         has_policies.then_some(host)
     }
 }

@@ -22,6 +22,7 @@ use crate::model::definitions::{
     At, Definitions, DefinitionsError, FaultKind, GivenOptions, Imported, In, Report,
 };
 use crate::model::virtual_host::VirtualHostOptions;
+use crate::store::Failure;
 
 /// The virtual hosts that a file is about, by name: those that are there, and new ones.
 type Hosts = BTreeMap<ShortString, Arc<VirtualHost>>;
@@ -40,6 +41,9 @@ impl BrokerCell {
         write: WriteArguments,
     ) -> Result<Imported, DefinitionsError> {
         let _administration = self.administration();
+        if let Some(failure) = self.shared().journal().and_then(|journal| journal.failure()) {
+            report.fault("$", FaultKind::Refused { text: failure.to_string() });
+        }
         let mut imported = count(&definitions);
         let hosts = self.hosts_of(&definitions);
         let Definitions {
@@ -87,10 +91,15 @@ impl BrokerCell {
             host.check_queue_limit(&mut report);
         }
         imported.warnings = report.finish()?;
+        // A file that the store takes in part is imported in part after a crash, and can be again.
+        let written = self.write_hosts(&hosts);
         let changed: Vec<_> = importing.into_values().filter_map(ImportingHost::apply).collect();
         self.apply_hosts(virtual_hosts, &hosts);
         users.apply();
         self.set_global_parameters(global_parameters);
+        if let Err(failure) = written.and_then(|()| self.write_administration()) {
+            tracing::error!(%failure, "what was imported is gone when the broker is started again");
+        }
         // No writer is kept waiting any more: what dies by a policy goes to other queues.
         changed.into_iter().for_each(|host| host.apply_policies());
         Ok(imported)
@@ -106,6 +115,13 @@ impl BrokerCell {
             });
         }
         hosts
+    }
+
+    /// Writes those that are new before anything is declared in them.
+    fn write_hosts(&self, hosts: &Hosts) -> Result<(), Failure> {
+        let present = self.virtual_hosts();
+        let mut new = hosts.iter().filter(|(name, _)| !present.contains_key(*name));
+        new.try_for_each(|(_, host)| self.write_virtual_host(host))
     }
 
     /// Adds those that are new, and gives the others the options of the file.

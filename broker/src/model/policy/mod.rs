@@ -38,19 +38,20 @@ pub(crate) use self::policies::{Policies, Target};
 /// ```
 /// use springhare_broker::{ApplyTo, Broker, Policy};
 ///
-/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+/// # runtime.block_on(async {
 /// let broker = Broker::builder().start()?;
 /// let policy = Policy::new("orders", "^orders\\.")
 ///     .apply_to(ApplyTo::Queues)
 ///     .priority(5)
 ///     .set("max-length", 10_000)
 ///     .set("overflow", "reject-publish");
-/// broker.set_policy("/", policy)?;
+/// broker.set_policy("/", policy).await?;
 ///
 /// let wrong = Policy::new("orders", "^orders\\.").set("message-ttl", -1);
-/// let error = broker.set_policy("/", wrong).unwrap_err();
+/// let error = broker.set_policy("/", wrong).await.unwrap_err();
 /// assert!(error.to_string().ends_with("-1 is not a valid message TTL"));
-/// # Ok(()) }
+/// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 #[must_use = "a policy counts once it is given to a broker"]

@@ -15,15 +15,22 @@ impl Delayed {
     }
 }
 
+impl DelayedRetry {
+    /// When a message is ready again that comes back now: the later the more often it failed.
+    pub(super) fn at(&self, delivery_count: u32, now: Duration) -> Duration {
+        let delay = self.min.saturating_mul(delivery_count.max(1)).min(self.max);
+        now.saturating_add(delay)
+    }
+}
+
 /// Messages that came back and wait for another try, by the time when they are ready again.
 #[derive(Debug, Default)]
 pub(super) struct DelayedMessages(BTreeMap<(Duration, u64), QueueMessage>);
 
 impl DelayedMessages {
-    /// Lets a message wait, the longer the more often it failed.
-    pub(super) fn push(&mut self, message: QueueMessage, retry: DelayedRetry, now: Duration) {
-        let delay = retry.min.saturating_mul(message.delivery_count.max(1)).min(retry.max);
-        self.0.insert((now.saturating_add(delay), message.position), message);
+    /// Lets a message wait until then.
+    pub(super) fn insert(&mut self, due: Duration, message: QueueMessage) {
+        self.0.insert((due, message.position), message);
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -15,7 +15,8 @@ impl Queue {
         self.dead.take().map(|dead| DeadBatch { to: to.clone(), dead })
     }
 
-    /// What became of the dead that were taken: these are where they belong, or nowhere for good.
+    /// What became of the dead that were taken: these are where they belong, or nowhere for good. One
+    /// whose place another has taken in the journal has no reference any more.
     /// Not all queues take those that are kept, or none: they stay, and are tried again.
     pub(crate) fn dead_lettered<'d>(
         &mut self,
@@ -24,7 +25,8 @@ impl Queue {
         now: &Now<'_>,
     ) {
         for Dead { message, .. } in dead {
-            self.held_bytes -= u64::from(message.charge);
+            self.away_bytes -= u64::from(message.charge);
+            self.changes.settled.add(message.reference);
         }
         if !kept.is_empty() || self.dead.has_waiting() {
             self.dead.keep(kept, now.get());
@@ -38,15 +40,23 @@ impl Queue {
             return;
         }
         for message in self.ready.take_expired(EXPIRED_AT_ONCE_MAX) {
-            self.die(message, DeathReason::Expired);
+            self.take_leave(message, DeathReason::Expired);
         }
     }
 
+    /// A message dies that was ready, or never got that far.
+    pub(super) fn take_leave(&mut self, message: QueueMessage, reason: DeathReason) {
+        self.away_bytes += u64::from(message.charge);
+        self.die(message, reason);
+    }
+
+    /// A message dies that was out.
     pub(super) fn die(&mut self, message: QueueMessage, reason: DeathReason) {
         if self.settings.dead_letter.is_some() {
             self.dead.add(Dead::new(message, reason));
         } else {
-            self.held_bytes -= u64::from(message.charge);
+            self.away_bytes -= u64::from(message.charge);
+            self.changes.settled.add(message.reference);
         }
     }
 }

@@ -1,12 +1,14 @@
 //! What is published to a queue: it takes the message, refuses it, or drops the oldest.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{Expires, Queue, QueueMessage, Wakeups};
 use crate::model::arguments::Overflow;
 use crate::model::dead_letter::DeathReason;
 use crate::model::message::PublishedMessage;
 use crate::model::now::Now;
+use crate::model::stored::Reference;
 
 /// Whether a queue takes a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,11 +23,13 @@ pub(crate) enum Enqueued {
 
 impl Queue {
     /// Puts a message at the end, or refuses it, or drops the oldest, as the queue's limits say.
-    /// `charge` is this queue's share of its memory, in bytes.
+    /// `charge` is this queue's share of its memory, in bytes, and `reference` what the journal knows it
+    /// by, if it keeps it.
     pub(crate) fn enqueue(
         &mut self,
         message: Arc<PublishedMessage>,
         charge: u32,
+        reference: Option<Reference>,
         now: &Now<'_>,
         wakeups: &mut Wakeups,
     ) -> Enqueued {
@@ -34,20 +38,20 @@ impl Queue {
             expires: self.expiry_of(&message, now),
             delivery_count: 0,
             charge,
-            priority: self.priority_of(&message),
+            priority: self.priority_of(|| message.message.properties.priority()),
             redelivered: false,
+            reference,
             message,
         };
         self.next_position += 1;
-        self.held_bytes += u64::from(charge);
         if self.settings.overflow != Overflow::DropHead
             && self.would_overflow(message.body_len(), wakeups)
         {
             if self.settings.overflow == Overflow::RejectPublishDlx {
-                self.die(message, DeathReason::MaxLen);
+                self.take_leave(message, DeathReason::MaxLen);
                 return Enqueued::DeadLettered;
             }
-            self.held_bytes -= u64::from(charge);
+            self.changes.settled.add(reference);
             return Enqueued::Refused;
         }
         let is_mortal = message.expires != Expires::NEVER;
@@ -71,19 +75,23 @@ impl Queue {
         Enqueued::Taken
     }
 
-    /// The earlier of what the queue and the message say.
     fn expiry_of(&self, message: &PublishedMessage, now: &Now<'_>) -> Expires {
-        let ttl = match (self.settings.message_ttl, message.expiration()) {
-            (Some(queues), Some(own)) => queues.min(own),
-            (Some(ttl), None) | (None, Some(ttl)) => ttl,
-            (None, None) => return Expires::NEVER,
-        };
-        Expires::at(now.get().saturating_add(ttl))
+        let lives = self.time_to_live(message.expiration());
+        lives.map_or(Expires::NEVER, |lives| Expires::at(now.get().saturating_add(lives)))
     }
 
-    fn priority_of(&self, message: &PublishedMessage) -> u8 {
+    /// The earlier of what the queue and the message say.
+    pub(super) fn time_to_live(&self, own: Option<Duration>) -> Option<Duration> {
+        match (self.settings.message_ttl, own) {
+            (Some(queues), Some(own)) => Some(queues.min(own)),
+            (queues, own) => queues.or(own),
+        }
+    }
+
+    /// What the message says of its priority, as far as the queue has any.
+    pub(super) fn priority_of(&self, own: impl FnOnce() -> Option<u8>) -> u8 {
         match self.settings.max_priority {
-            Some(max) => message.message.properties.priority().unwrap_or(0).min(max),
+            Some(max) => own().unwrap_or(0).min(max),
             None => 0,
         }
     }
@@ -117,7 +125,7 @@ impl Queue {
     fn drop_excess(&mut self) {
         while self.is_too_long() {
             let Some(message) = self.ready.pop_any() else { return };
-            self.die(message, DeathReason::MaxLen);
+            self.take_leave(message, DeathReason::MaxLen);
         }
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 use springhare_amqp::{Message, ShortString};
 
 use crate::model::message::PublishedMessage;
+use crate::model::stored::Reference;
 
 /// A message's place in one queue.
 ///
@@ -24,6 +25,8 @@ pub(crate) struct QueueMessage {
     pub(crate) priority: u8,
     /// Whether it was delivered before.
     pub(crate) redelivered: bool,
+    /// What the journal knows it by in this queue, if it keeps it.
+    pub(crate) reference: Option<Reference>,
     /// What was published, shared with the other queues that have it.
     pub(crate) message: Arc<PublishedMessage>,
 }
@@ -39,6 +42,7 @@ impl QueueMessage {
             charge: 0,
             priority: 0,
             redelivered: false,
+            reference: None,
             message,
         }
     }

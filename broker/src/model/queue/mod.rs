@@ -2,13 +2,19 @@
 //!
 //! Pure: the engine puts one lock round it, tells it the time, and sends the dead letters on.
 
+mod changes;
+mod cold;
 mod consumers;
 mod dead;
 mod delayed;
 mod dying;
 mod enqueue;
+mod level;
 mod message;
+mod pager;
 mod ready;
+mod restore;
+mod run;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -16,11 +22,14 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(crate) use changes::{JournalChanges, ReturnedReference, SettledReferences};
 pub(crate) use consumers::{QueueConsumer, SettlementMode};
 pub(crate) use dead::{Dead, DeadBatch};
 pub(crate) use enqueue::Enqueued;
 pub(crate) use message::{Expires, QueueMessage, Returned};
-pub(crate) use ready::Ready;
+pub(crate) use pager::Pager;
+pub(crate) use ready::{PageOut, Ready};
+pub(crate) use restore::RestoredMessage;
 pub(crate) use settings::{DeadLetterTo, QueueSettings};
 
 use super::dead_letter::DeathReason;
@@ -41,8 +50,9 @@ pub(crate) type Wakeups = Vec<Arc<dyn Outlet>>;
 /// [`advance`](Self::advance), which comes before every other.
 /// **Outputs**: [`dispatch`](Self::dispatch) hands ready messages to consumers with credit and
 /// lists the readers to wake; [`take_dead`](Self::take_dead) gives the dead letters;
+/// [`take_changes`](Self::take_changes) says what the journal is to know;
 /// [`next_due`](Self::next_due) says when time changes something again. Whoever changes a queue
-/// asks for all three before letting it go.
+/// asks for all four before letting it go.
 ///
 /// Invariant: a message is ready here, waits here for another try, is out with a channel or is
 /// dead and not dead-lettered, so the sum of these is what was enqueued and neither acknowledged, purged,
@@ -56,7 +66,9 @@ pub(crate) struct Queue {
     dead: DeadMessages,
     unsettled: usize,
     next_position: u64,
-    held_bytes: u64,
+    /// The memory of the messages that are not ready: out, dead, or waiting for another try.
+    away_bytes: u64,
+    changes: JournalChanges,
     /// When it was last used, if it expires without use.
     last_used: Duration,
 }
@@ -67,6 +79,12 @@ impl Queue {
         let last_used = settings.expires.map_or(Duration::ZERO, |_| now.get());
         let consumers = Consumers::new(settings.active_consumers);
         Self { settings, consumers, last_used, ..Self::default() }
+    }
+
+    /// The same, the messages of which can be read back through the pager and need not be in memory.
+    #[must_use]
+    pub(crate) fn with_pager(self, pager: Option<Arc<dyn Pager>>) -> Self {
+        Self { ready: Ready::with_pager(pager), ..self }
     }
 
     #[cfg(test)]
@@ -82,8 +100,10 @@ impl Queue {
         }
         self.settings = settings;
         if self.settings.dead_letter.is_none() {
-            let forgotten = self.dead.drain();
-            self.held_bytes -= forgotten.map(|dead| u64::from(dead.message.charge)).sum::<u64>();
+            for Dead { message, .. } in self.dead.drain() {
+                self.away_bytes -= u64::from(message.charge);
+                self.changes.settled.add(message.reference);
+            }
         }
         self.drop_oldest();
     }
@@ -115,7 +135,17 @@ impl Queue {
 
     /// The memory of all messages, ready and unsettled, in bytes.
     pub(crate) fn held_bytes(&self) -> u64 {
-        self.held_bytes
+        self.ready.charge() + self.away_bytes
+    }
+
+    /// What the journal is to know of what has happened since this was last asked.
+    pub(crate) fn take_changes(&mut self) -> JournalChanges {
+        std::mem::take(&mut self.changes)
+    }
+
+    /// Takes ready messages out of memory that can be read back, if there are many.
+    pub(crate) fn page_out(&mut self, how: PageOut) {
+        self.ready.page_out(how);
     }
 
     /// The time has come so far: what has expired at the front dies, and what waited long enough
@@ -124,6 +154,7 @@ impl Queue {
         let has_due = self.delayed.next_due().is_some_and(|due| due <= now.get());
         if has_due {
             for message in self.delayed.take_due(now.get()) {
+                self.away_bytes -= u64::from(message.charge);
                 self.ready.put_back(message);
             }
         }
@@ -183,8 +214,12 @@ impl Queue {
                 wakeups.push(Arc::clone(&consumer.outlet));
             }
             match consumer.settlement {
-                SettlementMode::Explicit => self.unsettled += taken,
-                SettlementMode::Automatic => self.held_bytes -= charge,
+                SettlementMode::Explicit => {
+                    self.unsettled += taken;
+                    self.away_bytes += charge;
+                }
+                // Whoever reads them from the outlet settles them.
+                SettlementMode::Automatic => {}
             }
             // Some may have expired while they were handed over, and the rest been taken.
             if taken == share || self.ready.is_empty() {
@@ -195,7 +230,8 @@ impl Queue {
         }
     }
 
-    /// Takes the first ready message for a `basic.get`.
+    /// Takes the first ready message for a `basic.get`. With automatic settlement it is the caller's,
+    /// who settles it in the journal, or [puts it back](Self::put_back_unread).
     pub(crate) fn get(
         &mut self,
         settlement: SettlementMode,
@@ -204,8 +240,11 @@ impl Queue {
         self.touch(now);
         let message = self.ready.pop_front()?;
         match settlement {
-            SettlementMode::Explicit => self.unsettled += 1,
-            SettlementMode::Automatic => self.held_bytes -= u64::from(message.charge),
+            SettlementMode::Explicit => {
+                self.unsettled += 1;
+                self.away_bytes += u64::from(message.charge);
+            }
+            SettlementMode::Automatic => {}
         }
         self.expire_front();
         Some(message)
@@ -221,7 +260,8 @@ impl Queue {
         for message in messages {
             count += 1;
             self.unsettled -= 1;
-            self.held_bytes -= u64::from(message.charge);
+            self.away_bytes -= u64::from(message.charge);
+            self.changes.settled.add(message.reference);
         }
         self.settled(consumer, count);
     }
@@ -268,11 +308,19 @@ impl Queue {
                 self.die(message, DeathReason::DeliveryLimit);
                 continue;
             }
-            match self.settings.delayed_retry {
-                Some(retry) if retry.which.includes(why) => {
-                    self.delayed.push(message, retry, now.get());
+            let retry = self.settings.delayed_retry.filter(|retry| retry.which.includes(why));
+            let retry_at = retry.map(|retry| retry.at(message.delivery_count, now.get()));
+            if let Some(reference) = message.reference.filter(|_| why != Returned::Undelivered) {
+                let delivery_count = message.delivery_count;
+                let returned = ReturnedReference { reference, delivery_count, retry_at };
+                self.changes.returned.push(returned);
+            }
+            match retry_at {
+                Some(due) => self.delayed.insert(due, message),
+                None => {
+                    self.away_bytes -= u64::from(message.charge);
+                    self.ready.put_back(message);
                 }
-                _ => self.ready.put_back(message),
             }
         }
         if self.ready.has_mortals() {
@@ -293,7 +341,6 @@ impl Queue {
         now: &Now<'_>,
     ) {
         for message in messages {
-            self.held_bytes += u64::from(message.charge);
             self.ready.put_back(message);
         }
         if self.ready.has_mortals() {
@@ -323,19 +370,27 @@ impl Queue {
 
     /// Drops all ready messages; deliveries that are out stay out.
     pub(crate) fn purge(&mut self) -> usize {
-        let mut count = 0;
-        for message in self.ready.drain().chain(self.delayed.drain()) {
+        let mut count = self.ready.len();
+        self.ready.settle_all(&mut self.changes.settled);
+        for message in self.delayed.drain() {
             count += 1;
-            self.held_bytes -= u64::from(message.charge);
+            self.away_bytes -= u64::from(message.charge);
+            self.changes.settled.add(message.reference);
         }
         count
     }
 
-    /// Ends the queue: its consumers, to be told. What is out is no longer counted.
-    pub(crate) fn delete(&mut self) -> Vec<QueueConsumer> {
+    /// Ends the queue: its consumers, to be told, and the messages that are done with. What is out is
+    /// no longer counted.
+    pub(crate) fn delete(&mut self) -> (Vec<QueueConsumer>, SettledReferences) {
         let consumers = self.consumers.drain();
+        self.purge();
+        for Dead { message, .. } in self.dead.drain() {
+            self.changes.settled.add(message.reference);
+        }
+        let settled = self.take_changes().settled;
         *self = Self::default();
-        consumers
+        (consumers, settled)
     }
 
     fn settled(&mut self, consumer: Option<ConsumerId>, count: u32) {

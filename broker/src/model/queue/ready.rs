@@ -1,45 +1,114 @@
-use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::QueueMessage;
+use super::changes::SettledReferences;
+use super::level::{Level, Reading};
 use super::message::Expires;
+use super::pager::Pager;
+use super::run::ColdMessage;
+
+/// What a message that is on the disk alone counts for in memory, in bytes: its place in the index,
+/// with an expiry.
+const COLD_BYTES: u64 = 16;
 
 /// The messages that wait for a consumer: the highest priority first, then by position.
 ///
 /// Expired messages are never handed out: whoever takes the first one passes over them, and they
 /// are left for the queue in [`take_expired`](Self::take_expired). Those behind a live one stay, and
 /// count, until they are first, as in RabbitMQ.
+///
+/// Where there is much, what the journal has is [taken out of memory](Self::page_out), and read back
+/// by whoever takes messages.
 #[derive(Debug, Default)]
 pub(crate) struct Ready {
     /// By priority, as far as there were messages; without priorities just one.
     levels: Vec<Level>,
     occupied: Occupied,
-    len: usize,
-    body_bytes: u64,
-    /// How many can expire.
-    mortal: usize,
+    counts: Counts,
     /// What is older than this has expired.
     now: Option<Expires>,
     expired: Vec<QueueMessage>,
+    /// Where messages are that are not in memory.
+    pager: Option<Arc<dyn Pager>>,
+}
+
+/// How much of the messages that the journal has is taken out of memory, of each priority.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PageOut {
+    /// Bytes of messages that stay at the front, for a consumer that comes; at least one message.
+    pub(super) warm_bytes: u64,
+    /// Bytes behind these that are not worth it.
+    pub(super) least_bytes: u64,
+}
+
+impl PageOut {
+    /// All but the first ones.
+    pub(crate) const BUT_THE_FRONT: Self = Self { warm_bytes: 64 << 10, least_bytes: 32 << 10 };
+
+    /// As much as can be: there is little room left.
+    pub(crate) const ALL: Self = Self { warm_bytes: 0, least_bytes: 4 << 10 };
+}
+
+/// What all levels have together.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    pub(super) len: usize,
+    /// The bytes of all bodies.
+    pub(super) body_bytes: u64,
+    /// How many can expire.
+    pub(super) mortal: usize,
+    /// How many are on the disk alone.
+    pub(super) cold: usize,
+    /// What the others are charged with.
+    pub(super) warm_charge: u64,
+}
+
+impl Counts {
+    fn add(&mut self, message: &QueueMessage) {
+        self.len += 1;
+        self.body_bytes += message.body_len();
+        self.mortal += usize::from(message.expires != Expires::NEVER);
+        self.warm_charge += u64::from(message.charge);
+    }
+
+    fn remove(&mut self, message: &QueueMessage) {
+        self.len -= 1;
+        self.body_bytes -= message.body_len();
+        self.mortal -= usize::from(message.expires != Expires::NEVER);
+        self.warm_charge -= u64::from(message.charge);
+    }
 }
 
 impl Ready {
+    /// None yet; what is taken out of memory is read back through the pager.
+    pub(super) fn with_pager(pager: Option<Arc<dyn Pager>>) -> Self {
+        Self { pager, ..Self::default() }
+    }
+
     pub(crate) fn len(&self) -> usize {
-        self.len
+        self.counts.len
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.len == 0
+        self.counts.len == 0
     }
 
     /// The bytes of all bodies.
     pub(crate) fn body_bytes(&self) -> u64 {
-        self.body_bytes
+        self.counts.body_bytes
+    }
+
+    /// The memory of all of them, in bytes.
+    pub(crate) fn charge(&self) -> u64 {
+        let passed_over: u64 = self.expired.iter().map(|message| u64::from(message.charge)).sum();
+        let cold = u64::try_from(self.counts.cold).unwrap_or(u64::MAX);
+        self.counts.warm_charge + passed_over + cold.saturating_mul(COLD_BYTES)
     }
 
     /// Whether any of them can expire.
     pub(crate) fn has_mortals(&self) -> bool {
-        self.mortal > 0
+        self.counts.mortal > 0
     }
 
     /// Whether expired messages were passed over and not taken yet.
@@ -55,17 +124,35 @@ impl Ready {
 
     /// Puts a message to the end of its priority.
     pub(crate) fn push_back(&mut self, message: QueueMessage) {
-        if let Some(level) = self.level_for(&message) {
-            debug_assert!(level.fresh.back().is_none_or(|last| last.position < message.position));
-            level.fresh.push_back(message);
+        self.counts.add(&message);
+        if let Some(level) = self.level_for(message.priority) {
+            level.push_back(message);
         }
     }
 
     /// Puts a message back to where its priority and position say.
     pub(crate) fn put_back(&mut self, message: QueueMessage) {
-        if let Some(level) = self.level_for(&message) {
-            level.returned.insert(message.position, message);
+        self.counts.add(&message);
+        if let Some(level) = self.level_for(message.priority) {
+            level.put_back(message);
         }
+    }
+
+    /// Adds a message that is on the disk alone. They may come in any order, and
+    /// [`restored`](Self::restored) is to follow before anything else.
+    pub(super) fn restore(&mut self, message: &ColdMessage, priority: u8) {
+        self.counts.len += 1;
+        self.counts.cold += 1;
+        self.counts.body_bytes += message.body_len;
+        self.counts.mortal += usize::from(message.expires != Expires::NEVER);
+        if let Some(level) = self.level_for(priority) {
+            level.push_cold(message);
+        }
+    }
+
+    /// All that was in the queue is there again.
+    pub(super) fn restored(&mut self) {
+        self.levels.iter_mut().for_each(Level::sort_cold);
     }
 
     /// Takes the first message that has not expired.
@@ -82,24 +169,28 @@ impl Ready {
 
     /// Takes the first message, expired or not.
     pub(crate) fn pop_any(&mut self) -> Option<QueueMessage> {
-        let priority = self.occupied.highest()?;
-        let level = self.levels.get_mut(usize::from(priority))?;
-        let message = level.pop_front()?;
-        if level.is_empty() {
-            self.occupied.remove(priority);
+        loop {
+            let priority = self.occupied.highest()?;
+            let level = self.levels.get_mut(usize::from(priority))?;
+            let (pager, counts) = (self.pager.as_deref(), &mut self.counts);
+            let message = level.pop_front(&mut Reading { pager, priority, counts });
+            if level.is_empty() {
+                self.occupied.remove(priority);
+            }
+            // Without one, the rest of this priority could not be read.
+            if let Some(message) = message {
+                self.counts.remove(&message);
+                return Some(message);
+            }
         }
-        self.len -= 1;
-        self.body_bytes -= message.body_len();
-        self.mortal -= usize::from(message.expires != Expires::NEVER);
-        Some(message)
     }
 
     /// Takes the expired ones that stand first, `max` at the most with those that were passed
     /// over.
     pub(crate) fn take_expired(&mut self, max: usize) -> Vec<QueueMessage> {
-        if let Some(now) = self.now.filter(|_| self.mortal > 0) {
+        if let Some(now) = self.now.filter(|_| self.counts.mortal > 0) {
             while self.expired.len() < max
-                && self.front().is_some_and(|first| first.expires.is_over(now))
+                && self.first_expires().is_some_and(|first| first.is_over(now))
             {
                 let Some(message) = self.pop_any() else { break };
                 self.expired.push(message);
@@ -110,68 +201,52 @@ impl Ready {
 
     /// When the first message expires.
     pub(crate) fn next_expiry(&self) -> Option<Duration> {
-        if self.mortal == 0 {
+        if self.counts.mortal == 0 {
             return None;
         }
-        self.front()?.expires.time()
+        self.first_expires()?.time()
     }
 
-    /// Takes all messages out.
-    pub(crate) fn drain(&mut self) -> impl Iterator<Item = QueueMessage> {
-        let Self { levels, .. } = std::mem::take(self);
-        levels.into_iter().rev().flat_map(|level| level.returned.into_values().chain(level.fresh))
+    /// Takes all messages out, which are settled.
+    pub(crate) fn settle_all(&mut self, settled: &mut SettledReferences) {
+        let empty = Self::with_pager(self.pager.clone());
+        let Self { levels, expired, .. } = std::mem::replace(self, empty);
+        for level in levels {
+            level.settle_all(settled);
+        }
+        for message in expired {
+            settled.add(message.reference);
+        }
     }
 
-    fn front(&self) -> Option<&QueueMessage> {
-        self.levels.get(usize::from(self.occupied.highest()?))?.front()
+    /// Takes messages out of memory that the journal has, the newest first, if there are many.
+    pub(crate) fn page_out(&mut self, how: PageOut) {
+        let PageOut { warm_bytes, least_bytes } = how;
+        let is_worth_it = self.counts.warm_charge > warm_bytes + least_bytes;
+        let Some(pager) = self.pager.as_deref().filter(|_| is_worth_it) else { return };
+        for level in &mut self.levels {
+            level.page_out(pager, how, &mut self.counts);
+        }
     }
 
-    /// The level that a message goes to, which is counted in.
-    fn level_for(&mut self, message: &QueueMessage) -> Option<&mut Level> {
-        self.len += 1;
-        self.body_bytes += message.body_len();
-        self.mortal += usize::from(message.expires != Expires::NEVER);
-        let at = usize::from(message.priority);
+    /// How many messages are on the disk alone, and the memory that their index takes, in bytes.
+    #[cfg(test)]
+    pub(crate) fn cold(&self) -> (usize, usize) {
+        (self.counts.cold, self.levels.iter().map(Level::index_bytes).sum())
+    }
+
+    fn first_expires(&self) -> Option<Expires> {
+        self.levels.get(usize::from(self.occupied.highest()?))?.first_expires()
+    }
+
+    /// The level of a priority, which is to get a message.
+    fn level_for(&mut self, priority: u8) -> Option<&mut Level> {
+        let at = usize::from(priority);
         if self.levels.len() <= at {
             self.levels.resize_with(at + 1, Level::default);
         }
-        self.occupied.insert(message.priority);
+        self.occupied.insert(priority);
         self.levels.get_mut(at)
-    }
-}
-
-/// The ready messages of one priority, by position.
-///
-/// New ones go to the end of one list. One that comes back goes to its old place among those
-/// that came back; whatever order they come back in, each costs little.
-#[derive(Debug, Default)]
-struct Level {
-    fresh: VecDeque<QueueMessage>,
-    returned: BTreeMap<u64, QueueMessage>,
-}
-
-impl Level {
-    fn is_empty(&self) -> bool {
-        self.fresh.is_empty() && self.returned.is_empty()
-    }
-
-    fn front(&self) -> Option<&QueueMessage> {
-        let returned = self.returned.first_key_value().map(|(_, message)| message);
-        match (returned, self.fresh.front()) {
-            (Some(returned), Some(fresh)) if fresh.position < returned.position => Some(fresh),
-            (Some(returned), _) => Some(returned),
-            (None, fresh) => fresh,
-        }
-    }
-
-    fn pop_front(&mut self) -> Option<QueueMessage> {
-        if let Some(returned) = self.returned.first_entry() {
-            let fresh = self.fresh.front();
-            if fresh.is_none_or(|fresh| *returned.key() < fresh.position) {
-                return Some(returned.remove());
-            }
-        }
-        self.fresh.pop_front()
     }
 }
 

@@ -9,6 +9,8 @@ use crate::model::arguments::Overflow;
 use crate::model::message::PublishedMessage;
 
 mod combinations;
+mod disk;
+mod paging;
 mod time;
 
 /// An outlet that keeps what it gets, up to a number of messages.
@@ -75,7 +77,7 @@ fn enqueue(queue: &mut Queue, count: usize) {
 }
 
 fn put(queue: &mut Queue, message: Arc<PublishedMessage>) {
-    let taken = queue.enqueue(message, 10, &start(), &mut Wakeups::new());
+    let taken = queue.enqueue(message, 10, None, &start(), &mut Wakeups::new());
     assert_eq!(taken, Enqueued::Taken);
 }
 

@@ -3,6 +3,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::message::PublishedMessage;
+use crate::model::queue::SettledReferences;
+use crate::model::stored::Reference;
 
 /// What an entry counts for beside its message's properties and body, in bytes: as much as the
 /// header of a chunk on RabbitMQ's disk. Without it empty messages would fill a stream for ever.
@@ -21,6 +23,10 @@ pub(super) struct Log {
     bytes: u64,
     charge: u64,
     segment_bytes: u64,
+    /// Offsets are missing between the last message and the next: they count up within a segment.
+    has_gap: bool,
+    /// Messages at the very front that are lost.
+    lost_first: Vec<Reference>,
 }
 
 #[derive(Debug)]
@@ -30,6 +36,8 @@ struct Segment {
     charge: u64,
     /// The offsets count up from the first one.
     entries: Vec<Entry>,
+    /// Messages behind these, and before the next segment, that are lost.
+    lost: Vec<Reference>,
 }
 
 /// A message in the log.
@@ -37,6 +45,8 @@ struct Segment {
 pub(super) struct Entry {
     /// The time since 1970; never less than that of the entry before.
     at: Duration,
+    /// What the journal knows it by, if it keeps it.
+    reference: Option<Reference>,
     pub(super) message: Arc<PublishedMessage>,
 }
 
@@ -52,7 +62,15 @@ pub(super) struct Retention {
 impl Log {
     /// An empty log, a segment of which is full at so many bytes.
     pub(super) fn new(segment_bytes: u64) -> Self {
-        Self { segments: VecDeque::new(), next_offset: 0, bytes: 0, charge: 0, segment_bytes }
+        Self {
+            segments: VecDeque::new(),
+            next_offset: 0,
+            bytes: 0,
+            charge: 0,
+            segment_bytes,
+            has_gap: false,
+            lost_first: Vec::new(),
+        }
     }
 
     /// How many messages are kept.
@@ -90,19 +108,17 @@ impl Log {
         &mut self,
         message: Arc<PublishedMessage>,
         charge: u32,
+        reference: Option<Reference>,
         at: Duration,
     ) -> bool {
         let is_full = |last: &Segment| last.bytes >= self.segment_bytes;
-        let has_rolled = self.segments.back().is_none_or(is_full);
+        let has_rolled = self.has_gap || self.segments.back().is_none_or(is_full);
         if has_rolled {
-            if let Some(full) = self.segments.back_mut() {
-                full.entries.shrink_to_fit();
-            }
-            self.segments.push_back(Segment::beginning_at(self.next_offset));
+            self.begin_segment();
         }
         let bytes = size(&message);
         if let Some(last) = self.segments.back_mut() {
-            last.entries.push(Entry { at, message });
+            last.entries.push(Entry { at, reference, message });
             last.bytes += bytes;
             last.charge += u64::from(charge);
             self.next_offset += 1;
@@ -110,6 +126,34 @@ impl Log {
             self.charge += u64::from(charge);
         }
         has_rolled
+    }
+
+    /// Begins a segment with the next message.
+    fn begin_segment(&mut self) {
+        if let Some(full) = self.segments.back_mut() {
+            full.entries.shrink_to_fit();
+        }
+        self.segments.push_back(Segment::beginning_at(self.next_offset));
+        self.has_gap = false;
+    }
+
+    /// The log begins with this offset: nothing is in it yet.
+    pub(super) fn start_at(&mut self, offset: u64) {
+        self.next_offset = self.next_offset.max(offset);
+    }
+
+    /// A message is lost, but its offset is nobody else's, and the journal counts it until those
+    /// before it are gone.
+    pub(super) fn skip(&mut self, reference: Reference) {
+        self.next_offset += 1;
+        self.has_gap = true;
+        let lost = self.segments.back_mut().map_or(&mut self.lost_first, |last| &mut last.lost);
+        lost.push(reference);
+    }
+
+    /// The time of the last message.
+    pub(super) fn last_at(&self) -> Duration {
+        self.segments.back().map_or(Duration::ZERO, Segment::last_at)
     }
 
     /// The entries from this offset on; none from one that is not kept.
@@ -140,30 +184,43 @@ impl Log {
 
     /// Drops segments from the front as long as there are too many bytes, or they are too old;
     /// `now` is the time since 1970.
-    pub(super) fn retain(&mut self, retention: Retention, now: impl Fn() -> Duration) {
+    /// Whether there were any.
+    pub(super) fn retain(
+        &mut self,
+        retention: Retention,
+        now: impl Fn() -> Duration,
+        settled: &mut SettledReferences,
+    ) -> bool {
+        let before = self.first_offset();
         while self.has_old_segments() {
             let is_too_much = retention.bytes.is_some_and(|max| self.bytes > max);
             let is_too_old = |age| self.too_old_at(age).is_some_and(|due| due <= now());
             if !is_too_much && !retention.age.is_some_and(is_too_old) {
-                return;
+                break;
             }
             if let Some(dropped) = self.segments.pop_front() {
                 self.bytes -= dropped.bytes;
                 self.charge -= dropped.charge;
+                settled.extend(std::mem::take(&mut self.lost_first));
+                dropped.settle(settled);
             }
         }
+        self.first_offset() != before
     }
 
     /// Drops everything; the offsets go on.
-    pub(super) fn clear(&mut self) {
-        self.segments.clear();
+    pub(super) fn clear(&mut self, settled: &mut SettledReferences) {
+        settled.extend(std::mem::take(&mut self.lost_first));
+        for segment in self.segments.drain(..) {
+            segment.settle(settled);
+        }
         (self.bytes, self.charge) = (0, 0);
     }
 }
 
 impl Segment {
     fn beginning_at(first_offset: u64) -> Self {
-        Self { first_offset, bytes: 0, charge: 0, entries: Vec::new() }
+        Self { first_offset, bytes: 0, charge: 0, entries: Vec::new(), lost: Vec::new() }
     }
 
     /// Its entries from this offset on.
@@ -171,6 +228,11 @@ impl Segment {
         let offset = offset.max(self.first_offset);
         let within = usize::try_from(offset - self.first_offset).unwrap_or(usize::MAX);
         (offset..).zip(self.entries.get(within..).unwrap_or_default())
+    }
+
+    fn settle(self, settled: &mut SettledReferences) {
+        settled.extend(self.entries.into_iter().filter_map(|entry| entry.reference));
+        settled.extend(self.lost);
     }
 
     fn last_at(&self) -> Duration {

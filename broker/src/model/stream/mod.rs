@@ -19,7 +19,8 @@ pub(crate) use offset::StreamOffset;
 use super::ids::ConsumerId;
 use super::message::PublishedMessage;
 use super::now::Now;
-use super::queue::{QueueConsumer, QueueSettings, Wakeups};
+use super::queue::{JournalChanges, QueueConsumer, QueueSettings, SettledReferences, Wakeups};
+use super::stored::Reference;
 use log::{Log, Retention};
 use readers::Readers;
 
@@ -33,7 +34,8 @@ const SEGMENT_BYTES: u64 = 1 << 20;
 /// [`settled`](Self::settled) and the like, and the time: [`advance`](Self::advance), which comes
 /// before every other. **Outputs**: [`dispatch`](Self::dispatch) hands each consumer what follows
 /// its place in the log, as far as its prefetch goes, and lists the readers to wake;
-/// [`next_due`](Self::next_due) says when time changes something again.
+/// [`next_due`](Self::next_due) says when time changes something again, and
+/// [`take_changes`](Self::take_changes) what the journal is to know.
 ///
 /// Whatever a consumer says to a message, it has got it: the message stays where it is, is never
 /// delivered to that consumer again, and goes when its segment does.
@@ -44,13 +46,14 @@ pub(crate) struct Stream {
     epoch: Duration,
     log: Log,
     readers: Readers,
+    changes: JournalChanges,
 }
 
 impl Stream {
     /// An empty stream; `epoch` is the time since 1970 at the start of the clock.
     pub(crate) fn new(settings: Arc<QueueSettings>, epoch: Duration) -> Self {
         let log = Log::new(settings.segment_bytes.unwrap_or(SEGMENT_BYTES));
-        Self { settings, epoch, log, readers: Readers::default() }
+        Self { settings, epoch, log, readers: Readers::default(), changes: Default::default() }
     }
 
     #[cfg(test)]
@@ -92,9 +95,46 @@ impl Stream {
         Some(due.saturating_sub(self.epoch))
     }
 
-    /// Puts a message at the end. `charge` is this stream's share of its memory, in bytes.
-    pub(crate) fn append(&mut self, message: Arc<PublishedMessage>, charge: u32, now: &Now<'_>) {
-        let has_rolled = self.log.append(message, charge, self.wall_clock(now));
+    /// What the journal is to know of what has happened since this was last asked.
+    pub(crate) fn take_changes(&mut self) -> JournalChanges {
+        std::mem::take(&mut self.changes)
+    }
+
+    /// Nothing is in it yet, and it goes on with this offset, as before the broker was started.
+    pub(crate) fn restore_start(&mut self, offset: u64) {
+        self.log.start_at(offset);
+    }
+
+    /// Puts a message to the end that was there before the broker was started, and was published at
+    /// this time since 1970. None could not be read: its offset stays free. They come in their order,
+    /// and [`restored`](Self::restored) is to follow.
+    pub(crate) fn restore(
+        &mut self,
+        message: Option<PublishedMessage>,
+        reference: Reference,
+        published_at: Duration,
+    ) {
+        let Some(message) = message else { return self.log.skip(reference) };
+        let charge = u32::try_from(message.charge()).unwrap_or(u32::MAX);
+        let at = published_at.max(self.log.last_at());
+        self.log.append(Arc::new(message), charge, Some(reference), at);
+    }
+
+    /// All that was in it is there again; what is too much by now goes.
+    pub(crate) fn restored(&mut self, now: &Now<'_>) {
+        self.drop_excess(now);
+    }
+
+    /// Puts a message at the end. `charge` is this stream's share of its memory, in bytes, and
+    /// `reference` what the journal knows it by, if it keeps it.
+    pub(crate) fn append(
+        &mut self,
+        message: Arc<PublishedMessage>,
+        charge: u32,
+        reference: Option<Reference>,
+        now: &Now<'_>,
+    ) {
+        let has_rolled = self.log.append(message, charge, reference, self.wall_clock(now));
         if has_rolled {
             self.drop_excess(now);
         }
@@ -132,10 +172,11 @@ impl Stream {
         self.readers.serve(&self.log, wakeups);
     }
 
-    /// Ends the stream: its consumers, to be told.
-    pub(crate) fn delete(&mut self) -> Vec<QueueConsumer> {
-        self.log.clear();
-        self.readers.drain()
+    /// Ends the stream: its consumers, to be told, and the messages that are done with.
+    pub(crate) fn delete(&mut self) -> (Vec<QueueConsumer>, SettledReferences) {
+        let mut settled = self.take_changes().settled;
+        self.log.clear(&mut settled);
+        (self.readers.drain(), settled)
     }
 
     fn drop_excess(&mut self, now: &Now<'_>) {
@@ -148,7 +189,10 @@ impl Stream {
 
     fn retain(&mut self, retention: Retention, now: &Now<'_>) {
         let epoch = self.epoch;
-        self.log.retain(retention, || epoch.saturating_add(now.get()));
+        let settled = &mut self.changes.settled;
+        if self.log.retain(retention, || epoch.saturating_add(now.get()), settled) {
+            self.changes.stream_start = Some(self.log.first_offset());
+        }
     }
 
     fn wall_clock(&self, now: &Now<'_>) -> Duration {

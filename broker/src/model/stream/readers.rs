@@ -160,6 +160,7 @@ fn delivery(offset: u64, message: &Arc<PublishedMessage>) -> QueueMessage {
         charge: 0,
         priority: 0,
         redelivered: false,
+        reference: None,
         message: Arc::clone(message),
     }
 }

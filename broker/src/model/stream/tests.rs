@@ -85,7 +85,7 @@ fn stream(settings: Arc<QueueSettings>, messages: u64) -> Stream {
 
 fn append(stream: &mut Stream, second: u64) {
     stream.advance(&at(second));
-    stream.append(message(), 10, &at(second));
+    stream.append(message(), 10, None, &at(second));
     stream.dispatch(&mut Wakeups::new());
 }
 
@@ -190,7 +190,7 @@ fn who_is_gone_gets_nothing() {
     append(&mut stream, 3);
     assert_eq!(tray.take(), [0]);
     stream.add_consumer(consumer(2, &tray, 1), StreamOffset::First, &at(0));
-    let told = stream.delete();
+    let (told, _) = stream.delete();
     assert_eq!(told.iter().map(|consumer| consumer.id).collect::<Vec<_>>(), [ConsumerId(2)]);
     assert_eq!((stream.message_count(), stream.held_bytes()), (0, 0));
 }
@@ -256,7 +256,7 @@ fn without_a_limit_a_stream_keeps_everything() {
     let usual = Arc::new(usual);
     let mut unlimited = Stream::new(usual, EPOCH);
     for _ in 0..100 {
-        unlimited.append(message(), 10, &at(0));
+        unlimited.append(message(), 10, None, &at(0));
     }
     assert_eq!(unlimited.message_count(), 100);
 }

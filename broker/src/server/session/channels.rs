@@ -11,10 +11,12 @@ pub(super) use basic::write_returned;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use springhare_amqp::wire::EncodeMethod;
 use springhare_amqp::wire::method::{access, channel, confirm, tx};
 use springhare_amqp::{AmqpError, MethodId, ReplyCode};
 
 use super::consumers::Consumers;
+use super::promises::Promises;
 use crate::engine::channel_cell::ChannelCell;
 use crate::engine::connection_cell::ConnectionCell;
 use crate::engine::signals::Signals;
@@ -26,6 +28,7 @@ pub(super) struct Channels {
     pub(super) connection: Arc<ConnectionCell>,
     channels: BTreeMap<u16, Arc<ChannelCell>>,
     pub(super) consumers: Consumers,
+    pub(super) promises: Promises,
 }
 
 /// One method's way to the engine and back.
@@ -34,13 +37,20 @@ struct Call<'a> {
     channel: &'a Arc<ChannelCell>,
     connection: &'a ConnectionCell,
     consumers: &'a mut Consumers,
+    promises: &'a mut Promises,
     output: &'a mut Output,
     frame_max: usize,
 }
 
 impl Channels {
     pub(super) fn new(connection: Arc<ConnectionCell>, signals: Arc<Signals>) -> Self {
-        Self { connection, channels: BTreeMap::new(), consumers: Consumers::new(signals) }
+        let shared = Arc::clone(connection.virtual_host().shared());
+        Self {
+            connection,
+            channels: BTreeMap::new(),
+            promises: Promises::new(shared, Arc::clone(&signals)),
+            consumers: Consumers::new(signals),
+        }
     }
 
     pub(super) fn open(&mut self, number: u16) -> Result<(), AmqpError> {
@@ -52,6 +62,7 @@ impl Channels {
     /// Gives a channel up, which its peer or an error has closed.
     pub(super) fn close(&mut self, number: u16, reason: Option<&AmqpError>) {
         self.consumers.remove_channel(number);
+        self.promises.forget_channel(number);
         if let Some(channel) = self.channels.remove(&number) {
             channel.close(reason);
         }
@@ -81,6 +92,7 @@ impl Channels {
             channel: &channel,
             connection: &self.connection,
             consumers: &mut self.consumers,
+            promises: &mut self.promises,
             output: protocol.output(),
             frame_max,
         };
@@ -97,6 +109,13 @@ impl Channels {
 }
 
 impl Call<'_> {
+    /// Answers `to` once what there is of definitions is safe: what this method has made, or found
+    /// because another connection had just made it.
+    fn answer_defined<M: EncodeMethod>(&mut self, to: MethodId, answer: &M) {
+        let end = self.connection.virtual_host().shared().definitions_end();
+        self.promises.answer(self.number, (to, answer), end, self.output);
+    }
+
     fn confirm(&mut self, method: confirm::Method) -> Result<(), AmqpError> {
         match method {
             confirm::Method::Select(select) => {
@@ -119,13 +138,14 @@ impl Call<'_> {
             tx::Method::Commit(_) => {
                 let Self { number, frame_max, channel, .. } = *self;
                 let output = &mut *self.output;
-                channel.run(MethodId::TX_COMMIT, |channel| {
+                let end = channel.run(MethodId::TX_COMMIT, |channel| {
                     channel.tx_commit(|returned| {
                         write_return(number, &returned, output, frame_max);
                         Ok(())
                     })
                 })?;
-                self.output.method(self.number, &tx::CommitOk {});
+                let answer = (MethodId::TX_COMMIT, &tx::CommitOk {});
+                self.promises.answer(number, answer, end, self.output);
             }
             tx::Method::Rollback(_) => {
                 self.channel.run(MethodId::TX_ROLLBACK, |channel| channel.tx_rollback())?;

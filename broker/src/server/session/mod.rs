@@ -9,7 +9,10 @@ mod channels;
 mod consumers;
 mod input;
 mod linger;
+mod promises;
 mod requests;
+#[cfg(test)]
+mod tests;
 mod timer;
 
 use std::future::Future;
@@ -83,12 +86,15 @@ pub(super) struct Session<S> {
     silent_until: Option<Duration>,
 }
 
-/// Whether the connection publishes, and is held up by the broker's memory mark.
+/// Whether the connection publishes, and is held up by a lack of memory or disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Publishing {
     Never,
     Allowed,
-    Blocked,
+    Blocked {
+        /// Whether the peer knows.
+        is_told: bool,
+    },
 }
 
 /// How a session ended.
@@ -141,6 +147,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     fn drive(&mut self, cx: &mut Context<'_>) -> Poll<End> {
         loop {
             self.take_signals(cx);
+            let told = self.keep_promises();
             let read = match self.read(cx) {
                 Ok(progress) => progress,
                 Err(end) => {
@@ -161,7 +168,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             {
                 return Poll::Ready(End::Closed);
             }
-            if read || delivered || wrote {
+            if told || read || delivered || wrote {
                 continue;
             }
             let now = self.broker.shared().clock().now();
@@ -229,18 +236,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         if self.output_is_full() {
             return false;
         }
+        if self.waits_for_disk() {
+            self.is_held_up();
+            return false;
+        }
         let turn = self.unfinished.as_ref().map(|contents| contents.poll_turn(cx.waker()));
         if turn.is_some_and(|turn| turn.is_pending()) {
             self.is_held_up();
             return false;
         }
-        if self.publishing == Publishing::Blocked {
+        if let Publishing::Blocked { is_told } = self.publishing {
             if self.broker.shared().memory().poll_room(cx.waker()).is_pending() {
+                self.block_at_the_mark();
                 self.is_held_up();
                 return false;
             }
             self.publishing = Publishing::Allowed;
-            if self.protocol.client().is_told_of_blocking {
+            if is_told {
                 self.protocol.output().method(0, &connection::Unblocked {});
             }
         }
@@ -335,7 +347,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             HeartbeatStep::Wait(until) => until,
         };
         // One that is not read from could send nothing.
-        let is_read_from = self.publishing != Publishing::Blocked && !self.output_is_full();
+        let is_read_from = !matches!(self.publishing, Publishing::Blocked { .. })
+            && !self.output_is_full()
+            && !self.waits_for_disk();
         let stalls_at = self.unfinished.as_ref().filter(|contents| contents.are_waited_for());
         let stalls_at = stalls_at.filter(|_| is_read_from).map(|_| {
             self.last_traffic.saturating_add(self.broker.shared().config().unfinished_timeout)

@@ -9,8 +9,7 @@ use springhare_amqp::{AmqpError, ErrorScope, Heartbeat, MethodId, ReplyCode, Sho
 use super::channels::{Channels, write_returned};
 use super::input::{Done, Rest};
 use super::{Publishing, Session};
-use crate::engine::channel_publishing::{ChannelPublishing, Confirmed};
-use crate::engine::events::ConfirmOutcome;
+use crate::engine::channel_publishing::ChannelPublishing;
 use crate::engine::publish::{Destined, Publish};
 use crate::engine::unfinished::UnfinishedContents;
 use crate::model::channel::Tags;
@@ -29,7 +28,7 @@ impl<S> Session<S> {
         let rest = loop {
             let request = match next.take() {
                 Some(request) => request,
-                None if self.output_is_full() => break Rest::Whole,
+                None if self.output_is_full() || self.waits_for_disk() => break Rest::Whole,
                 None => match self.protocol.receive(bytes, &mut at) {
                     Ok(None) => break Rest::Part,
                     Ok(Some(request)) => request,
@@ -43,6 +42,9 @@ impl<S> Session<S> {
                 Ok(after) => next = after,
                 Err(fault) => self.fail(&fault),
             }
+            if self.waits_for_disk() {
+                self.keep_promises();
+            }
         };
         self.count_unfinished();
         self.block_at_the_mark();
@@ -52,6 +54,25 @@ impl<S> Session<S> {
     /// Whether so much waits for the peer to read it that nothing more is done for it.
     pub(super) fn output_is_full(&self) -> bool {
         self.protocol.output_len() >= self.broker.shared().config().output_max_bytes
+    }
+
+    /// Tells what was promised and is on the disk by now; whether that was anything.
+    pub(super) fn keep_promises(&mut self) -> bool {
+        let Some(channels) = &mut self.channels else { return false };
+        if !self.protocol.is_running() {
+            return false;
+        }
+        channels.promises.keep(self.protocol.output()).unwrap_or_else(|fault| {
+            self.fail(&fault);
+            true
+        })
+    }
+
+    /// Whether nothing more is done for the peer until something is on the disk.
+    pub(super) fn waits_for_disk(&self) -> bool {
+        let Some(channels) = &self.channels else { return false };
+        let promises = &channels.promises;
+        promises.has_answer() || promises.len() >= self.broker.shared().config().confirms_max
     }
 
     /// Does what was asked, with what follows of the same kind; the request after it, if that was
@@ -146,18 +167,9 @@ impl<S> Session<S> {
                 after => break after,
             }
         };
-        for Confirmed { delivery_tag, multiple, outcome } in publishing.finish() {
-            let multiple = multiple.bit();
-            let output = self.protocol.output();
-            match outcome {
-                ConfirmOutcome::Ack => {
-                    output.method(number, &basic::Ack { delivery_tag, multiple });
-                }
-                ConfirmOutcome::Nack => {
-                    let nack = basic::Nack { delivery_tag, multiple, requeue: false };
-                    output.method(number, &nack);
-                }
-            }
+        let confirms = publishing.finish();
+        if !confirms.confirms.is_empty() {
+            channels.promises.confirm(number, confirms, self.protocol.output());
         }
         after
     }
@@ -313,17 +325,22 @@ impl<S> Session<S> {
         }
     }
 
-    /// A connection that published while the broker is above its memory mark is read from no
-    /// more, until there is room.
-    fn block_at_the_mark(&mut self) {
-        if self.publishing != Publishing::Allowed || self.broker.shared().memory().has_room() {
-            return;
-        }
-        self.publishing = Publishing::Blocked;
-        if self.protocol.is_running() && self.protocol.client().is_told_of_blocking {
-            let reason = ShortString::from_static("low on memory");
+    /// A connection that published while memory or the disk are short is read from no more, until
+    /// there is room.
+    pub(super) fn block_at_the_mark(&mut self) {
+        let mut is_told = match self.publishing {
+            Publishing::Never => return,
+            Publishing::Allowed => false,
+            Publishing::Blocked { is_told } => is_told,
+        };
+        let Some(shortage) = self.broker.shared().memory().shortage() else { return };
+        let tells = self.protocol.is_running() && self.protocol.client().is_told_of_blocking;
+        if let Some(reason) = shortage.reason().filter(|_| tells && !is_told) {
+            let reason = ShortString::from_static(reason);
             self.protocol.output().method(0, &connection::Blocked { reason });
+            is_told = true;
         }
+        self.publishing = Publishing::Blocked { is_told };
     }
 }
 

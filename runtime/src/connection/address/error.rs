@@ -5,14 +5,13 @@ use super::query::known_parameters;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AddressError {
-    /// `embedded:<directory>`: the embedded broker can't keep its messages on disk yet.
-    #[error(
-        "'{address}' asks for an embedded broker that is durable on disk, which is not built \
-         yet; 'embedded:' keeps everything in memory"
-    )]
-    DurableEmbedded {
+    /// An `embedded:` address that can't be used.
+    #[error("'{address}' can't be used: {problem}")]
+    Embedded {
         /// The address.
         address: String,
+        /// What is wrong with it.
+        problem: EmbeddedAddressProblem,
     },
     /// None of the known schemes.
     #[error(
@@ -39,6 +38,60 @@ pub enum AddressError {
         address: String,
         /// What is wrong with it.
         problem: AmqpAddressProblem,
+    },
+}
+
+/// What is wrong with an `embedded:` address, and how to put it right.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EmbeddedAddressProblem {
+    /// Two slashes before the folder, as before a host.
+    #[error(
+        "a broker in this process has no host; write 'embedded:./data' for a folder beside the \
+         program, 'embedded:/var/lib/app' for one that is named in full"
+    )]
+    Slashes,
+    /// A `~`, which only a shell knows.
+    #[error("a '~' is the shell's; name the folder in full, or './~' if it is called so")]
+    Tilde,
+    /// An `@`, as after a user.
+    #[error(
+        "a broker in this process has no user and no password; an '@' in a folder's name is %40"
+    )]
+    User,
+    /// A `%` that two hexadecimal digits do not follow.
+    #[error("it has a '%' without two hexadecimal digits after it; the character '%' is %25")]
+    PercentEncoding,
+    /// The folder is not UTF-8 once it is decoded.
+    #[error("its folder is not UTF-8; percent-encode the bytes of UTF-8")]
+    NotUtf8,
+    /// A zero byte, which no file's name has.
+    #[error("its folder has a zero byte (%00), which no name of a folder can have")]
+    ZeroByte,
+    /// A durability, and nothing to keep.
+    #[error(
+        "a durability needs a folder: write 'embedded:./data?durability=os', or 'embedded:' for a \
+         broker in memory alone"
+    )]
+    DurabilityWithoutFolder,
+    /// A durability that there is not.
+    #[error(
+        "the durability is 'disk' or 'os', not '{value}'; a broker in memory alone is 'embedded:'"
+    )]
+    UnknownDurability {
+        /// What was given.
+        value: String,
+    },
+    /// The durability twice.
+    #[error("the parameter 'durability' is given twice; leave one of the two")]
+    RepeatedDurability,
+    /// A parameter that is not known.
+    #[error(
+        "there is no parameter '{name}'; there is 'durability'; a '?' in a folder's name is %3F"
+    )]
+    UnknownParameter {
+        /// Its name.
+        name: String,
     },
 }
 

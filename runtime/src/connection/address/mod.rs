@@ -1,9 +1,10 @@
 //! Where the broker is.
 //!
 //! `amqp` has the types of an address on the network, `uri` and `query` read one, `redacted` is
-//! how an error shows one that can't be read.
+//! how an error shows one that can't be read. `embedded` is a broker in this process.
 
 mod amqp;
+mod embedded;
 mod error;
 mod password;
 mod query;
@@ -15,33 +16,34 @@ use std::fmt;
 use std::str::FromStr;
 
 pub use amqp::{AmqpAddress, AmqpAddresses, CONNECTION_TIMEOUT, HEARTBEAT_SECONDS};
-pub use error::{AddressError, AmqpAddressProblem};
+pub use embedded::EmbeddedAddress;
+pub use error::{AddressError, AmqpAddressProblem, EmbeddedAddressProblem};
 pub use password::Password;
 pub use tls_options::{ClientCertificate, TlsOptions, Verify};
 
+use embedded::EMBEDDED;
 use redacted::redacted;
 
 /// Where the broker is: the value of `SPRINGHARE_URL` and of the builder's `url`.
 ///
 /// ```
-/// use springhare::connection::Address;
+/// use springhare::connection::{Address, EmbeddedAddress};
 ///
-/// assert_eq!("embedded:".parse::<Address>()?, Address::Embedded);
+/// assert_eq!("embedded:".parse::<Address>()?, Address::Embedded(EmbeddedAddress::default()));
+/// let durable: Address = "embedded:./data".parse()?;
+/// assert_eq!(durable.to_string(), "embedded:./data");
 /// let cluster: Address = "amqp://shop:s3cret@rabbit-1, amqp://shop:s3cret@rabbit-2".parse()?;
 /// assert_eq!(cluster.to_string(), "amqp://rabbit-1:5672/%2F,amqp://rabbit-2:5672/%2F");
-/// assert!("embedded:./data".parse::<Address>().is_err(), "not built yet");
 /// # Ok::<(), springhare::connection::AddressError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Address {
-    /// `embedded:` — a broker in this process, in memory.
-    Embedded,
+    /// `embedded:` and `embedded:./data` — a broker in this process, in memory or with a folder.
+    Embedded(EmbeddedAddress),
     /// `amqp://..` and `amqps://..` — a broker on the network, or several with commas between.
     Amqp(AmqpAddresses),
 }
-
-const EMBEDDED: &str = "embedded:";
 
 impl FromStr for Address {
     type Err = AddressError;
@@ -53,7 +55,7 @@ impl FromStr for Address {
             return Err(AddressError::UnknownScheme { address: String::new() });
         };
         if rest.is_empty() && is_embedded(first) {
-            return parse_embedded(first);
+            return first.parse().map(Self::Embedded);
         }
         if addresses.iter().any(|address| is_embedded(address)) {
             let shown = addresses.iter().map(|address| {
@@ -88,20 +90,10 @@ fn is_embedded(address: &str) -> bool {
     address.starts_with(EMBEDDED)
 }
 
-fn parse_embedded(address: &str) -> Result<Address, AddressError> {
-    let directory = address.strip_prefix(EMBEDDED).unwrap_or_default();
-    if directory.is_empty() {
-        return Ok(Address::Embedded);
-    }
-    // Somebody who gives it a user gave it a password.
-    let directory = directory.rsplit_once('@').map_or(directory, |(_, directory)| directory);
-    Err(AddressError::DurableEmbedded { address: format!("{EMBEDDED}{directory}") })
-}
-
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Embedded => f.write_str(EMBEDDED),
+            Self::Embedded(address) => address.fmt(f),
             Self::Amqp(addresses) => addresses.fmt(f),
         }
     }

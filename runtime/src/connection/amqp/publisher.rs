@@ -82,7 +82,7 @@ impl LinkPublisher for AmqpPublisher {
             if call.confirmation == Confirmation::Unconfirmed {
                 return Poll::Ready(Ok(()));
             }
-            call.waiting = Some(waiting);
+            call.waiting = Some(PublishWait::Answer(waiting));
         }
         match &mut call.waiting {
             Some(waiting) => poll_result(cx, waiting),
@@ -113,30 +113,31 @@ impl LinkPublisher for AmqpPublisher {
             match self.hand_over(cx, publish, Some(waiter)) {
                 HandOver::Sent(channel) => {
                     batch.path = Some(channel);
-                    batch.waiting.push_back(waiting);
+                    batch.waiting.push_back(PublishWait::Answer(waiting));
                 }
                 HandOver::NoRoom(publish) => {
                     batch.publishes.push_front(publish);
                     return Poll::Pending;
                 }
                 HandOver::NotSent(_, error) => {
-                    batch.waiting.push_back(failed(PublishError::NotSent(error)));
+                    let error = PublishError::NotSent(error);
+                    batch.waiting.push_back(PublishWait::Known(Err(error)));
                 }
-                HandOver::Failed(error) => batch.waiting.push_back(failed(error)),
+                HandOver::Failed(error) => batch.waiting.push_back(PublishWait::Known(Err(error))),
             }
         }
     }
 }
 
-/// A result that is known, in its place among those that are not.
-fn failed(error: PublishError) -> PublishWait {
-    let (known, waiting) = oneshot::channel();
-    let _ = known.send(Err(error));
-    waiting
-}
-
 fn poll_result(cx: &mut Context<'_>, waiting: &mut PublishWait) -> Poll<PublishResult> {
-    let result = ready!(Pin::new(waiting).poll(cx));
     let lost = || PublishError::Unknown(LinkError::Closed { what: "connection", reason: None });
-    Poll::Ready(result.unwrap_or_else(|_| Err(lost())))
+    match waiting {
+        PublishWait::Answer(answer) => {
+            let result = ready!(Pin::new(answer).poll(cx));
+            Poll::Ready(result.unwrap_or_else(|_| Err(lost())))
+        }
+        PublishWait::Known(result) => Poll::Ready(std::mem::replace(result, Ok(()))),
+        // Another link has it.
+        PublishWait::Disk(_) => Poll::Ready(Err(lost())),
+    }
 }

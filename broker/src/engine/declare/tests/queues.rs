@@ -1,7 +1,7 @@
 use springhare_amqp::Message;
 
 use super::*;
-use crate::engine::queue_cell::DeleteConditions;
+use crate::engine::queue_cell::{DeleteConditions, Entering};
 use crate::model::message::PublishedMessage;
 
 const DECLARE: MethodId = MethodId::QUEUE_DECLARE;
@@ -183,5 +183,6 @@ fn a_queue_that_deletes_itself_spares_one_that_took_its_name() {
 fn publish(host: &Host, queue: &str) {
     let message = PublishedMessage::new(ShortString::EMPTY, name(queue), Message::new("body"));
     let found = host.virtual_host.find_queue(host.id(), &name(queue), MethodId::BASIC_GET);
-    found.unwrap().enqueue([Arc::new(message)], 1, |_| ());
+    let entering = Entering { message: Arc::new(message), copies: 1, reference: None };
+    found.unwrap().enqueue([entering], |_| ());
 }

@@ -31,7 +31,7 @@ fn put_at(queue: &mut Queue, now: u64, expiration: Option<u64>) {
         expiration.map(|ttl| ShortString::new(ttl.to_string()).unwrap());
     queue.advance(&at(now), &mut Wakeups::new());
     let mut wakeups = Wakeups::new();
-    assert_eq!(queue.enqueue(Arc::new(message), 1, &at(now), &mut wakeups), Enqueued::Taken);
+    assert_eq!(queue.enqueue(Arc::new(message), 1, None, &at(now), &mut wakeups), Enqueued::Taken);
     queue.dispatch(&mut wakeups);
 }
 

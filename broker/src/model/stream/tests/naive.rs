@@ -172,7 +172,7 @@ proptest! {
             let pick = |who: usize| trays.keys().nth(who).copied();
             match step {
                 Step::Append => {
-                    stream.append(message(), 10, &now);
+                    stream.append(message(), 10, None, &now);
                     naive.append();
                 }
                 Step::Wait(_) => {}

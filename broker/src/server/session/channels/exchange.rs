@@ -41,7 +41,7 @@ impl Call<'_> {
             virtual_host.exchange_declare(connection, definition)
         })?;
         if !no_wait {
-            self.output.method(self.number, &DeclareOk {});
+            self.answer_defined(MethodId::EXCHANGE_DECLARE, &DeclareOk {});
         }
         Ok(())
     }
@@ -58,7 +58,7 @@ impl Call<'_> {
             channel.virtual_host().exchange_delete(&delete.exchange, condition)
         })?;
         if !delete.no_wait {
-            self.output.method(self.number, &DeleteOk {});
+            self.answer_defined(MethodId::EXCHANGE_DELETE, &DeleteOk {});
         }
         Ok(())
     }
@@ -73,7 +73,7 @@ impl Call<'_> {
             channel.virtual_host().bind(connection.id(), request)
         })?;
         if !no_wait {
-            self.output.method(self.number, &BindOk {});
+            self.answer_defined(MethodId::EXCHANGE_BIND, &BindOk {});
         }
         Ok(())
     }
@@ -88,7 +88,7 @@ impl Call<'_> {
             channel.virtual_host().unbind(connection.id(), request)
         })?;
         if !no_wait {
-            self.output.method(self.number, &UnbindOk {});
+            self.answer_defined(MethodId::EXCHANGE_UNBIND, &UnbindOk {});
         }
         Ok(())
     }

@@ -46,7 +46,7 @@ impl Call<'_> {
                 message_count: count(counts.messages),
                 consumer_count: count(counts.consumers),
             };
-            self.output.method(self.number, &declared);
+            self.answer_defined(MethodId::QUEUE_DECLARE, &declared);
         }
         Ok(())
     }
@@ -64,7 +64,7 @@ impl Call<'_> {
             channel.virtual_host().bind(connection.id(), request)
         })?;
         if !no_wait {
-            self.output.method(self.number, &BindOk {});
+            self.answer_defined(MethodId::QUEUE_BIND, &BindOk {});
         }
         Ok(())
     }
@@ -81,7 +81,7 @@ impl Call<'_> {
             connection.authorize_binding(&request, METHOD)?;
             channel.virtual_host().unbind(connection.id(), request)
         })?;
-        self.output.method(self.number, &UnbindOk {});
+        self.answer_defined(MethodId::QUEUE_UNBIND, &UnbindOk {});
         Ok(())
     }
 
@@ -111,7 +111,10 @@ impl Call<'_> {
             channel.virtual_host().queue_delete(connection.id(), &queue, conditions)
         })?;
         if !delete.no_wait {
-            self.output.method(self.number, &DeleteOk { message_count: count(deleted) });
+            self.answer_defined(
+                MethodId::QUEUE_DELETE,
+                &DeleteOk { message_count: count(deleted) },
+            );
         }
         Ok(())
     }

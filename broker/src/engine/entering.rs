@@ -1,0 +1,119 @@
+//! Messages on their way into queues: the journal has what it keeps of them before any queue does.
+
+use std::sync::{Arc, MutexGuard};
+
+use smallvec::SmallVec;
+
+use super::keeping::Keepers;
+use super::queue_cell::{Entering, QueueRef};
+use super::virtual_host::VirtualHost;
+use crate::model::message::PublishedMessage;
+use crate::model::stored::{Lsn, Reference};
+use crate::store::Failure;
+
+/// Messages that go to the same queues and are in the journal, as far as it keeps them.
+///
+/// Streams get theirs first, and in the order in which the journal has them.
+#[derive(Debug)]
+#[must_use = "the messages are to go through"]
+pub(super) struct Entrance<'q> {
+    queues: &'q [QueueRef],
+    order: Order<'q>,
+    references: References,
+    end: Lsn,
+}
+
+/// Nobody else puts messages to some streams meanwhile.
+pub(super) type Order<'q> = SmallVec<[MutexGuard<'q, ()>; 1]>;
+
+/// What the journal knows messages by in their queues.
+#[derive(Debug, Default)]
+pub(super) struct References {
+    keepers: Keepers,
+    /// Of each message, that in the first queue for which it is kept.
+    firsts: SmallVec<[Option<Reference>; 8]>,
+}
+
+impl References {
+    /// As the queue at this place of all gets the messages; `copies` is how many queues share each.
+    pub(super) fn entering(
+        &self,
+        queue: usize,
+        messages: impl IntoIterator<Item = Arc<PublishedMessage>>,
+        copies: usize,
+    ) -> impl Iterator<Item = Entering> {
+        messages.into_iter().enumerate().map(move |(place, message)| {
+            let first = self.firsts.get(place).copied().flatten();
+            let reference = first.and_then(|_| self.keepers.reference(queue, &message, first));
+            Entering { message, copies, reference }
+        })
+    }
+}
+
+impl<'q> Entrance<'q> {
+    /// Appends to the journal what it keeps of the messages, each with the one that it takes the place
+    /// of, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// The journal takes nothing: none of them may go to any queue.
+    pub(super) fn open<'m>(
+        virtual_host: &VirtualHost,
+        queues: &'q [QueueRef],
+        messages: impl IntoIterator<Item = (&'m PublishedMessage, Option<Reference>)>,
+    ) -> Result<Self, Failure> {
+        let (mut references, mut end) = (References::default(), Lsn::NONE);
+        let mut order = Order::new();
+        if let Some(journal) = virtual_host.shared().journal() {
+            references.keepers = Keepers::of(queues);
+            if !references.keepers.is_empty() {
+                order = lock_order(queues);
+                let now = virtual_host.clock().unix_time();
+                let References { keepers, firsts } = &mut references;
+                let (is_any_kept, until) = journal.append(|append| {
+                    firsts.extend(messages.into_iter().map(|(message, replaced)| {
+                        let queues = keepers.of_message(message);
+                        let is_kept = !queues.is_empty();
+                        is_kept.then(|| append.message(message, queues, now, replaced.as_slice()))
+                    }));
+                    firsts.iter().any(Option::is_some)
+                })?;
+                end = if is_any_kept { until } else { Lsn::NONE };
+            }
+        }
+        Ok(Self { queues, order, references, end })
+    }
+
+    /// What has to be synced for the messages to be safe.
+    pub(super) fn end(&self) -> Lsn {
+        self.end
+    }
+
+    /// Whether the journal keeps the message at this place of all for any queue.
+    pub(super) fn is_kept(&self, place: usize) -> bool {
+        self.references.firsts.get(place).is_some_and(Option::is_some)
+    }
+
+    /// Goes through the queues, each with its place among all.
+    pub(super) fn through(self, mut enter: impl FnMut(usize, &QueueRef, &References)) {
+        let Self { queues, order, references, .. } = self;
+        let is_ordered = |queue: &QueueRef| queue.stream_journal().is_some();
+        if !order.is_empty() {
+            for (at, queue) in queues.iter().enumerate().filter(|(_, queue)| is_ordered(queue)) {
+                enter(at, queue, &references);
+            }
+        }
+        // What dies of it in the others may go to these streams.
+        drop(order);
+        for (at, queue) in queues.iter().enumerate().filter(|(_, queue)| !is_ordered(queue)) {
+            enter(at, queue, &references);
+        }
+    }
+}
+
+/// Keeps others from putting messages to the streams among these queues, which are sorted by their
+/// numbers.
+pub(super) fn lock_order<'q>(queues: impl IntoIterator<Item = &'q QueueRef>) -> Order<'q> {
+    let streams = queues.into_iter().filter_map(|queue| queue.stream_journal());
+    streams.map(|stream| stream.lock_order()).collect()
+}
