@@ -5,8 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use super::files::index_name;
 use super::core::{Core, Step, StepError};
+use super::files::index_name;
 use super::log::Log;
 use super::read::read_frames;
 use crate::model::ids::QueueId;

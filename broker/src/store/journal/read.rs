@@ -144,9 +144,8 @@ fn extend(file: &dyn DiskFile, buffer: &mut Vec<u8>, start: u32, bytes: usize) {
         return;
     }
     buffer.resize(bytes, 0);
-    let read = buffer.get_mut(before..).map(|rest| {
-        file.read_at(rest, u64::from(start) + before as u64)
-    });
+    let read =
+        buffer.get_mut(before..).map(|rest| file.read_at(rest, u64::from(start) + before as u64));
     let read = read.and_then(Result::ok).unwrap_or(0);
     buffer.truncate(before + read);
 }

@@ -126,7 +126,8 @@ impl Core {
         let Some(segment) = &mut writer.segment else { return Ok(()) };
         if !bytes.is_empty() {
             let written = segment.file.write_at(bytes, u64::from(offset));
-            written.map_err(|error| self.step_error("it can't be written", segment.number, &error))?;
+            written
+                .map_err(|error| self.step_error("it can't be written", segment.number, &error))?;
         }
         let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX).saturating_add(offset);
         segment.length = segment.length.max(length);
