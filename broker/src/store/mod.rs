@@ -8,6 +8,7 @@
 
 pub(crate) mod disk;
 mod error;
+pub(crate) mod folder;
 pub(crate) mod format;
 mod journal;
 pub(crate) mod names;
