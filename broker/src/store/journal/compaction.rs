@@ -6,12 +6,10 @@
 use std::collections::BTreeMap;
 
 use super::core::{Core, Step, StepError};
-use super::files::index_name;
 use super::log::Log;
 use super::read::read_frames;
 use crate::model::ids::QueueId;
 use crate::model::stored::{Lsn, Reference};
-use crate::store::disk::read_exact;
 use crate::store::error::Failure;
 use crate::store::format::encode::{
     SETTLE_REFERENCES_MAX, put_moved, put_moved_message, put_moved_returned, put_removed,
@@ -22,6 +20,7 @@ use crate::store::format::index::{Entry, EntryRecord, Index};
 use crate::store::format::record::{MessageRecord, Record, ReturnedRecord};
 use crate::store::format::references::Run;
 use crate::store::format::varint::VARINT_MAX;
+use crate::store::recovery::{FoundSegment, Tail, index_of};
 
 /// Entries that are looked at, and bytes that are copied, in one step under the append lock.
 const STEP_ENTRIES: usize = 512;
@@ -55,12 +54,17 @@ impl Core {
         self.remove(number)
     }
 
-    /// The index of a sealed segment.
+    /// The index of a sealed segment: its file, or made from the segment.
     fn read_index(&self, number: u32) -> Option<Vec<u8>> {
-        let file = self.disk.open(&index_name(number)).ok()?;
-        let mut bytes = vec![0; usize::try_from(file.length().ok()?).ok()?];
-        read_exact(&*file, &mut bytes, 0).ok()?;
-        Some(bytes)
+        let (generation, end) = self.lock().liveness.generation_and_end(number)?;
+        let segment = FoundSegment {
+            number,
+            generation,
+            header: None,
+            file_bytes: self.files.segment(number).and_then(|file| file.length()).ok()?,
+            tail: Tail::Sealed { end: Some(end) },
+        };
+        Some(index_of(&*self.disk, &segment).ok()?.bytes)
     }
 
     fn needed_of(&self, number: u32, index: Index<'_>) -> Needed {

@@ -5,6 +5,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::store::disk::{Disk, DiskFile};
+use crate::store::names;
 
 /// Files that are kept open; a journal may have thousands of segments.
 const OPEN_MAX: usize = 16;
@@ -15,16 +16,6 @@ pub(super) struct OpenFiles {
     disk: Arc<dyn Disk>,
     /// By segment, those that were used last at the end.
     open: Mutex<VecDeque<(u32, Arc<dyn DiskFile>)>>,
-}
-
-/// The name of a segment's file.
-pub(super) fn segment_name(number: u32) -> String {
-    format!("{number:08}.log")
-}
-
-/// The name of a segment's index.
-pub(super) fn index_name(number: u32) -> String {
-    format!("{number:08}.idx")
 }
 
 impl OpenFiles {
@@ -47,7 +38,7 @@ impl OpenFiles {
                 return Ok(file);
             }
         }
-        let file = self.disk.open(&segment_name(number))?;
+        let file = self.disk.open(&names::segment(number))?;
         self.keep(number, &file);
         Ok(file)
     }

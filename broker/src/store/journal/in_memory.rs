@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::core::{Core, StepError};
-use super::{Blocked, Journal, JournalSettings};
+use super::{Blocked, Journal, JournalSettings, Opened};
 use crate::model::ids::QueueId;
 use crate::model::stored::Reference;
 use crate::store::disk::simulated::SimulatedDisk;
+use crate::store::folder::Folder;
 
 /// What a test does by hand.
 #[derive(Debug, Default)]
@@ -50,7 +51,9 @@ impl Journal {
     /// A journal on a disk in memory.
     pub(crate) fn in_memory() -> Self {
         let settings = JournalSettings { seed: Some(1), ..JournalSettings::default() };
-        let mut journal = Self::begin(Arc::new(SimulatedDisk::new(1)), settings);
+        let folder = Folder::open_on(Arc::new(SimulatedDisk::new(1))).unwrap();
+        let Opened { journal, .. } = Self::open_folder(folder, settings).unwrap();
+        let mut journal = Arc::into_inner(journal).unwrap();
         journal.by_hand = ByHand::on();
         journal
     }

@@ -1,6 +1,6 @@
 //! What is alive, and in which segments: what can be removed, and what is worth writing again.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 
 use super::home::{Home, Settled};
 use super::segment::Segment;
@@ -16,6 +16,8 @@ pub(super) struct Liveness {
     segments: BTreeMap<u32, Segment>,
     /// The segment that is filled.
     current: Segment,
+    /// What was settled before all that are alive were restored; none once they are.
+    early: Option<HashSet<Reference>>,
 }
 
 /// A segment that a recovery found, and what is in it.
@@ -47,7 +49,8 @@ impl Liveness {
             segments.insert(segment.number, segment);
         }
         homes.push_back(Home::new(number, next));
-        Self { homes, hint: 0, segments, current: Segment::new(number) }
+        let early = (!segments.is_empty()).then(HashSet::new);
+        Self { homes, hint: 0, segments, current: Segment::new(number), early }
     }
 
     /// Another segment is filled from now on.
@@ -94,6 +97,9 @@ impl Liveness {
     /// This one is done with; whether it may have been the last that was alive in a full segment.
     pub(super) fn settle(&mut self, reference: Reference) -> WasLast {
         let current = self.current.number;
+        if let Some(early) = &mut self.early {
+            early.insert(reference);
+        }
         let Some(home) = self.home(reference) else { return WasLast::No };
         match home.settle(reference) {
             Settled::Before => WasLast::No,
@@ -149,32 +155,42 @@ impl Liveness {
         number == self.current.number || self.segments.contains_key(&number)
     }
 
-    /// One that a recovery found alive, there. All are told before anything else is asked.
-    pub(super) fn restore(&mut self, reference: Reference, segment: u32, offset: u32) {
+    /// One that a recovery found alive, there; whether it still is.
+    pub(super) fn restore(&mut self, reference: Reference, segment: u32, offset: u32) -> bool {
+        if self.early.as_ref().is_some_and(|early| early.contains(&reference)) {
+            return false;
+        }
         let at = match self.position(reference) {
             Some(at) => at,
             None => self.insert_gap(reference),
         };
-        let Some(home) = self.homes.get_mut(at) else { return };
+        let Some(home) = self.homes.get_mut(at) else { return false };
         let is_copy = home.segment() != segment;
         home.restore(reference, segment, offset);
         if is_copy && let Some(segment) = self.segment(segment) {
             segment.copies += 1;
         }
+        true
     }
 
-    /// All that are alive were restored.
+    /// All that are alive were restored: segments may be given up from now on.
     pub(super) fn restored(&mut self) {
+        self.early = None;
         for home in &mut self.homes {
             home.restored();
         }
     }
 
     /// All of a segment is synced, and nothing more comes.
-    pub(super) fn sealed(&mut self, number: u32) {
+    pub(super) fn sealed(&mut self, number: u32, generation: u32, end: u32) {
         if let Some(segment) = self.segment(number) {
-            segment.is_sealed = true;
+            *segment = Segment { is_sealed: true, generation, end, ..*segment };
         }
+    }
+
+    /// Generation and end of a sealed segment.
+    pub(super) fn generation_and_end(&self, number: u32) -> Option<(u32, u32)> {
+        self.segments.get(&number).map(|segment| (segment.generation, segment.end))
     }
 
     /// It was not worth compacting a segment with what is alive in it now.
@@ -189,6 +205,9 @@ impl Liveness {
     /// The next segment that can be removed, or of which so few bytes are needed that it is worth
     /// writing them again.
     pub(super) fn due(&self, worth_bytes: u64) -> Option<Due> {
+        if self.early.is_some() {
+            return None;
+        }
         let oldest = self.segments.keys().next().copied()?;
         for home in self.homes.iter().filter(|home| home.has_file()) {
             let Some(segment) = self.segments.get(&home.segment()) else { continue };
@@ -284,7 +303,7 @@ mod tests {
         for next in 2..=3 {
             liveness.give(10, 1_000);
             liveness.begin(next);
-            liveness.sealed(next - 1);
+            liveness.sealed(next - 1, 1, 1);
         }
         liveness
     }
@@ -317,7 +336,7 @@ mod tests {
         liveness.give(1, 100);
         liveness.add_returned();
         liveness.begin(2);
-        liveness.sealed(1);
+        liveness.sealed(1, 1, 1);
         settle(&mut liveness, 1..=1);
         assert_eq!(liveness.due(1), Some(Due::Compact(1)));
     }
@@ -331,8 +350,8 @@ mod tests {
         settle(&mut liveness, 1..=4);
         settle(&mut liveness, 11..=11);
         liveness.begin(3);
-        liveness.sealed(1);
-        liveness.sealed(2);
+        liveness.sealed(1, 1, 1);
+        liveness.sealed(2, 1, 1);
         assert_eq!(liveness.due(10), None, "five that are settled take ten bytes");
         assert_eq!(liveness.due(11), Some(Due::Compact(2)));
         assert!(liveness.needs_settled(reference(4), 2));
@@ -354,7 +373,7 @@ mod tests {
         liveness.removed(1);
         assert_eq!(liveness.moved(reference(10)), Some((3, 128)));
         liveness.begin(4);
-        liveness.sealed(3);
+        liveness.sealed(3, 1, 1);
         assert!(
             liveness.needs_settled(reference(9), 4) && !liveness.needs_settled(reference(9), 3)
         );

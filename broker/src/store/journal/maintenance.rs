@@ -5,9 +5,11 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::core::{Core, Step, StepError};
-use super::files::{index_name, segment_name};
 use super::liveness::Due;
 use super::writer::Writing;
+use crate::model::stored::Lsn;
+use crate::store::names;
+use crate::store::recovery::write_index;
 
 /// Tells the maintenance thread that there is something to do.
 #[derive(Debug, Default)]
@@ -69,7 +71,7 @@ impl Core {
         Ok(())
     }
 
-    fn look_at_free_space(&self) {
+    pub(super) fn look_at_free_space(&self) {
         // A disk that does not say is used until it is full.
         let Ok(free) = self.disk.free_space() else { return };
         let (limit, hard) = (self.settings.disk_free_limit, self.settings.disk_free_hard_limit);
@@ -79,7 +81,7 @@ impl Core {
     }
 
     /// Lets the committers try what found no room.
-    fn try_stalled_again(&self) {
+    pub(super) fn try_stalled_again(&self) {
         let mut log = self.lock();
         if std::mem::take(&mut log.progress.is_stalled) {
             drop(log);
@@ -88,23 +90,22 @@ impl Core {
     }
 
     /// Cuts off what sealed segments do not need, and writes their indexes: what fails of that is
-    /// not missed.
+    /// not missed. A segment that has an index and no successor would be known to have lost that.
     pub(super) fn finish_sealed(&self) {
-        let sealed = std::mem::take(&mut self.lock_writer().sealed);
+        let sealed: Vec<Writing> = {
+            let mut writer = self.lock_writer();
+            let ready = |segment: &mut Writing| self.is_synced(Lsn(segment.end.0 + 1));
+            writer.sealed.extract_if(.., ready).collect()
+        };
         for segment in sealed {
-            if let Err(error) = self.finish(segment) {
+            if let Err(error) = segment.cut() {
+                tracing::debug!(%error, "a segment keeps what it does not need");
+            }
+            let index = segment.index.finish(segment.length);
+            if let Err(error) = write_index(&*self.disk, segment.number, &index) {
                 tracing::debug!(%error, "a segment has no index, and is read instead");
             }
         }
-    }
-
-    fn finish(&self, segment: Writing) -> std::io::Result<()> {
-        if segment.size > u64::from(segment.length) {
-            segment.file.set_length(u64::from(segment.length))?;
-        }
-        let index = segment.index.finish(segment.length);
-        let name = index_name(segment.number);
-        self.disk.create(&name, index.len() as u64)?.write_at(&index, 0)
     }
 
     /// Removes the next segment that is dead or worth compacting, if there is one.
@@ -126,14 +127,14 @@ impl Core {
     pub(super) fn remove(&self, number: u32) -> Result<Step, StepError> {
         let end = self.append_removed(number)?;
         self.flush(end)?;
-        let removed = self.disk.remove(&segment_name(number));
+        let removed = self.disk.remove(&names::segment(number));
         let synced = removed.and_then(|()| {
             // The index says nothing without the segment.
-            let _ = self.disk.remove(&index_name(number));
+            let _ = self.disk.remove(&names::index(number));
             self.disk.sync_folder()
         });
         if let Err(error) = synced {
-            let path = self.disk.path().join(segment_name(number));
+            let path = self.disk.path().join(names::segment(number));
             let text = format!("'{}': it can't be removed: {error}", path.display());
             return Err(StepError::Failed(self.fail(text)));
         }

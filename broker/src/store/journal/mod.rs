@@ -11,6 +11,7 @@
 
 mod append;
 mod chunks;
+mod close;
 mod compaction;
 mod core;
 mod files;

@@ -1,12 +1,12 @@
 //! Reading back what was written.
 
 use super::core::Core;
-use super::files::segment_name;
 use crate::model::message::PublishedMessage;
 use crate::model::stored::{Lsn, Place, Reference, Stored};
 use crate::store::disk::DiskFile;
 use crate::store::format::frame::{FRAME_BYTES, Frame, announced_length};
 use crate::store::format::record::Record;
+use crate::store::names;
 
 /// What one read takes at the most, unless one record is larger.
 const READ_BYTES_MAX: usize = 256 << 10;
@@ -59,7 +59,7 @@ impl Core {
             Ok(file) => file,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return false,
             Err(error) => {
-                let path = self.disk.path().join(segment_name(segment));
+                let path = self.disk.path().join(names::segment(segment));
                 tracing::error!(file = %path.display(), %error, "messages can't be read back");
                 return true;
             }
@@ -94,7 +94,7 @@ impl Core {
 
     /// A record can't be read any more.
     pub(super) fn report_damage(&self, segment: u32, offset: u32) {
-        let path = self.disk.path().join(segment_name(segment));
+        let path = self.disk.path().join(names::segment(segment));
         tracing::error!(
             "'{}': the record at byte {offset} is damaged and can't be read; what it held is lost, \
              unless `springhare store dump` can make something of the file",

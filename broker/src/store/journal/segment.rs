@@ -7,6 +7,9 @@ const SETTLED_BYTES: u64 = 2;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Segment {
     pub(super) number: u32,
+    /// Which frames are its own, and where they end; known once it is sealed.
+    pub(super) generation: u32,
+    pub(super) end: u32,
     /// The references of all records in it, alive or not.
     pub(super) references: u64,
     /// The bytes of these records.
@@ -29,6 +32,8 @@ impl Segment {
     pub(super) fn new(number: u32) -> Self {
         Self {
             number,
+            generation: 0,
+            end: 0,
             references: 0,
             bytes: 0,
             copies: 0,

@@ -4,10 +4,10 @@ use std::io;
 use std::sync::{Arc, PoisonError};
 
 use super::core::{Core, StepError};
-use super::files::segment_name;
 use super::writer::is_full;
 use crate::store::disk::DiskFile;
 use crate::store::error::Failure;
+use crate::store::names;
 
 /// The file of the segment that is written next.
 #[derive(Debug, Default)]
@@ -63,13 +63,13 @@ impl Core {
     pub(super) fn remove_spare(&self) -> io::Result<()> {
         let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
         match spare.file.take() {
-            Some(_) => self.disk.remove(&segment_name(spare.next)),
+            Some(_) => self.disk.remove(&names::segment(spare.next)),
             None => Ok(()),
         }
     }
 
     fn create_segment(&self, number: u32, size: u64) -> Result<Arc<dyn DiskFile>, CreateError> {
-        let file = self.disk.create(&segment_name(number), size).map_err(CreateError::Create)?;
+        let file = self.disk.create(&names::segment(number), size).map_err(CreateError::Create)?;
         // Nothing in the file is safe while its name is not.
         self.disk.sync_folder().map_err(CreateError::Sync)?;
         Ok(file)

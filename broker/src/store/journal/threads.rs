@@ -45,6 +45,11 @@ impl Threads {
         Ok(())
     }
 
+    /// Whether there are any.
+    pub(super) fn are_running(&self) -> bool {
+        !self.running.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
     /// Ends all of them; what waits is written and synced before.
     pub(super) fn stop(&self, core: &Core) {
         core.lock().is_stopping = true;

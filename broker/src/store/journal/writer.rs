@@ -6,7 +6,6 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 
 use super::chunks::Chunk;
 use super::core::{Core, Step, StepError};
-use super::files::segment_name;
 use super::log::{FIRST_FRAME, Log};
 use crate::config::Durability;
 use crate::model::stored::Lsn;
@@ -15,6 +14,7 @@ use crate::store::error::Failure;
 use crate::store::format::frame::seal_frames_with;
 use crate::store::format::index::IndexWriter;
 use crate::store::format::record::Record;
+use crate::store::names;
 
 /// Where the writer is.
 #[derive(Debug, Default)]
@@ -29,6 +29,7 @@ pub(super) struct Writer {
 #[derive(Debug)]
 pub(super) struct Writing {
     pub(super) number: u32,
+    pub(super) generation: u32,
     pub(super) file: Arc<dyn DiskFile>,
     /// The bytes that are written.
     pub(super) length: u32,
@@ -36,6 +37,18 @@ pub(super) struct Writing {
     pub(super) size: u64,
     /// What is in it.
     pub(super) index: IndexWriter,
+    /// Where it ends in the journal, once it is full.
+    pub(super) end: Lsn,
+}
+
+impl Writing {
+    /// Gives back what was allocated and not used.
+    pub(super) fn cut(&self) -> io::Result<()> {
+        match self.size > u64::from(self.length) {
+            true => self.file.set_length(u64::from(self.length)),
+            false => Ok(()),
+        }
+    }
 }
 
 impl Log {
@@ -106,10 +119,12 @@ impl Core {
                 let file = self.allocate(chunk.segment, begin.size)?;
                 writer.segment = Some(Writing {
                     number: chunk.segment,
+                    generation: chunk.generation,
                     file,
                     length: FIRST_FRAME,
                     size: begin.size,
                     index: IndexWriter::new(chunk.segment, chunk.generation),
+                    end: Lsn::NONE,
                 });
             }
             self.write(writer, &begin.header, 0)?;
@@ -138,11 +153,12 @@ impl Core {
     /// any but the last was damaged.
     fn end_segment(&self, writer: &mut Writer, end: Lsn) -> Result<(), StepError> {
         let Some(segment) = writer.segment.take() else { return Ok(()) };
+        let segment = Writing { end, ..segment };
         self.sync_file(segment.number, &*segment.file).map_err(StepError::Failed)?;
         self.set_synced(end.0);
         let mut log = self.lock();
         log.progress.synced = log.progress.synced.max(end.0);
-        log.liveness.sealed(segment.number);
+        log.liveness.sealed(segment.number, segment.generation, segment.length);
         drop(log);
         writer.sealed.push(segment);
         self.maintenance.wake();
@@ -219,6 +235,17 @@ impl Core {
         outcome.map(|()| Step::Done).map_err(StepError::Failed)
     }
 
+    /// Syncs the segment that is written to, though nothing but its header may be in it.
+    pub(super) fn sync_header(&self) -> Result<(), StepError> {
+        let segment = self.lock_writer();
+        match &segment.segment {
+            Some(segment) => {
+                self.sync_file(segment.number, &*segment.file).map_err(StepError::Failed)
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Writes and syncs until all up to there is safe.
     pub(super) fn flush(&self, end: Lsn) -> Result<(), StepError> {
         while !self.is_synced(end) {
@@ -249,7 +276,7 @@ impl Core {
         }
         self.count_sync();
         file.sync_data().map_err(|error| {
-            let path = self.disk.path().join(segment_name(number));
+            let path = self.disk.path().join(names::segment(number));
             self.fail(format!("'{}': it can't be synced: {error}", path.display()))
         })
     }
@@ -260,7 +287,7 @@ impl Core {
             self.out_of_room();
             return StepError::NoRoom;
         }
-        let path = self.disk.path().join(segment_name(number));
+        let path = self.disk.path().join(names::segment(number));
         StepError::Failed(self.fail(format!("'{}': {what}: {error}", path.display())))
     }
 

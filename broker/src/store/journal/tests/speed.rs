@@ -1,5 +1,4 @@
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -53,18 +52,14 @@ fn speed() {
 
             let sub = folder.path().join(format!("journal{window}-{round}"));
             std::fs::create_dir(&sub).unwrap();
-            let disk: Arc<dyn Disk> = Arc::new(Files::new(&sub, Access::ReadWrite));
-            let journal = Journal::begin(
-                disk,
-                JournalSettings {
-                    disk_free_limit: 0,
-                    disk_free_hard_limit: 0,
-                    seed: Some(1),
-                    ..JournalSettings::default()
-                },
-            );
-            journal.threads.start_committers(&journal.core).unwrap();
-            journal.threads.start_maintenance(&journal.core).unwrap();
+            let settings = JournalSettings {
+                disk_free_limit: 0,
+                disk_free_hard_limit: 0,
+                ..JournalSettings::default()
+            };
+            let opened = Journal::open(&sub, settings).unwrap();
+            opened.restore_messages(|_| true, |_| {}).unwrap();
+            let journal = opened.journal;
             let now = Duration::from_secs(1_700_000_000);
             let start = Instant::now();
             let mut count = 0_u64;
