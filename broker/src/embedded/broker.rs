@@ -184,6 +184,15 @@ impl Broker {
     }
 }
 
+#[cfg(test)]
+impl Broker {
+    /// A broker that was put together by a test.
+    pub(super) fn over(cell: Arc<BrokerCell>) -> Self {
+        let handle = BrokerHandle { cell, server: None, data: None, recovered: None };
+        Self { handle: Arc::new(handle) }
+    }
+}
+
 impl Drop for BrokerHandle {
     fn drop(&mut self) {
         self.cell.stop();

@@ -22,7 +22,7 @@ use crate::model::ids::{ConnectionId, ConsumerId, QueueId};
 use crate::model::message::PublishedMessage;
 use crate::model::now::Now;
 use crate::model::queue::{
-    Dead, DeadBatch, Enqueued, JournalChanges, PagedOut, Pager, Queue, QueueConsumer, QueueMessage,
+    Dead, DeadBatch, Enqueued, JournalChanges, PageOut, Pager, Queue, QueueConsumer, QueueMessage,
     QueueSettings, Returned, ReturnedReference, SettlementMode, Wakeups,
 };
 use crate::model::stored::Reference;
@@ -416,7 +416,7 @@ impl QueueCell {
         }
         // Publishers wait at that mark: then nothing stays.
         let is_short = used > config.memory_high_watermark / 2;
-        state.page_out(if is_short { PagedOut::Everything } else { PagedOut::ButTheFront });
+        state.page_out(if is_short { PageOut::ALL } else { PageOut::BUT_THE_FRONT });
     }
 
     /// Tells the journal what has come back.

@@ -7,7 +7,7 @@ use crate::model::ids::ConsumerId;
 use crate::model::message::PublishedMessage;
 use crate::model::now::Now;
 use crate::model::queue::{
-    Dead, DeadBatch, Enqueued, JournalChanges, PagedOut, Pager, Queue, QueueConsumer, QueueMessage,
+    Dead, DeadBatch, Enqueued, JournalChanges, PageOut, Pager, Queue, QueueConsumer, QueueMessage,
     QueueSettings, Returned, SettledReferences, SettlementMode, Wakeups,
 };
 use crate::model::stored::Reference;
@@ -297,9 +297,9 @@ impl QueueState {
     }
 
     /// Takes ready messages out of memory that can be read back, if there are many.
-    pub(super) fn page_out(&mut self, which: PagedOut) {
+    pub(super) fn page_out(&mut self, how: PageOut) {
         if let Self::Live { queue, .. } = self {
-            queue.page_out(which);
+            queue.page_out(how);
         }
     }
 

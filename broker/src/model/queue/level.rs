@@ -5,11 +5,8 @@ use super::changes::SettledReferences;
 use super::cold::{Cold, Pageable};
 use super::message::Expires;
 use super::pager::Pager;
-use super::ready::Counts;
+use super::ready::{Counts, PageOut};
 use super::run::{ColdMessage, Run};
-
-/// Bytes of messages behind the warm ones of a level that are worth being taken out of memory.
-const PAGED_OUT_MIN_BYTES: u64 = 32 << 10;
 
 /// The ready messages of one priority, by position.
 ///
@@ -121,9 +118,9 @@ impl Level {
         }
     }
 
-    /// Takes the newest messages out of memory that the journal has, but for the first ones with
-    /// `warm_bytes` together.
-    pub(super) fn page_out(&mut self, pager: &dyn Pager, warm_bytes: u64, counts: &mut Counts) {
+    /// Takes the newest messages out of memory that the journal has.
+    pub(super) fn page_out(&mut self, pager: &dyn Pager, how: PageOut, counts: &mut Counts) {
+        let PageOut { warm_bytes, least_bytes } = how;
         let behind = self.cold.as_ref().map_or(0, |cold| cold.tail.len());
         // What the journal does not have is moved aside: that is for few.
         if self.kept < (self.fresh.len() + behind).div_ceil(4) {
@@ -132,7 +129,7 @@ impl Level {
         if self.cold.is_none() {
             // At least one, however long: a queue that is read is not to be read from the disk.
             let warm = count_of(&self.fresh, 0, warm_bytes).max(1);
-            if count_of(&self.fresh, warm, PAGED_OUT_MIN_BYTES) + warm == self.fresh.len() {
+            if count_of(&self.fresh, warm, least_bytes) + warm == self.fresh.len() {
                 return;
             }
             let first = self.fresh.get(warm).map(|message| ColdMessage::of(message, pager));
@@ -142,7 +139,7 @@ impl Level {
             let tail = self.fresh.split_off(warm);
             self.cold = Some(Box::new(Cold::before(tail)));
         } else if let Some(cold) = &self.cold
-            && count_of(&cold.tail, 0, PAGED_OUT_MIN_BYTES) == behind
+            && count_of(&cold.tail, 0, least_bytes) == behind
         {
             return;
         }

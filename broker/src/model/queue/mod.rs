@@ -28,7 +28,7 @@ pub(crate) use dead::{Dead, DeadBatch};
 pub(crate) use enqueue::Enqueued;
 pub(crate) use message::{Expires, QueueMessage, Returned};
 pub(crate) use pager::Pager;
-pub(crate) use ready::{PagedOut, Ready};
+pub(crate) use ready::{PageOut, Ready};
 pub(crate) use restore::RestoredMessage;
 pub(crate) use settings::{DeadLetterTo, QueueSettings};
 
@@ -144,8 +144,8 @@ impl Queue {
     }
 
     /// Takes ready messages out of memory that can be read back, if there are many.
-    pub(crate) fn page_out(&mut self, which: PagedOut) {
-        self.ready.page_out(which);
+    pub(crate) fn page_out(&mut self, how: PageOut) {
+        self.ready.page_out(how);
     }
 
     /// The time has come so far: what has expired at the front dies, and what waited long enough

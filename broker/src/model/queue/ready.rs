@@ -12,9 +12,6 @@ use super::run::ColdMessage;
 /// with an expiry.
 const COLD_BYTES: u64 = 16;
 
-/// Bytes of messages that stay in memory at the front of each priority, for a consumer that comes.
-const WARM_BYTES: u64 = 64 << 10;
-
 /// The messages that wait for a consumer: the highest priority first, then by position.
 ///
 /// Expired messages are never handed out: whoever takes the first one passes over them, and they
@@ -36,12 +33,21 @@ pub(crate) struct Ready {
     pager: Option<Arc<dyn Pager>>,
 }
 
-/// What of the messages that the journal has is taken out of memory.
+/// How much of the messages that the journal has is taken out of memory, of each priority.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum PagedOut {
-    /// Not the first ones, for a consumer that comes.
-    ButTheFront,
-    Everything,
+pub(crate) struct PageOut {
+    /// Bytes of messages that stay at the front, for a consumer that comes; at least one message.
+    pub(super) warm_bytes: u64,
+    /// Bytes behind these that are not worth it.
+    pub(super) least_bytes: u64,
+}
+
+impl PageOut {
+    /// All but the first ones.
+    pub(crate) const BUT_THE_FRONT: Self = Self { warm_bytes: 64 << 10, least_bytes: 32 << 10 };
+
+    /// As much as can be: there is little room left.
+    pub(crate) const ALL: Self = Self { warm_bytes: 0, least_bytes: 4 << 10 };
 }
 
 /// What all levels have together.
@@ -214,17 +220,12 @@ impl Ready {
     }
 
     /// Takes messages out of memory that the journal has, the newest first, if there are many.
-    pub(crate) fn page_out(&mut self, which: PagedOut) {
-        let warm_bytes = match which {
-            PagedOut::ButTheFront => WARM_BYTES,
-            PagedOut::Everything => 0,
-        };
-        let Some(pager) = self.pager.as_deref().filter(|_| self.counts.warm_charge > warm_bytes)
-        else {
-            return;
-        };
+    pub(crate) fn page_out(&mut self, how: PageOut) {
+        let PageOut { warm_bytes, least_bytes } = how;
+        let is_worth_it = self.counts.warm_charge > warm_bytes + least_bytes;
+        let Some(pager) = self.pager.as_deref().filter(|_| is_worth_it) else { return };
         for level in &mut self.levels {
-            level.page_out(pager, warm_bytes, &mut self.counts);
+            level.page_out(pager, how, &mut self.counts);
         }
     }
 

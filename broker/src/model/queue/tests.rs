@@ -9,6 +9,8 @@ use crate::model::arguments::Overflow;
 use crate::model::message::PublishedMessage;
 
 mod combinations;
+mod disk;
+mod paging;
 mod time;
 
 /// An outlet that keeps what it gets, up to a number of messages.

@@ -158,7 +158,7 @@ impl Core {
     }
 
     /// Whether all up to there is as safe as was promised.
-    fn is_safe(&self, lsn: Lsn) -> bool {
+    pub(super) fn is_safe(&self, lsn: Lsn) -> bool {
         match self.settings.durability {
             Durability::Disk => self.is_synced(lsn),
             Durability::Memory | Durability::Os => lsn.0 <= self.written.load(Ordering::SeqCst),

@@ -146,6 +146,11 @@ impl Journal {
         self.core.poll_safe(lsn, waker)
     }
 
+    /// Whether all up to there is safe by now.
+    pub(crate) fn is_synced(&self, lsn: Lsn) -> bool {
+        self.core.is_safe(lsn)
+    }
+
     /// Why publishers are to wait, if they are.
     pub(crate) fn blocked(&self) -> Option<Blocked> {
         #[cfg(test)]

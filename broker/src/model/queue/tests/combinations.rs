@@ -1,10 +1,13 @@
 //! Time to live, length limits, priorities, dead letters, prefetch, requeue, delivery limit and
 //! delayed retry, all together, beside a queue that is too simple to be wrong: a list that is
-//! sorted each time somebody looks.
+//! sorted each time somebody looks. And the same with messages that are taken out of memory, and
+//! what the journal is told.
 
+use super::disk::Disk;
 use super::*;
 use crate::model::arguments::{DeadLetterStrategy, Delayed, DelayedRetry};
 use crate::model::queue::settings::LengthLimits;
+use crate::model::stored::Reference;
 
 /// What is done to a queue, and how long after the step before, in milliseconds.
 #[derive(Debug, Clone)]
@@ -15,20 +18,32 @@ struct Step {
 
 #[derive(Debug, Clone)]
 enum What {
-    Publish { priority: u8, ttl: Option<u64>, len: usize },
+    Publish {
+        priority: u8,
+        ttl: Option<u64>,
+        len: usize,
+        kept: bool,
+    },
     Get,
     Ack(usize),
     Return(usize, Returned),
     Discard(usize),
     Purge,
+    /// All that was published is on the disk now.
+    Write,
+    PageOut,
     Nothing,
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let ttl = prop::option::of(prop_oneof![Just(0u64), 1u64..30]);
-    let publish = (0u8..6, ttl, 0usize..4);
+    let publish = (0u8..6, ttl, 0usize..4, prop::bool::weighted(0.9));
     let what = prop_oneof![
-        8 => publish.prop_map(|(priority, ttl, len)| What::Publish { priority, ttl, len }),
+        8 => publish.prop_map(|(priority, ttl, len, kept)| {
+            What::Publish { priority, ttl, len, kept }
+        }),
+        2 => Just(What::Write),
+        4 => Just(What::PageOut),
         2 => Just(What::Get),
         3 => any::<usize>().prop_map(What::Ack),
         2 => any::<usize>().prop_map(|at| What::Return(at, Returned::Failed)),
@@ -98,6 +113,9 @@ struct Naive {
     /// What is out, and whether with the consumer.
     out: Vec<(Entry, bool)>,
     dead: Vec<(u64, DeathReason)>,
+    /// What the journal is to know of the last one that came back: its failures, and when it is tried
+    /// again.
+    returned: Option<(u32, Option<Duration>)>,
 }
 
 impl Naive {
@@ -178,13 +196,16 @@ impl Naive {
 
     fn put_back(&mut self, mut entry: Entry, why: Returned) {
         entry.deliveries += u32::from(why == Returned::Failed);
+        self.returned = Some((entry.deliveries, None));
         if self.settings.delivery_limit.is_some_and(|limit| entry.deliveries > limit) {
             self.dead.push((entry.position, DeathReason::DeliveryLimit));
+            self.returned = None;
         } else if let Some(retry) = self.settings.delayed_retry.filter(|retry| match why {
             Returned::Failed => retry.which != Delayed::Returned,
             _ => retry.which != Delayed::Failed,
         }) {
             let delay = (3 * u64::from(entry.deliveries.max(1))).min(ms(retry.max));
+            self.returned = Some((entry.deliveries, Some(Duration::from_millis(self.now + delay))));
             self.delayed.push((self.now + delay, entry));
         } else {
             self.ready.push(entry);
@@ -224,19 +245,27 @@ struct Both {
     out: Vec<(QueueMessage, bool)>,
     /// What is enqueued and neither acknowledged, purged, refused nor dead.
     alive: usize,
+    /// Where the messages are kept that are not in memory; none if all are.
+    disk: Option<Arc<Disk>>,
+    /// What the journal has, by position.
+    kept: BTreeMap<u64, Reference>,
+    /// What came back, as the journal is to know it.
+    returned: Vec<(Reference, u32, Option<Duration>)>,
 }
 
 const CONSUMER: ConsumerId = ConsumerId(1);
 
 impl Both {
-    fn new(settings: QueueSettings, prefetch: Option<u16>) -> Self {
-        let mut queue = Queue::new(Arc::new(settings.clone()), &start());
+    fn new(settings: QueueSettings, prefetch: Option<u16>, disk: Option<Arc<Disk>>) -> Self {
+        let pager = disk.clone().map(|disk| -> Arc<dyn Pager> { disk });
+        let mut queue = Queue::new(Arc::new(settings.clone()), &start()).with_pager(pager);
         let tray = Tray::with_room(usize::MAX);
         if let Some(prefetch) = prefetch {
             queue.add_consumer(QueueConsumer { prefetch: Some(prefetch), ..consumer(1, &tray) });
         }
         let naive = Naive { settings, prefetch: prefetch.map(usize::from), ..Naive::default() };
-        Self { naive, queue, tray, out: Vec::new(), alive: 0 }
+        let (kept, returned) = (BTreeMap::new(), Vec::new());
+        Self { naive, queue, tray, out: Vec::new(), alive: 0, disk, kept, returned }
     }
 
     fn apply(&mut self, step: &Step) -> Result<(), TestCaseError> {
@@ -244,15 +273,21 @@ impl Both {
         let now = Now::at(Duration::from_millis(self.naive.now));
         self.queue.advance(&now, &mut Wakeups::new());
         match step.what {
-            What::Publish { priority, ttl, len } => {
+            What::Publish { priority, ttl, len, kept } => {
                 let mut message = Message::new(vec![0; len]);
                 message.properties.priority = Some(priority);
                 message.properties.expiration =
                     ttl.map(|ttl| ShortString::new(ttl.to_string()).unwrap());
                 let (exchange, key) = (ShortString::EMPTY, ShortString::from_static("q"));
                 let message = PublishedMessage::new(exchange, key, message);
-                let taken =
-                    self.queue.enqueue(Arc::new(message), 10, None, &now, &mut Wakeups::new());
+                let (message, mut charge, mut reference) = (Arc::new(message), 10, None);
+                if let Some(disk) = &self.disk {
+                    charge = u32::try_from(message.charge()).unwrap();
+                    reference = kept.then(|| disk.append(&message));
+                    self.kept.extend(reference.map(|reference| (self.naive.next, reference)));
+                }
+                let mut wakeups = Wakeups::new();
+                let taken = self.queue.enqueue(message, charge, reference, &now, &mut wakeups);
                 prop_assert_eq!(taken, self.naive.publish(priority, ttl, len as u64));
                 self.alive += usize::from(taken != Enqueued::Refused);
             }
@@ -280,8 +315,12 @@ impl Both {
                         self.alive -= 1;
                     }
                     What::Return(_, why) => {
+                        let reference = message.reference;
                         self.queue.put_back(holder, [message], why, &now);
                         self.naive.put_back(entry, why);
+                        self.returned.extend(reference.and_then(|reference| {
+                            self.naive.returned.map(|(count, at)| (reference, count, at))
+                        }));
                     }
                     _ => {
                         self.queue.discard(holder, [message]);
@@ -296,6 +335,8 @@ impl Both {
                 self.naive.delayed.clear();
                 self.alive -= purged;
             }
+            What::Write => self.disk.iter().for_each(|disk| disk.write()),
+            What::PageOut => self.queue.page_out(PageOut { warm_bytes: 600, least_bytes: 0 }),
             What::Ack(_) | What::Return(..) | What::Discard(_) | What::Nothing => {}
         }
         self.queue.dispatch(&mut Wakeups::new());
@@ -335,11 +376,38 @@ impl Both {
             prop_assert_eq!(died, naive_dead);
             self.queue.dead_lettered(&dead, Vec::new(), &start());
         }
-        prop_assert_eq!(self.queue.held_bytes(), self.alive as u64 * 10, "nothing lost or doubled");
+        if self.disk.is_none() {
+            let held = self.alive as u64 * 10;
+            prop_assert_eq!(self.queue.held_bytes(), held, "nothing lost or doubled");
+        }
+        self.compare_journal()?;
         let first = self.naive.ready.first();
         let retries = self.naive.delayed.iter().map(|(due, _)| *due);
         let due = first.and_then(|entry| entry.expires).into_iter().chain(retries).min();
         prop_assert_eq!(self.queue.next_due(), due.map(Duration::from_millis));
+        Ok(())
+    }
+
+    /// What the journal is told is what has happened.
+    fn compare_journal(&mut self) -> Result<(), TestCaseError> {
+        let JournalChanges { settled, returned, .. } = self.queue.take_changes();
+        for reference in settled.all() {
+            let known = self.kept.iter().find(|(_, kept)| **kept == reference);
+            let position = known.map(|(position, _)| *position);
+            prop_assert!(position.is_some(), "{reference:?} is settled twice");
+            self.kept.remove(&position.unwrap());
+        }
+        let returned = returned.into_iter();
+        let returned: Vec<_> =
+            returned.map(|it| (it.reference, it.delivery_count, it.retry_at)).collect();
+        prop_assert_eq!(returned, std::mem::take(&mut self.returned));
+        let Naive { ready, delayed, out, .. } = &self.naive;
+        let delayed = delayed.iter().map(|(_, entry)| entry);
+        let out = out.iter().map(|(entry, _)| entry);
+        let alive = ready.iter().chain(delayed).chain(out).map(|entry| entry.position);
+        let alive: std::collections::BTreeSet<u64> = alive.collect();
+        let lost = self.kept.keys().find(|position| !alive.contains(position));
+        prop_assert_eq!(lost, None, "what is done with is settled");
         Ok(())
     }
 
@@ -353,6 +421,12 @@ impl Both {
             self.naive.expire();
         }
         prop_assert!(self.naive.ready.is_empty());
+        for (message, with_consumer) in std::mem::take(&mut self.out) {
+            self.queue.acknowledge(with_consumer.then_some(CONSUMER), [&message]);
+        }
+        self.queue.purge();
+        self.queue.apply(Arc::default(), &now);
+        prop_assert_eq!(self.queue.held_bytes(), 0);
         Ok(())
     }
 }
@@ -366,7 +440,20 @@ proptest! {
         prefetch in prop::option::of(1u16..4),
         steps in steps(),
     ) {
-        let mut both = Both::new(settings, prefetch);
+        let mut both = Both::new(settings, prefetch, None);
+        for step in steps {
+            both.apply(&step)?;
+        }
+        both.finish()?;
+    }
+
+    #[test]
+    fn they_are_so_whatever_is_in_memory(
+        settings in settings(),
+        prefetch in prop::option::of(1u16..4),
+        steps in steps(),
+    ) {
+        let mut both = Both::new(settings, prefetch, Some(Arc::default()));
         for step in steps {
             both.apply(&step)?;
         }
