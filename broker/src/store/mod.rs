@@ -18,6 +18,6 @@ pub(crate) mod reference_set;
 
 pub(crate) use error::Failure;
 pub use error::StoreError;
-pub(crate) use journal::{Append, Blocked, Journal, JournalObserver, Opened};
+pub(crate) use journal::{Append, Blocked, Journal, JournalObserver, JournalSettings, Opened};
 pub use recovered::RecoveryReport;
 pub(crate) use recovered::{RecoveredDefinition, RecoveredDelayed, RecoveredMessage};

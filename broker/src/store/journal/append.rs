@@ -42,7 +42,8 @@ impl Append<'_> {
     ) -> Reference {
         let bound = message_bound(message, queues.len()) + SETTLED_BOUND * replaces.len();
         let first = self.next_reference();
-        let envelope = MessageEnvelope { first, published_at: milliseconds(published_at), replaces };
+        let envelope =
+            MessageEnvelope { first, published_at: milliseconds(published_at), replaces };
         let place = self.log.append(bound, |out| put_message(out, envelope, queues, message));
         let count = u32::try_from(queues.len()).unwrap_or(u32::MAX);
         self.log.liveness.give(count, place.length);

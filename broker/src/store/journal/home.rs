@@ -122,7 +122,12 @@ impl Home {
     }
 
     /// One that is alive lies there now; where it was if not in the segment itself.
-    pub(super) fn move_to(&mut self, reference: Reference, segment: u32, offset: u32) -> Option<u32> {
+    pub(super) fn move_to(
+        &mut self,
+        reference: Reference,
+        segment: u32,
+        offset: u32,
+    ) -> Option<u32> {
         let before = self.moves.insert(self.delta(reference), segment, offset);
         if before.is_none() {
             self.alive = self.alive.saturating_sub(1);

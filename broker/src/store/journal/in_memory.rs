@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::core::{Core, StepError};
-use super::{Blocked, Opened, Journal, JournalSettings};
+use super::{Blocked, Journal, JournalSettings, Opened};
 use crate::model::ids::QueueId;
 use crate::model::stored::Reference;
 use crate::store::disk::simulated::SimulatedDisk;

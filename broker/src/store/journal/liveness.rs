@@ -374,7 +374,9 @@ mod tests {
         assert_eq!(liveness.moved(reference(10)), Some((3, 128)));
         liveness.begin(4);
         liveness.sealed(3, 1, 1);
-        assert!(liveness.needs_settled(reference(9), 4) && !liveness.needs_settled(reference(9), 3));
+        assert!(
+            liveness.needs_settled(reference(9), 4) && !liveness.needs_settled(reference(9), 3)
+        );
         settle(&mut liveness, 9..=9);
         assert!(!liveness.is_alive(reference(9)) && liveness.is_alive(reference(10)));
         assert_eq!(liveness.due(116), None, "one copy, and eight that it settles");
@@ -401,7 +403,8 @@ mod tests {
     #[test]
     fn a_recovery_finds_homes_and_copies() {
         let found = |number, first, end| {
-            let segment = Segment { is_sealed: true, references: end - first, ..Segment::new(number) };
+            let segment =
+                Segment { is_sealed: true, references: end - first, ..Segment::new(number) };
             Found { segment, first, end }
         };
         let mut liveness = Liveness::new([found(4, 100, 110), found(7, 500, 505)], 8, 505);

@@ -5,10 +5,10 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::core::{Core, Step, StepError};
-use crate::store::names;
 use super::liveness::Due;
 use super::writer::Writing;
 use crate::model::stored::Lsn;
+use crate::store::names;
 use crate::store::recovery::write_index;
 
 /// Tells the maintenance thread that there is something to do.

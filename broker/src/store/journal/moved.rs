@@ -100,7 +100,10 @@ mod tests {
         assert_eq!(moves.place(6), None);
         assert_eq!((moves.remove(5), moves.remove(5), moves.remove(6)), (Some(2), None, None));
         assert_eq!(moves.insert(5, 4, 4), None);
-        assert_eq!((moves.remove(9), moves.remove(1), moves.remove(5)), (Some(2), Some(2), Some(4)));
+        assert_eq!(
+            (moves.remove(9), moves.remove(1), moves.remove(5)),
+            (Some(2), Some(2), Some(4))
+        );
         assert_eq!((moves.list.len(), moves.alive), (1, 1));
         assert_eq!(moves.remove(7), Some(3));
         assert!(moves.is_empty() && moves.list.is_empty());

@@ -165,8 +165,7 @@ impl Log {
         &mut self,
         reference: Reference,
         place: crate::model::stored::Place,
-        #[cfg_attr(not(test), expect(unused_variables, reason = "tests look at it"))]
-        alive: &Alive,
+        #[cfg_attr(not(test), expect(unused_variables, reason = "tests look at it"))] alive: &Alive,
     ) -> bool {
         let is_alive = self.liveness.restore(reference, place.segment, place.offset);
         #[cfg(test)]
@@ -225,7 +224,7 @@ fn liveness_of(recovered: &Recovered) -> Liveness {
 }
 
 fn draw_seed(disk: &dyn Disk) -> Result<u64, StoreError> {
-    let drawn = getrandom::u64().map_err(std::io::Error::from);
+    let drawn = getrandom::u64().map_err(std::io::Error::other);
     drawn.map_err(StoreError::io(disk, names::MARK, "the system gives no random number"))
 }
 

@@ -1,12 +1,12 @@
 //! Reading back what was written.
 
 use super::core::Core;
-use crate::store::names;
 use crate::model::message::PublishedMessage;
 use crate::model::stored::{Lsn, Place, Reference, Stored};
 use crate::store::disk::DiskFile;
 use crate::store::format::frame::{FRAME_BYTES, Frame, announced_length};
 use crate::store::format::record::Record;
+use crate::store::names;
 
 /// What one read takes at the most, unless one record is larger.
 const READ_BYTES_MAX: usize = 256 << 10;
@@ -144,9 +144,8 @@ fn extend(file: &dyn DiskFile, buffer: &mut Vec<u8>, start: u32, bytes: usize) {
         return;
     }
     buffer.resize(bytes, 0);
-    let read = buffer.get_mut(before..).map(|rest| {
-        file.read_at(rest, u64::from(start) + before as u64)
-    });
+    let read =
+        buffer.get_mut(before..).map(|rest| file.read_at(rest, u64::from(start) + before as u64));
     let read = read.and_then(Result::ok).unwrap_or(0);
     buffer.truncate(before + read);
 }

@@ -4,10 +4,10 @@ use std::io;
 use std::sync::{Arc, PoisonError};
 
 use super::core::{Core, StepError};
-use crate::store::names;
 use super::writer::is_full;
 use crate::store::disk::DiskFile;
 use crate::store::error::Failure;
+use crate::store::names;
 
 /// The file of the segment that is written next.
 #[derive(Debug, Default)]

@@ -55,9 +55,8 @@ impl Threads {
         core.lock().is_stopping = true;
         core.work.notify_all();
         core.maintenance.stop();
-        let running = std::mem::take(
-            &mut *self.running.lock().unwrap_or_else(PoisonError::into_inner),
-        );
+        let running =
+            std::mem::take(&mut *self.running.lock().unwrap_or_else(PoisonError::into_inner));
         for thread in running {
             // One that has panicked has made the store fail.
             let _ = thread.join();

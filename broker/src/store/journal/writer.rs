@@ -6,7 +6,6 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 
 use super::chunks::Chunk;
 use super::core::{Core, Step, StepError};
-use crate::store::names;
 use super::log::{FIRST_FRAME, Log};
 use crate::config::Durability;
 use crate::model::stored::Lsn;
@@ -15,6 +14,7 @@ use crate::store::error::Failure;
 use crate::store::format::frame::seal_frames_with;
 use crate::store::format::index::IndexWriter;
 use crate::store::format::record::Record;
+use crate::store::names;
 
 /// Where the writer is.
 #[derive(Debug, Default)]
@@ -141,7 +141,8 @@ impl Core {
         let Some(segment) = &mut writer.segment else { return Ok(()) };
         if !bytes.is_empty() {
             let written = segment.file.write_at(bytes, u64::from(offset));
-            written.map_err(|error| self.step_error("it can't be written", segment.number, &error))?;
+            written
+                .map_err(|error| self.step_error("it can't be written", segment.number, &error))?;
         }
         let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX).saturating_add(offset);
         segment.length = segment.length.max(length);
