@@ -8,5 +8,6 @@ mod harness;
 mod log;
 mod login;
 mod ready;
+mod store;
 mod tls;
 mod usage;
