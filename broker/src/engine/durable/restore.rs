@@ -114,18 +114,15 @@ impl BrokerCell {
                 topology.queues().map(|(_, queue)| (queue.id(), queue.clone())).collect::<Vec<_>>()
             })
             .collect();
-        let mut messages = 0;
-        opened.restore_messages(
+        let mut report = opened.restore_messages(
             |queue| queues.contains_key(&queue),
             |message| {
                 if let Some(queue) = queues.get(&message.queue) {
                     queue.restore(&message);
-                    messages += 1;
                 }
             },
         )?;
-        let Opened { journal, delayed, mut report, .. } = opened;
-        report.messages = messages + u64::try_from(delayed.len()).unwrap_or(u64::MAX);
+        let Opened { journal, delayed, .. } = opened;
         for StreamStart { queue, reference, offset } in stream_starts {
             match queues.get(&queue) {
                 Some(queue) => queue.restore_stream_start(reference, offset),
