@@ -1,9 +1,9 @@
 use std::io;
 use std::path::PathBuf;
 
-use springhare_amqp::{AmqpError, MethodId, ReplyCode};
 use super::disk::Disk;
 use super::names;
+use springhare_amqp::{AmqpError, MethodId, ReplyCode};
 
 /// Why a store can't be opened.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

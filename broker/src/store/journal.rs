@@ -28,12 +28,14 @@ pub(crate) struct Journal {
 }
 
 #[derive(Debug, Default)]
-struct State {
+pub(super) struct State {
     next: u64,
     lsn: u64,
     messages: std::collections::BTreeMap<(u32, u32), PublishedMessage>,
     #[cfg(test)]
     hand: hand::Hand,
+    #[cfg(test)]
+    pub(super) alive: super::stand_in::Alive,
 }
 
 /// A store that was opened, before its messages are in their queues.
@@ -73,50 +75,71 @@ impl Append<'_> {
         &mut self,
         message: &PublishedMessage,
         queues: &[QueueId],
-        _published_at: Duration,
-        _replaces: &[Reference],
+        published_at: Duration,
+        replaces: &[Reference],
     ) -> Reference {
         let first = self.state.next + 1;
         self.state.next += queues.len() as u64;
         self.state.lsn += 1;
         let offset = u32::try_from(self.state.lsn).unwrap_or(u32::MAX);
-        let place = Place { segment: 1, offset, length: 1 };
+        let segment = 1 + offset / 7;
+        let place = Place { segment, offset, length: 1 };
         message.set_stored(Stored { place, end: Lsn(self.state.lsn) });
-        self.state.messages.insert((1, offset), message.clone());
-        Reference::new(first).unwrap_or(Reference::FIRST)
+        self.state.messages.insert((segment, offset), message.clone());
+        let first = Reference::new(first).unwrap_or(Reference::FIRST);
+        #[cfg(test)]
+        self.state.alive.message(message, first, queues, published_at);
+        let _ = published_at;
+        self.settle(replaces);
+        first
     }
 
     /// A message that waits at a delayed exchange until `due`, the time since 1970.
     pub(crate) fn delayed(
         &mut self,
-        _message: &PublishedMessage,
-        _virtual_host: &str,
-        _exchange: &str,
-        _due: Duration,
+        message: &PublishedMessage,
+        virtual_host: &str,
+        exchange: &str,
+        due: Duration,
     ) -> Reference {
         self.state.next += 1;
         self.state.lsn += 1;
-        Reference::new(self.state.next).unwrap_or(Reference::FIRST)
+        let reference = Reference::new(self.state.next).unwrap_or(Reference::FIRST);
+        #[cfg(test)]
+        self.state.alive.delayed(reference, message, (virtual_host, exchange), due);
+        let _ = (message, virtual_host, exchange, due);
+        reference
     }
 
     /// A definition, as the engine encodes it.
-    pub(crate) fn definition(&mut self, _content: &[u8]) -> Reference {
+    pub(crate) fn definition(&mut self, content: &[u8]) -> Reference {
         self.state.next += 1;
         self.state.lsn += 1;
-        Reference::new(self.state.next).unwrap_or(Reference::FIRST)
+        let reference = Reference::new(self.state.next).unwrap_or(Reference::FIRST);
+        #[cfg(test)]
+        self.state.alive.definition(reference, content);
+        let _ = content;
+        reference
     }
 
     /// These are done with, for ever.
-    pub(crate) fn settle(&mut self, _references: &[Reference]) {}
+    pub(crate) fn settle(&mut self, references: &[Reference]) {
+        #[cfg(test)]
+        self.state.alive.settle(references);
+        let _ = references;
+    }
 
     /// A message has come back to its queue: its failed deliveries, and when it is tried again (the
     /// time since 1970) if it waits for that.
     pub(crate) fn returned(
         &mut self,
-        _reference: Reference,
-        _delivery_count: u32,
-        _retry_at: Option<Duration>,
+        reference: Reference,
+        delivery_count: u32,
+        retry_at: Option<Duration>,
     ) {
+        #[cfg(test)]
+        self.state.alive.returned(reference, delivery_count, retry_at);
+        let _ = (reference, delivery_count, retry_at);
     }
 }
 
@@ -129,6 +152,22 @@ impl Journal {
     /// Nothing was appended.
     pub(crate) fn append<T>(
         &self,
+        write: impl FnOnce(&mut Append<'_>) -> T,
+    ) -> Result<(T, Lsn), Failure> {
+        #[cfg(test)]
+        self.fullness()?;
+        self.append_always(None, write)
+    }
+
+    /// Appends what makes room, or is small: it is taken when there is no room for messages too.
+    /// With `together` these are so many bytes at the most, and survive together or not at all.
+    ///
+    /// # Errors
+    ///
+    /// Nothing was appended: the store has failed.
+    pub(crate) fn append_always<T>(
+        &self,
+        _together: Option<usize>,
         write: impl FnOnce(&mut Append<'_>) -> T,
     ) -> Result<(T, Lsn), Failure> {
         let mut state = self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -165,7 +204,7 @@ impl Journal {
     /// Settles; when the store has failed this does nothing, and they come back at the next start.
     pub(crate) fn settle(&self, references: &[Reference]) {
         if !references.is_empty() {
-            let _ = self.append(|append| append.settle(references));
+            let _ = self.append_always(None, |append| append.settle(references));
         }
     }
 
@@ -290,7 +329,7 @@ mod hand {
             Poll::Pending
         }
 
-        pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        pub(in crate::store) fn lock(&self) -> MutexGuard<'_, State> {
             self.state.lock().unwrap_or_else(PoisonError::into_inner)
         }
 

@@ -14,6 +14,8 @@ pub(crate) mod names;
 mod recovered;
 pub(crate) mod recovery;
 pub(crate) mod reference_set;
+#[cfg(test)]
+mod stand_in;
 
 pub(crate) use error::Failure;
 pub use error::StoreError;
