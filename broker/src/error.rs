@@ -67,6 +67,12 @@ pub enum Error {
     /// The data folder can't be used.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The data folder can be read, and takes nothing new.
+    #[error("what the broker has from the start can't be written to its data folder: {reason}")]
+    NotStored {
+        /// What is wrong with the store.
+        reason: String,
+    },
     /// An address can't be listened at.
     #[error("can't listen at {address}: {kind}; give another address, or end what uses this one")]
     CannotListen {

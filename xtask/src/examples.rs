@@ -17,7 +17,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 const SAMPLE: &str = "examples/data/syslog.txt";
 
 /// Each example, and what it must print in these words and in this order.
-const EXAMPLES: [(&str, &[&str]); 9] = [
+const EXAMPLES: [(&str, &[&str]); 10] = [
     ("simple", &["published hello 1 to queue boot_hello", "on_hello got all 3 messages"]),
     (
         "worker",
@@ -58,6 +58,16 @@ const EXAMPLES: [(&str, &[&str]); 9] = [
     (
         "controller",
         &["controller answered HTTP/1.1 202 Accepted", "send_", "answered first, then sent both"],
+    ),
+    (
+        "durable",
+        &[
+            "published tea persistent",
+            "published a guess transient",
+            "SIGKILL signal: 9",
+            "boot_orders still has bread",
+            "every persistent message came back, and the transient one did not",
+        ],
     ),
     (
         "five_modes",

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use springhare_amqp::{AmqpError, ShortString};
 
-use super::data::log_recovered;
+use super::data::{log_recovered, open};
 use super::{Connection, Publisher};
 use crate::Error;
 use crate::clock::Clock;
@@ -12,8 +12,9 @@ use crate::config::{BrokerConfig, Durability};
 use crate::definitions::{self, Outline};
 use crate::engine::admin::AdminError;
 use crate::engine::broker_cell::{BrokerCell, DEFAULT_VIRTUAL_HOST};
+use crate::engine::durable::RestoredDefinitions;
 use crate::engine::shared::Shared;
-use crate::engine::users::{NoRandomness, Users};
+use crate::engine::users::{NewUser, NoRandomness, Users};
 use crate::model::access::{Permissions, User};
 use crate::model::policy::{Policy, PolicyKind};
 use crate::model::virtual_host::VirtualHostOptions;
@@ -184,6 +185,15 @@ impl Broker {
     }
 }
 
+#[cfg(test)]
+impl Broker {
+    /// A broker that was put together by a test.
+    pub(super) fn over(cell: Arc<BrokerCell>) -> Self {
+        let handle = BrokerHandle { cell, server: None, data: None, recovered: None };
+        Self { handle: Arc::new(handle) }
+    }
+}
+
 impl Drop for BrokerHandle {
     fn drop(&mut self) {
         self.cell.stop();
@@ -249,19 +259,40 @@ impl BrokerBuilder {
     pub fn start(self) -> Result<Broker, Error> {
         self.config.check()?;
         let data = self.kept_in().map(Path::to_path_buf);
-        let recovered = None;
+        let mut opened = match &data {
+            Some(folder) => Some(open(folder, self.durability, &self.config)?),
+            None => None,
+        };
+        let definitions = opened.as_mut().map(|opened| std::mem::take(&mut opened.definitions));
+        let definitions = RestoredDefinitions::read(definitions.unwrap_or_default());
         let outlines = self.definitions.iter().map(|json| definitions::outline(json));
         let outline = outlines.fold(Outline::default(), Outline::and);
         // As with RabbitMQ's `load_definitions`: who brings users does without the one whose
-        // password everybody knows.
-        let guest = if outline.has_users { Guest::Gone } else { self.guest };
+        // password everybody knows. In a folder that is not new there is a `guest` if it was kept.
+        let has_users = outline.has_users || !definitions.is_empty();
+        let guest = if has_users { Guest::Gone } else { self.guest };
         let mut virtual_hosts = virtual_host_names(self.virtual_hosts)?;
         virtual_hosts.extend(outline.virtual_hosts);
-        let users = all_users(self.users, guest, &virtual_hosts)?;
-        let users =
-            Users::new(users, self.loopback_users).map_err(|NoRandomness| Error::NoRandomness)?;
-        let shared = Shared::new(self.config, self.clock);
-        let cell = Arc::new(BrokerCell::new(shared, virtual_hosts, users));
+        virtual_hosts.extend(definitions.virtual_hosts());
+        let users: Vec<User> = all_users(self.users, guest, &virtual_hosts)?.collect();
+        let mut shared = Shared::new(self.config, self.clock);
+        if let Some(opened) = &opened {
+            let last_queue = opened.highest_queue.max(definitions.highest_queue());
+            shared = shared.with_journal(Arc::clone(&opened.journal), last_queue);
+        }
+        let nobody = Users::new([], self.loopback_users);
+        let nobody = nobody.map_err(|NoRandomness| Error::NoRandomness)?;
+        let cell = Arc::new(BrokerCell::new(shared, virtual_hosts, nobody));
+        let recovered = match opened {
+            Some(opened) => Some(cell.restore(opened, definitions)?),
+            None => None,
+        };
+        for user in users {
+            let user = NewUser::new(user).map_err(|NoRandomness| Error::NoRandomness)?;
+            cell.users().set(user);
+        }
+        let written = cell.write_administration();
+        written.map_err(|failure| Error::NotStored { reason: failure.to_string() })?;
         set_up(&cell, self.virtual_host_options, &self.definitions, self.policies)?;
         let server = match &self.listenings[..] {
             [] => None,

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::{Broker, BrokerBuilder};
-use crate::config::Durability;
-use crate::store::RecoveryReport;
+use crate::config::{BrokerConfig, Durability};
+use crate::store::{Journal, JournalSettings, Opened, RecoveryReport, StoreError};
 
 impl BrokerBuilder {
     /// Keeps in this folder what is to survive the broker: users, virtual hosts, policies, durable
@@ -54,6 +54,15 @@ impl Broker {
     pub fn recovered(&self) -> Option<&RecoveryReport> {
         self.handle.recovered.as_ref()
     }
+}
+
+/// Opens the store in the folder, and recovers what it has.
+pub(super) fn open(
+    folder: &Path,
+    durability: Durability,
+    config: &BrokerConfig,
+) -> Result<Opened, StoreError> {
+    Journal::open(folder, JournalSettings::new(config, durability))
 }
 
 /// Tells the log what was found in the folder.

@@ -10,6 +10,8 @@ mod listen;
 mod options;
 mod publisher;
 mod setup;
+#[cfg(test)]
+mod tests;
 
 use springhare_amqp::{AmqpError, MethodId, ReplyCode, ShortString};
 

@@ -9,6 +9,7 @@ use crate::engine::broker_cell::{BrokerCell, shutdown};
 use crate::engine::publish::{Finished, Publish, Published, Publishing, ReturnedMessage};
 use crate::engine::synced::not_stored;
 use crate::model::stored::Lsn;
+use crate::store::Failure;
 
 /// Publishes without a channel, so that one caller's fault closes nobody's.
 ///
@@ -168,9 +169,9 @@ impl Publisher {
         budget.made_progress();
         let mut publishing = Publishing::on(self.broker.virtual_host());
         let published = publishing.publish(publish);
-        let Finished { refused, end, .. } = publishing.finish();
+        let Finished { refused, end, failure } = publishing.finish();
         if !refused.is_empty() {
-            return Poll::Ready(Err(self.refused()));
+            return Poll::Ready(Err(refusal(failure.as_ref())));
         }
         Poll::Ready(result(published).map(|()| Unconfirmed { end }))
     }
@@ -187,8 +188,7 @@ impl Publisher {
         unconfirmed: Unconfirmed,
     ) -> Poll<PublishResult> {
         let synced = self.broker.shared().poll_synced(unconfirmed.end, cx.waker());
-        let not_stored = |failure| not_stored(MethodId::BASIC_NACK, &failure);
-        synced.map_err(|failure| PublishError::NotStored(not_stored(failure)))
+        synced.map_err(|failure| refusal(Some(&failure)))
     }
 
     /// Publishes all messages in their order and adds for each what became of it; ready when none
@@ -222,7 +222,7 @@ impl Publisher {
                 results.push_back(published.map(|()| Unconfirmed::SAFE));
             }
         }
-        let Finished { refused, end, .. } = publishing.finish();
+        let Finished { refused, end, failure } = publishing.finish();
         if end != Lsn::NONE {
             for unconfirmed in results.iter_mut().skip(before).flatten() {
                 unconfirmed.end = end;
@@ -230,18 +230,10 @@ impl Publisher {
         }
         for place in refused {
             if let Some(result) = results.get_mut(before + place) {
-                *result = Err(self.refused());
+                *result = Err(refusal(failure.as_ref()));
             }
         }
         poll
-    }
-
-    /// Why messages were refused.
-    fn refused(&self) -> PublishError {
-        let failure = self.broker.shared().journal().and_then(|journal| journal.failure());
-        failure.map_or(PublishError::QueueFull, |failure| {
-            PublishError::NotStored(not_stored(MethodId::BASIC_NACK, &failure))
-        })
     }
 
     /// Ready with a unit of the task's budget when there is room for a message.
@@ -263,6 +255,13 @@ impl Unconfirmed {
     pub fn is_safe(self) -> bool {
         self == Self::SAFE
     }
+}
+
+/// Why a message was refused, or is not safe: the store's failure, or else a full queue.
+fn refusal(failure: Option<&Failure>) -> PublishError {
+    failure.map_or(PublishError::QueueFull, |failure| {
+        PublishError::NotStored(not_stored(MethodId::BASIC_NACK, failure))
+    })
 }
 
 fn result(published: Result<Published, AmqpError>) -> PublishResult {

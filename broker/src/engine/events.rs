@@ -85,12 +85,12 @@ enum Front {
     End,
 }
 
-/// How far a reader knows that the journal is synced.
-#[derive(Debug, Clone, Copy)]
-enum Known {
-    To(Lsn),
-    /// The store has failed: what is not synced never will be.
-    Failed(Lsn),
+/// What a reader knows of the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Store {
+    Works,
+    /// What is not synced never will be.
+    HasFailed,
 }
 
 impl ChannelEvents {
@@ -164,22 +164,21 @@ impl ChannelEvents {
 
     /// The next event; none when the channel is closed and all were read.
     pub(crate) async fn next(&self) -> Option<ChannelEvent> {
-        let mut known = Known::To(Lsn::NONE);
+        let mut store = Store::Works;
         loop {
             let arrived = self.arrived.notified();
             tokio::pin!(arrived);
             arrived.as_mut().enable();
-            // Dropped before anything is waited for.
-            let front = self.lock().front(known);
+            // The lock is let go before anything is waited for.
+            let front = self.lock().front(&self.shared, store);
             match front {
                 Front::Event(event) => return Some(event),
                 Front::End => return None,
                 Front::Nothing => arrived.await,
                 Front::Unsynced(end) => {
-                    known = match self.shared.synced(end).await {
-                        Ok(()) => Known::To(end),
-                        Err(_) => Known::Failed(known.synced()),
-                    };
+                    if self.shared.synced(end).await.is_err() {
+                        store = Store::HasFailed;
+                    }
                 }
             }
         }
@@ -190,47 +189,55 @@ impl ChannelEvents {
     }
 }
 
-impl Known {
-    fn synced(self) -> Lsn {
-        match self {
-            Self::To(end) | Self::Failed(end) => end,
-        }
-    }
-}
-
 impl EventsState {
     fn push(&mut self, event: ChannelEvent, end: Lsn) {
         self.events.push_back(WaitingEvent { event, end });
     }
 
-    /// The first event, if it may be read by what is known, with the confirms after it that say the
-    /// same.
-    fn front(&mut self, known: Known) -> Front {
-        let Some(WaitingEvent { mut event, end }) = self.events.pop_front() else {
+    /// The first event, if it may be read.
+    fn front(&mut self, shared: &Shared, store: Store) -> Front {
+        let Some(first) = self.events.front() else {
             return if self.closed { Front::End } else { Front::Nothing };
+        };
+        if let ChannelEvent::Confirmed { .. } = first.event {
+            return self.confirms(shared, store);
+        }
+        let Some(WaitingEvent { event, .. }) = self.events.pop_front() else {
+            return Front::Nothing;
         };
         if matches!(event, ChannelEvent::Returned(_)) {
             self.returned -= 1;
         }
-        if end > known.synced() {
-            if let Known::To(_) = known {
-                self.events.push_front(WaitingEvent { event, end });
-                return Front::Unsynced(end);
-            }
-            if let ChannelEvent::Confirmed { outcome, .. } = &mut event {
-                *outcome = ConfirmOutcome::Nack;
-            }
-        }
-        if let ChannelEvent::Confirmed { delivery_tag, multiple, outcome } = &mut event {
-            while let Some(next) = self.events.front()
-                && next.end <= known.synced()
-                && let ChannelEvent::Confirmed { delivery_tag: tag, outcome: same, .. } = next.event
-                && same == *outcome
-            {
-                (*delivery_tag, *multiple) = (tag, Multiple::UpTo);
-                self.events.pop_front();
-            }
-        }
         Front::Event(event)
+    }
+
+    /// The first confirm, if it is safe, with those after it that say the same. What can't be safe any
+    /// more is refused.
+    fn confirms(&mut self, shared: &Shared, store: Store) -> Front {
+        let mut read: Option<(u64, Multiple, ConfirmOutcome)> = None;
+        while let Some(WaitingEvent { event, end }) = self.events.front()
+            && let ChannelEvent::Confirmed { delivery_tag, multiple, outcome } = *event
+        {
+            let outcome = match store {
+                _ if shared.is_synced(*end) => outcome,
+                Store::HasFailed => ConfirmOutcome::Nack,
+                Store::Works if read.is_none() => return Front::Unsynced(*end),
+                Store::Works => break,
+            };
+            match &mut read {
+                None => read = Some((delivery_tag, multiple, outcome)),
+                Some((last, multiple, same)) if *same == outcome => {
+                    (*last, *multiple) = (delivery_tag, Multiple::UpTo);
+                }
+                Some(_) => break,
+            }
+            self.events.pop_front();
+        }
+        match read {
+            Some((delivery_tag, multiple, outcome)) => {
+                Front::Event(ChannelEvent::Confirmed { delivery_tag, multiple, outcome })
+            }
+            None => Front::Nothing,
+        }
     }
 }

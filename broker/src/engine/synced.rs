@@ -19,6 +19,11 @@ impl Shared {
         }
     }
 
+    /// Whether everything up to there is safe by now.
+    pub(crate) fn is_synced(&self, end: Lsn) -> bool {
+        end == Lsn::NONE || self.journal().is_none_or(|journal| journal.is_synced(end))
+    }
+
     /// Waits until everything up to there is safe.
     ///
     /// # Errors

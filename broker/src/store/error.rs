@@ -110,9 +110,12 @@ pub(crate) enum Failure {
     /// A write or a sync has failed: what the disk has is not known any more.
     #[error("the store has failed ({0}), and the broker is read-only until it is started again")]
     Failed(String),
-    /// So much waits to be written that nothing more is taken.
-    #[error("the store can't write as fast as messages come")]
+    /// There is no room on the disk, or so much waits to be written that nothing more is taken.
+    #[error("the store has no room: the disk is full, or can't write as fast as messages come")]
     Full,
+    /// The broker is stopped.
+    #[error("the store is closed")]
+    Closed,
 }
 
 /// What a client is told of it.

@@ -8,17 +8,16 @@
 
 pub(crate) mod disk;
 mod error;
+pub(crate) mod folder;
 pub(crate) mod format;
 mod journal;
 pub(crate) mod names;
 mod recovered;
 pub(crate) mod recovery;
 pub(crate) mod reference_set;
-#[cfg(test)]
-mod stand_in;
 
 pub(crate) use error::Failure;
 pub use error::StoreError;
-pub(crate) use journal::{Append, Blocked, Journal, JournalObserver, Opened};
+pub(crate) use journal::{Append, Blocked, Journal, JournalObserver, JournalSettings, Opened};
 pub use recovered::RecoveryReport;
 pub(crate) use recovered::{RecoveredDefinition, RecoveredDelayed, RecoveredMessage};

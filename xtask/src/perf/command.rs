@@ -36,7 +36,8 @@ impl Kind {
         match self {
             Self::Springhare => {
                 command.arg(programs.join("springhare"));
-                command.args(["serve", "--listen", &format!("127.0.0.1:{port}")]);
+                command.args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--data"]);
+                command.arg(directory.join("data"));
             }
             Self::RabbitMq => rabbitmq(command, directory, port)?,
             Self::GarageMq => garagemq(command, directory, port)?,

@@ -98,7 +98,7 @@ fn write_to(
         content + Journal::SMALL_BOUND
     };
     let bytes = changes.iter().map(size).sum();
-    let ((), end) = journal.append_together(bytes, |append| {
+    let ((), end) = journal.append_always(Some(bytes), |append| {
         for (key, content) in changes {
             let new = content.map(|content| Written {
                 reference: append.definition(&content),
@@ -159,7 +159,7 @@ impl BrokerCell {
     /// # Errors
     ///
     /// The store takes nothing; nothing was written.
-    pub(super) fn write_administration(&self) -> Result<(), Failure> {
+    pub(crate) fn write_administration(&self) -> Result<(), Failure> {
         if self.shared().journal().is_none() {
             return Ok(());
         }

@@ -1,6 +1,6 @@
 //! Definitions made again at the start, before anybody is there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use springhare_amqp::{FieldValue, ShortString};
@@ -10,6 +10,7 @@ use super::key::Key;
 use super::{Written, encode};
 use crate::engine::broker_cell::BrokerCell;
 use crate::engine::policy::set_alternates;
+use crate::engine::queue_cell::QueueRef;
 use crate::engine::users::NewUser;
 use crate::engine::virtual_host::VirtualHost;
 use crate::model::binding::Binding;
@@ -17,7 +18,7 @@ use crate::model::definition::{ExchangeDefinition, QueueDeclaration, Resource};
 use crate::model::ids::QueueId;
 use crate::model::policy::{CheckedPolicy, Policies, PolicyKind};
 use crate::model::stored::Reference;
-use crate::store::RecoveredDefinition;
+use crate::store::{Opened, RecoveredDefinition, RecoveryReport, StoreError};
 
 /// The definitions that a journal had, in the order in which they were made.
 #[derive(Debug, Default)]
@@ -93,9 +94,57 @@ struct OfHost {
 }
 
 impl BrokerCell {
+    /// Makes again what the journal has: definitions, and the messages in queues and at delayed
+    /// exchanges. Only before anybody is connected.
+    ///
+    /// # Errors
+    ///
+    /// The folder can't be read. What is damaged is none: it is in the report.
+    pub(crate) fn restore(
+        &self,
+        opened: Opened,
+        mut definitions: RestoredDefinitions,
+    ) -> Result<RecoveryReport, StoreError> {
+        let stream_starts = definitions.take_stream_starts();
+        let faults = self.restore_definitions(definitions);
+        let hosts = self.virtual_hosts();
+        let topologies = hosts.values().map(|host| host.topology());
+        let queues: HashMap<QueueId, QueueRef> = topologies
+            .flat_map(|topology| {
+                topology.queues().map(|(_, queue)| (queue.id(), queue.clone())).collect::<Vec<_>>()
+            })
+            .collect();
+        opened.restore_messages(
+            |queue| queues.contains_key(&queue),
+            |message| {
+                if let Some(queue) = queues.get(&message.queue) {
+                    queue.restore(&message);
+                }
+            },
+        )?;
+        let Opened { journal, delayed, mut report, .. } = opened;
+        for StreamStart { queue, reference, offset } in stream_starts {
+            match queues.get(&queue) {
+                Some(queue) => queue.restore_stream_start(reference, offset),
+                None => journal.settle(&[reference]),
+            }
+        }
+        for host in hosts.values() {
+            host.restored();
+        }
+        for message in delayed {
+            match hosts.get(&message.virtual_host) {
+                Some(host) => host.restore_delayed(message),
+                None => journal.settle(&[message.reference]),
+            }
+        }
+        report.damages.extend(faults);
+        Ok(report)
+    }
+
     /// Makes what was defined, in a broker that has the virtual hosts already, and nothing else.
     /// What is wrong with it, in words.
-    pub(crate) fn restore_definitions(&self, restored: RestoredDefinitions) -> Vec<String> {
+    pub(super) fn restore_definitions(&self, restored: RestoredDefinitions) -> Vec<String> {
         let RestoredDefinitions { all, unreadable: mut faults, .. } = restored;
         let mut written = BTreeMap::new();
         let mut hosts: BTreeMap<String, OfHost> = BTreeMap::new();

@@ -103,8 +103,8 @@ fn nothing_is_confirmed_once_the_disk_has_failed() {
     assert_eq!(heard, ["1 basic.ack 1", "1 basic.nack 3 multiple"]);
     client.publish_persistent(1, "q", "d");
     assert_eq!(client.hear(), ["1 basic.nack 4"]);
-    client.publish(1, "q", DeliveryMode::Transient, "e");
-    assert_eq!(client.hear(), ["1 basic.ack 5"], "of this nothing was promised");
+    client.publish_persistent(1, "nobody", "e");
+    assert_eq!(client.hear(), ["1 basic.ack 5"], "of this there was nothing to keep");
 }
 
 #[test]

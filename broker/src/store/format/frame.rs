@@ -12,6 +12,9 @@ const CHECKSUM_BYTES: usize = 4;
 /// Where the generation is.
 const GENERATION_AT: usize = 8;
 
+/// Where the kind is, and behind it the flags.
+const KIND_AT: usize = 12;
+
 /// Where the flags are.
 const FLAGS_AT: usize = 13;
 
@@ -145,7 +148,17 @@ pub(crate) fn join_frames(mut bytes: &mut [u8]) {
 }
 
 /// Fills generation and checksum of all frames in, which `bytes` are made of.
-pub(crate) fn seal_frames(mut bytes: &mut [u8], generation: u32) {
+pub(crate) fn seal_frames(bytes: &mut [u8], generation: u32) {
+    seal_frames_with(bytes, generation, |_, _| {});
+}
+
+/// The same, and gives each frame with its place in `bytes`.
+pub(crate) fn seal_frames_with(
+    mut bytes: &mut [u8],
+    generation: u32,
+    mut take: impl FnMut(usize, &Frame<'_>),
+) {
+    let mut offset = 0;
     while let Some(length) = announced_length(bytes).filter(|length| *length <= bytes.len()) {
         let (frame, rest) = bytes.split_at_mut(length);
         if let Some(field) = frame.get_mut(GENERATION_AT..GENERATION_AT + 4) {
@@ -155,6 +168,12 @@ pub(crate) fn seal_frames(mut bytes: &mut [u8], generation: u32) {
         if let Some(field) = frame.first_chunk_mut() {
             *field = checksum.to_le_bytes();
         }
+        if let (Some([kind, flags]), Some(payload)) =
+            (frame.get(KIND_AT..FRAME_BYTES), frame.get(FRAME_BYTES..))
+        {
+            take(offset, &Frame { generation, kind: *kind, flags: Flags(*flags), payload });
+        }
+        offset += length;
         bytes = rest;
     }
     debug_assert!(bytes.is_empty(), "frames are whole");

@@ -1,5 +1,5 @@
 use super::inventory::{FoundSegment, read_index};
-use super::scan::{Damage, scan};
+use super::scan::{Damage, DamageKind, scan};
 use super::walk::Tail;
 use crate::store::disk::Disk;
 use crate::store::error::StoreError;
@@ -34,8 +34,20 @@ pub(crate) fn index_of(disk: &dyn Disk, segment: &FoundSegment) -> Result<Indexe
         return Ok(indexed);
     }
     let mut reader = segment.reader(disk)?;
-    let found = scan(&mut reader, segment.number, segment.generation, segment.tail);
-    let read = Read { torn: found.torn, damages: found.damages, is_clean: found.is_clean };
+    let length = u32::try_from(reader.length()).unwrap_or(u32::MAX);
+    let (tail, cut_off) = match segment.tail {
+        Tail::Sealed { end: Some(end) } if end > length => {
+            (Tail::Sealed { end: Some(length) }, Some((length, end)))
+        }
+        tail => (tail, None),
+    };
+    let found = scan(&mut reader, segment.number, segment.generation, tail);
+    let mut read = Read { torn: found.torn, damages: found.damages, is_clean: found.is_clean };
+    read.damages.extend(cut_off.map(|(from, to)| Damage {
+        from: from.into(),
+        to: to.into(),
+        kind: DamageKind::CutOff,
+    }));
     Ok(Indexed { bytes: found.index, end: found.end, read: Some(read) })
 }
 

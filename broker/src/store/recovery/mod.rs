@@ -26,7 +26,7 @@ pub(crate) use segment_reader::SegmentReader;
 pub(crate) use walk::{Step, Tail, Walk};
 
 use crate::model::ids::QueueId;
-use crate::model::stored::{Lsn, Reference, Stored};
+use crate::model::stored::Reference;
 use crate::store::disk::{Disk, read_exact};
 use crate::store::error::StoreError;
 use crate::store::format::frame::Frame;
@@ -228,7 +228,6 @@ fn delayed(
         let message = read.ok().and_then(|()| recovered_delayed(&bytes));
         match message {
             Some(message) if message.reference == *reference => {
-                message.message.set_stored(Stored { place: *place, end: Lsn::NONE });
                 found.push(message);
             }
             _ => {

@@ -35,6 +35,8 @@ pub(crate) enum DamageKind {
     Senseless,
     /// Whole records of a group that is not whole, and which take something away.
     HalfAGroup,
+    /// The file ends before them.
+    CutOff,
     /// The disk gave an error.
     DiskError,
 }
@@ -45,6 +47,7 @@ impl DamageKind {
             Self::Unreadable => "their checksum is wrong",
             Self::Senseless => "they are no record that this version knows",
             Self::HalfAGroup => "the records that they belong to are not whole",
+            Self::CutOff => "the file ends before them",
             Self::DiskError => "the disk can't read them",
         }
     }

@@ -44,6 +44,9 @@ pub(super) fn table(arguments: Arguments<'_>) -> FieldTable {
     entries.map(|(name, value)| (ShortString::from_static(name), value)).collect()
 }
 
+/// Small, so that there are several.
+const SEGMENT_BYTES: u32 = 16 << 10;
+
 /// A broker, and the journal that it has with all that come after it.
 pub(super) struct Host {
     pub(super) broker: Arc<BrokerCell>,
@@ -62,7 +65,7 @@ pub(super) struct TestChannel {
 
 impl Host {
     pub(super) fn new(config: BrokerConfig) -> Self {
-        Self::with(Arc::new(Journal::in_memory()), config, QueueId(0))
+        Self::with(Arc::new(Journal::in_segments(SEGMENT_BYTES)), config, QueueId(0))
     }
 
     fn with(journal: Arc<Journal>, config: BrokerConfig, last_queue: QueueId) -> Self {
@@ -74,32 +77,19 @@ impl Host {
         Self { broker, journal, hand, connection }
     }
 
-    /// The broker ends, whatever is on its way, and another is started with what the journal has, so
-    /// much later.
-    pub(super) fn restart(self, later: Duration) -> Self {
-        let (messages, delayed, definitions) = self.journal.recovered();
-        let mut definitions = RestoredDefinitions::read(definitions);
-        let starts = definitions.take_stream_starts();
+    /// The broker ends, in order or not, and another is started with what the journal has, so much later.
+    pub(super) fn restart(self, is_orderly: bool, later: Duration) -> Self {
+        let opened = self.journal.reopened(is_orderly);
+        let definitions = RestoredDefinitions::read(opened.definitions.clone());
         let config = self.broker.shared().config().clone();
         let last = definitions.highest_queue();
         let now = self.broker.shared().clock().now();
-        let host = Self::with(Arc::clone(&self.journal), config, last);
+        let host = Self::with(Arc::clone(&opened.journal), config, last.max(opened.highest_queue));
         // The clocks of brokers that are driven by hand begin at the same time.
         host.hand.advance(now + later);
-        assert_eq!(host.broker.restore_definitions(definitions), Vec::<String>::new());
-        let topology = host.host().topology();
-        let queue_of =
-            |id| topology.queues().map(|(_, queue)| queue).find(|it| it.queue_id() == id);
-        for start in starts {
-            queue_of(start.queue).unwrap().restore_stream_start(start.reference, start.offset);
-        }
-        for message in messages {
-            queue_of(message.queue).unwrap().restore(&message);
-        }
-        host.host().restored();
-        for delayed in delayed {
-            host.host().restore_delayed(delayed);
-        }
+        let report = host.broker.restore(opened, definitions).unwrap();
+        assert_eq!(report.damages, Vec::<String>::new());
+        assert_eq!(report.was_clean, is_orderly);
         host
     }
 
@@ -209,9 +199,9 @@ impl Host {
         self.journal.alive().into_iter().filter(|(queue, _)| queue.is_some()).collect()
     }
 
-    /// How many messages at delayed exchanges the journal has.
-    pub(super) fn delayed(&self) -> usize {
-        self.journal.recovered().1.len()
+    /// What waits at delayed exchanges and is kept.
+    pub(super) fn delayed(&self) -> BTreeSet<Reference> {
+        self.host().delayed_references()
     }
 
     /// Takes what is in a queue; the bodies.

@@ -22,6 +22,8 @@ pub enum DiskFault {
     Broken,
     /// The disk is full: ENOSPC.
     Full,
+    /// Nothing may be written: EROFS.
+    ReadOnly,
 }
 
 impl DiskFault {
@@ -29,6 +31,7 @@ impl DiskFault {
         match self {
             Self::Broken => io::Error::other("Input/output error (simulated)"),
             Self::Full => io::ErrorKind::StorageFull.into(),
+            Self::ReadOnly => io::ErrorKind::ReadOnlyFilesystem.into(),
         }
     }
 }

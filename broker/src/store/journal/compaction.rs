@@ -1,0 +1,256 @@
+//! Writing again what is alive in a segment that is mostly dead, so that its file can be removed.
+//!
+//! Nothing that is asked of the journal changes by it: copies have the references of their
+//! originals, which stay where they are until the copies are synced.
+
+use std::collections::BTreeMap;
+
+use super::core::{Core, Step, StepError};
+use super::log::Log;
+use super::read::read_frames;
+use crate::model::ids::QueueId;
+use crate::model::stored::{Lsn, Reference};
+use crate::store::error::Failure;
+use crate::store::format::encode::{
+    SETTLE_REFERENCES_MAX, put_moved, put_moved_message, put_moved_returned, put_removed,
+    put_settle,
+};
+use crate::store::format::frame::{FRAME_BYTES, Frame};
+use crate::store::format::index::{Entry, EntryRecord, Index};
+use crate::store::format::record::{MessageRecord, Record, ReturnedRecord};
+use crate::store::format::references::Run;
+use crate::store::format::varint::VARINT_MAX;
+use crate::store::recovery::{FoundSegment, Tail, index_of};
+
+/// Entries that are looked at, and bytes that are copied, in one step under the append lock.
+const STEP_ENTRIES: usize = 512;
+const STEP_BYTES: usize = 64 << 10;
+
+/// What is still needed of a segment.
+#[derive(Debug, Default)]
+struct Needed {
+    /// Records with something that is alive: offset and length.
+    records: Vec<(u32, u32)>,
+    bytes: u64,
+    settled: Vec<Reference>,
+    returned: BTreeMap<Reference, (u32, Option<u64>)>,
+}
+
+impl Core {
+    /// Gives a segment up if that is worth it.
+    pub(super) fn compact(&self, number: u32) -> Result<Step, StepError> {
+        let index = self.read_index(number);
+        let Some(index) = index.as_deref().and_then(Index::decode) else {
+            self.lock().liveness.not_worth(number);
+            return Ok(Step::Done);
+        };
+        let needed = self.needed_of(number, index);
+        if needed.bytes > self.settings.worth_bytes() {
+            self.lock().liveness.not_worth(number);
+            return Ok(Step::Done);
+        }
+        self.copy_records(number, &needed.records)?;
+        self.copy_changes(&needed)?;
+        self.remove(number)
+    }
+
+    /// The index of a sealed segment: its file, or made from the segment.
+    fn read_index(&self, number: u32) -> Option<Vec<u8>> {
+        let (generation, end) = self.lock().liveness.generation_and_end(number)?;
+        let segment = FoundSegment {
+            number,
+            generation,
+            header: None,
+            file_bytes: self.files.segment(number).and_then(|file| file.length()).ok()?,
+            tail: Tail::Sealed { end: Some(end) },
+        };
+        Some(index_of(&*self.disk, &segment).ok()?.bytes)
+    }
+
+    fn needed_of(&self, number: u32, index: Index<'_>) -> Needed {
+        let mut needed = Needed::default();
+        let mut entries = index.entries().peekable();
+        while entries.peek().is_some() {
+            let mut log = self.lock();
+            for entry in entries.by_ref().take(STEP_ENTRIES) {
+                needed.look_at(number, &entry, &mut log);
+            }
+        }
+        needed
+    }
+
+    fn copy_records(&self, number: u32, records: &[(u32, u32)]) -> Result<(), StepError> {
+        let mut rest = records;
+        while !rest.is_empty() {
+            let mut bytes = 0;
+            let fitting = rest.iter().take_while(|(_, length)| {
+                let is_first = bytes == 0;
+                bytes += *length as usize;
+                is_first || bytes <= STEP_BYTES
+            });
+            let (step, later) = rest.split_at(fitting.count());
+            rest = later;
+            let frames = match self.files.segment(number) {
+                Ok(file) => read_frames(&*file, step),
+                Err(error) => return Err(self.step_error("it can't be read", number, &error)),
+            };
+            let end = self.append_step(|log| {
+                for bytes in frames.iter().flatten() {
+                    if let Some(frame) = Frame::decode(bytes) {
+                        log.copy(number, &frame);
+                    }
+                }
+            })?;
+            let damaged = frames.iter().zip(step).filter(|(bytes, _)| bytes.is_none());
+            for (_, (offset, _)) in damaged {
+                self.report_damage(number, *offset);
+            }
+            self.limit_backlog(end)?;
+        }
+        Ok(())
+    }
+
+    /// Settlements and returns that are needed.
+    fn copy_changes(&self, needed: &Needed) -> Result<(), StepError> {
+        for part in needed.settled.chunks(STEP_ENTRIES.min(SETTLE_REFERENCES_MAX)) {
+            let end = self.append_step(|log| log.settle_again(part))?;
+            self.limit_backlog(end)?;
+        }
+        let returned: Vec<_> = needed.returned.iter().collect();
+        for part in returned.chunks(STEP_ENTRIES) {
+            let end = self.append_step(|log| {
+                for (reference, (delivery_count, retry_at)) in part {
+                    let (delivery_count, retry_at) = (*delivery_count, *retry_at);
+                    let reference = **reference;
+                    log.return_again(ReturnedRecord { reference, delivery_count, retry_at });
+                }
+            })?;
+            self.limit_backlog(end)?;
+        }
+        Ok(())
+    }
+
+    /// Says that a segment's file is removed as soon as that is synced.
+    pub(super) fn append_removed(&self, number: u32) -> Result<Lsn, StepError> {
+        self.append_step(|log| {
+            log.append(FRAME_BYTES + 4, |out| put_removed(out, number));
+        })
+    }
+
+    pub(super) fn append_step(&self, write: impl FnOnce(&mut Log)) -> Result<Lsn, StepError> {
+        let mut log = self.lock();
+        match &log.failure {
+            Some(failure) => Err(StepError::Failed(Failure::clone(failure))),
+            None => {
+                write(&mut log);
+                Ok(log.end())
+            }
+        }
+    }
+
+    /// Goes on once what was appended is written, if much waits.
+    fn limit_backlog(&self, end: Lsn) -> Result<(), StepError> {
+        let is_much = self.lock().backlog() > self.backlog_max() / 2;
+        if is_much { self.flush(end) } else { Ok(()) }
+    }
+}
+
+impl Needed {
+    fn look_at(&mut self, number: u32, entry: &Entry<'_>, log: &mut Log) {
+        match &entry.record {
+            EntryRecord::Message(message) => {
+                let mut queues = message.queues;
+                if queues.any(|(_, reference)| log.liveness.is_in(reference, number)) {
+                    self.keep(entry);
+                }
+                self.settle(number, message.replaces.flat_map(Run::references), log);
+            }
+            EntryRecord::Delayed { reference, .. } | EntryRecord::Definition { reference, .. } => {
+                if log.liveness.is_in(*reference, number) {
+                    self.keep(entry);
+                }
+            }
+            EntryRecord::Settle(runs) => {
+                self.settle(number, runs.flat_map(Run::references), log);
+            }
+            EntryRecord::Returned { record, .. } => {
+                let ReturnedRecord { reference, delivery_count, retry_at } = *record;
+                if log.liveness.is_alive(reference) {
+                    let last = self.returned.entry(reference).or_default();
+                    *last = (*last).max((delivery_count, retry_at));
+                    self.bytes += u64::from(entry.length);
+                }
+            }
+            EntryRecord::Removed { .. } | EntryRecord::Clean => {}
+        }
+    }
+
+    fn keep(&mut self, entry: &Entry<'_>) {
+        self.records.push((entry.offset, entry.length));
+        self.bytes += u64::from(entry.length);
+    }
+
+    fn settle(&mut self, number: u32, settled: impl Iterator<Item = Reference>, log: &mut Log) {
+        for reference in settled {
+            if log.liveness.needs_settled(reference, number) {
+                self.settled.push(reference);
+                self.bytes += 1;
+            }
+        }
+    }
+}
+
+impl Log {
+    /// Appends a record of this segment again, for what of it is alive there.
+    fn copy(&mut self, number: u32, frame: &Frame<'_>) {
+        let Some(record) = Record::decode(frame) else { return };
+        match record {
+            Record::Message(record) => self.copy_message(number, frame, &record),
+            Record::Delayed(record) => self.copy_whole(number, frame, record.reference),
+            Record::Definition { reference, .. } => self.copy_whole(number, frame, reference),
+            Record::Settle(_)
+            | Record::Returned(_)
+            | Record::SyncedTo { .. }
+            | Record::Removed { .. }
+            | Record::Clean => {}
+        }
+    }
+
+    fn copy_message(&mut self, number: u32, frame: &Frame<'_>, record: &MessageRecord<'_>) {
+        let mut alive: Vec<(QueueId, Reference)> = record.queues.collect();
+        alive.retain(|(_, reference)| self.liveness.is_in(*reference, number));
+        if alive.is_empty() {
+            return;
+        }
+        let bound = frame.length() + 2 * VARINT_MAX * alive.len();
+        let place = self.append(bound, |out| put_moved_message(out, record, &alive));
+        self.liveness.add_copied_bytes(place.length);
+        for (_, reference) in alive {
+            self.liveness.copied(reference, place.offset);
+        }
+    }
+
+    fn copy_whole(&mut self, number: u32, frame: &Frame<'_>, reference: Reference) {
+        if !self.liveness.is_in(reference, number) {
+            return;
+        }
+        let place = self.append(frame.length(), |out| put_moved(out, frame));
+        self.liveness.add_copied_bytes(place.length);
+        self.liveness.copied(reference, place.offset);
+    }
+
+    fn settle_again(&mut self, references: &[Reference]) {
+        let bound = FRAME_BYTES + 8 + 2 * VARINT_MAX * references.len();
+        self.append(bound, |out| put_settle(out, references));
+        self.liveness.add_settled(references.len() as u64);
+    }
+
+    fn return_again(&mut self, returned: ReturnedRecord) {
+        if !self.liveness.is_alive(returned.reference) {
+            return;
+        }
+        let bound = FRAME_BYTES + 8 + 2 * VARINT_MAX;
+        self.append(bound, |out| put_moved_returned(out, returned));
+        self.liveness.add_returned();
+    }
+}
