@@ -9,5 +9,6 @@ mod harness;
 mod log;
 mod login;
 mod ready;
+mod store;
 mod tls;
 mod usage;

@@ -261,6 +261,12 @@ impl Core {
                 log.progress.flushing -= 1;
             }
         }
+        // While this synced, a committer may have written, found that it need not sync, and gone to
+        // sleep.
+        let log = self.lock();
+        if log.progress.idle > 0 && (log.can_be_synced() || log.can_be_written()) {
+            self.work.notify_one();
+        }
         Ok(())
     }
 

@@ -99,7 +99,7 @@ impl Inventory {
                 let opened = SegmentReader::new(file);
                 let mut reader =
                     opened.map_err(StoreError::io(disk, &name, "it can't be opened"))?;
-                if reader.data_end(0) == 0 && reader.unreadable() == 0 {
+                if reader.data_end(0) == 0 && reader.unreadable().is_none() {
                     self.unused.push(name);
                     return Ok(());
                 }
