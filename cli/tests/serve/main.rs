@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test ends with a panic")]
 
 mod config;
+mod data;
 mod definitions;
 mod ending;
 mod harness;

@@ -114,7 +114,7 @@ impl BrokerCell {
                 topology.queues().map(|(_, queue)| (queue.id(), queue.clone())).collect::<Vec<_>>()
             })
             .collect();
-        opened.restore_messages(
+        let mut report = opened.restore_messages(
             |queue| queues.contains_key(&queue),
             |message| {
                 if let Some(queue) = queues.get(&message.queue) {
@@ -122,15 +122,15 @@ impl BrokerCell {
                 }
             },
         )?;
-        let Opened { journal, delayed, mut report, .. } = opened;
+        let Opened { journal, delayed, .. } = opened;
         for StreamStart { queue, reference, offset } in stream_starts {
             match queues.get(&queue) {
                 Some(queue) => queue.restore_stream_start(reference, offset),
                 None => journal.settle(&[reference]),
             }
         }
-        for queue in queues.values() {
-            queue.restored();
+        for host in hosts.values() {
+            host.restored();
         }
         for message in delayed {
             match hosts.get(&message.virtual_host) {
