@@ -3,21 +3,21 @@
 //! `fixtures/store-format-1` was written by the test below that is ignored, on the day that the format
 //! was first kept. It is never written again: a later format gets a folder of its own.
 
-use std::fs;
 use std::path::Path;
 use std::time::Duration;
+use std::{fs, io};
 
 use springhare_amqp::{
     BasicProperties, DeliveryMode, FieldTable, FieldValue, Message, ShortString,
 };
 use springhare_broker::{
-    BasicConsumeOptions, Broker, Channel, Clock, ExchangeDeclareOptions, ManualClock, Multiple,
-    NoAck, Policy, Publish, QueueDeclareOptions, Requeue, User, store,
+    BasicConsumeOptions, Broker, Channel, Clock, ExchangeDeclareOptions, Multiple, NoAck, Policy,
+    Publish, QueueDeclareOptions, Requeue, User, store,
 };
 
 type Result<T = (), E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
 
-const FIXTURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/store-format-1");
+const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/store-format-1");
 
 /// How long after the first message all are read.
 const LATER: Duration = Duration::from_secs(60);
@@ -72,8 +72,7 @@ async fn drain(channel: &Channel, queue: &str) -> Result<Vec<String>> {
 }
 
 /// Something of everything that is kept.
-async fn write(folder: &Path, clock: &Clock, hand: &ManualClock) -> Result<Broker> {
-    let broker = start(folder, clock.clone())?;
+async fn write(broker: &Broker) -> Result {
     broker.set_user(User::new("alice", "secret")).await?;
     broker.set_policy("/", Policy::new("long", "^never$").set("max-length", 7)).await?;
     let channel = broker.connect("writer")?.open_channel()?;
@@ -122,28 +121,43 @@ async fn write(folder: &Path, clock: &Clock, hand: &ManualClock) -> Result<Broke
     channel.tx_select().await?;
     channel.basic_publish("", "dead", Default::default(), message("in a transaction")).await?;
     channel.tx_commit().await?;
+    Ok(())
+}
+
+/// Writes two folders as they are found after a crash: one, and one that was started on again.
+async fn write_both(written: &Path, moved: &Path) -> Result {
+    let folder = tempfile::tempdir()?;
+    let folder = folder.path();
+    let (clock, hand) = Clock::manual();
+    let broker = start(folder, clock.clone())?;
+    write(&broker).await?;
+    copy(folder, written)?;
     broker.stop();
 
-    // The second start seals the first segment, which gets an index.
+    // What little the first segment has is moved, and its file is removed.
     hand.advance(Duration::from_secs(2));
     let broker = start(folder, clock.clone())?;
     publish(&broker, "", "dead", message("after a restart")).await?;
-    while !folder.join("00000001.idx").exists() {
+    while folder.join("00000001.log").exists() {
         tokio::task::yield_now().await;
     }
-    Ok(broker)
+    copy(folder, moved)
 }
 
-async fn check(folder: &Path, clock: &Clock) -> Result {
+async fn check(folder: &Path, dead: &[&str]) -> Result {
+    let (clock, hand) = Clock::manual();
+    hand.advance(LATER);
     let looked_at = store::check(folder)?;
     assert!(looked_at.damages.is_empty(), "{looked_at:?}");
-    let broker = start(folder, clock.clone())?;
+    let broker = start(folder, clock)?;
+    // What is due is done when the hand moves.
+    hand.advance(Duration::from_millis(1));
     let recovered = broker.recovered().ok_or("a report")?;
     assert!(!recovered.was_clean && recovered.damages.is_empty(), "{recovered:?}");
     let channel = broker.connect("reader")?.open_channel()?;
     assert_eq!(drain(&channel, "classic").await?, ["kept", "copied", "delayed"]);
     assert_eq!(drain(&channel, "quorum").await?, ["taken 1", "kept", "copied"]);
-    assert_eq!(drain(&channel, "dead").await?, ["died", "in a transaction", "after a restart"]);
+    assert_eq!(drain(&channel, "dead").await?, dead);
     assert_eq!(drain(&channel, "dying").await?, [""; 0]);
     assert!(channel.queue_declare_passive("deleted").await.is_err());
 
@@ -164,57 +178,62 @@ async fn check(folder: &Path, clock: &Clock) -> Result {
     Ok(())
 }
 
+/// Copies the files that are there while a broker runs.
 fn copy(from: &Path, to: &Path) -> Result {
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(from)? {
         let path = entry?.path();
-        let is_unfinished = path.extension().is_some_and(|extension| extension == "new");
-        if path.is_file() && !is_unfinished {
-            fs::copy(&path, to.join(path.file_name().unwrap_or_default()))?;
+        match fs::copy(&path, to.join(path.file_name().unwrap_or_default())) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            copied => drop(copied?),
         }
     }
     Ok(())
 }
 
+/// A broker that was ended while it wrote what [`write`] writes.
+const WRITTEN: (&str, &[&str]) = ("written", &["died", "in a transaction"]);
+
+/// The same, after another one has moved it.
+const MOVED: (&str, &[&str]) = ("moved", &["died", "in a transaction", "after a restart"]);
+
 #[tokio::test]
 async fn format_1_is_read() -> Result {
-    let folder = tempfile::tempdir()?;
-    copy(Path::new(FIXTURE), folder.path())?;
-    let (clock, hand) = Clock::manual();
-    hand.advance(LATER);
-    check(folder.path(), &clock).await
+    for (name, dead) in [WRITTEN, MOVED] {
+        let folder = tempfile::tempdir()?;
+        copy(&Path::new(FIXTURES).join(name), folder.path())?;
+        check(folder.path(), dead).await?;
+    }
+    Ok(())
 }
 
-/// What is written today is read too, and as the fixture is.
+/// What is written today is read too, and as the fixtures are.
 #[tokio::test]
 async fn todays_format_is_read() -> Result {
     let folder = tempfile::tempdir()?;
-    let (clock, hand) = Clock::manual();
-    let broker = write(folder.path(), &clock, &hand).await?;
-    let crashed = tempfile::tempdir()?;
-    copy(folder.path(), crashed.path())?;
-    drop(broker);
-    hand.advance(LATER);
-    check(crashed.path(), &clock).await
+    let [written, moved] = [WRITTEN, MOVED].map(|(name, _)| folder.path().join(name));
+    write_both(&written, &moved).await?;
+    check(&written, WRITTEN.1).await?;
+    check(&moved, MOVED.1).await
 }
 
 #[tokio::test]
-#[ignore = "writes the fixture, once for each format"]
-async fn write_the_fixture() -> Result {
-    let folder = tempfile::tempdir()?;
-    let (clock, hand) = Clock::manual();
-    let _broker = write(folder.path(), &clock, &hand).await?;
-    copy(folder.path(), Path::new(FIXTURE))?;
-    for entry in fs::read_dir(FIXTURE)? {
-        // What is allocated and not used need not be kept.
-        let path = entry?.path();
-        let mut bytes = fs::read(&path)?;
-        let used = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
-        // A few zeros more, in case that a record ends with some.
-        bytes.truncate(used + 16);
-        match used {
-            0 => fs::remove_file(path)?,
-            _ => fs::write(path, bytes)?,
+#[ignore = "writes the fixtures, once for each format"]
+async fn write_the_fixtures() -> Result {
+    let folders = [WRITTEN, MOVED].map(|(name, _)| Path::new(FIXTURES).join(name));
+    write_both(&folders[0], &folders[1]).await?;
+    for folder in folders {
+        for entry in fs::read_dir(folder)? {
+            // What is allocated and not used need not be kept.
+            let path = entry?.path();
+            let mut bytes = fs::read(&path)?;
+            let used = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+            // A few zeros more, since a record may end with some.
+            bytes.truncate(used + 16);
+            match used {
+                0 => fs::remove_file(path)?,
+                _ => fs::write(path, bytes)?,
+            }
         }
     }
     Ok(())
