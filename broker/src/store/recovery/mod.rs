@@ -122,7 +122,8 @@ fn recover_with(disk: &dyn Disk, repair: Repair) -> Result<Recovered, StoreError
             Repair::Files => index_of(disk, found)?,
             Repair::Nothing => compared_index_of(disk, found)?,
         };
-        let summary = Index::decode(&indexed.bytes).map(|index| collected.add(index));
+        let index = Index::decode_unchecked(&indexed.bytes);
+        let summary = index.map(|index| collected.add(index));
         let segment = keep(found, indexed, summary.unwrap_or_default(), &mut report);
         segments.push(match repair {
             Repair::Files => repaired(disk, segment, &mut report),
