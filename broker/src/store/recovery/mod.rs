@@ -21,9 +21,9 @@ pub(crate) use collect::SegmentSummary;
 pub(crate) use indexed::{index_of, write_index};
 pub(crate) use inventory::{FoundSegment, Inventory};
 pub(crate) use restore::Alive;
-pub(crate) use scan::{Damage, DamageKind, Scan, scan};
-pub(crate) use segment_reader::SegmentReader;
 pub(crate) use walk::{Step, Tail, Walk};
+#[cfg(feature = "simulation")]
+pub(crate) use {scan::scan, segment_reader::SegmentReader};
 
 use crate::model::ids::QueueId;
 use crate::model::stored::Reference;
@@ -37,6 +37,7 @@ use crate::store::recovered::{RecoveredDefinition, RecoveredDelayed, RecoveryRep
 use crate::store::reference_set::ReferenceSet;
 use collect::Collected;
 use indexed::{Indexed, compared_index_of};
+use scan::{Damage, DamageKind};
 
 /// Damaged places of a segment that are told one by one.
 const DAMAGES_TOLD_MAX: usize = 16;

@@ -30,8 +30,11 @@ impl Recovered {
         disk: &dyn Disk,
         mut take: impl FnMut(Alive),
     ) -> Result<(), StoreError> {
-        let mut restore =
-            Restore { settled: self.settled.lookup(), moved: &self.moved, taken: ReferenceSet::default() };
+        let mut restore = Restore {
+            settled: self.settled.lookup(),
+            moved: &self.moved,
+            taken: ReferenceSet::default(),
+        };
         let mut messages = 0;
         for segment in &self.segments {
             let read;
@@ -68,16 +71,16 @@ impl Recovered {
                             }));
                         }
                     }
-                    EntryRecord::Delayed { reference, is_moved, .. } => {
-                        if restore.is_alive_here(reference, is_moved) {
-                            messages += 1;
-                            take(Alive::Delayed { reference, place });
-                        }
+                    EntryRecord::Delayed { reference, is_moved }
+                        if restore.is_alive_here(reference, is_moved) =>
+                    {
+                        messages += 1;
+                        take(Alive::Delayed { reference, place });
                     }
-                    EntryRecord::Definition { reference, is_moved, .. } => {
-                        if restore.is_alive_here(reference, is_moved) {
-                            take(Alive::Definition { reference, place });
-                        }
+                    EntryRecord::Definition { reference, is_moved, .. }
+                        if restore.is_alive_here(reference, is_moved) =>
+                    {
+                        take(Alive::Definition { reference, place });
                     }
                     _ => {}
                 }
