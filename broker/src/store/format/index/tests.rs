@@ -183,7 +183,9 @@ fn small(bytes: usize) -> u32 {
 /// The index of these records' frames, and what they say.
 fn indexed(records: &[Written]) -> (Vec<u8>, Vec<Said>) {
     let mut bytes = Vec::new();
-    records.iter().for_each(|record| drop(put(&mut bytes, record)));
+    for record in records {
+        put(&mut bytes, record);
+    }
     seal_frames(&mut bytes, 3);
     let mut writer = IndexWriter::new(7, 3);
     let mut said = Vec::new();
