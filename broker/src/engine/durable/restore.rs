@@ -129,8 +129,8 @@ impl BrokerCell {
                 None => journal.settle(&[reference]),
             }
         }
-        for queue in queues.values() {
-            queue.restored();
+        for host in hosts.values() {
+            host.restored();
         }
         for message in delayed {
             match hosts.get(&message.virtual_host) {
