@@ -257,7 +257,9 @@ impl BrokerBuilder {
     ///
     /// When it is to listen, and is started outside of a tokio runtime.
     pub fn start(self) -> Result<Broker, Error> {
-        self.config.check()?;
+        if let Some(name) = self.config.zero_limit() {
+            return Err(Error::ZeroLimit { name });
+        }
         let data = self.kept_in().map(Path::to_path_buf);
         let mut opened = match &data {
             Some(folder) => Some(open(folder, self.durability, &self.config)?),
