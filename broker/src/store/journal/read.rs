@@ -167,8 +167,8 @@ fn message_in(bytes: &[u8], wanted: &Wanted) -> Option<PublishedMessage> {
     Some(message)
 }
 
-/// Reads frames that begin there and are so long; none is what is not there or damaged.
-pub(super) fn read_frames(file: &dyn DiskFile, frames: &[(u32, u32)]) -> Vec<Option<Vec<u8>>> {
+/// Reads frames that begin there and are so long, up to the first that is not there or damaged.
+pub(super) fn read_frames(file: &dyn DiskFile, frames: &[(u32, u32)]) -> Vec<Vec<u8>> {
     let read = |(offset, length): &(u32, u32)| {
         let mut bytes = vec![0; (*length as usize).max(FRAME_BYTES)];
         let read = file.read_at(&mut bytes, u64::from(*offset)).ok()?;
@@ -176,5 +176,5 @@ pub(super) fn read_frames(file: &dyn DiskFile, frames: &[(u32, u32)]) -> Vec<Opt
         Frame::decode(&bytes)?;
         Some(bytes)
     };
-    frames.iter().map(read).collect()
+    frames.iter().map_while(read).collect()
 }
