@@ -277,23 +277,30 @@ struct Destined {
     keepers: Arc<Keepers>,
 }
 
+/// The queues that messages go to, and what the journal keeps of them.
+#[derive(Debug)]
+struct Way {
+    queues: Arc<[QueueRef]>,
+    keepers: Arc<Keepers>,
+}
+
 impl Destinations {
     fn of(publishes: Vec<RoutedPublish>, topology: &Topology<QueueRef>) -> Self {
         let mut destinations = Self::default();
         // Neighbours that go the same way share their list of names.
-        let mut way: Option<(Arc<[ShortString]>, Arc<[QueueRef]>, Arc<Keepers>)> = None;
+        let mut way: Option<(Arc<[ShortString]>, Way)> = None;
         for publish in publishes {
             let RoutedPublish { message, queues: names, delays, unroutable: without_queue } =
                 publish;
             if !delays.is_empty() {
                 destinations.delayed.push((Arc::clone(&message), delays));
             }
-            let known = way.take_if(|(known, ..)| Arc::ptr_eq(known, &names));
-            let (_, queues, keepers) = way.insert(known.unwrap_or_else(|| {
+            let known = way.take_if(|(known, _)| Arc::ptr_eq(known, &names));
+            let (_, Way { queues, keepers }) = way.insert(known.unwrap_or_else(|| {
                 let queues = names.iter().filter_map(|name| topology.queue(name).cloned());
                 let queues: Arc<[QueueRef]> = queues.collect();
                 let keepers = Arc::new(Keepers::of(&queues));
-                (names, queues, keepers)
+                (names, Way { queues, keepers })
             }));
             if queues.is_empty() && without_queue == Unroutable::Return {
                 destinations.returned.push(unroutable(Arc::unwrap_or_clone(message)));

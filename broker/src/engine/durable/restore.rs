@@ -61,6 +61,11 @@ impl RestoredDefinitions {
         self.all.is_empty() && self.unreadable.is_empty()
     }
 
+    /// Whether there is any user.
+    pub(crate) fn has_users(&self) -> bool {
+        self.all.iter().any(|(_, definition)| matches!(definition, Definition::User(_)))
+    }
+
     /// Where streams begin.
     pub(crate) fn take_stream_starts(&mut self) -> Vec<StreamStart> {
         std::mem::take(&mut self.stream_starts)

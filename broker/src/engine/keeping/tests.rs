@@ -3,4 +3,5 @@
 
 mod cases;
 mod host;
+mod queues;
 mod random;

@@ -78,8 +78,10 @@ impl Chunks {
         (segment, generation, offset): (u32, u32, u32),
         bound: usize,
     ) -> usize {
+        // One that could not be written stays as it is.
         let has_room = |chunk: &Chunk| {
-            chunk.bytes.is_empty() || chunk.bytes.len() + bound <= chunk.bytes.capacity()
+            let fits = chunk.bytes.len() + bound <= chunk.bytes.capacity();
+            !chunk.is_sealed && (chunk.bytes.is_empty() || fits)
         };
         match self.waiting.back().filter(|chunk| has_room(chunk)) {
             Some(chunk) => chunk.bytes.len(),

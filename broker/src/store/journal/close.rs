@@ -24,6 +24,7 @@ impl Core {
         self.flush(end)?;
         let end = self.append_step(|log| {
             log.append(FRAME_BYTES, put_clean);
+            log.is_closed = true;
         })?;
         self.flush(end)?;
         self.finish_sealed();

@@ -41,17 +41,25 @@ impl Core {
     pub(super) fn compact(&self, number: u32) -> Result<Step, StepError> {
         let index = self.read_index(number);
         let Some(index) = index.as_deref().and_then(Index::decode) else {
-            self.lock().liveness.not_worth(number);
-            return Ok(Step::Done);
+            return Ok(self.leave(number));
         };
         let needed = self.needed_of(number, index);
         if needed.bytes > self.settings.worth_bytes() {
             self.lock().liveness.not_worth(number);
             return Ok(Step::Done);
         }
-        self.copy_records(number, &needed.records)?;
+        if !self.copy_records(number, &needed.records)? {
+            return Ok(self.leave(number));
+        }
         self.copy_changes(&needed)?;
         self.remove(number)
+    }
+
+    /// Something in a segment can't be read, and is lost if the file goes: it stays, at least until
+    /// the next start.
+    fn leave(&self, number: u32) -> Step {
+        self.lock().liveness.leave(number);
+        Step::Done
     }
 
     /// The index of a sealed segment: its file, or made from the segment.
@@ -64,7 +72,9 @@ impl Core {
             file_bytes: self.files.segment(number).and_then(|file| file.length()).ok()?,
             tail: Tail::Sealed { end: Some(end) },
         };
-        Some(index_of(&*self.disk, &segment).ok()?.bytes)
+        let indexed = index_of(&*self.disk, &segment).ok()?;
+        let is_whole = indexed.read.is_none_or(|read| read.damages.is_empty());
+        is_whole.then_some(indexed.bytes)
     }
 
     fn needed_of(&self, number: u32, index: Index<'_>) -> Needed {
@@ -79,7 +89,8 @@ impl Core {
         needed
     }
 
-    fn copy_records(&self, number: u32, records: &[(u32, u32)]) -> Result<(), StepError> {
+    /// Appends what is alive again; whether all of it could be read.
+    fn copy_records(&self, number: u32, records: &[(u32, u32)]) -> Result<bool, StepError> {
         let mut rest = records;
         while !rest.is_empty() {
             let mut bytes = 0;
@@ -90,24 +101,23 @@ impl Core {
             });
             let (step, later) = rest.split_at(fitting.count());
             rest = later;
-            let frames = match self.files.segment(number) {
-                Ok(file) => read_frames(&*file, step),
-                Err(error) => return Err(self.step_error("it can't be read", number, &error)),
-            };
+            let file = self.files.segment(number);
+            let frames = file.map(|file| read_frames(&*file, step)).unwrap_or_default();
+            if frames.len() < step.len() {
+                let unread = step.get(frames.len()).map_or(0, |(offset, _)| *offset);
+                self.report_damage(number, unread);
+                return Ok(false);
+            }
             let end = self.append_step(|log| {
-                for bytes in frames.iter().flatten() {
+                for bytes in &frames {
                     if let Some(frame) = Frame::decode(bytes) {
                         log.copy(number, &frame);
                     }
                 }
             })?;
-            let damaged = frames.iter().zip(step).filter(|(bytes, _)| bytes.is_none());
-            for (_, (offset, _)) in damaged {
-                self.report_damage(number, *offset);
-            }
             self.limit_backlog(end)?;
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Settlements and returns that are needed.
@@ -134,6 +144,7 @@ impl Core {
     pub(super) fn append_removed(&self, number: u32) -> Result<Lsn, StepError> {
         self.append_step(|log| {
             log.append(FRAME_BYTES + 4, |out| put_removed(out, number));
+            log.liveness.going(number);
         })
     }
 

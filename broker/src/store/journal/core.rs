@@ -112,6 +112,9 @@ impl Core {
         if let Some(failure) = &log.failure {
             return Err(failure.clone());
         }
+        if log.is_closed {
+            return Err(Failure::Closed);
+        }
         if kind == Appended::Messages && self.refuses(&log) {
             return Err(Failure::Full);
         }
@@ -153,6 +156,18 @@ impl Core {
 
     pub(super) fn is_written(&self, lsn: Lsn) -> bool {
         lsn.0 <= self.written.load(Ordering::Acquire)
+    }
+
+    /// How far it is written.
+    #[cfg(test)]
+    pub(super) fn written(&self) -> u64 {
+        self.written.load(Ordering::SeqCst)
+    }
+
+    /// How far it is synced.
+    #[cfg(test)]
+    pub(super) fn synced(&self) -> u64 {
+        self.synced.load(Ordering::SeqCst)
     }
 
     /// Whether all up to there is on the disk, whatever was promised.

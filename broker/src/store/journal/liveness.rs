@@ -66,9 +66,17 @@ impl Liveness {
         self.homes.back().map_or(Reference::FIRST.number(), Home::end)
     }
 
-    /// The segments whose files are there, in order, the one that is filled included.
+    /// The segments whose files are there and stay, in order, the one that is filled included.
     pub(super) fn numbers(&self) -> impl Iterator<Item = u32> {
-        self.segments.keys().copied().chain([self.current.number])
+        let staying = self.segments.values().filter(|segment| !segment.is_going);
+        staying.map(|segment| segment.number).chain([self.current.number])
+    }
+
+    /// A segment's file is going to be removed, and a record says so: a later start must not miss it.
+    pub(super) fn going(&mut self, number: u32) {
+        if let Some(segment) = self.segment(number) {
+            segment.is_going = true;
+        }
     }
 
     /// Gives so many references to a record of so many bytes; the first of them.
@@ -202,6 +210,13 @@ impl Liveness {
         }
     }
 
+    /// A segment is not compacted any more.
+    pub(super) fn leave(&mut self, number: u32) {
+        if let Some(segment) = self.segment(number) {
+            segment.worth_below = 0;
+        }
+    }
+
     /// The next segment that can be removed, or of which so few bytes are needed that it is worth
     /// writing them again.
     pub(super) fn due(&self, worth_bytes: u64) -> Option<Due> {
@@ -213,13 +228,14 @@ impl Liveness {
             let Some(segment) = self.segments.get(&home.segment()) else { continue };
             let alive = home.alive_in_place().saturating_add(segment.copies);
             let is_oldest = segment.number == oldest;
-            if !segment.is_sealed || alive >= segment.worth_below {
+            if !segment.is_sealed {
                 continue;
             }
             if is_oldest && alive == 0 && segment.returned == 0 {
                 return Some(Due::Remove(segment.number));
             }
-            if segment.needed_bytes(u64::from(alive), is_oldest) < worth_bytes {
+            let is_tried = alive < segment.worth_below;
+            if is_tried && segment.needed_bytes(u64::from(alive), is_oldest) < worth_bytes {
                 return Some(Due::Compact(segment.number));
             }
         }

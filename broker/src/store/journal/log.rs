@@ -33,6 +33,8 @@ pub(super) struct Log {
     group: Option<usize>,
     pub(super) progress: Progress,
     pub(super) is_stopping: bool,
+    /// Whether nothing may come any more: the last record is there.
+    pub(super) is_closed: bool,
     pub(super) failure: Option<Failure>,
     /// Whether there may be a segment that can be removed.
     pub(super) has_dead: bool,
@@ -105,6 +107,7 @@ impl Log {
             group: None,
             progress: Progress { written: 1, synced: 1, ..Progress::default() },
             is_stopping: false,
+            is_closed: false,
             failure: None,
             has_dead: false,
             #[cfg(test)]

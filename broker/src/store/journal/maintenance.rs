@@ -11,6 +11,9 @@ use crate::model::stored::Lsn;
 use crate::store::names;
 use crate::store::recovery::write_index;
 
+/// Segments that are given up before it is looked at the rest again.
+const REMOVED_MAX: usize = 16;
+
 /// Tells the maintenance thread that there is something to do.
 #[derive(Debug, Default)]
 pub(super) struct Maintenance {
@@ -65,9 +68,13 @@ impl Core {
         self.prepare_spare()?;
         self.finish_sealed();
         self.try_stalled_again();
-        while self.remove_next()? == Step::Done {
+        for _ in 0..REMOVED_MAX {
+            if self.remove_next()? == Step::Nothing {
+                return Ok(());
+            }
             self.look_at_free_space();
         }
+        self.maintenance.wake();
         Ok(())
     }
 

@@ -45,6 +45,8 @@ use crate::model::stored::{Lsn, Reference};
 use threads::Threads;
 
 pub(crate) use append::Append;
+#[cfg(test)]
+use append::message_bound;
 pub(crate) use open::Opened;
 pub(crate) use settings::JournalSettings;
 pub(crate) use space::Blocked;

@@ -1,5 +1,6 @@
 //! The start of a journal.
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -88,9 +89,8 @@ impl Journal {
     fn begin_segment(&self, segments: &[RecoveredSegment]) -> Result<(), StoreError> {
         let core = &*self.core;
         core.look_at_free_space();
-        let begun = core.write_pending().and_then(|_| core.sync_header());
-        match begun {
-            Ok(()) => {}
+        match core.write_pending() {
+            Ok(_) => {}
             Err(StepError::NoRoom) => {
                 tracing::error!(
                     "the disk of '{}' is full: no message is taken until there is room",
@@ -148,8 +148,15 @@ impl Opened {
             }
         })?;
         core.lock().liveness.restored();
-        for references in homeless.chunks(SETTLED_TOGETHER) {
-            self.journal.settle(references);
+        if recovered.report.damages.is_empty() {
+            for references in homeless.chunks(SETTLED_TOGETHER) {
+                self.journal.settle(references);
+            }
+        } else if !homeless.is_empty() {
+            // The queue may be among what is damaged.
+            let count = homeless.len();
+            let text = format!("{count} messages belong to queues that are not there; they are kept");
+            recovered.report.damages.push(text);
         }
         if self.journal.threads.are_running() {
             let started = self.journal.threads.start_maintenance(core);
@@ -192,7 +199,11 @@ fn tidy_up(disk: &dyn Disk, recovered: &Recovered) -> Result<(), StoreError> {
         file.sync_data().map_err(StoreError::io(disk, &name, "it can't be synced"))?;
     }
     for name in &recovered.unused {
-        disk.remove(name).map_err(StoreError::io(disk, name, "it can't be removed"))?;
+        match disk.remove(name) {
+            // It was half an index, which the recovery has made whole.
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            removed => removed.map_err(StoreError::io(disk, name, "it can't be removed"))?,
+        }
     }
     disk.sync_folder().map_err(StoreError::io(disk, "", "it can't be synced"))
 }
@@ -216,6 +227,7 @@ fn liveness_of(recovered: &Recovered) -> Liveness {
             settled: summary.settled,
             returned: summary.returned,
             is_sealed: true,
+            is_going: false,
             worth_below: u32::MAX,
         };
         found.push(Found { segment, first, end });

@@ -6,7 +6,7 @@ use crate::model::stored::{Lsn, Place, Reference, Stored};
 use crate::store::disk::DiskFile;
 use crate::store::format::frame::{FRAME_BYTES, Frame, announced_length};
 use crate::store::format::record::Record;
-use crate::store::names;
+use crate::store::names::{self, QUARANTINE};
 
 /// What one read takes at the most, unless one record is larger.
 const READ_BYTES_MAX: usize = 256 << 10;
@@ -92,14 +92,20 @@ impl Core {
         moved.collect()
     }
 
-    /// A record can't be read any more.
+    /// A record can't be read any more. Its segment is put into quarantine, where it stays when it is
+    /// removed here.
     pub(super) fn report_damage(&self, segment: u32, offset: u32) {
-        let path = self.disk.path().join(names::segment(segment));
+        let name = names::segment(segment);
+        let path = self.disk.path().join(&name);
         tracing::error!(
             "'{}': the record at byte {offset} is damaged and can't be read; what it held is lost, \
-             unless `springhare store dump` can make something of the file",
+             unless `springhare store dump` can make something of the file, which is kept in \
+             '{QUARANTINE}' there",
             path.display()
         );
+        if let Err(error) = self.disk.quarantine(&name, &name) {
+            tracing::error!(file = %path.display(), %error, "it can't be put into quarantine");
+        }
     }
 }
 
@@ -167,8 +173,8 @@ fn message_in(bytes: &[u8], wanted: &Wanted) -> Option<PublishedMessage> {
     Some(message)
 }
 
-/// Reads frames that begin there and are so long; none is what is not there or damaged.
-pub(super) fn read_frames(file: &dyn DiskFile, frames: &[(u32, u32)]) -> Vec<Option<Vec<u8>>> {
+/// Reads frames that begin there and are so long, up to the first that is not there or damaged.
+pub(super) fn read_frames(file: &dyn DiskFile, frames: &[(u32, u32)]) -> Vec<Vec<u8>> {
     let read = |(offset, length): &(u32, u32)| {
         let mut bytes = vec![0; (*length as usize).max(FRAME_BYTES)];
         let read = file.read_at(&mut bytes, u64::from(*offset)).ok()?;
@@ -176,5 +182,5 @@ pub(super) fn read_frames(file: &dyn DiskFile, frames: &[(u32, u32)]) -> Vec<Opt
         Frame::decode(&bytes)?;
         Some(bytes)
     };
-    frames.iter().map(read).collect()
+    frames.iter().map_while(read).collect()
 }

@@ -24,6 +24,8 @@ pub(super) struct Segment {
     pub(super) returned: u64,
     /// Whether all of it is synced and nothing more comes.
     pub(super) is_sealed: bool,
+    /// Whether a record says that its file is removed.
+    pub(super) is_going: bool,
     /// It was looked through and had too much that is alive: not before so few are.
     pub(super) worth_below: u32,
 }
@@ -41,6 +43,7 @@ impl Segment {
             settled: 0,
             returned: 0,
             is_sealed: false,
+            is_going: false,
             worth_below: u32::MAX,
         }
     }

@@ -1,1 +1,2 @@
+mod power_cut;
 mod speed;

@@ -134,6 +134,8 @@ impl Core {
                 });
             }
             self.write(writer, &begin.header, 0)?;
+            // No record is on the disk without the header that says whose it is.
+            self.sync_segment(writer)?;
             chunk.begins = None;
         }
         if !chunk.is_sealed {
@@ -155,12 +157,17 @@ impl Core {
         Ok(())
     }
 
+    fn sync_segment(&self, writer: &Writer) -> Result<(), StepError> {
+        let Some(segment) = &writer.segment else { return Ok(()) };
+        self.sync_file(segment.number, &*segment.file).map_err(StepError::Failed)
+    }
+
     /// Before anything is written to the next segment the last one is synced: what is not whole in
     /// any but the last was damaged.
     fn end_segment(&self, writer: &mut Writer, end: Lsn) -> Result<(), StepError> {
+        self.sync_segment(writer)?;
         let Some(segment) = writer.segment.take() else { return Ok(()) };
         let segment = Writing { end, ..segment };
-        self.sync_file(segment.number, &*segment.file).map_err(StepError::Failed)?;
         self.set_synced(end.0);
         let mut log = self.lock();
         log.progress.synced = log.progress.synced.max(end.0);
@@ -239,17 +246,6 @@ impl Core {
         }
         self.tell_news();
         outcome.map(|()| Step::Done).map_err(StepError::Failed)
-    }
-
-    /// Syncs the segment that is written to, though nothing but its header may be in it.
-    pub(super) fn sync_header(&self) -> Result<(), StepError> {
-        let segment = self.lock_writer();
-        match &segment.segment {
-            Some(segment) => {
-                self.sync_file(segment.number, &*segment.file).map_err(StepError::Failed)
-            }
-            None => Ok(()),
-        }
     }
 
     /// Writes and syncs until all up to there is safe.

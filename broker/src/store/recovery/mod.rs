@@ -244,6 +244,14 @@ fn tell_unreadable(
     inventory: &mut Inventory,
     report: &mut RecoveryReport,
 ) {
+    for number in &inventory.misnamed {
+        let name = names::segment(*number);
+        report.damages.push(format!("'{name}': it is another segment than its name says"));
+        if repair == Repair::Files {
+            report.damages.push(set_aside(disk, &name));
+        }
+        inventory.unused.push(name);
+    }
     let last = inventory.segments.last().map(|segment| segment.number);
     for number in &inventory.unreadable {
         let name = names::segment(*number);

@@ -1,6 +1,8 @@
 //! One thing at a time.
 
-use springhare_amqp::FieldValue;
+use std::time::Duration;
+
+use springhare_amqp::{FieldValue, MethodId};
 
 use super::host::{Arguments, Host, TestChannel, persistent, table};
 use crate::config::BrokerConfig;
@@ -10,8 +12,6 @@ use crate::model::exchange::ExchangeKind;
 use crate::model::queue::SettlementMode;
 use crate::model::stored::Lsn;
 use crate::store::Failure;
-use springhare_amqp::MethodId;
-use std::time::Duration;
 
 fn host() -> Host {
     Host::new(BrokerConfig::default())
@@ -61,7 +61,7 @@ fn a_dead_letter_is_not_lost_while_the_store_is_full() {
     let host = host();
     host.declare("dead", &[]);
     host.declare("q", &dead_to("dead"));
-    host.publish("q", &["1", "2"]);
+    let _ = host.publish("q", &["1", "2"]);
     let mut channel = host.channel(0);
     channel.consume("q", SettlementMode::Explicit);
     channel.read(0, 10);
@@ -116,7 +116,7 @@ fn a_commit_that_the_store_does_not_take_does_nothing() {
     let host = host();
     host.declare("from", &[]);
     host.declare("to", &[]);
-    host.publish("from", &["1"]);
+    let _ = host.publish("from", &["1"]);
     let mut channel = host.channel(0);
     channel.cell.tx_select().unwrap();
     channel.consume("from", SettlementMode::Explicit);
@@ -157,7 +157,7 @@ fn a_commit_says_what_has_to_be_synced() {
 fn what_nobody_acknowledges_is_settled_when_it_is_read() {
     let host = host();
     host.declare("q", &[]);
-    host.publish("q", &["1", "2", "3"]);
+    let _ = host.publish("q", &["1", "2", "3"]);
     let mut channel = host.channel(0);
     channel.consume("q", SettlementMode::Automatic);
     assert_eq!((ready(&host, "q"), host.alive().len()), (0, 3), "sent, and not read");
@@ -171,7 +171,7 @@ fn what_nobody_acknowledges_is_settled_when_it_is_read() {
 fn what_a_deleted_queue_had_is_settled_wherever_it_is() {
     let host = host();
     host.declare("q", &[]);
-    host.publish("q", &["1", "2", "3", "4", "5", "6"]);
+    let _ = host.publish("q", &["1", "2", "3", "4", "5", "6"]);
     let mut channel = host.channel(2);
     channel.consume("q", SettlementMode::Explicit);
     channel.read(0, 1);
@@ -198,13 +198,13 @@ fn offsets_go_on_after_retention_and_a_restart() {
     host.declare("s", &[&arguments[..], STREAM].concat());
     let bodies: Vec<String> = (0..20).map(|body| body.to_string()).collect();
     for body in &bodies {
-        host.publish("s", &[body]);
+        let _ = host.publish("s", &[body]);
     }
     let before = host.stream("s");
     assert!(before.first().is_some_and(|(offset, _)| *offset > 5), "{before:?}");
     let host = host.restart(true, Duration::ZERO);
     assert_eq!(host.stream("s"), before);
-    host.publish("s", &["20"]);
+    let _ = host.publish("s", &["20"]);
     assert_eq!(host.stream("s").last().map(|(offset, _)| *offset), Some(20));
     let before = host.stream("s");
     let host = host.restart(false, Duration::ZERO);
@@ -226,14 +226,14 @@ fn time_went_on_while_nobody_ran() {
         ("x-delayed-retry-max", 20_000.into()),
     ];
     host.declare("retry", &retry);
-    host.publish("q", &["1"]);
-    host.publish("retry", &["2"]);
+    let _ = host.publish("q", &["1"]);
+    let _ = host.publish("retry", &["2"]);
     let mut channel = host.channel(0);
     channel.consume("retry", SettlementMode::Explicit);
     channel.read(0, 1);
     channel.cell.close(None);
     host.advance(3_000);
-    host.publish("q", &["3"]);
+    let _ = host.publish("q", &["3"]);
     let host = host.restart(true, Duration::from_secs(3));
     assert_eq!((host.drain("dead"), ready(&host, "q")), (vec!["1".to_owned()], 1));
     let returned = host.contents("retry");
@@ -255,7 +255,7 @@ fn a_backlog_is_on_the_disk_and_drains_in_order() {
     host.declare("q", &[]);
     let bodies: Vec<String> = (0..3_000).map(|body| format!("{body:0>200}")).collect();
     for some in bodies.chunks(100) {
-        host.publish("q", &some.iter().map(String::as_str).collect::<Vec<_>>());
+        let _ = host.publish("q", &some.iter().map(String::as_str).collect::<Vec<_>>());
     }
     let used = host.broker.shared().memory().used();
     assert!(used < 250_000, "{used} bytes");

@@ -6,100 +6,11 @@ use proptest::prelude::*;
 use springhare_amqp::{DeliveryMode, MethodId};
 
 use super::host::{Host, TestChannel, name, persistent, table};
+use super::queues::{QUEUES, TARGETS, declare, declare_all};
 use crate::config::BrokerConfig;
 use crate::engine::publish::{Publish, Publishing};
 use crate::model::channel::Tags;
-use crate::model::exchange::ExchangeKind;
 use crate::model::queue::{Content, Expires, Returned, SettlementMode};
-
-/// Where messages are published to: queues by the default exchange, or exchanges.
-const TARGETS: [(&str, &str); 12] = [
-    ("", "plain"),
-    ("", "short"),
-    ("", "quorum"),
-    ("", "retry"),
-    ("", "mortal"),
-    ("", "chain"),
-    ("", "prior"),
-    ("", "transient"),
-    ("", "stream"),
-    ("", "least"),
-    ("fan", ""),
-    ("later", ""),
-];
-
-const QUEUES: [&str; 12] = [
-    "plain",
-    "short",
-    "quorum",
-    "retry",
-    "mortal",
-    "chain",
-    "prior",
-    "transient",
-    "stream",
-    "least",
-    "full",
-    "dead",
-];
-
-fn declare(host: &Host, queue: &str) {
-    let dead_to = |queue: &'static str| {
-        [("x-dead-letter-exchange", "".into()), ("x-dead-letter-routing-key", queue.into())]
-    };
-    let quorum = [("x-queue-type", "quorum".into())];
-    let arguments = match queue {
-        "short" => [&dead_to("chain")[..], &[("x-max-length", 2.into())]].concat(),
-        "quorum" => [&quorum[..], &dead_to("dead"), &[("x-delivery-limit", 1.into())]].concat(),
-        "retry" => {
-            let retry = [
-                ("x-delayed-retry-type", "all".into()),
-                ("x-delayed-retry-min", 3.into()),
-                ("x-delayed-retry-max", 9.into()),
-            ];
-            [&quorum[..], &retry, &dead_to("mortal")].concat()
-        }
-        "mortal" => {
-            [&[("x-message-ttl", 5.into())][..], &[("x-dead-letter-exchange", "fan".into())]]
-                .concat()
-        }
-        "chain" => {
-            let overflow = ("x-overflow", "reject-publish-dlx".into());
-            [&[("x-max-length", 2.into()), overflow][..], &dead_to("stream")].concat()
-        }
-        "prior" => vec![("x-max-priority", 3.into())],
-        "stream" => vec![
-            ("x-queue-type", "stream".into()),
-            ("x-max-length-bytes", 400.into()),
-            ("x-stream-max-segment-size-bytes", 150.into()),
-        ],
-        "least" => {
-            let strategy = [
-                ("x-dead-letter-strategy", "at-least-once".into()),
-                ("x-overflow", "reject-publish".into()),
-                ("x-max-length", 4.into()),
-            ];
-            [&quorum[..], &strategy, &dead_to("full")].concat()
-        }
-        "full" => vec![("x-max-length", 1.into()), ("x-overflow", "reject-publish".into())],
-        _ => Vec::new(),
-    };
-    host.declare_as(queue, &arguments, queue != "transient");
-}
-
-fn declare_all(host: &Host) {
-    for queue in QUEUES {
-        declare(host, queue);
-    }
-    host.exchange("fan", ExchangeKind::Fanout, &[]);
-    host.exchange("later", ExchangeKind::DelayedMessage, &[("x-delayed-type", "fanout".into())]);
-    for queue in ["plain", "quorum", "transient", "stream", "prior"] {
-        host.bind("fan", queue);
-    }
-    for queue in ["plain", "chain", "transient"] {
-        host.bind("later", queue);
-    }
-}
 
 #[derive(Debug, Clone)]
 struct Message {
@@ -265,37 +176,12 @@ impl World {
 
     fn apply(&mut self, step: &Step) -> Result<(), TestCaseError> {
         match step {
-            Step::Publish(messages) => {
-                let publishes = self.publishes(messages);
-                let finished = self.host.publish_all(publishes);
-                prop_assert_eq!(finished.failure, None);
-            }
-            Step::PublishInVain(messages) => {
-                let publishes = self.publishes(messages);
-                self.host.journal.set_full(true);
-                let _ = self.host.publish_all(publishes);
-                self.host.journal.set_full(false);
-            }
-            Step::PublishLater(channel, messages) => {
-                let publishes = self.publishes(messages);
-                let mut publishing = Publishing::by(&self.channels[*channel].cell);
-                for publish in publishes {
-                    publishing.publish(publish).unwrap();
-                }
-                let _ = publishing.finish();
-            }
-            Step::Commit(channel) => {
-                let _ = self.channels[*channel].cell.tx_commit(|_| Ok(()));
-            }
-            Step::CommitInVain(channel) => {
-                self.host.journal.set_full(true);
-                let committed = self.channels[*channel].cell.tx_commit(|_| Ok(()));
-                self.host.journal.set_full(false);
-                if committed.is_err() {
-                    self.close(*channel);
-                }
-            }
-            Step::RollBack(channel) => self.channels[*channel].cell.tx_rollback().unwrap(),
+            Step::Publish(_)
+            | Step::PublishInVain(_)
+            | Step::PublishLater(..)
+            | Step::Commit(_)
+            | Step::CommitInVain(_)
+            | Step::RollBack(_) => self.apply_publishing(step),
             Step::Consume { channel, queue, automatic } => {
                 let is_stream = QUEUES[*queue] == "stream";
                 let how = if *automatic && !is_stream {
@@ -352,6 +238,43 @@ impl World {
             Step::Restart(is_orderly) => self.restart(*is_orderly)?,
         }
         Ok(())
+    }
+
+    fn apply_publishing(&mut self, step: &Step) {
+        match step {
+            Step::Publish(messages) => {
+                let publishes = self.publishes(messages);
+                let finished = self.host.publish_all(publishes);
+                assert_eq!(finished.failure, None);
+            }
+            Step::PublishInVain(messages) => {
+                let publishes = self.publishes(messages);
+                self.host.journal.set_full(true);
+                let _ = self.host.publish_all(publishes);
+                self.host.journal.set_full(false);
+            }
+            Step::PublishLater(channel, messages) => {
+                let publishes = self.publishes(messages);
+                let mut publishing = Publishing::by(&self.channels[*channel].cell);
+                for publish in publishes {
+                    publishing.publish(publish).unwrap();
+                }
+                let _ = publishing.finish();
+            }
+            Step::Commit(channel) => {
+                let _ = self.channels[*channel].cell.tx_commit(|_| Ok(()));
+            }
+            Step::CommitInVain(channel) => {
+                self.host.journal.set_full(true);
+                let committed = self.channels[*channel].cell.tx_commit(|_| Ok(()));
+                self.host.journal.set_full(false);
+                if committed.is_err() {
+                    self.close(*channel);
+                }
+            }
+            Step::RollBack(channel) => self.channels[*channel].cell.tx_rollback().unwrap(),
+            _ => {}
+        }
     }
 
     fn apply_settlement(&mut self, step: &Step) {

@@ -163,6 +163,11 @@ impl SimulatedDisk {
         self.lock_state().faults.insert(call, fault);
     }
 
+    /// What was to fail does not.
+    pub fn forget_faults(&self) {
+        self.lock_state().faults.clear();
+    }
+
     /// Makes room for so many bytes more, and no more than that.
     pub fn set_free_space(&self, bytes: u64) {
         let mut state = self.lock_state();
@@ -342,7 +347,7 @@ impl SimulatedFile {
     ) -> io::Result<T> {
         let mut state = self.disk.lock_state();
         let outcome = state.call();
-        let free = state.free();
+        let free = if state.capacity == u64::MAX { u64::MAX } else { state.free() };
         let State { files, dice, has_power, .. } = &mut *state;
         let content = files.get_mut(self.file).ok_or(io::ErrorKind::NotFound)?;
         match outcome {
