@@ -29,9 +29,9 @@ use crate::model::stored::Reference;
 use crate::model::topology::QueueHandle;
 use crate::store::Journal;
 
-/// How many messages are settled in the journal in one step: whoever else has something to append
-/// gets between.
-const SETTLED_AT_ONCE_MAX: usize = 4_096;
+/// Of how many messages the journal is told in one step: whoever else has something to append gets
+/// between.
+const TOLD_AT_ONCE_MAX: usize = 4_096;
 
 /// A queue behind its lock: the only place that knows that there is one.
 ///
@@ -422,13 +422,15 @@ impl QueueCell {
     fn tell_returned(&self, returned: &[ReturnedReference]) {
         let Some(journal) = self.shared.journal() else { return };
         let epoch = self.shared.clock().epoch();
-        // A journal that takes nothing more has failed, and said so.
-        let _ = journal.append_always(None, |append| {
-            for ReturnedReference { reference, delivery_count, retry_at } in returned {
-                let retry_at = retry_at.map(|at| epoch.saturating_add(at));
-                append.returned(*reference, *delivery_count, retry_at);
-            }
-        });
+        for piece in returned.chunks(TOLD_AT_ONCE_MAX) {
+            // A journal that takes nothing more has failed, and said so.
+            let _ = journal.append_always(None, |append| {
+                for ReturnedReference { reference, delivery_count, retry_at } in piece {
+                    let retry_at = retry_at.map(|at| epoch.saturating_add(at));
+                    append.returned(*reference, *delivery_count, retry_at);
+                }
+            });
+        }
     }
 
     /// Tells the journal what is done with.
@@ -437,7 +439,7 @@ impl QueueCell {
         let Some(journal) = self.shared.journal().filter(|_| !settled.is_empty()) else { return };
         match (self.stream_journal(), stream_start) {
             (Some(stream), Some(start)) => stream.dropped(journal, self.id, settled, start),
-            _ => settled.in_pieces(SETTLED_AT_ONCE_MAX, |piece| journal.settle(piece)),
+            _ => settled.in_pieces(TOLD_AT_ONCE_MAX, |piece| journal.settle(piece)),
         }
     }
 
