@@ -2,8 +2,6 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::Error;
-
 /// What a confirm promises of a persistent message in a durable queue.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Durability {
@@ -159,8 +157,8 @@ impl Default for BrokerConfig {
 }
 
 impl BrokerConfig {
-    /// Checks that no limit stops everything.
-    pub(crate) fn check(&self) -> Result<(), Error> {
+    /// The name of a limit that stops everything; none if there is none.
+    pub(crate) fn zero_limit(&self) -> Option<&'static str> {
         let limits = [
             ("memory_high_watermark", self.memory_high_watermark == 0),
             ("journal_backlog_max_bytes", self.journal_backlog_max_bytes == 0),
@@ -182,10 +180,7 @@ impl BrokerConfig {
             ("handshake_timeout", self.handshake_timeout.is_zero()),
             ("close_timeout", self.close_timeout.is_zero()),
         ];
-        match limits.into_iter().find(|(_, is_zero)| *is_zero) {
-            Some((name, _)) => Err(Error::ZeroLimit { name }),
-            None => Ok(()),
-        }
+        limits.into_iter().find_map(|(name, is_zero)| is_zero.then_some(name))
     }
 }
 
@@ -204,8 +199,8 @@ mod tests {
 
     #[test]
     fn a_limit_of_zero_is_named() {
-        assert_eq!(BrokerConfig::default().check(), Ok(()));
+        assert_eq!(BrokerConfig::default().zero_limit(), None);
         let config = BrokerConfig { channel_max: 0, ..BrokerConfig::default() };
-        assert_eq!(config.check(), Err(Error::ZeroLimit { name: "channel_max" }));
+        assert_eq!(config.zero_limit(), Some("channel_max"));
     }
 }

@@ -23,7 +23,7 @@ mod error;
 mod model;
 mod protocol;
 mod server;
-mod store;
+pub mod store;
 
 pub use clock::{Clock, ManualClock, Sleep};
 pub use config::{BrokerConfig, Durability, UnknownDurability};

@@ -19,6 +19,30 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Takes connections of AMQP 0-9-1 clients until SIGTERM or SIGINT.
     Serve(Box<ServeArguments>),
+    /// Looks into a data folder. Nothing in it is changed, and a broker may run on it.
+    Store(StoreArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StoreArguments {
+    #[command(subcommand)]
+    pub(crate) command: StoreCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum StoreCommand {
+    /// Reads every byte and says what is in it; exits with 1 if anything is damaged or missing.
+    Check {
+        /// What a server has for --data.
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+    },
+    /// Writes one line for each record, without bodies of messages and hashes of passwords.
+    Dump {
+        /// What a server has for --data.
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+    },
 }
 
 /// What is not given is taken from the configuration file, or has a default.
@@ -91,7 +115,8 @@ mod tests {
     #[test]
     fn addresses_add_up() {
         let line = ["springhare", "serve", "--listen", "127.0.0.1:0", "--listen", "[::1]:5672"];
-        let Command::Serve(arguments) = Arguments::try_parse_from(line).unwrap().command;
+        let parsed = Arguments::try_parse_from(line).unwrap().command;
+        let Command::Serve(arguments) = parsed else { panic!("serve, not {parsed:?}") };
         assert_eq!(
             arguments.listen,
             ["127.0.0.1:0".parse::<Address>().unwrap(), "[::1]:5672".parse().unwrap()]

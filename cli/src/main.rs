@@ -1,6 +1,7 @@
 //! The command `springhare`: the broker as a server of its own.
 //!
-//! `springhare serve` takes connections of AMQP 0-9-1 clients until it is told to stop. The
+//! `springhare serve` takes connections of AMQP 0-9-1 clients until it is told to stop, and
+//! `springhare store` looks into the folder where it keeps what is to survive. The
 //! broker itself is the crate `springhare-broker`; here is what surrounds it in a process.
 //!
 //! # Layout
@@ -10,6 +11,7 @@
 //! - `log`: lines on the standard error, for people or in the Elastic Common Schema.
 //! - `start`: the broker with these settings, the one file that knows its API.
 //! - `serve`: from the settings to the exit; `signals`, `open_files`, `error`.
+//! - `store`: a look into a data folder.
 
 mod arguments;
 mod config;
@@ -20,6 +22,7 @@ mod serve;
 mod settings;
 mod signals;
 mod start;
+mod store;
 mod values;
 
 use std::process::ExitCode;
@@ -33,6 +36,8 @@ use clap::Parser as _;
 use crate::arguments::{Arguments, Command};
 
 fn main() -> ExitCode {
-    let Command::Serve(arguments) = Arguments::parse().command;
-    serve::run(*arguments)
+    match Arguments::parse().command {
+        Command::Serve(arguments) => serve::run(*arguments),
+        Command::Store(arguments) => store::run(&arguments.command),
+    }
 }

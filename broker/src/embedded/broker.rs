@@ -257,7 +257,9 @@ impl BrokerBuilder {
     ///
     /// When it is to listen, and is started outside of a tokio runtime.
     pub fn start(self) -> Result<Broker, Error> {
-        self.config.check()?;
+        if let Some(name) = self.config.zero_limit() {
+            return Err(Error::ZeroLimit { name });
+        }
         let data = self.kept_in().map(Path::to_path_buf);
         let mut opened = match &data {
             Some(folder) => Some(open(folder, self.durability, &self.config)?),
@@ -268,8 +270,11 @@ impl BrokerBuilder {
         let outlines = self.definitions.iter().map(|json| definitions::outline(json));
         let outline = outlines.fold(Outline::default(), Outline::and);
         // As with RabbitMQ's `load_definitions`: who brings users does without the one whose
-        // password everybody knows. In a folder that is not new there is a `guest` if it was kept.
-        let has_users = outline.has_users || !definitions.is_empty();
+        // password everybody knows. In a folder that is not new there is a `guest` if it was kept; but
+        // when all users are lost somebody has to be let in.
+        let is_damaged = opened.as_ref().is_some_and(|opened| !opened.report.damages.is_empty());
+        let has_lost_users = is_damaged && !definitions.has_users();
+        let has_users = outline.has_users || !definitions.is_empty() && !has_lost_users;
         let guest = if has_users { Guest::Gone } else { self.guest };
         let mut virtual_hosts = virtual_host_names(self.virtual_hosts)?;
         virtual_hosts.extend(outline.virtual_hosts);

@@ -46,7 +46,7 @@ impl Broker {
         self.server().map(|server| server.addresses().to_vec()).unwrap_or_default()
     }
 
-    /// Stops: accepts nothing more, closes all connections with 320 `CONNECTION_FORCED`, and waits
+    /// Stops, as [`stop`](Self::stop) does: accepts nothing more, closes all connections with 320 `CONNECTION_FORCED`, and waits
     /// until the peers on sockets have answered and read what they were owed; after `deadline`
     /// they are dropped.
     ///

@@ -113,7 +113,7 @@ impl Publisher {
         Self { broker, mark: MemoryMark::Heeded }
     }
 
-    /// This publisher, but one that does not wait at the broker's memory mark.
+    /// This publisher, but one that waits neither at the broker's memory mark nor for room on the disk.
     ///
     /// It is for a message that replaces another, which is settled right after: the copy that is
     /// parked of a message, say. Such a message adds next to nothing, and to wait would be for

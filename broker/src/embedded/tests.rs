@@ -311,3 +311,31 @@ fn publishers_wait_for_room_on_the_disk() {
     assert!(again(by_channel).unwrap().is_ok() && again(without).unwrap().is_ok());
     assert_eq!(host.messages(), Some(3), "what was dropped while it waited was not published");
 }
+
+#[tokio::test]
+async fn a_confirm_costs_one_sync_at_the_most() {
+    const MESSAGES: u64 = 50;
+    let folder = tempfile::tempdir().unwrap();
+    let broker = Broker::builder().data(folder.path()).start().unwrap();
+    let channel = broker.connect("test").unwrap().open_channel().unwrap();
+    channel.queue_declare("q", durable()).await.unwrap();
+    let journal = Arc::clone(broker.cell().shared().journal().unwrap());
+    let publisher = broker.publisher();
+    let before = journal.syncs();
+    for _ in 0..MESSAGES {
+        publisher.publish(to_q(persistent("one by one"))).await.unwrap();
+    }
+    let alone = journal.syncs() - before;
+    assert!((MESSAGES..=MESSAGES + 2).contains(&alone), "{alone} syncs for {MESSAGES} confirms");
+
+    let before = journal.syncs();
+    let mut publishes: VecDeque<_> = (0..MESSAGES).map(|_| to_q(persistent("together"))).collect();
+    let mut taken = VecDeque::new();
+    std::future::poll_fn(|cx| publisher.poll_publish_many(cx, &mut publishes, &mut taken)).await;
+    for unconfirmed in taken {
+        let unconfirmed = unconfirmed.unwrap();
+        std::future::poll_fn(|cx| publisher.poll_confirm(cx, unconfirmed)).await.unwrap();
+    }
+    let together = journal.syncs() - before;
+    assert!((1..=2).contains(&together), "{together} syncs for {MESSAGES} confirms");
+}

@@ -146,6 +146,12 @@ impl VirtualHost {
         self.set_timer(&mut state);
     }
 
+    /// What the journal knows those by that wait, as far as it keeps them.
+    #[cfg(test)]
+    pub(super) fn delayed_references(&self) -> std::collections::BTreeSet<Reference> {
+        self.delaying().lock().messages.references().collect()
+    }
+
     /// Drops the messages that wait at exchanges which are no more. Returns their bytes, which are
     /// still to be freed. Only for who has the writer.
     #[must_use]

@@ -95,3 +95,6 @@ impl Keepers {
         Some(first?.plus(u64::from(place?)))
     }
 }
+
+#[cfg(test)]
+mod tests;

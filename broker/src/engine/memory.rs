@@ -177,7 +177,16 @@ impl JournalObserver for DiskGauge {
                 Some(Blocked::DiskLow) => DISK_LOW,
                 Some(Blocked::Backlog) => DISK_BEHIND,
             };
-            self.memory.disk.store(disk, Ordering::SeqCst);
+            let before = self.memory.disk.swap(disk, Ordering::SeqCst);
+            match now {
+                Some(Blocked::DiskLow) if before != disk => {
+                    tracing::warn!("little room is left on the disk: publishers wait");
+                }
+                None if before == DISK_LOW => {
+                    tracing::info!("there is room on the disk again: publishers go on");
+                }
+                _ => {}
+            }
             told = Some(now);
         }
         // Who waits for one thing may have to be told that it waits for another now.

@@ -392,11 +392,10 @@ impl QueueCell {
     }
 
     /// Changes the queue while it is restored: time stands still for it, and nobody is served.
-    pub(super) fn change_restoring(&self, change: impl FnOnce(&mut QueueState, &Now<'_>)) {
-        let clock = || self.shared.clock().now();
+    pub(super) fn change_restoring(&self, change: impl FnOnce(&mut QueueState)) {
         let mut state = self.lock();
         let before = state.held_bytes();
-        change(&mut state, &Now::from_clock(&clock));
+        change(&mut state);
         let after = state.held_bytes();
         self.shared.memory().grow(after.saturating_sub(before));
         drop(state);
@@ -424,7 +423,7 @@ impl QueueCell {
         let Some(journal) = self.shared.journal() else { return };
         let epoch = self.shared.clock().epoch();
         // A journal that takes nothing more has failed, and said so.
-        let _ = journal.append(|append| {
+        let _ = journal.append_always(None, |append| {
             for ReturnedReference { reference, delivery_count, retry_at } in returned {
                 let retry_at = retry_at.map(|at| epoch.saturating_add(at));
                 append.returned(*reference, *delivery_count, retry_at);

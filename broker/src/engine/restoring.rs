@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::queue_cell::QueueCell;
 use super::queue_state::QueueState;
+use super::virtual_host::VirtualHost;
 use crate::model::ids::QueueId;
 use crate::model::message::PublishedMessage;
 use crate::model::queue::RestoredMessage;
@@ -19,10 +20,10 @@ pub(super) type Unread = Vec<RecoveredMessage>;
 
 impl QueueCell {
     /// Puts a message back, whose content stays in the journal. They may come in any order; when there
-    /// are no more of any queue, [`restored`](Self::restored) is to follow before anything else.
+    /// are no more of any queue, [`VirtualHost::restored`] is to follow before anything else.
     pub(crate) fn restore(&self, message: &RecoveredMessage) {
         let epoch = self.shared().clock().epoch();
-        self.change_restoring(|state, _| match state {
+        self.change_restoring(|state| match state {
             QueueState::Live { queue, .. } if message.retry_at.is_none() => {
                 queue.restore(&restored(message), epoch);
             }
@@ -42,15 +43,14 @@ impl QueueCell {
         }
     }
 
-    /// All messages are back: reads those that are to be in memory, drops what is too much by now, and
-    /// lets time go on.
-    pub(crate) fn restored(&self) {
+    /// All messages are back: reads those that are to be in memory, and drops what is too much by now.
+    fn restored(&self) {
         let Some(journal) = self.shared().journal() else { return };
         let mut unread = std::mem::take(&mut *self.lock_unread());
         unread.sort_unstable_by_key(|message| message.reference);
         let epoch = self.shared().clock().epoch();
         let start = self.stream_journal().map(|stream| stream.start());
-        self.change_restoring(|state, now| {
+        self.change_restoring(|state| {
             if let (QueueState::Stream { stream, .. }, Some(start)) = (&mut *state, start) {
                 stream.restore_start(start);
             }
@@ -70,11 +70,23 @@ impl QueueCell {
             });
             match state {
                 QueueState::Live { queue, .. } => queue.restored(),
-                QueueState::Stream { stream, .. } => stream.restored(now),
-                QueueState::Deleted { .. } => {}
+                QueueState::Stream { .. } | QueueState::Deleted { .. } => {}
             }
         });
-        self.end_restoring();
+    }
+}
+
+impl VirtualHost {
+    /// All messages of all queues are back: from now on time goes on in them.
+    pub(crate) fn restored(&self) {
+        let topology = self.topology();
+        for (_, queue) in topology.queues() {
+            queue.restored();
+        }
+        // Only now: what dies of it goes to others.
+        for (_, queue) in topology.queues() {
+            queue.end_restoring();
+        }
     }
 }
 

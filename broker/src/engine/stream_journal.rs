@@ -81,7 +81,7 @@ impl StreamJournal {
             }
             let content = encode(queue, begins_at);
             let bytes = content.len() + Journal::SMALL_BOUND * (piece.len() + 2);
-            let appended = journal.append_together(bytes, |append| {
+            let appended = journal.append_always(Some(bytes), |append| {
                 let reference = append.definition(&content);
                 append.settle(start.reference.as_slice());
                 append.settle(piece);

@@ -25,7 +25,7 @@ use crate::model::queue::{QueueMessage, Returned};
 use crate::model::routes::Delay;
 use crate::model::stored::{Lsn, Reference};
 use crate::model::topology::{QueueHandle, Topology};
-use crate::store::{Failure, Journal};
+use crate::store::{Append, Failure, Journal};
 
 impl ChannelCell {
     /// `confirm.select`: from now on messages are numbered and confirmed.
@@ -87,7 +87,7 @@ impl ChannelCell {
             self.settle(settlement, settled);
         }
         if let Some(journal) = self.virtual_host().shared().journal().filter(|_| is_more_told) {
-            end = journal.append(|_| ()).map_or(end, |((), end)| end);
+            end = journal.append_always(None, |_| ()).map_or(end, |((), end)| end);
         }
         self.resume_limited();
         if has_refused {
@@ -160,13 +160,13 @@ impl ChannelCell {
             let queues = destined.keepers.of_message(&destined.message).len();
             if queues == 0 { 0 } else { Journal::message_bound(&destined.message, queues) }
         });
-        let bytes =
-            kept.sum::<usize>() + waiting_bound.unwrap_or(0) + settled.len() * Journal::SMALL_BOUND;
+        let settled_bound = settled.len() * Journal::SMALL_BOUND;
+        let bytes = kept.sum::<usize>() + waiting_bound.unwrap_or(0) + settled_bound;
         if bytes == 0 {
             return Ok((Vec::new(), Lsn::NONE));
         }
         let now = self.virtual_host().clock().unix_time();
-        let appended = journal.append_together(bytes, |append| {
+        let write = |append: &mut Append<'_>| {
             let firsts = messages.iter().map(|Destined { message, keepers, .. }| {
                 let queues = keepers.of_message(message);
                 (!queues.is_empty()).then(|| append.message(message, queues, now, &[]))
@@ -177,7 +177,13 @@ impl ChannelCell {
             }
             append.settle(&settled);
             firsts
-        })?;
+        };
+        // What settles alone makes room, and is taken always.
+        let appended = if bytes > settled_bound {
+            journal.append_together(bytes, write)?
+        } else {
+            journal.append_always(Some(bytes), write)?
+        };
         // The journal knows it: the queues need not tell it again.
         for message in acknowledged_messages(settlements) {
             message.reference = None;
@@ -271,23 +277,30 @@ struct Destined {
     keepers: Arc<Keepers>,
 }
 
+/// The queues that messages go to, and what the journal keeps of them.
+#[derive(Debug)]
+struct Way {
+    queues: Arc<[QueueRef]>,
+    keepers: Arc<Keepers>,
+}
+
 impl Destinations {
     fn of(publishes: Vec<RoutedPublish>, topology: &Topology<QueueRef>) -> Self {
         let mut destinations = Self::default();
         // Neighbours that go the same way share their list of names.
-        let mut way: Option<(Arc<[ShortString]>, Arc<[QueueRef]>, Arc<Keepers>)> = None;
+        let mut way: Option<(Arc<[ShortString]>, Way)> = None;
         for publish in publishes {
             let RoutedPublish { message, queues: names, delays, unroutable: without_queue } =
                 publish;
             if !delays.is_empty() {
                 destinations.delayed.push((Arc::clone(&message), delays));
             }
-            let known = way.take_if(|(known, ..)| Arc::ptr_eq(known, &names));
-            let (_, queues, keepers) = way.insert(known.unwrap_or_else(|| {
+            let known = way.take_if(|(known, _)| Arc::ptr_eq(known, &names));
+            let (_, Way { queues, keepers }) = way.insert(known.unwrap_or_else(|| {
                 let queues = names.iter().filter_map(|name| topology.queue(name).cloned());
                 let queues: Arc<[QueueRef]> = queues.collect();
                 let keepers = Arc::new(Keepers::of(&queues));
-                (names, queues, keepers)
+                (names, Way { queues, keepers })
             }));
             if queues.is_empty() && without_queue == Unroutable::Return {
                 destinations.returned.push(unroutable(Arc::unwrap_or_clone(message)));

@@ -67,6 +67,13 @@ impl DelayedMessages {
         self.move_first(exchange, before, after);
     }
 
+    /// What the journal knows those by that it keeps.
+    #[cfg(test)]
+    pub(crate) fn references(&self) -> impl Iterator<Item = Reference> {
+        let messages = self.exchanges.values().flat_map(|waiting| &waiting.messages);
+        messages.filter_map(|Reverse(delayed)| delayed.waiting.reference)
+    }
+
     /// When the first message is due.
     pub(crate) fn next_due(&self) -> Option<Duration> {
         self.firsts.first().map(|(due, ..)| *due)

@@ -10,14 +10,22 @@ pub(crate) mod disk;
 mod error;
 pub(crate) mod folder;
 pub(crate) mod format;
+#[cfg(feature = "simulation")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod journal;
 pub(crate) mod names;
+mod offline;
 mod recovered;
 pub(crate) mod recovery;
 pub(crate) mod reference_set;
 
+#[cfg(feature = "simulation")]
+#[doc(hidden)]
+pub use disk::simulated::{DiskFault, SimulatedDisk};
 pub(crate) use error::Failure;
 pub use error::StoreError;
 pub(crate) use journal::{Append, Blocked, Journal, JournalObserver, JournalSettings, Opened};
+pub use offline::{OfflineError, StoreContents, check, dump};
 pub use recovered::RecoveryReport;
 pub(crate) use recovered::{RecoveredDefinition, RecoveredDelayed, RecoveredMessage};

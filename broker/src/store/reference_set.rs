@@ -46,6 +46,11 @@ impl ReferenceSet {
         words.and_then(|words| words.get(word)).is_some_and(|word| word & bit != 0)
     }
 
+    /// Looks several up, of which most are near each other.
+    pub(crate) fn lookup(&self) -> Lookup<'_> {
+        Lookup { set: self, chunk: None }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.chunks.is_empty()
     }
@@ -58,6 +63,29 @@ impl ReferenceSet {
             range.contains(&first) && range.contains(&last)
         };
         self.chunks.retain(|chunk, _| !whole(*chunk));
+    }
+}
+
+/// Remembers the chunk of what was looked up last.
+#[derive(Debug)]
+pub(crate) struct Lookup<'s> {
+    set: &'s ReferenceSet,
+    chunk: Option<(u64, Option<&'s Chunk>)>,
+}
+
+impl Lookup<'_> {
+    #[inline]
+    pub(crate) fn contains(&mut self, reference: Reference) -> bool {
+        let (number, word, bit) = place(reference.number());
+        let chunk = match self.chunk {
+            Some((last, chunk)) if last == number => chunk,
+            _ => {
+                let chunk = self.set.chunks.get(&number);
+                self.chunk = Some((number, chunk));
+                chunk
+            }
+        };
+        chunk.and_then(|words| words.get(word)).is_some_and(|word| word & bit != 0)
     }
 }
 
@@ -88,7 +116,9 @@ mod tests {
             for number in &numbers {
                 prop_assert_eq!(set.insert(reference(*number)), naive.insert(*number));
             }
+            let mut lookup = set.lookup();
             for number in numbers.iter().chain([&asked]) {
+                prop_assert_eq!(lookup.contains(reference(*number)), naive.contains(number));
                 prop_assert_eq!(set.contains(reference(*number)), naive.contains(number));
             }
         }

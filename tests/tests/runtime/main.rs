@@ -8,6 +8,7 @@
 mod support;
 
 mod address;
+mod data_folder;
 mod definitions;
 mod failures;
 mod queue_kinds;

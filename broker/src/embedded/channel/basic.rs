@@ -123,8 +123,8 @@ impl Channel {
     /// `basic.publish`: returns the publish sequence number when the channel
     /// [confirms](Self::confirm_select).
     ///
-    /// Waits while the broker is above its memory mark, and takes part in tokio's cooperative
-    /// budget.
+    /// Waits while memory or the disk are short, and takes part in tokio's cooperative budget. It does
+    /// not wait until the message is on the disk: its confirm does.
     ///
     /// # Errors
     ///

@@ -10,7 +10,7 @@
 mod decode;
 mod encode;
 mod key;
-mod restore;
+pub(crate) mod restore;
 #[cfg(test)]
 mod tests;
 

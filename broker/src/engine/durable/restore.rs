@@ -61,6 +61,11 @@ impl RestoredDefinitions {
         self.all.is_empty() && self.unreadable.is_empty()
     }
 
+    /// Whether there is any user.
+    pub(crate) fn has_users(&self) -> bool {
+        self.all.iter().any(|(_, definition)| matches!(definition, Definition::User(_)))
+    }
+
     /// Where streams begin.
     pub(crate) fn take_stream_starts(&mut self) -> Vec<StreamStart> {
         std::mem::take(&mut self.stream_starts)
@@ -114,7 +119,7 @@ impl BrokerCell {
                 topology.queues().map(|(_, queue)| (queue.id(), queue.clone())).collect::<Vec<_>>()
             })
             .collect();
-        opened.restore_messages(
+        let mut report = opened.restore_messages(
             |queue| queues.contains_key(&queue),
             |message| {
                 if let Some(queue) = queues.get(&message.queue) {
@@ -122,15 +127,15 @@ impl BrokerCell {
                 }
             },
         )?;
-        let Opened { journal, delayed, mut report, .. } = opened;
+        let Opened { journal, delayed, .. } = opened;
         for StreamStart { queue, reference, offset } in stream_starts {
             match queues.get(&queue) {
                 Some(queue) => queue.restore_stream_start(reference, offset),
                 None => journal.settle(&[reference]),
             }
         }
-        for queue in queues.values() {
-            queue.restored();
+        for host in hosts.values() {
+            host.restored();
         }
         for message in delayed {
             match hosts.get(&message.virtual_host) {

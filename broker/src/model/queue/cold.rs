@@ -113,6 +113,12 @@ impl Cold {
         }
     }
 
+    /// What is on the disk alone, in its order.
+    #[cfg(test)]
+    pub(super) fn messages(&self) -> impl Iterator<Item = ColdMessage> {
+        self.runs.iter().flat_map(Run::messages)
+    }
+
     /// The memory that the runs take, in bytes.
     #[cfg(test)]
     pub(super) fn index_bytes(&self) -> usize {

@@ -67,6 +67,11 @@ impl DeadMessages {
         self.is_dead_lettering = false;
     }
 
+    #[cfg(test)]
+    pub(super) fn messages(&self) -> impl Iterator<Item = &QueueMessage> {
+        self.fresh.iter().chain(&self.waiting).map(|dead| &dead.message)
+    }
+
     /// All, taken out.
     pub(super) fn drain(&mut self) -> impl Iterator<Item = Dead> {
         let (fresh, waiting) = (&mut self.fresh, &mut self.waiting);

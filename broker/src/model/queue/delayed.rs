@@ -48,6 +48,11 @@ impl DelayedMessages {
         std::mem::replace(&mut self.0, later).into_values()
     }
 
+    #[cfg(test)]
+    pub(super) fn messages(&self) -> impl Iterator<Item = &QueueMessage> {
+        self.0.values()
+    }
+
     /// All, taken out.
     pub(super) fn drain(&mut self) -> impl Iterator<Item = QueueMessage> {
         std::mem::take(&mut self.0).into_values()

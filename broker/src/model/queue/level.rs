@@ -180,6 +180,19 @@ impl Level {
         }
     }
 
+    /// All of them, in their order, without reading any.
+    #[cfg(test)]
+    pub(super) fn contents(&self, priority: u8) -> Vec<super::contents::Content> {
+        use super::contents::Content;
+        let warm = self.fresh.iter().chain(self.returned.values());
+        let warm = warm.chain(self.cold.iter().flat_map(|cold| &cold.tail)).map(Content::of);
+        let cold = self.cold.iter().flat_map(|cold| cold.messages());
+        let cold = cold.map(|message| Content::of_cold(&message, priority));
+        let mut all: Vec<_> = warm.chain(cold).collect();
+        all.sort_unstable_by_key(|content| content.position);
+        all
+    }
+
     /// The memory that the index of what is cold takes, in bytes.
     #[cfg(test)]
     pub(super) fn index_bytes(&self) -> usize {

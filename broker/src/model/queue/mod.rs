@@ -5,6 +5,8 @@
 mod changes;
 mod cold;
 mod consumers;
+#[cfg(test)]
+mod contents;
 mod dead;
 mod delayed;
 mod dying;
@@ -24,6 +26,8 @@ use std::time::Duration;
 
 pub(crate) use changes::{JournalChanges, ReturnedReference, SettledReferences};
 pub(crate) use consumers::{QueueConsumer, SettlementMode};
+#[cfg(test)]
+pub(crate) use contents::Content;
 pub(crate) use dead::{Dead, DeadBatch};
 pub(crate) use enqueue::Enqueued;
 pub(crate) use message::{Expires, QueueMessage, Returned};

@@ -235,6 +235,13 @@ impl Ready {
         (self.counts.cold, self.levels.iter().map(Level::index_bytes).sum())
     }
 
+    /// All of them, in their order, without reading any.
+    #[cfg(test)]
+    pub(super) fn contents(&self) -> Vec<super::contents::Content> {
+        let levels: Vec<_> = (0u8..).zip(&self.levels).collect();
+        levels.into_iter().rev().flat_map(|(priority, level)| level.contents(priority)).collect()
+    }
+
     fn first_expires(&self) -> Option<Expires> {
         self.levels.get(usize::from(self.occupied.highest()?))?.first_expires()
     }

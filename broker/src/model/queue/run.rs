@@ -198,6 +198,7 @@ impl Run {
     }
 
     /// How many of those that are left can expire.
+    #[cfg(test)]
     pub(super) fn mortal(&self) -> usize {
         self.mortal
     }

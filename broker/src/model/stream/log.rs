@@ -50,6 +50,13 @@ pub(super) struct Entry {
     pub(super) message: Arc<PublishedMessage>,
 }
 
+impl Entry {
+    #[cfg(test)]
+    pub(super) fn reference(&self) -> Option<Reference> {
+        self.reference
+    }
+}
+
 /// How much is kept; each none is no limit.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Retention {

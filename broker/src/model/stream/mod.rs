@@ -106,8 +106,8 @@ impl Stream {
     }
 
     /// Puts a message to the end that was there before the broker was started, and was published at
-    /// this time since 1970. None could not be read: its offset stays free. They come in their order,
-    /// and [`restored`](Self::restored) is to follow.
+    /// this time since 1970. None could not be read: its offset stays free. They come in their order.
+    /// How much there is is looked at when the next segment begins, as ever.
     pub(crate) fn restore(
         &mut self,
         message: Option<PublishedMessage>,
@@ -118,11 +118,6 @@ impl Stream {
         let charge = u32::try_from(message.charge()).unwrap_or(u32::MAX);
         let at = published_at.max(self.log.last_at());
         self.log.append(Arc::new(message), charge, Some(reference), at);
-    }
-
-    /// All that was in it is there again; what is too much by now goes.
-    pub(crate) fn restored(&mut self, now: &Now<'_>) {
-        self.drop_excess(now);
     }
 
     /// Puts a message at the end. `charge` is this stream's share of its memory, in bytes, and
@@ -177,6 +172,13 @@ impl Stream {
         let mut settled = self.take_changes().settled;
         self.log.clear(&mut settled);
         (self.readers.drain(), settled)
+    }
+
+    /// What is in it: offsets, and what the journal knows these by.
+    #[cfg(test)]
+    pub(crate) fn contents(&self) -> Vec<(u64, Option<Reference>)> {
+        let all = self.log.from(self.log.first_offset());
+        all.map(|(offset, entry)| (offset, entry.reference())).collect()
     }
 
     fn drop_excess(&mut self, now: &Now<'_>) {

@@ -25,7 +25,7 @@ use crate::protocol::{Fault, Output};
 pub(super) struct Promises {
     shared: Arc<Shared>,
     signals: Arc<Signals>,
-    /// Tells the signals that more is synced.
+    /// Tells the signals that more is synced; never used without a journal.
     synced: Waker,
     waiting: VecDeque<Promise>,
     /// Whether the journal was asked for the first of them, and has not told yet.
@@ -49,7 +49,8 @@ enum Told {
 
 impl Promises {
     pub(super) fn new(shared: Arc<Shared>, signals: Arc<Signals>) -> Self {
-        let synced = signals.synced_waker();
+        let has_journal = shared.journal().is_some();
+        let synced = if has_journal { signals.synced_waker() } else { Waker::noop().clone() };
         Self { shared, signals, synced, waiting: VecDeque::new(), is_asked: false }
     }
 

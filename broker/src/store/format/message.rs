@@ -187,7 +187,7 @@ impl<'a> Copies<'a> {
     }
 
     /// Those of `CC`, then those of `BCC`.
-    pub(crate) fn keys(self) -> impl Iterator<Item = &'a str> {
+    pub(crate) fn keys(self) -> impl Iterator<Item = &'a str> + Clone {
         let mut fields = Fields::new(self.keys);
         std::iter::from_fn(move || fields.text())
     }

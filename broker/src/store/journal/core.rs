@@ -124,6 +124,9 @@ impl Core {
         let result = write(&mut Append { log: &mut log });
         log.end_group();
         let end = log.end();
+        if kind != Appended::Settlements {
+            log.progress.wanted = end.0;
+        }
         let is_backlog = log.backlog() > self.backlog_max();
         if is_backlog && !std::mem::replace(&mut log.progress.is_backlogged, true) {
             self.space.set_backlogged(true);
@@ -188,11 +191,30 @@ impl Core {
         };
         match ready() {
             Some(ready) => Poll::Ready(ready),
-            None if self.waiters.wait(lsn.0, waker, || ready().is_some()) => {
+            None if self.waits(lsn, waker, || ready().is_some()) => {
                 ready().map_or(Poll::Pending, Poll::Ready)
             }
             None => Poll::Pending,
         }
+    }
+
+    /// Sees that all up to there is synced soon, and that the waker is called then; whether it is so
+    /// already.
+    fn waits(&self, lsn: Lsn, waker: &Waker, is_ready: impl Fn() -> bool) -> bool {
+        if self.waiters.wait(lsn.0, waker, is_ready) {
+            return true;
+        }
+        let mut log = self.lock();
+        // Mostly it was so from the start.
+        if log.progress.wanted < lsn.0 {
+            log.progress.wanted = lsn.0;
+            let wakes = log.progress.idle > 0 && log.wants_sync();
+            drop(log);
+            if wakes {
+                self.work.notify_one();
+            }
+        }
+        false
     }
 
     /// All up to there is written.
@@ -288,4 +310,6 @@ pub(super) enum Appended {
     Messages,
     /// What makes room, or is small: always taken.
     Changes,
+    /// As changes, but nobody waits for it: what is lost of it is delivered again.
+    Settlements,
 }

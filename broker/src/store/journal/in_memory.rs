@@ -50,12 +50,40 @@ impl ByHand {
 impl Journal {
     /// A journal on a disk in memory.
     pub(crate) fn in_memory() -> Self {
-        let settings = JournalSettings { seed: Some(1), ..JournalSettings::default() };
+        Self::in_segments(JournalSettings::default().segment_bytes)
+    }
+
+    /// The same with segments of so many bytes.
+    pub(crate) fn in_segments(segment_bytes: u32) -> Self {
+        let seed = Some(1);
+        let settings = JournalSettings { seed, segment_bytes, ..JournalSettings::default() };
         let folder = Folder::open_on(Arc::new(SimulatedDisk::new(1))).unwrap();
         let Opened { journal, .. } = Self::open_folder(folder, settings).unwrap();
         let mut journal = Arc::into_inner(journal).unwrap();
         journal.by_hand = ByHand::on();
         journal
+    }
+
+    /// The store is opened again, by who comes after this one: after an orderly stop, or none.
+    pub(crate) fn reopened(&self, is_orderly: bool) -> Opened {
+        if is_orderly {
+            self.close();
+        } else {
+            let end = self.core.lock().end();
+            let _ = self.core.flush(end);
+            self.core.fail("another has the folder".to_owned());
+            self.give_up_folder();
+        }
+        let settings = JournalSettings { seed: Some(2), ..self.core.settings.clone() };
+        let folder = Folder::open_on(Arc::clone(&self.core.disk)).unwrap();
+        let mut opened = Self::open_folder(folder, settings).unwrap();
+        Arc::get_mut(&mut opened.journal).unwrap().by_hand = ByHand::on();
+        opened
+    }
+
+    /// As a disk that has no room for messages, or has some again.
+    pub(crate) fn set_full(&self, is_full: bool) {
+        self.core.space.set_free(if is_full { 0 } else { u64::MAX }, 0, 1);
     }
 
     /// Nothing is synced from now on.

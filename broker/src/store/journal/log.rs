@@ -67,6 +67,8 @@ impl Filling {
 pub(super) struct Progress {
     pub(super) written: u64,
     pub(super) synced: u64,
+    /// As far as this it is to be synced at once.
+    pub(super) wanted: u64,
     /// The file that what was written last is in.
     pub(super) file: Option<Arc<dyn DiskFile>>,
     pub(super) is_writing: bool,

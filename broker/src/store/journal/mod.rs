@@ -134,7 +134,8 @@ impl Journal {
     /// Settles; when the store has failed this does nothing, and they come back at the next start.
     pub(crate) fn settle(&self, references: &[Reference]) {
         if !references.is_empty() {
-            let _ = self.append_always(None, |append| append.settle(references));
+            let settle = |append: &mut Append<'_>| append.settle(references);
+            let _ = self.append_as(Appended::Settlements, None, settle);
         }
     }
 

@@ -6,7 +6,7 @@ use crate::model::stored::{Lsn, Place, Reference, Stored};
 use crate::store::disk::DiskFile;
 use crate::store::format::frame::{FRAME_BYTES, Frame, announced_length};
 use crate::store::format::record::Record;
-use crate::store::names;
+use crate::store::names::{self, QUARANTINE};
 
 /// What one read takes at the most, unless one record is larger.
 const READ_BYTES_MAX: usize = 256 << 10;
@@ -92,14 +92,20 @@ impl Core {
         moved.collect()
     }
 
-    /// A record can't be read any more.
+    /// A record can't be read any more. Its segment is put into quarantine, where it stays when it is
+    /// removed here.
     pub(super) fn report_damage(&self, segment: u32, offset: u32) {
-        let path = self.disk.path().join(names::segment(segment));
+        let name = names::segment(segment);
+        let path = self.disk.path().join(&name);
         tracing::error!(
             "'{}': the record at byte {offset} is damaged and can't be read; what it held is lost, \
-             unless `springhare store dump` can make something of the file",
+             unless `springhare store dump` can make something of the file, which is kept in \
+             '{QUARANTINE}' there",
             path.display()
         );
+        if let Err(error) = self.disk.quarantine(&name, &name) {
+            tracing::error!(file = %path.display(), %error, "it can't be put into quarantine");
+        }
     }
 }
 

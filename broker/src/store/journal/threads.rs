@@ -87,7 +87,7 @@ fn commit(core: &Core) {
             continue;
         }
         let mut log = core.lock();
-        if log.can_be_written() || core.syncs_always() && log.can_be_synced() {
+        if log.can_be_written() || core.syncs_always() && log.wants_sync() {
             continue;
         }
         if log.is_stopping || log.failure.is_some() {
@@ -100,7 +100,8 @@ fn commit(core: &Core) {
 }
 
 fn sync(core: &Core) -> Result<Step, StepError> {
-    if core.syncs_always() { core.sync_written() } else { Ok(Step::Nothing) }
+    let is_wanted = core.syncs_always() && core.lock().wants_sync();
+    if is_wanted { core.sync_written() } else { Ok(Step::Nothing) }
 }
 
 fn maintain(core: &Core) {
@@ -109,11 +110,11 @@ fn maintain(core: &Core) {
         if let Err(StepError::Failed(_)) = core.maintain() {
             return;
         }
-        if !core.syncs_always()
-            && let Err(StepError::Failed(_)) = core.sync_written()
-        {
+        // What nobody waits for.
+        if let Err(StepError::Failed(_)) = core.sync_written() {
             return;
         }
+        core.leave_the_rest();
         if !core.maintenance.wait(interval) {
             return;
         }

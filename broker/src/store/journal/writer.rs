@@ -57,6 +57,12 @@ impl Log {
         !self.chunks.is_empty() && !self.progress.is_writing && !self.progress.is_stalled
     }
 
+    /// Whether somebody waits for a step of syncing, or will: nobody does for settlements. They are
+    /// synced with what comes after them, or by the next maintenance.
+    pub(super) fn wants_sync(&self) -> bool {
+        self.progress.wanted > self.progress.synced && self.can_be_synced()
+    }
+
     /// Whether a step of syncing has anything to do.
     pub(super) fn can_be_synced(&self) -> bool {
         self.progress.written > self.progress.synced && !self.progress.is_syncing
@@ -257,7 +263,19 @@ impl Core {
                 log.progress.flushing -= 1;
             }
         }
+        self.leave_the_rest();
         Ok(())
+    }
+
+    /// While somebody else than a committer synced, a committer may have written, found that it need
+    /// not sync, and gone to sleep: it is woken for the rest.
+    pub(super) fn leave_the_rest(&self) {
+        let log = self.lock();
+        let wakes = log.progress.idle > 0 && (log.wants_sync() || log.can_be_written());
+        drop(log);
+        if wakes {
+            self.work.notify_one();
+        }
     }
 
     /// Whether the committers sync, and not only who makes room.

@@ -33,6 +33,30 @@ pub(crate) fn index_of(disk: &dyn Disk, segment: &FoundSegment) -> Result<Indexe
     if let Some(indexed) = stored_index(disk, segment) {
         return Ok(indexed);
     }
+    read_index_of(disk, segment)
+}
+
+/// What the segment says, and whether the index that is on the disk says the same.
+///
+/// # Errors
+///
+/// The segment can't be opened.
+pub(super) fn compared_index_of(
+    disk: &dyn Disk,
+    segment: &FoundSegment,
+) -> Result<Indexed, StoreError> {
+    let mut indexed = read_index_of(disk, segment)?;
+    let stored = read_index(disk, segment.number, u64::MAX);
+    if let (Some(stored), Some(read)) = (stored, &mut indexed.read)
+        && stored != indexed.bytes
+    {
+        let to = stored.len() as u64;
+        read.damages.push(Damage { from: 0, to, kind: DamageKind::OtherIndex });
+    }
+    Ok(indexed)
+}
+
+fn read_index_of(disk: &dyn Disk, segment: &FoundSegment) -> Result<Indexed, StoreError> {
     let mut reader = segment.reader(disk)?;
     let length = u32::try_from(reader.length()).unwrap_or(u32::MAX);
     let (tail, cut_off) = match segment.tail {

@@ -18,6 +18,8 @@ pub(crate) struct Inventory {
     pub(crate) unused: Vec<String>,
     /// Segments of which not a record can be told.
     pub(crate) unreadable: Vec<u32>,
+    /// Files that are other segments than their names say.
+    pub(crate) misnamed: Vec<u32>,
     /// The number that the next segment gets.
     pub(crate) next_segment: u32,
     /// Segments whose index is there.
@@ -95,11 +97,16 @@ impl Inventory {
                 let path = disk.path().join(name);
                 return Err(StoreError::Newer { path, version, known: FORMAT_VERSION });
             }
-            FoundHeader::Damaged | FoundHeader::Unused | FoundHeader::Header(_) => {
+            // Another segment under this name: what is in it is in that one, or was given up.
+            FoundHeader::Header(_) => {
+                self.misnamed.push(number);
+                return Ok(());
+            }
+            FoundHeader::Damaged | FoundHeader::Unused => {
                 let opened = SegmentReader::new(file);
                 let mut reader =
                     opened.map_err(StoreError::io(disk, &name, "it can't be opened"))?;
-                if reader.data_end(0) == 0 && reader.unreadable() == 0 {
+                if reader.data_end(0) == 0 && reader.unreadable().is_none() {
                     self.unused.push(name);
                     return Ok(());
                 }

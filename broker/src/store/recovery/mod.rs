@@ -36,7 +36,7 @@ use crate::store::names;
 use crate::store::recovered::{RecoveredDefinition, RecoveredDelayed, RecoveryReport};
 use crate::store::reference_set::ReferenceSet;
 use collect::Collected;
-use indexed::Indexed;
+use indexed::{Indexed, compared_index_of};
 
 /// Damaged places of a segment that are told one by one.
 const DAMAGES_TOLD_MAX: usize = 16;
@@ -79,6 +79,15 @@ pub(crate) struct RecoveredSegment {
     pub(crate) index: Option<Vec<u8>>,
 }
 
+/// What is done about what is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Repair {
+    /// Damaged segments are put into quarantine, and those without an index get one.
+    Files,
+    /// Nothing is written; but every byte is looked at.
+    Nothing,
+}
+
 /// Reads what the files say. Damaged segments are in quarantine then, and those without an index have
 /// one; nothing else is changed.
 ///
@@ -86,6 +95,20 @@ pub(crate) struct RecoveredSegment {
 ///
 /// A file can't be opened, or is of a later version. Damage is no error.
 pub(crate) fn recover(disk: &dyn Disk) -> Result<Recovered, StoreError> {
+    recover_with(disk, Repair::Files)
+}
+
+/// The same, but every byte of all segments is read, indexes are compared with them, and nothing is
+/// written.
+///
+/// # Errors
+///
+/// As [`recover`].
+pub(crate) fn inspect(disk: &dyn Disk) -> Result<Recovered, StoreError> {
+    recover_with(disk, Repair::Nothing)
+}
+
+fn recover_with(disk: &dyn Disk, repair: Repair) -> Result<Recovered, StoreError> {
     let mut inventory = Inventory::take(disk)?;
     let mut report = RecoveryReport {
         was_clean: inventory.segments.is_empty(),
@@ -95,17 +118,25 @@ pub(crate) fn recover(disk: &dyn Disk) -> Result<Recovered, StoreError> {
     let mut collected = Collected::default();
     let mut segments = Vec::with_capacity(inventory.segments.len());
     for found in inventory.segments.iter().rev() {
-        let indexed = index_of(disk, found)?;
-        let summary = Index::decode(&indexed.bytes).map(|index| collected.add(index));
-        segments.push(keep(disk, found, indexed, summary.unwrap_or_default(), &mut report));
+        let indexed = match repair {
+            Repair::Files => index_of(disk, found)?,
+            Repair::Nothing => compared_index_of(disk, found)?,
+        };
+        let index = Index::decode_unchecked(&indexed.bytes);
+        let summary = index.map(|index| collected.add(index));
+        let segment = keep(found, indexed, summary.unwrap_or_default(), &mut report);
+        segments.push(match repair {
+            Repair::Files => repaired(disk, segment, &mut report),
+            Repair::Nothing => segment.0,
+        });
     }
     segments.reverse();
     tell_missing(&inventory, &collected, &mut report);
-    set_unreadable_aside(disk, &mut inventory, &mut report);
+    tell_unreadable(disk, repair, &mut inventory, &mut report);
 
     let firsts = segments.iter().map(|segment| segment.first);
     let next_reference = firsts.fold(collected.reference_end, u64::max).max(1);
-    let delayed = delayed(disk, &collected, &mut report);
+    let delayed = delayed(disk, repair, &collected, &mut report);
     let highest_queue = collected.highest_queue();
     let definition = |(reference, content)| RecoveredDefinition { reference, content };
     Ok(Recovered {
@@ -123,57 +154,75 @@ pub(crate) fn recover(disk: &dyn Disk) -> Result<Recovered, StoreError> {
     })
 }
 
-/// What reading a segment has found is told and kept.
+/// What reading a segment has found is told. Whether that is damage is said with it.
 fn keep(
-    disk: &dyn Disk,
     found: &FoundSegment,
     indexed: Indexed,
     summary: SegmentSummary,
     report: &mut RecoveryReport,
-) -> RecoveredSegment {
-    let mut index = None;
+) -> (RecoveredSegment, IsDamaged) {
+    let mut is_damaged = IsDamaged::No;
     let Indexed { bytes, end, read } = indexed;
+    let index = read.is_some().then_some(bytes);
     if let Some(read) = read {
         report.torn_bytes += read.torn;
-        tell_damages(disk, found, &read.damages, report);
-        match found.tail {
-            Tail::Open => {
-                report.was_clean = read.is_clean;
-                index = Some(bytes);
-            }
-            Tail::Sealed { .. } => {
-                // Without an index it is read again at the next start, which is no loss.
-                index = write_index(disk, found.number, &bytes).err().map(|_| bytes);
-            }
+        let damages = damage_texts(found, &read.damages);
+        if !damages.is_empty() {
+            is_damaged = IsDamaged::Yes;
+        }
+        report.damages.extend(damages);
+        if found.tail == Tail::Open {
+            report.was_clean = read.is_clean;
         }
     }
     let lowest = summary.range.as_ref().map_or(1, |range| *range.start());
     let first = found.header.as_ref().map_or(lowest, |header| header.next_reference);
-    RecoveredSegment { found: found.clone(), first, end, summary, index }
+    (RecoveredSegment { found: found.clone(), first, end, summary, index }, is_damaged)
 }
 
-fn tell_damages(
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum IsDamaged {
+    Yes,
+    No,
+}
+
+/// A damaged segment is kept aside, and one that was read has an index.
+fn repaired(
     disk: &dyn Disk,
-    found: &FoundSegment,
-    damages: &[Damage],
+    (mut segment, is_damaged): (RecoveredSegment, IsDamaged),
     report: &mut RecoveryReport,
-) {
+) -> RecoveredSegment {
+    if is_damaged == IsDamaged::Yes {
+        report.damages.push(set_aside(disk, &segment.found.name()));
+    }
+    // That of the last one comes when there is another.
+    if segment.found.tail != Tail::Open
+        && let Some(bytes) = &segment.index
+        && write_index(disk, segment.found.number, bytes).is_ok()
+    {
+        segment.index = None;
+    }
+    segment
+}
+
+fn damage_texts(found: &FoundSegment, damages: &[Damage]) -> Vec<String> {
     let name = found.name();
     let mut told = Vec::new();
     if found.header.is_none() {
         told.push(format!("'{name}': its header is damaged"));
     }
     for Damage { from, to, kind } in damages.iter().take(DAMAGES_TOLD_MAX) {
-        let bytes = to - from;
-        told.push(format!("'{name}': {bytes} bytes from {from} on: {}", kind.text()));
+        told.push(match kind {
+            DamageKind::OtherIndex => {
+                format!("'{}' says something else than '{name}'", names::index(found.number))
+            }
+            _ => format!("'{name}': {} bytes from {from} on: {}", to - from, kind.text()),
+        });
     }
     if damages.len() > DAMAGES_TOLD_MAX {
         told.push(format!("'{name}': {} more places", damages.len() - DAMAGES_TOLD_MAX));
     }
-    if !told.is_empty() {
-        told.push(set_aside(disk, &name));
-        report.damages.extend(told);
-    }
+    told
 }
 
 /// Keeps a damaged file, and says so.
@@ -188,13 +237,28 @@ fn set_aside(disk: &dyn Disk, name: &str) -> String {
 }
 
 /// Segments of which not a record can be told: the last one was only being created.
-fn set_unreadable_aside(disk: &dyn Disk, inventory: &mut Inventory, report: &mut RecoveryReport) {
+fn tell_unreadable(
+    disk: &dyn Disk,
+    repair: Repair,
+    inventory: &mut Inventory,
+    report: &mut RecoveryReport,
+) {
+    for number in &inventory.misnamed {
+        let name = names::segment(*number);
+        report.damages.push(format!("'{name}': it is another segment than its name says"));
+        if repair == Repair::Files {
+            report.damages.push(set_aside(disk, &name));
+        }
+        inventory.unused.push(name);
+    }
     let last = inventory.segments.last().map(|segment| segment.number);
     for number in &inventory.unreadable {
         let name = names::segment(*number);
         if Some(*number) < last || inventory.indexed.contains(number) {
             report.damages.push(format!("'{name}': nothing in it can be read"));
-            report.damages.push(set_aside(disk, &name));
+            if repair == Repair::Files {
+                report.damages.push(set_aside(disk, &name));
+            }
         }
         inventory.unused.push(name);
     }
@@ -216,6 +280,7 @@ fn tell_missing(inventory: &Inventory, collected: &Collected, report: &mut Recov
 /// Reads the messages that wait at delayed exchanges.
 fn delayed(
     disk: &dyn Disk,
+    repair: Repair,
     collected: &Collected,
     report: &mut RecoveryReport,
 ) -> Vec<RecoveredDelayed> {
@@ -234,7 +299,9 @@ fn delayed(
                 let offset = place.offset;
                 let what = "a delayed message can't be read, and stays where it is";
                 report.damages.push(format!("'{name}', from {offset} on: {what}"));
-                report.damages.push(set_aside(disk, &name));
+                if repair == Repair::Files {
+                    report.damages.push(set_aside(disk, &name));
+                }
             }
         }
     }

@@ -5,7 +5,7 @@ use crate::store::disk::Disk;
 use crate::store::error::StoreError;
 use crate::store::format::index::{Entry, EntryRecord, Index};
 use crate::store::recovered::RecoveredMessage;
-use crate::store::reference_set::ReferenceSet;
+use crate::store::reference_set::{Lookup, ReferenceSet};
 
 /// Something that was appended and not settled.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +31,7 @@ impl Recovered {
         mut take: impl FnMut(Alive),
     ) -> Result<(), StoreError> {
         let mut restore =
-            Restore { settled: &self.settled, moved: &self.moved, taken: ReferenceSet::default() };
+            Restore { settled: self.settled.lookup(), moved: &self.moved, taken: ReferenceSet::default() };
         let mut messages = 0;
         for segment in &self.segments {
             let read;
@@ -42,7 +42,7 @@ impl Recovered {
                     &read
                 }
             };
-            let Some(index) = Index::decode(bytes) else { continue };
+            let Some(index) = Index::decode_unchecked(bytes) else { continue };
             for Entry { offset, length, record } in index.entries() {
                 let place = Place { segment: index.number, offset, length };
                 match record {
@@ -91,7 +91,7 @@ impl Recovered {
 /// Tells what is alive, and each once: when a broker ended while it moved records, both the original
 /// and the copy are there.
 struct Restore<'r> {
-    settled: &'r ReferenceSet,
+    settled: Lookup<'r>,
     moved: &'r ReferenceSet,
     /// Of those that were moved.
     taken: ReferenceSet,

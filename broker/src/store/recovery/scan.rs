@@ -37,6 +37,8 @@ pub(crate) enum DamageKind {
     HalfAGroup,
     /// The file ends before them.
     CutOff,
+    /// The index has other bytes than one that is made of the segment.
+    OtherIndex,
     /// The disk gave an error.
     DiskError,
 }
@@ -48,6 +50,7 @@ impl DamageKind {
             Self::Senseless => "they are no record that this version knows",
             Self::HalfAGroup => "the records that they belong to are not whole",
             Self::CutOff => "the file ends before them",
+            Self::OtherIndex => "its index has other bytes",
             Self::DiskError => "the disk can't read them",
         }
     }
@@ -70,8 +73,7 @@ pub(crate) fn scan(reader: &mut SegmentReader, number: u32, generation: u32, tai
             Step::End { at, torn } => break scanner.end(reader, tail, at, torn),
         }
     };
-    if reader.unreadable() > 0 {
-        let (from, to) = (0, reader.unreadable());
+    if let Some((from, to)) = reader.unreadable() {
         scanner.damages.push(Damage { from, to, kind: DamageKind::DiskError });
     }
     let end = u32::try_from(end).unwrap_or(u32::MAX);

@@ -16,13 +16,13 @@ pub(crate) struct SegmentReader {
     length: u64,
     window: Vec<u8>,
     start: u64,
-    unreadable: u64,
+    unreadable: Option<(u64, u64)>,
 }
 
 impl SegmentReader {
     pub(crate) fn new(file: Arc<dyn DiskFile>) -> std::io::Result<Self> {
         let length = file.length()?;
-        Ok(Self { file, length, window: Vec::new(), start: 0, unreadable: 0 })
+        Ok(Self { file, length, window: Vec::new(), start: 0, unreadable: None })
     }
 
     /// The file's bytes.
@@ -30,8 +30,8 @@ impl SegmentReader {
         self.length
     }
 
-    /// Bytes that the disk could not read.
-    pub(crate) fn unreadable(&self) -> u64 {
+    /// From where to where there are bytes that the disk could not read.
+    pub(crate) fn unreadable(&self) -> Option<(u64, u64)> {
         self.unreadable
     }
 
@@ -57,7 +57,8 @@ impl SegmentReader {
         for (page, at) in self.window.chunks_mut(PAGE_BYTES).zip((offset..).step_by(PAGE_BYTES)) {
             if self.file.read_at(page, at).is_err() {
                 page.fill(0);
-                self.unreadable += page.len() as u64;
+                let (from, to) = self.unreadable.unwrap_or((at, at));
+                self.unreadable = Some((from.min(at), to.max(at + page.len() as u64)));
             }
         }
     }

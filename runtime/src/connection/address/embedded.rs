@@ -82,9 +82,8 @@ fn parse_query(query: &str) -> Result<Option<Durability>, Problem> {
         if name != DURABILITY {
             return Err(Problem::UnknownParameter { name: name.to_owned() });
         }
-        let known = match value.parse() {
-            Ok(kept @ (Durability::Os | Durability::Disk)) => kept,
-            _ => return Err(Problem::UnknownDurability { value: value.to_owned() }),
+        let Ok(known @ (Durability::Os | Durability::Disk)) = value.parse() else {
+            return Err(Problem::UnknownDurability { value: value.to_owned() });
         };
         if durability.replace(known).is_some() {
             return Err(Problem::RepeatedDurability);

@@ -237,6 +237,14 @@ fn ms(time: Duration) -> u64 {
     time.as_millis().try_into().unwrap()
 }
 
+fn message(priority: u8, ttl: Option<u64>, len: usize) -> PublishedMessage {
+    let mut message = Message::new(vec![0; len]);
+    message.properties.priority = Some(priority);
+    message.properties.expiration = ttl.map(|ttl| ShortString::new(ttl.to_string()).unwrap());
+    let (exchange, key) = (ShortString::EMPTY, ShortString::from_static("q"));
+    PublishedMessage::new(exchange, key, message)
+}
+
 /// Both, and what the real one has given away.
 struct Both {
     naive: Naive,
@@ -274,12 +282,7 @@ impl Both {
         self.queue.advance(&now, &mut Wakeups::new());
         match step.what {
             What::Publish { priority, ttl, len, kept } => {
-                let mut message = Message::new(vec![0; len]);
-                message.properties.priority = Some(priority);
-                message.properties.expiration =
-                    ttl.map(|ttl| ShortString::new(ttl.to_string()).unwrap());
-                let (exchange, key) = (ShortString::EMPTY, ShortString::from_static("q"));
-                let message = PublishedMessage::new(exchange, key, message);
+                let message = message(priority, ttl, len);
                 let (message, mut charge, mut reference) = (Arc::new(message), 10, None);
                 if let Some(disk) = &self.disk {
                     charge = u32::try_from(message.charge()).unwrap();

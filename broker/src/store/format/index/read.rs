@@ -57,16 +57,23 @@ impl<'a> Index<'a> {
     pub(crate) fn decode(bytes: &'a [u8]) -> Option<Self> {
         let (summed, checksum) =
             bytes.split_at_checked(bytes.len().checked_sub(CHECKSUM_BYTES)?)?;
-        let is_right = crc32c::crc32c(summed).to_le_bytes() == *checksum;
-        let mut fields = Fields::new(summed);
-        if !is_right || fields.take(MAGIC.len())? != MAGIC || fields.u32()? != INDEX_VERSION {
+        if crc32c::crc32c(summed).to_le_bytes() != *checksum {
             return None;
         }
-        let (number, generation, end) = (fields.u32()?, fields.u32()?, fields.u32()?);
-        let index = Self { number, generation, end, entries: fields.rest() };
+        let index = Self::decode_unchecked(bytes)?;
         let mut entries = index.entries();
         entries.by_ref().for_each(drop);
         entries.is_whole().then_some(index)
+    }
+
+    /// The index in a file that [`Self::decode`] has found whole, or that was just made.
+    pub(crate) fn decode_unchecked(bytes: &'a [u8]) -> Option<Self> {
+        let mut fields = Fields::new(bytes.get(..bytes.len().checked_sub(CHECKSUM_BYTES)?)?);
+        if fields.take(MAGIC.len())? != MAGIC || fields.u32()? != INDEX_VERSION {
+            return None;
+        }
+        let (number, generation, end) = (fields.u32()?, fields.u32()?, fields.u32()?);
+        Some(Self { number, generation, end, entries: fields.rest() })
     }
 
     /// All entries, in the order of the segment.
