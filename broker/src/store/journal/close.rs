@@ -20,11 +20,15 @@ impl Core {
 
     fn write_end(&self) -> Result<(), StepError> {
         self.try_stalled_again();
-        let end = self.lock().end();
+        let end = {
+            let mut log = self.lock();
+            log.is_closed = true;
+            log.end()
+        };
         self.flush(end)?;
+        // Where this is found, all before it was synced.
         let end = self.append_step(|log| {
             log.append(FRAME_BYTES, put_clean);
-            log.is_closed = true;
         })?;
         self.flush(end)?;
         self.finish_sealed();

@@ -8,7 +8,7 @@ use super::hooked::HookedDisk;
 use super::model::{Found, Model, Op, Thing, Unit};
 use super::tell;
 use crate::config::Durability;
-use crate::model::ids::QueueId;
+use crate::model::stored::Reference;
 use crate::store::disk::simulated::{DiskFault, SimulatedDisk};
 use crate::store::folder::Folder;
 use crate::store::journal::core::{Core, StepError};
@@ -121,7 +121,7 @@ impl Schedule {
         let early = opened.definitions.first().filter(|_| self.dice.one_in(5));
         let early = early.map(|definition| definition.reference);
         opened.journal.settle(early.as_slice());
-        let (found, mut homeless, report) = self.found(&opened)?;
+        let (found, report) = self.found(&opened)?;
         let mut engine = lock(&self.engine);
         if engine.after.is_some() {
             return Err("the power was cut".to_owned());
@@ -129,9 +129,9 @@ impl Schedule {
         tell(|| format!("recovered {found:?}, {report:?}; at least {}", self.least));
         engine.model.recover(self.least, &found).unwrap_or_else(|error| panic!("{error}"));
         assert!(report.was_clean || !self.was_stopped, "it was stopped in order");
-        homeless.extend(early.map(|early| early.number()));
+        let early = early.map(Reference::number).into_iter().collect();
         let end = opened.journal.core.lock().end().0;
-        engine.model.append(Unit { end, ops: vec![Op::Settle(homeless)] });
+        engine.model.append(Unit { end, ops: vec![Op::Settle(early)] });
         engine.ends = vec![end];
         engine.told = 0;
         engine.synced_at_failure = None;
@@ -139,8 +139,8 @@ impl Schedule {
         Ok(opened.journal)
     }
 
-    /// All that the journal has, with what belongs to no queue any more.
-    fn found(&mut self, opened: &Opened) -> Result<(Found, Vec<u64>, RecoveryReport), String> {
+    /// All that the journal has.
+    fn found(&mut self, opened: &Opened) -> Result<(Found, RecoveryReport), String> {
         let mut found = Found::default();
         for definition in &opened.definitions {
             let thing = Thing::Definition(definition.content.to_vec());
@@ -153,19 +153,22 @@ impl Schedule {
             let thing = Thing::Delayed { due: delayed.due, body };
             found.things.insert(delayed.reference.number(), thing);
         }
-        let is_there = |_: QueueId| true;
         let mut messages = Vec::new();
         let report = opened
-            .restore_messages(is_there, |message| messages.push(message))
+            .restore_messages(|_| true, |message| messages.push(message))
             .map_err(|error| error.to_string())?;
-        let homeless = Vec::new();
         let mut engine = lock(&self.engine);
         engine.places.clear();
-        for message in messages {
+        let mut contents = Vec::new();
+        for part in messages.chunk_by(|a, b| a.place.segment == b.place.segment) {
+            let wanted: Vec<_> =
+                part.iter().map(|message| (message.reference, message.place.offset)).collect();
+            contents.extend(opened.journal.read(part[0].place.segment, &wanted));
+        }
+        for (message, content) in messages.into_iter().zip(contents) {
             let number = message.reference.number();
             let place = (message.place.segment, message.place.offset);
-            let read = opened.journal.read(place.0, &[(reference(number), place.1)]);
-            let Some(content) = read.into_iter().next().flatten() else {
+            let Some(content) = content else {
                 return match engine.after.is_some() {
                     true => Err("the power was cut".to_owned()),
                     false => panic!("message {number} can't be read"),
@@ -185,7 +188,7 @@ impl Schedule {
             };
             assert_eq!(found.things.insert(number, thing), None, "{number} came twice");
         }
-        Ok((found, homeless, report))
+        Ok((found, report))
     }
 
     /// Between any two calls of the disk, others act.
