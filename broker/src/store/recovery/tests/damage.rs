@@ -184,7 +184,7 @@ fn a_segment_of_which_nothing_can_be_read_is_kept() {
     let told = &recovered.report.damages;
     assert_eq!(told[0], "'00000001.log': nothing in it can be read");
     assert!(told[1].contains("is kept as it is in the folder 'quarantine'"), "{told:?}");
-    assert_eq!(recovered.unused, [name.clone()]);
+    assert_eq!(recovered.unused, std::slice::from_ref(&name));
     assert_eq!(log.disk.quarantined(), [name]);
 }
 
