@@ -56,6 +56,25 @@ impl RestoredDefinitions {
         read
     }
 
+    /// Whether there is any user.
+    pub(crate) fn has_users(&self) -> bool {
+        self.all.iter().any(|(_, definition)| matches!(definition, Definition::User(_)))
+    }
+
+    /// Where streams begin.
+    pub(crate) fn take_stream_starts(&mut self) -> Vec<StreamStart> {
+        std::mem::take(&mut self.stream_starts)
+    }
+
+    /// The largest number of a queue.
+    pub(crate) fn highest_queue(&self) -> QueueId {
+        let ids = self.all.iter().filter_map(|(_, definition)| match definition {
+            Definition::Queue { id, .. } => Some(*id),
+            _ => None,
+        });
+        ids.max().unwrap_or(QueueId(0))
+    }
+
     /// The names of the virtual hosts.
     pub(crate) fn virtual_hosts(&self) -> impl Iterator<Item = ShortString> {
         self.all.iter().filter_map(|(_, definition)| match definition {
