@@ -30,8 +30,11 @@ impl Recovered {
         disk: &dyn Disk,
         mut take: impl FnMut(Alive),
     ) -> Result<(), StoreError> {
-        let mut restore =
-            Restore { settled: self.settled.lookup(), moved: &self.moved, taken: ReferenceSet::default() };
+        let mut restore = Restore {
+            settled: self.settled.lookup(),
+            moved: &self.moved,
+            taken: ReferenceSet::default(),
+        };
         let mut messages = 0;
         for segment in &self.segments {
             let read;
