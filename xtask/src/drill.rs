@@ -1,5 +1,6 @@
 //! `cargo xtask drill`: an application under load on a RabbitMQ cluster whose nodes and connections
-//! are killed in turn. What was confirmed has to arrive. `kill_broker` is the same for our broker.
+//! are killed in turn. What was confirmed has to arrive. `kill_broker` is the same for our broker, and
+//! `power_cut` what a simulated disk may do to its store.
 //!
 //! `options` (the command line), `schedule` (who is next, and when), `load` (the application, a
 //! program of its own in tests/drill).
@@ -7,6 +8,7 @@
 mod kill_broker;
 mod load;
 mod options;
+mod power_cut;
 mod schedule;
 
 use std::path::PathBuf;
@@ -20,7 +22,7 @@ use options::Options;
 use schedule::{Schedule, Turn, Turns};
 
 /// The options, for the usage text.
-pub(crate) const USAGES: [&str; 2] = [options::USAGE, kill_broker::USAGE];
+pub(crate) const USAGES: [&str; 3] = [options::USAGE, kill_broker::USAGE, power_cut::USAGE];
 
 /// What a node's clients are told when the drill closes their connections.
 const REASON: &str = "closed by the drill";
@@ -36,6 +38,11 @@ pub(crate) fn run(arguments: &[String]) -> Result {
         && drill == "--kill-broker"
     {
         return kill_broker::run(arguments);
+    }
+    if let [drill, arguments @ ..] = arguments
+        && drill == "--power-cut"
+    {
+        return power_cut::run(arguments);
     }
     let options = Options::parse(arguments)?;
     prepare::packages(&prepare::RABBITMQ)?;

@@ -238,6 +238,7 @@ impl Core {
     }
 
     /// How many syncs of segments there were.
+    #[cfg(test)]
     pub(super) fn syncs(&self) -> u64 {
         self.syncs.load(Ordering::Relaxed)
     }

@@ -45,7 +45,7 @@ use crate::model::stored::{Lsn, Reference};
 use threads::Threads;
 
 pub(crate) use append::Append;
-#[cfg(test)]
+
 use append::message_bound;
 pub(crate) use open::Opened;
 pub(crate) use settings::JournalSettings;
@@ -124,7 +124,7 @@ impl Journal {
 
     /// What a message takes at the most, in bytes, without what it replaces.
     pub(crate) fn message_bound(message: &PublishedMessage, queues: usize) -> usize {
-        append::message_bound(message, queues)
+        message_bound(message, queues)
     }
 
     /// What a definition takes at the most beside its content, what a delayed message takes beside
@@ -184,6 +184,7 @@ impl Journal {
     }
 
     /// How many times a segment was synced.
+    #[cfg(test)]
     pub(crate) fn syncs(&self) -> u64 {
         self.core.syncs()
     }

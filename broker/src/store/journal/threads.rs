@@ -7,7 +7,6 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use super::core::{Core, Step, StepError};
-use crate::model::stored::Lsn;
 
 /// While one syncs, the other writes.
 const COMMITTERS: usize = 2;
@@ -123,7 +122,7 @@ fn maintain(core: &Core) {
 
 /// Waits until all up to there is synced, as the threads do it.
 #[cfg(test)]
-pub(super) fn wait_until_safe(core: &Core, lsn: Lsn) {
+pub(super) fn wait_until_safe(core: &Core, lsn: crate::model::stored::Lsn) {
     struct Unpark(thread::Thread);
     impl std::task::Wake for Unpark {
         fn wake(self: Arc<Self>) {

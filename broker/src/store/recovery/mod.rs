@@ -126,8 +126,10 @@ fn recover_with(disk: &dyn Disk, repair: Repair) -> Result<Recovered, StoreError
         let index = Index::decode_unchecked(&indexed.bytes);
         let summary = index.map(|index| collected.add(index));
         let segment = keep(found, indexed, summary.unwrap_or_default(), &mut report);
+        // What comes after the last but one is not sure to be there before the start is through.
+        let has_successor = segments.len() >= 2;
         segments.push(match repair {
-            Repair::Files => repaired(disk, segment, &mut report),
+            Repair::Files => repaired(disk, segment, has_successor, &mut report),
             Repair::Nothing => segment.0,
         });
     }
@@ -187,17 +189,18 @@ enum IsDamaged {
     No,
 }
 
-/// A damaged segment is kept aside, and one that was read has an index.
+/// A damaged segment is kept aside, and one that was read has an index, unless it comes when there
+/// is sure to be another segment.
 fn repaired(
     disk: &dyn Disk,
     (mut segment, is_damaged): (RecoveredSegment, IsDamaged),
+    has_successor: bool,
     report: &mut RecoveryReport,
 ) -> RecoveredSegment {
     if is_damaged == IsDamaged::Yes {
         report.damages.push(set_aside(disk, &segment.found.name()));
     }
-    // That of the last one comes when there is another.
-    if segment.found.tail != Tail::Open
+    if has_successor
         && let Some(bytes) = &segment.index
         && write_index(disk, segment.found.number, bytes).is_ok()
     {

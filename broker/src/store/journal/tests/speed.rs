@@ -1,10 +1,11 @@
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use springhare_amqp::{Message, MessageProperties, ShortString};
 
 use super::super::{Journal, JournalSettings};
+use crate::clock::Clock;
 use crate::model::ids::QueueId;
 use crate::model::message::PublishedMessage;
 use crate::model::stored::{Lsn, Reference};
@@ -23,6 +24,7 @@ fn wait(journal: &Journal, lsn: Lsn) {
 #[test]
 #[ignore = "a measurement"]
 fn speed() {
+    let clock = Clock::system();
     let folder = tempfile::tempdir_in(std::env::var("BENCH_DIR").unwrap_or("/tmp".into())).unwrap();
     for window in [1_usize, 100, 1000] {
         for round in 0..3 {
@@ -33,9 +35,9 @@ fn speed() {
             let size = 16 << 20;
             let (mut number, mut offset) = (0, 0);
             let mut file = disk.create("raw0", size).unwrap();
-            let start = Instant::now();
+            let start = clock.now();
             let mut batches = 0_u64;
-            while start.elapsed().as_secs_f64() < seconds {
+            while (clock.now() - start).as_secs_f64() < seconds {
                 if offset + bytes.len() as u64 > size {
                     disk.remove(&format!("raw{number}")).unwrap();
                     number += 1;
@@ -47,7 +49,7 @@ fn speed() {
                 file.sync_data().unwrap();
                 batches += 1;
             }
-            let raw = batches as f64 * window as f64 / start.elapsed().as_secs_f64();
+            let raw = batches as f64 * window as f64 / (clock.now() - start).as_secs_f64();
             disk.remove(&format!("raw{number}")).unwrap();
 
             let sub = folder.path().join(format!("journal{window}-{round}"));
@@ -61,13 +63,13 @@ fn speed() {
             opened.restore_messages(|_| true, |_| {}).unwrap();
             let journal = opened.journal;
             let now = Duration::from_secs(1_700_000_000);
-            let start = Instant::now();
+            let start = clock.now();
             let mut count = 0_u64;
             let mut references: VecDeque<Reference> = VecDeque::new();
             let (mut append_time, mut settle_time) = (Duration::ZERO, Duration::ZERO);
-            while start.elapsed().as_secs_f64() < seconds {
+            while (clock.now() - start).as_secs_f64() < seconds {
                 let messages: Vec<_> = (0..window).map(|_| message()).collect();
-                let at = Instant::now();
+                let at = clock.now();
                 let (_, end) = journal
                     .append(|append| {
                         for message in &messages {
@@ -75,15 +77,15 @@ fn speed() {
                         }
                     })
                     .unwrap();
-                append_time += at.elapsed();
+                append_time += clock.now() - at;
                 wait(&journal, end);
                 count += window as u64;
                 let done: Vec<_> = references.drain(..).collect();
-                let at = Instant::now();
+                let at = clock.now();
                 journal.settle(&done);
-                settle_time += at.elapsed();
+                settle_time += clock.now() - at;
             }
-            let rate = count as f64 / start.elapsed().as_secs_f64();
+            let rate = count as f64 / (clock.now() - start).as_secs_f64();
             let syncs = journal.syncs();
             let t = |d: Duration| d.as_nanos() as f64 / count as f64;
             println!(

@@ -54,6 +54,13 @@ fn drill() {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
     let first = number("SPRINGHARE_DRILL_SEED").unwrap_or(0);
     let rounds = number("SPRINGHARE_DRILL_ROUNDS").unwrap_or(1_000);
-    run(first..first + rounds);
+    let threads = std::thread::available_parallelism().map_or(1, usize::from) as u64;
+    let share = rounds.div_ceil(threads);
+    std::thread::scope(|scope| {
+        for start in (0..rounds).step_by(share as usize) {
+            let seeds = first + start..first + (start + share).min(rounds);
+            scope.spawn(|| run(seeds));
+        }
+    });
     println!("{rounds} schedules from seed {first} on: nothing is lost, and nothing invented");
 }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::actions::{Engine, reference};
+use super::actions::Engine;
 use super::dice::Dice;
 use super::hooked::HookedDisk;
 use super::model::{Found, Model, Op, Thing, Unit};
