@@ -158,7 +158,8 @@ impl Opened {
         } else if !homeless.is_empty() {
             // The queue may be among what is damaged.
             let count = homeless.len();
-            let text = format!("{count} messages belong to queues that are not there; they are kept");
+            let text =
+                format!("{count} messages belong to queues that are not there; they are kept");
             recovered.report.damages.push(text);
         }
         if self.journal.threads.are_running() {
