@@ -368,17 +368,10 @@ impl QueueCell {
         state.advance(&now, &mut wakeups);
         let result = change(&mut state, &now, &mut wakeups);
         let dead = state.dispatch(&mut wakeups);
-        if self.keeping != Keeping::Nothing {
-            self.page_out(&mut state);
-        }
         if let Some((known, next)) = state.times() {
             self.set_timer(known, next);
         }
-        let changes = state.take_changes();
-        if !changes.returned.is_empty() {
-            // Before anybody can get them, and return them again.
-            self.tell_returned(&changes.returned);
-        }
+        let changes = (self.keeping != Keeping::Nothing).then(|| self.keep(&mut state));
         let after = state.held_bytes();
         // Before the lock is let go: nobody can free what is not counted yet.
         memory.grow(after.saturating_sub(before));
@@ -387,8 +380,22 @@ impl QueueCell {
         for outlet in wakeups {
             outlet.wake();
         }
-        self.tell_settled(changes);
+        if let Some(changes) = changes {
+            self.tell_settled(changes);
+        }
         (result, dead)
+    }
+
+    /// Takes out of memory what is too much, and tells the journal what has come back. What else it is
+    /// to know, once the lock is let go.
+    fn keep(&self, state: &mut QueueState) -> JournalChanges {
+        self.page_out(state);
+        let changes = state.take_changes();
+        if !changes.returned.is_empty() {
+            // Before anybody can get them, and return them again.
+            self.tell_returned(&changes.returned);
+        }
+        changes
     }
 
     /// Changes the queue while it is restored: time stands still for it, and nobody is served.
