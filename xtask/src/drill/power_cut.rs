@@ -60,7 +60,8 @@ impl Options {
                 }
                 "--seed" => {
                     let number = number.filter(|number| *number <= u64::MAX - ROUNDS_MAX);
-                    seed = Some(number.ok_or_else(|| format!("--seed wants a number, not {value}"))?);
+                    seed =
+                        Some(number.ok_or_else(|| format!("--seed wants a number, not {value}"))?);
                 }
                 _ => return Err(format!("no option {option}\n\n{USAGE}").into()),
             }

@@ -134,7 +134,7 @@ impl VirtualHost {
         let name = self.name().as_str();
         let changes = changed.into_iter().map(|changed| match changed {
             Changed::Exchange(exchange) => {
-                let definition = next.exchange(&exchange).filter(|exchange| is_kept(exchange));
+                let definition = next.exchange(&exchange).filter(is_kept);
                 let content = definition.map(|definition| encode::exchange(name, definition));
                 (Key::exchange(name, &exchange), content)
             }

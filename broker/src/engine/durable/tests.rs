@@ -85,7 +85,7 @@ fn what_is_unreadable_or_has_no_place_is_told_and_stops_nothing() {
     let contents = encoded(&first);
     for cut in contents.iter().flat_map(|content| (0..content.len()).map(|to| &content[..to])) {
         let restored = recovered(vec![cut.to_vec()]);
-            assert_eq!(broker([]).restore_definitions(restored).len(), 1, "{cut:?}");
+        assert_eq!(broker([]).restore_definitions(restored).len(), 1, "{cut:?}");
     }
     for place in 0..contents.len() {
         let mut rest = contents.clone();

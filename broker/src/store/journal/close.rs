@@ -15,7 +15,7 @@ impl Core {
                 self.disk.path().display()
             );
         }
-        self.set_closed(Failure::Closed);
+        self.set_closed(&Failure::Closed);
     }
 
     fn write_end(&self) -> Result<(), StepError> {

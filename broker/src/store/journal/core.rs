@@ -273,9 +273,9 @@ impl Core {
 
     /// Refuses what is appended from now on, since the journal is closed. Whoever still waits for
     /// something to be safe is answered.
-    pub(super) fn set_closed(&self, failure: Failure) {
+    pub(super) fn set_closed(&self, failure: &Failure) {
         let _ = self.failure.set(failure.clone());
-        self.stop_appending(&failure);
+        self.stop_appending(failure);
     }
 
     pub(super) fn blocked(&self) -> Option<Blocked> {

@@ -2,6 +2,8 @@
 //! its threads between each other's calls of the disk, calls that fail, a full disk, orderly stops,
 //! kills and power cuts; and after each of these what is found is held against a naive model.
 
+#![expect(clippy::cast_possible_truncation, reason = "the numbers of a schedule are small")]
+
 mod actions;
 mod dice;
 mod hooked;
