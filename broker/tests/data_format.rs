@@ -101,15 +101,15 @@ async fn write(broker: &Broker) -> Result {
     channel.queue_bind("classic", "later", "classic", FieldTable::new()).await?;
 
     for body in ["taken", "kept"] {
-        publish(&broker, "all", "", message(body)).await?;
+        publish(broker, "all", "", message(body)).await?;
     }
-    publish(&broker, "", "dying", message("died")).await?;
-    publish(&broker, "later", "classic", with_header("delayed", "x-delay", 30_000.into())?).await?;
+    publish(broker, "", "dying", message("died")).await?;
+    publish(broker, "later", "classic", with_header("delayed", "x-delay", 30_000.into())?).await?;
     let copies: FieldValue = vec![FieldValue::from("quorum")].into();
-    publish(&broker, "", "classic", with_header("copied", "CC", copies)?).await?;
+    publish(broker, "", "classic", with_header("copied", "CC", copies)?).await?;
     let mut short = message("expires");
     short.properties.expiration = Some(ShortString::from_static("1000"));
-    publish(&broker, "", "classic", short).await?;
+    publish(broker, "", "classic", short).await?;
 
     let got = channel.basic_get("classic", NoAck::No).await?.ok_or("a message")?;
     channel.basic_ack(got.delivery.delivery_tag, Multiple::One).await?;

@@ -270,11 +270,9 @@ impl BrokerBuilder {
         let outlines = self.definitions.iter().map(|json| definitions::outline(json));
         let outline = outlines.fold(Outline::default(), Outline::and);
         // As with RabbitMQ's `load_definitions`: who brings users does without the one whose
-        // password everybody knows. In a folder that is not new there is a `guest` if it was kept; but
-        // when all users are lost somebody has to be let in.
-        let is_damaged = opened.as_ref().is_some_and(|opened| !opened.report.damages.is_empty());
-        let has_lost_users = is_damaged && !definitions.has_users();
-        let has_users = outline.has_users || !definitions.is_empty() && !has_lost_users;
+        // password everybody knows. With users in the folder there is a `guest` if it is one of them;
+        // with none somebody has to be let in.
+        let has_users = outline.has_users || definitions.has_users();
         let guest = if has_users { Guest::Gone } else { self.guest };
         let mut virtual_hosts = virtual_host_names(self.virtual_hosts)?;
         virtual_hosts.extend(outline.virtual_hosts);
@@ -292,25 +290,28 @@ impl BrokerBuilder {
             Some(opened) => Some(cell.restore(opened, definitions)?),
             None => None,
         };
+        // From here on an error stops the broker in order.
+        let mut handle = BrokerHandle { cell, server: None, data, recovered };
+        let cell = &handle.cell;
         for user in users {
             let user = NewUser::new(user).map_err(|NoRandomness| Error::NoRandomness)?;
             cell.users().set(user);
         }
         let written = cell.write_administration();
         written.map_err(|failure| Error::NotStored { reason: failure.to_string() })?;
-        set_up(&cell, self.virtual_host_options, &self.definitions, self.policies)?;
-        let server = match &self.listenings[..] {
-            [] => None,
-            listenings => {
-                Some(Server::start(&cell, listenings).map_err(|(address, error)| {
-                    Error::CannotListen { address, kind: error.kind() }
-                })?)
-            }
-        };
-        if let (Some(folder), Some(recovered)) = (&data, &recovered) {
+        set_up(cell, self.virtual_host_options, &self.definitions, self.policies)?;
+        if !self.listenings.is_empty() {
+            let server = Server::start(cell, &self.listenings);
+            handle.server =
+                Some(server.map_err(|(address, error)| Error::CannotListen {
+                    address,
+                    kind: error.kind(),
+                })?);
+        }
+        if let (Some(folder), Some(recovered)) = (&handle.data, &handle.recovered) {
             log_recovered(folder, recovered);
         }
-        Ok(Broker { handle: Arc::new(BrokerHandle { cell, server, data, recovered }) })
+        Ok(Broker { handle: Arc::new(handle) })
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::{Arc, MutexGuard};
 
 use smallvec::SmallVec;
 
-use super::keeping::Keepers;
+use super::keeping::{Keepers, Keeping};
 use super::queue_cell::{Entering, QueueRef};
 use super::virtual_host::VirtualHost;
 use crate::model::message::PublishedMessage;
@@ -26,9 +26,13 @@ pub(super) struct Entrance<'q> {
 /// Nobody else puts messages to some streams meanwhile.
 pub(super) type Order<'q> = SmallVec<[MutexGuard<'q, ()>; 1]>;
 
-/// What the journal knows messages by in their queues.
+/// What the journal knows messages by in their queues; nothing if it keeps none of them, as mostly.
 #[derive(Debug, Default)]
-pub(super) struct References {
+pub(super) struct References(Option<Box<Kept>>);
+
+/// Messages that the journal keeps for some of their queues.
+#[derive(Debug, Default)]
+struct Kept {
     keepers: Keepers,
     /// Of each message, that in the first queue for which it is kept.
     firsts: SmallVec<[Option<Reference>; 8]>,
@@ -42,11 +46,23 @@ impl References {
         messages: impl IntoIterator<Item = Arc<PublishedMessage>>,
         copies: usize,
     ) -> impl Iterator<Item = Entering> {
+        let kept = self.0.as_deref();
         messages.into_iter().enumerate().map(move |(place, message)| {
-            let first = self.firsts.get(place).copied().flatten();
-            let reference = first.and_then(|_| self.keepers.reference(queue, &message, first));
+            let reference = kept.and_then(|kept| kept.reference(queue, place, &message));
             Entering { message, copies, reference }
         })
+    }
+}
+
+impl Kept {
+    fn reference(
+        &self,
+        queue: usize,
+        place: usize,
+        message: &PublishedMessage,
+    ) -> Option<Reference> {
+        let first = self.firsts.get(place).copied().flatten();
+        first.and_then(|_| self.keepers.reference(queue, message, first))
     }
 }
 
@@ -62,26 +78,30 @@ impl<'q> Entrance<'q> {
         queues: &'q [QueueRef],
         messages: impl IntoIterator<Item = (&'m PublishedMessage, Option<Reference>)>,
     ) -> Result<Self, Failure> {
-        let (mut references, mut end) = (References::default(), Lsn::NONE);
-        let mut order = Order::new();
-        if let Some(journal) = virtual_host.shared().journal() {
-            references.keepers = Keepers::of(queues);
-            if !references.keepers.is_empty() {
-                order = lock_order(queues);
-                let now = virtual_host.clock().unix_time();
-                let References { keepers, firsts } = &mut references;
-                let (is_any_kept, until) = journal.append(|append| {
-                    firsts.extend(messages.into_iter().map(|(message, replaced)| {
-                        let queues = keepers.of_message(message);
-                        let is_kept = !queues.is_empty();
-                        is_kept.then(|| append.message(message, queues, now, replaced.as_slice()))
-                    }));
-                    firsts.iter().any(Option::is_some)
-                })?;
-                end = if is_any_kept { until } else { Lsn::NONE };
-            }
+        let mut entrance =
+            Self { queues, order: Order::new(), references: References::default(), end: Lsn::NONE };
+        let keeps = |queue: &QueueRef| queue.keeping() != Keeping::Nothing;
+        let Some(journal) = virtual_host.shared().journal().filter(|_| queues.iter().any(keeps))
+        else {
+            return Ok(entrance);
+        };
+        entrance.order = lock_order(queues);
+        let kept = entrance.references.0.insert(Box::default());
+        let Kept { keepers, firsts } = &mut **kept;
+        *keepers = Keepers::of(queues);
+        let now = virtual_host.clock().unix_time();
+        let (is_any_kept, end) = journal.append(|append| {
+            firsts.extend(messages.into_iter().map(|(message, replaced)| {
+                let queues = keepers.of_message(message);
+                let is_kept = !queues.is_empty();
+                is_kept.then(|| append.message(message, queues, now, replaced.as_slice()))
+            }));
+            firsts.iter().any(Option::is_some)
+        })?;
+        if is_any_kept {
+            entrance.end = end;
         }
-        Ok(Self { queues, order, references, end })
+        Ok(entrance)
     }
 
     /// What has to be synced for the messages to be safe.
@@ -91,7 +111,8 @@ impl<'q> Entrance<'q> {
 
     /// Whether the journal keeps the message at this place of all for any queue.
     pub(super) fn is_kept(&self, place: usize) -> bool {
-        self.references.firsts.get(place).is_some_and(Option::is_some)
+        let kept = self.references.0.as_ref();
+        kept.is_some_and(|kept| kept.firsts.get(place).is_some_and(Option::is_some))
     }
 
     /// Goes through the queues, each with its place among all.

@@ -72,11 +72,6 @@ impl Keepers {
         keepers
     }
 
-    /// Whether nothing is kept for any of them.
-    pub(super) fn is_empty(&self) -> bool {
-        self.persistent.is_empty()
-    }
-
     /// The queues for which this message is kept.
     pub(super) fn of_message(&self, message: &PublishedMessage) -> &[QueueId] {
         if message.is_persistent() { &self.persistent } else { &self.every }

@@ -313,9 +313,11 @@ impl<'v> Publishing<'v> {
     pub(crate) fn finish(mut self) -> Finished {
         self.flush();
         let Self { mut refused, end, failure, .. } = self;
-        // One may have been refused by several.
-        refused.sort_unstable();
-        refused.dedup();
+        if !refused.is_empty() {
+            // One may have been refused by several.
+            refused.sort_unstable();
+            refused.dedup();
+        }
         Finished { refused, end, failure }
     }
 

@@ -29,9 +29,9 @@ use crate::model::stored::Reference;
 use crate::model::topology::QueueHandle;
 use crate::store::Journal;
 
-/// How many messages are settled in the journal in one step: whoever else has something to append
-/// gets between.
-const SETTLED_AT_ONCE_MAX: usize = 4_096;
+/// Of how many messages the journal is told in one step: whoever else has something to append gets
+/// between.
+const TOLD_AT_ONCE_MAX: usize = 4_096;
 
 /// A queue behind its lock: the only place that knows that there is one.
 ///
@@ -368,17 +368,10 @@ impl QueueCell {
         state.advance(&now, &mut wakeups);
         let result = change(&mut state, &now, &mut wakeups);
         let dead = state.dispatch(&mut wakeups);
-        if self.keeping != Keeping::Nothing {
-            self.page_out(&mut state);
-        }
         if let Some((known, next)) = state.times() {
             self.set_timer(known, next);
         }
-        let changes = state.take_changes();
-        if !changes.returned.is_empty() {
-            // Before anybody can get them, and return them again.
-            self.tell_returned(&changes.returned);
-        }
+        let changes = (self.keeping != Keeping::Nothing).then(|| self.keep(&mut state));
         let after = state.held_bytes();
         // Before the lock is let go: nobody can free what is not counted yet.
         memory.grow(after.saturating_sub(before));
@@ -387,8 +380,22 @@ impl QueueCell {
         for outlet in wakeups {
             outlet.wake();
         }
-        self.tell_settled(changes);
+        if let Some(changes) = changes {
+            self.tell_settled(changes);
+        }
         (result, dead)
+    }
+
+    /// Takes out of memory what is too much, and tells the journal what has come back. What else it is
+    /// to know, once the lock is let go.
+    fn keep(&self, state: &mut QueueState) -> JournalChanges {
+        self.page_out(state);
+        let changes = state.take_changes();
+        if !changes.returned.is_empty() {
+            // Before anybody can get them, and return them again.
+            self.tell_returned(&changes.returned);
+        }
+        changes
     }
 
     /// Changes the queue while it is restored: time stands still for it, and nobody is served.
@@ -422,13 +429,15 @@ impl QueueCell {
     fn tell_returned(&self, returned: &[ReturnedReference]) {
         let Some(journal) = self.shared.journal() else { return };
         let epoch = self.shared.clock().epoch();
-        // A journal that takes nothing more has failed, and said so.
-        let _ = journal.append_always(None, |append| {
-            for ReturnedReference { reference, delivery_count, retry_at } in returned {
-                let retry_at = retry_at.map(|at| epoch.saturating_add(at));
-                append.returned(*reference, *delivery_count, retry_at);
-            }
-        });
+        for piece in returned.chunks(TOLD_AT_ONCE_MAX) {
+            // A journal that takes nothing more has failed, and said so.
+            let _ = journal.append_always(None, |append| {
+                for ReturnedReference { reference, delivery_count, retry_at } in piece {
+                    let retry_at = retry_at.map(|at| epoch.saturating_add(at));
+                    append.returned(*reference, *delivery_count, retry_at);
+                }
+            });
+        }
     }
 
     /// Tells the journal what is done with.
@@ -437,7 +446,7 @@ impl QueueCell {
         let Some(journal) = self.shared.journal().filter(|_| !settled.is_empty()) else { return };
         match (self.stream_journal(), stream_start) {
             (Some(stream), Some(start)) => stream.dropped(journal, self.id, settled, start),
-            _ => settled.in_pieces(SETTLED_AT_ONCE_MAX, |piece| journal.settle(piece)),
+            _ => settled.in_pieces(TOLD_AT_ONCE_MAX, |piece| journal.settle(piece)),
         }
     }
 

@@ -91,6 +91,12 @@ impl Shared {
         self.definitions_end.fetch_max(end.0, Ordering::SeqCst);
     }
 
+    /// A definition could not be appended: whoever waits for it to be safe hears that the store has
+    /// failed.
+    pub(crate) fn definition_not_appended(&self) {
+        self.definition_appended(Lsn(u64::MAX));
+    }
+
     pub(crate) fn config(&self) -> &BrokerConfig {
         &self.config
     }

@@ -68,6 +68,7 @@ impl TopologyUpdate<'_> {
         let changed = self.next.take_changed();
         if let Err(failure) = self.virtual_host.write_changed(&self.next, changed) {
             tracing::error!(%failure, "what was deleted comes back when the broker is started again");
+            self.virtual_host.shared.definition_not_appended();
         }
         self.store();
     }

@@ -1,10 +1,12 @@
 //! The durable store: one append-only journal for everything that survives a restart, and the only
 //! module that touches files.
 //!
-//! The engine [appends](Journal::append) what it does and goes on; who has promised something waits
-//! until the journal is [synced](Journal::poll_synced) that far. What is kept has a
-//! [`Reference`](crate::model::stored::Reference) and lives until it is settled; what is alive is
-//! what was appended and not settled, whatever the order of the two in the files.
+//! The engine appends what it does (`Journal::append`) and goes on; who has promised something waits
+//! until the journal is synced that far (`Journal::poll_synced`). What is kept has a `Reference` and
+//! lives until it is settled; what is alive is what was appended and not settled, whatever the order
+//! of the two in the files.
+//!
+//! [`check`] and [`dump`] read a folder without a broker.
 
 pub(crate) mod disk;
 mod error;

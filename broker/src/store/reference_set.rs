@@ -1,5 +1,4 @@
 use std::collections::HashMap;
-use std::ops::RangeInclusive;
 
 use super::format::references::Run;
 use crate::model::stored::Reference;
@@ -53,16 +52,6 @@ impl ReferenceSet {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.chunks.is_empty()
-    }
-
-    /// Forgets the chunks that lie wholly in a range.
-    pub(crate) fn forget(&mut self, range: &RangeInclusive<u64>) {
-        let whole = |chunk: u64| {
-            let first = chunk << CHUNK_BITS;
-            let last = first | ((1 << CHUNK_BITS) - 1);
-            range.contains(&first) && range.contains(&last)
-        };
-        self.chunks.retain(|chunk, _| !whole(*chunk));
     }
 }
 
@@ -122,15 +111,5 @@ mod tests {
                 prop_assert_eq!(set.contains(reference(*number)), naive.contains(number));
             }
         }
-    }
-
-    #[test]
-    fn whole_chunks_are_forgotten() {
-        let mut set = ReferenceSet::default();
-        set.insert_run(Run { first: 1, count: 12_288 });
-        set.forget(&(1..=8191));
-        assert!(set.contains(reference(1)), "0 is not in the range");
-        assert!(!set.contains(reference(4096)) && !set.contains(reference(8191)));
-        assert!(set.contains(reference(8192)) && !set.is_empty());
     }
 }

@@ -56,11 +56,6 @@ impl RestoredDefinitions {
         read
     }
 
-    /// Whether there is nothing: the folder is new.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.all.is_empty() && self.unreadable.is_empty()
-    }
-
     /// Whether there is any user.
     pub(crate) fn has_users(&self) -> bool {
         self.all.iter().any(|(_, definition)| matches!(definition, Definition::User(_)))
@@ -119,19 +114,27 @@ impl BrokerCell {
                 topology.queues().map(|(_, queue)| (queue.id(), queue.clone())).collect::<Vec<_>>()
             })
             .collect();
+        // What belongs to something that is not there was left over by its deletion, unless that is
+        // missing for another reason.
+        let keeps_all = !faults.is_empty() || !opened.report.damages.is_empty();
+        let mut kept: u64 = 0;
         let mut report = opened.restore_messages(
-            |queue| queues.contains_key(&queue),
-            |message| {
-                if let Some(queue) = queues.get(&message.queue) {
-                    queue.restore(&message);
-                }
+            |queue| keeps_all || queues.contains_key(&queue),
+            |message| match queues.get(&message.queue) {
+                Some(queue) => queue.restore(&message),
+                None => kept += 1,
             },
         )?;
         let Opened { journal, delayed, .. } = opened;
+        let give_up = |reference: Reference| {
+            if !keeps_all {
+                journal.settle(&[reference]);
+            }
+        };
         for StreamStart { queue, reference, offset } in stream_starts {
             match queues.get(&queue) {
                 Some(queue) => queue.restore_stream_start(reference, offset),
-                None => journal.settle(&[reference]),
+                None => give_up(reference),
             }
         }
         for host in hosts.values() {
@@ -140,10 +143,14 @@ impl BrokerCell {
         for message in delayed {
             match hosts.get(&message.virtual_host) {
                 Some(host) => host.restore_delayed(message),
-                None => journal.settle(&[message.reference]),
+                None => give_up(message.reference),
             }
         }
         report.damages.extend(faults);
+        if kept > 0 {
+            let text = "messages belong to queues that are not there; they are kept in the folder";
+            report.damages.push(format!("{kept} {text}"));
+        }
         Ok(report)
     }
 

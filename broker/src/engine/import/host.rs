@@ -170,6 +170,7 @@ impl<'v> ImportingHost<'v> {
         }
         if let Err(failure) = update.commit() {
             tracing::error!(%failure, "what was imported is not there");
+            host.shared().definition_not_appended();
         }
         has_policies.then_some(host)
     }

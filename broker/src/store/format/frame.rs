@@ -148,11 +148,13 @@ pub(crate) fn join_frames(mut bytes: &mut [u8]) {
 }
 
 /// Fills generation and checksum of all frames in, which `bytes` are made of.
+#[cfg(any(test, feature = "simulation"))]
 pub(crate) fn seal_frames(bytes: &mut [u8], generation: u32) {
     seal_frames_with(bytes, generation, |_, _| {});
 }
 
-/// The same, and gives each frame with its place in `bytes`.
+/// Fills generation and checksum of all frames in, which `bytes` are made of, and gives each frame
+/// with its place in them.
 pub(crate) fn seal_frames_with(
     mut bytes: &mut [u8],
     generation: u32,

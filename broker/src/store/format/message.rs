@@ -192,11 +192,6 @@ impl<'a> Copies<'a> {
         std::iter::from_fn(move || fields.text())
     }
 
-    /// How many are of `CC`.
-    pub(crate) fn open(self) -> u64 {
-        self.open
-    }
-
     fn to_copies(self) -> Option<Arc<CarbonCopies>> {
         let keys: Vec<Box<str>> = self.keys().map(Box::from).collect();
         let open = usize::try_from(self.open).unwrap_or(usize::MAX);

@@ -70,7 +70,7 @@ impl<'a> Runs<'a> {
         let value = fields.varint()?;
         let first = self.base.checked_add_signed(unzigzag(value >> 1))?;
         let count = if value & 1 == 1 { fields.varint()? } else { 1 };
-        let is_run = count >= 1 && count <= RUN_MAX;
+        let is_run = (1..=RUN_MAX).contains(&count);
         if first == 0 || !is_run || first.checked_add(count)? > REFERENCE_END {
             return None;
         }

@@ -184,7 +184,7 @@ impl Needed {
             EntryRecord::Settle(runs) => {
                 self.settle(number, runs.flat_map(Run::references), log);
             }
-            EntryRecord::Returned { record, .. } => {
+            EntryRecord::Returned(record) => {
                 let ReturnedRecord { reference, delivery_count, retry_at } = *record;
                 if log.liveness.is_alive(reference) {
                     let last = self.returned.entry(reference).or_default();

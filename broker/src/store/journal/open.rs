@@ -151,16 +151,8 @@ impl Opened {
             }
         })?;
         core.lock().liveness.restored();
-        if recovered.report.damages.is_empty() {
-            for references in homeless.chunks(SETTLED_TOGETHER) {
-                self.journal.settle(references);
-            }
-        } else if !homeless.is_empty() {
-            // The queue may be among what is damaged.
-            let count = homeless.len();
-            let text =
-                format!("{count} messages belong to queues that are not there; they are kept");
-            recovered.report.damages.push(text);
+        for references in homeless.chunks(SETTLED_TOGETHER) {
+            self.journal.settle(references);
         }
         if self.journal.threads.are_running() {
             let started = self.journal.threads.start_maintenance(core);

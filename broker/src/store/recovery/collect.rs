@@ -69,7 +69,7 @@ impl Collected {
                     has_others = true;
                 }
                 EntryRecord::Settle(runs) => self.settle(&mut summary, runs),
-                EntryRecord::Returned { record, .. } => {
+                EntryRecord::Returned(record) => {
                     summary.returned += 1;
                     self.reference_end = self.reference_end.max(record.reference.number() + 1);
                     has_others = true;
@@ -118,9 +118,7 @@ impl Collected {
                     let content = || Bytes::copy_from_slice(content);
                     self.definitions.entry(reference).or_insert_with(content);
                 }
-                EntryRecord::Returned { record, .. }
-                    if !self.settled.contains(record.reference) =>
-                {
+                EntryRecord::Returned(record) if !self.settled.contains(record.reference) => {
                     let known = returned.entry(record.reference).or_insert(record);
                     if record.delivery_count >= known.delivery_count {
                         *known = record;

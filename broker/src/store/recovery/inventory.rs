@@ -17,7 +17,8 @@ pub(crate) struct Inventory {
     /// Files that have nothing in them, or nothing that is needed.
     pub(crate) unused: Vec<String>,
     /// Segments of which not a record can be told.
-    pub(crate) unreadable: Vec<u32>,
+    /// Whether there is anything behind their headers, beside their numbers.
+    pub(crate) unreadable: Vec<(u32, bool)>,
     /// Files that are other segments than their names say.
     pub(crate) misnamed: Vec<u32>,
     /// The number that the next segment gets.
@@ -89,6 +90,7 @@ impl Inventory {
         // What can't be read is as damaged as what is wrong.
         let count = file.read_at(&mut head, 0).unwrap_or_default();
         head.truncate(count);
+        let mut has_records = false;
         let (generation, header) = match SegmentHeader::decode(&head) {
             FoundHeader::Header(header) if header.number == number => {
                 (Some(header.generation), Some(header))
@@ -110,6 +112,8 @@ impl Inventory {
                     self.unused.push(name);
                     return Ok(());
                 }
+                let start = HEADER_BYTES as u64;
+                has_records = reader.data_end(start) > start || reader.unreadable().is_some();
                 (guess_generation(disk, number, &mut reader), None)
             }
         };
@@ -119,7 +123,7 @@ impl Inventory {
                 let file_bytes = bytes;
                 self.segments.push(FoundSegment { number, generation, header, file_bytes, tail });
             }
-            None => self.unreadable.push(number),
+            None => self.unreadable.push((number, has_records)),
         }
         Ok(())
     }
@@ -146,7 +150,8 @@ impl Inventory {
     /// `is_removed` are those that were removed on purpose.
     pub(crate) fn missing(&self, max: usize, is_removed: impl Fn(u32) -> bool) -> Vec<u32> {
         let there = self.segments.iter().map(|segment| segment.number);
-        let there: BTreeSet<u32> = there.chain(self.unreadable.iter().copied()).collect();
+        let there: BTreeSet<u32> =
+            there.chain(self.unreadable.iter().map(|(number, _)| *number)).collect();
         let headers = self.segments.iter().rev().filter_map(|segment| segment.header.as_ref());
         let others = headers.take(1).flat_map(|header| header.others.clone()).flatten();
         let is_missing = |number: &u32| !there.contains(number) && !is_removed(*number);

@@ -21,9 +21,9 @@ pub(crate) use collect::SegmentSummary;
 pub(crate) use indexed::{index_of, write_index};
 pub(crate) use inventory::{FoundSegment, Inventory};
 pub(crate) use restore::Alive;
-pub(crate) use scan::{Damage, DamageKind, Scan, scan};
-pub(crate) use segment_reader::SegmentReader;
 pub(crate) use walk::{Step, Tail, Walk};
+#[cfg(feature = "simulation")]
+pub(crate) use {scan::scan, segment_reader::SegmentReader};
 
 use crate::model::ids::QueueId;
 use crate::model::stored::Reference;
@@ -37,6 +37,7 @@ use crate::store::recovered::{RecoveredDefinition, RecoveredDelayed, RecoveryRep
 use crate::store::reference_set::ReferenceSet;
 use collect::Collected;
 use indexed::{Indexed, compared_index_of};
+use scan::{Damage, DamageKind};
 
 /// Damaged places of a segment that are told one by one.
 const DAMAGES_TOLD_MAX: usize = 16;
@@ -239,6 +240,27 @@ fn set_aside(disk: &dyn Disk, name: &str) -> String {
     }
 }
 
+/// Keeps a file of which nothing can be used, and has it removed from where it is once it is kept.
+fn give_up(
+    disk: &dyn Disk,
+    name: String,
+    repair: Repair,
+    inventory: &mut Inventory,
+) -> Option<String> {
+    if repair != Repair::Files {
+        return None;
+    }
+    let folder = names::QUARANTINE;
+    Some(match disk.quarantine(&name, &name) {
+        Ok(()) => {
+            let told = format!("'{name}' is in the folder '{folder}' now");
+            inventory.unused.push(name);
+            told
+        }
+        Err(error) => format!("'{name}' can't be kept in '{folder}' ({error}), and stays"),
+    })
+}
+
 /// Segments of which not a record can be told: the last one was only being created.
 fn tell_unreadable(
     disk: &dyn Disk,
@@ -246,24 +268,22 @@ fn tell_unreadable(
     inventory: &mut Inventory,
     report: &mut RecoveryReport,
 ) {
-    for number in &inventory.misnamed {
-        let name = names::segment(*number);
+    for number in std::mem::take(&mut inventory.misnamed) {
+        let name = names::segment(number);
         report.damages.push(format!("'{name}': it is another segment than its name says"));
-        if repair == Repair::Files {
-            report.damages.push(set_aside(disk, &name));
-        }
-        inventory.unused.push(name);
+        report.damages.extend(give_up(disk, name, repair, inventory));
     }
     let last = inventory.segments.last().map(|segment| segment.number);
-    for number in &inventory.unreadable {
-        let name = names::segment(*number);
-        if Some(*number) < last || inventory.indexed.contains(number) {
+    for (number, has_records) in std::mem::take(&mut inventory.unreadable) {
+        let name = names::segment(number);
+        let was_used = has_records || Some(number) < last || inventory.indexed.contains(&number);
+        if was_used {
             report.damages.push(format!("'{name}': nothing in it can be read"));
-            if repair == Repair::Files {
-                report.damages.push(set_aside(disk, &name));
-            }
+            report.damages.extend(give_up(disk, name, repair, inventory));
+        } else {
+            // It was only being created.
+            inventory.unused.push(name);
         }
-        inventory.unused.push(name);
     }
 }
 

@@ -71,16 +71,16 @@ impl Recovered {
                             }));
                         }
                     }
-                    EntryRecord::Delayed { reference, is_moved, .. } => {
-                        if restore.is_alive_here(reference, is_moved) {
-                            messages += 1;
-                            take(Alive::Delayed { reference, place });
-                        }
+                    EntryRecord::Delayed { reference, is_moved }
+                        if restore.is_alive_here(reference, is_moved) =>
+                    {
+                        messages += 1;
+                        take(Alive::Delayed { reference, place });
                     }
-                    EntryRecord::Definition { reference, is_moved, .. } => {
-                        if restore.is_alive_here(reference, is_moved) {
-                            take(Alive::Definition { reference, place });
-                        }
+                    EntryRecord::Definition { reference, is_moved, .. }
+                        if restore.is_alive_here(reference, is_moved) =>
+                    {
+                        take(Alive::Definition { reference, place });
                     }
                     _ => {}
                 }

@@ -59,7 +59,6 @@ impl DamageKind {
 /// Reads a segment.
 pub(crate) fn scan(reader: &mut SegmentReader, number: u32, generation: u32, tail: Tail) -> Scan {
     let mut scanner = Scanner {
-        generation,
         index: IndexWriter::new(number, generation),
         damages: Vec::new(),
         is_clean: false,
@@ -92,7 +91,6 @@ struct Group {
 
 #[derive(Debug)]
 struct Scanner {
-    generation: u32,
     index: IndexWriter,
     damages: Vec<Damage>,
     is_clean: bool,

@@ -10,7 +10,7 @@ mod read;
 mod tests;
 mod write;
 
-pub(crate) use read::{Entry, EntryRecord, Index, MessageEntry};
+pub(crate) use read::{Entry, EntryRecord, Index};
 pub(crate) use write::IndexWriter;
 
 use super::varint::{unzigzag, zigzag};

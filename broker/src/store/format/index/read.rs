@@ -28,10 +28,10 @@ pub(crate) struct Entry<'a> {
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum EntryRecord<'a> {
     Message(MessageEntry<'a>),
-    Delayed { reference: Reference, is_moved: bool, due: u64 },
+    Delayed { reference: Reference, is_moved: bool },
     Definition { reference: Reference, is_moved: bool, content: &'a [u8] },
     Settle(Runs<'a>),
-    Returned { record: ReturnedRecord, is_moved: bool },
+    Returned(ReturnedRecord),
     Removed { segment: u32 },
     Clean,
 }
@@ -126,7 +126,7 @@ impl<'a> Entries<'a> {
             Kind::Message => EntryRecord::Message(self.message(length)?),
             Kind::Delayed => {
                 let (is_moved, reference) = (self.is_moved()?, self.reference()?);
-                EntryRecord::Delayed { reference, is_moved, due: self.fields.varint()? }
+                EntryRecord::Delayed { reference, is_moved }
             }
             Kind::Definition => {
                 let (is_moved, reference) = (self.is_moved()?, self.reference()?);
@@ -134,11 +134,11 @@ impl<'a> Entries<'a> {
             }
             Kind::Settle => EntryRecord::Settle(self.runs()?),
             Kind::Returned => {
-                let (is_moved, reference) = (self.is_moved()?, self.reference()?);
+                let reference = self.reference()?;
                 let delivery_count = self.fields.varint_u32()?;
                 let retry_at = self.fields.varint()?.checked_sub(1);
                 let record = ReturnedRecord { reference, delivery_count, retry_at };
-                EntryRecord::Returned { record, is_moved }
+                EntryRecord::Returned(record)
             }
             Kind::Removed => EntryRecord::Removed { segment: self.fields.varint_u32()? },
             Kind::Clean => EntryRecord::Clean,

@@ -132,18 +132,18 @@ fn said_by_record(at: (u32, u32), frame: &Frame<'_>) -> Option<Said> {
                 queues: record.queues.collect(),
                 replaces: all(record.replaces),
                 body_len: record.content.body.len(),
-                expiration: message.expiration().map(|time| time.as_millis() as u64),
+                expiration: message
+                    .expiration()
+                    .and_then(|time| u64::try_from(time.as_millis()).ok()),
                 priority: message.message.properties.priority,
             }
         }
-        Record::Delayed(record) => {
-            Said::Other(format!("{at:?}{:?}{}{is_moved}", record.reference, record.due))
-        }
+        Record::Delayed(record) => Said::Other(format!("{at:?}{:?}{is_moved}", record.reference)),
         Record::Definition { reference, content } => {
             Said::Other(format!("{at:?}{reference:?}{content:?}{is_moved}"))
         }
         Record::Settle(runs) => Said::Other(format!("{at:?}{:?}", all(runs))),
-        Record::Returned(record) => Said::Other(format!("{at:?}{record:?}{is_moved}")),
+        Record::Returned(record) => Said::Other(format!("{at:?}{record:?}")),
         Record::Removed { segment } => Said::Other(format!("{at:?}{segment}")),
         Record::Clean => Said::Other(format!("{at:?}")),
         Record::SyncedTo { .. } => return None,
@@ -163,36 +163,40 @@ fn said_by_entry(entry: Entry<'_>) -> Said {
             expiration: record.expiration,
             priority: record.priority,
         },
-        EntryRecord::Delayed { reference, is_moved, due } => {
-            Said::Other(format!("{at:?}{reference:?}{due}{is_moved}"))
+        EntryRecord::Delayed { reference, is_moved } => {
+            Said::Other(format!("{at:?}{reference:?}{is_moved}"))
         }
         EntryRecord::Definition { reference, is_moved, content } => {
             Said::Other(format!("{at:?}{reference:?}{content:?}{is_moved}"))
         }
         EntryRecord::Settle(runs) => Said::Other(format!("{at:?}{:?}", all(runs))),
-        EntryRecord::Returned { record, is_moved } => {
-            Said::Other(format!("{at:?}{record:?}{is_moved}"))
-        }
+        EntryRecord::Returned(record) => Said::Other(format!("{at:?}{record:?}")),
         EntryRecord::Removed { segment } => Said::Other(format!("{at:?}{segment}")),
         EntryRecord::Clean => Said::Other(format!("{at:?}")),
     }
 }
 
-/// The frames of these records from an offset on, and their index.
+fn small(bytes: usize) -> u32 {
+    u32::try_from(bytes).unwrap()
+}
+
+/// The index of these records' frames, and what they say.
 fn indexed(records: &[Written]) -> (Vec<u8>, Vec<Said>) {
     let mut bytes = Vec::new();
-    records.iter().for_each(|record| drop(put(&mut bytes, record)));
+    for record in records {
+        put(&mut bytes, record);
+    }
     seal_frames(&mut bytes, 3);
     let mut writer = IndexWriter::new(7, 3);
     let mut said = Vec::new();
     let mut offset = 0;
     while let Some(frame) = Frame::decode(&bytes[offset..]) {
-        let at = (offset as u32 + 4096, frame.length() as u32);
+        let at = (small(offset) + 4096, small(frame.length()));
         writer.push(at.0, at.1, frame.flags, &Record::decode(&frame).unwrap());
         said.extend(said_by_record(at, &frame));
         offset += frame.length();
     }
-    (writer.finish(offset as u32 + 4096), said)
+    (writer.finish(small(offset) + 4096), said)
 }
 
 proptest! {

@@ -40,7 +40,6 @@ impl IndexWriter {
                 self.begin(Kind::Delayed, offset, length);
                 self.out.push(flags.bits());
                 put_varint(&mut self.out, self.expected.distance(record.reference));
-                put_varint(&mut self.out, record.due);
             }
             Record::Definition { reference, content } => {
                 self.begin(Kind::Definition, offset, length);
@@ -54,7 +53,6 @@ impl IndexWriter {
             }
             Record::Returned(record) => {
                 self.begin(Kind::Returned, offset, length);
-                self.out.push(flags.bits());
                 put_varint(&mut self.out, self.expected.distance(record.reference));
                 put_varint(&mut self.out, u64::from(record.delivery_count));
                 put_varint(&mut self.out, record.retry_at.map_or(0, |at| at.saturating_add(1)));

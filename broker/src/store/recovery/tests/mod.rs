@@ -65,7 +65,9 @@ fn what_was_moved_comes_once() {
                     assert!(!frame.flags.has(Flags::MOVED));
                     put_moved(out, &frame);
                 }
-                _ => drop(put_moved(out, &frame)),
+                _ => {
+                    put_moved(out, &frame);
+                }
             });
         }
         log.append(vec![Op::Removed(1)]);

@@ -53,7 +53,7 @@ fn nothing_that_was_promised_is_lost_3() {
 fn drill() {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
     let first = number("SPRINGHARE_DRILL_SEED").unwrap_or(0);
-    let rounds = number("SPRINGHARE_DRILL_ROUNDS").unwrap_or(1_000);
+    let rounds: u64 = number("SPRINGHARE_DRILL_ROUNDS").unwrap_or(1_000);
     let threads = std::thread::available_parallelism().map_or(1, usize::from) as u64;
     let share = rounds.div_ceil(threads);
     std::thread::scope(|scope| {
