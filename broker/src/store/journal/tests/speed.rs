@@ -23,6 +23,7 @@ fn wait(journal: &Journal, lsn: Lsn) {
 
 #[test]
 #[ignore = "a measurement"]
+#[expect(clippy::too_many_lines, reason = "each measure beside the raw one")]
 fn speed() {
     let clock = Clock::system();
     let folder = tempfile::tempdir_in(std::env::var("BENCH_DIR").unwrap_or("/tmp".into())).unwrap();
