@@ -12,7 +12,7 @@ use super::threads::Threads;
 use super::{Journal, JournalSettings};
 use crate::model::ids::QueueId;
 use crate::model::stored::Reference;
-use crate::store::disk::{Disk, DiskFile};
+use crate::store::disk::Disk;
 use crate::store::error::StoreError;
 use crate::store::folder::Folder;
 use crate::store::names;
@@ -23,9 +23,6 @@ use crate::store::recovery::{Alive, Recovered, RecoveredSegment, recover, write_
 
 /// References that are settled in one record when their queue is gone.
 const SETTLED_TOGETHER: usize = 1 << 14;
-
-/// Bytes that are read and written at a time where a segment is written over itself.
-const WRITTEN_AGAIN: usize = 1 << 20;
 
 /// A store that was opened, before its messages are in their queues.
 #[derive(Debug)]
@@ -192,10 +189,6 @@ fn tidy_up(disk: &dyn Disk, recovered: &Recovered) -> Result<(), StoreError> {
             let cut = file.set_length(u64::from(last.end));
             cut.map_err(StoreError::io(disk, &name, "what is torn can't be cut off"))?;
         }
-        if !recovered.report.was_clean {
-            let written = write_again(&*file, last.end);
-            written.map_err(StoreError::io(disk, &name, "it can't be written"))?;
-        }
         file.sync_data().map_err(StoreError::io(disk, &name, "it can't be synced"))?;
     }
     for name in &recovered.unused {
@@ -206,26 +199,6 @@ fn tidy_up(disk: &dyn Disk, recovered: &Recovered) -> Result<(), StoreError> {
         }
     }
     disk.sync_folder().map_err(StoreError::io(disk, "", "it can't be synced"))
-}
-
-/// Writes a segment over itself.
-///
-/// When a sync fails, Linux goes on showing what was written though the disk does not have it, and
-/// says of the next sync that it was done. What was read of the last segment may be such; all others
-/// were synced before anything came after them.
-fn write_again(file: &dyn DiskFile, end: u32) -> std::io::Result<()> {
-    let mut buffer = vec![0; WRITTEN_AGAIN];
-    let mut at = 0;
-    while at < u64::from(end) {
-        let rest = usize::try_from(u64::from(end) - at).unwrap_or(usize::MAX).min(WRITTEN_AGAIN);
-        let count = file.read_at(buffer.get_mut(..rest).unwrap_or_default(), at)?;
-        if count == 0 {
-            break;
-        }
-        file.write_at(buffer.get(..count).unwrap_or_default(), at)?;
-        at += count as u64;
-    }
-    Ok(())
 }
 
 fn liveness_of(recovered: &Recovered) -> Liveness {

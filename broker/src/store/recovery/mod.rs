@@ -10,6 +10,7 @@ mod indexed;
 mod inventory;
 mod restore;
 mod scan;
+mod securing;
 mod segment_reader;
 #[cfg(test)]
 mod tests;
@@ -38,6 +39,7 @@ use crate::store::reference_set::ReferenceSet;
 use collect::Collected;
 use indexed::{Indexed, compared_index_of};
 use scan::{Damage, DamageKind};
+use securing::secure;
 
 /// Damaged places of a segment that are told one by one.
 const DAMAGES_TOLD_MAX: usize = 16;
@@ -126,10 +128,8 @@ fn recover_with(disk: &dyn Disk, repair: Repair) -> Result<Recovered, StoreError
         let index = Index::decode_unchecked(&indexed.bytes);
         let summary = index.map(|index| collected.add(index));
         let segment = keep(found, indexed, summary.unwrap_or_default(), &mut report);
-        // What comes after the last but one is not sure to be there before the start is through.
-        let has_successor = segments.len() >= 2;
         segments.push(match repair {
-            Repair::Files => repaired(disk, segment, has_successor, &mut report),
+            Repair::Files => repaired(disk, segment, &mut report)?,
             Repair::Nothing => segment.0,
         });
     }
@@ -189,24 +189,24 @@ enum IsDamaged {
     No,
 }
 
-/// A damaged segment is kept aside, and one that was read has an index, unless it comes when there
-/// is sure to be another segment.
+/// A damaged segment is kept aside, the last one is safe, and one that was read has an index.
 fn repaired(
     disk: &dyn Disk,
     (mut segment, is_damaged): (RecoveredSegment, IsDamaged),
-    has_successor: bool,
     report: &mut RecoveryReport,
-) -> RecoveredSegment {
+) -> Result<RecoveredSegment, StoreError> {
     if is_damaged == IsDamaged::Yes {
         report.damages.push(set_aside(disk, &segment.found.name()));
     }
-    if has_successor
-        && let Some(bytes) = &segment.index
+    if segment.found.tail == Tail::Open {
+        // Its index comes when there is another: where there is one, so is a successor.
+        secure(disk, &segment, report.was_clean)?;
+    } else if let Some(bytes) = &segment.index
         && write_index(disk, segment.found.number, bytes).is_ok()
     {
         segment.index = None;
     }
-    segment
+    Ok(segment)
 }
 
 fn damage_texts(found: &FoundSegment, damages: &[Damage]) -> Vec<String> {

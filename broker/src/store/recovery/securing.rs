@@ -1,0 +1,48 @@
+//! Making sure that what was read of the last segment is on the disk.
+
+use super::RecoveredSegment;
+use crate::store::disk::{Disk, DiskFile};
+use crate::store::error::StoreError;
+
+/// Bytes that are read and written at a time.
+const STEP_BYTES: usize = 1 << 20;
+
+/// Makes what was read of the last segment safe, and its name. All others were synced before anything
+/// came after them.
+///
+/// When a sync fails, Linux goes on showing what was written though the disk does not have it, and
+/// says of the next sync that it was done. So after an end that was not in order the segment is
+/// written over itself.
+///
+/// # Errors
+///
+/// It can't be opened, written or synced.
+pub(super) fn secure(
+    disk: &dyn Disk,
+    last: &RecoveredSegment,
+    was_clean: bool,
+) -> Result<(), StoreError> {
+    let name = last.found.name();
+    let file = disk.open(&name).map_err(StoreError::io(disk, &name, "it can't be opened"))?;
+    if !was_clean {
+        let written = write_again(&*file, last.end);
+        written.map_err(StoreError::io(disk, &name, "it can't be written"))?;
+    }
+    file.sync_data().map_err(StoreError::io(disk, &name, "it can't be synced"))?;
+    disk.sync_folder().map_err(StoreError::io(disk, "", "it can't be synced"))
+}
+
+fn write_again(file: &dyn DiskFile, end: u32) -> std::io::Result<()> {
+    let mut buffer = vec![0; STEP_BYTES.min(usize::try_from(end).unwrap_or(STEP_BYTES))];
+    let mut at = 0;
+    while at < u64::from(end) {
+        let rest = usize::try_from(u64::from(end) - at).unwrap_or(usize::MAX).min(buffer.len());
+        let count = file.read_at(buffer.get_mut(..rest).unwrap_or_default(), at)?;
+        if count == 0 {
+            break;
+        }
+        file.write_at(buffer.get(..count).unwrap_or_default(), at)?;
+        at += count as u64;
+    }
+    Ok(())
+}
