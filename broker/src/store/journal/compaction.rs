@@ -44,7 +44,8 @@ impl Core {
             return Ok(self.leave(number));
         };
         let needed = self.needed_of(number, index);
-        if needed.bytes > self.settings.worth_bytes() {
+        // Where nothing is alive, the little that is said of others is written again in any case.
+        if !needed.records.is_empty() && needed.bytes > self.settings.worth_bytes() {
             self.lock().liveness.not_worth(number);
             return Ok(Step::Done);
         }

@@ -206,14 +206,14 @@ impl Liveness {
         let alive = self.homes.iter().find(|home| home.has_file() && home.segment() == number);
         let alive = alive.map_or(0, Home::alive_in_place);
         if let Some(segment) = self.segment(number) {
-            segment.worth_below = alive.saturating_add(segment.copies) / 2;
+            segment.worth_below = alive.saturating_add(segment.copies).div_ceil(2);
         }
     }
 
     /// A segment is not compacted any more.
     pub(super) fn leave(&mut self, number: u32) {
         if let Some(segment) = self.segment(number) {
-            segment.worth_below = 0;
+            segment.is_left = true;
         }
     }
 
@@ -234,7 +234,7 @@ impl Liveness {
             if is_oldest && alive == 0 && segment.returned == 0 {
                 return Some(Due::Remove(segment.number));
             }
-            let is_tried = alive < segment.worth_below;
+            let is_tried = !segment.is_left && (alive == 0 || alive < segment.worth_below);
             if is_tried && segment.needed_bytes(u64::from(alive), is_oldest) < worth_bytes {
                 return Some(Due::Compact(segment.number));
             }

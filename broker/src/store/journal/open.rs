@@ -221,6 +221,7 @@ fn liveness_of(recovered: &Recovered) -> Liveness {
             returned: summary.returned,
             is_sealed: true,
             is_going: false,
+            is_left: false,
             worth_below: u32::MAX,
         };
         found.push(Found { segment, first, end });

@@ -26,6 +26,8 @@ pub(super) struct Segment {
     pub(super) is_sealed: bool,
     /// Whether a record says that its file is removed.
     pub(super) is_going: bool,
+    /// Whether something in it can't be read.
+    pub(super) is_left: bool,
     /// It was looked through and had too much that is alive: not before so few are.
     pub(super) worth_below: u32,
 }
@@ -44,6 +46,7 @@ impl Segment {
             returned: 0,
             is_sealed: false,
             is_going: false,
+            is_left: false,
             worth_below: u32::MAX,
         }
     }
