@@ -64,7 +64,9 @@ async fn a_limit_of_zero_is_refused() {
 async fn a_file_sets_what_flags_do_not() {
     let directory = tempfile::tempdir().unwrap();
     let file = write(&directory, "listen = [\"127.0.0.1:0\", \"127.0.0.1:0\"]\nlog = \"json\"\n");
-    let arguments = ["serve", "--data", "d", "--config", file.to_str().unwrap()];
+    let data = directory.path().join("data");
+    let data = data.to_str().unwrap();
+    let arguments = ["serve", "--data", data, "--config", file.to_str().unwrap()];
     let mut server = Springhare::run(&arguments);
     let addresses = server.addresses().await;
     assert_eq!(addresses.len(), 2);
@@ -73,7 +75,7 @@ async fn a_file_sets_what_flags_do_not() {
     }
     let ended = server.terminated().await;
     assert!(ended.stderr.starts_with('{'), "{}", ended.stderr);
-    let flags = ["--log", "human", "--data", "d", "--config", file.to_str().unwrap()];
+    let flags = ["--log", "human", "--data", data, "--config", file.to_str().unwrap()];
     let mut server = Springhare::serve(&flags);
     assert_eq!(server.addresses().await.len(), 1);
     let ended = server.terminated().await;

@@ -1,4 +1,4 @@
-//! Writes records, each as a frame that is still to be [sealed](super::frame::seal_frames). All
+//! Writes records, each as a frame that is still to be [sealed](super::frame::seal_frames_with). All
 //! return the length of the frame.
 
 use super::frame::{Flags, Frame, put_frame};

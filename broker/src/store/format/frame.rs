@@ -109,7 +109,7 @@ pub(crate) fn announced_length(bytes: &[u8]) -> Option<usize> {
 }
 
 /// Appends a frame, whose payload `write` appends. Checksum and generation are left to be
-/// [sealed](seal_frames). What it returns is the frame's length.
+/// [sealed](seal_frames_with). What it returns is the frame's length.
 ///
 /// A payload of 4 GiB or more has no length that could be written, and is never read again: who
 /// appends must know that it is less.
