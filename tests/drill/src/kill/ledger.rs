@@ -13,6 +13,9 @@ enum State {
     Kept,
     /// Acknowledged, and perhaps not for good.
     Acked,
+    /// The same of one that is not confirmed: it was delivered before it was safe, and may never
+    /// have been.
+    AckedEarly,
     /// It may never be seen again.
     Gone,
 }
@@ -88,9 +91,13 @@ impl Ledger {
 
     /// A message is confirmed, and with it the acknowledgements that were sent before it.
     pub(crate) fn confirm(&mut self, number: usize) {
-        if let Some(state @ State::Sent) = self.states.get_mut(number) {
-            *state = State::Kept;
+        if let Some(state) = self.states.get_mut(number) {
             self.figures.confirmed += 1;
+            *state = match *state {
+                State::Sent => State::Kept,
+                State::AckedEarly => State::Acked,
+                other => other,
+            };
         }
         while let Some((_, acked)) = self.acks.front().copied().filter(|(next, _)| *next <= number)
         {
@@ -103,7 +110,8 @@ impl Ledger {
     pub(crate) fn ack(&mut self, number: usize) {
         self.figures.acked += 1;
         self.acks.push_back((self.states.len(), number));
-        self.set(number, State::Acked);
+        let is_confirmed = self.states.get(number).is_some_and(|state| *state != State::Sent);
+        self.set(number, if is_confirmed { State::Acked } else { State::AckedEarly });
     }
 
     /// The copy was emptied for good.
@@ -144,14 +152,14 @@ impl Ledger {
                     return Err(format!("message {number} was confirmed and is lost"));
                 }
                 (State::Kept, Some(_)) => State::Kept,
-                (State::Acked, Some(Found { redelivered: false, .. })) => {
+                (State::Acked | State::AckedEarly, Some(Found { redelivered: false, .. })) => {
                     return Err(format!("message {number} came back and is not redelivered"));
                 }
-                (State::Acked, Some(_)) => {
+                (State::Acked | State::AckedEarly, Some(_)) => {
                     self.figures.returned += 1;
                     State::Kept
                 }
-                (State::Acked | State::Gone, None) => State::Gone,
+                (State::Acked | State::AckedEarly | State::Gone, None) => State::Gone,
                 (State::Gone, Some(_)) => {
                     return Err(format!("message {number} was done with for good and is back"));
                 }
@@ -256,6 +264,10 @@ mod tests {
         let fresh = Found { number: 1, redelivered: false };
         let error = ledger().verify(&[fresh, found(2)], &[0, 1, 2].map(found)).unwrap_err();
         assert_eq!(error, "message 1 came back and is not redelivered");
+        // Delivered and acknowledged before it was safe: it may be nowhere.
+        let mut early = ledger();
+        early.ack(3);
+        early.verify(&[found(2)], &[0, 1, 2].map(found)).unwrap();
         let mut emptied = ledger();
         emptied.set_emptied();
         let error = emptied.verify(&[found(2)], &[found(1)]).unwrap_err();
