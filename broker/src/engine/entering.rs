@@ -31,7 +31,7 @@ pub(super) type Order<'q> = SmallVec<[MutexGuard<'q, ()>; 1]>;
 pub(super) struct References(Option<Box<Kept>>);
 
 /// Messages that the journal keeps for some of their queues.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Kept {
     keepers: Keepers,
     /// Of each message, that in the first queue for which it is kept.
@@ -76,7 +76,7 @@ impl<'q> Entrance<'q> {
     pub(super) fn open<'m>(
         virtual_host: &VirtualHost,
         queues: &'q [QueueRef],
-        messages: impl IntoIterator<Item = (&'m PublishedMessage, Option<Reference>)>,
+        messages: impl IntoIterator<Item = (&'m PublishedMessage, Option<Reference>), IntoIter: Clone>,
     ) -> Result<Self, Failure> {
         let mut entrance =
             Self { queues, order: Order::new(), references: References::default(), end: Lsn::NONE };
@@ -85,22 +85,24 @@ impl<'q> Entrance<'q> {
         else {
             return Ok(entrance);
         };
+        let (keepers, messages) = (Keepers::of(queues), messages.into_iter());
+        // Transient messages in a durable queue are nothing to the journal, however full it is.
+        let mut all = messages.clone();
+        if all.all(|(message, _)| keepers.of_message(message).is_empty()) {
+            return Ok(entrance);
+        }
         entrance.order = lock_order(queues);
-        let kept = entrance.references.0.insert(Box::default());
-        let Kept { keepers, firsts } = &mut **kept;
-        *keepers = Keepers::of(queues);
         let now = virtual_host.clock().unix_time();
-        let (is_any_kept, end) = journal.append(|append| {
-            firsts.extend(messages.into_iter().map(|(message, replaced)| {
+        let (firsts, end) = journal.append(|append| {
+            let appended = messages.map(|(message, replaced)| {
                 let queues = keepers.of_message(message);
                 let is_kept = !queues.is_empty();
                 is_kept.then(|| append.message(message, queues, now, replaced.as_slice()))
-            }));
-            firsts.iter().any(Option::is_some)
+            });
+            appended.collect()
         })?;
-        if is_any_kept {
-            entrance.end = end;
-        }
+        entrance.references = References(Some(Box::new(Kept { keepers, firsts })));
+        entrance.end = end;
         Ok(entrance)
     }
 
