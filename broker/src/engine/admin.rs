@@ -58,12 +58,6 @@ pub enum AdminError {
     /// A pattern of permissions that is wrong.
     #[error(transparent)]
     Pattern(#[from] PatternError),
-    /// The broker keeps its definitions on a disk, and can't write them.
-    #[error("nothing can be changed: {reason}")]
-    Store {
-        /// What is wrong with the store.
-        reason: String,
-    },
     /// The operating system gave no random bytes, which the hash of a password is made with.
     #[error("the operating system gives no random bytes to hash the user's password with")]
     NoRandomness,
@@ -80,7 +74,7 @@ pub enum AdminError {
 
 impl From<Failure> for AdminError {
     fn from(failure: Failure) -> Self {
-        Self::Store { reason: failure.to_string() }
+        Self::NotStored { reason: failure.to_string() }
     }
 }
 

@@ -1,10 +1,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use springhare_amqp::{AmqpError, MethodId, ReplyCode};
+use springhare_amqp::{AmqpError, MethodId};
 
 use super::durable::DurableDefinitions;
 use super::memory::MessageMemory;
+use super::synced::not_stored;
 use super::timers::Timers;
 use super::unfinished::Unfinished;
 use crate::clock::Clock;
@@ -76,7 +77,7 @@ impl Shared {
     /// 541 when it has failed, or its disk is full.
     pub(super) fn check_writable(&self, method: MethodId) -> Result<(), AmqpError> {
         match self.journal().and_then(|journal| journal.failure()) {
-            Some(failure) => Err(AmqpError::new(ReplyCode::InternalError, method, failure)),
+            Some(failure) => Err(not_stored(method, &failure)),
             None => Ok(()),
         }
     }

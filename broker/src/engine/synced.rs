@@ -54,6 +54,13 @@ impl ChannelCell {
     }
 }
 
+/// A method that declares something meets a store that takes nothing.
+impl From<Failure> for AmqpError {
+    fn from(failure: Failure) -> Self {
+        not_stored(MethodId::NONE, &failure)
+    }
+}
+
 /// The store has failed: nothing more can be promised.
 pub(crate) fn not_stored(method: MethodId, failure: &Failure) -> AmqpError {
     AmqpError::new(ReplyCode::InternalError, method, failure)

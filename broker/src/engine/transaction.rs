@@ -18,6 +18,7 @@ use super::entering::lock_order;
 use super::keeping::Keepers;
 use super::publish::{ReturnedMessage, unroutable};
 use super::queue_cell::{Entering, QueueRef};
+use super::synced::not_stored;
 use crate::model::channel::{Committed, RoutedPublish, Settled, Settlement, Unroutable};
 use crate::model::ids::QueueId;
 use crate::model::message::PublishedMessage;
@@ -79,7 +80,7 @@ impl ChannelCell {
             Ok(committed) => committed,
             Err(failure) => {
                 self.give_back(settlements);
-                return Err(AmqpError::new(ReplyCode::InternalError, MethodId::TX_COMMIT, failure));
+                return Err(not_stored(MethodId::TX_COMMIT, &failure));
             }
         };
         let is_more_told = settlements.iter().any(|(how, _)| *how != Settlement::Acknowledge);

@@ -3,7 +3,6 @@ use std::path::PathBuf;
 
 use super::disk::Disk;
 use super::names;
-use springhare_amqp::{AmqpError, MethodId, ReplyCode};
 
 /// Why a store can't be opened.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -116,11 +115,4 @@ pub(crate) enum Failure {
     /// The broker is stopped.
     #[error("the store is closed")]
     Closed,
-}
-
-/// What a client is told of it.
-impl From<Failure> for AmqpError {
-    fn from(failure: Failure) -> Self {
-        Self::new(ReplyCode::InternalError, MethodId::NONE, failure)
-    }
 }
