@@ -26,7 +26,8 @@ pub(super) struct Log {
     /// The segment that is filled.
     filling: Filling,
     segment_bytes: u32,
-    generations: Generations,
+    /// What the segments' generations follow from: another number in each run.
+    seed: u64,
     /// The end of all that was appended.
     end: u64,
     /// Where the frames begin in the last chunk that are appended and belong together, if they do.
@@ -102,7 +103,7 @@ impl Log {
                 marked: 0,
             },
             segment_bytes,
-            generations: Generations(seed),
+            seed,
             end: 1,
             group: None,
             progress: Progress { written: 1, synced: 1, ..Progress::default() },
@@ -211,7 +212,7 @@ impl Log {
     fn begin_segment(&mut self, number: u32, bytes: usize) {
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX).saturating_add(FIRST_FRAME);
         let size = bytes.max(self.segment_bytes);
-        let generation = self.generations.next();
+        let generation = generation(self.seed, number);
         let next_reference = self.liveness.next_reference();
         let others = ranges(self.liveness.numbers().filter(|other| *other != number));
         let previous_end = self.filling.offset;
@@ -236,23 +237,10 @@ impl Log {
     }
 }
 
-/// Numbers that tell segments apart.
-#[derive(Debug)]
-struct Generations(u64);
-
-impl Generations {
-    /// The next one, which is not 0 (splitmix64).
-    fn next(&mut self) -> u32 {
-        loop {
-            self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-            let mut mixed = self.0;
-            mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            mixed ^= mixed >> 31;
-            let [generation, ..] = [(mixed >> 32) & u64::from(u32::MAX)];
-            if let Ok(generation @ 1..) = u32::try_from(generation) {
-                return generation;
-            }
-        }
-    }
+/// What marks the frames of a segment: hardly ever the same in two segments, of one run or of several.
+fn generation(seed: u64, number: u32) -> u32 {
+    let [a, b, c, d, rest @ ..] = seed.to_le_bytes();
+    let seed = u32::from_le_bytes([a, b, c, d]) ^ u32::from_le_bytes(rest);
+    // The factor is odd, so that each number gives another product. 0 is no generation.
+    seed.wrapping_add(number.wrapping_mul(0x9e37_79b9)).max(1)
 }

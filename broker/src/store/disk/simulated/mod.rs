@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{Disk, DiskEntry, DiskFile, FolderLock};
 use content::Content;
-use dice::Dice;
+pub(crate) use dice::Dice;
 
 /// What a failing call says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

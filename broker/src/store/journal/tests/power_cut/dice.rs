@@ -1,18 +1,16 @@
-/// Numbers that follow from a seed (splitmix64).
+use crate::store::disk::simulated;
+
+/// The disk's dice, and what schedules ask of them beside that.
 #[derive(Debug, Clone)]
-pub(super) struct Dice(u64);
+pub(super) struct Dice(simulated::Dice);
 
 impl Dice {
     pub(super) fn new(seed: u64) -> Self {
-        Self(seed)
+        Self(simulated::Dice::new(seed))
     }
 
     pub(super) fn roll(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+        self.0.roll()
     }
 
     pub(super) fn below(&mut self, bound: u64) -> u64 {
