@@ -1,10 +1,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::decode::Definition;
 use super::*;
 use crate::clock::Clock;
 use crate::config::BrokerConfig;
-use crate::definitions::{export, import};
+use crate::definitions::import;
 use crate::engine::users::Users;
 use crate::store::RecoveredDefinition;
 
@@ -49,8 +50,6 @@ fn recovered(contents: Vec<Vec<u8>>) -> RestoredDefinitions {
 fn a_broker_is_made_again_of_its_definitions() {
     let first = broker([]);
     import(&first, EVERYTHING).unwrap();
-    let transient = |json: &str| json.matches("\"durable\": false").count();
-    let exported = export(&first);
     let contents = encoded(&first);
     let restored = recovered(contents.clone());
     let second = broker(restored.virtual_hosts());
@@ -73,9 +72,6 @@ fn a_broker_is_made_again_of_its_definitions() {
         contents
     };
     assert_eq!(sorted(encoded(&second)), sorted(contents));
-    if transient(&exported) == 0 {
-        assert_eq!(export(&second), exported);
-    }
 }
 
 #[test]
@@ -92,8 +88,11 @@ fn what_is_unreadable_or_has_no_place_is_told_and_stops_nothing() {
         rest.remove(place);
         let restored = recovered(rest);
         let again = broker(restored.virtual_hosts());
-        // Some things need others.
         let faults = again.restore_definitions(restored);
-        assert!(faults.len() < contents.len(), "{faults:?}");
+        let removed = Definition::decode(&contents[place]).unwrap();
+        if !matches!(removed, Definition::VirtualHost { .. }) {
+            // What needs what is missing is told; everything else is there.
+            assert_eq!(encoded(&again).len() + faults.len(), contents.len() - 1, "{faults:?}");
+        }
     }
 }
