@@ -9,6 +9,7 @@ mod kill_broker;
 mod load;
 mod options;
 mod power_cut;
+mod rounds;
 mod schedule;
 
 use std::path::PathBuf;
