@@ -37,8 +37,9 @@ const TOLD_AT_ONCE_MAX: usize = 4_096;
 ///
 /// Every change lets time catch up first and dispatches before the lock is let go, tells the
 /// memory count what the queue holds and the timers when time matters next; afterwards it wakes
-/// readers, tells the journal what is done with, and sends the dead letters on. Nothing here waits, and
-/// nothing called under the lock takes another queue's lock.
+/// readers, tells the journal what is done with, and sends the dead letters on. Nothing here waits, but
+/// for the disk where a queue reads back what it does not have in memory; and nothing called under the
+/// lock takes another queue's lock.
 #[derive(Debug)]
 pub(crate) struct QueueCell {
     id: QueueId,

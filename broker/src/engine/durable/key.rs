@@ -12,7 +12,7 @@ pub(super) enum Key {
     GlobalParameter(String),
     Policy {
         virtual_host: String,
-        kind: Kind,
+        kind: PolicyKind,
         name: String,
     },
     Exchange {
@@ -27,13 +27,6 @@ pub(super) enum Key {
         virtual_host: String,
         ends: Box<Ends>,
     },
-}
-
-/// Whose policy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Kind {
-    User,
-    Operator,
 }
 
 /// What makes a binding the one that it is.
@@ -65,10 +58,6 @@ impl Key {
     }
 
     pub(super) fn policy(virtual_host: &str, kind: PolicyKind, name: &str) -> Self {
-        let kind = match kind {
-            PolicyKind::User => Kind::User,
-            PolicyKind::Operator => Kind::Operator,
-        };
         Self::Policy { virtual_host: virtual_host.to_owned(), kind, name: name.to_owned() }
     }
 

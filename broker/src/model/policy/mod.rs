@@ -87,7 +87,7 @@ pub enum ApplyTo {
 }
 
 /// Who makes a policy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum PolicyKind {
     /// Whoever runs the applications: it may say everything.
     User,
