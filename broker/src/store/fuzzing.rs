@@ -8,7 +8,7 @@ use super::format::frame::{Flags, Frame, put_frame, seal_frames};
 use super::format::header::{HEADER_BYTES, SegmentHeader};
 use super::format::index::Index;
 use super::format::record::Record;
-use super::recovery::{SegmentReader, Tail, recover, scan};
+use super::recovery::{FoundSegment, SegmentReader, Tail, recover, scan};
 
 /// A record of this kind with this payload, as if its checksum were right: it is read or not, and what
 /// is read of it says no more than its bytes do.
@@ -50,13 +50,20 @@ pub fn segment(bytes: &[u8]) {
         next_reference: 1,
         previous_end: 0,
         others: Vec::new(),
+        is_reused: false,
     };
     let whole = [&header.encode()[..], bytes].concat();
     for tail in [Tail::Open, Tail::Sealed { end: None }] {
         let read = || {
             let file: Arc<dyn DiskFile> = Arc::new(Bytes(whole.clone()));
-            let reader = SegmentReader::new(file);
-            reader.map(|mut reader| scan(&mut reader, 1, header.generation, tail)).ok()
+            let segment = FoundSegment {
+                number: 1,
+                generation: header.generation,
+                header: Some(header.clone()),
+                file_bytes: whole.len() as u64,
+                tail,
+            };
+            SegmentReader::new(file).map(|mut reader| scan(&mut reader, &segment, tail)).ok()
         };
         let found = read();
         assert_eq!(found, read());
@@ -94,6 +101,10 @@ impl DiskFile for Bytes {
 
     fn length(&self) -> std::io::Result<u64> {
         Ok(self.0.len() as u64)
+    }
+
+    fn allocate(&self, _bytes: u64) -> std::io::Result<()> {
+        Err(std::io::ErrorKind::Unsupported.into())
     }
 
     fn set_length(&self, _bytes: u64) -> std::io::Result<()> {

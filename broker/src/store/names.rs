@@ -14,11 +14,19 @@ pub(crate) const UNFINISHED: &str = ".new";
 
 const SEGMENT: &str = ".log";
 
+/// What a segment's file ends with that is to become another's.
+pub(crate) const GIVEN_UP: &str = ".spare";
+
 const INDEX: &str = ".idx";
 
 /// The file of a segment.
 pub(crate) fn segment(number: u32) -> String {
     format!("{number:08}{SEGMENT}")
+}
+
+/// The file of a segment of which nothing is needed.
+pub(crate) fn given_up(number: u32) -> String {
+    format!("{number:08}{GIVEN_UP}")
 }
 
 /// The file of a segment's index.

@@ -192,6 +192,10 @@ impl DiskFile for File {
     fn set_length(&self, bytes: u64) -> io::Result<()> {
         self.set_len(bytes)
     }
+
+    fn allocate(&self, bytes: u64) -> io::Result<()> {
+        allocate(self, bytes)
+    }
 }
 
 #[cfg(unix)]

@@ -75,6 +75,10 @@ pub(crate) trait DiskFile: Debug + Send + Sync {
 
     /// Cuts the file off, or lengthens it with zeros.
     fn set_length(&self, bytes: u64) -> io::Result<()>;
+
+    /// Lengthens the file with zeros to so many bytes, for which there is room from now on, as for
+    /// one that is [created](Disk::create) with so many.
+    fn allocate(&self, bytes: u64) -> io::Result<()>;
 }
 
 /// A file in the folder.

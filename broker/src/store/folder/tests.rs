@@ -143,6 +143,7 @@ fn a_segment_of_a_later_format_is_refused() {
         next_reference: 1,
         previous_end: 0,
         others: Vec::new(),
+        is_reused: false,
     };
     let mut bytes = header.encode();
     bytes[8] = 9;

@@ -10,7 +10,7 @@ pub(crate) const FRAME_BYTES: usize = 4 + 4 + 4 + 1 + 1;
 const CHECKSUM_BYTES: usize = 4;
 
 /// Where the generation is.
-const GENERATION_AT: usize = 8;
+pub(crate) const GENERATION_AT: usize = 8;
 
 /// Where the kind is, and behind it the flags.
 const KIND_AT: usize = 12;

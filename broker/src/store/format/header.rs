@@ -11,12 +11,21 @@ pub(crate) const HEADER_BYTES: usize = 4096;
 pub(crate) const FORMAT_VERSION: u32 = 1;
 
 /// What each of the two copies takes.
-const COPY_BYTES: usize = HEADER_BYTES / 2;
+pub(crate) const COPY_BYTES: usize = HEADER_BYTES / 2;
 
 const MAGIC: &[u8; 8] = b"SHSEGMNT";
 
+/// What a file begins with that is to become another segment.
+const SPARE_MAGIC: &[u8; 8] = b"SHSPARE\0";
+
+/// What is set in a header's last field if the file was another segment before.
+const REUSED: u8 = 1;
+
 /// The checksum at the end of each copy.
 const CHECKSUM_BYTES: usize = 4;
+
+/// The end of the other segments, and the last field.
+const AFTER_OTHERS: usize = 2;
 
 /// What a segment says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +40,8 @@ pub(crate) struct SegmentHeader {
     /// The segments that were there, this one not among them, in ascending order. Of so many that
     /// they do not fit, the last ones.
     pub(crate) others: Vec<RangeInclusive<u32>>,
+    /// Whether the file was another segment before: what is left of that lies behind the records.
+    pub(crate) is_reused: bool,
 }
 
 /// What is at the start of a segment.
@@ -39,6 +50,8 @@ pub(crate) enum FoundHeader {
     Header(SegmentHeader),
     /// Nothing was ever written.
     Unused,
+    /// Another segment was here, of which nothing is needed.
+    Spare,
     /// Of a version that this one does not know.
     Newer {
         version: u32,
@@ -58,10 +71,9 @@ impl SegmentHeader {
         copy.extend_from_slice(&self.next_reference.to_le_bytes());
         copy.extend_from_slice(&self.previous_end.to_le_bytes());
         self.encode_others(&mut copy);
-        copy.resize(COPY_BYTES - CHECKSUM_BYTES, 0);
-        copy.extend_from_slice(&crc32c::crc32c(&copy).to_le_bytes());
-        copy.extend_from_within(..);
-        copy
+        copy.push(0);
+        copy.push(if self.is_reused { REUSED } else { 0 });
+        twice(copy)
     }
 
     /// From the last to the first, each by its distance from the one before and its length; a
@@ -73,7 +85,7 @@ impl SegmentHeader {
             let mut run = Vec::new();
             put_varint(&mut run, u64::from(above.saturating_sub(last)));
             put_varint(&mut run, u64::from(last.saturating_sub(first)));
-            if copy.len() + run.len() + 1 > COPY_BYTES - CHECKSUM_BYTES {
+            if copy.len() + run.len() + AFTER_OTHERS > COPY_BYTES - CHECKSUM_BYTES {
                 break;
             }
             copy.extend_from_slice(&run);
@@ -97,7 +109,11 @@ impl SegmentHeader {
             let (summed, checksum) = copy.split_at_checked(COPY_BYTES - CHECKSUM_BYTES)?;
             let is_right = crc32c::crc32c(summed).to_le_bytes() == *checksum;
             let mut fields = Fields::new(summed);
-            if !is_right || fields.take(MAGIC.len())? != MAGIC {
+            let magic = fields.take(MAGIC.len()).filter(|_| is_right)?;
+            if magic == SPARE_MAGIC {
+                return Some(FoundHeader::Spare);
+            }
+            if magic != MAGIC {
                 return None;
             }
             let version = fields.u32()?;
@@ -106,15 +122,30 @@ impl SegmentHeader {
             }
             let (number, generation) = (fields.u32()?, fields.u32()?);
             let (next_reference, previous_end) = (fields.u64()?, fields.u32()?);
-            let others = decode_others(number, fields)?;
-            let header = Self { number, generation, next_reference, previous_end, others };
+            let others = decode_others(number, &mut fields)?;
+            let is_reused = fields.byte() == Some(REUSED);
+            let header =
+                Self { number, generation, next_reference, previous_end, others, is_reused };
             Some(FoundHeader::Header(header))
         })();
         found.unwrap_or(FoundHeader::Damaged)
     }
 }
 
-fn decode_others(number: u32, mut fields: Fields<'_>) -> Option<Vec<RangeInclusive<u32>>> {
+/// What a file begins with that is to become another segment.
+pub(crate) fn spare_header() -> Vec<u8> {
+    twice(SPARE_MAGIC.to_vec())
+}
+
+/// A whole header of this copy.
+fn twice(mut copy: Vec<u8>) -> Vec<u8> {
+    copy.resize(COPY_BYTES - CHECKSUM_BYTES, 0);
+    copy.extend_from_slice(&crc32c::crc32c(&copy).to_le_bytes());
+    copy.extend_from_within(..);
+    copy
+}
+
+fn decode_others(number: u32, fields: &mut Fields<'_>) -> Option<Vec<RangeInclusive<u32>>> {
     let mut others = Vec::new();
     let mut above = number;
     while !fields.is_empty() {
@@ -157,14 +188,18 @@ mod tests {
             next_reference: 1 << 40,
             previous_end: 1 << 20,
             others,
+            is_reused: false,
         }
     }
 
     proptest! {
         #[test]
-        fn a_header_is_read_as_it_was_written(others in prop::collection::btree_set(1_u32..4000, 0..900)) {
+        fn a_header_is_read_as_it_was_written(
+            others in prop::collection::btree_set(1_u32..4000, 0..900),
+            is_reused: bool,
+        ) {
             let others: Vec<u32> = others.into_iter().collect();
-            let header = header(&others);
+            let header = SegmentHeader { is_reused, ..header(&others) };
             let bytes = header.encode();
             prop_assert_eq!(bytes.len(), HEADER_BYTES);
             prop_assert_eq!(SegmentHeader::decode(&bytes), FoundHeader::Header(header));
@@ -174,7 +209,7 @@ mod tests {
         fn anything_is_read_or_not(mut bytes: Vec<u8>, number in 1_u32..9) {
             let found = SegmentHeader::decode(&bytes);
             prop_assert!(matches!(found, FoundHeader::Damaged | FoundHeader::Unused));
-            let _ = decode_others(number, Fields::new(&bytes));
+            let _ = decode_others(number, &mut Fields::new(&bytes));
             bytes.resize(COPY_BYTES - CHECKSUM_BYTES, 0);
             bytes.extend_from_slice(&crc32c::crc32c(&bytes).to_le_bytes());
             prop_assert_eq!(SegmentHeader::decode(&bytes), FoundHeader::Damaged);
@@ -210,6 +245,22 @@ mod tests {
         assert_eq!(SegmentHeader::decode(&bytes[..100]), FoundHeader::Damaged);
         assert_eq!(SegmentHeader::decode(&[]), FoundHeader::Unused);
         assert_eq!(SegmentHeader::decode(&[0; HEADER_BYTES]), FoundHeader::Unused);
+    }
+
+    #[test]
+    fn a_spare_file_is_told_by_either_copy() {
+        let spare = spare_header();
+        assert_eq!(spare.len(), HEADER_BYTES);
+        assert_eq!(SegmentHeader::decode(&spare), FoundHeader::Spare);
+        // The first copy of a segment's header is being written over it.
+        let header = SegmentHeader { is_reused: true, ..header(&[1]) };
+        let bytes = header.encode();
+        for written in 0..COPY_BYTES {
+            let half = [&bytes[..written], &spare[written..]].concat();
+            assert_eq!(SegmentHeader::decode(&half), FoundHeader::Spare, "{written} bytes");
+        }
+        let first = [&bytes[..COPY_BYTES], &spare[COPY_BYTES..]].concat();
+        assert_eq!(SegmentHeader::decode(&first), FoundHeader::Header(header));
     }
 
     #[test]

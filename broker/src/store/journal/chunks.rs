@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::store::format::frame::join_frames;
+use crate::store::format::header::SegmentHeader;
 
 /// What a chunk has room for, unless one record takes more.
 const CHUNK_BYTES: usize = 256 << 10;
@@ -30,7 +31,7 @@ pub(super) struct Chunk {
 /// A segment that begins.
 #[derive(Debug)]
 pub(super) struct Begin {
-    pub(super) header: Vec<u8>,
+    pub(super) header: SegmentHeader,
     /// The size of its file.
     pub(super) size: u64,
 }

@@ -217,6 +217,18 @@ impl Liveness {
         }
     }
 
+    /// Something in a segment is damaged, and its file is in quarantine too.
+    pub(super) fn quarantined(&mut self, number: u32) {
+        if let Some(segment) = self.segment(number) {
+            segment.is_quarantined = true;
+        }
+    }
+
+    /// Whether its file is in quarantine too.
+    pub(super) fn is_quarantined(&self, number: u32) -> bool {
+        self.segments.get(&number).is_some_and(|segment| segment.is_quarantined)
+    }
+
     /// The next segment that can be removed, or of which so few bytes are needed that it is worth
     /// writing them again.
     pub(super) fn due(&self, worth_bytes: u64) -> Option<Due> {

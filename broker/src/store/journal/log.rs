@@ -216,8 +216,10 @@ impl Log {
         let next_reference = self.liveness.next_reference();
         let others = ranges(self.liveness.numbers().filter(|other| *other != number));
         let previous_end = self.filling.offset;
+        // Who writes it knows which file it gets.
+        let is_reused = false;
         let header =
-            SegmentHeader { number, generation, next_reference, previous_end, others }.encode();
+            SegmentHeader { number, generation, next_reference, previous_end, others, is_reused };
         let begin = Begin { header, size: u64::from(size) };
         self.filling = Filling {
             number,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::core::{Core, Step, StepError};
 use super::liveness::Due;
+use super::space::Blocked;
 use super::writer::Writing;
 use crate::model::stored::Lsn;
 use crate::store::names;
@@ -85,6 +86,9 @@ impl Core {
         if self.space.set_free(free, limit, hard) {
             self.has_news();
         }
+        if self.space.blocked() == Some(Blocked::DiskLow) {
+            self.remove_given_up();
+        }
     }
 
     /// Lets the committers try what found no room.
@@ -134,19 +138,24 @@ impl Core {
     pub(super) fn remove(&self, number: u32) -> Result<Step, StepError> {
         let end = self.append_removed(number)?;
         self.flush(end)?;
-        let removed = self.disk.remove(&names::segment(number));
-        let synced = removed.and_then(|()| {
+        // What is still to be done for it is not worth it any more.
+        self.lock_writer().sealed.retain(|sealed| sealed.number != number);
+        let given_up = self.give_up(number).and_then(|given_up| {
             // The index says nothing without the segment.
             let _ = self.disk.remove(&names::index(number));
-            self.disk.sync_folder()
+            self.disk.sync_folder().map(|()| given_up)
         });
-        if let Err(error) = synced {
-            let path = self.disk.path().join(names::segment(number));
-            let text = format!("'{}': it can't be removed: {error}", path.display());
-            return Err(StepError::Failed(self.fail(text)));
-        }
+        let given_up = match given_up {
+            Ok(given_up) => given_up,
+            Err(error) => {
+                let path = self.disk.path().join(names::segment(number));
+                let text = format!("'{}': it can't be removed: {error}", path.display());
+                return Err(StepError::Failed(self.fail(text)));
+            }
+        };
         self.files.forget(number);
         self.lock().liveness.removed(number);
+        given_up.into_iter().for_each(|file| self.keep_given_up(file));
         Ok(Step::Done)
     }
 }

@@ -72,6 +72,10 @@ impl Core {
                 let from = (wanted.offset - start) as usize;
                 let message = buffer.get(from..).and_then(|bytes| message_in(bytes, wanted));
                 if message.is_none() {
+                    // It was moved meanwhile, and the file may be another segment by now.
+                    if !self.lock().liveness.has_file(segment) {
+                        return false;
+                    }
                     self.report_damage(segment, wanted.offset);
                 }
                 if let Some(place) = found.get_mut(wanted.at) {
@@ -95,6 +99,7 @@ impl Core {
     /// A record can't be read any more. Its segment is put into quarantine, where it stays when it is
     /// removed here.
     pub(super) fn report_damage(&self, segment: u32, offset: u32) {
+        self.lock().liveness.quarantined(segment);
         let name = names::segment(segment);
         let path = self.disk.path().join(&name);
         tracing::error!(

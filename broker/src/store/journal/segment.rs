@@ -28,6 +28,8 @@ pub(super) struct Segment {
     pub(super) is_going: bool,
     /// Whether something in it can't be read.
     pub(super) is_left: bool,
+    /// Whether its file is in quarantine too.
+    pub(super) is_quarantined: bool,
     /// It was looked through and had too much that is alive: not before so few are.
     pub(super) worth_below: u32,
 }
@@ -47,6 +49,7 @@ impl Segment {
             is_sealed: false,
             is_going: false,
             is_left: false,
+            is_quarantined: false,
             worth_below: u32::MAX,
         }
     }

@@ -1,2 +1,3 @@
 mod power_cut;
+mod reuse;
 mod speed;

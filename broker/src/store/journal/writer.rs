@@ -7,14 +7,22 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 use super::chunks::Chunk;
 use super::core::{Core, Step, StepError};
 use super::log::{FIRST_FRAME, Log};
+use super::spare::SegmentFile;
 use crate::config::Durability;
 use crate::model::stored::Lsn;
 use crate::store::disk::DiskFile;
 use crate::store::error::Failure;
 use crate::store::format::frame::seal_frames_with;
+use crate::store::format::header::{COPY_BYTES, SegmentHeader};
 use crate::store::format::index::IndexWriter;
 use crate::store::format::record::Record;
 use crate::store::names;
+
+/// What is written ahead of the records.
+const AHEAD_BYTES: usize = 1 << 20;
+
+/// The largest write after which something is written ahead.
+const AHEAD_WRITE_MAX: usize = 32 << 10;
 
 /// Where the writer is.
 #[derive(Debug, Default)]
@@ -31,10 +39,14 @@ pub(super) struct Writing {
     pub(super) number: u32,
     pub(super) generation: u32,
     pub(super) file: Arc<dyn DiskFile>,
+    /// Whether the file was another segment before.
+    is_reused: bool,
     /// The bytes that are written.
     pub(super) length: u32,
     /// The bytes of the file.
     pub(super) size: u64,
+    /// Up to where something was written, be it of another segment or zeros.
+    prepared: u64,
     /// What is in it.
     pub(super) index: IndexWriter,
     /// Where it ends in the journal, once it is full.
@@ -47,6 +59,25 @@ impl Writing {
         match self.size > u64::from(self.length) {
             true => self.file.set_length(u64::from(self.length)),
             false => Ok(()),
+        }
+    }
+
+    /// After a small write that went beyond what was written before, zeros are written ahead: the
+    /// syncs that follow have no new blocks to note down. Large writes would gain nothing.
+    fn prepare(&mut self, written: usize) {
+        let end = u64::from(self.length);
+        if end <= self.prepared {
+            return;
+        }
+        self.prepared = end;
+        let ahead = self.size.saturating_sub(end).min(AHEAD_BYTES as u64);
+        if written > AHEAD_WRITE_MAX || ahead == 0 {
+            return;
+        }
+        let zeros = vec![0; usize::try_from(ahead).unwrap_or_default()];
+        // Nothing is missed if it fails.
+        if self.file.write_at(&zeros, end).is_ok() {
+            self.prepared = end + ahead;
         }
     }
 }
@@ -122,39 +153,61 @@ impl Core {
             let is_open = writer.segment.as_ref().is_some_and(|own| own.number == chunk.segment);
             if !is_open {
                 self.end_segment(writer, Lsn(written))?;
-                let file = self.allocate(chunk.segment, begin.size)?;
+                let SegmentFile { file, is_reused } = self.allocate(chunk.segment, begin.size)?;
+                let usual = u64::from(self.settings.segment_bytes);
+                let prepared = if is_reused { usual } else { 0 };
                 writer.segment = Some(Writing {
                     number: chunk.segment,
                     generation: chunk.generation,
                     file,
+                    is_reused,
                     length: FIRST_FRAME,
                     size: begin.size,
+                    prepared,
                     index: IndexWriter::new(chunk.segment, chunk.generation),
                     end: Lsn::NONE,
                 });
             }
-            self.write(writer, &begin.header, 0)?;
-            // No record is on the disk without the header that says whose it is.
-            self.sync_segment(writer)?;
+            self.write_header(writer, &begin.header)?;
             chunk.begins = None;
         }
         if !chunk.is_sealed {
             chunk.is_sealed = true;
             seal(writer, chunk);
         }
-        self.write(writer, &chunk.bytes, chunk.offset)
+        self.write_records(writer, chunk)
     }
 
-    fn write(&self, writer: &mut Writer, bytes: &[u8], offset: u32) -> Result<(), StepError> {
-        let Some(segment) = &mut writer.segment else { return Ok(()) };
-        if !bytes.is_empty() {
-            let written = segment.file.write_at(bytes, u64::from(offset));
-            written
-                .map_err(|error| self.step_error("it can't be written", segment.number, &error))?;
+    /// No record is on the disk without the header that says whose it is. Of a file that was another
+    /// segment one copy of it is whole at every moment: it is that segment no more, or this one.
+    fn write_header(&self, writer: &mut Writer, header: &SegmentHeader) -> Result<(), StepError> {
+        let Some(is_reused) = writer.segment.as_ref().map(|segment| segment.is_reused) else {
+            return Ok(());
+        };
+        let bytes = SegmentHeader { is_reused, ..header.clone() }.encode();
+        let (first, second) = bytes.split_at(COPY_BYTES);
+        self.write(writer, first, 0)?;
+        if is_reused {
+            self.sync_segment(writer)?;
         }
-        let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX).saturating_add(offset);
+        self.write(writer, second, first.len() as u64)?;
+        self.sync_segment(writer)
+    }
+
+    fn write_records(&self, writer: &mut Writer, chunk: &Chunk) -> Result<(), StepError> {
+        self.write(writer, &chunk.bytes, u64::from(chunk.offset))?;
+        let Some(segment) = &mut writer.segment else { return Ok(()) };
+        let length = u32::try_from(chunk.bytes.len()).unwrap_or(u32::MAX);
+        let length = length.saturating_add(chunk.offset);
         segment.length = segment.length.max(length);
+        segment.prepare(chunk.bytes.len());
         Ok(())
+    }
+
+    fn write(&self, writer: &Writer, bytes: &[u8], offset: u64) -> Result<(), StepError> {
+        let Some(segment) = &writer.segment else { return Ok(()) };
+        let written = segment.file.write_at(bytes, offset);
+        written.map_err(|error| self.step_error("it can't be written", segment.number, &error))
     }
 
     fn sync_segment(&self, writer: &Writer) -> Result<(), StepError> {

@@ -47,7 +47,7 @@ fn dump_segment(
         None => writeln!(out, "{name} damaged header, generation {:08x}", found.generation),
     };
     written.map_err(OfflineError::Output)?;
-    let mut walk = Walk::new(found.generation, found.tail);
+    let mut walk = Walk::new(found.generation, found.tail, found.is_reused());
     loop {
         let step = walk.step(&mut reader);
         let written = match step {

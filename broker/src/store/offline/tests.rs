@@ -38,7 +38,15 @@ fn header(number: u32, next_reference: u64, previous_end: usize) -> Vec<u8> {
     let previous_end = u32::try_from(previous_end).unwrap();
     let others = ranges(1..number);
     let generation = 0xabc0_0000 + number;
-    SegmentHeader { number, generation, next_reference, previous_end, others }.encode()
+    let header = SegmentHeader {
+        number,
+        generation,
+        next_reference,
+        previous_end,
+        others,
+        is_reused: false,
+    };
+    header.encode()
 }
 
 /// Writes what a broker leaves behind: a sealed segment and one with an orderly stop.

@@ -65,7 +65,7 @@ fn read_index_of(disk: &dyn Disk, segment: &FoundSegment) -> Result<Indexed, Sto
         }
         tail => (tail, None),
     };
-    let found = scan(&mut reader, segment.number, segment.generation, tail);
+    let found = scan(&mut reader, segment, tail);
     let mut read = Read { torn: found.torn, damages: found.damages, is_clean: found.is_clean };
     read.damages.extend(cut_off.map(|(from, to)| Damage {
         from: from.into(),

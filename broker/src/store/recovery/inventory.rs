@@ -43,6 +43,11 @@ impl FoundSegment {
         names::segment(self.number)
     }
 
+    /// Whether its file was another segment before, as far as that is known.
+    pub(crate) fn is_reused(&self) -> bool {
+        self.header.as_ref().is_some_and(|header| header.is_reused)
+    }
+
     /// Opens it.
     pub(crate) fn reader(&self, disk: &dyn Disk) -> Result<SegmentReader, StoreError> {
         let name = self.name();
@@ -66,7 +71,7 @@ impl Inventory {
                 files.insert(number, bytes);
             } else if let Some(number) = names::index_number(&name) {
                 inventory.indexed.insert(number);
-            } else if name.ends_with(names::UNFINISHED) {
+            } else if name.ends_with(names::UNFINISHED) || name.ends_with(names::GIVEN_UP) {
                 inventory.unused.push(name);
             }
         }
@@ -98,6 +103,10 @@ impl Inventory {
             FoundHeader::Newer { version } => {
                 let path = disk.path().join(name);
                 return Err(StoreError::Newer { path, version, known: FORMAT_VERSION });
+            }
+            FoundHeader::Spare => {
+                self.unused.push(name);
+                return Ok(());
             }
             // Another segment under this name: what is in it is in that one, or was given up.
             FoundHeader::Header(_) => {

@@ -1,3 +1,4 @@
+use super::inventory::FoundSegment;
 use super::segment_reader::SegmentReader;
 use super::walk::{Step, Tail, Walk};
 use crate::store::format::frame::Flags;
@@ -57,14 +58,15 @@ impl DamageKind {
 }
 
 /// Reads a segment.
-pub(crate) fn scan(reader: &mut SegmentReader, number: u32, generation: u32, tail: Tail) -> Scan {
+pub(crate) fn scan(reader: &mut SegmentReader, segment: &FoundSegment, tail: Tail) -> Scan {
+    let FoundSegment { number, generation, .. } = *segment;
     let mut scanner = Scanner {
         index: IndexWriter::new(number, generation),
         damages: Vec::new(),
         is_clean: false,
         group: None,
     };
-    let mut walk = Walk::new(generation, tail);
+    let mut walk = Walk::new(generation, tail, segment.is_reused());
     let (end, torn) = loop {
         match walk.step(reader) {
             Step::Frame { offset, length, flags } => scanner.frame(reader, offset, length, flags),

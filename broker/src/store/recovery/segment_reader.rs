@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use crate::store::disk::DiskFile;
-use crate::store::format::frame::{FRAME_BYTES, Frame, announced_length};
+use crate::store::format::frame::{FRAME_BYTES, Frame, GENERATION_AT, announced_length};
 
 /// Bytes of a segment in memory at a time; more only for a record that is larger.
 const WINDOW_BYTES: usize = 1 << 20;
@@ -73,6 +73,14 @@ impl SegmentReader {
         (frame.generation == generation).then_some(frame)
     }
 
+    /// How many bytes the frame there has if it is of this generation, whole or not.
+    pub(crate) fn begun_frame(&mut self, offset: u64, generation: u32) -> Option<u64> {
+        let bytes = self.bytes(offset, FRAME_BYTES);
+        let length = announced_length(bytes)?;
+        let found = bytes.get(GENERATION_AT..)?.first_chunk()?;
+        (u32::from_le_bytes(*found) == generation).then_some(length as u64)
+    }
+
     /// The frame there, which [`Self::frame`] has found whole.
     pub(crate) fn known_frame(&mut self, offset: u32, length: u32) -> Option<Frame<'_>> {
         let length = usize::try_from(length).ok()?;
@@ -81,10 +89,8 @@ impl SegmentReader {
 
     /// Where the next whole frame of this generation begins, from there on.
     pub(crate) fn find_frame(&mut self, from: u64, generation: u32) -> Option<u64> {
-        /// Where the generation is in a frame.
-        const GENERATION_AT: u64 = 8;
         let wanted = generation.to_le_bytes();
-        let mut at = from + GENERATION_AT;
+        let mut at = from + GENERATION_AT as u64;
         loop {
             let bytes = self.bytes(at, PAGE_BYTES);
             let page = bytes.get(..PAGE_BYTES).unwrap_or(bytes);
@@ -97,7 +103,7 @@ impl SegmentReader {
             let find = || page.windows(wanted.len()).position(|bytes| bytes == wanted);
             match has_data.then(find).flatten() {
                 Some(index) => {
-                    let candidate = at + index as u64 - GENERATION_AT;
+                    let candidate = at + index as u64 - GENERATION_AT as u64;
                     if self.frame(candidate, generation).is_some() {
                         return Some(candidate);
                     }

@@ -28,17 +28,21 @@ pub(crate) enum Step {
 pub(crate) struct Walk {
     generation: u32,
     tail: Tail,
+    is_reused: bool,
     at: u64,
     /// How far the segment is known to be synced.
     synced: u64,
     /// Whether all marks that there are were looked for.
     knows_synced: bool,
+    /// Where the last whole frame ends that was seen when they were.
+    whole: u64,
 }
 
 impl Walk {
-    pub(crate) fn new(generation: u32, tail: Tail) -> Self {
+    /// `is_reused` says that the file was another segment before.
+    pub(crate) fn new(generation: u32, tail: Tail, is_reused: bool) -> Self {
         let at = HEADER_BYTES as u64;
-        Self { generation, tail, at, synced: at, knows_synced: false }
+        Self { generation, tail, is_reused, at, synced: at, knows_synced: false, whole: at }
     }
 
     /// What comes next; nothing more is asked after the end.
@@ -92,8 +96,18 @@ impl Walk {
                 self.at = to;
                 Step::Damage { from, to }
             }
-            None => Step::End { at: from, torn: reader.data_end(from) - from },
+            None => Step::End { at: from, torn: self.torn_end(reader, from) - from },
         }
+    }
+
+    /// Where that ends which was written from there on. In a file that was another segment no more
+    /// is sure than what says that it is of this one.
+    fn torn_end(&self, reader: &mut SegmentReader, from: u64) -> u64 {
+        if !self.is_reused {
+            return reader.data_end(from);
+        }
+        let begun = reader.begun_frame(from, self.generation).map_or(from, |length| from + length);
+        begun.max(self.whole).min(reader.length())
     }
 
     /// Looks at all whole frames from there on.
@@ -102,6 +116,7 @@ impl Walk {
         while let Some(at) = next {
             let Some(frame) = reader.frame(at, self.generation) else { break };
             let end = at + frame.length() as u64;
+            self.whole = end;
             self.synced = self.synced.max(mark(at, Record::decode(&frame)));
             next = match reader.frame(end, self.generation) {
                 Some(_) => Some(end),

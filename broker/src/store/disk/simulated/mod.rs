@@ -405,6 +405,10 @@ impl DiskFile for SimulatedFile {
         };
         self.call(set, |_, _| {})
     }
+
+    fn allocate(&self, bytes: u64) -> io::Result<()> {
+        self.set_length(bytes)
+    }
 }
 
 /// What can be written without making the file longer.

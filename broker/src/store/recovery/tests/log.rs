@@ -11,7 +11,7 @@ use crate::store::disk::Disk;
 use crate::store::disk::simulated::SimulatedDisk;
 use crate::store::format::encode::*;
 use crate::store::format::frame::{Frame, join_frames, seal_frames};
-use crate::store::format::header::{HEADER_BYTES, SegmentHeader, ranges};
+use crate::store::format::header::{FoundHeader, HEADER_BYTES, SegmentHeader, ranges};
 use crate::store::format::record::{Record, ReturnedRecord};
 use crate::store::names;
 use crate::store::recovery::{Alive, Recovered, recover};
@@ -216,6 +216,15 @@ impl Log {
         log
     }
 
+    /// The file of the last segment was another one before.
+    pub(super) fn reuse(&mut self) {
+        let FoundHeader::Header(header) = SegmentHeader::decode(&self.bytes) else {
+            panic!("it was written so");
+        };
+        let header = SegmentHeader { is_reused: true, ..header };
+        self.bytes[..HEADER_BYTES].copy_from_slice(&header.encode());
+    }
+
     fn generation(&self) -> u32 {
         0x1234_5678_u32.wrapping_mul(self.number)
     }
@@ -235,6 +244,7 @@ impl Log {
             next_reference: self.next,
             previous_end: u32::try_from(self.previous_end).unwrap(),
             others,
+            is_reused: false,
         };
         self.bytes = header.encode();
         assert_eq!(self.bytes.len(), HEADER_BYTES);

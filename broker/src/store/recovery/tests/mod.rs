@@ -1,6 +1,7 @@
 mod damage;
 mod log;
 mod prefix;
+mod reused;
 mod speed;
 
 use log::{Log, Op, State};

@@ -33,6 +33,7 @@ fn write(folder: &Path) {
             next_reference: next,
             previous_end,
             others,
+            is_reused: false,
         };
         let mut bytes = header.encode();
         let start = bytes.len();

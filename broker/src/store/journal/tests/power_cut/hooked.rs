@@ -141,6 +141,10 @@ impl DiskFile for HookedFile {
         self.file.length()
     }
 
+    fn allocate(&self, bytes: u64) -> io::Result<()> {
+        self.disk.call(|| format!("allocate {} {bytes}", self.name), |_| self.file.allocate(bytes))
+    }
+
     fn set_length(&self, bytes: u64) -> io::Result<()> {
         self.disk
             .call(|| format!("set length {} {bytes}", self.name), |_| self.file.set_length(bytes))
