@@ -27,7 +27,9 @@ pub(crate) mod reference_set;
 pub use disk::simulated::{DiskFault, SimulatedDisk};
 pub(crate) use error::Failure;
 pub use error::StoreError;
-pub(crate) use journal::{Append, Blocked, Journal, JournalObserver, JournalSettings, Opened};
+pub(crate) use journal::{
+    Append, Blocked, Journal, JournalObserver, JournalSettings, Opened, Taken,
+};
 pub use offline::{OfflineError, StoreContents, check, dump};
 pub use recovered::RecoveryReport;
 pub(crate) use recovered::{RecoveredDefinition, RecoveredDelayed, RecoveredMessage};

@@ -18,7 +18,7 @@ use crate::model::definition::{ExchangeDefinition, QueueDeclaration, Resource};
 use crate::model::ids::QueueId;
 use crate::model::policy::{CheckedPolicy, Policies, PolicyKind};
 use crate::model::stored::Reference;
-use crate::store::{Opened, RecoveredDefinition, RecoveryReport, StoreError};
+use crate::store::{Opened, RecoveredDefinition, RecoveryReport, StoreError, Taken};
 
 /// The definitions that a journal had, in the order in which they were made.
 #[derive(Debug, Default)]
@@ -118,13 +118,20 @@ impl BrokerCell {
         // missing for another reason.
         let keeps_all = !faults.is_empty() || !opened.report.damages.is_empty();
         let mut kept: u64 = 0;
-        let mut report = opened.restore_messages(
-            |queue| keeps_all || queues.contains_key(&queue),
-            |message| match queues.get(&message.queue) {
+        let mut last: Option<&QueueRef> = None;
+        let mut report = opened.restore_messages(|message| {
+            // Mostly it is for the queue that the one before was for.
+            last = match last.filter(|last| last.id() == message.queue) {
+                Some(last) => Some(last),
+                None => queues.get(&message.queue),
+            };
+            match last {
                 Some(queue) => queue.restore(&message),
-                None => kept += 1,
-            },
-        )?;
+                None if keeps_all => kept += 1,
+                None => return Taken::No,
+            }
+            Taken::Yes
+        })?;
         let Opened { journal, delayed, .. } = opened;
         let give_up = |reference: Reference| {
             if !keeps_all {

@@ -40,10 +40,10 @@ impl Core {
     /// Gives a segment up if that is worth it.
     pub(super) fn compact(&self, number: u32) -> Result<Step, StepError> {
         let index = self.read_index(number);
-        let Some(index) = index.as_deref().and_then(Index::decode) else {
+        let index = index.as_deref().and_then(Index::decode);
+        let Some(needed) = index.and_then(|index| self.needed_of(number, index)) else {
             return Ok(self.leave(number));
         };
-        let needed = self.needed_of(number, index);
         // Where nothing is alive, the little that is said of others is written again in any case.
         if !needed.records.is_empty() && needed.bytes > self.settings.worth_bytes() {
             self.lock().liveness.not_worth(number);
@@ -78,16 +78,20 @@ impl Core {
         is_whole.then_some(indexed.bytes)
     }
 
-    fn needed_of(&self, number: u32, index: Index<'_>) -> Needed {
+    /// What is needed of a segment; none if its index can't be read.
+    fn needed_of(&self, number: u32, index: Index<'_>) -> Option<Needed> {
         let mut needed = Needed::default();
-        let mut entries = index.entries().peekable();
-        while entries.peek().is_some() {
+        let mut entries = index.entries();
+        let mut is_over = false;
+        while !is_over {
+            is_over = true;
             let mut log = self.lock();
             for entry in entries.by_ref().take(STEP_ENTRIES) {
                 needed.look_at(number, &entry, &mut log);
+                is_over = false;
             }
         }
-        needed
+        entries.is_whole().then_some(needed)
     }
 
     /// Appends what is alive again; whether all of it could be read.

@@ -168,11 +168,12 @@ impl Liveness {
         if self.early.as_ref().is_some_and(|early| early.contains(&reference)) {
             return false;
         }
-        let at = match self.position(reference) {
-            Some(at) => at,
-            None => self.insert_gap(reference),
-        };
-        let Some(home) = self.homes.get_mut(at) else { return false };
+        let is_hint = self.homes.get(self.hint).is_some_and(|home| home.contains(reference));
+        if !is_hint {
+            let known = self.position(reference);
+            self.hint = known.unwrap_or_else(|| self.insert_gap(reference));
+        }
+        let Some(home) = self.homes.get_mut(self.hint) else { return false };
         let is_copy = home.segment() != segment;
         home.restore(reference, segment, offset);
         if is_copy && let Some(segment) = self.segment(segment) {

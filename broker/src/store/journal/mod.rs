@@ -47,7 +47,7 @@ use threads::Threads;
 pub(crate) use append::Append;
 
 use append::message_bound;
-pub(crate) use open::Opened;
+pub(crate) use open::{Opened, Taken};
 pub(crate) use settings::JournalSettings;
 pub(crate) use space::Blocked;
 

@@ -11,7 +11,6 @@ use super::segment::Segment;
 use super::threads::Threads;
 use super::{Journal, JournalSettings};
 use crate::model::ids::QueueId;
-use crate::model::stored::Reference;
 use crate::store::disk::Disk;
 use crate::store::error::StoreError;
 use crate::store::folder::Folder;
@@ -24,6 +23,9 @@ use crate::store::recovery::{Alive, Recovered, RecoveredSegment, recover, write_
 /// References that are settled in one record when their queue is gone.
 const SETTLED_TOGETHER: usize = 1 << 14;
 
+/// Messages that are known to be alive under one lock.
+const RESTORED_TOGETHER: usize = 256;
+
 /// A store that was opened, before its messages are in their queues.
 #[derive(Debug)]
 pub(crate) struct Opened {
@@ -35,6 +37,13 @@ pub(crate) struct Opened {
     pub(crate) report: RecoveryReport,
     /// What the messages are restored from; once.
     recovered: Mutex<Option<Recovered>>,
+}
+
+/// Whether a message has a queue to go to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Taken {
+    Yes,
+    No,
 }
 
 impl Journal {
@@ -115,38 +124,41 @@ impl Journal {
 }
 
 impl Opened {
-    /// Gives all messages that are alive, by their references where nothing was moved; what belongs
-    /// to a queue that is not there any more (`is_there`) is settled. What there was is told.
+    /// Gives all messages that are alive, by their references where nothing was moved. One that is
+    /// not taken belongs to a queue that is not there any more, and is settled. What there was is told.
     ///
     /// # Errors
     ///
     /// A file can't be read any more.
     pub(crate) fn restore_messages(
         &self,
-        is_there: impl Fn(QueueId) -> bool,
-        mut take: impl FnMut(RecoveredMessage),
+        mut take: impl FnMut(RecoveredMessage) -> Taken,
     ) -> Result<RecoveryReport, StoreError> {
         let recovered = self.recovered.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(mut recovered) = recovered else { return Ok(self.report.clone()) };
         let core = &self.journal.core;
         let mut homeless = Vec::new();
-        recovered.restore(&*core.disk, |alive| {
-            let (reference, place) = match &alive {
-                Alive::Message(message) => (message.reference, message.place),
-                Alive::Delayed { reference, place } | Alive::Definition { reference, place } => {
-                    (*reference, *place)
-                }
-            };
-            let is_alive = core.lock().restore(reference, place, &alive);
-            if let Alive::Message(message) = alive
-                && is_alive
+        let mut give = |batch: &mut Vec<Alive>| {
             {
-                match is_there(message.queue) {
-                    true => take(message),
-                    false => homeless.push(message.reference),
+                let mut log = core.lock();
+                batch.retain(|alive| log.restore(alive));
+            }
+            for alive in batch.drain(..) {
+                let Alive::Message(message) = alive else { continue };
+                let reference = message.reference;
+                if take(message) == Taken::No {
+                    homeless.push(reference);
                 }
             }
+        };
+        let mut batch = Vec::with_capacity(RESTORED_TOGETHER);
+        recovered.restore(&*core.disk, |alive| {
+            batch.push(alive);
+            if batch.len() == RESTORED_TOGETHER {
+                give(&mut batch);
+            }
         })?;
+        give(&mut batch);
         core.lock().liveness.restored();
         for references in homeless.chunks(SETTLED_TOGETHER) {
             self.journal.settle(references);
@@ -161,12 +173,13 @@ impl Opened {
 
 impl Log {
     /// This is alive, unless it was settled before it was known to be.
-    fn restore(
-        &mut self,
-        reference: Reference,
-        place: crate::model::stored::Place,
-        #[cfg_attr(not(test), expect(unused_variables, reason = "tests look at it"))] alive: &Alive,
-    ) -> bool {
+    fn restore(&mut self, alive: &Alive) -> bool {
+        let (reference, place) = match alive {
+            Alive::Message(message) => (message.reference, message.place),
+            Alive::Delayed { reference, place } | Alive::Definition { reference, place } => {
+                (*reference, *place)
+            }
+        };
         let is_alive = self.liveness.restore(reference, place.segment, place.offset);
         #[cfg(test)]
         if is_alive {

@@ -46,11 +46,13 @@ pub(crate) struct SegmentSummary {
 }
 
 impl Collected {
-    /// Adds a segment, which comes before all that were added.
-    pub(crate) fn add(&mut self, index: Index<'_>) -> SegmentSummary {
+    /// Adds a segment, which comes before all that were added; none if not all of its index can be
+    /// read. What could be read is right all the same.
+    pub(crate) fn add(&mut self, index: Index<'_>) -> Option<SegmentSummary> {
         let mut summary = SegmentSummary::default();
         let mut has_others = false;
-        for entry in index.entries() {
+        let mut entries = index.entries();
+        for entry in entries.by_ref() {
             match entry.record {
                 EntryRecord::Message(message) => {
                     let mut any = false;
@@ -81,7 +83,7 @@ impl Collected {
         if has_others {
             self.add_others(index);
         }
-        summary
+        entries.is_whole().then_some(summary)
     }
 
     fn own(&mut self, summary: &mut SegmentSummary, reference: Reference, is_moved: bool) {

@@ -56,7 +56,15 @@ pub(super) fn compared_index_of(
     Ok(indexed)
 }
 
-fn read_index_of(disk: &dyn Disk, segment: &FoundSegment) -> Result<Indexed, StoreError> {
+/// What the segment says.
+///
+/// # Errors
+///
+/// The segment can't be opened.
+pub(super) fn read_index_of(
+    disk: &dyn Disk,
+    segment: &FoundSegment,
+) -> Result<Indexed, StoreError> {
     let mut reader = segment.reader(disk)?;
     let length = u32::try_from(reader.length()).unwrap_or(u32::MAX);
     let (tail, cut_off) = match segment.tail {

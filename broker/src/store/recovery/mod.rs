@@ -37,7 +37,7 @@ use crate::store::names;
 use crate::store::recovered::{RecoveredDefinition, RecoveredDelayed, RecoveryReport};
 use crate::store::reference_set::ReferenceSet;
 use collect::Collected;
-use indexed::{Indexed, compared_index_of};
+use indexed::{Indexed, compared_index_of, read_index_of};
 use scan::{Damage, DamageKind};
 use securing::secure;
 
@@ -121,12 +121,17 @@ fn recover_with(disk: &dyn Disk, repair: Repair) -> Result<Recovered, StoreError
     let mut collected = Collected::default();
     let mut segments = Vec::with_capacity(inventory.segments.len());
     for found in inventory.segments.iter().rev() {
-        let indexed = match repair {
+        let mut indexed = match repair {
             Repair::Files => index_of(disk, found)?,
             Repair::Nothing => compared_index_of(disk, found)?,
         };
-        let index = Index::decode_unchecked(&indexed.bytes);
-        let summary = index.map(|index| collected.add(index));
+        let mut add = |indexed: &Indexed| collected.add(Index::decode_unchecked(&indexed.bytes)?);
+        let mut summary = add(&indexed);
+        if summary.is_none() {
+            // Its checksum was right, and it is nonsense: the segment itself counts.
+            indexed = read_index_of(disk, found)?;
+            summary = add(&indexed);
+        }
         let segment = keep(found, indexed, summary.unwrap_or_default(), &mut report);
         segments.push(match repair {
             Repair::Files => repaired(disk, segment, &mut report)?,

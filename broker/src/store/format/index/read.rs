@@ -53,17 +53,14 @@ pub(crate) struct MessageEntry<'a> {
 }
 
 impl<'a> Index<'a> {
-    /// The index in a file; none if anything of it can't be read.
+    /// The index in a file; none if its checksum is wrong.
     pub(crate) fn decode(bytes: &'a [u8]) -> Option<Self> {
         let (summed, checksum) =
             bytes.split_at_checked(bytes.len().checked_sub(CHECKSUM_BYTES)?)?;
         if crc32c::crc32c(summed).to_le_bytes() != *checksum {
             return None;
         }
-        let index = Self::decode_unchecked(bytes)?;
-        let mut entries = index.entries();
-        entries.by_ref().for_each(drop);
-        entries.is_whole().then_some(index)
+        Self::decode_unchecked(bytes)
     }
 
     /// The index in a file that [`Self::decode`] has found whole, or that was just made.
@@ -111,8 +108,8 @@ impl<'a> Iterator for Entries<'a> {
 }
 
 impl<'a> Entries<'a> {
-    /// Whether all that was read could be read.
-    fn is_whole(&self) -> bool {
+    /// Whether there is nothing left that can't be read.
+    pub(crate) fn is_whole(&self) -> bool {
         !self.is_wrong && self.fields.is_empty()
     }
 

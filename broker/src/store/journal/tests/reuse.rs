@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use springhare_amqp::{Message, ShortString};
 
-use super::super::{Journal, JournalSettings, Opened};
+use super::super::{Journal, JournalSettings, Opened, Taken};
 use crate::model::ids::QueueId;
 use crate::model::message::PublishedMessage;
 use crate::model::stored::Reference;
@@ -23,7 +23,7 @@ fn open(disk: &SimulatedDisk) -> Arc<Journal> {
     };
     let folder = Folder::open_on(Arc::new(disk.clone())).unwrap();
     let opened: Opened = Journal::open_folder(folder, settings).unwrap();
-    opened.restore_messages(|_| true, |_| {}).unwrap();
+    opened.restore_messages(|_| Taken::Yes).unwrap();
     opened.journal
 }
 
@@ -82,8 +82,12 @@ fn a_file_that_is_given_up_becomes_a_later_segment() {
     let folder = Folder::open_on(Arc::new(disk.clone())).unwrap();
     let opened = Journal::open_folder(folder, JournalSettings::default()).unwrap();
     let mut found = Vec::new();
-    let report =
-        opened.restore_messages(|_| true, |message| found.push(message.reference)).unwrap();
+    let report = opened
+        .restore_messages(|message| {
+            found.push(message.reference);
+            Taken::Yes
+        })
+        .unwrap();
     assert_eq!((report.damages, report.torn_bytes), (Vec::new(), 0));
     assert_eq!(found, later);
 }

@@ -155,6 +155,11 @@ fn an_index_that_does_not_fit_is_made_anew() {
         flipped[byte] ^= 4;
         flipped
     }));
+    // With a checksum that is right, for what that is worth.
+    let mut nonsense = right[..right.len() - 4].to_vec();
+    nonsense.extend_from_slice(&[0xff; 3]);
+    nonsense.extend_from_slice(&crc32c::crc32c(&nonsense).to_le_bytes());
+    wrong.push(nonsense);
     for bytes in wrong {
         log.disk.put("00000002.idx", &bytes);
         let (state, recovered) = State::recovered(&log.disk);

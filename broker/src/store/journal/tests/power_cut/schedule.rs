@@ -12,7 +12,7 @@ use crate::model::stored::Reference;
 use crate::store::disk::simulated::{DiskFault, SimulatedDisk};
 use crate::store::folder::Folder;
 use crate::store::journal::core::{Core, StepError};
-use crate::store::journal::{Journal, JournalSettings, Opened};
+use crate::store::journal::{Journal, JournalSettings, Opened, Taken};
 use crate::store::recovered::RecoveryReport;
 
 /// The lives of a schedule, and the steps of each.
@@ -155,7 +155,10 @@ impl Schedule {
         }
         let mut messages = Vec::new();
         let report = opened
-            .restore_messages(|_| true, |message| messages.push(message))
+            .restore_messages(|message| {
+                messages.push(message);
+                Taken::Yes
+            })
             .map_err(|error| error.to_string())?;
         let mut engine = lock(&self.engine);
         engine.places.clear();
