@@ -66,6 +66,8 @@ pub(crate) struct ConsumerArgs {
     pub(crate) auto_startup: Option<Given<bool>>,
     pub(crate) group: Option<Given<Text>>,
     pub(crate) requeue_rejected: Option<Given<bool>>,
+    pub(crate) send_to: Option<Given<Text>>,
+    pub(crate) return_errors: Option<Given<bool>>,
 }
 
 /// The values of `ack`.
@@ -117,6 +119,8 @@ impl ListenerArgs {
             "auto_startup" => set(&mut consumer.auto_startup, entry, value::flag, errors),
             "group" => set(&mut consumer.group, entry, value::text, errors),
             "requeue_rejected" => set(&mut consumer.requeue_rejected, entry, value::flag, errors),
+            "send_to" => set(&mut consumer.send_to, entry, value::text, errors),
+            "return_errors" => set(&mut consumer.return_errors, entry, value::flag, errors),
             "blocking" => set(blocking, entry, switch, errors),
             "crate" => set(root, entry, value::path, errors),
             unknown => {

@@ -152,9 +152,12 @@ fn invoke(listener: &Listener) -> TokenStream {
     let outcome = outcome(listener);
     let generated = Span::mixed_site();
     let call = match thread {
-        Thread::Executor => quote_spanned!(generated=> #outcome(#callee(#(#names),*).await)),
+        Thread::Executor => quote_spanned!(generated=> #outcome(#callee(#(#names),*).await, __cx)),
         Thread::Blocking => quote_spanned! {generated=>
-            #run_blocking(move || #outcome(#callee(#(#names),*))).await
+            match #run_blocking(move || #callee(#(#names),*)).await {
+                ::core::result::Result::Ok(__value) => #outcome(__value, __cx),
+                ::core::result::Result::Err(__outcome) => __outcome,
+            }
         },
     };
     // A future that is not `Send` is reported where the box is made: at the function's name.

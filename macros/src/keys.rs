@@ -22,6 +22,8 @@ pub(crate) const KEYS: &[&str] = &[
     "auto_startup",
     "group",
     "requeue_rejected",
+    "send_to",
+    "return_errors",
     "blocking",
     "crate",
 ];
@@ -55,6 +57,8 @@ const ELSEWHERE: &[(&[&str], &str)] = &[
         "inside `arguments(..)`: `arguments(queue_type = \"quorum\", delivery_limit = 10)`",
     ),
     (&["default_requeue_rejected", "requeue"], "`requeue_rejected = false`"),
+    (&["reply_to", "send_reply", "reply_exchange", "reply_queue"], "`send_to = \"exchange/key\"`"),
+    (&["return_exceptions"], "`return_errors = true`"),
     (&["listener_id"], "`id = \"..\"`"),
     (&["executor", "sync"], "`blocking`"),
 ];

@@ -62,6 +62,8 @@ pub(crate) struct Consumer {
     pub(crate) auto_startup: Option<bool>,
     pub(crate) group: Option<Text>,
     pub(crate) requeue_rejected: Option<bool>,
+    pub(crate) send_to: Option<Text>,
+    pub(crate) return_errors: Option<bool>,
 }
 
 impl Listener {
@@ -108,6 +110,8 @@ impl From<ListenerArgs> for Endpoint {
                 auto_startup: value(consumer.auto_startup),
                 group: value(consumer.group),
                 requeue_rejected: value(consumer.requeue_rejected),
+                send_to: value(consumer.send_to),
+                return_errors: value(consumer.return_errors),
             },
         }
     }

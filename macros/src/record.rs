@@ -34,7 +34,7 @@ fn bind(binding: &Binding, paths: &Paths) -> [TokenStream; 4] {
     ]
 }
 
-fn consume(consumer: &Consumer, paths: &Paths) -> [TokenStream; 8] {
+fn consume(consumer: &Consumer, paths: &Paths) -> [TokenStream; 10] {
     let mode = consumer.ack.map(|word| {
         let modes = &paths.acknowledge_mode;
         let mode = match word {
@@ -48,6 +48,7 @@ fn consume(consumer: &Consumer, paths: &Paths) -> [TokenStream; 8] {
         let path = &paths.concurrency;
         quote!(#path { min: #min, max: #max })
     });
+    let return_errors = consumer.return_errors.map(|value| quote!(return_errors: #value,));
     let auto_startup = consumer.auto_startup.map(|value| quote!(auto_startup: #value,));
     [
         mode.unwrap_or_default(),
@@ -58,6 +59,8 @@ fn consume(consumer: &Consumer, paths: &Paths) -> [TokenStream; 8] {
         auto_startup.unwrap_or_default(),
         some("group", consumer.group.as_ref()),
         some("requeue_rejected", consumer.requeue_rejected.as_ref()),
+        some("send_to", consumer.send_to.as_ref()),
+        return_errors.unwrap_or_default(),
     ]
 }
 

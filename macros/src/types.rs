@@ -7,7 +7,7 @@
 use proc_macro2::TokenStream;
 use quote::ToTokens as _;
 use syn::visit_mut::{self, VisitMut};
-use syn::{Generics, Lifetime, Type, TypeImplTrait, TypeReference};
+use syn::{Generics, Lifetime, ReturnType, Type, TypeImplTrait, TypeReference};
 
 /// Extractors that read the whole body.
 const PAYLOADS: &[&str] = &["Json", "Text", "Bytes", "Payload"];
@@ -73,6 +73,30 @@ impl Extractor {
             Type::Path(path) if path.path.is_ident("str") => Self::Payload,
             _ => Self::Unknown,
         }
+    }
+}
+
+/// Whether a handler that returns this answers nothing: `()`, and a `Result` of it.
+pub(crate) fn returns_nothing(output: &ReturnType) -> bool {
+    fn is_nothing(ty: &Type) -> bool {
+        match ty {
+            Type::Group(group) => is_nothing(&group.elem),
+            Type::Paren(paren) => is_nothing(&paren.elem),
+            Type::Tuple(tuple) => tuple.elems.is_empty(),
+            Type::Path(path) => path.path.segments.last().is_some_and(|last| {
+                let ok = first_type(&last.arguments);
+                match last.ident.to_string().as_str() {
+                    "ListenerResult" => ok.is_none_or(is_nothing),
+                    "Result" => ok.is_some_and(is_nothing),
+                    _ => false,
+                }
+            }),
+            _ => false,
+        }
+    }
+    match output {
+        ReturnType::Default => true,
+        ReturnType::Type(_, ty) => is_nothing(ty),
     }
 }
 
@@ -170,6 +194,25 @@ mod tests {
         let ty: Type = parse_quote!(Json<(&'d str, &'static str, for<'x> fn(&'x u8))>);
         let expected: Type = parse_quote!(Json<(&'_ str, &'static str, for<'x> fn(&'x u8))>);
         assert_eq!(with_inferred_lifetimes(&ty, &generics.sig.generics), expected);
+    }
+
+    #[test]
+    fn it_is_known_what_answers_nothing() {
+        for (function, expected) in [
+            ("fn f() {}", true),
+            ("fn f() -> () {}", true),
+            ("fn f() -> ListenerResult {}", true),
+            ("fn f() -> springhare::ListenerResult<()> {}", true),
+            ("fn f() -> Result<(), E> {}", true),
+            ("fn f() -> Result<Json<u8>, E> {}", false),
+            ("fn f() -> ListenerResult<Text> {}", false),
+            ("fn f() -> Outcome {}", false),
+            ("fn f() -> Answer {}", false),
+        ] {
+            let function: syn::ItemFn = syn::parse_str(function).unwrap();
+            let output = &function.sig.output;
+            assert_eq!(returns_nothing(output), expected, "{}", output.to_token_stream());
+        }
     }
 
     #[test]

@@ -103,6 +103,7 @@ pub use listener::context::DeliveryContext;
 pub use listener::endpoint::AcknowledgeMode;
 pub use listener::health::{Health, ListenerHealth, ListenerStatus};
 pub use listener::outcome::{Disposition, IntoOutcome, ListenerError, ListenerResult, Outcome};
+pub use listener::reply::{PreparedReply, Reply, ReplyBody};
 pub use state::{DuplicateState, Requirements};
 pub use template::{
     ConvertAndSend, IntoPublish, IntoRoute, RabbitTemplate, Route, SendAllError, Sending,

@@ -14,17 +14,23 @@ pub use crate::state::Requirements;
 
 use crate::listener::outcome::ListenerError;
 
-/// Runs a blocking handler on a thread where it may block.
-pub async fn run_blocking<F>(handler: F) -> Outcome
+/// Runs a blocking handler on a thread where it may block; what it returned, or why it could not be
+/// run.
+///
+/// # Errors
+///
+/// The executor takes no work any more.
+pub async fn run_blocking<T, F>(handler: F) -> Result<T, Outcome>
 where
-    F: FnOnce() -> Outcome + Send + 'static,
+    T: Send + 'static,
+    F: FnOnce() -> T + Send + 'static,
 {
     match tokio::task::spawn_blocking(handler).await {
-        Ok(outcome) => outcome,
+        Ok(value) => Ok(value),
         Err(error) => match error.try_into_panic() {
             // The consumer catches it, as it does that of any other handler.
             Ok(panic) => std::panic::resume_unwind(panic),
-            Err(cancelled) => Outcome::Failed(ListenerError::new(cancelled)),
+            Err(cancelled) => Err(Outcome::Failed(ListenerError::new(cancelled))),
         },
     }
 }

@@ -3,6 +3,7 @@
 use quote::ToTokens as _;
 use syn::{FnArg, ReturnType, Safety, Signature, Type};
 
+use super::names;
 use crate::attr::ListenerArgs;
 use crate::diagnostics::Errors;
 use crate::parameter::Source;
@@ -16,6 +17,7 @@ pub(crate) fn check(attributes: &[ListenerArgs], function: &ListenerFn, errors: 
     impl_trait(function, errors);
     payloads(function, errors);
     delivery_tags(attributes, function, errors);
+    replies(attributes, function, errors);
 }
 
 fn plain(sig: &Signature, errors: &mut Errors) {
@@ -157,6 +159,20 @@ fn delivery_tags(attributes: &[ListenerArgs], function: &ListenerFn, errors: &mu
             "take `channel: Channel, tag: DeliveryTag` and call `channel.ack(tag)`, or write \
              `ack = \"auto\"`",
         );
+    }
+}
+
+/// A destination for replies needs a reply.
+fn replies(attributes: &[ListenerArgs], function: &ListenerFn, errors: &mut Errors) {
+    for given in attributes.iter().filter_map(|args| args.consumer.send_to.as_ref()) {
+        names::destination(&given.value, errors);
+        if types::returns_nothing(&function.sig.output) {
+            errors.add(
+                &given.key,
+                "this function returns nothing to send",
+                "return `Json<T>`, `Text`, `Bytes` or `Reply<..>`, or remove `send_to`",
+            );
+        }
     }
 }
 

@@ -57,6 +57,24 @@ pub(crate) fn exchange(name: &Text, errors: &mut Errors) {
     }
 }
 
+/// Where a reply goes: `queue`, or `exchange/key`, of which either may be empty.
+pub(crate) fn destination(name: &Text, errors: &mut Errors) {
+    placeholders(name, errors);
+    let Some(text) = name.known() else { return };
+    let (exchange, key) = text.split_once('/').unwrap_or(("", text));
+    if key.contains('/') {
+        let help = "write \"exchange/key\", \"exchange/\" or \"queue\"";
+        errors.add(name, "a destination has one exchange and one key", help);
+        return;
+    }
+    length(name, exchange, "exchange name", errors);
+    length(name, key, "key", errors);
+    if exchange.is_empty() && key.is_empty() {
+        let help = "write \"exchange/key\", \"exchange/\" or \"queue\"";
+        errors.add(name, "the destination is empty", help);
+    }
+}
+
 /// A key of a binding to an exchange of that kind, if the kind is known.
 pub(crate) fn key(key: &Text, kind: Option<&str>, errors: &mut Errors) {
     placeholders(key, errors);

@@ -1,11 +1,13 @@
 use std::ops::{Deref, DerefMut};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use springhare_amqp::Message;
 
 use super::rejection::Receiver;
 use super::{FromDelivery, OptionalFromDelivery};
-use crate::convert::{ConversionError, decode};
+use crate::convert::{ConversionError, MessageConverters, decode};
 use crate::listener::context::DeliveryContext;
+use crate::listener::reply::{ReplyBody, encoded};
 
 /// The body as a value, read from JSON.
 ///
@@ -47,6 +49,13 @@ impl JsonRejection {
     #[must_use]
     pub fn receiver(&self) -> &Receiver {
         &self.receiver
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize> ReplyBody for Json<T> {
+    fn into_message(self, _converters: &MessageConverters) -> Result<Message, ConversionError> {
+        encoded(&self.0, &MessageConverters::new())
     }
 }
 

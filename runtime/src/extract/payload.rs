@@ -1,9 +1,11 @@
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use springhare_amqp::Message;
 
 use super::FromDelivery;
 use super::rejection::Receiver;
-use crate::convert::ConversionError;
+use crate::convert::{ConversionError, MessageConverters};
 use crate::listener::context::DeliveryContext;
+use crate::listener::reply::{ReplyBody, encoded};
 
 /// The body as a value, by its content type and the application's converter: what an argument
 /// marked `#[payload]` is taken by.
@@ -29,6 +31,13 @@ impl PayloadRejection {
     #[must_use]
     pub fn receiver(&self) -> &Receiver {
         &self.receiver
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize> ReplyBody for Payload<T> {
+    fn into_message(self, converters: &MessageConverters) -> Result<Message, ConversionError> {
+        encoded(&self.0, converters)
     }
 }
 

@@ -2,9 +2,13 @@ use std::fmt;
 use std::ops::Deref;
 use std::str::Utf8Error;
 
+use springhare_amqp::Message;
+
 use super::rejection::Receiver;
 use super::{FromDelivery, OptionalFromDelivery};
+use crate::convert::{ConversionError, MessageConverters};
 use crate::listener::context::DeliveryContext;
+use crate::listener::reply::{ReplyBody, encoded};
 
 /// The body as a text, whatever its content type says. `&str` borrows it instead.
 ///
@@ -48,6 +52,12 @@ impl<'d> FromDelivery<'d> for &'d str {
             length: cx.body().len(),
             source,
         })
+    }
+}
+
+impl ReplyBody for Text {
+    fn into_message(self, converters: &MessageConverters) -> Result<Message, ConversionError> {
+        encoded(self.0, converters)
     }
 }
 

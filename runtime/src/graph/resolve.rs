@@ -14,7 +14,9 @@ use super::placeholder::Placeholders;
 use crate::error::Fault;
 use crate::listener::endpoint::{Argument, ListenerAttributes, RabbitListenerEndpoint};
 use crate::listener::plan::{DEFAULT_PREFETCH, ListenerPlan};
+use crate::listener::reply::ReplyPlan;
 use crate::listener::stream_offset::StreamOffset;
+use crate::template::Route;
 
 /// What the names of anonymous queues start with.
 const ANONYMOUS_PREFIX: &str = "springhare.gen-";
@@ -48,6 +50,7 @@ pub(crate) fn resolve(
     };
     let stream_offset = attributes.stream_offset.and_then(|offset| texts.stream_offset(offset));
     let group = attributes.group.map(|group| texts.text("group", group));
+    let send_to = attributes.send_to.and_then(|destination| texts.route("send_to", destination));
     let plan = ListenerPlan {
         id: Arc::from(id),
         endpoint,
@@ -62,6 +65,11 @@ pub(crate) fn resolve(
         auto_startup: attributes.auto_startup,
         group,
         requeue_rejected: attributes.requeue_rejected.unwrap_or(true),
+        reply: ReplyPlan {
+            send_to,
+            return_errors: attributes.return_errors,
+            ..ReplyPlan::default()
+        },
     };
     (faults.len() == faults_before).then_some(ResolvedListener { plan, queues, exchange, bindings })
 }
@@ -189,6 +197,33 @@ impl Texts<'_, '_> {
             return None;
         }
         Some(name)
+    }
+
+    /// A destination: `"queue"`, or `"exchange/key"`, of which either may be empty.
+    fn route(&mut self, key: &str, text: &str) -> Option<Route> {
+        let faults_before = self.faults.len();
+        let resolved = self.text(key, text);
+        if self.faults.len() > faults_before {
+            return None;
+        }
+        let (exchange, routing_key) = resolved.split_once('/').unwrap_or(("", &resolved));
+        if routing_key.contains('/') {
+            self.fault(&format!(
+                "`{key} = \"{text}\"`: a destination has one exchange and one key"
+            ));
+            return None;
+        }
+        if exchange.is_empty() && routing_key.is_empty() {
+            self.fault(&format!("`{key} = \"{text}\"` comes to an empty destination"));
+            return None;
+        }
+        match Route::new(exchange, routing_key) {
+            Ok(route) => Some(route),
+            Err(error) => {
+                self.fault(&format!("`{key}`: {error}"));
+                None
+            }
+        }
     }
 
     fn stream_offset(&mut self, text: &str) -> Option<StreamOffset> {

@@ -18,6 +18,7 @@ use super::failure::FailurePolicy;
 use super::invoke::Call;
 use super::outcome::Outcome;
 use super::plan::ListenerPlan;
+use super::reply;
 use super::settle::{Due, Settler};
 use super::stop_signal::{StopPhase, StopSignal};
 use crate::channel::{Channel, SettleError};
@@ -144,7 +145,7 @@ impl<'s> ConsumerLoop<'s> {
 
     async fn handle(&mut self, delivery: Delivery) -> Result<(), Exit> {
         self.context.deliver(delivery);
-        let outcome = {
+        let mut outcome = {
             let mut call = Call::new(self.plan.endpoint, &self.context);
             // Most handlers are done at once: only one that waits costs more than a call.
             match poll_fn(|cx| Poll::Ready(call.poll(cx))).await {
@@ -152,6 +153,9 @@ impl<'s> ConsumerLoop<'s> {
                 Poll::Pending => self.work.until_done(&mut call).await?,
             }
         };
+        if reply::is_answer(&self.context, self.plan, &outcome) {
+            outcome = self.work.answer(&self.context, self.plan, outcome).await?;
+        }
         if !self.work.settle_at_once(&self.context, self.plan, &outcome) {
             self.work.settle(&self.context, self.plan, outcome).await?;
         }
@@ -190,6 +194,20 @@ impl Work<'_> {
             self.poll_stop(cx.waker()).map(|()| Event::Stop)
         })
         .await
+    }
+
+    /// Sends a handler's reply, and tends to the rest if that takes a while.
+    async fn answer(
+        &mut self,
+        context: &DeliveryContext,
+        plan: &ListenerPlan,
+        outcome: Outcome,
+    ) -> Result<Outcome, Exit> {
+        let mut sending = Call::of(Box::pin(reply::answer(context, plan, outcome)));
+        match poll_fn(|cx| Poll::Ready(sending.poll(cx))).await {
+            Poll::Ready(outcome) => Ok(outcome),
+            Poll::Pending => self.until_done(&mut sending).await,
+        }
     }
 
     /// Carries a handler on that waits. Failed messages go on meanwhile, and a stop is heeded.

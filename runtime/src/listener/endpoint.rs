@@ -111,6 +111,10 @@ pub struct ListenerAttributes {
     pub group: Option<&'static str>,
     /// `requeue_rejected`: whether a failed message is delivered again.
     pub requeue_rejected: Option<bool>,
+    /// `send_to`: where replies go to requests that name no queue for them.
+    pub send_to: Option<&'static str>,
+    /// `return_errors`: whether every caller is told of failures.
+    pub return_errors: bool,
 }
 
 impl ListenerAttributes {
@@ -134,6 +138,8 @@ impl ListenerAttributes {
         auto_startup: true,
         group: None,
         requeue_rejected: None,
+        send_to: None,
+        return_errors: false,
     };
 }
 

@@ -139,7 +139,7 @@ impl Work<'_> {
             return self.leave_in_stream(failed, outcome).await;
         }
         let verdict = match outcome {
-            Outcome::Ack => Verdict::Ack(Multiple::One),
+            Outcome::Ack | Outcome::Reply(_) => Verdict::Ack(Multiple::One),
             Outcome::Reject => Verdict::Reject(Requeue::No),
             Outcome::Requeue => Verdict::Nack(Requeue::Yes),
             Outcome::Failed(error) => match error.disposition() {

@@ -31,6 +31,11 @@ impl<'d> Call<'d> {
         }
     }
 
+    /// What is done for a handler that has returned.
+    pub(crate) fn of(running: Invocation<'d>) -> Self {
+        Self { running: Some(running), ended: None }
+    }
+
     /// Carries the handler on. Not to be called again once it was ready.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Outcome> {
         let Some(mut running) = self.running.take() else {

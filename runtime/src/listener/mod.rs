@@ -23,6 +23,7 @@ pub(crate) mod outcome;
 mod pacing;
 pub(crate) mod plan;
 mod registry;
+pub(crate) mod reply;
 mod settle;
 mod stop_signal;
 pub(crate) mod stream_offset;

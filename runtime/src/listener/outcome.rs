@@ -4,9 +4,13 @@
 use std::error::Error as StdError;
 use std::fmt;
 
+use super::context::DeliveryContext;
+use super::reply::PreparedReply;
+
 /// What becomes of a message, by what its handler returned.
 ///
-/// A handler returns `()`, a [`ListenerResult`] or an `Outcome` of its own:
+/// A handler returns `()`, a [`ListenerResult`], a reply ([`ReplyBody`](crate::ReplyBody),
+/// [`Reply`](crate::Reply)), or an `Outcome` of its own:
 ///
 /// ```
 /// use springhare::{ListenerError, Outcome};
@@ -25,10 +29,13 @@ use std::fmt;
 /// In a listener with `ack = "manual"` [`Ack`](Self::Ack) settles nothing: the handler does that,
 /// now or later.
 #[derive(Debug)]
+#[non_exhaustive]
 #[must_use = "the message is settled by its outcome"]
 pub enum Outcome {
     /// Done: the message is acknowledged.
     Ack,
+    /// Done, and this is the answer: it is sent, and then the message is acknowledged.
+    Reply(Box<PreparedReply>),
     /// Refused for good: dead-lettered where its queue has a dead-letter exchange, else dropped.
     Reject,
     /// Back to the queue at once, without a pause and without an end.
@@ -53,31 +60,32 @@ impl Outcome {
     label = "not an outcome of a listener",
     note = "return nothing, `ListenerResult`, `Result<(), E>` where `E` is a \
             `std::error::Error + Send + Sync + 'static`, or `Outcome`",
+    note = "a reply is one of `Json<T>`, `Text`, `String`, `Bytes`, `Message` and `Reply<..>`",
     note = "a `Box<dyn Error + Send + Sync>` or an `anyhow::Error` becomes a `ListenerError` by \
             `.map_err(ListenerError::new)`"
 )]
 pub trait IntoOutcome {
-    /// What becomes of the message.
-    fn into_outcome(self) -> Outcome;
+    /// What becomes of the message, which `cx` is about.
+    fn into_outcome(self, cx: &DeliveryContext) -> Outcome;
 }
 
 impl IntoOutcome for () {
-    fn into_outcome(self) -> Outcome {
+    fn into_outcome(self, _cx: &DeliveryContext) -> Outcome {
         Outcome::Ack
     }
 }
 
 impl IntoOutcome for Outcome {
-    fn into_outcome(self) -> Outcome {
+    fn into_outcome(self, _cx: &DeliveryContext) -> Outcome {
         self
     }
 }
 
 #[diagnostic::do_not_recommend]
 impl<T: IntoOutcome, E: Into<ListenerError>> IntoOutcome for Result<T, E> {
-    fn into_outcome(self) -> Outcome {
+    fn into_outcome(self, cx: &DeliveryContext) -> Outcome {
         match self {
-            Ok(value) => value.into_outcome(),
+            Ok(value) => value.into_outcome(cx),
             Err(error) => Outcome::Failed(error.into()),
         }
     }
@@ -260,10 +268,11 @@ mod tests {
 
     #[test]
     fn nothing_and_ok_are_acks() {
-        assert!(matches!(().into_outcome(), Outcome::Ack));
-        assert!(matches!(ListenerResult::Ok(()).into_outcome(), Outcome::Ack));
-        assert!(matches!(ListenerResult::Ok(Outcome::Requeue).into_outcome(), Outcome::Requeue));
-        assert!(matches!(Outcome::Reject.into_outcome(), Outcome::Reject));
+        let cx = &DeliveryContext::for_test().build();
+        assert!(matches!(().into_outcome(cx), Outcome::Ack));
+        assert!(matches!(ListenerResult::Ok(()).into_outcome(cx), Outcome::Ack));
+        assert!(matches!(ListenerResult::Ok(Outcome::Requeue).into_outcome(cx), Outcome::Requeue));
+        assert!(matches!(Outcome::Reject.into_outcome(cx), Outcome::Reject));
     }
 
     #[test]
@@ -271,9 +280,10 @@ mod tests {
         fn handler() -> ListenerResult {
             Err(io::Error::other("no van"))?
         }
-        assert_eq!(disposition(&handler().into_outcome()), Some(Disposition::Default));
+        let cx = &DeliveryContext::for_test().build();
+        assert_eq!(disposition(&handler().into_outcome(cx)), Some(Disposition::Default));
         let own: Result<(), io::Error> = Err(io::Error::other("no van"));
-        assert_eq!(disposition(&own.into_outcome()), Some(Disposition::Default));
+        assert_eq!(disposition(&own.into_outcome(cx)), Some(Disposition::Default));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use springhare_amqp::ShortString;
 
 use crate::graph::Origin;
 use crate::listener::endpoint::{AcknowledgeMode, RabbitListenerEndpoint};
+use crate::listener::reply::ReplyPlan;
 use crate::listener::stream_offset::StreamOffset;
 
 /// The deliveries that a consumer holds unsettled where its attribute does not say, as in
@@ -29,4 +30,5 @@ pub(crate) struct ListenerPlan {
     pub(crate) auto_startup: bool,
     pub(crate) group: Option<String>,
     pub(crate) requeue_rejected: bool,
+    pub(crate) reply: ReplyPlan,
 }

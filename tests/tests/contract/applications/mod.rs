@@ -8,6 +8,7 @@ mod facts;
 mod failures;
 mod losses;
 mod one_program;
+mod replies;
 mod returns;
 mod settlement;
 mod stop;

@@ -1,0 +1,403 @@
+//! What a handler answers, and where that goes.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::Bytes;
+use serde::Serialize;
+use springhare_amqp::{
+    BasicProperties, DeliveryMode, FieldTable, FieldValue, Message, ShortString, ShortStringTooLong,
+};
+use springhare_broker::Publish;
+
+use super::context::DeliveryContext;
+use super::invoke::HandlerPanicked;
+use super::outcome::{Disposition, IntoOutcome, ListenerError, Outcome};
+use super::plan::ListenerPlan;
+use crate::connection::Confirmation;
+use crate::convert::{ConversionError, IntoBody, MessageConverters};
+use crate::error::Error;
+use crate::template::{IntoRoute, Route};
+
+/// Addresses of callers that wait on their channel, without a queue (direct reply-to).
+const DIRECT_REPLY_TO: &str = "amq.rabbitmq.reply-to.";
+
+/// With this header a caller asks to be told of a failure.
+pub(crate) const ERRORS_HEADER: &str = "x-springhare-errors";
+
+/// In an answer: the kind of failure.
+pub(crate) const ERROR_HEADER: &str = "x-springhare-error";
+
+/// In an answer: how the text begins that says why the handler failed; the body has all of it.
+const EXCEPTION_HEADER: &str = "x-exception-message";
+
+/// What a listener's attribute says of replies.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ReplyPlan {
+    /// Where replies go to requests that name no queue for them.
+    pub(crate) send_to: Option<Route>,
+    /// Whether every caller is told of failures.
+    pub(crate) return_errors: bool,
+    /// Whether it was said that a reply had nowhere to go.
+    pub(crate) is_told: Arc<AtomicBool>,
+}
+
+/// What may be a reply's body: a handler that returns one of these answers its request.
+///
+/// The answer is persistent if the request is, unless the message that it becomes says something of
+/// that itself.
+///
+/// `Json<T>`, `Text`, `String`, `Bytes`, `Vec<u8>`, a whole `Message`, and `Payload<T>`, which the
+/// application's converter encodes. Types of your own may implement it.
+pub trait ReplyBody {
+    /// The message that it becomes.
+    ///
+    /// # Errors
+    ///
+    /// [`ConversionError::Encode`] when the value can't be written. The request has failed then, for
+    /// good: it would fail so again.
+    fn into_message(self, converters: &MessageConverters) -> Result<Message, ConversionError>;
+}
+
+/// A reply with a destination or headers of its own.
+///
+/// Without a destination it goes where any returned value goes: to the queue in the request's
+/// `reply_to`, else to the listener's `send_to`.
+///
+/// ```
+/// use springhare::prelude::*;
+/// use springhare::Reply;
+///
+/// #[rabbit_listener(queue = "orders")]
+/// async fn price(Text(order): Text) -> Reply<Json<u32>> {
+///     let cents = order.len() as u32 * 100;
+///     Reply::new(Json(cents)).header("x-currency", "EUR")
+/// }
+/// # fn main() {}
+/// ```
+#[must_use = "a reply is sent when the handler returns it"]
+pub struct Reply<B> {
+    body: B,
+    route: Option<Route>,
+    headers: FieldTable,
+    persistent: Option<bool>,
+    /// A name or a header that no message can have.
+    fault: Option<ShortStringTooLong>,
+}
+
+impl<B: ReplyBody> Reply<B> {
+    /// A reply with this body.
+    pub fn new(body: B) -> Self {
+        Self { body, route: None, headers: FieldTable::new(), persistent: None, fault: None }
+    }
+
+    /// Sends it there, whatever the request says: a queue, `"prices"`, or an exchange and a key,
+    /// `("prices", "tea")`.
+    pub fn to(mut self, route: impl IntoRoute) -> Self {
+        match route.into_route() {
+            Ok(route) => self.route = Some(route),
+            Err(fault) => self.fault = Some(fault),
+        }
+        self
+    }
+
+    /// A header: a number, a boolean, a text, bytes or a list.
+    pub fn header(mut self, name: impl AsRef<str>, value: impl Into<FieldValue>) -> Self {
+        if let Err(fault) = self.headers.insert(name, value) {
+            self.fault = Some(fault);
+        }
+        self
+    }
+
+    /// Whether it outlives the broker in a durable queue; it does if the request does.
+    pub fn persistent(mut self, persistent: bool) -> Self {
+        self.persistent = Some(persistent);
+        self
+    }
+
+    fn prepare(self, converters: &MessageConverters) -> Result<PreparedReply, ListenerError> {
+        let Self { body, route, headers, persistent, fault } = self;
+        if let Some(fault) = fault {
+            return Err(ListenerError::fatal(fault));
+        }
+        let mut message = body.into_message(converters).map_err(ListenerError::fatal)?;
+        if !headers.is_empty() {
+            let all = message.properties.headers.get_or_insert_with(FieldTable::new);
+            for (name, value) in headers.iter() {
+                all.set(name.clone(), value.clone());
+            }
+        }
+        Ok(PreparedReply { message, route, persistent })
+    }
+}
+
+impl<B: fmt::Debug> fmt::Debug for Reply<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reply").field("body", &self.body).field("route", &self.route).finish()
+    }
+}
+
+/// A reply whose body is encoded: what a handler that returned one comes to.
+#[derive(Debug)]
+pub struct PreparedReply {
+    message: Message,
+    route: Option<Route>,
+    persistent: Option<bool>,
+}
+
+impl PreparedReply {
+    /// The message, without what the request adds to it.
+    #[must_use]
+    pub fn message(&self) -> &Message {
+        &self.message
+    }
+
+    /// The destination that the handler has chosen.
+    #[must_use]
+    pub fn route(&self) -> Option<&Route> {
+        self.route.as_ref()
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<B: ReplyBody> IntoOutcome for B {
+    fn into_outcome(self, cx: &DeliveryContext) -> Outcome {
+        Reply::new(self).into_outcome(cx)
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<B: ReplyBody> IntoOutcome for Reply<B> {
+    fn into_outcome(self, cx: &DeliveryContext) -> Outcome {
+        match self.prepare(cx.converters()) {
+            Ok(reply) => Outcome::Reply(Box::new(reply)),
+            Err(error) => Outcome::Failed(error),
+        }
+    }
+}
+
+/// `None` answers nothing.
+#[diagnostic::do_not_recommend]
+impl<R: IntoOutcome> IntoOutcome for Option<R> {
+    fn into_outcome(self, cx: &DeliveryContext) -> Outcome {
+        self.map_or(Outcome::Ack, |reply| reply.into_outcome(cx))
+    }
+}
+
+impl ReplyBody for String {
+    fn into_message(self, converters: &MessageConverters) -> Result<Message, ConversionError> {
+        encoded(self, converters)
+    }
+}
+
+impl ReplyBody for Bytes {
+    fn into_message(self, converters: &MessageConverters) -> Result<Message, ConversionError> {
+        encoded(self, converters)
+    }
+}
+
+impl ReplyBody for Vec<u8> {
+    fn into_message(self, converters: &MessageConverters) -> Result<Message, ConversionError> {
+        encoded(self, converters)
+    }
+}
+
+impl ReplyBody for Message {
+    fn into_message(self, converters: &MessageConverters) -> Result<Message, ConversionError> {
+        let delivery_mode = self.properties.delivery_mode;
+        let mut message = encoded(self, converters)?;
+        message.properties.delivery_mode = delivery_mode;
+        Ok(message)
+    }
+}
+
+/// A body that says nothing of how long it lives.
+pub(crate) fn encoded(
+    body: impl IntoBody,
+    converters: &MessageConverters,
+) -> Result<Message, ConversionError> {
+    let mut message = body.into_body(converters)?;
+    message.properties.delivery_mode = None;
+    Ok(message)
+}
+
+/// Whether this outcome has something to say to who sent the message.
+pub(super) fn is_answer(context: &DeliveryContext, plan: &ListenerPlan, outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Reply(_) => true,
+        Outcome::Failed(error) => {
+            error.disposition() != Disposition::ImmediateRequeue && asks_for_errors(context, plan)
+        }
+        Outcome::Ack | Outcome::Reject | Outcome::Requeue => false,
+    }
+}
+
+/// Sends what there is to say, and what becomes of the message then.
+pub(super) async fn answer(
+    context: &DeliveryContext,
+    plan: &ListenerPlan,
+    outcome: Outcome,
+) -> Outcome {
+    match outcome {
+        Outcome::Reply(reply) => match send(context, plan, *reply).await {
+            Ok(()) => Outcome::Ack,
+            Err(error) => Outcome::Failed(ListenerError::new(error)),
+        },
+        Outcome::Failed(error) => {
+            if let Err(failed) = send(context, plan, report(&error)).await {
+                tracing::warn!(
+                    listener = &*plan.id,
+                    error = %failed,
+                    "a caller could not be told that its request failed"
+                );
+                return Outcome::Failed(error);
+            }
+            match error.disposition() {
+                // The caller knows, and decides whether to ask again.
+                Disposition::Default => {
+                    tracing::warn!(
+                        listener = &*plan.id,
+                        queue = &**context.queue(),
+                        error = error.report(),
+                        "a handler failed, and its caller was told"
+                    );
+                    Outcome::Ack
+                }
+                _ => Outcome::Failed(error),
+            }
+        }
+        outcome @ (Outcome::Ack | Outcome::Reject | Outcome::Requeue) => outcome,
+    }
+}
+
+async fn send(
+    context: &DeliveryContext,
+    plan: &ListenerPlan,
+    reply: PreparedReply,
+) -> Result<(), Error> {
+    let PreparedReply { mut message, route, persistent } = reply;
+    let request = context.properties();
+    let reply_to = request.reply_to.as_ref().filter(|queue| !queue.is_empty());
+    let address = match (route, reply_to) {
+        (Some(route), _) => Address::Given(route),
+        (None, Some(queue)) if queue.starts_with(DIRECT_REPLY_TO) => Address::Caller(queue.clone()),
+        (None, Some(queue)) => Address::Queue(queue.clone()),
+        (None, None) => match &plan.reply.send_to {
+            Some(route) => Address::Given(route.clone()),
+            None => {
+                tell_nowhere(plan);
+                return Ok(());
+            }
+        },
+    };
+    let properties = &mut message.properties;
+    if properties.correlation_id.is_none() {
+        // Who makes no correlation ids knows its request by the message's own.
+        let id = request.correlation_id.as_ref().or(request.message_id.as_ref());
+        properties.correlation_id = id.cloned();
+    }
+    if properties.delivery_mode.is_none() {
+        let is_persistent = persistent.unwrap_or_else(|| {
+            !address.is_caller() && request.delivery_mode == Some(DeliveryMode::Persistent)
+        });
+        let mode = if is_persistent { DeliveryMode::Persistent } else { DeliveryMode::Transient };
+        properties.delivery_mode = Some(mode);
+    }
+    let template = context.template();
+    match address {
+        Address::Caller(queue) => {
+            // It waits on its channel, or waits no more: nothing confirms the one or the other.
+            let publish = to_queue(queue, message, false);
+            template.send_publish(publish, Confirmation::Unconfirmed).await
+        }
+        Address::Queue(queue) => {
+            let publish = to_queue(queue.clone(), message, true);
+            match template.send_publish(publish, Confirmation::Awaited).await {
+                Err(Error::Unroutable(_)) => {
+                    let listener = &*plan.id;
+                    tracing::debug!(listener, queue = &*queue, "the queue for a reply is gone");
+                    Ok(())
+                }
+                sent => sent,
+            }
+        }
+        Address::Given(route) => {
+            let (exchange, routing_key) = route.into_parts();
+            let mandatory = exchange.is_empty();
+            let publish = Publish { exchange, routing_key, mandatory, message };
+            template.send_publish(publish, Confirmation::Awaited).await
+        }
+    }
+}
+
+enum Address {
+    /// A caller that waits on its channel.
+    Caller(ShortString),
+    /// The queue that the request names.
+    Queue(ShortString),
+    /// The handler's own choice, or its attribute's.
+    Given(Route),
+}
+
+impl Address {
+    fn is_caller(&self) -> bool {
+        matches!(self, Self::Caller(_))
+    }
+}
+
+fn to_queue(queue: ShortString, message: Message, mandatory: bool) -> Publish {
+    Publish { exchange: ShortString::EMPTY, routing_key: queue, mandatory, message }
+}
+
+fn tell_nowhere(plan: &ListenerPlan) {
+    if !plan.reply.is_told.swap(true, Ordering::Relaxed) {
+        tracing::warn!(
+            listener = &*plan.id,
+            "a handler has returned a reply, and its request has no `reply_to`: the reply is dropped, \
+             and so will others be; `send_to = \"..\"` gives them a destination"
+        );
+    }
+}
+
+/// Whether the caller is to be told of a failure: it asks for that, or the listener says so.
+fn asks_for_errors(context: &DeliveryContext, plan: &ListenerPlan) -> bool {
+    let properties = context.properties();
+    if properties.reply_to.as_ref().is_none_or(|queue| queue.is_empty()) {
+        return false;
+    }
+    let asked = properties.headers.as_ref().and_then(|headers| headers.get(ERRORS_HEADER));
+    let asks = asked.is_some_and(|asked| {
+        asked.as_bool().or_else(|| asked.as_i64().map(|number| number != 0)).unwrap_or(false)
+    });
+    asks || plan.reply.return_errors
+}
+
+#[derive(Serialize)]
+struct Report<'e> {
+    kind: &'static str,
+    error: &'e str,
+}
+
+/// The answer to a request that failed.
+fn report(error: &ListenerError) -> PreparedReply {
+    let text = error.report();
+    let kind = match error.disposition() {
+        _ if error.find::<HandlerPanicked>().is_some() => "panic",
+        Disposition::Fatal => "fatal",
+        Disposition::RejectAndDontRequeue => "rejected",
+        _ => "failed",
+    };
+    let body = serde_json::to_vec(&Report { kind, error: &text }).unwrap_or_default();
+    let mut headers = FieldTable::new();
+    headers.set(ShortString::from_static(ERROR_HEADER), kind);
+    let start = ShortString::truncated(&text);
+    headers.set(ShortString::from_static(EXCEPTION_HEADER), start.as_str());
+    let properties = BasicProperties {
+        content_type: Some(ShortString::from_static("application/json")),
+        headers: Some(headers),
+        ..BasicProperties::default()
+    };
+    let message = Message { properties: properties.into(), body: body.into() };
+    PreparedReply { message, route: None, persistent: None }
+}
