@@ -157,6 +157,47 @@ async fn what_was_confirmed_is_there_after_a_crash() -> Result {
     Ok(())
 }
 
+/// Deliveries are not in the log: what may have been delivered before a crash is marked for as long as
+/// it lives, however often the broker is stopped in order since.
+#[tokio::test]
+async fn what_may_have_been_delivered_before_a_crash_stays_marked() -> Result {
+    let folder = tempfile::tempdir()?;
+    let broker = start(folder.path())?;
+    open(&broker)?.queue_declare("q", durable()).await?;
+    publish_persistent(&broker, "q", &["before"]).await?;
+    let copy = crashed(folder.path())?;
+
+    let broker = start(copy.path())?;
+    publish_persistent(&broker, "q", &["after"]).await?;
+    broker.stop();
+    for _ in 0..2 {
+        let broker = start(copy.path())?;
+        assert!(broker.recovered().ok_or("a report")?.was_clean);
+        broker.stop();
+    }
+    assert_eq!(drain(&open(&start(copy.path())?)?, "q").await?, ["before R", "after"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_was_delivered_and_not_acknowledged_at_a_stop_stays_marked() -> Result {
+    let folder = tempfile::tempdir()?;
+    let broker = start(folder.path())?;
+    let channel = open(&broker)?;
+    for (name, options) in [("classic", durable()), ("quorum", of_type("quorum")?)] {
+        channel.queue_declare(name, options).await?;
+        publish_persistent(&broker, name, &["a", "b"]).await?;
+        assert!(channel.basic_get(name, NoAck::No).await?.is_some());
+    }
+    broker.stop();
+    start(folder.path())?.stop();
+    let broker = start(folder.path())?;
+    for name in ["classic", "quorum"] {
+        assert_eq!(drain(&open(&broker)?, name).await?, ["a R", "b"], "{name}");
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_transaction_survives_whole_or_not_at_all() -> Result {
     let folder = tempfile::tempdir()?;

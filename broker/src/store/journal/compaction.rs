@@ -224,7 +224,7 @@ impl Log {
             | Record::Returned(_)
             | Record::SyncedTo { .. }
             | Record::Removed { .. }
-            | Record::Clean => {}
+            | Record::Clean { .. } => {}
         }
     }
 

@@ -33,6 +33,8 @@ pub(super) struct Log {
     /// Where the frames begin in the last chunk that are appended and belong together, if they do.
     group: Option<usize>,
     pub(super) progress: Progress,
+    /// What has a reference below may have been delivered by a broker that could not say so.
+    pub(super) delivered_below: u64,
     pub(super) is_stopping: bool,
     /// Whether nothing may come any more: the last record is there.
     pub(super) is_closed: bool,
@@ -107,6 +109,7 @@ impl Log {
             end: 1,
             group: None,
             progress: Progress { written: 1, synced: 1, ..Progress::default() },
+            delivered_below: Reference::FIRST.number(),
             is_stopping: false,
             is_closed: false,
             failure: None,

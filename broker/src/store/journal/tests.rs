@@ -1,2 +1,3 @@
+mod full_disk;
 mod power_cut;
 mod speed;

@@ -22,6 +22,7 @@ pub(crate) use collect::SegmentSummary;
 pub(crate) use indexed::{index_of, write_index};
 pub(crate) use inventory::{FoundSegment, Inventory};
 pub(crate) use restore::Alive;
+pub(crate) use securing::doubt_clean_stop;
 pub(crate) use walk::{Step, Tail, Walk};
 #[cfg(feature = "simulation")]
 pub(crate) use {scan::scan, segment_reader::SegmentReader};
@@ -54,6 +55,8 @@ pub(crate) struct Recovered {
     pub(crate) highest_queue: QueueId,
     /// The first reference that is still to be given.
     pub(crate) next_reference: u64,
+    /// What is below may have been delivered, though nothing else says so.
+    pub(crate) delivered_below: u64,
     /// The number of the next segment.
     pub(crate) next_segment: u32,
     /// In the order of their numbers.
@@ -119,12 +122,17 @@ fn recover_with(disk: &dyn Disk, repair: Repair) -> Result<Recovered, StoreError
         ..RecoveryReport::default()
     };
     let mut collected = Collected::default();
+    let mut clean = None;
     let mut segments = Vec::with_capacity(inventory.segments.len());
     for found in inventory.segments.iter().rev() {
         let indexed = match repair {
             Repair::Files => index_of(disk, found)?,
             Repair::Nothing => compared_index_of(disk, found)?,
         };
+        if let (Tail::Open, Some(read)) = (found.tail, &indexed.read) {
+            clean = read.clean;
+            report.was_clean = clean.is_some();
+        }
         let index = Index::decode_unchecked(&indexed.bytes);
         let summary = index.map(|index| collected.add(index));
         let segment = keep(found, indexed, summary.unwrap_or_default(), &mut report);
@@ -139,6 +147,8 @@ fn recover_with(disk: &dyn Disk, repair: Repair) -> Result<Recovered, StoreError
 
     let firsts = segments.iter().map(|segment| segment.first);
     let next_reference = firsts.fold(collected.reference_end, u64::max).max(1);
+    // After another end nobody knows what was delivered of all that there is.
+    let delivered_below = clean.unwrap_or(next_reference);
     let delayed = delayed(disk, repair, &collected, &mut report);
     let highest_queue = collected.highest_queue();
     let definition = |(reference, content)| RecoveredDefinition { reference, content };
@@ -147,6 +157,7 @@ fn recover_with(disk: &dyn Disk, repair: Repair) -> Result<Recovered, StoreError
         delayed,
         highest_queue,
         next_reference,
+        delivered_below,
         next_segment: inventory.next_segment,
         segments,
         unused: inventory.unused,
@@ -174,9 +185,6 @@ fn keep(
             is_damaged = IsDamaged::Yes;
         }
         report.damages.extend(damages);
-        if found.tail == Tail::Open {
-            report.was_clean = read.is_clean;
-        }
     }
     let lowest = summary.range.as_ref().map_or(1, |range| *range.start());
     let first = found.header.as_ref().map_or(lowest, |header| header.next_reference);

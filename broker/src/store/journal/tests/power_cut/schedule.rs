@@ -1,5 +1,6 @@
 //! One schedule: the lives of a journal, one after the other, on disks that follow from each other.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::actions::Engine;
@@ -35,6 +36,10 @@ pub(super) struct Schedule {
     least: u64,
     synced: u64,
     was_stopped: bool,
+    /// What was there at an end that was not in order: it may have been delivered before.
+    delivered: BTreeSet<u64>,
+    /// Whether there was no room for a start since to say what it does.
+    had_no_room: bool,
 }
 
 /// No step of the journal happens while it is locked.
@@ -71,7 +76,16 @@ impl Schedule {
             after: None,
         };
         let engine = Arc::new(Mutex::new(engine));
-        Self { engine, dice, settings, least: 0, synced: 0, was_stopped: true }
+        Self {
+            engine,
+            dice,
+            settings,
+            least: 0,
+            synced: 0,
+            was_stopped: true,
+            delivered: BTreeSet::new(),
+            had_no_room: false,
+        }
     }
 
     pub(super) fn run(mut self) {
@@ -180,7 +194,11 @@ impl Schedule {
             if returned != (0, None) {
                 found.returned.insert(number, returned);
             }
-            assert_eq!(message.redelivered, returned != (0, None) || !report.was_clean);
+            if !report.was_clean {
+                self.delivered.insert(number);
+            }
+            let is_marked = returned != (0, None) || self.delivered.contains(&number);
+            assert!(message.redelivered == is_marked || message.redelivered && self.had_no_room);
             let thing = Thing::Message {
                 queue: message.queue.0,
                 published_at: message.published_at,
@@ -188,6 +206,7 @@ impl Schedule {
             };
             assert_eq!(found.things.insert(number, thing), None, "{number} came twice");
         }
+        self.had_no_room |= opened.journal.blocked().is_some();
         Ok((found, report))
     }
 
