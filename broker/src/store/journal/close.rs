@@ -23,6 +23,9 @@ impl Core {
         let end = {
             let mut log = self.lock();
             log.is_closed = true;
+            while !log.late.is_empty() {
+                log.put_late();
+            }
             log.end()
         };
         self.flush(end)?;

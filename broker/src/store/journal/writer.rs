@@ -123,6 +123,8 @@ impl Core {
             if !is_open {
                 self.end_segment(writer, Lsn(written))?;
                 let file = self.allocate(chunk.segment, begin.size)?;
+                self.space.allocated(begin.size);
+                self.lock().progress.unallocated -= begin.size;
                 writer.segment = Some(Writing {
                     number: chunk.segment,
                     generation: chunk.generation,
@@ -196,6 +198,9 @@ impl Core {
             if !rest.is_empty() {
                 log.put_back(rest);
             }
+        }
+        if log.failure.is_none() && log.backlog() <= self.backlog_max() / 2 {
+            log.put_late();
         }
         // Below half of it: who waits does not start and stop with each write.
         if log.progress.is_backlogged && log.backlog() <= self.backlog_max() / 2 {

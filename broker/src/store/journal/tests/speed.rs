@@ -72,7 +72,7 @@ fn speed() {
                 let messages: Vec<_> = (0..window).map(|_| message()).collect();
                 let at = clock.now();
                 let (_, end) = journal
-                    .append(|append| {
+                    .append(0, |append| {
                         for message in &messages {
                             references.push_back(append.message(message, &[QueueId(1)], now, &[]));
                         }

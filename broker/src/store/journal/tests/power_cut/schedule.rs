@@ -68,6 +68,7 @@ impl Schedule {
             model: Model::default(),
             journal: None,
             told: 0,
+            asked: 0,
             places: Default::default(),
             ends: Vec::new(),
             synced_at_failure: None,
