@@ -66,8 +66,7 @@ impl Append<'_> {
         exchange: &str,
         due: Duration,
     ) -> Reference {
-        let names = virtual_host.len() + exchange.len() + 2 * VARINT_MAX;
-        let bound = message_bound(message, 0) + names;
+        let bound = delayed_bound(message, virtual_host, exchange);
         let reference = self.next_reference();
         let place = self.log.append(bound, |out| {
             put_delayed(out, reference, milliseconds(due), (virtual_host, exchange), message)
@@ -162,6 +161,15 @@ pub(super) fn message_bound(message: &PublishedMessage, queues: usize) -> usize 
     let copies = message.copies().iter().map(|key| key.len() + VARINT_MAX).sum::<usize>();
     let content = message.message.properties.encoded_len() + message.message.body.len();
     RECORD_BOUND + names + copies + content + queues * VARINT_MAX
+}
+
+/// What a delayed message takes at the most.
+pub(super) fn delayed_bound(
+    message: &PublishedMessage,
+    virtual_host: &str,
+    exchange: &str,
+) -> usize {
+    message_bound(message, 0) + virtual_host.len() + exchange.len() + 2 * VARINT_MAX
 }
 
 /// A time as it is stored.

@@ -48,7 +48,7 @@ use threads::Threads;
 
 pub(crate) use append::Append;
 
-use append::message_bound;
+use append::{delayed_bound, message_bound};
 pub(crate) use open::Opened;
 pub(crate) use settings::JournalSettings;
 pub(crate) use space::Blocked;
@@ -87,7 +87,8 @@ impl Journal {
     }
 
     /// Appends records that survive together or not at all. `bytes` is no less than what they take:
-    /// the sum of [`Self::message_bound`] and [`Self::SMALL_BOUND`] for every other.
+    /// the sum of [`Self::message_bound`], [`Self::delayed_bound`], and [`Self::SMALL_BOUND`] for every
+    /// other.
     ///
     /// # Errors
     ///
@@ -139,8 +140,16 @@ impl Journal {
         message_bound(message, queues)
     }
 
-    /// What a definition takes at the most beside its content, what a delayed message takes beside
-    /// the message and its names, and a settled or returned message.
+    /// What a message takes at the most that waits at this delayed exchange.
+    pub(crate) fn delayed_bound(
+        message: &PublishedMessage,
+        virtual_host: &str,
+        exchange: &str,
+    ) -> usize {
+        delayed_bound(message, virtual_host, exchange)
+    }
+
+    /// What a definition takes at the most beside its content, and a settled or returned message.
     pub(crate) const SMALL_BOUND: usize = 96;
 
     /// Settles; when the store has failed this does nothing, and they come back at the next start.
