@@ -16,7 +16,8 @@ use crate::store::folder::Folder;
 pub(super) struct ByHand {
     /// Whether each append takes its steps, since there are no threads.
     is_on: bool,
-    /// Whether nothing is synced by itself.
+    /// Whether nothing is written by itself, or synced.
+    holds_writes: AtomicBool,
     holds_syncs: AtomicBool,
     /// What is said of blocked publishers, if not the truth.
     blocked: Mutex<Option<Option<Blocked>>>,
@@ -39,6 +40,9 @@ impl ByHand {
     }
 
     fn step(&self, core: &Core) -> Result<(), StepError> {
+        if self.holds_writes.load(Ordering::SeqCst) {
+            return Ok(());
+        }
         core.write_pending()?;
         if !self.holds_syncs.load(Ordering::SeqCst) {
             core.sync_written()?;
@@ -84,6 +88,11 @@ impl Journal {
     /// As a disk that has no room for messages, or has some again.
     pub(crate) fn set_full(&self, is_full: bool) {
         self.core.space.set_free(if is_full { 0 } else { u64::MAX }, 0, 1);
+    }
+
+    /// Nothing is written from now on.
+    pub(crate) fn hold_writes(&self) {
+        self.by_hand.holds_writes.store(true, Ordering::SeqCst);
     }
 
     /// Nothing is synced from now on.
