@@ -93,6 +93,11 @@ impl Journal {
         core.look_at_free_space();
         match core.write_pending() {
             Ok(_) => {}
+            Err(StepError::NoRoom) if segments.is_empty() => {
+                let path = core.disk.path().into();
+                let bytes = u64::from(core.settings.segment_bytes);
+                return Err(StoreError::NoRoom { path, bytes });
+            }
             Err(StepError::NoRoom) => {
                 tracing::error!(
                     "the disk of '{}' is full: no message is taken until there is room",

@@ -1,3 +1,4 @@
 mod full_disk;
 mod power_cut;
 mod speed;
+mod start;

@@ -24,12 +24,12 @@ pub(crate) use inventory::{FoundSegment, Inventory};
 pub(crate) use restore::Alive;
 pub(crate) use securing::doubt_clean_stop;
 pub(crate) use walk::{Step, Tail, Walk};
-#[cfg(feature = "simulation")]
+#[cfg(any(test, feature = "simulation"))]
 pub(crate) use {scan::scan, segment_reader::SegmentReader};
 
 use crate::model::ids::QueueId;
 use crate::model::stored::Reference;
-use crate::store::disk::{Disk, read_exact};
+use crate::store::disk::{Disk, Keep, read_exact};
 use crate::store::error::StoreError;
 use crate::store::format::frame::Frame;
 use crate::store::format::index::Index;
@@ -149,7 +149,7 @@ fn recover_with(disk: &dyn Disk, repair: Repair) -> Result<Recovered, StoreError
     let next_reference = firsts.fold(collected.reference_end, u64::max).max(1);
     // After another end nobody knows what was delivered of all that there is.
     let delivered_below = clean.unwrap_or(next_reference);
-    let delayed = delayed(disk, repair, &collected, &mut report);
+    let delayed = delayed(disk, repair, &inventory.segments, &collected, &mut report);
     let highest_queue = collected.highest_queue();
     let definition = |(reference, content)| RecoveredDefinition { reference, content };
     Ok(Recovered {
@@ -178,14 +178,13 @@ fn keep(
     let mut is_damaged = IsDamaged::No;
     let Indexed { bytes, end, read } = indexed;
     let index = read.is_some().then_some(bytes);
-    if let Some(read) = read {
-        report.torn_bytes += read.torn;
-        let damages = damage_texts(found, &read.damages);
-        if !damages.is_empty() {
-            is_damaged = IsDamaged::Yes;
-        }
-        report.damages.extend(damages);
+    report.torn_bytes += read.as_ref().map_or(0, |read| read.torn);
+    // The header is looked at in any case.
+    let damages = damage_texts(found, read.as_ref().map_or(&[], |read| &read.damages));
+    if !damages.is_empty() {
+        is_damaged = IsDamaged::Yes;
     }
+    report.damages.extend(damages);
     let lowest = summary.range.as_ref().map_or(1, |range| *range.start());
     let first = found.header.as_ref().map_or(lowest, |header| header.next_reference);
     (RecoveredSegment { found: found.clone(), first, end, summary, index }, is_damaged)
@@ -204,7 +203,7 @@ fn repaired(
     report: &mut RecoveryReport,
 ) -> Result<RecoveredSegment, StoreError> {
     if is_damaged == IsDamaged::Yes {
-        report.damages.push(set_aside(disk, &segment.found.name()));
+        report.damages.push(set_aside(disk, &segment.found.name(), segment.found.tail));
     }
     if segment.found.tail == Tail::Open {
         // Its index comes when there is another: where there is one, so is a successor.
@@ -238,9 +237,11 @@ fn damage_texts(found: &FoundSegment, damages: &[Damage]) -> Vec<String> {
 }
 
 /// Keeps a damaged file, and says so.
-fn set_aside(disk: &dyn Disk, name: &str) -> String {
+fn set_aside(disk: &dyn Disk, name: &str, tail: Tail) -> String {
     let folder = names::QUARANTINE;
-    match disk.quarantine(name, name) {
+    // The last one is cut off where its records end.
+    let keep = if tail == Tail::Open { Keep::Copy } else { Keep::File };
+    match disk.quarantine(name, name, keep) {
         Ok(()) => format!("'{name}' is kept as it is in the folder '{folder}'"),
         Err(error) => {
             format!("'{name}' can't be kept in the folder '{folder}' ({error}): copy it yourself")
@@ -259,7 +260,7 @@ fn give_up(
         return None;
     }
     let folder = names::QUARANTINE;
-    Some(match disk.quarantine(&name, &name) {
+    Some(match disk.quarantine(&name, &name, Keep::File) {
         Ok(()) => {
             let told = format!("'{name}' is in the folder '{folder}' now");
             inventory.unused.push(name);
@@ -312,6 +313,7 @@ fn tell_missing(inventory: &Inventory, collected: &Collected, report: &mut Recov
 fn delayed(
     disk: &dyn Disk,
     repair: Repair,
+    segments: &[FoundSegment],
     collected: &Collected,
     report: &mut RecoveryReport,
 ) -> Vec<RecoveredDelayed> {
@@ -331,7 +333,9 @@ fn delayed(
                 let what = "a delayed message can't be read, and stays where it is";
                 report.damages.push(format!("'{name}', from {offset} on: {what}"));
                 if repair == Repair::Files {
-                    report.damages.push(set_aside(disk, &name));
+                    let segment = segments.iter().find(|it| it.number == place.segment);
+                    let tail = segment.map_or(Tail::Open, |segment| segment.tail);
+                    report.damages.push(set_aside(disk, &name, tail));
                 }
             }
         }
