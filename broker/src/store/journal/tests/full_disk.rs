@@ -1,5 +1,6 @@
 //! What a journal does where there is no room.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use springhare_amqp::{Message, MessageProperties, ShortString};
 use crate::model::ids::QueueId;
 use crate::model::message::PublishedMessage;
 use crate::model::stored::Reference;
-use crate::store::disk::simulated::SimulatedDisk;
+use crate::store::disk::simulated::{Dice, SimulatedDisk};
 use crate::store::error::Failure;
 use crate::store::folder::Folder;
 use crate::store::journal::{Append, Journal, JournalSettings, Opened};
@@ -202,4 +203,54 @@ fn what_comes_late_is_kept_by_an_orderly_stop() {
     disk.set_free_space(u64::MAX);
     journal.close();
     assert_eq!(redelivered(&open(&disk)), (0, 0));
+}
+
+/// The disk is full now and then, and what is said of messages is written when it can be.
+#[test]
+fn whatever_comes_late_is_there_in_the_end() {
+    let mut late = 0;
+    for seed in 0..20 {
+        let mut dice = Dice::new(seed);
+        let disk = SimulatedDisk::new(seed);
+        let few = JournalSettings { backlog_max_bytes: 256, ..settings() };
+        let Opened { journal, .. } = open_with(&disk, few);
+        let mut alive: BTreeMap<Reference, u32> = BTreeMap::new();
+        let mut was_late = false;
+        for _ in 0..1500 {
+            let known = alive.len();
+            let some = alive.iter().nth(dice.below(known.max(1))).map(|(reference, _)| *reference);
+            match (dice.below(100), some) {
+                (0..50, _) => {
+                    if let Ok(reference) = append(&journal, &message(dice.below(200))) {
+                        alive.insert(reference, 0);
+                    }
+                }
+                (50..70, Some(reference)) => {
+                    journal.settle(&[reference]);
+                    alive.remove(&reference);
+                }
+                (70..90, Some(reference)) => {
+                    let count = alive.get_mut(&reference).unwrap();
+                    *count += 1;
+                    journal.append_returned(|append| append.returned(reference, *count, None));
+                }
+                (90..95, _) => drop(journal.core.write_pending()),
+                (95..97, _) => drop(flush(&journal)),
+                (97, _) if dice.one_in(8) => disk.set_free_space(u64::MAX),
+                (98, _) => disk.set_free_space(dice.below(3 * SEGMENT_BYTES as usize) as u64),
+                _ => {}
+            }
+            was_late |= !journal.core.lock().late.is_empty();
+        }
+        disk.set_free_space(u64::MAX);
+        while !flush(&journal) || backlog(&journal) > 0 {}
+        let opened = open(&disk.kill());
+        let mut found = BTreeMap::new();
+        opened
+            .restore_messages(|_| true, |it| drop(found.insert(it.reference, it.delivery_count)))
+            .unwrap();
+        assert_eq!(found, alive, "seed {seed}");
+        late += u32::from(was_late);
+    }
+    assert!(late > 10, "{late} had any");
 }
