@@ -50,6 +50,16 @@ pub enum FieldValue {
 }
 
 impl FieldValue {
+    fn is_deeper_than(&self, levels: usize) -> bool {
+        match self {
+            Self::Table(table) => table.is_deeper_than(levels),
+            Self::Array(values) => {
+                levels == 0 || values.iter().any(|value| value.is_deeper_than(levels - 1))
+            }
+            _ => false,
+        }
+    }
+
     /// A long string of `text`.
     pub fn text(text: impl Into<String>) -> Self {
         Self::LongString(Bytes::from(text.into()))
@@ -277,6 +287,13 @@ impl FieldTable {
     #[must_use]
     pub fn encoded_len(&self) -> usize {
         4 + self.0.iter().map(|(name, value)| 1 + name.len() + value.encoded_len()).sum::<usize>()
+    }
+
+    /// Whether tables and arrays stand deeper in one another than this, this table included: at more
+    /// than [`TABLE_DEPTH_MAX`](crate::wire::TABLE_DEPTH_MAX) levels it can be sent, and not read.
+    #[must_use]
+    pub fn is_deeper_than(&self, levels: usize) -> bool {
+        levels == 0 || self.0.values().any(|value| value.is_deeper_than(levels - 1))
     }
 }
 

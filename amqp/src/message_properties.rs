@@ -119,6 +119,19 @@ impl MessageProperties {
         }
     }
 
+    /// Whether headers stand deeper in one another than [`TABLE_DEPTH_MAX`](crate::wire::TABLE_DEPTH_MAX):
+    /// these properties can be sent, and not read.
+    #[must_use]
+    pub fn are_too_deep(&self) -> bool {
+        let headers = match &self.0 {
+            Repr::Constant(properties) => properties.headers.as_ref(),
+            Repr::Own(properties) => properties.headers.as_ref(),
+            // They were read.
+            Repr::Encoded(_) | Repr::Known(_) => None,
+        };
+        headers.is_some_and(|headers| headers.is_deeper_than(crate::wire::TABLE_DEPTH_MAX))
+    }
+
     /// The text of a property that is one; of encoded properties nothing else is decoded, and
     /// nothing is kept.
     #[must_use]

@@ -156,7 +156,20 @@ impl Default for BrokerConfig {
     }
 }
 
+/// What of a message or a transaction a data folder keeps in one piece: 2 GiB. Places in its files have
+/// 32 bits, and there is more beside the bodies.
+pub(crate) const STORED_MAX_BYTES: usize = 2 << 30;
+
 impl BrokerConfig {
+    /// The name of a limit above [`STORED_MAX_BYTES`]; none if there is none.
+    pub(crate) fn unstorable_limit(&self) -> Option<&'static str> {
+        let limits = [
+            ("max_message_size", self.max_message_size),
+            ("transaction_max_bytes", self.transaction_max_bytes),
+        ];
+        limits.into_iter().find(|(_, bytes)| *bytes > STORED_MAX_BYTES).map(|(name, _)| name)
+    }
+
     /// The name of a limit that stops everything; none if there is none.
     pub(crate) fn zero_limit(&self) -> Option<&'static str> {
         let limits = [

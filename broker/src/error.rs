@@ -14,6 +14,17 @@ pub enum Error {
         /// The limit's name in the configuration.
         name: &'static str,
     },
+    /// A limit lets more pass than a data folder can keep in one piece.
+    #[error(
+        "the limit '{name}' is more than the {max} bytes that a data folder keeps in one piece: set \
+         it to that or less, or give no data folder"
+    )]
+    UnstorableLimit {
+        /// The limit's name in the configuration.
+        name: &'static str,
+        /// The most that it may be.
+        max: usize,
+    },
     /// A virtual host has a name that no connection could give.
     #[error("the name of the virtual host '{name}' is longer than 255 bytes")]
     VirtualHostNameTooLong {

@@ -157,6 +157,47 @@ async fn what_was_confirmed_is_there_after_a_crash() -> Result {
     Ok(())
 }
 
+/// Deliveries are not in the log: what may have been delivered before a crash is marked for as long as
+/// it lives, however often the broker is stopped in order since.
+#[tokio::test]
+async fn what_may_have_been_delivered_before_a_crash_stays_marked() -> Result {
+    let folder = tempfile::tempdir()?;
+    let broker = start(folder.path())?;
+    open(&broker)?.queue_declare("q", durable()).await?;
+    publish_persistent(&broker, "q", &["before"]).await?;
+    let copy = crashed(folder.path())?;
+
+    let broker = start(copy.path())?;
+    publish_persistent(&broker, "q", &["after"]).await?;
+    broker.stop();
+    for _ in 0..2 {
+        let broker = start(copy.path())?;
+        assert!(broker.recovered().ok_or("a report")?.was_clean);
+        broker.stop();
+    }
+    assert_eq!(drain(&open(&start(copy.path())?)?, "q").await?, ["before R", "after"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_was_delivered_and_not_acknowledged_at_a_stop_stays_marked() -> Result {
+    let folder = tempfile::tempdir()?;
+    let broker = start(folder.path())?;
+    let channel = open(&broker)?;
+    for (name, options) in [("classic", durable()), ("quorum", of_type("quorum")?)] {
+        channel.queue_declare(name, options).await?;
+        publish_persistent(&broker, name, &["a", "b"]).await?;
+        assert!(channel.basic_get(name, NoAck::No).await?.is_some());
+    }
+    broker.stop();
+    start(folder.path())?.stop();
+    let broker = start(folder.path())?;
+    for name in ["classic", "quorum"] {
+        assert_eq!(drain(&open(&broker)?, name).await?, ["a R", "b"], "{name}");
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_transaction_survives_whole_or_not_at_all() -> Result {
     let folder = tempfile::tempdir()?;
@@ -228,6 +269,47 @@ async fn times_go_on_while_no_broker_runs() -> Result {
     Ok(())
 }
 
+/// A table in a table, and so on: so many levels.
+fn nested(levels: usize) -> Result<FieldTable> {
+    let mut table = FieldTable::new();
+    for _ in 1..levels {
+        let inner = std::mem::take(&mut table);
+        table.insert("deeper", FieldValue::Table(inner))?;
+    }
+    Ok(table)
+}
+
+#[tokio::test]
+async fn what_is_nested_too_deep_to_be_read_again_is_refused() -> Result {
+    const DEEPEST: usize = springhare_amqp::wire::TABLE_DEPTH_MAX;
+    let folder = tempfile::tempdir()?;
+    let broker = start(folder.path())?;
+    let with_headers = |levels| -> Result<Message> {
+        let mut deep = message("deep", DeliveryMode::Persistent);
+        *deep.properties.headers.get_or_insert_default() = nested(levels)?;
+        Ok(deep)
+    };
+    for (levels, name, is_taken) in [(DEEPEST, "q", true), (DEEPEST + 1, "deeper", false)] {
+        let queue = QueueDeclareOptions { arguments: nested(levels)?, ..durable() };
+        let declared = open(&broker)?.queue_declare(name, queue).await;
+        assert_eq!(declared.is_ok(), is_taken, "{declared:?}");
+        let arguments = nested(levels)?;
+        let exchange = ExchangeDeclareOptions { durable: true, arguments, ..Default::default() };
+        let declared = open(&broker)?.exchange_declare(name, "fanout", exchange).await;
+        assert_eq!(declared.is_ok(), is_taken, "{declared:?}");
+        let bound = open(&broker)?.queue_bind("q", "amq.fanout", "", nested(levels)?).await;
+        assert_eq!(bound.is_ok(), is_taken, "{bound:?}");
+        let published = publish(&broker, "q", with_headers(levels)?).await;
+        assert_eq!(published.is_ok(), is_taken, "{published:?}");
+    }
+    let before = broker.export_definitions();
+    broker.stop();
+    let broker = start(folder.path())?;
+    assert_eq!(broker.export_definitions(), before);
+    assert_eq!(drain(&open(&broker)?, "q").await?, ["deep"]);
+    Ok(())
+}
+
 #[tokio::test]
 async fn one_broker_has_a_folder_until_it_ends() -> Result {
     let folder = tempfile::tempdir()?;
@@ -266,6 +348,24 @@ async fn a_broker_that_promises_less_keeps_the_same() -> Result {
     os.stop();
     let disk = broker().start()?;
     assert_eq!(drain(&open(&disk)?, "q").await?, ["a"]);
+    Ok(())
+}
+
+#[test]
+fn a_limit_above_what_a_folder_can_keep_is_refused() -> Result {
+    const TOO_MUCH: usize = (2 << 30) + 1;
+    let folder = tempfile::tempdir()?;
+    let (mut messages, mut transactions) = (BrokerConfig::default(), BrokerConfig::default());
+    messages.max_message_size = TOO_MUCH;
+    transactions.transaction_max_bytes = TOO_MUCH;
+    for (name, config) in [("max_message_size", messages), ("transaction_max_bytes", transactions)]
+    {
+        let broker = || Broker::builder().config(config.clone());
+        let refused = broker().data(folder.path().join("data")).start().map(drop).unwrap_err();
+        assert!(refused.to_string().contains(name), "{refused}");
+        assert_eq!(fs::read_dir(&folder)?.count(), 0, "nothing was made");
+        broker().start()?;
+    }
     Ok(())
 }
 

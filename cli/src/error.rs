@@ -39,6 +39,8 @@ pub(crate) enum ServeError {
     Listen { address: SocketAddr, kind: io::ErrorKind },
     #[error(transparent)]
     Broker(springhare_broker::Error),
+    #[error("{0}")]
+    Store(String),
 }
 
 /// All that is wrong, in one line as everything that ends the server.

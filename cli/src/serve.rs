@@ -63,7 +63,12 @@ async fn until_the_end(settings: Settings) -> Result<Ending, ServeError> {
     say_ready(&server);
     let signal = signals.next().await;
     tracing::info!(signal = signal.name(), "ending: connections are closed");
-    Ok(drain(&server, shutdown_timeout, &mut signals).await)
+    let ending = drain(&server, shutdown_timeout, &mut signals).await;
+    match (ending, server.broker().store_failure()) {
+        // Who looks at the exit code is to know that not all may be on the disk.
+        (Ending::Drained, Some(failure)) => Err(ServeError::Store(failure)),
+        (ending, _) => Ok(ending),
+    }
 }
 
 /// One line on the standard output, for whoever started the process and waits.

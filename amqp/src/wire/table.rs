@@ -341,6 +341,9 @@ mod tests {
             assert_eq!(decode_table(&deeper), Err(DecodeError::TooDeep));
             assert_eq!(Reader::new(&deeper).walk_table("table"), Err(DecodeError::TooDeep));
             assert_eq!(decode_table(&nested(10_000)), Err(DecodeError::TooDeep));
+            let deepest = decode_table(&nested(TABLE_DEPTH_MAX)).unwrap();
+            assert!(deepest.is_deeper_than(TABLE_DEPTH_MAX - 1));
+            assert!(!deepest.is_deeper_than(TABLE_DEPTH_MAX));
         }
     }
 }

@@ -8,7 +8,7 @@ use super::data::{log_recovered, open};
 use super::{Connection, Publisher};
 use crate::Error;
 use crate::clock::Clock;
-use crate::config::{BrokerConfig, Durability};
+use crate::config::{BrokerConfig, Durability, STORED_MAX_BYTES};
 use crate::definitions::{self, Outline};
 use crate::engine::admin::AdminError;
 use crate::engine::broker_cell::{BrokerCell, DEFAULT_VIRTUAL_HOST};
@@ -248,7 +248,7 @@ impl BrokerBuilder {
     ///
     /// # Errors
     ///
-    /// A limit of the configuration is 0, a virtual host's name is too long, a user is given
+    /// A limit of the configuration is 0, or more than a data folder can keep, a virtual host's name is too long, a user is given
     /// twice or has permissions for a virtual host that is not there, definitions or a policy are
     /// wrong, the operating system has no random bytes for the passwords' hashes, the data folder
     /// can't be used, or an address can't be listened at.
@@ -261,6 +261,9 @@ impl BrokerBuilder {
             return Err(Error::ZeroLimit { name });
         }
         let data = self.kept_in().map(Path::to_path_buf);
+        if let Some(name) = self.config.unstorable_limit().filter(|_| data.is_some()) {
+            return Err(Error::UnstorableLimit { name, max: STORED_MAX_BYTES });
+        }
         let mut opened = match &data {
             Some(folder) => Some(open(folder, self.durability, &self.config)?),
             None => None,

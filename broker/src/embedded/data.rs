@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Broker, BrokerBuilder};
 use crate::config::{BrokerConfig, Durability};
-use crate::store::{Journal, JournalSettings, Opened, RecoveryReport, StoreError};
+use crate::store::{Failure, Journal, JournalSettings, Opened, RecoveryReport, StoreError};
 
 impl BrokerBuilder {
     /// Keeps in this folder what is to survive the broker: users, virtual hosts, policies, durable
@@ -53,6 +53,17 @@ impl Broker {
     #[must_use]
     pub fn recovered(&self) -> Option<&RecoveryReport> {
         self.handle.recovered.as_ref()
+    }
+
+    /// Why nothing is kept in its data folder any more, if a write or a sync has failed there: the
+    /// broker refuses what is to be kept until it is started again.
+    #[must_use]
+    pub fn store_failure(&self) -> Option<String> {
+        let failure = self.cell().shared().journal().and_then(|journal| journal.failure());
+        match failure {
+            Some(failure @ Failure::Failed(_)) => Some(failure.to_string()),
+            Some(Failure::Full | Failure::Closed) | None => None,
+        }
     }
 }
 

@@ -63,6 +63,10 @@ enum MemoryMark {
 /// is let go after about a thousand, some 200 µs.
 const MESSAGES_PER_UNIT: usize = 8;
 
+/// The bytes of a batch's messages that are handed over together, before it is looked again whether
+/// there is room.
+const GATHERED_MAX_BYTES: usize = 1 << 20;
+
 /// What became of a published message.
 pub type PublishResult = Result<(), PublishError>;
 
@@ -210,16 +214,24 @@ impl Publisher {
         let before = results.len();
         let mut publishing = Publishing::on(self.broker.virtual_host());
         let mut poll = Poll::Ready(());
+        let mut gathered = 0;
         while !publishes.is_empty() {
             let Poll::Ready(budget) = self.poll_room(cx) else {
                 poll = Poll::Pending;
                 break;
             };
             budget.made_progress();
-            let some = publishes.len().min(MESSAGES_PER_UNIT);
-            for publish in publishes.drain(..some) {
+            for _ in 0..MESSAGES_PER_UNIT {
+                let Some(publish) = publishes.pop_front() else { break };
+                gathered += publish.message.body.len();
                 let published = result(publishing.publish(publish));
                 results.push_back(published.map(|()| Unconfirmed::SAFE));
+                if gathered >= GATHERED_MAX_BYTES {
+                    // Only now it is seen whether there is room for more.
+                    publishing.flush();
+                    gathered = 0;
+                    break;
+                }
             }
         }
         let Finished { refused, end, failure } = publishing.finish();

@@ -6,6 +6,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+use bytes::Bytes;
 use springhare_amqp::{AmqpError, BasicProperties, DeliveryMode, FieldTable, Message, ShortString};
 
 use super::{
@@ -292,6 +293,26 @@ fn the_messages_of_a_batch_are_confirmed_each() {
     for unconfirmed in taken {
         assert_eq!(publisher.poll_confirm(&mut cx, unconfirmed), Poll::Ready(Ok(())));
     }
+}
+
+#[test]
+fn a_batch_waits_where_much_waits_to_be_written() {
+    let host = Host::held();
+    host.journal.hold_writes();
+    let publisher = host.broker.publisher();
+    let mut cx = Context::from_waker(Waker::noop());
+    let large = Message { body: Bytes::from(vec![0; 1 << 20]), ..persistent("") };
+    let mut publishes: VecDeque<_> = (0..40).map(|_| to_q(large.clone())).collect();
+    let mut taken = VecDeque::new();
+    assert!(publisher.poll_publish_many(&mut cx, &mut publishes, &mut taken).is_pending());
+    let max = host.broker.cell().shared().config().journal_backlog_max_bytes;
+    assert_eq!(taken.len(), max.div_ceil(1 << 20), "{} are left", publishes.len());
+    host.journal.sync();
+    while publisher.poll_publish_many(&mut cx, &mut publishes, &mut taken).is_pending() {
+        host.journal.sync();
+    }
+    assert_eq!(taken.len(), 40);
+    assert!(taken.iter().all(Result::is_ok));
 }
 
 #[test]

@@ -279,7 +279,10 @@ impl DelayedBatch<'_> {
     /// The most that they take in the journal, in bytes.
     pub(super) fn bound(&self) -> usize {
         let kept = self.messages.iter().filter(|delayed| delayed.is_kept);
-        kept.map(|delayed| Journal::message_bound(&delayed.message.message, 1)).sum()
+        let bound = |Delayed { delay, message, .. }: &Delayed| {
+            Journal::delayed_bound(&message.message, self.virtual_host.name(), &delay.exchange)
+        };
+        kept.map(bound).sum()
     }
 
     /// Appends those to the journal that it keeps.

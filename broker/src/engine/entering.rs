@@ -9,7 +9,7 @@ use super::queue_cell::{Entering, QueueRef};
 use super::virtual_host::VirtualHost;
 use crate::model::message::PublishedMessage;
 use crate::model::stored::{Lsn, Reference};
-use crate::store::Failure;
+use crate::store::{Failure, Journal};
 
 /// Messages that go to the same queues and are in the journal, as far as it keeps them.
 ///
@@ -93,7 +93,11 @@ impl<'q> Entrance<'q> {
         }
         entrance.order = lock_order(queues);
         let now = virtual_host.clock().unix_time();
-        let (firsts, end) = journal.append(|append| {
+        let bytes = messages.clone().map(|(message, _)| match keepers.of_message(message).len() {
+            0 => 0,
+            queues => Journal::message_bound(message, queues) + Journal::SMALL_BOUND,
+        });
+        let (firsts, end) = journal.append(bytes.sum(), |append| {
             let appended = messages.map(|(message, replaced)| {
                 let queues = keepers.of_message(message);
                 let is_kept = !queues.is_empty();

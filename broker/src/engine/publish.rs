@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use springhare_amqp::wire::DecodeError;
 use springhare_amqp::{AmqpError, Message, MethodId, Property, ReplyCode, ShortString};
 
 use super::channel_cell::ChannelCell;
@@ -405,6 +406,9 @@ fn check_size(message: &Message, virtual_host: &VirtualHost) -> Result<(), AmqpE
                     "a content header of {size} bytes does not fit a frame of {max} bytes"
                 ),
             ));
+        }
+        if message.properties.are_too_deep() {
+            return Err(refused(ReplyCode::FrameError, DecodeError::TooDeep));
         }
     }
     Ok(())

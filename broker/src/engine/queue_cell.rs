@@ -431,8 +431,7 @@ impl QueueCell {
         let Some(journal) = self.shared.journal() else { return };
         let epoch = self.shared.clock().epoch();
         for piece in returned.chunks(TOLD_AT_ONCE_MAX) {
-            // A journal that takes nothing more has failed, and said so.
-            let _ = journal.append_always(None, |append| {
+            journal.append_returned(|append| {
                 for ReturnedReference { reference, delivery_count, retry_at } in piece {
                     let retry_at = retry_at.map(|at| epoch.saturating_add(at));
                     append.returned(*reference, *delivery_count, retry_at);

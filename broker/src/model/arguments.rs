@@ -6,6 +6,8 @@
 
 mod check;
 
+pub(crate) use check::check_depth;
+
 use std::fmt;
 use std::time::Duration;
 

@@ -3,7 +3,7 @@ use std::fmt;
 use springhare_amqp::{FieldTable, FieldValue, ShortString};
 
 use crate::model::arguments::{
-    ArgumentError, QueueArguments, QueueType, check_argument, check_field,
+    ArgumentError, QueueArguments, QueueType, check_argument, check_depth, check_field,
 };
 use crate::model::exchange::{
     DelayedTypeError, ExchangeKind, HASH_HEADER, HASH_PROPERTY, X_DELAYED_TYPE,
@@ -91,6 +91,7 @@ impl ExchangeDefinition {
     /// An `alternate-exchange` that is no text, or arguments that its type does not understand: 406;
     /// or as for an unknown type, if that is what it is to delay as.
     pub(crate) fn check_arguments(&self, exchange: Resource<'_>) -> Result<(), DelayedTypeError> {
+        check_depth(&self.arguments)?;
         check_is_name(&self.arguments, ALTERNATE_EXCHANGE, exchange)?;
         let kind = match self.kind {
             ExchangeKind::DelayedMessage => delayed_type(&self.arguments)?,
@@ -189,6 +190,7 @@ impl QueueDeclaration {
     /// An argument that is wrong or that the queue's type does not have, or a quorum queue that
     /// is not durable, or is exclusive, or deleted with its last consumer: 406.
     pub(crate) fn define(self, queue: Resource<'_>) -> Result<QueueDefinition, ArgumentError> {
+        check_depth(&self.arguments)?;
         check_is_name(&self.arguments, "x-dead-letter-exchange", queue)?;
         let arguments = QueueArguments::parse(&self.arguments, queue)?;
         let durable = self.is_durable();

@@ -56,6 +56,17 @@ pub enum StoreError {
         /// One of its segments.
         found: String,
     },
+    /// Not even the first messages would have room.
+    #[error(
+        "the data folder '{path}' is new, and its disk has no room for the {bytes} bytes that it begins \
+         with: make room, or give a folder on another disk"
+    )]
+    NoRoom {
+        /// The folder.
+        path: PathBuf,
+        /// What a broker allocates ahead.
+        bytes: u64,
+    },
     /// Nothing can be written there.
     #[error(
         "the data folder '{path}' is read-only ({error}): give the user that runs the broker the \

@@ -111,3 +111,18 @@ impl DiskFile for Bytes {
         Err(std::io::ErrorKind::Unsupported.into())
     }
 }
+
+/// The fuzz targets are built by nobody else.
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn anything_is_read_or_told_to_be_damaged(kind in 0_u8..10, flags: u8, bytes: Vec<u8>) {
+            super::record(kind, flags, &bytes);
+            super::file(&bytes);
+            super::segment(&bytes);
+        }
+    }
+}

@@ -12,7 +12,7 @@ pub(crate) mod disk;
 mod error;
 pub(crate) mod folder;
 pub(crate) mod format;
-#[cfg(feature = "simulation")]
+#[cfg(any(test, feature = "simulation"))]
 #[doc(hidden)]
 pub mod fuzzing;
 mod journal;

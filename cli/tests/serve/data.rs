@@ -138,6 +138,29 @@ async fn a_folder_is_said_to_be_in_use() {
 }
 
 #[tokio::test]
+async fn a_server_whose_store_has_failed_ends_with_1_and_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let mut server = serve(&data, &[]);
+    let connection = connect(&mut server, "guest:guest").await;
+    let channel = open(&connection).await;
+    std::fs::remove_dir_all(&data).unwrap();
+    // More than the segments that are there have room for.
+    let body = vec![0; 20 << 20];
+    let properties = BasicProperties::default().with_delivery_mode(PERSISTENT);
+    for _ in 0..2 {
+        let options = BasicPublishOptions::default();
+        let _ =
+            channel.basic_publish("".into(), "q".into(), options, &body, properties.clone()).await;
+    }
+    server.logged("the store has failed").await;
+    let ended = server.terminated().await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    let last = ended.stderr.lines().last().unwrap_or_default();
+    assert!(last.contains("the store has failed"), "{}", ended.stderr);
+}
+
+#[tokio::test]
 async fn a_durability_without_a_folder_is_refused() {
     let ended = Springhare::run(&["serve", "--durability", "os"]).ended().await;
     assert_eq!(ended.code, Some(1), "{ended:?}");

@@ -1,4 +1,4 @@
-use springhare_amqp::{BasicProperties, FieldTable, FieldValue, Message};
+use springhare_amqp::{BasicProperties, DeliveryMode, FieldTable, FieldValue, Message};
 
 use super::*;
 use crate::clock::{Clock, ManualClock};
@@ -9,7 +9,7 @@ use crate::engine::publish::{Publish, Published, Publishing};
 use crate::engine::shared::Shared;
 use crate::model::binding::Destination;
 use crate::model::definition::{ExchangeDefinition, QueueDeclaration};
-use crate::model::ids::ConnectionId;
+use crate::model::ids::{ConnectionId, QueueId};
 use crate::model::queue::SettlementMode;
 
 struct Host {
@@ -233,4 +233,42 @@ fn what_is_more_than_may_wait_is_refused() {
     assert!(host.publish(&[("e", 5)]).is_empty());
     host.advance(10);
     assert_eq!(host.drain("q"), [got("a", -10), got("e", -5), got("b", -20)]);
+}
+
+#[test]
+fn what_waits_takes_no_more_in_the_journal_than_is_said() {
+    let (clock, _hand) = Clock::manual();
+    let journal = Arc::new(Journal::in_memory());
+    let shared = Shared::new(BrokerConfig::default(), clock);
+    let shared = Arc::new(shared.with_journal(Arc::clone(&journal), QueueId(0)));
+    let longest = name(&"n".repeat(255));
+    let virtual_host = VirtualHost::new(longest.clone(), Default::default(), shared);
+    let connection = ConnectionCell::new(
+        ConnectionId(1),
+        ShortString::EMPTY,
+        Weak::new(),
+        Arc::clone(&virtual_host),
+        None,
+    );
+    let definition = ExchangeDefinition {
+        name: longest.clone(),
+        kind: ExchangeKind::DelayedMessage,
+        durable: true,
+        auto_delete: false,
+        internal: false,
+        arguments: table("x-delayed-type", "direct"),
+    };
+    virtual_host.exchange_declare(&connection, definition).unwrap();
+    let properties =
+        BasicProperties { delivery_mode: Some(DeliveryMode::Persistent), ..Default::default() };
+    let message = Message::new("").with_properties(properties);
+    let message = Arc::new(PublishedMessage::new(longest.clone(), name("k"), message));
+    let delays = [Delay { exchange: longest, delay: Duration::from_millis(10) }];
+    let mut batch = virtual_host.begin_delaying();
+    batch.add(&message, &delays).unwrap();
+    let bound = batch.bound();
+    let ((), before) = journal.append_always(None, |_| ()).unwrap();
+    let ((), end) = journal.append_together(bound, |append| batch.append(append)).unwrap();
+    batch.finish();
+    assert!(end.0 - before.0 <= bound as u64, "{before:?}, {end:?}, {bound}");
 }

@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use springhare_amqp::wire::{DecodeError, TABLE_DEPTH_MAX};
 use springhare_amqp::{FieldTable, FieldValue, ShortString};
 
 use super::{ArgumentError, QueueType};
@@ -14,6 +15,15 @@ const EXPIRY_MAX_MS: i64 = 315_360_000_000;
 const SEGMENT_BYTES_MAX: i64 = 3_000_000_000;
 /// The highest `x-max-priority`.
 const PRIORITY_MAX: i64 = 255;
+
+/// Refuses what could be sent and written, and not be read again. It comes from this process or a
+/// file: what comes from a socket was read.
+pub(crate) fn check_depth(arguments: &FieldTable) -> Result<(), ArgumentError> {
+    match arguments.is_deeper_than(TABLE_DEPTH_MAX) {
+        true => Err(ArgumentError::of("arguments", DecodeError::TooDeep.to_string())),
+        false => Ok(()),
+    }
+}
 
 impl QueueType {
     /// What `x-queue-type` calls it.

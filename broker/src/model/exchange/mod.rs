@@ -38,7 +38,7 @@ pub(crate) use self::kind::{ExchangeKind, UnknownExchangeKind};
 use self::modulus_hash::ModulusHash;
 use self::random::Random;
 use self::topic::Topic;
-use crate::model::arguments::ArgumentError;
+use crate::model::arguments::{ArgumentError, check_depth};
 use crate::model::binding::Binding;
 use crate::model::definition::ExchangeDefinition;
 use crate::model::routed_message::RoutedMessage;
@@ -202,6 +202,7 @@ fn by_each_key<'t, Q: Clone>(
 ///
 /// A key or arguments that this type does not understand: 406.
 pub(crate) fn check_binding(kind: ExchangeKind, binding: &Binding) -> Result<(), ArgumentError> {
+    check_depth(binding.arguments())?;
     match kind {
         ExchangeKind::Headers => headers::validate_binding_arguments(binding.arguments()),
         ExchangeKind::ConsistentHash => consistent_hash::weight(binding.routing_key()).map(drop),

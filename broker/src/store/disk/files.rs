@@ -2,9 +2,16 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
-use super::{Disk, DiskEntry, DiskFile, FolderLock};
-use crate::store::names::{LOCK, QUARANTINE};
+use super::{Disk, DiskEntry, DiskFile, FolderLock, Keep};
+use crate::store::names::{LOCK, QUARANTINE, UNFINISHED};
+
+/// How often who is to have the folder asks for it, and how long it waits between: who only looks has
+/// the lock for a moment.
+const LOCK_TRIES: u32 = 5;
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 /// What may be done to the files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,7 +93,7 @@ impl Disk for Files {
         std::fs::rename(self.at(from), self.at(to))
     }
 
-    fn quarantine(&self, name: &str, kept_as: &str) -> io::Result<()> {
+    fn quarantine(&self, name: &str, kept_as: &str, keep: Keep) -> io::Result<()> {
         let folder = self.at(QUARANTINE);
         std::fs::create_dir_all(&folder)?;
         let kept = folder.join(kept_as);
@@ -94,9 +101,11 @@ impl Disk for Files {
             return Ok(());
         }
         // Some file systems have no hard links: a copy keeps as much.
-        if std::fs::hard_link(self.at(name), &kept).is_err() {
-            std::fs::copy(self.at(name), &kept)?;
-            File::open(&kept)?.sync_all()?;
+        if keep == Keep::Copy || std::fs::hard_link(self.at(name), &kept).is_err() {
+            let unfinished = folder.join(format!("{kept_as}{UNFINISHED}"));
+            std::fs::copy(self.at(name), &unfinished)?;
+            File::open(&unfinished)?.sync_all()?;
+            std::fs::rename(&unfinished, &kept)?;
         }
         Self::sync(&folder)
     }
@@ -109,17 +118,41 @@ impl Disk for Files {
         free_space(&self.path)
     }
 
+    #[expect(clippy::disallowed_methods, reason = "nobody tells that a file's lock was let go")]
     fn lock(&self) -> io::Result<Option<FolderLock>> {
         let is_written = self.access == Access::ReadWrite;
         let mut options = OpenOptions::new();
         options.read(true).write(is_written).create(is_written).truncate(false);
         let file = options.open(self.at(LOCK))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(FolderLock::new(file))),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(error)) => Err(error),
+        let tries = if is_written { LOCK_TRIES } else { 1 };
+        let is_locked = try_again(tries, || try_lock(&file), || thread::sleep(LOCK_PAUSE))?;
+        Ok(is_locked.then(|| FolderLock::new(file)))
+    }
+}
+
+fn try_lock(file: &File) -> io::Result<bool> {
+    match file.try_lock() {
+        Ok(()) => Ok(true),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// Tries so many times, with a pause in between; whether it was done.
+fn try_again(
+    tries: u32,
+    mut attempt: impl FnMut() -> io::Result<bool>,
+    mut pause: impl FnMut(),
+) -> io::Result<bool> {
+    for number in 1..=tries {
+        if attempt()? {
+            return Ok(true);
+        }
+        if number < tries {
+            pause();
         }
     }
+    Ok(false)
 }
 
 /// Takes the room that the file will need, so that no later write finds the disk full, and so that
@@ -216,4 +249,24 @@ fn read_some(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
 #[cfg(windows)]
 fn write_some(file: &File, bytes: &[u8], offset: u64) -> io::Result<usize> {
     std::os::windows::fs::FileExt::seek_write(file, bytes, offset)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_look_at_the_folder_keeps_no_broker_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || File::create(folder.path().join(LOCK)).unwrap();
+        let mut look = Some(open());
+        assert!(try_lock(look.as_ref().unwrap()).unwrap());
+        let file = open();
+        let is_locked = try_again(2, || try_lock(&file), || drop(look.take()));
+        assert!(is_locked.unwrap(), "it was let go meanwhile");
+        let other = open();
+        let mut pauses = 0;
+        assert!(!try_again(3, || try_lock(&other), || pauses += 1).unwrap());
+        assert_eq!(pauses, 2);
+    }
 }

@@ -45,9 +45,10 @@ pub(crate) trait Disk: Debug + Send + Sync {
     /// Renames a file, over another one if there is one: at every moment one of the two is there.
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
 
-    /// Makes a file known in the folder `quarantine` too, under `kept_as`, where it stays when its
-    /// first name is removed. One that is there already is left.
-    fn quarantine(&self, name: &str, kept_as: &str) -> io::Result<()>;
+    /// Keeps a file in the folder `quarantine`, under `kept_as`, where it stays when its first name is
+    /// removed; a [copy](Keep::Copy) stays as it is whatever happens to the file. One that is there
+    /// already is left.
+    fn quarantine(&self, name: &str, kept_as: &str, keep: Keep) -> io::Result<()>;
 
     /// Returns once all that was created, renamed and removed is safe.
     fn sync_folder(&self) -> io::Result<()>;
@@ -79,6 +80,15 @@ pub(crate) trait DiskFile: Debug + Send + Sync {
     /// Lengthens the file with zeros to so many bytes, for which there is room from now on, as for
     /// one that is [created](Disk::create) with so many.
     fn allocate(&self, bytes: u64) -> io::Result<()>;
+}
+
+/// What of a file is kept in quarantine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Keep {
+    /// The file itself, which is not written any more.
+    File,
+    /// A copy of one that is cut off later.
+    Copy,
 }
 
 /// A file in the folder.

@@ -140,7 +140,9 @@ pub(crate) fn put_removed(out: &mut Vec<u8>, segment: u32) -> usize {
     })
 }
 
-/// The end of what an orderly stop leaves.
-pub(crate) fn put_clean(out: &mut Vec<u8>) -> usize {
-    put_frame(out, Kind::Clean.number(), Flags::NONE, |_| {})
+/// The end of what an orderly stop leaves: what has a reference below may have been delivered.
+pub(crate) fn put_clean(out: &mut Vec<u8>, delivered_below: u64) -> usize {
+    put_frame(out, Kind::Clean.number(), Flags::NONE, |out| {
+        out.extend_from_slice(&delivered_below.to_le_bytes());
+    })
 }

@@ -64,8 +64,11 @@ pub(crate) enum Record<'a> {
     Removed {
         segment: u32,
     },
-    /// All before was synced, and nothing comes after it: the broker was stopped in order.
-    Clean,
+    /// All before was synced, and nothing comes after it: the broker was stopped in order. What has a
+    /// reference below may have been delivered before, though nothing else says so.
+    Clean {
+        delivered_below: u64,
+    },
 }
 
 /// A message for queues.
@@ -132,7 +135,13 @@ impl<'a> Record<'a> {
                 let segment = fields.u32()?;
                 fields.is_empty().then_some(Self::Removed { segment })?
             }
-            Kind::Clean => fields.is_empty().then_some(Self::Clean)?,
+            Kind::Clean => {
+                // The first ones said nothing.
+                let is_said = !fields.is_empty();
+                let delivered_below =
+                    if is_said { fields.u64()? } else { Reference::FIRST.number() };
+                fields.is_empty().then_some(Self::Clean { delivered_below })?
+            }
         };
         Some(record)
     }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use springhare_amqp::{BasicProperties, DeliveryMode, Message, ShortString};
 
 use super::encode::*;
-use super::frame::{FRAME_BYTES, Flags, Frame, seal_frames};
+use super::frame::{FRAME_BYTES, Flags, Frame, put_frame, seal_frames};
 use super::record::{Kind, Record, ReturnedRecord};
 use crate::model::carbon_copies::CarbonCopies;
 use crate::model::ids::QueueId;
@@ -148,7 +148,12 @@ proptest! {
         let bytes = sealed(|out| put_removed(out, number));
         let is_same = matches!(decoded(&bytes).1, Record::Removed { segment } if segment == number);
         prop_assert!(is_same);
-        prop_assert!(matches!(decoded(&sealed(put_clean)).1, Record::Clean));
+        let bytes = sealed(|out| put_clean(out, u64::from(number)));
+        let Record::Clean { delivered_below } = decoded(&bytes).1 else { panic!() };
+        prop_assert_eq!(delivered_below, u64::from(number));
+        let bytes = sealed(|out| put_frame(out, Kind::Clean.number(), Flags::NONE, |_| {}));
+        let is_same = matches!(decoded(&bytes).1, Record::Clean { delivered_below: 1 });
+        prop_assert!(is_same);
     }
 
     /// What a frame with the right checksum has may still be anything.

@@ -27,6 +27,8 @@ const SETTLED_BOUND: usize = 2 * VARINT_MAX;
 #[derive(Debug)]
 pub(crate) struct Append<'j> {
     pub(super) log: &'j mut Log,
+    /// Whether what is said of messages that are there is gathered, and written later.
+    pub(super) is_late: bool,
 }
 
 impl Append<'_> {
@@ -64,8 +66,7 @@ impl Append<'_> {
         exchange: &str,
         due: Duration,
     ) -> Reference {
-        let names = virtual_host.len() + exchange.len() + 2 * VARINT_MAX;
-        let bound = message_bound(message, 0) + names;
+        let bound = delayed_bound(message, virtual_host, exchange);
         let reference = self.next_reference();
         let place = self.log.append(bound, |out| {
             put_delayed(out, reference, milliseconds(due), (virtual_host, exchange), message)
@@ -83,10 +84,13 @@ impl Append<'_> {
 
     /// These are done with, for ever.
     pub(crate) fn settle(&mut self, references: &[Reference]) {
-        for part in references.chunks(SETTLE_REFERENCES_MAX) {
-            self.log.append(RECORD_BOUND + SETTLED_BOUND * part.len(), |out| put_settle(out, part));
+        if self.is_late {
+            self.log.late.settle(references);
+            references.iter().for_each(|reference| self.log.settle(*reference));
+            return;
         }
-        self.settled(references);
+        self.log.put_settled(references);
+        references.iter().for_each(|reference| self.log.settle(*reference));
     }
 
     /// A message has come back to its queue: its failed deliveries, and when it is tried again (the
@@ -102,8 +106,10 @@ impl Append<'_> {
         }
         let retry_at = retry_at.map(milliseconds);
         let returned = ReturnedRecord { reference, delivery_count, retry_at };
-        self.log.append(RECORD_BOUND, |out| put_returned(out, returned));
-        self.log.liveness.add_returned();
+        match self.is_late {
+            true => self.log.late.return_again(returned),
+            false => self.log.put_returned(returned),
+        }
     }
 
     fn settled(&mut self, references: &[Reference]) {
@@ -125,12 +131,45 @@ impl Append<'_> {
     }
 }
 
+impl Log {
+    /// Appends the records that settle these.
+    fn put_settled(&mut self, references: &[Reference]) {
+        for part in references.chunks(SETTLE_REFERENCES_MAX) {
+            self.append(RECORD_BOUND + SETTLED_BOUND * part.len(), |out| put_settle(out, part));
+        }
+        self.liveness.add_settled(references.len() as u64);
+    }
+
+    fn put_returned(&mut self, returned: ReturnedRecord) {
+        self.append(RECORD_BOUND, |out| put_returned(out, returned));
+        self.liveness.add_returned();
+    }
+
+    /// Appends some of what comes late, if there is any.
+    pub(super) fn put_late(&mut self) {
+        let (settled, returned) = self.late.take();
+        self.put_settled(&settled);
+        for record in returned {
+            self.put_returned(record);
+        }
+    }
+}
+
 /// What a message takes at the most, without what it replaces.
 pub(super) fn message_bound(message: &PublishedMessage, queues: usize) -> usize {
     let names = message.exchange.len() + message.routing_key.len() + 2 * NAME_BOUND;
     let copies = message.copies().iter().map(|key| key.len() + VARINT_MAX).sum::<usize>();
     let content = message.message.properties.encoded_len() + message.message.body.len();
     RECORD_BOUND + names + copies + content + queues * VARINT_MAX
+}
+
+/// What a delayed message takes at the most.
+pub(super) fn delayed_bound(
+    message: &PublishedMessage,
+    virtual_host: &str,
+    exchange: &str,
+) -> usize {
+    message_bound(message, 0) + virtual_host.len() + exchange.len() + 2 * VARINT_MAX
 }
 
 /// A time as it is stored.

@@ -23,12 +23,16 @@ impl Core {
         let end = {
             let mut log = self.lock();
             log.is_closed = true;
+            while !log.late.is_empty() {
+                log.put_late();
+            }
             log.end()
         };
         self.flush(end)?;
         // Where this is found, all before it was synced.
         let end = self.append_step(|log| {
-            log.append(FRAME_BYTES, put_clean);
+            let delivered_below = log.delivered_below;
+            log.append(FRAME_BYTES + 8, |out| put_clean(out, delivered_below));
         })?;
         self.flush(end)?;
         self.finish_sealed();

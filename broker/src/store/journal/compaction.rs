@@ -22,7 +22,7 @@ use crate::store::format::references::Run;
 use crate::store::format::varint::VARINT_MAX;
 use crate::store::recovery::{FoundSegment, Tail, index_of};
 
-/// Entries that are looked at, and bytes that are copied, in one step under the append lock.
+/// Entries and references that are looked at, and bytes that are copied, in one step under the append lock.
 const STEP_ENTRIES: usize = 512;
 const STEP_BYTES: usize = 64 << 10;
 
@@ -89,6 +89,14 @@ impl Core {
             for entry in entries.by_ref().take(STEP_ENTRIES) {
                 needed.look_at(number, &entry, &mut log);
                 is_over = false;
+            }
+        }
+        // One record may settle many.
+        let mut settled = index.entries().flat_map(settled_by).peekable();
+        while settled.peek().is_some() {
+            let mut log = self.lock();
+            for reference in settled.by_ref().take(STEP_ENTRIES) {
+                needed.settle(number, reference, &mut log);
             }
         }
         entries.is_whole().then_some(needed)
@@ -179,15 +187,11 @@ impl Needed {
                 if queues.any(|(_, reference)| log.liveness.is_in(reference, number)) {
                     self.keep(entry);
                 }
-                self.settle(number, message.replaces.flat_map(Run::references), log);
             }
             EntryRecord::Delayed { reference, .. } | EntryRecord::Definition { reference, .. } => {
                 if log.liveness.is_in(*reference, number) {
                     self.keep(entry);
                 }
-            }
-            EntryRecord::Settle(runs) => {
-                self.settle(number, runs.flat_map(Run::references), log);
             }
             EntryRecord::Returned(record) => {
                 let ReturnedRecord { reference, delivery_count, retry_at } = *record;
@@ -197,7 +201,7 @@ impl Needed {
                     self.bytes += u64::from(entry.length);
                 }
             }
-            EntryRecord::Removed { .. } | EntryRecord::Clean => {}
+            EntryRecord::Settle(_) | EntryRecord::Removed { .. } | EntryRecord::Clean => {}
         }
     }
 
@@ -206,14 +210,21 @@ impl Needed {
         self.bytes += u64::from(entry.length);
     }
 
-    fn settle(&mut self, number: u32, settled: impl Iterator<Item = Reference>, log: &mut Log) {
-        for reference in settled {
-            if log.liveness.needs_settled(reference, number) {
-                self.settled.push(reference);
-                self.bytes += 1;
-            }
+    fn settle(&mut self, number: u32, reference: Reference, log: &mut Log) {
+        if log.liveness.needs_settled(reference, number) {
+            self.settled.push(reference);
+            self.bytes += 1;
         }
     }
+}
+
+fn settled_by(entry: Entry<'_>) -> impl Iterator<Item = Reference> {
+    let runs = match entry.record {
+        EntryRecord::Settle(runs) => Some(runs),
+        EntryRecord::Message(message) => Some(message.replaces),
+        _ => None,
+    };
+    runs.into_iter().flatten().flat_map(Run::references)
 }
 
 impl Log {
@@ -228,7 +239,7 @@ impl Log {
             | Record::Returned(_)
             | Record::SyncedTo { .. }
             | Record::Removed { .. }
-            | Record::Clean => {}
+            | Record::Clean { .. } => {}
         }
     }
 

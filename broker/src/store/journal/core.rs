@@ -100,11 +100,12 @@ impl Core {
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Appends records, and wakes who writes them. `group` is the most that they take if they belong
-    /// together.
+    /// Appends records, and wakes who writes them. `bytes` is the most that messages take, and
+    /// `group` the most that records take which belong together.
     pub(super) fn append<T>(
         &self,
         kind: Appended,
+        bytes: usize,
         group: Option<usize>,
         write: impl FnOnce(&mut Append<'_>) -> T,
     ) -> Result<(T, Lsn), Failure> {
@@ -115,13 +116,22 @@ impl Core {
         if log.is_closed {
             return Err(Failure::Closed);
         }
-        if kind == Appended::Messages && self.refuses(&log) {
+        if kind == Appended::Messages && self.refuses(&log, bytes) {
+            drop(log);
+            self.tell_news();
             return Err(Failure::Full);
         }
         if let Some(bytes) = group {
             log.begin_group(bytes);
         }
-        let result = write(&mut Append { log: &mut log });
+        let is_late = kind.may_be_late() && self.takes_no_more(&log);
+        if kind == Appended::Changes {
+            // Who waits for this may have settled something before it.
+            while !log.late.is_empty() {
+                log.put_late();
+            }
+        }
+        let result = write(&mut Append { log: &mut log, is_late });
         log.end_group();
         let end = log.end();
         if kind != Appended::Settlements {
@@ -145,9 +155,25 @@ impl Core {
         Ok((result, end))
     }
 
-    /// Whether messages are refused now: there is no room for them.
-    fn refuses(&self, log: &Log) -> bool {
-        self.space.is_full() || log.backlog() > self.backlog_max().saturating_mul(2)
+    /// Whether messages of so many bytes are refused now: there is no room for them. What is taken
+    /// must find a place on the disk, since all that comes later waits behind it.
+    fn refuses(&self, log: &Log, bytes: usize) -> bool {
+        if self.space.is_full() || self.takes_no_more(log) {
+            return true;
+        }
+        let needed = log.bytes_to_allocate(bytes);
+        let taken = log.progress.unallocated.saturating_add(needed);
+        let has_room = self.space.has_room(taken, self.settings.disk_free_hard_limit);
+        // Smaller ones may find room where a large one does not.
+        if !has_room && needed <= u64::from(self.settings.segment_bytes) {
+            self.out_of_room();
+        }
+        !has_room
+    }
+
+    /// Whether so much waits to be written that nothing is lined up any more that need not be.
+    fn takes_no_more(&self, log: &Log) -> bool {
+        log.backlog() > self.backlog_max().saturating_mul(2)
     }
 
     pub(super) fn backlog_max(&self) -> u64 {
@@ -264,6 +290,7 @@ impl Core {
         let mut log = self.lock();
         log.failure.get_or_insert_with(|| failure.clone());
         log.chunks.clear();
+        log.late.clear();
         drop(log);
         self.work.notify_all();
         self.stepped.notify_all();
@@ -311,6 +338,15 @@ pub(super) enum Appended {
     Messages,
     /// What makes room, or is small: always taken.
     Changes,
-    /// As changes, but nobody waits for it: what is lost of it is delivered again.
+    /// That messages have come back: as changes, but nobody waits for it.
+    Returns,
+    /// As returns, and not synced for its own sake: what is lost of it is delivered again.
     Settlements,
+}
+
+impl Appended {
+    /// Whether it may be written later than what is appended after it.
+    fn may_be_late(self) -> bool {
+        matches!(self, Self::Returns | Self::Settlements)
+    }
 }

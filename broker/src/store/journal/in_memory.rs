@@ -5,18 +5,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::core::{Core, StepError};
-use super::{Blocked, Journal, JournalSettings, Opened};
+use super::{Blocked, Journal, JournalSettings, Opened, Taken};
 use crate::model::ids::QueueId;
 use crate::model::stored::Reference;
 use crate::store::disk::simulated::SimulatedDisk;
+use crate::store::error::StoreError;
 use crate::store::folder::Folder;
+use crate::store::recovered::{RecoveredMessage, RecoveryReport};
 
 /// What a test does by hand.
 #[derive(Debug, Default)]
 pub(super) struct ByHand {
     /// Whether each append takes its steps, since there are no threads.
     is_on: bool,
-    /// Whether nothing is synced by itself.
+    /// Whether nothing is written by itself, or synced.
+    holds_writes: AtomicBool,
     holds_syncs: AtomicBool,
     /// What is said of blocked publishers, if not the truth.
     blocked: Mutex<Option<Option<Blocked>>>,
@@ -39,6 +42,9 @@ impl ByHand {
     }
 
     fn step(&self, core: &Core) -> Result<(), StepError> {
+        if self.holds_writes.load(Ordering::SeqCst) {
+            return Ok(());
+        }
         core.write_pending()?;
         if !self.holds_syncs.load(Ordering::SeqCst) {
             core.sync_written()?;
@@ -86,6 +92,11 @@ impl Journal {
         self.core.space.set_free(if is_full { 0 } else { u64::MAX }, 0, 1);
     }
 
+    /// Nothing is written from now on.
+    pub(crate) fn hold_writes(&self) {
+        self.by_hand.holds_writes.store(true, Ordering::SeqCst);
+    }
+
     /// Nothing is synced from now on.
     pub(crate) fn hold_syncs(&self) {
         self.by_hand.holds_syncs.store(true, Ordering::SeqCst);
@@ -118,5 +129,18 @@ impl Journal {
         let alive = alive.map(|(reference, queue)| (*queue, *reference)).collect();
         log.queues = queues;
         alive
+    }
+}
+
+impl Opened {
+    /// Gives all messages that are alive, of whatever queue.
+    pub(super) fn restore_all(
+        &self,
+        mut take: impl FnMut(RecoveredMessage),
+    ) -> Result<RecoveryReport, StoreError> {
+        self.restore_messages(|message| {
+            take(message);
+            Taken::Yes
+        })
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::chunks::{Begin, Chunk, Chunks};
+use super::late::Late;
 use super::liveness::{Liveness, WasLast};
 use crate::model::stored::{Lsn, Place, Reference};
 use crate::store::disk::DiskFile;
@@ -23,6 +24,7 @@ const MARK_BOUND: usize = FRAME_BYTES + 4;
 pub(super) struct Log {
     pub(super) liveness: Liveness,
     pub(super) chunks: Chunks,
+    pub(super) late: Late,
     /// The segment that is filled.
     filling: Filling,
     segment_bytes: u32,
@@ -33,6 +35,8 @@ pub(super) struct Log {
     /// Where the frames begin in the last chunk that are appended and belong together, if they do.
     group: Option<usize>,
     pub(super) progress: Progress,
+    /// What has a reference below may have been delivered by a broker that could not say so.
+    pub(super) delivered_below: u64,
     pub(super) is_stopping: bool,
     /// Whether nothing may come any more: the last record is there.
     pub(super) is_closed: bool,
@@ -68,6 +72,8 @@ impl Filling {
 pub(super) struct Progress {
     pub(super) written: u64,
     pub(super) synced: u64,
+    /// The bytes of segments that have begun and have no file yet.
+    pub(super) unallocated: u64,
     /// As far as this it is to be synced at once.
     pub(super) wanted: u64,
     /// The file that what was written last is in.
@@ -94,6 +100,7 @@ impl Log {
         let mut log = Self {
             liveness,
             chunks: Chunks::default(),
+            late: Late::default(),
             filling: Filling {
                 number,
                 generation: 0,
@@ -107,6 +114,7 @@ impl Log {
             end: 1,
             group: None,
             progress: Progress { written: 1, synced: 1, ..Progress::default() },
+            delivered_below: Reference::FIRST.number(),
             is_stopping: false,
             is_closed: false,
             failure: None,
@@ -131,6 +139,20 @@ impl Log {
     /// What waits to be written, in bytes.
     pub(super) fn backlog(&self) -> u64 {
         self.end.saturating_sub(self.progress.written)
+    }
+
+    /// What has to be allocated for so many bytes more, at the most.
+    pub(super) fn bytes_to_allocate(&self, bytes: usize) -> u64 {
+        let bytes = bytes as u64 + MARK_BOUND as u64;
+        let segment = u64::from(self.segment_bytes);
+        if bytes <= u64::from(self.filling.size.saturating_sub(self.filling.offset)) {
+            0
+        } else if bytes + u64::from(FIRST_FRAME) <= segment {
+            segment
+        } else {
+            // What comes behind it gets another one.
+            bytes + u64::from(FIRST_FRAME) + segment
+        }
     }
 
     /// The frames that follow, of at most so many bytes, survive together or not at all.
@@ -221,6 +243,7 @@ impl Log {
         let header =
             SegmentHeader { number, generation, next_reference, previous_end, others, is_reused };
         let begin = Begin { header, size: u64::from(size) };
+        self.progress.unallocated += begin.size;
         self.filling = Filling {
             number,
             generation,

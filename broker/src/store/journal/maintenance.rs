@@ -65,10 +65,14 @@ impl Core {
     }
 
     fn maintain_in_order(&self) -> Result<(), StepError> {
-        self.look_at_free_space();
         self.prepare_spare()?;
+        self.look_at_free_space();
         self.finish_sealed();
-        self.try_stalled_again();
+        if self.try_stalled_again() {
+            // Nothing can be given up before what waits is written: more would only wait too.
+            let end = self.lock().end();
+            self.flush(end)?;
+        }
         for _ in 0..REMOVED_MAX {
             if self.remove_next()? == Step::Nothing {
                 return Ok(());
@@ -91,13 +95,15 @@ impl Core {
         }
     }
 
-    /// Lets the committers try what found no room.
-    pub(super) fn try_stalled_again(&self) {
+    /// Lets the committers try what found no room; whether there was any.
+    pub(super) fn try_stalled_again(&self) -> bool {
         let mut log = self.lock();
-        if std::mem::take(&mut log.progress.is_stalled) {
-            drop(log);
+        let was_stalled = std::mem::take(&mut log.progress.is_stalled);
+        drop(log);
+        if was_stalled {
             self.work.notify_one();
         }
+        was_stalled
     }
 
     /// Cuts off what sealed segments do not need, and writes their indexes: what fails of that is

@@ -3,6 +3,7 @@
 //! # Layout
 //!
 //! - `log`, `append`, `chunks`: what is under the append lock; records are encoded into chunks.
+//! - `late`: what is said of messages while no more can be lined up.
 //! - `liveness`, `home`, `moved`, `segment`: which references are alive, and where.
 //! - `core`, `writer`, `spare`, `space`, `waiters`: writing and syncing, step by step.
 //! - `maintenance`, `compaction`: giving segments up.
@@ -18,6 +19,7 @@ mod files;
 mod home;
 #[cfg(test)]
 mod in_memory;
+mod late;
 mod liveness;
 mod log;
 mod maintenance;
@@ -46,7 +48,7 @@ use threads::Threads;
 
 pub(crate) use append::Append;
 
-use append::message_bound;
+use append::{delayed_bound, message_bound};
 pub(crate) use open::{Opened, Taken};
 pub(crate) use settings::JournalSettings;
 pub(crate) use space::Blocked;
@@ -69,21 +71,24 @@ pub(crate) struct Journal {
 }
 
 impl Journal {
-    /// Appends records, each of which survives or not by itself. `write` must not block. What it
-    /// returns, and what has to be synced for all of it to be safe.
+    /// Appends records, each of which survives or not by itself; `bytes` is no less than what all take,
+    /// as with [`Self::append_together`]. `write` must not block. What it returns, and what has to be
+    /// synced for all of it to be safe.
     ///
     /// # Errors
     ///
     /// Nothing was appended.
     pub(crate) fn append<T>(
         &self,
+        bytes: usize,
         write: impl FnOnce(&mut Append<'_>) -> T,
     ) -> Result<(T, Lsn), Failure> {
-        self.append_as(Appended::Messages, None, write)
+        self.append_as(Appended::Messages, bytes, None, write)
     }
 
     /// Appends records that survive together or not at all. `bytes` is no less than what they take:
-    /// the sum of [`Self::message_bound`] and [`Self::SMALL_BOUND`] for every other.
+    /// the sum of [`Self::message_bound`], [`Self::delayed_bound`], and [`Self::SMALL_BOUND`] for every
+    /// other.
     ///
     /// # Errors
     ///
@@ -93,7 +98,7 @@ impl Journal {
         bytes: usize,
         write: impl FnOnce(&mut Append<'_>) -> T,
     ) -> Result<(T, Lsn), Failure> {
-        self.append_as(Appended::Messages, Some(bytes), write)
+        self.append_as(Appended::Messages, bytes, Some(bytes), write)
     }
 
     /// Appends what makes room, or is small: it is taken when there is no room for messages too.
@@ -107,16 +112,24 @@ impl Journal {
         together: Option<usize>,
         write: impl FnOnce(&mut Append<'_>) -> T,
     ) -> Result<(T, Lsn), Failure> {
-        self.append_as(Appended::Changes, together, write)
+        self.append_as(Appended::Changes, 0, together, write)
+    }
+
+    /// Appends that messages have come back. Nobody waits for it: where much waits to be written
+    /// it may come later than what is appended afterwards.
+    pub(crate) fn append_returned(&self, write: impl FnOnce(&mut Append<'_>)) {
+        // A journal that takes nothing more has failed, and said so.
+        let _ = self.append_as(Appended::Returns, 0, None, write);
     }
 
     fn append_as<T>(
         &self,
         kind: Appended,
+        bytes: usize,
         together: Option<usize>,
         write: impl FnOnce(&mut Append<'_>) -> T,
     ) -> Result<(T, Lsn), Failure> {
-        let appended = self.core.append(kind, together, write);
+        let appended = self.core.append(kind, bytes, together, write);
         #[cfg(test)]
         self.by_hand.appended(&self.core);
         appended
@@ -127,15 +140,23 @@ impl Journal {
         message_bound(message, queues)
     }
 
-    /// What a definition takes at the most beside its content, what a delayed message takes beside
-    /// the message and its names, and a settled or returned message.
+    /// What a message takes at the most that waits at this delayed exchange.
+    pub(crate) fn delayed_bound(
+        message: &PublishedMessage,
+        virtual_host: &str,
+        exchange: &str,
+    ) -> usize {
+        delayed_bound(message, virtual_host, exchange)
+    }
+
+    /// What a definition takes at the most beside its content, and a settled or returned message.
     pub(crate) const SMALL_BOUND: usize = 96;
 
     /// Settles; when the store has failed this does nothing, and they come back at the next start.
     pub(crate) fn settle(&self, references: &[Reference]) {
         if !references.is_empty() {
             let settle = |append: &mut Append<'_>| append.settle(references);
-            let _ = self.append_as(Appended::Settlements, None, settle);
+            let _ = self.append_as(Appended::Settlements, 0, None, settle);
         }
     }
 

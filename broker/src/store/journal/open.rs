@@ -18,7 +18,7 @@ use crate::store::names;
 use crate::store::recovered::{
     RecoveredDefinition, RecoveredDelayed, RecoveredMessage, RecoveryReport,
 };
-use crate::store::recovery::{Alive, Recovered, RecoveredSegment, recover, write_index};
+use crate::store::recovery::{Alive, Recovered, doubt_clean_stop, recover, write_index};
 
 /// References that are settled in one record when their queue is gone.
 const SETTLED_TOGETHER: usize = 1 << 14;
@@ -74,7 +74,8 @@ impl Journal {
         let number = recovered.next_segment;
         let previous_end = recovered.segments.last().map_or(0, |segment| segment.end);
         let seed = settings.seed.map_or_else(|| draw_seed(&*disk), Ok)?;
-        let log = Log::new(liveness, (number, previous_end), settings.segment_bytes, seed);
+        let mut log = Log::new(liveness, (number, previous_end), settings.segment_bytes, seed);
+        log.delivered_below = recovered.delivered_below;
         let journal = Self {
             core: Arc::new(Core::new(disk, settings, log)),
             threads: Threads::default(),
@@ -82,7 +83,7 @@ impl Journal {
             #[cfg(test)]
             by_hand: super::in_memory::ByHand::default(),
         };
-        journal.begin_segment(&recovered.segments)?;
+        journal.begin_segment(&recovered)?;
         Ok(Opened {
             journal: Arc::new(journal),
             definitions: std::mem::take(&mut recovered.definitions),
@@ -95,17 +96,27 @@ impl Journal {
 
     /// The first segment of this run is there before anything else is changed; so is the index of
     /// what was the last one then. On a disk that is full it comes later.
-    fn begin_segment(&self, segments: &[RecoveredSegment]) -> Result<(), StoreError> {
+    fn begin_segment(&self, recovered: &Recovered) -> Result<(), StoreError> {
+        let Recovered { segments, next_reference, .. } = recovered;
         let core = &*self.core;
         core.look_at_free_space();
         match core.write_pending() {
             Ok(_) => {}
+            Err(StepError::NoRoom) if segments.is_empty() => {
+                let path = core.disk.path().into();
+                let bytes = u64::from(core.settings.segment_bytes);
+                return Err(StoreError::NoRoom { path, bytes });
+            }
             Err(StepError::NoRoom) => {
                 tracing::error!(
                     "the disk of '{}' is full: no message is taken until there is room",
                     core.disk.path().display()
                 );
-                return Ok(());
+                // What is delivered meanwhile is nowhere said.
+                return match segments.last() {
+                    Some(last) => doubt_clean_stop(&*core.disk, last, *next_reference),
+                    None => Ok(()),
+                };
             }
             Err(StepError::Failed(failure)) => {
                 let error = std::io::Error::other(failure.to_string());

@@ -3,7 +3,7 @@
 use super::core::Core;
 use crate::model::message::PublishedMessage;
 use crate::model::stored::{Lsn, Place, Reference, Stored};
-use crate::store::disk::DiskFile;
+use crate::store::disk::{DiskFile, Keep};
 use crate::store::format::frame::{FRAME_BYTES, Frame, announced_length};
 use crate::store::format::record::Record;
 use crate::store::names::{self, QUARANTINE};
@@ -108,7 +108,7 @@ impl Core {
              '{QUARANTINE}' there",
             path.display()
         );
-        if let Err(error) = self.disk.quarantine(&name, &name) {
+        if let Err(error) = self.disk.quarantine(&name, &name, Keep::File) {
             tracing::error!(file = %path.display(), %error, "it can't be put into quarantine");
         }
     }

@@ -1,6 +1,6 @@
 //! Whether there is room: on the disk, and for what waits to be written.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 /// Why publishers are to wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,9 +11,21 @@ pub(crate) enum Blocked {
     Backlog,
 }
 
-/// What there is little of, in bits.
-#[derive(Debug, Default)]
-pub(super) struct Space(AtomicU8);
+/// How much room there is.
+#[derive(Debug)]
+pub(super) struct Space {
+    /// What there is little of, in bits.
+    short: AtomicU8,
+    /// The bytes that were free at the last look, less what was allocated since; all there are if
+    /// nobody says.
+    free: AtomicU64,
+}
+
+impl Default for Space {
+    fn default() -> Self {
+        Self { short: AtomicU8::new(0), free: AtomicU64::new(u64::MAX) }
+    }
+}
 
 const BACKLOGGED: u8 = 1;
 const LOW: u8 = 1 << 1;
@@ -22,7 +34,7 @@ const UNALLOCATED: u8 = 1 << 3;
 
 impl Space {
     pub(super) fn blocked(&self) -> Option<Blocked> {
-        match self.0.load(Ordering::SeqCst) {
+        match self.short.load(Ordering::SeqCst) {
             0 => None,
             BACKLOGGED => Some(Blocked::Backlog),
             _ => Some(Blocked::DiskLow),
@@ -31,7 +43,7 @@ impl Space {
 
     /// Whether messages are refused.
     pub(super) fn is_full(&self) -> bool {
-        self.0.load(Ordering::Relaxed) & (FULL | UNALLOCATED) != 0
+        self.short.load(Ordering::Relaxed) & (FULL | UNALLOCATED) != 0
     }
 
     pub(super) fn set_backlogged(&self, is_backlogged: bool) -> bool {
@@ -40,9 +52,21 @@ impl Space {
 
     /// So much is free; whether that changes anything.
     pub(super) fn set_free(&self, free: u64, limit: u64, hard_limit: u64) -> bool {
+        self.free.store(free, Ordering::SeqCst);
         let is_low = self.set(LOW, free < limit);
         let is_full = self.set(FULL, free < hard_limit);
         is_low || is_full
+    }
+
+    /// So much was taken of it.
+    pub(super) fn allocated(&self, bytes: u64) {
+        let take = |free: u64| (free != u64::MAX).then(|| free.saturating_sub(bytes));
+        let _ = self.free.fetch_update(Ordering::SeqCst, Ordering::SeqCst, take);
+    }
+
+    /// Whether so much can be allocated, and this limit is kept.
+    pub(super) fn has_room(&self, bytes: u64, hard_limit: u64) -> bool {
+        bytes == 0 || self.free.load(Ordering::Relaxed) >= bytes.saturating_add(hard_limit)
     }
 
     /// Whether there is no room for another segment; whether that is news.
@@ -52,8 +76,8 @@ impl Space {
 
     fn set(&self, bit: u8, is_set: bool) -> bool {
         let before = match is_set {
-            true => self.0.fetch_or(bit, Ordering::SeqCst),
-            false => self.0.fetch_and(!bit, Ordering::SeqCst),
+            true => self.short.fetch_or(bit, Ordering::SeqCst),
+            false => self.short.fetch_and(!bit, Ordering::SeqCst),
         };
         (before & bit != 0) != is_set
     }

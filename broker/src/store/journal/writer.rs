@@ -156,6 +156,8 @@ impl Core {
                 let SegmentFile { file, is_reused } = self.allocate(chunk.segment, begin.size)?;
                 let usual = u64::from(self.settings.segment_bytes);
                 let prepared = if is_reused { usual } else { 0 };
+                self.space.allocated(begin.size);
+                self.lock().progress.unallocated -= begin.size;
                 writer.segment = Some(Writing {
                     number: chunk.segment,
                     generation: chunk.generation,
@@ -249,6 +251,9 @@ impl Core {
             if !rest.is_empty() {
                 log.put_back(rest);
             }
+        }
+        if log.failure.is_none() && log.backlog() <= self.backlog_max() / 2 {
+            log.put_late();
         }
         // Below half of it: who waits does not start and stop with each write.
         if log.progress.is_backlogged && log.backlog() <= self.backlog_max() / 2 {

@@ -119,7 +119,12 @@ impl std::fmt::Display for Line<'_> {
             }
             Some(Record::SyncedTo { offset }) => write!(f, "synced to {offset}")?,
             Some(Record::Removed { segment }) => write!(f, "removed segment {segment}")?,
-            Some(Record::Clean) => f.write_str("clean stop")?,
+            Some(Record::Clean { delivered_below }) => {
+                f.write_str("clean stop")?;
+                if *delivered_below > Reference::FIRST.number() {
+                    write!(f, ", below {delivered_below} all may have been delivered")?;
+                }
+            }
         }
         let flags = self.frame.map_or(Flags::NONE, |frame| frame.flags);
         let said = [

@@ -21,7 +21,8 @@ pub(crate) struct Indexed {
 pub(crate) struct Read {
     pub(crate) torn: u64,
     pub(crate) damages: Vec<Damage>,
-    pub(crate) is_clean: bool,
+    /// As in [`Scan::clean`](super::scan::Scan::clean).
+    pub(crate) clean: Option<u64>,
 }
 
 /// The index of a segment: its file, if it has one that fits, or else what the segment says.
@@ -74,7 +75,7 @@ pub(super) fn read_index_of(
         tail => (tail, None),
     };
     let found = scan(&mut reader, segment, tail);
-    let mut read = Read { torn: found.torn, damages: found.damages, is_clean: found.is_clean };
+    let mut read = Read { torn: found.torn, damages: found.damages, clean: found.clean };
     read.damages.extend(cut_off.map(|(from, to)| Damage {
         from: from.into(),
         to: to.into(),

@@ -22,13 +22,14 @@ pub(crate) use collect::SegmentSummary;
 pub(crate) use indexed::{index_of, write_index};
 pub(crate) use inventory::{FoundSegment, Inventory};
 pub(crate) use restore::Alive;
+pub(crate) use securing::doubt_clean_stop;
 pub(crate) use walk::{Step, Tail, Walk};
-#[cfg(feature = "simulation")]
+#[cfg(any(test, feature = "simulation"))]
 pub(crate) use {scan::scan, segment_reader::SegmentReader};
 
 use crate::model::ids::QueueId;
 use crate::model::stored::Reference;
-use crate::store::disk::{Disk, read_exact};
+use crate::store::disk::{Disk, Keep, read_exact};
 use crate::store::error::StoreError;
 use crate::store::format::frame::Frame;
 use crate::store::format::index::Index;
@@ -54,6 +55,8 @@ pub(crate) struct Recovered {
     pub(crate) highest_queue: QueueId,
     /// The first reference that is still to be given.
     pub(crate) next_reference: u64,
+    /// What is below may have been delivered, though nothing else says so.
+    pub(crate) delivered_below: u64,
     /// The number of the next segment.
     pub(crate) next_segment: u32,
     /// In the order of their numbers.
@@ -119,6 +122,7 @@ fn recover_with(disk: &dyn Disk, repair: Repair) -> Result<Recovered, StoreError
         ..RecoveryReport::default()
     };
     let mut collected = Collected::default();
+    let mut clean = None;
     let mut segments = Vec::with_capacity(inventory.segments.len());
     for found in inventory.segments.iter().rev() {
         let mut indexed = match repair {
@@ -132,6 +136,10 @@ fn recover_with(disk: &dyn Disk, repair: Repair) -> Result<Recovered, StoreError
             indexed = read_index_of(disk, found)?;
             summary = add(&indexed);
         }
+        if let (Tail::Open, Some(read)) = (found.tail, &indexed.read) {
+            clean = read.clean;
+            report.was_clean = clean.is_some();
+        }
         let segment = keep(found, indexed, summary.unwrap_or_default(), &mut report);
         segments.push(match repair {
             Repair::Files => repaired(disk, segment, &mut report)?,
@@ -144,7 +152,9 @@ fn recover_with(disk: &dyn Disk, repair: Repair) -> Result<Recovered, StoreError
 
     let firsts = segments.iter().map(|segment| segment.first);
     let next_reference = firsts.fold(collected.reference_end, u64::max).max(1);
-    let delayed = delayed(disk, repair, &collected, &mut report);
+    // After another end nobody knows what was delivered of all that there is.
+    let delivered_below = clean.unwrap_or(next_reference);
+    let delayed = delayed(disk, repair, &inventory.segments, &collected, &mut report);
     let highest_queue = collected.highest_queue();
     let definition = |(reference, content)| RecoveredDefinition { reference, content };
     Ok(Recovered {
@@ -152,6 +162,7 @@ fn recover_with(disk: &dyn Disk, repair: Repair) -> Result<Recovered, StoreError
         delayed,
         highest_queue,
         next_reference,
+        delivered_below,
         next_segment: inventory.next_segment,
         segments,
         unused: inventory.unused,
@@ -172,17 +183,13 @@ fn keep(
     let mut is_damaged = IsDamaged::No;
     let Indexed { bytes, end, read } = indexed;
     let index = read.is_some().then_some(bytes);
-    if let Some(read) = read {
-        report.torn_bytes += read.torn;
-        let damages = damage_texts(found, &read.damages);
-        if !damages.is_empty() {
-            is_damaged = IsDamaged::Yes;
-        }
-        report.damages.extend(damages);
-        if found.tail == Tail::Open {
-            report.was_clean = read.is_clean;
-        }
+    report.torn_bytes += read.as_ref().map_or(0, |read| read.torn);
+    // The header is looked at in any case.
+    let damages = damage_texts(found, read.as_ref().map_or(&[], |read| &read.damages));
+    if !damages.is_empty() {
+        is_damaged = IsDamaged::Yes;
     }
+    report.damages.extend(damages);
     let lowest = summary.range.as_ref().map_or(1, |range| *range.start());
     let first = found.header.as_ref().map_or(lowest, |header| header.next_reference);
     (RecoveredSegment { found: found.clone(), first, end, summary, index }, is_damaged)
@@ -201,7 +208,7 @@ fn repaired(
     report: &mut RecoveryReport,
 ) -> Result<RecoveredSegment, StoreError> {
     if is_damaged == IsDamaged::Yes {
-        report.damages.push(set_aside(disk, &segment.found.name()));
+        report.damages.push(set_aside(disk, &segment.found.name(), segment.found.tail));
     }
     if segment.found.tail == Tail::Open {
         // Its index comes when there is another: where there is one, so is a successor.
@@ -235,9 +242,11 @@ fn damage_texts(found: &FoundSegment, damages: &[Damage]) -> Vec<String> {
 }
 
 /// Keeps a damaged file, and says so.
-fn set_aside(disk: &dyn Disk, name: &str) -> String {
+fn set_aside(disk: &dyn Disk, name: &str, tail: Tail) -> String {
     let folder = names::QUARANTINE;
-    match disk.quarantine(name, name) {
+    // The last one is cut off where its records end.
+    let keep = if tail == Tail::Open { Keep::Copy } else { Keep::File };
+    match disk.quarantine(name, name, keep) {
         Ok(()) => format!("'{name}' is kept as it is in the folder '{folder}'"),
         Err(error) => {
             format!("'{name}' can't be kept in the folder '{folder}' ({error}): copy it yourself")
@@ -256,7 +265,7 @@ fn give_up(
         return None;
     }
     let folder = names::QUARANTINE;
-    Some(match disk.quarantine(&name, &name) {
+    Some(match disk.quarantine(&name, &name, Keep::File) {
         Ok(()) => {
             let told = format!("'{name}' is in the folder '{folder}' now");
             inventory.unused.push(name);
@@ -309,6 +318,7 @@ fn tell_missing(inventory: &Inventory, collected: &Collected, report: &mut Recov
 fn delayed(
     disk: &dyn Disk,
     repair: Repair,
+    segments: &[FoundSegment],
     collected: &Collected,
     report: &mut RecoveryReport,
 ) -> Vec<RecoveredDelayed> {
@@ -328,7 +338,9 @@ fn delayed(
                 let what = "a delayed message can't be read, and stays where it is";
                 report.damages.push(format!("'{name}', from {offset} on: {what}"));
                 if repair == Repair::Files {
-                    report.damages.push(set_aside(disk, &name));
+                    let segment = segments.iter().find(|it| it.number == place.segment);
+                    let tail = segment.map_or(Tail::Open, |segment| segment.tail);
+                    report.damages.push(set_aside(disk, &name, tail));
                 }
             }
         }

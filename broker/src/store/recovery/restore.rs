@@ -65,8 +65,8 @@ impl Recovered {
                                 expiration: entry.expiration,
                                 priority: entry.priority.unwrap_or_default(),
                                 delivery_count: returned.map_or(0, |it| it.delivery_count),
-                                // It may have been delivered, if nobody could say so any more.
-                                redelivered: returned.is_some() || !self.report.was_clean,
+                                redelivered: returned.is_some()
+                                    || reference.number() < self.delivered_below,
                                 retry_at: returned.and_then(|it| it.retry_at),
                             }));
                         }

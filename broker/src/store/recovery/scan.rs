@@ -15,8 +15,8 @@ pub(crate) struct Scan {
     /// Bytes behind it of a write that was not finished.
     pub(crate) torn: u64,
     pub(crate) damages: Vec<Damage>,
-    /// Whether the last record is that of an orderly stop.
-    pub(crate) is_clean: bool,
+    /// If the last record is that of an orderly stop: below which reference all may have been delivered.
+    pub(crate) clean: Option<u64>,
 }
 
 /// Bytes of a segment that are not what was written.
@@ -63,7 +63,7 @@ pub(crate) fn scan(reader: &mut SegmentReader, segment: &FoundSegment, tail: Tai
     let mut scanner = Scanner {
         index: IndexWriter::new(number, generation),
         damages: Vec::new(),
-        is_clean: false,
+        clean: None,
         group: None,
     };
     let mut walk = Walk::new(generation, tail, segment.is_reused());
@@ -78,9 +78,9 @@ pub(crate) fn scan(reader: &mut SegmentReader, segment: &FoundSegment, tail: Tai
         scanner.damages.push(Damage { from, to, kind: DamageKind::DiskError });
     }
     let end = u32::try_from(end).unwrap_or(u32::MAX);
-    let Scanner { index, damages, is_clean, .. } = scanner;
-    let is_clean = is_clean && torn == 0 && damages.is_empty();
-    Scan { index: index.finish(end), end, torn, damages, is_clean }
+    let Scanner { index, damages, clean, .. } = scanner;
+    let clean = clean.filter(|_| torn == 0 && damages.is_empty());
+    Scan { index: index.finish(end), end, torn, damages, clean }
 }
 
 /// Frames of a group that is not at its end.
@@ -95,7 +95,7 @@ struct Group {
 struct Scanner {
     index: IndexWriter,
     damages: Vec<Damage>,
-    is_clean: bool,
+    clean: Option<u64>,
     group: Option<Group>,
 }
 
@@ -111,7 +111,10 @@ impl Scanner {
                 return self.damage(from, to, DamageKind::Senseless);
             }
         };
-        self.is_clean = matches!(record, Record::Clean);
+        self.clean = match record {
+            Record::Clean { delivered_below } => Some(delivered_below),
+            _ => None,
+        };
         let (continues, is_open) = (flags.has(Flags::CONTINUES), flags.has(Flags::MORE));
         if !continues && !is_open && self.group.is_none() {
             self.index.push(offset, length, flags, &record);
@@ -129,7 +132,7 @@ impl Scanner {
     }
 
     fn damage(&mut self, from: u64, to: u64, kind: DamageKind) {
-        self.is_clean = false;
+        self.clean = None;
         self.damages.push(Damage { from, to, kind });
         // What comes next may belong to it or not, and says which.
         if let Some(group) = &mut self.group {

@@ -1,8 +1,11 @@
 //! Making sure that what was read of the last segment is on the disk.
 
 use super::RecoveredSegment;
-use crate::store::disk::{Disk, DiskFile};
+use crate::store::disk::{Disk, DiskFile, read_exact};
 use crate::store::error::StoreError;
+use crate::store::format::encode::put_clean;
+use crate::store::format::frame::{Frame, seal_frames_with};
+use crate::store::format::record::Record;
 
 /// Bytes that are read and written at a time.
 const STEP_BYTES: usize = 1 << 20;
@@ -30,6 +33,34 @@ pub(super) fn secure(
     }
     file.sync_data().map_err(StoreError::io(disk, &name, "it can't be synced"))?;
     disk.sync_folder().map_err(StoreError::io(disk, "", "it can't be synced"))
+}
+
+/// Says in the place of a clean stop that all below this reference may have been delivered: a broker
+/// runs that has no room to say anything else.
+///
+/// # Errors
+///
+/// It can't be opened, written or synced.
+pub(crate) fn doubt_clean_stop(
+    disk: &dyn Disk,
+    last: &RecoveredSegment,
+    delivered_below: u64,
+) -> Result<(), StoreError> {
+    let name = last.found.name();
+    let mut clean = Vec::new();
+    put_clean(&mut clean, delivered_below);
+    seal_frames_with(&mut clean, last.found.generation, |_, _| {});
+    let Some(at) = u64::from(last.end).checked_sub(clean.len() as u64) else { return Ok(()) };
+    let file = disk.open(&name).map_err(StoreError::io(disk, &name, "it can't be opened"))?;
+    let mut known = vec![0; clean.len()];
+    read_exact(&*file, &mut known, at).map_err(StoreError::io(disk, &name, "it can't be read"))?;
+    let is_clean = Frame::decode(&known)
+        .is_some_and(|frame| matches!(Record::decode(&frame), Some(Record::Clean { .. })));
+    if !is_clean {
+        return Ok(());
+    }
+    let written = file.write_at(&clean, at).and_then(|()| file.sync_data());
+    written.map_err(StoreError::io(disk, &name, "it can't be written"))
 }
 
 fn write_again(file: &dyn DiskFile, end: u32) -> std::io::Result<()> {

@@ -130,7 +130,7 @@ impl Walk {
 fn mark(at: u64, record: Option<Record<'_>>) -> u64 {
     match record {
         Some(Record::SyncedTo { offset }) => u64::from(offset).min(at),
-        Some(Record::Clean) => at,
+        Some(Record::Clean { .. }) => at,
         _ => 0,
     }
 }

@@ -121,8 +121,6 @@ struct World {
     host: Host,
     channels: Vec<TestChannel>,
     published: u32,
-    /// All stops were.
-    is_orderly: bool,
 }
 
 impl World {
@@ -130,7 +128,7 @@ impl World {
         let config = BrokerConfig { memory_paging_watermark: paging, ..BrokerConfig::default() };
         let host = Host::new(config);
         declare_all(&host);
-        let mut world = Self { host, channels: Vec::new(), published: 0, is_orderly: true };
+        let mut world = Self { host, channels: Vec::new(), published: 0 };
         world.open_channels();
         world
     }
@@ -329,7 +327,6 @@ impl World {
     /// A broker that is started again has in its queues what the last one had.
     fn restart(&mut self, is_orderly: bool) -> Result<(), TestCaseError> {
         self.check_quiet()?;
-        self.is_orderly &= is_orderly;
         // What has expired, and waits for somebody to look, does not come again.
         for _ in 0..QUEUES.len() {
             QUEUES.iter().for_each(|queue| self.host.queue(queue).resume(&[]));
@@ -361,8 +358,9 @@ impl World {
             after.sort_unstable_by_key(key);
             for content in before.iter_mut().chain(&mut after) {
                 (content.position, content.is_ready) = (0, true);
-                // That all may have been delivered is forgotten with the next start.
-                content.redelivered |= !self.is_orderly;
+            }
+            for content in &mut before {
+                content.redelivered |= !is_orderly;
             }
             prop_assert_eq!(after, before, "{}", queue);
         }

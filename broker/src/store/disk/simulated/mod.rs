@@ -10,7 +10,7 @@ use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{Disk, DiskEntry, DiskFile, FolderLock};
+use super::{Disk, DiskEntry, DiskFile, FolderLock, Keep};
 use content::Content;
 pub(crate) use dice::Dice;
 
@@ -178,20 +178,20 @@ impl SimulatedDisk {
     #[must_use]
     pub fn content(&self, name: &str) -> Option<Vec<u8>> {
         let state = self.lock_state();
-        let file = state.files.get(*state.names.get(name)?)?;
-        let mut bytes = vec![0; usize::try_from(file.length()).ok()?];
-        file.read(&mut bytes, 0);
-        Some(bytes)
+        Some(state.bytes(*state.names.get(name)?))
+    }
+
+    /// The same of a file in quarantine.
+    #[must_use]
+    pub fn kept(&self, name: &str) -> Option<Vec<u8>> {
+        let state = self.lock_state();
+        Some(state.bytes(*state.quarantine.get(name)?))
     }
 
     /// Puts a file there, safely, in place of one that there may be.
     pub fn put(&self, name: &str, bytes: &[u8]) {
         let mut state = self.lock_state();
-        let mut content = Content::new(0);
-        content.write(bytes, 0);
-        content.sync();
-        state.files.push(content);
-        let file = state.files.len() - 1;
+        let file = state.add(bytes);
         state.names.insert(name.to_owned(), file);
         state.synced_names.insert(name.to_owned(), file);
     }
@@ -217,6 +217,22 @@ impl State {
             return Err(DiskFault::Broken);
         }
         self.faults.remove(&self.calls).map_or(Ok(()), Err)
+    }
+
+    /// Adds a file that is safe, and has no name yet.
+    fn add(&mut self, bytes: &[u8]) -> usize {
+        let mut content = Content::new(0);
+        content.write(bytes, 0);
+        content.sync();
+        self.files.push(content);
+        self.files.len() - 1
+    }
+
+    fn bytes(&self, file: usize) -> Vec<u8> {
+        let Some(file) = self.files.get(file) else { return Vec::new() };
+        let mut bytes = vec![0; usize::try_from(file.length()).unwrap_or_default()];
+        file.read(&mut bytes, 0);
+        bytes
     }
 
     fn used(&self) -> u64 {
@@ -292,11 +308,21 @@ impl Disk for SimulatedDisk {
         Ok(())
     }
 
-    fn quarantine(&self, name: &str, kept_as: &str) -> io::Result<()> {
+    fn quarantine(&self, name: &str, kept_as: &str, keep: Keep) -> io::Result<()> {
         let mut state = self.lock_state();
         state.call().map_err(DiskFault::error)?;
-        let file = state.find(name)?;
-        state.quarantine.entry(kept_as.to_owned()).or_insert(file);
+        let mut file = state.find(name)?;
+        if state.quarantine.contains_key(kept_as) {
+            return Ok(());
+        }
+        if keep == Keep::Copy {
+            let bytes = state.bytes(file);
+            if bytes.len() as u64 > state.free() {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            file = state.add(&bytes);
+        }
+        state.quarantine.insert(kept_as.to_owned(), file);
         Ok(())
     }
 

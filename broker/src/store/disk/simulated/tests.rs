@@ -107,7 +107,7 @@ fn the_disk_is_full_at_its_end() {
     assert_eq!(disk.create("b", 401).unwrap_err().kind(), io::ErrorKind::StorageFull);
     file.write_at(&[1; 600], 0).unwrap();
     assert_eq!(file.write_at(&[1], 1000).unwrap_err().kind(), io::ErrorKind::StorageFull);
-    disk.quarantine("a", "kept").unwrap();
+    disk.quarantine("a", "kept", Keep::File).unwrap();
     disk.remove("a").unwrap();
     assert_eq!(disk.free_space().unwrap(), 400, "quarantine has it still");
     file.set_length(100).unwrap();

@@ -112,7 +112,7 @@ fn put(out: &mut Vec<u8>, written: &Written) -> usize {
         }
         Written::SyncedTo(offset) => put_synced_to(out, *offset),
         Written::Removed(segment) => put_removed(out, *segment),
-        Written::Clean => put_clean(out),
+        Written::Clean => put_clean(out, 1),
     }
 }
 
@@ -145,7 +145,7 @@ fn said_by_record(at: (u32, u32), frame: &Frame<'_>) -> Option<Said> {
         Record::Settle(runs) => Said::Other(format!("{at:?}{:?}", all(runs))),
         Record::Returned(record) => Said::Other(format!("{at:?}{record:?}")),
         Record::Removed { segment } => Said::Other(format!("{at:?}{segment}")),
-        Record::Clean => Said::Other(format!("{at:?}")),
+        Record::Clean { .. } => Said::Other(format!("{at:?}")),
         Record::SyncedTo { .. } => return None,
     })
 }

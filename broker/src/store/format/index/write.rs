@@ -61,7 +61,7 @@ impl IndexWriter {
                 self.begin(Kind::Removed, offset, length);
                 put_varint(&mut self.out, u64::from(*segment));
             }
-            Record::Clean => self.begin(Kind::Clean, offset, length),
+            Record::Clean { .. } => self.begin(Kind::Clean, offset, length),
             Record::SyncedTo { .. } => {}
         }
     }

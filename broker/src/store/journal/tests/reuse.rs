@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use springhare_amqp::{Message, ShortString};
 
-use super::super::{Journal, JournalSettings, Opened, Taken};
+use super::super::{Journal, JournalSettings, Opened};
 use crate::model::ids::QueueId;
 use crate::model::message::PublishedMessage;
 use crate::model::stored::Reference;
@@ -23,7 +23,7 @@ fn open(disk: &SimulatedDisk) -> Arc<Journal> {
     };
     let folder = Folder::open_on(Arc::new(disk.clone())).unwrap();
     let opened: Opened = Journal::open_folder(folder, settings).unwrap();
-    opened.restore_messages(|_| Taken::Yes).unwrap();
+    opened.restore_all(drop).unwrap();
     opened.journal
 }
 
@@ -38,7 +38,8 @@ fn fill(journal: &Journal, segments: u32) -> Vec<Reference> {
             ShortString::from_static("q"),
             message.clone(),
         );
-        let appended = journal.append(|append| {
+        let bytes = Journal::message_bound(&message, 1);
+        let appended = journal.append(bytes, |append| {
             append.message(&message, &[QueueId(1)], std::time::Duration::ZERO, &[])
         });
         references.push(appended.unwrap().0);
@@ -82,12 +83,7 @@ fn a_file_that_is_given_up_becomes_a_later_segment() {
     let folder = Folder::open_on(Arc::new(disk.clone())).unwrap();
     let opened = Journal::open_folder(folder, JournalSettings::default()).unwrap();
     let mut found = Vec::new();
-    let report = opened
-        .restore_messages(|message| {
-            found.push(message.reference);
-            Taken::Yes
-        })
-        .unwrap();
+    let report = opened.restore_all(|message| found.push(message.reference)).unwrap();
     assert_eq!((report.damages, report.torn_bytes), (Vec::new(), 0));
     assert_eq!(found, later);
 }

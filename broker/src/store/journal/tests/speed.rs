@@ -4,7 +4,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use springhare_amqp::{Message, MessageProperties, ShortString};
 
-use super::super::{Journal, JournalSettings, Taken};
+use super::super::{Journal, JournalSettings};
 use crate::clock::Clock;
 use crate::model::ids::QueueId;
 use crate::model::message::PublishedMessage;
@@ -61,7 +61,7 @@ fn speed() {
                 ..JournalSettings::default()
             };
             let opened = Journal::open(&sub, settings).unwrap();
-            opened.restore_messages(|_| Taken::Yes).unwrap();
+            opened.restore_all(drop).unwrap();
             let journal = opened.journal;
             let now = Duration::from_secs(1_700_000_000);
             let start = clock.now();
@@ -72,7 +72,7 @@ fn speed() {
                 let messages: Vec<_> = (0..window).map(|_| message()).collect();
                 let at = clock.now();
                 let (_, end) = journal
-                    .append(|append| {
+                    .append(0, |append| {
                         for message in &messages {
                             references.push_back(append.message(message, &[QueueId(1)], now, &[]));
                         }

@@ -167,6 +167,7 @@ fn a_header_that_is_gone_costs_no_record() {
                 log.disk.put(&name, &bytes);
                 let again = recover(&log.disk).unwrap();
                 assert_eq!(again.segments[0].summary, recovered.segments[0].summary);
+                assert_eq!(again.report.damages[0], told[0], "and that is told all the same");
             }
             log.disk.put(&name, &whole);
         }

@@ -104,7 +104,7 @@ pub(super) fn put(out: &mut Vec<u8>, op: &Op) {
             put_synced_to(out, offset)
         }
         Op::Removed(segment) => put_removed(out, *segment),
-        Op::Clean => put_clean(out),
+        Op::Clean => put_clean(out, 1),
     };
 }
 

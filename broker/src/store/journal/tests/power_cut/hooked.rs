@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::store::disk::simulated::SimulatedDisk;
-use crate::store::disk::{Disk, DiskEntry, DiskFile, FolderLock};
+use crate::store::disk::{Disk, DiskEntry, DiskFile, FolderLock, Keep};
 
 /// What happens before and after a call.
 pub(super) type Hook = Box<dyn FnMut() + Send>;
@@ -92,8 +92,8 @@ impl Disk for HookedDisk {
         self.call(|| format!("rename {from} {to}"), |disk| disk.rename(from, to))
     }
 
-    fn quarantine(&self, name: &str, kept_as: &str) -> io::Result<()> {
-        self.call(|| format!("quarantine {name}"), |disk| disk.quarantine(name, kept_as))
+    fn quarantine(&self, name: &str, kept_as: &str, keep: Keep) -> io::Result<()> {
+        self.call(|| format!("quarantine {name}"), |disk| disk.quarantine(name, kept_as, keep))
     }
 
     fn sync_folder(&self) -> io::Result<()> {

@@ -1,5 +1,6 @@
 //! One schedule: the lives of a journal, one after the other, on disks that follow from each other.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::actions::Engine;
@@ -12,7 +13,7 @@ use crate::model::stored::Reference;
 use crate::store::disk::simulated::{DiskFault, SimulatedDisk};
 use crate::store::folder::Folder;
 use crate::store::journal::core::{Core, StepError};
-use crate::store::journal::{Journal, JournalSettings, Opened, Taken};
+use crate::store::journal::{Journal, JournalSettings, Opened};
 use crate::store::recovered::RecoveryReport;
 
 /// The lives of a schedule, and the steps of each.
@@ -35,6 +36,10 @@ pub(super) struct Schedule {
     least: u64,
     synced: u64,
     was_stopped: bool,
+    /// What was there at an end that was not in order: it may have been delivered before.
+    delivered: BTreeSet<u64>,
+    /// Whether there was no room for a start since to say what it does.
+    had_no_room: bool,
 }
 
 /// No step of the journal happens while it is locked.
@@ -63,6 +68,7 @@ impl Schedule {
             model: Model::default(),
             journal: None,
             told: 0,
+            asked: 0,
             places: Default::default(),
             ends: Vec::new(),
             synced_at_failure: None,
@@ -71,7 +77,16 @@ impl Schedule {
             after: None,
         };
         let engine = Arc::new(Mutex::new(engine));
-        Self { engine, dice, settings, least: 0, synced: 0, was_stopped: true }
+        Self {
+            engine,
+            dice,
+            settings,
+            least: 0,
+            synced: 0,
+            was_stopped: true,
+            delivered: BTreeSet::new(),
+            had_no_room: false,
+        }
     }
 
     pub(super) fn run(mut self) {
@@ -155,10 +170,7 @@ impl Schedule {
         }
         let mut messages = Vec::new();
         let report = opened
-            .restore_messages(|message| {
-                messages.push(message);
-                Taken::Yes
-            })
+            .restore_all(|message| messages.push(message))
             .map_err(|error| error.to_string())?;
         let mut engine = lock(&self.engine);
         engine.places.clear();
@@ -183,7 +195,11 @@ impl Schedule {
             if returned != (0, None) {
                 found.returned.insert(number, returned);
             }
-            assert_eq!(message.redelivered, returned != (0, None) || !report.was_clean);
+            if !report.was_clean {
+                self.delivered.insert(number);
+            }
+            let is_marked = returned != (0, None) || self.delivered.contains(&number);
+            assert!(message.redelivered == is_marked || message.redelivered && self.had_no_room);
             let thing = Thing::Message {
                 queue: message.queue.0,
                 published_at: message.published_at,
@@ -191,6 +207,7 @@ impl Schedule {
             };
             assert_eq!(found.things.insert(number, thing), None, "{number} came twice");
         }
+        self.had_no_room |= opened.journal.blocked().is_some();
         Ok((found, report))
     }
 
