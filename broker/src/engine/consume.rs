@@ -21,6 +21,7 @@ use crate::model::definition::Resource;
 use crate::model::delivery::{Delivery, GetOk};
 use crate::model::ids::{ConnectionId, ConsumerId, QueueId};
 use crate::model::message::PublishedMessage;
+use crate::model::pager::NotReadNow;
 use crate::model::queue::{QueueConsumer, QueueMessage, SettlementMode};
 use crate::model::topology::QueueHandle;
 
@@ -291,18 +292,26 @@ impl ChannelCell {
     ///
     /// # Errors
     ///
-    /// 405 for a quorum queue with a single active consumer, 540 for a stream.
+    /// 405 for a quorum queue with a single active consumer, 540 for a stream, and 541 where the disk
+    /// does not give the message now.
     pub(crate) fn get(
         &self,
         queue: &QueueRef,
         settlement: SettlementMode,
     ) -> Result<Option<GetOk>, AmqpError> {
         check_readable(queue, self.virtual_host())?;
-        Ok(self.get_first(queue, settlement))
+        let got =
+            queue.get(settlement).map_err(|NotReadNow| not_read_now(queue, self.virtual_host()))?;
+        Ok(got.and_then(|(message, left)| self.take_got(queue, settlement, message, left)))
     }
 
-    fn get_first(&self, queue: &QueueRef, settlement: SettlementMode) -> Option<GetOk> {
-        let (message, left) = queue.get(settlement)?;
+    fn take_got(
+        &self,
+        queue: &QueueRef,
+        settlement: SettlementMode,
+        message: QueueMessage,
+        left: usize,
+    ) -> Option<GetOk> {
         let (redelivered, delivery_count) = (message.redelivered, message.delivery_count);
         let shown = counted(&message).unwrap_or_else(|| Arc::clone(&message.message));
         let mut state = self.lock();
@@ -395,6 +404,13 @@ fn with_header(message: &QueueMessage, name: ShortString, value: i64) -> Arc<Pub
     let mut shown = PublishedMessage::clone(&message.message);
     shown.message.properties.set_header(name, FieldValue::I64(value));
     Arc::new(shown)
+}
+
+/// To say that the queue is empty would be a lie.
+fn not_read_now(queue: &QueueRef, virtual_host: &VirtualHost) -> AmqpError {
+    let queue = Resource::queue(queue.name(), virtual_host.name());
+    let text = format_args!("the next message of {queue} can't be read back from the disk now");
+    AmqpError::new(ReplyCode::InternalError, MethodId::BASIC_GET, text)
 }
 
 /// Checks that `basic.get` may read from a queue.

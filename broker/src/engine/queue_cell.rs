@@ -21,8 +21,9 @@ use crate::model::definition::QueueDefinition;
 use crate::model::ids::{ConnectionId, ConsumerId, QueueId};
 use crate::model::message::PublishedMessage;
 use crate::model::now::Now;
+use crate::model::pager::{NotReadNow, Pager};
 use crate::model::queue::{
-    Dead, DeadBatch, Enqueued, JournalChanges, PageOut, Pager, Queue, QueueConsumer, QueueMessage,
+    Dead, DeadBatch, Enqueued, JournalChanges, PageOut, Queue, QueueConsumer, QueueMessage,
     QueueSettings, Returned, ReturnedReference, SettlementMode, Wakeups,
 };
 use crate::model::stored::Reference;
@@ -248,8 +249,19 @@ impl QueueCell {
 
     /// Takes the first ready message, and says how many are left. With automatic settlement it is to
     /// be [given away](Self::given_away), or put back as unread.
-    pub(crate) fn get(&self, settlement: SettlementMode) -> Option<(QueueMessage, usize)> {
-        self.change(|queue, now, _| Some((queue.get(settlement, now)?, queue.ready_count())))?
+    ///
+    /// # Errors
+    ///
+    /// It can't be read back from the disk now.
+    pub(crate) fn get(
+        &self,
+        settlement: SettlementMode,
+    ) -> Result<Option<(QueueMessage, usize)>, NotReadNow> {
+        let got = self.change(|queue, now, _| {
+            let message = queue.get(settlement, now)?;
+            Ok(message.map(|message| (message, queue.ready_count())))
+        });
+        got.unwrap_or(Ok(None))
     }
 
     /// A message that nobody acknowledges has got where it was to go.
@@ -368,7 +380,7 @@ impl QueueCell {
         let before = state.held_bytes();
         state.advance(&now, &mut wakeups);
         let result = change(&mut state, &now, &mut wakeups);
-        let dead = state.dispatch(&mut wakeups);
+        let dead = state.dispatch(&now, &mut wakeups);
         if let Some((known, next)) = state.times() {
             self.set_timer(known, next);
         }

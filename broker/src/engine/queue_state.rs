@@ -6,8 +6,9 @@ use crate::model::arguments::QueueType;
 use crate::model::ids::ConsumerId;
 use crate::model::message::PublishedMessage;
 use crate::model::now::Now;
+use crate::model::pager::Pager;
 use crate::model::queue::{
-    Dead, DeadBatch, Enqueued, JournalChanges, PageOut, Pager, Queue, QueueConsumer, QueueMessage,
+    Dead, DeadBatch, Enqueued, JournalChanges, PageOut, Queue, QueueConsumer, QueueMessage,
     QueueSettings, Returned, SettledReferences, SettlementMode, Wakeups,
 };
 use crate::model::stored::Reference;
@@ -177,10 +178,11 @@ impl QueueState {
     }
 
     /// Serves consumers; what has died, to be dead-lettered.
-    pub(super) fn dispatch(&mut self, wakeups: &mut Wakeups) -> Option<DeadBatch> {
+    pub(super) fn dispatch(&mut self, now: &Now<'_>, wakeups: &mut Wakeups) -> Option<DeadBatch> {
         match self {
             Self::Live { queue, .. } => {
                 queue.dispatch(wakeups);
+                queue.pause_reading(now);
                 queue.take_dead()
             }
             Self::Stream { stream, .. } => {

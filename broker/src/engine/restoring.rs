@@ -7,6 +7,7 @@ use super::queue_state::QueueState;
 use super::virtual_host::VirtualHost;
 use crate::model::ids::QueueId;
 use crate::model::message::PublishedMessage;
+use crate::model::pager::ReadBack;
 use crate::model::queue::RestoredMessage;
 use crate::model::stored::Reference;
 use crate::store::{Journal, RecoveredMessage};
@@ -117,7 +118,10 @@ fn read_back(
                 some.iter().map(|message| (message.reference, message.place.offset)).collect();
             let mut read = journal.read(first.place.segment, &places).into_iter();
             for message in some {
-                let read = read.next().flatten();
+                let read = match read.next() {
+                    Some(ReadBack::Message(read)) => Some(read),
+                    _ => None,
+                };
                 if read.is_none() {
                     let reference = message.reference.number();
                     tracing::error!(%queue, reference, "a message can't be read back");

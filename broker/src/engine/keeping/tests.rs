@@ -5,3 +5,4 @@ mod cases;
 mod host;
 mod queues;
 mod random;
+mod unread;

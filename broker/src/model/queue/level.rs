@@ -4,9 +4,9 @@ use super::QueueMessage;
 use super::changes::SettledReferences;
 use super::cold::{Cold, Pageable};
 use super::message::Expires;
-use super::pager::Pager;
 use super::ready::{Counts, PageOut};
 use super::run::{ColdMessage, Run};
+use crate::model::pager::Pager;
 
 /// The ready messages of one priority, by position.
 ///
@@ -74,6 +74,11 @@ impl Level {
         }
     }
 
+    /// Whether the first message has to be read back.
+    pub(super) fn begins_cold(&self) -> bool {
+        matches!(self.first(), Some(First::Cold))
+    }
+
     fn first(&self) -> Option<First> {
         let (next, position) = match (self.fresh.front(), &self.cold) {
             (Some(fresh), _) => (First::Fresh, Some(fresh.position)),
@@ -88,7 +93,7 @@ impl Level {
         }
     }
 
-    /// Takes the first message; none if there is none that can be read.
+    /// Takes the first message; none if there is none that can be read now.
     pub(super) fn pop_front(&mut self, reading: &mut Reading<'_>) -> Option<QueueMessage> {
         loop {
             match self.first()? {
@@ -98,6 +103,7 @@ impl Level {
                     self.kept -= usize::from(message.reference.is_some());
                     return Some(message);
                 }
+                First::Cold if *reading.is_unread => return None,
                 First::Cold => self.page_in(reading),
             }
         }
@@ -107,9 +113,9 @@ impl Level {
     fn page_in(&mut self, reading: &mut Reading<'_>) {
         let Self { fresh, cold: place, kept, .. } = self;
         let Some(cold) = place else { return };
-        let Reading { pager, priority, counts } = reading;
+        let Reading { pager, priority, counts, is_unread } = reading;
         if let Some(pager) = pager {
-            cold.read_back(*pager, *priority, counts, fresh);
+            **is_unread = !cold.read_back(*pager, *priority, counts, fresh);
             *kept += fresh.len();
         }
         if !cold.has_runs() || pager.is_none() {
@@ -207,6 +213,8 @@ pub(super) struct Reading<'r> {
     /// That of the level.
     pub(super) priority: u8,
     pub(super) counts: &'r mut Counts,
+    /// Something could not be read.
+    pub(super) is_unread: &'r mut bool,
 }
 
 /// How many messages from this one on have `bytes` together; those that go beyond that are not

@@ -13,7 +13,6 @@ mod dying;
 mod enqueue;
 mod level;
 mod message;
-mod pager;
 mod ready;
 mod restore;
 mod run;
@@ -31,7 +30,6 @@ pub(crate) use contents::Content;
 pub(crate) use dead::{Dead, DeadBatch};
 pub(crate) use enqueue::Enqueued;
 pub(crate) use message::{Expires, QueueMessage, Returned};
-pub(crate) use pager::Pager;
 pub(crate) use ready::{PageOut, Ready};
 pub(crate) use restore::RestoredMessage;
 pub(crate) use settings::{DeadLetterTo, QueueSettings};
@@ -40,6 +38,7 @@ use super::dead_letter::DeathReason;
 use super::ids::ConsumerId;
 use super::now::Now;
 use super::outlet::{Offered, Outlet, Reader};
+use super::pager::{NotReadNow, Pager, READ_AGAIN_AFTER};
 use consumers::{Consumers, NextConsumer};
 use dead::DeadMessages;
 use delayed::DelayedMessages;
@@ -75,6 +74,8 @@ pub(crate) struct Queue {
     changes: JournalChanges,
     /// When it was last used, if it expires without use.
     last_used: Duration,
+    /// Until when nothing is read back, since the disk did not give it.
+    read_again_at: Option<Duration>,
 }
 
 impl Queue {
@@ -165,11 +166,16 @@ impl Queue {
         if self.dead.has_waiting() {
             self.dead.try_again(now.get());
         }
+        let reads_again = self.read_again_at.is_some_and(|again_at| again_at <= now.get());
+        if reads_again {
+            self.read_again_at = None;
+            self.ready.read_again();
+        }
         if self.ready.has_mortals() {
             self.ready.set_now(Some(now.get()));
             self.expire_front();
         }
-        if has_due {
+        if has_due || reads_again {
             self.dispatch(wakeups);
             self.drop_oldest();
             // The next may have been behind what is dropped, and expired.
@@ -184,8 +190,16 @@ impl Queue {
             self.delayed.next_due(),
             self.dead.next_try(),
             self.expires_at(),
+            self.read_again_at,
         ];
         dues.into_iter().flatten().min()
+    }
+
+    /// If the disk did not give what is next, it is left alone for a while.
+    pub(crate) fn pause_reading(&mut self, now: &Now<'_>) {
+        if self.read_again_at.is_none() && self.ready.is_stuck() {
+            self.read_again_at = Some(now.get().saturating_add(READ_AGAIN_AFTER));
+        }
     }
 
     /// When the queue goes, unless somebody uses it until then.
@@ -208,7 +222,7 @@ impl Queue {
     }
 
     fn hand_out(&mut self, wakeups: &mut Wakeups) {
-        while !self.ready.is_empty() {
+        while self.ready.has_next() {
             let Some(NextConsumer { slot, consumer, share }) = self.consumers.next() else {
                 break;
             };
@@ -225,8 +239,9 @@ impl Queue {
                 // Whoever reads them from the outlet settles them.
                 SettlementMode::Automatic => {}
             }
-            // Some may have expired while they were handed over, and the rest been taken.
-            if taken == share || self.ready.is_empty() {
+            // Some may have expired while they were handed over, and the rest been taken or not be
+            // there now.
+            if taken == share || !self.ready.has_next() {
                 self.consumers.served(slot, taken);
             } else {
                 self.consumers.refused(slot, taken);
@@ -236,13 +251,19 @@ impl Queue {
 
     /// Takes the first ready message for a `basic.get`. With automatic settlement it is the caller's,
     /// who settles it in the journal, or [puts it back](Self::put_back_unread).
+    ///
+    /// # Errors
+    ///
+    /// It can't be read back now.
     pub(crate) fn get(
         &mut self,
         settlement: SettlementMode,
         now: &Now<'_>,
-    ) -> Option<QueueMessage> {
+    ) -> Result<Option<QueueMessage>, NotReadNow> {
         self.touch(now);
-        let message = self.ready.pop_front()?;
+        let Some(message) = self.ready.pop_front() else {
+            return if self.ready.is_stuck() { Err(NotReadNow) } else { Ok(None) };
+        };
         match settlement {
             SettlementMode::Explicit => {
                 self.unsettled += 1;
@@ -251,7 +272,7 @@ impl Queue {
             SettlementMode::Automatic => {}
         }
         self.expire_front();
-        Some(message)
+        Ok(Some(message))
     }
 
     /// Forgets settled deliveries: they are acknowledged.

@@ -5,8 +5,8 @@ use super::QueueMessage;
 use super::changes::SettledReferences;
 use super::level::{Level, Reading};
 use super::message::Expires;
-use super::pager::Pager;
 use super::run::ColdMessage;
+use crate::model::pager::Pager;
 
 /// What a message that is on the disk alone counts for in memory, in bytes: its place in the index,
 /// with an expiry.
@@ -31,6 +31,8 @@ pub(crate) struct Ready {
     expired: Vec<QueueMessage>,
     /// Where messages are that are not in memory.
     pager: Option<Arc<dyn Pager>>,
+    /// Something could not be read back: nothing is, until it is tried [again](Self::read_again).
+    is_unread: bool,
 }
 
 /// How much of the messages that the journal has is taken out of memory, of each priority.
@@ -155,7 +157,22 @@ impl Ready {
         self.levels.iter_mut().for_each(Level::sort_cold);
     }
 
-    /// Takes the first message that has not expired.
+    /// Whether there is a message that can be taken; it may have expired, or turn out to be lost.
+    pub(super) fn has_next(&self) -> bool {
+        !self.is_empty() && !self.is_stuck()
+    }
+
+    /// Whether the first message could not be read back, and is not tried again yet.
+    pub(super) fn is_stuck(&self) -> bool {
+        self.is_unread && self.first_level().is_some_and(Level::begins_cold)
+    }
+
+    /// What could not be read back is tried again.
+    pub(super) fn read_again(&mut self) {
+        self.is_unread = false;
+    }
+
+    /// Takes the first message that has not expired; none if it can't be read now, too.
     pub(crate) fn pop_front(&mut self) -> Option<QueueMessage> {
         loop {
             let message = self.pop_any()?;
@@ -172,12 +189,16 @@ impl Ready {
         loop {
             let priority = self.occupied.highest()?;
             let level = self.levels.get_mut(usize::from(priority))?;
-            let (pager, counts) = (self.pager.as_deref(), &mut self.counts);
-            let message = level.pop_front(&mut Reading { pager, priority, counts });
+            let Self { pager, counts, is_unread, .. } = self;
+            let pager = pager.as_deref();
+            let message = level.pop_front(&mut Reading { pager, priority, counts, is_unread });
             if level.is_empty() {
                 self.occupied.remove(priority);
+            } else {
+                // Without one, it can't be read now.
+                message.as_ref()?;
             }
-            // Without one, the rest of this priority could not be read.
+            // Without one, the rest of this priority is lost.
             if let Some(message) = message {
                 self.counts.remove(&message);
                 return Some(message);
@@ -199,9 +220,9 @@ impl Ready {
         std::mem::take(&mut self.expired)
     }
 
-    /// When the first message expires.
+    /// When the first message expires, if it can be read then.
     pub(crate) fn next_expiry(&self) -> Option<Duration> {
-        if self.counts.mortal == 0 {
+        if self.counts.mortal == 0 || self.is_stuck() {
             return None;
         }
         self.first_expires()?.time()
@@ -243,7 +264,12 @@ impl Ready {
     }
 
     fn first_expires(&self) -> Option<Expires> {
-        self.levels.get(usize::from(self.occupied.highest()?))?.first_expires()
+        self.first_level()?.first_expires()
+    }
+
+    /// The level with the first message.
+    fn first_level(&self) -> Option<&Level> {
+        self.levels.get(usize::from(self.occupied.highest()?))
     }
 
     /// The level of a priority, which is to get a message.

@@ -32,6 +32,7 @@ use crate::model::queue::{Content, SettlementMode};
 use crate::model::stored::Reference;
 use crate::model::topology::QueueHandle;
 use crate::store::Journal;
+use crate::store::disk::simulated::SimulatedDisk;
 
 pub(super) fn name(text: &str) -> ShortString {
     ShortString::new(text).unwrap()
@@ -65,7 +66,11 @@ pub(super) struct TestChannel {
 
 impl Host {
     pub(super) fn new(config: BrokerConfig) -> Self {
-        Self::with(Arc::new(Journal::in_segments(SEGMENT_BYTES)), config, QueueId(0))
+        Self::on(SimulatedDisk::new(1), config)
+    }
+
+    pub(super) fn on(disk: SimulatedDisk, config: BrokerConfig) -> Self {
+        Self::with(Arc::new(Journal::on(disk, SEGMENT_BYTES)), config, QueueId(0))
     }
 
     fn with(journal: Arc<Journal>, config: BrokerConfig, last_queue: QueueId) -> Self {
@@ -207,7 +212,7 @@ impl Host {
     /// Takes what is in a queue; the bodies.
     pub(super) fn drain(&self, queue: &str) -> Vec<String> {
         let queue = self.queue(queue);
-        let messages = std::iter::from_fn(|| queue.get(SettlementMode::Explicit));
+        let messages = std::iter::from_fn(|| queue.get(SettlementMode::Explicit).unwrap());
         messages
             .map(|(message, _)| {
                 let body = String::from_utf8(message.message.message.body.to_vec()).unwrap();

@@ -295,7 +295,7 @@ impl Both {
                 self.alive += usize::from(taken != Enqueued::Refused);
             }
             What::Get => {
-                let got = self.queue.get(SettlementMode::Explicit, &now);
+                let got = self.queue.get(SettlementMode::Explicit, &now).unwrap();
                 let expected = (!self.naive.ready.is_empty()).then(|| self.naive.ready.remove(0));
                 prop_assert_eq!(
                     got.as_ref().map(|message| message.position),
@@ -418,7 +418,7 @@ impl Both {
     fn finish(mut self) -> Result<(), TestCaseError> {
         let now = Now::at(Duration::from_millis(self.naive.now));
         self.queue.advance(&now, &mut Wakeups::new());
-        while let Some(message) = self.queue.get(SettlementMode::Automatic, &now) {
+        while let Ok(Some(message)) = self.queue.get(SettlementMode::Automatic, &now) {
             let entry = self.naive.ready.remove(0);
             prop_assert_eq!((message.position, message.priority), (entry.position, entry.priority));
             self.naive.expire();

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::model::message::PublishedMessage;
+use crate::model::pager::ReadBack;
 use crate::model::stored::{Lsn, Place, Reference, Stored};
 
 /// How many messages a segment has.
@@ -17,6 +18,8 @@ struct Contents {
     /// What ends later is not written yet.
     written: u64,
     reads: usize,
+    /// From this one on nothing can be read now.
+    fails_from: Option<Reference>,
 }
 
 impl Disk {
@@ -45,6 +48,11 @@ impl Disk {
         self.0.lock().unwrap().messages.retain(|_, (known, _)| *known != reference);
     }
 
+    /// From this one on nothing can be read now; with none, all can.
+    pub(super) fn fail_from(&self, first: Option<Reference>) {
+        self.0.lock().unwrap().fails_from = first;
+    }
+
     /// How often something was read.
     pub(super) fn reads(&self) -> usize {
         self.0.lock().unwrap().reads
@@ -56,13 +64,20 @@ impl Pager for Disk {
         end.0 <= self.0.lock().unwrap().written
     }
 
-    fn read(&self, segment: u32, messages: &[(Reference, u32)]) -> Vec<Option<PublishedMessage>> {
+    fn read(&self, segment: u32, messages: &[(Reference, u32)]) -> Vec<ReadBack> {
         let mut contents = self.0.lock().unwrap();
         contents.reads += 1;
         let read = |(reference, offset): &(Reference, u32)| {
-            let (known, message) = contents.messages.get(&(segment, *offset))?;
-            assert_eq!(known, reference);
-            Some(message.clone())
+            if contents.fails_from.is_some_and(|first| *reference >= first) {
+                return ReadBack::NotNow;
+            }
+            match contents.messages.get(&(segment, *offset)) {
+                Some((known, message)) => {
+                    assert_eq!(known, reference);
+                    ReadBack::Message(message.clone())
+                }
+                None => ReadBack::Lost,
+            }
         };
         messages.iter().map(read).collect()
     }

@@ -6,15 +6,15 @@ use crate::model::queue::run::{ColdMessage, Run};
 use crate::model::stored::{Place, Reference};
 
 /// A queue with a disk that has written all.
-fn paged() -> (Queue, Arc<Disk>) {
+pub(super) fn paged() -> (Queue, Arc<Disk>) {
     let disk = Arc::<Disk>::default();
     let pager: Arc<dyn Pager> = Arc::<Disk>::clone(&disk);
     (Queue::default().with_pager(Some(pager)), disk)
 }
 
-const PAGE_OUT: PageOut = PageOut { warm_bytes: 0, least_bytes: 0 };
+pub(super) const PAGE_OUT: PageOut = PageOut { warm_bytes: 0, least_bytes: 0 };
 
-fn put_kept(queue: &mut Queue, disk: &Disk, count: usize) -> Vec<Reference> {
+pub(super) fn put_kept(queue: &mut Queue, disk: &Disk, count: usize) -> Vec<Reference> {
     let mut references = Vec::new();
     for _ in 0..count {
         let message = Arc::new((*published()).clone());
@@ -30,7 +30,7 @@ fn put_kept(queue: &mut Queue, disk: &Disk, count: usize) -> Vec<Reference> {
 }
 
 fn get(queue: &mut Queue) -> Option<u64> {
-    queue.get(SettlementMode::Automatic, &start()).map(|message| message.position)
+    queue.get(SettlementMode::Automatic, &start()).unwrap().map(|message| message.position)
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn a_purge_and_a_deletion_settle_what_was_never_read() {
     assert_eq!((queue.held_bytes(), queue.ready_count(), disk.reads()), (0, 0, 0));
     let references = put_kept(&mut queue, &disk, 50);
     queue.page_out(PAGE_OUT);
-    let out = queue.get(SettlementMode::Explicit, &start()).unwrap();
+    let out = queue.get(SettlementMode::Explicit, &start()).unwrap().unwrap();
     let (_, settled) = queue.delete();
     assert_eq!(out.reference, references.first().copied());
     let mut settled = settled.all();
@@ -166,7 +166,7 @@ fn what_was_moved_comes_back_to_its_place() {
         queue.restore(&RestoredMessage { reference, place, ..restored(1, 0) }, start().get());
     }
     queue.restored();
-    let got: Vec<_> = std::iter::from_fn(|| queue.get(SettlementMode::Explicit, &start()))
+    let got: Vec<_> = std::iter::from_fn(|| queue.get(SettlementMode::Explicit, &start()).unwrap())
         .map(|message| message.reference.unwrap())
         .collect();
     assert_eq!(got, references);
@@ -175,7 +175,7 @@ fn what_was_moved_comes_back_to_its_place() {
 
 fn put_back_and_go_on(queue: &mut Queue) {
     put(queue, published());
-    let last = queue.get(SettlementMode::Explicit, &start()).unwrap();
+    let last = queue.get(SettlementMode::Explicit, &start()).unwrap().unwrap();
     assert!(last.position > 60, "a new one comes behind all that were there: {}", last.position);
 }
 

@@ -11,6 +11,7 @@ use super::dice::Dice;
 use super::model::{Model, Op, Thing, Unit};
 use crate::model::ids::QueueId;
 use crate::model::message::PublishedMessage;
+use crate::model::pager::ReadBack;
 use crate::model::stored::{Lsn, Reference};
 use crate::store::disk::simulated::SimulatedDisk;
 use crate::store::error::Failure;
@@ -221,8 +222,10 @@ impl Engine {
         }
         let read = journal.read(place.0, &wanted);
         for ((reference, _), message) in wanted.iter().zip(read) {
-            let Some(message) = message else {
+            let ReadBack::Message(message) = message else {
                 assert!(self.after.is_some() || self.has_faults, "{reference:?} can't be read");
+                let is_there = self.model.now.things.contains_key(&reference.number());
+                assert!(!is_there || message == ReadBack::NotNow, "{reference:?} is lost");
                 continue;
             };
             let Some(Thing::Message { body, .. }) = self.model.now.things.get(&reference.number())

@@ -8,6 +8,7 @@ use super::hooked::HookedDisk;
 use super::model::{Found, Model, Op, Thing, Unit};
 use super::tell;
 use crate::config::Durability;
+use crate::model::pager::ReadBack;
 use crate::model::stored::Reference;
 use crate::store::disk::simulated::{DiskFault, SimulatedDisk};
 use crate::store::folder::Folder;
@@ -168,7 +169,7 @@ impl Schedule {
         for (message, content) in messages.into_iter().zip(contents) {
             let number = message.reference.number();
             let place = (message.place.segment, message.place.offset);
-            let Some(content) = content else {
+            let ReadBack::Message(content) = content else {
                 return match engine.after.is_some() {
                     true => Err("the power was cut".to_owned()),
                     false => panic!("message {number} can't be read"),
