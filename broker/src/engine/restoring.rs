@@ -15,8 +15,7 @@ use crate::store::{Journal, RecoveredMessage};
 /// How many messages are read back together while a queue is restored.
 const READ_AT_ONCE_MAX: usize = 256;
 
-/// Messages of a queue that are to be in memory when it is restored: those of a stream, and those
-/// that wait for another try.
+/// Messages of a stream, which are to be in memory when it is restored.
 pub(super) type Unread = Vec<RecoveredMessage>;
 
 impl QueueCell {
@@ -25,10 +24,14 @@ impl QueueCell {
     pub(crate) fn restore(&self, message: &RecoveredMessage) {
         let epoch = self.shared().clock().epoch();
         self.change_restoring(|state| match state {
-            QueueState::Live { queue, .. } if message.retry_at.is_none() => {
-                queue.restore(&restored(message), epoch);
-            }
-            QueueState::Live { .. } | QueueState::Stream { .. } => {
+            QueueState::Live { queue, .. } => match message.retry_at {
+                None => queue.restore(&restored(message), epoch),
+                Some(due) => {
+                    let due = Duration::from_millis(due).saturating_sub(epoch);
+                    queue.restore_delayed(&restored(message), epoch, due);
+                }
+            },
+            QueueState::Stream { .. } => {
                 self.lock_unread().push(message.clone());
             }
             QueueState::Deleted { settled } => settled.add(Some(message.reference)),
@@ -49,7 +52,6 @@ impl QueueCell {
         let Some(journal) = self.shared().journal() else { return };
         let mut unread = std::mem::take(&mut *self.lock_unread());
         unread.sort_unstable_by_key(|message| message.reference);
-        let epoch = self.shared().clock().epoch();
         let start = self.stream_journal().map(|stream| stream.start());
         self.change_restoring(|state| {
             if let (QueueState::Stream { stream, .. }, Some(start)) = (&mut *state, start) {
@@ -60,14 +62,7 @@ impl QueueCell {
                     let published_at = Duration::from_millis(message.published_at);
                     stream.restore(read, message.reference, published_at);
                 }
-                QueueState::Live { queue, .. } => {
-                    let due = Duration::from_millis(message.retry_at.unwrap_or(0));
-                    if let Some(read) = read {
-                        let due = due.saturating_sub(epoch);
-                        queue.restore_delayed(&restored(message), epoch, due, read);
-                    }
-                }
-                QueueState::Deleted { .. } => {}
+                QueueState::Live { .. } | QueueState::Deleted { .. } => {}
             });
             match state {
                 QueueState::Live { queue, .. } => queue.restored(),

@@ -62,7 +62,6 @@ impl Cold {
     pub(super) fn read_back(
         &mut self,
         pager: &dyn Pager,
-        priority: u8,
         counts: &mut Counts,
         warm: &mut VecDeque<QueueMessage>,
     ) -> bool {
@@ -74,7 +73,7 @@ impl Cold {
         let (mut count, mut lost, mut body_bytes, mut mortal) = (0, 0, 0, 0);
         for (message, read) in cold.iter().zip(read) {
             let message = match read {
-                ReadBack::Message(read) => message.with(read, priority),
+                ReadBack::Message(read) => message.with(read),
                 ReadBack::Lost => {
                     count += 1;
                     lost += 1;
@@ -145,13 +144,13 @@ fn at_once(run: &Run) -> usize {
 
 impl ColdMessage {
     /// The message, with what was read of it.
-    pub(super) fn with(&self, read: PublishedMessage, priority: u8) -> QueueMessage {
+    pub(super) fn with(&self, read: PublishedMessage) -> QueueMessage {
         QueueMessage {
             position: self.position,
             expires: self.expires,
             delivery_count: self.delivery_count,
             charge: u32::try_from(read.charge()).unwrap_or(u32::MAX),
-            priority,
+            priority: self.priority,
             redelivered: self.redelivered,
             reference: Some(self.reference),
             message: Arc::new(read),
@@ -174,6 +173,7 @@ impl ColdMessage {
             expires: message.expires,
             delivery_count: message.delivery_count,
             redelivered: message.redelivered,
+            priority: message.priority,
             body_len: message.body_len(),
         })
     }

@@ -17,6 +17,7 @@ mod ready;
 mod restore;
 mod run;
 mod settings;
+mod shelf;
 #[cfg(test)]
 mod tests;
 
@@ -42,6 +43,7 @@ use super::pager::{NotReadNow, Pager, READ_AGAIN_AFTER};
 use consumers::{Consumers, NextConsumer};
 use dead::DeadMessages;
 use delayed::DelayedMessages;
+use shelf::Shelved;
 
 /// The outlets whose readers are to be woken once the queue is let go.
 pub(crate) type Wakeups = Vec<Arc<dyn Outlet>>;
@@ -69,7 +71,7 @@ pub(crate) struct Queue {
     dead: DeadMessages,
     unsettled: usize,
     next_position: u64,
-    /// The memory of the messages that are not ready: out, dead, or waiting for another try.
+    /// The memory of the messages that are out or dead.
     away_bytes: u64,
     changes: JournalChanges,
     /// When it was last used, if it expires without use.
@@ -140,7 +142,7 @@ impl Queue {
 
     /// The memory of all messages, ready and unsettled, in bytes.
     pub(crate) fn held_bytes(&self) -> u64 {
-        self.ready.charge() + self.away_bytes
+        self.ready.charge() + self.delayed.charge() + self.away_bytes
     }
 
     /// What the journal is to know of what has happened since this was last asked.
@@ -148,9 +150,12 @@ impl Queue {
         std::mem::take(&mut self.changes)
     }
 
-    /// Takes ready messages out of memory that can be read back, if there are many.
+    /// Takes messages out of memory that can be read back, if there are many.
     pub(crate) fn page_out(&mut self, how: PageOut) {
         self.ready.page_out(how);
+        if let Some(pager) = self.ready.pager() {
+            self.delayed.page_out(pager, how);
+        }
     }
 
     /// The time has come so far: what has expired at the front dies, and what waited long enough
@@ -158,9 +163,8 @@ impl Queue {
     pub(crate) fn advance(&mut self, now: &Now<'_>, wakeups: &mut Wakeups) {
         let has_due = self.delayed.next_due().is_some_and(|due| due <= now.get());
         if has_due {
-            for message in self.delayed.take_due(now.get()) {
-                self.away_bytes -= u64::from(message.charge);
-                self.ready.put_back(message);
+            while let Some(message) = self.delayed.pop_due(now.get()) {
+                self.ready.put_back_shelved(message);
             }
         }
         if self.dead.has_waiting() {
@@ -195,9 +199,9 @@ impl Queue {
         dues.into_iter().flatten().min()
     }
 
-    /// If the disk did not give what is next, it is left alone for a while.
+    /// If the disk did not give what was wanted, it is left alone for a while.
     pub(crate) fn pause_reading(&mut self, now: &Now<'_>) {
-        if self.read_again_at.is_none() && self.ready.is_stuck() {
+        if self.read_again_at.is_none() && self.ready.is_unread() {
             self.read_again_at = Some(now.get().saturating_add(READ_AGAIN_AFTER));
         }
     }
@@ -340,12 +344,10 @@ impl Queue {
                 let returned = ReturnedReference { reference, delivery_count, retry_at };
                 self.changes.returned.push(returned);
             }
+            self.away_bytes -= u64::from(message.charge);
             match retry_at {
-                Some(due) => self.delayed.insert(due, message),
-                None => {
-                    self.away_bytes -= u64::from(message.charge);
-                    self.ready.put_back(message);
-                }
+                Some(due) => self.delayed.insert(due, Shelved::Warm(message)),
+                None => self.ready.put_back(message),
             }
         }
         if self.ready.has_mortals() {
@@ -399,8 +401,7 @@ impl Queue {
         self.ready.settle_all(&mut self.changes.settled);
         for message in self.delayed.drain() {
             count += 1;
-            self.away_bytes -= u64::from(message.charge);
-            self.changes.settled.add(message.reference);
+            self.changes.settled.add(message.reference());
         }
         count
     }

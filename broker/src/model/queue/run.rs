@@ -13,6 +13,7 @@ pub(crate) struct ColdMessage {
     pub(crate) expires: Expires,
     pub(crate) delivery_count: u32,
     pub(crate) redelivered: bool,
+    pub(crate) priority: u8,
     pub(crate) body_len: u64,
 }
 
@@ -27,6 +28,7 @@ pub(crate) struct Run {
     segment: u32,
     delivery_count: u32,
     redelivered: bool,
+    priority: u8,
     first_position: u64,
     first_reference: Reference,
     positions: Positions,
@@ -64,6 +66,7 @@ impl Run {
             segment: first.segment,
             delivery_count: first.delivery_count,
             redelivered: first.redelivered,
+            priority: first.priority,
             first_position: first.position,
             first_reference: first.reference,
             positions: Positions::Consecutive,
@@ -81,7 +84,8 @@ impl Run {
     pub(super) fn push(&mut self, message: &ColdMessage) -> bool {
         let is_alike = message.segment == self.segment
             && message.delivery_count == self.delivery_count
-            && message.redelivered == self.redelivered;
+            && message.redelivered == self.redelivered
+            && message.priority == self.priority;
         let is_next = self.last_position().is_none_or(|last| message.position > last);
         let Some(reference) = self.reference_distance(message.reference) else { return false };
         let Some(position) = message.position.checked_sub(self.first_position) else {
@@ -230,6 +234,7 @@ impl Run {
                 expires: self.expires(at),
                 delivery_count: self.delivery_count,
                 redelivered: self.redelivered,
+                priority: self.priority,
                 body_len: if at == self.taken { each + rest } else { each },
             })
         })

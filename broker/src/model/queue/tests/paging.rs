@@ -2,6 +2,7 @@
 
 use super::disk::Disk;
 use super::*;
+use crate::model::arguments::{Delayed, DelayedRetry};
 use crate::model::queue::run::{ColdMessage, Run};
 use crate::model::stored::{Place, Reference};
 
@@ -12,7 +13,7 @@ pub(super) fn paged() -> (Queue, Arc<Disk>) {
     (Queue::default().with_pager(Some(pager)), disk)
 }
 
-pub(super) const PAGE_OUT: PageOut = PageOut { warm_bytes: 0, least_bytes: 0 };
+pub(super) const PAGE_OUT: PageOut = PageOut { warm_bytes: 0, least_bytes: 0, shelved_bytes: 0 };
 
 pub(super) fn put_kept(queue: &mut Queue, disk: &Disk, count: usize) -> Vec<Reference> {
     let mut references = Vec::new();
@@ -106,6 +107,87 @@ fn a_purge_and_a_deletion_settle_what_was_never_read() {
     let mut settled = settled.all();
     settled.sort_unstable();
     assert_eq!(settled, references[1..], "what is out comes back by itself");
+}
+
+#[test]
+fn what_came_back_is_on_the_disk_alone_and_keeps_its_place() {
+    let (mut queue, disk) = paged();
+    put_kept(&mut queue, &disk, 100);
+    let mut out: Vec<_> =
+        std::iter::from_fn(|| queue.get(SettlementMode::Explicit, &start()).unwrap()).collect();
+    // The last one stays out.
+    let last = out.pop();
+    out.rotate_left(40);
+    put_kept(&mut queue, &disk, 5);
+    let before = queue.held_bytes();
+    queue.put_back(None, out, Returned::HandedBack, &start());
+    queue.page_out(PAGE_OUT);
+    assert!(queue.held_bytes() < before / 5, "{} of {before}", queue.held_bytes());
+    assert_eq!((queue.ready_count(), queue.ready.cold().0), (104, 98 + 4));
+    assert_eq!((get(&mut queue), disk.reads()), (Some(0), 0), "the first is at hand");
+    queue.put_back(None, last, Returned::HandedBack, &start());
+    let rest: Vec<_> = std::iter::from_fn(|| get(&mut queue)).collect();
+    assert_eq!(rest, (1..105).collect::<Vec<_>>());
+    assert_eq!((queue.held_bytes(), queue.ready.cold().0), (0, 0));
+    assert!(disk.reads() <= 25, "many are read at a time: {}", disk.reads());
+}
+
+#[test]
+fn what_waits_for_another_try_is_on_the_disk_alone() {
+    let (mut queue, disk) = paged();
+    let second = Duration::from_secs(1);
+    let delayed_retry = Some(DelayedRetry { which: Delayed::All, min: second, max: second });
+    queue.apply(Arc::new(QueueSettings { delayed_retry, ..QueueSettings::default() }), &start());
+    put_kept(&mut queue, &disk, 100);
+    let out: Vec<_> =
+        std::iter::from_fn(|| queue.get(SettlementMode::Explicit, &start()).unwrap()).collect();
+    let before = queue.held_bytes();
+    queue.put_back(None, out, Returned::HandedBack, &start());
+    queue.page_out(PAGE_OUT);
+    assert!(queue.held_bytes() < before / 5, "{} of {before}", queue.held_bytes());
+    assert_eq!((queue.ready_count(), queue.next_due()), (0, Some(second)));
+    queue.advance(&Now::at(second), &mut Wakeups::new());
+    assert_eq!((queue.ready_count(), disk.reads()), (100, 0));
+    let all: Vec<_> = std::iter::from_fn(|| get(&mut queue)).collect();
+    assert_eq!((all, queue.held_bytes()), ((0..100).collect(), 0));
+}
+
+/// What the journal does not have stays, and is not looked at again and again.
+#[test]
+fn what_came_back_and_is_not_kept_stays() {
+    let (mut queue, disk) = paged();
+    let references = put_kept(&mut queue, &disk, 3);
+    for _ in 0..20 {
+        put(&mut queue, published());
+    }
+    let out: Vec<_> =
+        std::iter::from_fn(|| queue.get(SettlementMode::Explicit, &start()).unwrap()).collect();
+    queue.put_back(None, out, Returned::HandedBack, &start());
+    queue.page_out(PAGE_OUT);
+    assert_eq!(queue.ready.cold().0, 0, "{references:?}");
+    assert_eq!(std::iter::from_fn(|| get(&mut queue)).count(), 23);
+}
+
+#[test]
+fn what_waits_is_restored_without_being_read() {
+    let disk = Arc::<Disk>::default();
+    let messages: Vec<_> = (0..20).map(|_| (*published()).clone()).collect();
+    let references: Vec<_> = messages.iter().map(|message| disk.append(message)).collect();
+    let pager: Arc<dyn Pager> = Arc::<Disk>::clone(&disk);
+    let mut queue = Queue::default().with_pager(Some(pager));
+    let second = Duration::from_secs(1);
+    for (message, reference) in messages.iter().zip(&references) {
+        let place = message.stored().unwrap().place;
+        let message = RestoredMessage { reference: *reference, place, ..restored(1, 0) };
+        queue.restore_delayed(&RestoredMessage { body_len: 1, ..message }, start().get(), second);
+    }
+    queue.restored();
+    assert!(queue.held_bytes() < 20 * 100, "{}", queue.held_bytes());
+    queue.advance(&Now::at(second), &mut Wakeups::new());
+    assert_eq!((queue.ready_count(), disk.reads()), (20, 0));
+    let all = std::iter::from_fn(|| queue.get(SettlementMode::Automatic, &start()).unwrap());
+    assert_eq!(all.map(|message| message.reference.unwrap()).collect::<Vec<_>>(), references);
+    assert_eq!((queue.held_bytes(), queue.ready.body_bytes()), (0, 0));
 }
 
 fn restored(number: u64, segment: u32) -> RestoredMessage {
@@ -206,6 +288,7 @@ proptest! {
                 },
                 delivery_count: 0,
                 redelivered: false,
+                priority: 0,
                 body_len,
             };
             naive.push(message);

@@ -122,6 +122,8 @@ enum Step {
     Publish(usize),
     PageOut,
     Get(usize),
+    /// So many are got and handed back.
+    Return(usize),
     /// The disk gives nothing from the message on that comes so much later than the first.
     Fail(usize),
     Works,
@@ -137,6 +139,7 @@ proptest! {
                 (1..20usize).prop_map(Step::Publish),
                 Just(Step::PageOut),
                 (1..9usize).prop_map(Step::Get),
+                (1..9usize).prop_map(Step::Return),
                 (0..9usize).prop_map(Step::Fail),
                 Just(Step::Works),
                 Just(Step::Wait),
@@ -157,6 +160,15 @@ proptest! {
                             next += 1;
                         }
                     }
+                }
+                Step::Return(count) => {
+                    let now = Now::at(now);
+                    let got = std::iter::from_fn(|| {
+                        queue.get(SettlementMode::Explicit, &now).unwrap_or_default()
+                    });
+                    let got: Vec<_> = got.take(count).collect();
+                    queue.put_back(None, got, Returned::HandedBack, &now);
+                    queue.pause_reading(&now);
                 }
                 Step::Fail(later) => {
                     let first = usize::try_from(next).unwrap() + later;
