@@ -8,7 +8,7 @@ use springhare_amqp::{AmqpError, FieldTable, FieldValue, MethodId, ReplyCode, Sh
 
 use super::channel_cell::ChannelCell;
 use super::consumer_arguments::ConsumerArguments;
-use super::outbox::{ConsumerEnd, Outbox, Read};
+use super::outbox::{ConsumerEnd, Counted, Outbox, Read};
 use super::queue_cell::{
     ConsumeRefused, ConsumerAccess, ConsumersRemoved, Consuming, Leaving, QueueRef,
 };
@@ -152,6 +152,10 @@ impl ChannelCell {
         } else {
             Consuming::Queue(self.granted_access(access, &queue)?)
         };
+        let counted = match (settlement, consuming) {
+            (SettlementMode::Explicit, Consuming::Queue(_)) => Counted::ByQueue,
+            (SettlementMode::Automatic, _) | (_, Consuming::Stream(_)) => Counted::Here,
+        };
         let priority = arguments.priority;
         let id = ConsumerId(self.virtual_host().next_id());
         let (tag, number, outbox, prefetch) = {
@@ -159,7 +163,7 @@ impl ChannelCell {
             state.channel.ensure_open(MethodId::BASIC_CONSUME)?;
             state.channel.ensure_free_tag(&tag)?;
             let tag = consumer_tag(tag);
-            let outbox = self.new_outbox(id, &tag, settlement);
+            let outbox = self.new_outbox(id, &tag, (settlement, counted));
             let number = state.channel.add_consumer(tag.clone(), id, queue.clone());
             state.outboxes.insert(id, Arc::clone(&outbox));
             (tag, number, outbox, state.channel.prefetch(settlement))
@@ -236,12 +240,12 @@ impl ChannelCell {
         self: &Arc<Self>,
         id: ConsumerId,
         tag: &ShortString,
-        settlement: SettlementMode,
+        by: (SettlementMode, Counted),
     ) -> Arc<Outbox> {
         Arc::new(Outbox::new(
             id,
             tag.clone(),
-            settlement,
+            by,
             Arc::clone(self.limiter()),
             Arc::clone(self.virtual_host().shared()),
             Arc::downgrade(self),

@@ -10,7 +10,7 @@ pub(crate) use super::queue_state::{
     ConsumeRefused, ConsumerAccess, ConsumersRemoved, Consuming, DeleteConditions, Deletion,
     Leaving, QueueCounts,
 };
-use super::restoring::Unread;
+use super::restoring::OfStream;
 use super::shared::Shared;
 use super::stream_journal::StreamJournal;
 use super::timers::{Timed, TimerId};
@@ -59,8 +59,8 @@ pub(crate) struct QueueCell {
     keeping: Keeping,
     /// What the journal has to know of it if it is a stream.
     stream_journal: Option<Box<StreamJournal>>,
-    /// What is still to be read while it is restored.
-    unread: Mutex<Unread>,
+    /// What a stream is made of while it is restored.
+    of_stream: Mutex<OfStream>,
     state: Mutex<QueueState>,
 }
 
@@ -134,7 +134,7 @@ impl QueueCell {
             me: Weak::clone(me),
             keeping,
             stream_journal,
-            unread: Mutex::default(),
+            of_stream: Mutex::default(),
             state: Mutex::new(state),
         });
         // A queue that expires has a time from the start.
@@ -482,8 +482,8 @@ impl QueueCell {
         }
     }
 
-    pub(super) fn lock_unread(&self) -> MutexGuard<'_, Unread> {
-        self.unread.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn lock_of_stream(&self) -> MutexGuard<'_, OfStream> {
+        self.of_stream.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A panic under the lock would be a defect of the pure queue; its counts may then be wrong,

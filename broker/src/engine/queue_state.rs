@@ -137,7 +137,8 @@ impl QueueState {
             }
             QueueType::Stream => {
                 let epoch = clock.epoch();
-                Self::Stream { stream: Box::new(Stream::new(settings, epoch)), due: None }
+                let stream = Stream::new(settings, epoch).with_pager(pager);
+                Self::Stream { stream: Box::new(stream), due: None }
             }
         }
     }
@@ -187,6 +188,7 @@ impl QueueState {
             }
             Self::Stream { stream, .. } => {
                 stream.dispatch(wakeups);
+                stream.pause_reading(now);
                 None
             }
             Self::Deleted { .. } => None,
@@ -298,10 +300,12 @@ impl QueueState {
         }
     }
 
-    /// Takes ready messages out of memory that can be read back, if there are many.
+    /// Takes messages out of memory that can be read back, if there are many.
     pub(super) fn page_out(&mut self, how: PageOut) {
-        if let Self::Live { queue, .. } = self {
-            queue.page_out(how);
+        match self {
+            Self::Live { queue, .. } => queue.page_out(how),
+            Self::Stream { stream, .. } => stream.page_out(how),
+            Self::Deleted { .. } => {}
         }
     }
 

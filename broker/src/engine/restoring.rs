@@ -5,18 +5,12 @@ use std::time::Duration;
 use super::queue_cell::QueueCell;
 use super::queue_state::QueueState;
 use super::virtual_host::VirtualHost;
-use crate::model::ids::QueueId;
-use crate::model::message::PublishedMessage;
-use crate::model::pager::ReadBack;
 use crate::model::queue::RestoredMessage;
 use crate::model::stored::Reference;
-use crate::store::{Journal, RecoveredMessage};
+use crate::store::RecoveredMessage;
 
-/// How many messages are read back together while a queue is restored.
-const READ_AT_ONCE_MAX: usize = 256;
-
-/// Messages of a stream, which are to be in memory when it is restored.
-pub(super) type Unread = Vec<RecoveredMessage>;
+/// Messages of a stream, until all are there: an offset is counted from those before.
+pub(super) type OfStream = Vec<RecoveredMessage>;
 
 impl QueueCell {
     /// Puts a message back, whose content stays in the journal. They may come in any order; when there
@@ -32,7 +26,7 @@ impl QueueCell {
                 }
             },
             QueueState::Stream { .. } => {
-                self.lock_unread().push(message.clone());
+                self.lock_of_stream().push(message.clone());
             }
             QueueState::Deleted { settled } => settled.add(Some(message.reference)),
         });
@@ -47,27 +41,22 @@ impl QueueCell {
         }
     }
 
-    /// All messages are back: reads those that are to be in memory, and drops what is too much by now.
+    /// All messages are back; what is too much by now is dropped.
     fn restored(&self) {
-        let Some(journal) = self.shared().journal() else { return };
-        let mut unread = std::mem::take(&mut *self.lock_unread());
-        unread.sort_unstable_by_key(|message| message.reference);
+        let mut of_stream = std::mem::take(&mut *self.lock_of_stream());
+        of_stream.sort_unstable_by_key(|message| message.reference);
         let start = self.stream_journal().map(|stream| stream.start());
-        self.change_restoring(|state| {
-            if let (QueueState::Stream { stream, .. }, Some(start)) = (&mut *state, start) {
-                stream.restore_start(start);
-            }
-            read_back(journal, &unread, self.id(), |message, read| match &mut *state {
-                QueueState::Stream { stream, .. } => {
-                    let published_at = Duration::from_millis(message.published_at);
-                    stream.restore(read, message.reference, published_at);
+        self.change_restoring(|state| match state {
+            QueueState::Live { queue, .. } => queue.restored(),
+            QueueState::Stream { stream, .. } => {
+                if let Some(start) = start {
+                    stream.restore_start(start);
                 }
-                QueueState::Live { .. } | QueueState::Deleted { .. } => {}
-            });
-            match state {
-                QueueState::Live { queue, .. } => queue.restored(),
-                QueueState::Stream { .. } | QueueState::Deleted { .. } => {}
+                for RecoveredMessage { place, reference, published_at, .. } in of_stream {
+                    stream.restore(place, reference, Duration::from_millis(published_at));
+                }
             }
+            QueueState::Deleted { .. } => {}
         });
     }
 }
@@ -96,33 +85,5 @@ fn restored(message: &RecoveredMessage) -> RestoredMessage {
         priority: message.priority,
         delivery_count: message.delivery_count,
         redelivered: message.redelivered,
-    }
-}
-
-/// Reads messages in their order, some at a time. What can't be read is given as none.
-fn read_back(
-    journal: &Journal,
-    messages: &[RecoveredMessage],
-    queue: QueueId,
-    mut give: impl FnMut(&RecoveredMessage, Option<PublishedMessage>),
-) {
-    for of_segment in messages.chunk_by(|one, other| one.place.segment == other.place.segment) {
-        for some in of_segment.chunks(READ_AT_ONCE_MAX) {
-            let Some(first) = some.first() else { continue };
-            let places: Vec<_> =
-                some.iter().map(|message| (message.reference, message.place.offset)).collect();
-            let mut read = journal.read(first.place.segment, &places).into_iter();
-            for message in some {
-                let read = match read.next() {
-                    Some(ReadBack::Message(read)) => Some(read),
-                    _ => None,
-                };
-                if read.is_none() {
-                    let reference = message.reference.number();
-                    tracing::error!(%queue, reference, "a message can't be read back");
-                }
-                give(message, read);
-            }
-        }
     }
 }

@@ -1,5 +1,8 @@
 //! Messages that are on the disk alone, as the pure model knows them.
 
+#[cfg(test)]
+pub(crate) mod disk;
+
 use std::fmt::Debug;
 use std::time::Duration;
 

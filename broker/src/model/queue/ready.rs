@@ -40,11 +40,11 @@ pub(crate) struct Ready {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PageOut {
     /// Bytes of messages that stay at the front, for a consumer that comes; at least one message.
-    pub(super) warm_bytes: u64,
+    pub(crate) warm_bytes: u64,
     /// Bytes behind these that are not worth it.
-    pub(super) least_bytes: u64,
+    pub(crate) least_bytes: u64,
     /// Bytes of messages that stay of those that came back; at least one message.
-    pub(super) shelved_bytes: u64,
+    pub(crate) shelved_bytes: u64,
 }
 
 impl PageOut {

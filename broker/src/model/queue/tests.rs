@@ -9,7 +9,6 @@ use crate::model::arguments::Overflow;
 use crate::model::message::PublishedMessage;
 
 mod combinations;
-mod disk;
 mod paging;
 mod time;
 mod unread;

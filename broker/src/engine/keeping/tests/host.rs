@@ -225,11 +225,21 @@ impl Host {
 
 impl TestChannel {
     pub(super) fn consume(&mut self, queue: &str, settlement: SettlementMode) {
+        self.consume_with(queue, settlement, &[]);
+    }
+
+    /// From the first message on.
+    pub(super) fn consume_stream(&mut self, stream: &str) {
+        let from = [("x-stream-offset", "first".into())];
+        self.consume_with(stream, SettlementMode::Explicit, &from);
+    }
+
+    fn consume_with(&mut self, queue: &str, settlement: SettlementMode, arguments: Arguments<'_>) {
         let request = ConsumeRequest {
             tag: ShortString::EMPTY,
             settlement,
             access: ConsumerAccess::Shared,
-            arguments: table(&[]),
+            arguments: table(arguments),
         };
         let id = self.cell.connection_id();
         self.consumers.extend(self.cell.consume_from(id, &name(queue), request));

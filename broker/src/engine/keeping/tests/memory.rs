@@ -7,6 +7,7 @@ use springhare_amqp::MethodId;
 use super::host::Host;
 use crate::config::BrokerConfig;
 use crate::model::channel::Tags;
+use crate::model::delivery::Delivery;
 use crate::model::queue::{Returned, SettlementMode};
 
 const COUNT: usize = 3_000;
@@ -74,4 +75,54 @@ fn what_waits_for_another_try_leaves_memory_and_stays_out_of_it_at_a_start() {
     assert!(used(&host) < 300_000, "{}", used(&host));
     assert_eq!(host.drain("q"), bodies);
     assert_eq!((used(&host), host.alive().len()), (0, 0));
+}
+
+/// As it takes a consumer of a stream to read all of it.
+fn read_stream(host: &Host, stream: &str) -> Vec<String> {
+    let mut channel = host.channel(50);
+    channel.consume_stream(stream);
+    let mut bodies = Vec::new();
+    loop {
+        let deliveries = channel.read(0, usize::MAX);
+        let Some(last) = deliveries.last().map(|delivery| delivery.delivery_tag) else { break };
+        let body = |delivery: &Delivery| delivery.message.message.body.to_vec();
+        bodies.extend(deliveries.iter().map(|it| String::from_utf8(body(it)).unwrap()));
+        channel.cell.acknowledge(Tags::UpTo(last)).unwrap();
+    }
+    channel.cell.close(None);
+    bodies
+}
+
+#[test]
+fn a_stream_leaves_memory_and_stays_out_of_it_at_a_start() {
+    let host = host();
+    host.declare("s", &[("x-queue-type", "stream".into())]);
+    let bodies = bodies();
+    publish(&host, "s", &bodies);
+    assert!(used(&host) < 350_000, "{}", used(&host));
+    let host = host.restart(true, Duration::ZERO);
+    assert!(used(&host) < 150_000, "{}", used(&host));
+    assert_eq!(read_stream(&host, "s"), bodies);
+    assert!(used(&host) < 150_000, "{}", used(&host));
+    host.delete("s");
+    assert_eq!((used(&host), host.alive().len()), (0, 0));
+}
+
+/// What is read back for a consumer counts until that has it.
+#[test]
+fn what_a_consumer_of_a_stream_has_not_read_counts() {
+    let host = host();
+    host.declare("s", &[("x-queue-type", "stream".into())]);
+    publish(&host, "s", &bodies());
+    let before = used(&host);
+    let mut channel = host.channel(1_000);
+    channel.consume_stream("s");
+    let unread = used(&host);
+    assert!(unread > before + 1_000_000, "{before} {unread}");
+    assert_eq!(channel.read(0, 500).len(), 500);
+    assert!(used(&host) < unread - 500_000);
+    channel.read(0, usize::MAX);
+    assert_eq!(used(&host), before);
+    channel.cell.close(None);
+    assert_eq!(used(&host), before);
 }

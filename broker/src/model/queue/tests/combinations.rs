@@ -3,9 +3,9 @@
 //! sorted each time somebody looks. And the same with messages that are taken out of memory, and
 //! what the journal is told.
 
-use super::disk::Disk;
 use super::*;
 use crate::model::arguments::{DeadLetterStrategy, Delayed, DelayedRetry};
+use crate::model::pager::disk::Disk;
 use crate::model::queue::settings::LengthLimits;
 use crate::model::stored::Reference;
 

@@ -1,8 +1,8 @@
 //! What is in memory, and what is on the disk alone.
 
-use super::disk::Disk;
 use super::*;
 use crate::model::arguments::{Delayed, DelayedRetry};
+use crate::model::pager::disk::Disk;
 use crate::model::queue::run::{ColdMessage, Run};
 use crate::model::stored::{Place, Reference};
 

@@ -1,15 +1,17 @@
 //! A journal that is too simple to be wrong: a map of messages.
 
-use super::*;
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use super::{Pager, ReadBack};
 use crate::model::message::PublishedMessage;
-use crate::model::pager::ReadBack;
 use crate::model::stored::{Lsn, Place, Reference, Stored};
 
 /// How many messages a segment has.
 const SEGMENT: u64 = 5;
 
 #[derive(Debug, Default)]
-pub(super) struct Disk(Mutex<Contents>);
+pub(crate) struct Disk(Mutex<Contents>);
 
 #[derive(Debug, Default)]
 struct Contents {
@@ -24,7 +26,7 @@ struct Contents {
 
 impl Disk {
     /// Keeps a message.
-    pub(super) fn append(&self, message: &PublishedMessage) -> Reference {
+    pub(crate) fn append(&self, message: &PublishedMessage) -> Reference {
         let mut contents = self.0.lock().unwrap();
         contents.next += 1;
         let number = contents.next;
@@ -38,23 +40,23 @@ impl Disk {
     }
 
     /// Writes all so far.
-    pub(super) fn write(&self) {
+    pub(crate) fn write(&self) {
         let mut contents = self.0.lock().unwrap();
         contents.written = contents.next;
     }
 
     /// This one can't be read any more.
-    pub(super) fn damage(&self, reference: Reference) {
+    pub(crate) fn damage(&self, reference: Reference) {
         self.0.lock().unwrap().messages.retain(|_, (known, _)| *known != reference);
     }
 
     /// From this one on nothing can be read now; with none, all can.
-    pub(super) fn fail_from(&self, first: Option<Reference>) {
+    pub(crate) fn fail_from(&self, first: Option<Reference>) {
         self.0.lock().unwrap().fails_from = first;
     }
 
     /// How often something was read.
-    pub(super) fn reads(&self) -> usize {
+    pub(crate) fn reads(&self) -> usize {
         self.0.lock().unwrap().reads
     }
 }
