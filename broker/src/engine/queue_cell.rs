@@ -23,8 +23,8 @@ use crate::model::message::PublishedMessage;
 use crate::model::now::Now;
 use crate::model::pager::{NotReadNow, Pager};
 use crate::model::queue::{
-    Dead, DeadBatch, Enqueued, JournalChanges, PageOut, Queue, QueueConsumer, QueueMessage,
-    QueueSettings, Returned, ReturnedReference, SettlementMode, Wakeups,
+    Dead, DeadBatch, Enqueued, JournalChanges, Queue, QueueConsumer, QueueMessage, QueueSettings,
+    Returned, ReturnedReference, SettlementMode, Wakeups,
 };
 use crate::model::stored::Reference;
 use crate::model::topology::QueueHandle;
@@ -402,7 +402,9 @@ impl QueueCell {
     /// Takes out of memory what is too much, and tells the journal what has come back. What else it is
     /// to know, once the lock is let go.
     fn keep(&self, state: &mut QueueState) -> JournalChanges {
-        self.page_out(state);
+        if let Some(how) = self.shared.page_out() {
+            state.page_out(how);
+        }
         let changes = state.take_changes();
         if !changes.returned.is_empty() {
             // Before anybody can get them, and return them again.
@@ -425,17 +427,6 @@ impl QueueCell {
     /// All that was there is there again: from now on it is a queue like others.
     pub(super) fn end_restoring(&self) {
         self.change_state(|_, _, _| ());
-    }
-
-    /// Takes messages out of memory while all take more than they may.
-    fn page_out(&self, state: &mut QueueState) {
-        let (used, config) = (self.shared.memory().used(), self.shared.config());
-        if used <= config.memory_paging_watermark {
-            return;
-        }
-        // Publishers wait at that mark: then nothing stays.
-        let is_short = used > config.memory_high_watermark / 2;
-        state.page_out(if is_short { PageOut::ALL } else { PageOut::BUT_THE_FRONT });
     }
 
     /// Tells the journal what has come back.

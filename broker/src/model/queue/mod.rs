@@ -33,7 +33,9 @@ pub(crate) use enqueue::Enqueued;
 pub(crate) use message::{Expires, QueueMessage, Returned};
 pub(crate) use ready::{PageOut, Ready};
 pub(crate) use restore::RestoredMessage;
+pub(crate) use run::ColdMessage;
 pub(crate) use settings::{DeadLetterTo, QueueSettings};
+pub(crate) use shelf::{Shelf, Shelved};
 
 use super::dead_letter::DeathReason;
 use super::ids::ConsumerId;
@@ -43,7 +45,6 @@ use super::pager::{NotReadNow, Pager, READ_AGAIN_AFTER};
 use consumers::{Consumers, NextConsumer};
 use dead::DeadMessages;
 use delayed::DelayedMessages;
-use shelf::Shelved;
 
 /// The outlets whose readers are to be woken once the queue is let go.
 pub(crate) type Wakeups = Vec<Arc<dyn Outlet>>;

@@ -22,7 +22,7 @@ const READ_AT_ONCE_BYTES: u64 = 16 << 10;
 ///
 /// A place here takes more than one in a run, which is for messages that come in their order.
 #[derive(Debug)]
-pub(super) struct Shelf<K> {
+pub(crate) struct Shelf<K> {
     warm: BTreeMap<K, QueueMessage>,
     cold: BTreeMap<K, ColdMessage>,
     /// What the warm ones are charged with.
@@ -30,28 +30,38 @@ pub(super) struct Shelf<K> {
     /// Of the warm ones, those that the journal keeps: how many, and what they are charged with.
     kept: usize,
     kept_charge: u64,
+    /// What those are to be charged with before it is worth to look at all of them again.
+    looked_until: u64,
 }
 
 /// A message of a shelf.
 #[derive(Debug)]
-pub(super) enum Shelved {
+pub(crate) enum Shelved {
     Warm(QueueMessage),
     Cold(ColdMessage),
 }
 
 impl Shelved {
     /// What the journal knows it by, if it keeps it.
-    pub(super) fn reference(&self) -> Option<Reference> {
+    pub(crate) fn reference(&self) -> Option<Reference> {
         match self {
             Self::Warm(message) => message.reference,
             Self::Cold(message) => Some(message.reference),
+        }
+    }
+
+    /// What it counts for in memory, in bytes.
+    pub(crate) fn charge(&self) -> u64 {
+        match self {
+            Self::Warm(message) => u64::from(message.charge),
+            Self::Cold(_) => SHELVED_BYTES,
         }
     }
 }
 
 /// Messages that were taken out of memory.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct PagedOut {
+pub(crate) struct PagedOut {
     pub(super) count: usize,
     /// What they were charged with.
     pub(super) charge: u64,
@@ -60,21 +70,21 @@ pub(super) struct PagedOut {
 impl<K> Default for Shelf<K> {
     fn default() -> Self {
         let (warm, cold) = (BTreeMap::new(), BTreeMap::new());
-        Self { warm, cold, charge: 0, kept: 0, kept_charge: 0 }
+        Self { warm, cold, charge: 0, kept: 0, kept_charge: 0, looked_until: 0 }
     }
 }
 
 impl<K: Ord + Copy> Shelf<K> {
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.warm.is_empty() && self.cold.is_empty()
     }
 
     /// The memory of all of them, in bytes.
-    pub(super) fn charge(&self) -> u64 {
+    pub(crate) fn charge(&self) -> u64 {
         self.charge + shelved_bytes(self.cold.len())
     }
 
-    pub(super) fn insert(&mut self, key: K, message: Shelved) {
+    pub(crate) fn insert(&mut self, key: K, message: Shelved) {
         match message {
             Shelved::Warm(message) => {
                 self.count(&message);
@@ -99,10 +109,11 @@ impl<K: Ord + Copy> Shelf<K> {
         if message.reference.is_some() {
             self.kept -= 1;
             self.kept_charge -= charge;
+            self.looked_until = self.looked_until.min(self.kept_charge.saturating_mul(2));
         }
     }
 
-    pub(super) fn first_key(&self) -> Option<K> {
+    pub(crate) fn first_key(&self) -> Option<K> {
         let firsts = [self.first_warm(), self.first_cold()];
         firsts.into_iter().flatten().min()
     }
@@ -130,7 +141,7 @@ impl<K: Ord + Copy> Shelf<K> {
     }
 
     /// Takes the first one, wherever it is.
-    pub(super) fn pop_first(&mut self) -> Option<Shelved> {
+    pub(crate) fn pop_first(&mut self) -> Option<Shelved> {
         if self.begins_cold() {
             return self.cold.pop_first().map(|(_, message)| Shelved::Cold(message));
         }
@@ -145,16 +156,17 @@ impl<K: Ord + Copy> Shelf<K> {
     }
 
     /// Takes all.
-    pub(super) fn drain(&mut self) -> impl Iterator<Item = Shelved> {
+    pub(crate) fn drain(&mut self) -> impl Iterator<Item = Shelved> {
         let Self { warm, cold, .. } = std::mem::take(self);
         let warm = warm.into_values().map(Shelved::Warm);
         warm.chain(cold.into_values().map(Shelved::Cold))
     }
 
     /// Takes messages out of memory that the journal has, if there are many, but for the first ones.
-    pub(super) fn page_out(&mut self, pager: &dyn Pager, how: PageOut) -> PagedOut {
+    pub(crate) fn page_out(&mut self, pager: &dyn Pager, how: PageOut) -> PagedOut {
         let mut out = PagedOut::default();
-        let is_worth_it = self.kept_charge > how.shelved_bytes + how.least_bytes;
+        let is_worth_it = self.kept_charge > how.shelved_bytes + how.least_bytes
+            && self.kept_charge >= self.looked_until;
         // All are looked at: that is for few.
         if !is_worth_it || self.kept < self.warm.len().div_ceil(4) {
             return out;
@@ -173,6 +185,8 @@ impl<K: Ord + Copy> Shelf<K> {
             }
             self.warm.insert(key, message);
         }
+        // What is not written yet has been looked at for nothing.
+        self.looked_until = self.kept_charge + self.kept_charge / 2;
         out
     }
 
@@ -210,7 +224,7 @@ impl<K: Ord + Copy> Shelf<K> {
 
     /// All of them.
     #[cfg(test)]
-    pub(super) fn contents(&self) -> Vec<super::contents::Content> {
+    pub(crate) fn contents(&self) -> Vec<super::contents::Content> {
         use super::contents::Content;
         let warm = self.warm.values().map(Content::of);
         warm.chain(self.cold.values().map(Content::of_cold)).collect()

@@ -233,6 +233,9 @@ fn message_in(bytes: &[u8], wanted: &Wanted) -> Option<PublishedMessage> {
             let is_it = record.queues.any(|(_, reference)| reference == wanted.reference);
             is_it.then_some(record.content)?
         }
+        Record::Delayed(record) => {
+            (record.reference == wanted.reference).then_some(record.content)?
+        }
         _ => return None,
     };
     let message = content.to_message()?;

@@ -15,7 +15,7 @@ use crate::engine::broker_cell::BrokerCell;
 use crate::engine::channel_cell::ChannelCell;
 use crate::engine::connection_cell::ConnectionCell;
 use crate::engine::consume::{ConsumeRequest, StartedConsumer};
-use crate::engine::declare::BindingRequest;
+use crate::engine::declare::{BindingRequest, ExchangeDeleteCondition};
 use crate::engine::durable::restore::RestoredDefinitions;
 use crate::engine::publish::{Finished, Publish, Publishing};
 use crate::engine::queue_cell::{ConsumerAccess, DeleteConditions, QueueRef};
@@ -146,6 +146,11 @@ impl Host {
     pub(super) fn delete(&self, queue: &str) {
         let conditions = DeleteConditions::default();
         self.host().queue_delete(self.connection.id(), &name(queue), conditions).unwrap();
+    }
+
+    pub(super) fn delete_exchange(&self, exchange: &str) {
+        let condition = ExchangeDeleteCondition::Always;
+        self.host().exchange_delete(&name(exchange), condition).unwrap();
     }
 
     pub(super) fn queue(&self, queue: &str) -> QueueRef {

@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use springhare_amqp::MethodId;
 
-use super::host::Host;
+use super::host::{Host, persistent, table};
 use crate::config::BrokerConfig;
 use crate::model::channel::Tags;
 use crate::model::delivery::Delivery;
+use crate::model::exchange::ExchangeKind;
 use crate::model::queue::{Returned, SettlementMode};
+use crate::store::disk::simulated::{DiskFault, SimulatedDisk};
 
 const COUNT: usize = 3_000;
 
@@ -125,4 +127,70 @@ fn what_a_consumer_of_a_stream_has_not_read_counts() {
     assert_eq!(used(&host), before);
     channel.cell.close(None);
     assert_eq!(used(&host), before);
+}
+
+/// Lets all of these wait at a delayed exchange that is bound to `q`.
+fn delay(host: &Host, bodies: &[String]) {
+    host.declare("q", &[]);
+    host.exchange("later", ExchangeKind::DelayedMessage, &[("x-delayed-type", "fanout".into())]);
+    host.bind("later", "q");
+    for some in bodies.chunks(100) {
+        let _ = host.publish_all(some.iter().map(|body| {
+            let mut publish = persistent("later", "", body);
+            publish.message.properties.headers = Some(table(&[("x-delay", 20_000.into())]));
+            publish
+        }));
+    }
+}
+
+#[test]
+fn what_waits_at_a_delayed_exchange_leaves_memory_and_stays_out_of_it_at_a_start() {
+    let host = host();
+    let bodies = bodies();
+    delay(&host, &bodies);
+    assert_eq!(host.delayed().len(), COUNT);
+    assert!(used(&host) < 450_000, "{}", used(&host));
+    let host = host.restart(true, Duration::ZERO);
+    assert!(used(&host) < 300_000, "{}", used(&host));
+    host.advance(20_000);
+    assert!(used(&host) < 350_000, "{}", used(&host));
+    assert_eq!((host.delayed().len(), host.drain("q")), (0, bodies));
+    assert_eq!((used(&host), host.alive().len(), host.delayed().len()), (0, 0, 0));
+}
+
+#[test]
+fn what_the_disk_does_not_give_when_it_is_due_comes_later_and_in_order() {
+    let disk = SimulatedDisk::new(1);
+    let config = BrokerConfig { memory_paging_watermark: 100_000, ..BrokerConfig::default() };
+    let host = Host::on(disk.clone(), config);
+    let bodies = bodies();
+    delay(&host, &bodies);
+    host.exchange("other", ExchangeKind::DelayedMessage, &[("x-delayed-type", "fanout".into())]);
+    host.declare("p", &[]);
+    host.bind("other", "p");
+    let mut publish = persistent("other", "", "other");
+    publish.message.properties.headers = Some(table(&[("x-delay", 20_000.into())]));
+    let _ = host.publish_all([publish]);
+    disk.fail_reads_after(20, DiskFault::Broken);
+    host.advance(20_000);
+    let routed = host.queue("q").counts().messages;
+    assert!(routed > 0 && routed < COUNT, "{routed}");
+    assert_eq!(host.delayed().len(), COUNT - routed);
+    assert_eq!(host.drain("p"), ["other"], "what waits elsewhere is not held up");
+    host.advance(5_000);
+    assert_eq!(host.queue("q").counts().messages, routed);
+    disk.forget_faults();
+    host.advance(1_000);
+    assert_eq!((host.delayed().len(), host.drain("q")), (0, bodies));
+    assert_eq!((used(&host), host.alive().len()), (0, 0));
+}
+
+#[test]
+fn the_messages_of_an_exchange_that_is_deleted_are_settled_wherever_they_are() {
+    let host = host();
+    delay(&host, &bodies());
+    host.delete_exchange("later");
+    assert_eq!((used(&host), host.delayed().len()), (0, 0));
+    let kept = host.journal.alive().into_iter().filter(|(queue, _)| queue.is_none());
+    assert_eq!(kept.count(), 1, "the definition of a queue");
 }

@@ -340,7 +340,7 @@ impl Both {
             }
             What::Write => self.disk.iter().for_each(|disk| disk.write()),
             What::PageOut => {
-                self.queue.page_out(PageOut { warm_bytes: 600, least_bytes: 0, shelved_bytes: 0 })
+                self.queue.page_out(PageOut { warm_bytes: 600, least_bytes: 0, shelved_bytes: 0 });
             }
             What::Ack(_) | What::Return(..) | What::Discard(_) | What::Nothing => {}
         }

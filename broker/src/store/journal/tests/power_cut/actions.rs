@@ -228,8 +228,8 @@ impl Engine {
                 assert!(!is_there || message == ReadBack::NotNow, "{reference:?} is lost");
                 continue;
             };
-            let Some(Thing::Message { body, .. }) = self.model.now.things.get(&reference.number())
-            else {
+            let thing = self.model.now.things.get(&reference.number());
+            let Some(Thing::Message { body, .. } | Thing::Delayed { body, .. }) = thing else {
                 continue;
             };
             assert_eq!(message.message.body, body[..], "{reference:?}");
@@ -304,7 +304,9 @@ impl Plan {
                 let message = message(&body);
                 let time = Duration::from_millis(due);
                 let number = append.delayed(&message, "/", "later", time).number();
-                assert_eq!(message.stored(), None);
+                let stored = message.stored().unwrap();
+                assert_eq!(stored.end, append.log.end());
+                places.push((number, (stored.place.segment, stored.place.offset)));
                 vec![Op::Add(number, Thing::Delayed { due, body })]
             }
             Self::Definition(content) => {
