@@ -1,10 +1,13 @@
 //! Messages that are on the disk alone, as the pure model knows them.
 
 #[cfg(test)]
-pub(crate) mod disk;
+mod disk;
 
 use std::fmt::Debug;
 use std::time::Duration;
+
+#[cfg(test)]
+pub(crate) use disk::Disk;
 
 use super::message::PublishedMessage;
 use super::stored::{Lsn, Reference};

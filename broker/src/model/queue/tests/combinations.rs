@@ -5,7 +5,7 @@
 
 use super::*;
 use crate::model::arguments::{DeadLetterStrategy, Delayed, DelayedRetry};
-use crate::model::pager::disk::Disk;
+use crate::model::pager::Disk;
 use crate::model::queue::settings::LengthLimits;
 use crate::model::stored::Reference;
 

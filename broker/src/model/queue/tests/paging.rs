@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::model::arguments::{Delayed, DelayedRetry};
-use crate::model::pager::disk::Disk;
+use crate::model::pager::Disk;
 use crate::model::queue::run::{ColdMessage, Run};
 use crate::model::stored::{Place, Reference};
 

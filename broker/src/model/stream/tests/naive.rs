@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::paging::PAGE_OUT;
 use super::*;
-use crate::model::pager::disk::Disk;
+use crate::model::pager::Disk;
 
 const SEGMENT_BYTES: u64 = 300;
 const MESSAGE_BYTES: u64 = 100;

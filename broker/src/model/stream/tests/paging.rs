@@ -1,7 +1,7 @@
 //! What of a stream is in memory, and what is on the disk alone.
 
 use super::*;
-use crate::model::pager::disk::Disk;
+use crate::model::pager::Disk;
 
 pub(super) const PAGE_OUT: PageOut = PageOut { warm_bytes: 0, least_bytes: 0, shelved_bytes: 0 };
 
