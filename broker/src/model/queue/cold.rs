@@ -37,6 +37,10 @@ impl Cold {
         !self.runs.is_empty()
     }
 
+    pub(super) fn run_count(&self) -> usize {
+        self.runs.len()
+    }
+
     /// The run with the first message.
     pub(super) fn first_run(&self) -> Option<&Run> {
         self.runs.front()

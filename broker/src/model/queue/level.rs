@@ -75,6 +75,11 @@ impl Level {
         }
     }
 
+    /// How many runs there are of what is cold.
+    pub(super) fn run_count(&self) -> usize {
+        self.cold.as_ref().map_or(0, |cold| cold.run_count())
+    }
+
     /// Whether the first message has to be read back.
     pub(super) fn begins_cold(&self) -> bool {
         match self.first() {

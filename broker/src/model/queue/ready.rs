@@ -13,6 +13,9 @@ use crate::model::pager::Pager;
 /// with an expiry.
 const COLD_BYTES: u64 = 16;
 
+/// What a run counts for beside its messages, in bytes: itself, and that its list is one of its own.
+const RUN_BYTES: u64 = 112;
+
 /// The messages that wait for a consumer: the highest priority first, then by position.
 ///
 /// Expired messages are never handed out: whoever takes the first one passes over them, and they
@@ -125,8 +128,17 @@ impl Ready {
     pub(crate) fn charge(&self) -> u64 {
         let passed_over: u64 = self.expired.iter().map(|message| u64::from(message.charge)).sum();
         let cold = u64::try_from(self.counts.cold).unwrap_or(u64::MAX);
-        let cold = cold.saturating_mul(COLD_BYTES) + shelved_bytes(self.counts.shelved);
-        self.counts.warm_charge + passed_over + cold
+        let cold = cold.saturating_mul(COLD_BYTES) + self.run_bytes();
+        self.counts.warm_charge + passed_over + cold + shelved_bytes(self.counts.shelved)
+    }
+
+    /// A queue may have a run for each segment, with few messages.
+    fn run_bytes(&self) -> u64 {
+        if self.counts.cold == 0 {
+            return 0;
+        }
+        let runs = self.levels.iter().map(Level::run_count).sum::<usize>();
+        u64::try_from(runs).unwrap_or(u64::MAX).saturating_mul(RUN_BYTES)
     }
 
     /// Whether any of them can expire.

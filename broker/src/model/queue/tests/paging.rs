@@ -233,6 +233,19 @@ fn a_million_messages_on_the_disk_take_eight_bytes_each() {
     assert!(queue.ready.cold().1 < 16_100_000);
 }
 
+/// Ten thousand queues, each with a message in each of a hundred segments, would be as many.
+#[test]
+fn a_run_of_one_message_takes_little_and_is_counted() {
+    let (mut queue, _) = paged();
+    for segment in 0..1_000 {
+        queue.restore(&restored(u64::from(segment) * 100_000 + 1, segment), start().get());
+    }
+    queue.restored();
+    let (_, bytes) = queue.ready.cold();
+    assert!(bytes <= 1_000 * 90, "{bytes} bytes");
+    assert!(queue.held_bytes() >= bytes as u64, "{} of {bytes}", queue.held_bytes());
+}
+
 /// The parts of a queue that come back, in any order, stand by reference.
 #[test]
 fn what_was_moved_comes_back_to_its_place() {
