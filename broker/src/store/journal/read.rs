@@ -55,14 +55,12 @@ impl Core {
         }
         let file = match self.files.segment(segment) {
             Ok(file) => file,
-            Err(error) => {
-                self.not_read(segment, &error);
-                // It may be that it was just removed.
-                if error.kind() == ErrorKind::NotFound {
-                    moved.extend_from_slice(wanted);
-                }
+            // It was just removed, or else it is missing.
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                moved.extend_from_slice(wanted);
                 return;
             }
+            Err(error) => return self.not_read(segment, &error),
         };
         for span in spans(wanted) {
             if let Err(error) = self.read_as_far(&*file, span, found, moved) {
@@ -137,11 +135,11 @@ impl Core {
     /// Where those are that were moved.
     fn find_moved(&self, wanted: Vec<Wanted>, found: &mut [ReadBack]) -> Vec<Wanted> {
         let mut log = self.lock();
+        let mut missing = None;
         let moved = wanted.into_iter().filter_map(|wanted| {
             let Wanted { at, reference, .. } = wanted;
             match log.liveness.moved(reference) {
-                // Else the file is missing, and may come back.
-                Some((segment, offset)) if (segment, offset) != (wanted.segment, wanted.offset) => {
+                Some((segment, offset)) if segment != wanted.segment => {
                     return Some(Wanted { segment, offset, ..wanted });
                 }
                 None if !log.liveness.is_alive(reference) => {
@@ -151,11 +149,17 @@ impl Core {
                         *place = ReadBack::Lost;
                     }
                 }
-                _ => {}
+                // Its file may come back.
+                _ => missing = Some(wanted.segment),
             }
             None
         });
-        moved.collect()
+        let moved = moved.collect();
+        drop(log);
+        if let Some(segment) = missing {
+            self.not_read(segment, &ErrorKind::NotFound.into());
+        }
+        moved
     }
 
     /// A record can't be read any more. Its segment is put into quarantine, where it stays when it is

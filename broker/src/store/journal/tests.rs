@@ -1,2 +1,3 @@
 mod power_cut;
+mod read;
 mod speed;
