@@ -80,8 +80,8 @@ pub struct BrokerConfig {
     /// Bytes of messages that a transaction holds until its commit; 128 MiB. A message more
     /// closes the channel.
     pub transaction_max_bytes: usize,
-    /// Bytes of messages that wait at delayed exchanges; 512 MiB. One more is refused, as by a full
-    /// queue.
+    /// Bytes of memory that messages take which wait at delayed exchanges; 512 MiB. One more is
+    /// refused, as by a full queue. What is on the disk alone takes 80.
     pub delayed_max_bytes: u64,
     /// Bytes of messages that are not published yet, contents that are not whole and transactions
     /// that are not committed, above which one connection after the other goes on; 512 MiB.

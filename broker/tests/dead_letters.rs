@@ -312,17 +312,24 @@ async fn headers_that_outgrow_a_frame_end_a_message() -> Result {
 /// Headers of this process may be deeper than anybody reads: their message tells of its deaths all
 /// the same, and does not go round.
 #[tokio::test]
-async fn a_message_that_nobody_could_decode_tells_of_its_deaths() -> Result {
+async fn the_deepest_message_that_can_be_decoded_tells_of_its_deaths() -> Result {
     let host = Host::new()?;
     for (queue, next) in [("a", "b"), ("b", "a")] {
         let [exchange, key] = to(next);
         host.declare(queue, &[exchange, key, ("x-max-length", 0.into())]).await?;
     }
-    let deep = (0..200).fold(FieldValue::Void, |inner, _| FieldValue::Array(vec![inner]));
-    let mut message = Message::new("m");
-    message.properties.set_header(ShortString::from_static("deep"), deep);
-    host.channel.basic_publish("", "a", Default::default(), message).await?;
+    // The headers are a level too.
+    let arrays = springhare_amqp::wire::TABLE_DEPTH_MAX - 1;
+    let message = |arrays| {
+        let nested = (0..arrays).fold(FieldValue::Void, |inner, _| FieldValue::Array(vec![inner]));
+        let mut message = Message::new("m");
+        message.properties.set_header(ShortString::from_static("deep"), nested);
+        message
+    };
+    host.channel.basic_publish("", "a", Default::default(), message(arrays)).await?;
     assert_eq!(host.broker.memory_used(), 0);
+    let deeper = host.channel.basic_publish("", "a", Default::default(), message(arrays + 1)).await;
+    assert!(deeper.is_err(), "nobody could decode it");
     Ok(())
 }
 

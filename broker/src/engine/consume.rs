@@ -8,7 +8,7 @@ use springhare_amqp::{AmqpError, FieldTable, FieldValue, MethodId, ReplyCode, Sh
 
 use super::channel_cell::ChannelCell;
 use super::consumer_arguments::ConsumerArguments;
-use super::outbox::{ConsumerEnd, Outbox, Read};
+use super::outbox::{ConsumerEnd, Counted, Outbox, Read};
 use super::queue_cell::{
     ConsumeRefused, ConsumerAccess, ConsumersRemoved, Consuming, Leaving, QueueRef,
 };
@@ -21,6 +21,7 @@ use crate::model::definition::Resource;
 use crate::model::delivery::{Delivery, GetOk};
 use crate::model::ids::{ConnectionId, ConsumerId, QueueId};
 use crate::model::message::PublishedMessage;
+use crate::model::pager::NotReadNow;
 use crate::model::queue::{QueueConsumer, QueueMessage, SettlementMode};
 use crate::model::topology::QueueHandle;
 
@@ -151,6 +152,10 @@ impl ChannelCell {
         } else {
             Consuming::Queue(self.granted_access(access, &queue)?)
         };
+        let counted = match (settlement, consuming) {
+            (SettlementMode::Explicit, Consuming::Queue(_)) => Counted::ByQueue,
+            (SettlementMode::Automatic, _) | (_, Consuming::Stream(_)) => Counted::Here,
+        };
         let priority = arguments.priority;
         let id = ConsumerId(self.virtual_host().next_id());
         let (tag, number, outbox, prefetch) = {
@@ -158,7 +163,7 @@ impl ChannelCell {
             state.channel.ensure_open(MethodId::BASIC_CONSUME)?;
             state.channel.ensure_free_tag(&tag)?;
             let tag = consumer_tag(tag);
-            let outbox = self.new_outbox(id, &tag, settlement);
+            let outbox = self.new_outbox(id, &tag, (settlement, counted));
             let number = state.channel.add_consumer(tag.clone(), id, queue.clone());
             state.outboxes.insert(id, Arc::clone(&outbox));
             (tag, number, outbox, state.channel.prefetch(settlement))
@@ -235,12 +240,12 @@ impl ChannelCell {
         self: &Arc<Self>,
         id: ConsumerId,
         tag: &ShortString,
-        settlement: SettlementMode,
+        by: (SettlementMode, Counted),
     ) -> Arc<Outbox> {
         Arc::new(Outbox::new(
             id,
             tag.clone(),
-            settlement,
+            by,
             Arc::clone(self.limiter()),
             Arc::clone(self.virtual_host().shared()),
             Arc::downgrade(self),
@@ -291,18 +296,26 @@ impl ChannelCell {
     ///
     /// # Errors
     ///
-    /// 405 for a quorum queue with a single active consumer, 540 for a stream.
+    /// 405 for a quorum queue with a single active consumer, 540 for a stream, and 541 where the disk
+    /// does not give the message now.
     pub(crate) fn get(
         &self,
         queue: &QueueRef,
         settlement: SettlementMode,
     ) -> Result<Option<GetOk>, AmqpError> {
         check_readable(queue, self.virtual_host())?;
-        Ok(self.get_first(queue, settlement))
+        let got =
+            queue.get(settlement).map_err(|NotReadNow| not_read_now(queue, self.virtual_host()))?;
+        Ok(got.and_then(|(message, left)| self.take_got(queue, settlement, message, left)))
     }
 
-    fn get_first(&self, queue: &QueueRef, settlement: SettlementMode) -> Option<GetOk> {
-        let (message, left) = queue.get(settlement)?;
+    fn take_got(
+        &self,
+        queue: &QueueRef,
+        settlement: SettlementMode,
+        message: QueueMessage,
+        left: usize,
+    ) -> Option<GetOk> {
         let (redelivered, delivery_count) = (message.redelivered, message.delivery_count);
         let shown = counted(&message).unwrap_or_else(|| Arc::clone(&message.message));
         let mut state = self.lock();
@@ -395,6 +408,13 @@ fn with_header(message: &QueueMessage, name: ShortString, value: i64) -> Arc<Pub
     let mut shown = PublishedMessage::clone(&message.message);
     shown.message.properties.set_header(name, FieldValue::I64(value));
     Arc::new(shown)
+}
+
+/// To say that the queue is empty would be a lie.
+fn not_read_now(queue: &QueueRef, virtual_host: &VirtualHost) -> AmqpError {
+    let queue = Resource::queue(queue.name(), virtual_host.name());
+    let text = format_args!("the next message of {queue} can't be read back from the disk now");
+    AmqpError::new(ReplyCode::InternalError, MethodId::BASIC_GET, text)
 }
 
 /// Checks that `basic.get` may read from a queue.

@@ -3,8 +3,10 @@
 //! One is confirmed when it begins to wait, and routed when it is due, as the exchange is bound
 //! then. It is never returned as unroutable, since nobody knows yet. As long as it waits it counts
 //! as memory, and as what [`delayed_max_bytes`](crate::BrokerConfig) limits: beyond that, it is
-//! refused as by a full queue. The journal keeps persistent ones that wait at durable exchanges.
+//! refused as by a full queue. The journal keeps persistent ones that wait at durable exchanges;
+//! where there are many, these are on the disk alone.
 
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -19,17 +21,22 @@ use super::virtual_host::VirtualHost;
 use crate::model::delayed_messages::{DelayedMessages, Forgotten, WaitingMessage, charge};
 use crate::model::exchange::{ExchangeKind, end_delay};
 use crate::model::message::PublishedMessage;
+use crate::model::pager::{READ_AGAIN_AFTER, ReadBack};
+use crate::model::queue::Shelved;
 use crate::model::routed_message::RoutedMessage;
 use crate::model::routes::{Delay, Routes};
 use crate::model::stored::{Lsn, Reference};
 use crate::model::topology::Topology;
 use crate::store::{Append, Failure, Journal, RecoveredDelayed};
 
-/// How many messages are taken out under the lock at a time.
+/// How many messages are taken out under the lock at a time, and bytes of those that are to be read
+/// back.
 const BATCH: usize = 256;
+const BATCH_BYTES: u64 = 256 << 10;
 
-/// How long a message that is due waits until it is tried again, when the journal does not take it.
-const TRY_AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// How long a message that is due waits until it is tried again, with all that come after it at its
+/// exchange, when the journal does not take it or the disk does not give it.
+const TRY_AGAIN_AFTER: Duration = READ_AGAIN_AFTER;
 
 /// The messages of a virtual host that wait at its delayed exchanges.
 ///
@@ -131,24 +138,23 @@ impl VirtualHost {
 
     /// Lets a message wait on that did so when the broker was stopped.
     pub(crate) fn restore_delayed(&self, recovered: RecoveredDelayed) {
-        let RecoveredDelayed { reference, exchange, due, message, .. } = recovered;
+        let RecoveredDelayed { reference, exchange, due, place, body_len, .. } = recovered;
         let mut state = self.delaying().lock();
         if !is_delayed(&self.topology(), &exchange) {
             drop(state);
             self.settle_delayed(&[reference]);
             return;
         }
-        let message = Arc::new(message.unstored());
-        self.memory().grow(charge(&message));
         let due = Duration::from_millis(due).saturating_sub(self.clock().epoch());
-        let waiting = WaitingMessage { message, reference: Some(reference) };
-        state.messages.push(due, &exchange, waiting);
+        let before = state.messages.bytes();
+        state.messages.restore(due, &exchange, (reference, place), body_len);
+        self.memory().grow(state.messages.bytes() - before);
         self.set_timer(&mut state);
     }
 
     /// What the journal knows those by that wait, as far as it keeps them.
     #[cfg(test)]
-    pub(super) fn delayed_references(&self) -> std::collections::BTreeSet<Reference> {
+    pub(super) fn delayed_references(&self) -> BTreeSet<Reference> {
         self.delaying().lock().messages.references().collect()
     }
 
@@ -192,20 +198,21 @@ impl VirtualHost {
     fn route_delayed(
         &self,
         exchange: &ShortString,
-        waiting: &WaitingMessage,
+        message: &PublishedMessage,
+        reference: Option<Reference>,
     ) -> Result<(), Failure> {
-        let mut message = PublishedMessage::clone(&waiting.message).unstored();
+        let mut message = message.clone().unstored();
         end_delay(&mut message.message.properties);
         let mut routes = Routes::default();
         let routed = RoutedMessage::of(&message, random::number);
         let is_routed = self.topology().route(exchange, &routed, &mut routes).is_ok();
         if !is_routed || routes.is_empty() {
             tracing::debug!(%exchange, "a delayed message has no route and is dropped");
-            self.settle_delayed(waiting.reference.as_slice());
+            self.settle_delayed(reference.as_slice());
             return Ok(());
         }
         let message = Arc::new(message);
-        let entrance = Entrance::open(self, routes.queues(), [(&*message, waiting.reference)])?;
+        let entrance = Entrance::open(self, routes.queues(), [(&*message, reference)])?;
         let is_replaced = entrance.is_kept(0);
         entrance.through(|at, queue, references| {
             let entering = references.entering(at, [Arc::clone(&message)], routes.len());
@@ -214,7 +221,7 @@ impl VirtualHost {
             });
         });
         if !is_replaced {
-            self.settle_delayed(waiting.reference.as_slice());
+            self.settle_delayed(reference.as_slice());
         }
         Ok(())
     }
@@ -237,8 +244,10 @@ pub(super) struct DelayedBatch<'v> {
 #[derive(Debug)]
 struct Delayed {
     delay: Delay,
-    message: WaitingMessage,
+    message: Arc<PublishedMessage>,
     is_kept: bool,
+    /// What the journal knows it by, once it keeps it.
+    reference: Option<Reference>,
 }
 
 impl DelayedBatch<'_> {
@@ -265,8 +274,12 @@ impl DelayedBatch<'_> {
             let is_kept = self.virtual_host.shared().journal().is_some()
                 && message.is_persistent()
                 && exchange.is_some_and(|exchange| exchange.durable);
-            let message = WaitingMessage { message: Arc::clone(message), reference: None };
-            self.messages.push(Delayed { delay: delay.clone(), message, is_kept });
+            // Where the journal has it is said of one that is nowhere else.
+            let message = match is_kept {
+                true => Arc::new(PublishedMessage::clone(message).unstored()),
+                false => Arc::clone(message),
+            };
+            self.messages.push(Delayed { delay: delay.clone(), message, is_kept, reference: None });
         }
         Ok(())
     }
@@ -280,7 +293,7 @@ impl DelayedBatch<'_> {
     pub(super) fn bound(&self) -> usize {
         let kept = self.messages.iter().filter(|delayed| delayed.is_kept);
         let bound = |Delayed { delay, message, .. }: &Delayed| {
-            Journal::delayed_bound(&message.message, self.virtual_host.name(), &delay.exchange)
+            Journal::delayed_bound(message, self.virtual_host.name(), &delay.exchange)
         };
         kept.map(bound).sum()
     }
@@ -288,26 +301,36 @@ impl DelayedBatch<'_> {
     /// Appends those to the journal that it keeps.
     pub(super) fn append(&mut self, append: &mut Append<'_>) {
         let started_at = self.virtual_host.clock().epoch().saturating_add(self.now);
-        for Delayed { delay, message, .. } in
+        for Delayed { delay, message, reference, .. } in
             self.messages.iter_mut().filter(|delayed| delayed.is_kept)
         {
             let due = started_at.saturating_add(delay.delay);
             let name = self.virtual_host.name();
-            let reference = append.delayed(&message.message, name, &delay.exchange, due);
-            message.reference = Some(reference);
+            *reference = Some(append.delayed(message, name, &delay.exchange, due));
         }
     }
 
     /// From now on they wait.
     pub(super) fn finish(self) {
-        let Self { virtual_host, mut state, now, bytes, messages, .. } = self;
+        let Self { virtual_host, mut state, now, messages, .. } = self;
         if messages.is_empty() {
             return;
         }
-        virtual_host.memory().grow(bytes);
-        for Delayed { delay: Delay { exchange, delay }, message, .. } in messages {
-            state.messages.push(now.saturating_add(delay), &exchange, message);
+        let before = state.messages.bytes();
+        let exchanges: BTreeSet<ShortString> =
+            messages.iter().map(|delayed| delayed.delay.exchange.clone()).collect();
+        for Delayed { delay: Delay { exchange, delay }, message, reference, .. } in messages {
+            state.messages.push(now.saturating_add(delay), &exchange, message, reference);
         }
+        let shared = virtual_host.shared();
+        if let (Some(how), Some(journal)) = (shared.page_out(), shared.journal()) {
+            for exchange in &exchanges {
+                state.messages.page_out(exchange, &**journal, how);
+            }
+        }
+        let after = state.messages.bytes();
+        shared.memory().grow(after.saturating_sub(before));
+        shared.memory().free(before.saturating_sub(after));
         virtual_host.set_timer(&mut state);
     }
 }
@@ -318,25 +341,83 @@ impl Timed for VirtualHost {
         loop {
             let now = self.clock().now();
             let mut state = self.delaying().lock();
-            let due = std::iter::from_fn(|| state.messages.pop_due(now));
-            let due: Vec<_> = due.take(BATCH).collect();
+            let due = take_due(&mut state.messages, now);
             if due.is_empty() {
                 self.set_timer(&mut state);
                 return;
             }
             drop(state);
-            for (exchange, waiting) in due {
-                let bytes = charge(&waiting.message);
-                if self.route_delayed(&exchange, &waiting).is_err() {
-                    let again_at = now.saturating_add(TRY_AGAIN_AFTER);
-                    self.delaying().lock().messages.push(again_at, &exchange, waiting);
-                    continue;
-                }
+            self.route_due(due, now.saturating_add(TRY_AGAIN_AFTER));
+        }
+    }
+}
+
+/// Some of the messages that are due.
+fn take_due(messages: &mut DelayedMessages, now: Duration) -> Vec<(ShortString, WaitingMessage)> {
+    let (mut due, mut bytes) = (Vec::new(), 0);
+    while due.len() < BATCH
+        && bytes < BATCH_BYTES
+        && let Some((exchange, waiting)) = messages.pop_due(now)
+    {
+        if let Shelved::Cold(cold) = &waiting.message {
+            bytes += cold.body_len;
+        }
+        due.push((exchange, waiting));
+    }
+    due
+}
+
+impl VirtualHost {
+    /// Routes messages that are due. Those that can't be go back to their places until then, and so
+    /// do those that come after them at the same exchange.
+    fn route_due(&self, due: Vec<(ShortString, WaitingMessage)>, again_at: Duration) {
+        let mut read = self.read_delayed(&due);
+        let mut held_up: Vec<ShortString> = Vec::new();
+        for (exchange, waiting) in due {
+            let is_done = !held_up.contains(&exchange)
+                && match &waiting.message {
+                    Shelved::Warm(warm) => {
+                        self.route_delayed(&exchange, &warm.message, warm.reference).is_ok()
+                    }
+                    Shelved::Cold(cold) => match read.remove(&cold.reference) {
+                        Some(ReadBack::Message(message)) => {
+                            let reference = Some(cold.reference);
+                            self.route_delayed(&exchange, &message, reference).is_ok()
+                        }
+                        Some(ReadBack::Lost) => {
+                            let reference = cold.reference.number();
+                            tracing::error!(%exchange, reference, "a delayed message is lost");
+                            true
+                        }
+                        Some(ReadBack::NotNow) | None => false,
+                    },
+                };
+            if is_done {
+                let bytes = waiting.message.charge();
                 drop(waiting);
                 // Only now: it is counted twice for a moment, and never not at all.
                 self.memory().free(bytes);
+            } else {
+                self.delaying().lock().messages.put_back(&exchange, waiting, again_at);
+                held_up.push(exchange);
             }
         }
+    }
+
+    /// Reads back what is on the disk alone.
+    fn read_delayed(&self, due: &[(ShortString, WaitingMessage)]) -> HashMap<Reference, ReadBack> {
+        let Some(journal) = self.shared().journal() else { return HashMap::new() };
+        let mut by_segment: BTreeMap<u32, Vec<(Reference, u32)>> = BTreeMap::new();
+        for (_, waiting) in due {
+            if let Shelved::Cold(cold) = &waiting.message {
+                by_segment.entry(cold.segment).or_default().push((cold.reference, cold.offset));
+            }
+        }
+        let read = by_segment.into_iter().flat_map(|(segment, places)| {
+            let read = journal.read(segment, &places);
+            places.into_iter().map(|(reference, _)| reference).zip(read)
+        });
+        read.collect()
     }
 }
 

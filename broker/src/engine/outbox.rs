@@ -24,6 +24,7 @@ pub(crate) struct Outbox {
     consumer: ConsumerId,
     tag: ShortString,
     settlement: SettlementMode,
+    counted: Counted,
     limiter: Arc<ChannelLimiter>,
     /// Its memory counts what a queue has given away for good and nobody has read yet, and its journal
     /// is told what somebody has.
@@ -36,7 +37,7 @@ pub(crate) struct Outbox {
 struct OutboxState {
     messages: VecDeque<QueueMessage>,
     bytes: usize,
-    /// What its messages count for at the memory mark, if nobody settles them.
+    /// What its messages count for at the memory mark, if that is counted here.
     charge: u64,
     /// A message was refused for want of room: the queue waits to hear of room.
     refused: bool,
@@ -46,6 +47,15 @@ struct OutboxState {
     /// Credit of the channel was taken and not used, and another consumer may have missed it.
     has_given_credit_back: bool,
     end: Option<ConsumerEnd>,
+}
+
+/// Who counts the memory of what waits in an outbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Counted {
+    /// Its queue, until it is settled.
+    ByQueue,
+    /// The outbox: nobody settles it, or a stream has read it back for this consumer alone.
+    Here,
 }
 
 /// Why a consumer gets nothing more.
@@ -94,13 +104,13 @@ impl Outbox {
     pub(crate) fn new(
         consumer: ConsumerId,
         tag: ShortString,
-        settlement: SettlementMode,
+        (settlement, counted): (SettlementMode, Counted),
         limiter: Arc<ChannelLimiter>,
         shared: Arc<Shared>,
         channel: Weak<ChannelCell>,
     ) -> Self {
         let state = Mutex::new(OutboxState::default());
-        Self { consumer, tag, settlement, limiter, shared, channel, state }
+        Self { consumer, tag, settlement, counted, limiter, shared, channel, state }
     }
 
     pub(crate) fn settlement(&self) -> SettlementMode {
@@ -302,10 +312,11 @@ impl Outlet for Outbox {
                 state.has_given_credit_back |=
                     unused > 0 && !state.refused && self.limiter.is_limited();
             }
-            SettlementMode::Automatic => {
-                state.charge += charge;
-                self.memory().grow(charge);
-            }
+            SettlementMode::Automatic => {}
+        }
+        if self.counted == Counted::Here {
+            state.charge += charge;
+            self.memory().grow(charge);
         }
         let mut reader = Reader::Awake;
         let has_reader = taken > 0 && state.reader.is_some();

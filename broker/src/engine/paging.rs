@@ -1,7 +1,6 @@
-//! Queues whose messages need not be in memory: what was taken out is read back from the journal.
+//! What need not be in memory: it is read back from the journal.
 
-use crate::model::message::PublishedMessage;
-use crate::model::queue::Pager;
+use crate::model::pager::{Pager, ReadBack};
 use crate::model::stored::{Lsn, Reference};
 use crate::store::Journal;
 
@@ -10,7 +9,7 @@ impl Pager for Journal {
         Self::is_written(self, end)
     }
 
-    fn read(&self, segment: u32, messages: &[(Reference, u32)]) -> Vec<Option<PublishedMessage>> {
+    fn read(&self, segment: u32, messages: &[(Reference, u32)]) -> Vec<ReadBack> {
         Self::read(self, segment, messages)
     }
 }

@@ -10,7 +10,7 @@ pub(crate) use super::queue_state::{
     ConsumeRefused, ConsumerAccess, ConsumersRemoved, Consuming, DeleteConditions, Deletion,
     Leaving, QueueCounts,
 };
-use super::restoring::Unread;
+use super::restoring::OfStream;
 use super::shared::Shared;
 use super::stream_journal::StreamJournal;
 use super::timers::{Timed, TimerId};
@@ -21,9 +21,10 @@ use crate::model::definition::QueueDefinition;
 use crate::model::ids::{ConnectionId, ConsumerId, QueueId};
 use crate::model::message::PublishedMessage;
 use crate::model::now::Now;
+use crate::model::pager::{NotReadNow, Pager};
 use crate::model::queue::{
-    Dead, DeadBatch, Enqueued, JournalChanges, PageOut, Pager, Queue, QueueConsumer, QueueMessage,
-    QueueSettings, Returned, ReturnedReference, SettlementMode, Wakeups,
+    Dead, DeadBatch, Enqueued, JournalChanges, Queue, QueueConsumer, QueueMessage, QueueSettings,
+    Returned, ReturnedReference, SettlementMode, Wakeups,
 };
 use crate::model::stored::Reference;
 use crate::model::topology::QueueHandle;
@@ -58,8 +59,8 @@ pub(crate) struct QueueCell {
     keeping: Keeping,
     /// What the journal has to know of it if it is a stream.
     stream_journal: Option<Box<StreamJournal>>,
-    /// What is still to be read while it is restored.
-    unread: Mutex<Unread>,
+    /// What a stream is made of while it is restored.
+    of_stream: Mutex<OfStream>,
     state: Mutex<QueueState>,
 }
 
@@ -133,7 +134,7 @@ impl QueueCell {
             me: Weak::clone(me),
             keeping,
             stream_journal,
-            unread: Mutex::default(),
+            of_stream: Mutex::default(),
             state: Mutex::new(state),
         });
         // A queue that expires has a time from the start.
@@ -248,8 +249,19 @@ impl QueueCell {
 
     /// Takes the first ready message, and says how many are left. With automatic settlement it is to
     /// be [given away](Self::given_away), or put back as unread.
-    pub(crate) fn get(&self, settlement: SettlementMode) -> Option<(QueueMessage, usize)> {
-        self.change(|queue, now, _| Some((queue.get(settlement, now)?, queue.ready_count())))?
+    ///
+    /// # Errors
+    ///
+    /// It can't be read back from the disk now.
+    pub(crate) fn get(
+        &self,
+        settlement: SettlementMode,
+    ) -> Result<Option<(QueueMessage, usize)>, NotReadNow> {
+        let got = self.change(|queue, now, _| {
+            let message = queue.get(settlement, now)?;
+            Ok(message.map(|message| (message, queue.ready_count())))
+        });
+        got.unwrap_or(Ok(None))
     }
 
     /// A message that nobody acknowledges has got where it was to go.
@@ -368,7 +380,7 @@ impl QueueCell {
         let before = state.held_bytes();
         state.advance(&now, &mut wakeups);
         let result = change(&mut state, &now, &mut wakeups);
-        let dead = state.dispatch(&mut wakeups);
+        let dead = state.dispatch(&now, &mut wakeups);
         if let Some((known, next)) = state.times() {
             self.set_timer(known, next);
         }
@@ -390,7 +402,9 @@ impl QueueCell {
     /// Takes out of memory what is too much, and tells the journal what has come back. What else it is
     /// to know, once the lock is let go.
     fn keep(&self, state: &mut QueueState) -> JournalChanges {
-        self.page_out(state);
+        if let Some(how) = self.shared.page_out() {
+            state.page_out(how);
+        }
         let changes = state.take_changes();
         if !changes.returned.is_empty() {
             // Before anybody can get them, and return them again.
@@ -413,17 +427,6 @@ impl QueueCell {
     /// All that was there is there again: from now on it is a queue like others.
     pub(super) fn end_restoring(&self) {
         self.change_state(|_, _, _| ());
-    }
-
-    /// Takes messages out of memory while all take more than they may.
-    fn page_out(&self, state: &mut QueueState) {
-        let (used, config) = (self.shared.memory().used(), self.shared.config());
-        if used <= config.memory_paging_watermark {
-            return;
-        }
-        // Publishers wait at that mark: then nothing stays.
-        let is_short = used > config.memory_high_watermark / 2;
-        state.page_out(if is_short { PageOut::ALL } else { PageOut::BUT_THE_FRONT });
     }
 
     /// Tells the journal what has come back.
@@ -469,8 +472,8 @@ impl QueueCell {
         }
     }
 
-    pub(super) fn lock_unread(&self) -> MutexGuard<'_, Unread> {
-        self.unread.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn lock_of_stream(&self) -> MutexGuard<'_, OfStream> {
+        self.of_stream.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A panic under the lock would be a defect of the pure queue; its counts may then be wrong,

@@ -6,8 +6,9 @@ use crate::model::arguments::QueueType;
 use crate::model::ids::ConsumerId;
 use crate::model::message::PublishedMessage;
 use crate::model::now::Now;
+use crate::model::pager::Pager;
 use crate::model::queue::{
-    Dead, DeadBatch, Enqueued, JournalChanges, PageOut, Pager, Queue, QueueConsumer, QueueMessage,
+    Dead, DeadBatch, Enqueued, JournalChanges, PageOut, Queue, QueueConsumer, QueueMessage,
     QueueSettings, Returned, SettledReferences, SettlementMode, Wakeups,
 };
 use crate::model::stored::Reference;
@@ -136,7 +137,8 @@ impl QueueState {
             }
             QueueType::Stream => {
                 let epoch = clock.epoch();
-                Self::Stream { stream: Box::new(Stream::new(settings, epoch)), due: None }
+                let stream = Stream::new(settings, epoch).with_pager(pager);
+                Self::Stream { stream: Box::new(stream), due: None }
             }
         }
     }
@@ -177,14 +179,16 @@ impl QueueState {
     }
 
     /// Serves consumers; what has died, to be dead-lettered.
-    pub(super) fn dispatch(&mut self, wakeups: &mut Wakeups) -> Option<DeadBatch> {
+    pub(super) fn dispatch(&mut self, now: &Now<'_>, wakeups: &mut Wakeups) -> Option<DeadBatch> {
         match self {
             Self::Live { queue, .. } => {
                 queue.dispatch(wakeups);
+                queue.pause_reading(now);
                 queue.take_dead()
             }
             Self::Stream { stream, .. } => {
                 stream.dispatch(wakeups);
+                stream.pause_reading(now);
                 None
             }
             Self::Deleted { .. } => None,
@@ -296,10 +300,12 @@ impl QueueState {
         }
     }
 
-    /// Takes ready messages out of memory that can be read back, if there are many.
+    /// Takes messages out of memory that can be read back, if there are many.
     pub(super) fn page_out(&mut self, how: PageOut) {
-        if let Self::Live { queue, .. } = self {
-            queue.page_out(how);
+        match self {
+            Self::Live { queue, .. } => queue.page_out(how),
+            Self::Stream { stream, .. } => stream.page_out(how),
+            Self::Deleted { .. } => {}
         }
     }
 

@@ -16,7 +16,7 @@ use springhare_amqp::{AmqpError, Message, MethodId, Property, ReplyCode, ShortSt
 
 use super::channel_cell::ChannelCell;
 use super::consume::{ConsumeRequest, ConsumerSource, StartedConsumer, consumer_tag};
-use super::outbox::{ConsumerEnd, Outbox};
+use super::outbox::{ConsumerEnd, Counted, Outbox};
 use super::queue_cell::QueueRef;
 use super::virtual_host::VirtualHost;
 use crate::model::channel::{Channel, ReplyConsumer, no_reply_consumer};
@@ -123,7 +123,7 @@ impl ChannelCell {
         state.channel.ensure_free_tag(&tag)?;
         state.channel.ensure_no_reply_consumer(settlement)?;
         let tag = consumer_tag(tag);
-        let outbox = self.new_outbox(id, &tag, settlement);
+        let outbox = self.new_outbox(id, &tag, (settlement, Counted::Here));
         state.outboxes.insert(id, Arc::clone(&outbox));
         // Under the channel's lock: one that is closed now finds and removes the address.
         self.virtual_host().reply_consumers().add(address.clone(), Arc::clone(&outbox));

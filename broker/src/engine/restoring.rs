@@ -5,18 +5,12 @@ use std::time::Duration;
 use super::queue_cell::QueueCell;
 use super::queue_state::QueueState;
 use super::virtual_host::VirtualHost;
-use crate::model::ids::QueueId;
-use crate::model::message::PublishedMessage;
 use crate::model::queue::RestoredMessage;
 use crate::model::stored::Reference;
-use crate::store::{Journal, RecoveredMessage};
+use crate::store::RecoveredMessage;
 
-/// How many messages are read back together while a queue is restored.
-const READ_AT_ONCE_MAX: usize = 256;
-
-/// Messages of a queue that are to be in memory when it is restored: those of a stream, and those
-/// that wait for another try.
-pub(super) type Unread = Vec<RecoveredMessage>;
+/// Messages of a stream, until all are there: an offset is counted from those before.
+pub(super) type OfStream = Vec<RecoveredMessage>;
 
 impl QueueCell {
     /// Puts a message back, whose content stays in the journal. They may come in any order; when there
@@ -24,11 +18,15 @@ impl QueueCell {
     pub(crate) fn restore(&self, message: &RecoveredMessage) {
         let epoch = self.shared().clock().epoch();
         self.change_restoring(|state| match state {
-            QueueState::Live { queue, .. } if message.retry_at.is_none() => {
-                queue.restore(&restored(message), epoch);
-            }
-            QueueState::Live { .. } | QueueState::Stream { .. } => {
-                self.lock_unread().push(message.clone());
+            QueueState::Live { queue, .. } => match message.retry_at {
+                None => queue.restore(&restored(message), epoch),
+                Some(due) => {
+                    let due = Duration::from_millis(due).saturating_sub(epoch);
+                    queue.restore_delayed(&restored(message), epoch, due);
+                }
+            },
+            QueueState::Stream { .. } => {
+                self.lock_of_stream().push(message.clone());
             }
             QueueState::Deleted { settled } => settled.add(Some(message.reference)),
         });
@@ -43,35 +41,22 @@ impl QueueCell {
         }
     }
 
-    /// All messages are back: reads those that are to be in memory, and drops what is too much by now.
+    /// All messages are back; what is too much by now is dropped.
     fn restored(&self) {
-        let Some(journal) = self.shared().journal() else { return };
-        let mut unread = std::mem::take(&mut *self.lock_unread());
-        unread.sort_unstable_by_key(|message| message.reference);
-        let epoch = self.shared().clock().epoch();
+        let mut of_stream = std::mem::take(&mut *self.lock_of_stream());
+        of_stream.sort_unstable_by_key(|message| message.reference);
         let start = self.stream_journal().map(|stream| stream.start());
-        self.change_restoring(|state| {
-            if let (QueueState::Stream { stream, .. }, Some(start)) = (&mut *state, start) {
-                stream.restore_start(start);
-            }
-            read_back(journal, &unread, self.id(), |message, read| match &mut *state {
-                QueueState::Stream { stream, .. } => {
-                    let published_at = Duration::from_millis(message.published_at);
-                    stream.restore(read, message.reference, published_at);
+        self.change_restoring(|state| match state {
+            QueueState::Live { queue, .. } => queue.restored(),
+            QueueState::Stream { stream, .. } => {
+                if let Some(start) = start {
+                    stream.restore_start(start);
                 }
-                QueueState::Live { queue, .. } => {
-                    let due = Duration::from_millis(message.retry_at.unwrap_or(0));
-                    if let Some(read) = read {
-                        let due = due.saturating_sub(epoch);
-                        queue.restore_delayed(&restored(message), epoch, due, read);
-                    }
+                for RecoveredMessage { place, reference, published_at, .. } in of_stream {
+                    stream.restore(place, reference, Duration::from_millis(published_at));
                 }
-                QueueState::Deleted { .. } => {}
-            });
-            match state {
-                QueueState::Live { queue, .. } => queue.restored(),
-                QueueState::Stream { .. } | QueueState::Deleted { .. } => {}
             }
+            QueueState::Deleted { .. } => {}
         });
     }
 }
@@ -100,30 +85,5 @@ fn restored(message: &RecoveredMessage) -> RestoredMessage {
         priority: message.priority,
         delivery_count: message.delivery_count,
         redelivered: message.redelivered,
-    }
-}
-
-/// Reads messages in their order, some at a time. What can't be read is given as none.
-fn read_back(
-    journal: &Journal,
-    messages: &[RecoveredMessage],
-    queue: QueueId,
-    mut give: impl FnMut(&RecoveredMessage, Option<PublishedMessage>),
-) {
-    for of_segment in messages.chunk_by(|one, other| one.place.segment == other.place.segment) {
-        for some in of_segment.chunks(READ_AT_ONCE_MAX) {
-            let Some(first) = some.first() else { continue };
-            let places: Vec<_> =
-                some.iter().map(|message| (message.reference, message.place.offset)).collect();
-            let mut read = journal.read(first.place.segment, &places).into_iter();
-            for message in some {
-                let read = read.next().flatten();
-                if read.is_none() {
-                    let reference = message.reference.number();
-                    tracing::error!(%queue, reference, "a message can't be read back");
-                }
-                give(message, read);
-            }
-        }
     }
 }

@@ -12,6 +12,7 @@ use crate::clock::Clock;
 use crate::config::BrokerConfig;
 use crate::model::deprecated::GLOBAL_QOS;
 use crate::model::ids::QueueId;
+use crate::model::queue::PageOut;
 use crate::model::stored::Lsn;
 use crate::store::Journal;
 
@@ -114,6 +115,17 @@ impl Shared {
     /// The messages of all virtual hosts count for one mark, as for RabbitMQ's alarm.
     pub(crate) fn memory(&self) -> &Arc<MessageMemory> {
         &self.memory
+    }
+
+    /// What is to leave memory where something has changed, if all take more than they may.
+    pub(super) fn page_out(&self) -> Option<PageOut> {
+        let used = self.memory.used();
+        if used <= self.config.memory_paging_watermark {
+            return None;
+        }
+        // Publishers wait at that mark: then nothing stays.
+        let is_short = used > self.config.memory_high_watermark / 2;
+        Some(if is_short { PageOut::ALL } else { PageOut::BUT_THE_FRONT })
     }
 
     /// The messages of all virtual hosts that are not published yet.

@@ -19,6 +19,7 @@ pub(crate) mod limits;
 pub(crate) mod message;
 pub(crate) mod now;
 pub(crate) mod outlet;
+pub(crate) mod pager;
 pub(crate) mod policy;
 pub(crate) mod queue;
 pub(crate) mod routed_message;

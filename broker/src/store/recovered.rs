@@ -2,7 +2,6 @@ use bytes::Bytes;
 use springhare_amqp::ShortString;
 
 use crate::model::ids::QueueId;
-use crate::model::message::PublishedMessage;
 use crate::model::stored::{Place, Reference};
 
 /// A definition that was alive when the broker stopped, as the engine had encoded it.
@@ -35,15 +34,18 @@ pub(crate) struct RecoveredMessage {
     pub(crate) retry_at: Option<u64>,
 }
 
-/// A message that waited at a delayed exchange when the broker stopped.
-#[derive(Debug, Clone, PartialEq)]
+/// A message that waited at a delayed exchange when the broker stopped; its content is still on the
+/// disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RecoveredDelayed {
     pub(crate) reference: Reference,
     pub(crate) virtual_host: ShortString,
     pub(crate) exchange: ShortString,
     /// When it is routed, in milliseconds since 1970.
     pub(crate) due: u64,
-    pub(crate) message: PublishedMessage,
+    pub(crate) place: Place,
+    /// The bytes of its body.
+    pub(crate) body_len: u64,
 }
 
 /// What a broker found in its data folder when it was started.

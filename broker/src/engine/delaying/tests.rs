@@ -96,7 +96,7 @@ impl Host {
     /// Bodies with what their header says.
     fn drain(&self, queue: &str) -> Vec<(String, Option<i64>)> {
         let queue = self.virtual_host.topology().queue(queue).cloned().unwrap();
-        let messages = std::iter::from_fn(|| queue.get(SettlementMode::Automatic));
+        let messages = std::iter::from_fn(|| queue.get(SettlementMode::Automatic).unwrap());
         messages
             .map(|(message, _)| {
                 let message = &message.message.message;

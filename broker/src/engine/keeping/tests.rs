@@ -3,5 +3,7 @@
 
 mod cases;
 mod host;
+mod memory;
 mod queues;
 mod random;
+mod unread;

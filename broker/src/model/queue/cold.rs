@@ -3,10 +3,10 @@ use std::sync::Arc;
 
 use super::QueueMessage;
 use super::message::Expires;
-use super::pager::Pager;
 use super::ready::Counts;
 use super::run::{ColdMessage, Run};
 use crate::model::message::PublishedMessage;
+use crate::model::pager::{Pager, ReadBack};
 use crate::model::stored::Reference;
 
 /// Bytes of bodies that are read back together: enough that the disk is busy with little else, and
@@ -37,6 +37,10 @@ impl Cold {
         !self.runs.is_empty()
     }
 
+    pub(super) fn run_count(&self) -> usize {
+        self.runs.len()
+    }
+
     /// The run with the first message.
     pub(super) fn first_run(&self) -> Option<&Run> {
         self.runs.front()
@@ -57,25 +61,31 @@ impl Cold {
         self.runs.push_back(Run::starting_with(message));
     }
 
-    /// Reads the first ones back, to the end of `warm`. What can't be read is counted out.
+    /// Reads the first ones back, to the end of `warm`; whether the disk gave any. What is lost is
+    /// counted out.
     pub(super) fn read_back(
         &mut self,
         pager: &dyn Pager,
-        priority: u8,
         counts: &mut Counts,
         warm: &mut VecDeque<QueueMessage>,
-    ) {
-        let Some(run) = self.runs.front_mut() else { return };
-        let count = at_once(run);
-        let cold: Vec<ColdMessage> = run.messages().take(count).collect();
+    ) -> bool {
+        let Some(run) = self.runs.front_mut() else { return true };
+        let cold: Vec<ColdMessage> = run.messages().take(at_once(run)).collect();
         let places: Vec<(Reference, u32)> =
             cold.iter().map(|message| (message.reference, message.offset)).collect();
         let read = pager.read(run.segment(), &places);
-        let (mut body_bytes, mut unread, mut mortal) = (0, count, 0);
+        let (mut count, mut lost, mut body_bytes, mut mortal) = (0, 0, 0, 0);
         for (message, read) in cold.iter().zip(read) {
-            let Some(read) = read else { continue };
-            let message = message.with(read, priority);
-            unread -= 1;
+            let message = match read {
+                ReadBack::Message(read) => message.with(read),
+                ReadBack::Lost => {
+                    count += 1;
+                    lost += 1;
+                    continue;
+                }
+                ReadBack::NotNow => break,
+            };
+            count += 1;
             body_bytes += message.body_len();
             mortal += usize::from(message.expires != Expires::NEVER);
             counts.warm_charge += u64::from(message.charge);
@@ -83,12 +93,13 @@ impl Cold {
         }
         let taken = run.take(count, body_bytes);
         counts.cold -= count;
-        counts.len -= unread;
+        counts.len -= lost;
         counts.mortal -= taken.mortal - mortal.min(taken.mortal);
         counts.body_bytes = (counts.body_bytes + body_bytes).saturating_sub(taken.body_bytes);
         if run.is_empty() {
             self.runs.pop_front();
         }
+        count > 0
     }
 
     /// All have been added, in whatever order: from now on they stand by position.
@@ -137,13 +148,13 @@ fn at_once(run: &Run) -> usize {
 
 impl ColdMessage {
     /// The message, with what was read of it.
-    pub(super) fn with(&self, read: PublishedMessage, priority: u8) -> QueueMessage {
+    pub(super) fn with(&self, read: PublishedMessage) -> QueueMessage {
         QueueMessage {
             position: self.position,
             expires: self.expires,
             delivery_count: self.delivery_count,
             charge: u32::try_from(read.charge()).unwrap_or(u32::MAX),
-            priority,
+            priority: self.priority,
             redelivered: self.redelivered,
             reference: Some(self.reference),
             message: Arc::new(read),
@@ -166,6 +177,7 @@ impl ColdMessage {
             expires: message.expires,
             delivery_count: message.delivery_count,
             redelivered: message.redelivered,
+            priority: message.priority,
             body_len: message.body_len(),
         })
     }

@@ -30,9 +30,9 @@ impl Content {
         }
     }
 
-    pub(super) fn of_cold(message: &ColdMessage, priority: u8) -> Self {
+    pub(super) fn of_cold(message: &ColdMessage) -> Self {
         Self {
-            priority,
+            priority: message.priority,
             position: message.position,
             reference: Some(message.reference),
             expires: message.expires,
@@ -46,7 +46,7 @@ impl Content {
 impl Queue {
     /// What is ready, in its order, and then what waits for another try or is dead and still here.
     pub(crate) fn contents(&self) -> Vec<Content> {
-        let delayed = self.delayed.messages().map(Content::of);
+        let delayed = self.delayed.contents().into_iter();
         let dead = self.dead.messages().map(Content::of);
         let others = delayed.chain(dead).map(|content| Content { is_ready: false, ..content });
         self.ready.contents().into_iter().chain(others).collect()

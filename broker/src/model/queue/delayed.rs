@@ -1,8 +1,10 @@
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{QueueMessage, Returned};
+use super::Returned;
+use super::ready::PageOut;
+use super::shelf::{Shelf, Shelved};
 use crate::model::arguments::{Delayed, DelayedRetry};
+use crate::model::pager::Pager;
 
 impl Delayed {
     /// Whether a message waits that came back for this reason.
@@ -23,38 +25,53 @@ impl DelayedRetry {
     }
 }
 
-/// Messages that came back and wait for another try, by the time when they are ready again.
+/// Messages that came back and wait for another try, by the time when they are ready again and then
+/// by position.
 #[derive(Debug, Default)]
-pub(super) struct DelayedMessages(BTreeMap<(Duration, u64), QueueMessage>);
+pub(super) struct DelayedMessages(Shelf<(Duration, u64)>);
 
 impl DelayedMessages {
     /// Lets a message wait until then.
-    pub(super) fn insert(&mut self, due: Duration, message: QueueMessage) {
-        self.0.insert((due, message.position), message);
+    pub(super) fn insert(&mut self, due: Duration, message: Shelved) {
+        let position = match &message {
+            Shelved::Warm(message) => message.position,
+            Shelved::Cold(message) => message.position,
+        };
+        self.0.insert((due, position), message);
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// When the next one is ready again.
-    pub(super) fn next_due(&self) -> Option<Duration> {
-        self.0.first_key_value().map(|((due, _), _)| *due)
+    /// The memory of all of them, in bytes.
+    pub(super) fn charge(&self) -> u64 {
+        self.0.charge()
     }
 
-    /// Those that are ready again.
-    pub(super) fn take_due(&mut self, now: Duration) -> impl Iterator<Item = QueueMessage> {
-        let later = self.0.split_off(&(now, u64::MAX));
-        std::mem::replace(&mut self.0, later).into_values()
+    /// When the next one is ready again.
+    pub(super) fn next_due(&self) -> Option<Duration> {
+        self.0.first_key().map(|(due, _)| due)
+    }
+
+    /// The next one, if it is ready again.
+    pub(super) fn pop_due(&mut self, now: Duration) -> Option<Shelved> {
+        self.next_due().filter(|due| *due <= now)?;
+        self.0.pop_first()
+    }
+
+    /// Takes messages out of memory that the journal has, if there are many.
+    pub(super) fn page_out(&mut self, pager: &dyn Pager, how: PageOut) {
+        self.0.page_out(pager, how);
     }
 
     #[cfg(test)]
-    pub(super) fn messages(&self) -> impl Iterator<Item = &QueueMessage> {
-        self.0.values()
+    pub(super) fn contents(&self) -> Vec<super::contents::Content> {
+        self.0.contents()
     }
 
     /// All, taken out.
-    pub(super) fn drain(&mut self) -> impl Iterator<Item = QueueMessage> {
-        std::mem::take(&mut self.0).into_values()
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = Shelved> {
+        self.0.drain()
     }
 }

@@ -1,12 +1,13 @@
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use super::QueueMessage;
 use super::changes::SettledReferences;
 use super::cold::{Cold, Pageable};
 use super::message::Expires;
-use super::pager::Pager;
 use super::ready::{Counts, PageOut};
 use super::run::{ColdMessage, Run};
+use super::shelf::{PagedOut, Shelf, Shelved};
+use crate::model::pager::Pager;
 
 /// The ready messages of one priority, by position.
 ///
@@ -18,7 +19,7 @@ pub(super) struct Level {
     /// Before all that is cold.
     fresh: VecDeque<QueueMessage>,
     /// Anywhere.
-    returned: BTreeMap<u64, QueueMessage>,
+    returned: Shelf<u64>,
     cold: Option<Box<Cold>>,
     /// How many of the fresh ones, and of those behind what is cold, the journal keeps.
     kept: usize,
@@ -49,8 +50,8 @@ impl Level {
     }
 
     /// Puts a message to where its position says.
-    pub(super) fn put_back(&mut self, message: QueueMessage) {
-        self.returned.insert(message.position, message);
+    pub(super) fn put_back(&mut self, position: u64, message: Shelved) {
+        self.returned.insert(position, message);
     }
 
     /// Puts a message behind the others that are on the disk.
@@ -68,9 +69,23 @@ impl Level {
     /// When the first message expires.
     pub(super) fn first_expires(&self) -> Option<Expires> {
         match self.first()? {
-            First::Returned => self.returned.first_key_value().map(|(_, message)| message.expires),
+            First::Returned => self.returned.first_expires(),
             First::Fresh => self.fresh.front().map(|message| message.expires),
             First::Cold => Some(self.cold.as_ref()?.first_run()?.first_expires()),
+        }
+    }
+
+    /// How many runs there are of what is cold.
+    pub(super) fn run_count(&self) -> usize {
+        self.cold.as_ref().map_or(0, |cold| cold.run_count())
+    }
+
+    /// Whether the first message has to be read back.
+    pub(super) fn begins_cold(&self) -> bool {
+        match self.first() {
+            Some(First::Returned) => self.returned.begins_cold(),
+            Some(First::Cold) => true,
+            Some(First::Fresh) | None => false,
         }
     }
 
@@ -80,36 +95,47 @@ impl Level {
             (None, Some(cold)) => (First::Cold, cold.first_run().and_then(Run::first_position)),
             (None, None) => return (!self.returned.is_empty()).then_some(First::Returned),
         };
-        match self.returned.first_key_value() {
-            Some((returned, _)) if position.is_none_or(|position| *returned < position) => {
+        match self.returned.first_key() {
+            Some(returned) if position.is_none_or(|position| returned < position) => {
                 Some(First::Returned)
             }
             _ => Some(next),
         }
     }
 
-    /// Takes the first message; none if there is none that can be read.
+    /// Takes the first message; none if there is none that can be read now.
     pub(super) fn pop_front(&mut self, reading: &mut Reading<'_>) -> Option<QueueMessage> {
         loop {
             match self.first()? {
-                First::Returned => return self.returned.pop_first().map(|(_, message)| message),
+                First::Returned if !self.returned.begins_cold() => {
+                    return self.returned.pop_first_warm();
+                }
                 First::Fresh => {
                     let message = self.fresh.pop_front()?;
                     self.kept -= usize::from(message.reference.is_some());
                     return Some(message);
                 }
+                First::Returned | First::Cold if *reading.is_unread => return None,
+                First::Returned => self.read_returned(reading)?,
                 First::Cold => self.page_in(reading),
             }
         }
+    }
+
+    /// Reads the first ones back of those that came back; none without a pager.
+    fn read_returned(&mut self, reading: &mut Reading<'_>) -> Option<()> {
+        let Reading { pager, counts, is_unread } = reading;
+        **is_unread = !self.returned.read_back((*pager)?, counts);
+        Some(())
     }
 
     /// Reads the first cold ones back. Nothing is fresh.
     fn page_in(&mut self, reading: &mut Reading<'_>) {
         let Self { fresh, cold: place, kept, .. } = self;
         let Some(cold) = place else { return };
-        let Reading { pager, priority, counts } = reading;
+        let Reading { pager, counts, is_unread } = reading;
         if let Some(pager) = pager {
-            cold.read_back(*pager, *priority, counts, fresh);
+            **is_unread = !cold.read_back(*pager, counts, fresh);
             *kept += fresh.len();
         }
         if !cold.has_runs() || pager.is_none() {
@@ -120,7 +146,14 @@ impl Level {
 
     /// Takes the newest messages out of memory that the journal has.
     pub(super) fn page_out(&mut self, pager: &dyn Pager, how: PageOut, counts: &mut Counts) {
-        let PageOut { warm_bytes, least_bytes } = how;
+        let PagedOut { count, charge } = self.returned.page_out(pager, how);
+        counts.shelved += count;
+        counts.warm_charge -= charge;
+        self.page_out_newest(pager, how, counts);
+    }
+
+    fn page_out_newest(&mut self, pager: &dyn Pager, how: PageOut, counts: &mut Counts) {
+        let PageOut { warm_bytes, least_bytes, .. } = how;
         let behind = self.cold.as_ref().map_or(0, |cold| cold.tail.len());
         // What the journal does not have is moved aside: that is for few.
         if self.kept < (self.fresh.len() + behind).div_ceil(4) {
@@ -154,7 +187,7 @@ impl Level {
                 }
                 Pageable::Never => {
                     self.kept -= usize::from(message.reference.is_some());
-                    self.returned.insert(message.position, message);
+                    self.returned.insert(message.position, Shelved::Warm(message));
                 }
                 Pageable::NotYet => {
                     cold.tail.push_front(message);
@@ -169,11 +202,13 @@ impl Level {
     }
 
     /// Takes all out: these are settled.
-    pub(super) fn settle_all(self, settled: &mut SettledReferences) {
+    pub(super) fn settle_all(mut self, settled: &mut SettledReferences) {
         let (runs, tail) = self.cold.map(|cold| cold.into_parts()).unwrap_or_default();
-        let warm = self.fresh.into_iter().chain(self.returned.into_values()).chain(tail);
-        for message in warm {
+        for message in self.fresh.into_iter().chain(tail) {
             settled.add(message.reference);
+        }
+        for message in self.returned.drain() {
+            settled.add(message.reference());
         }
         for run in runs {
             settled.add_run(run);
@@ -182,13 +217,13 @@ impl Level {
 
     /// All of them, in their order, without reading any.
     #[cfg(test)]
-    pub(super) fn contents(&self, priority: u8) -> Vec<super::contents::Content> {
+    pub(super) fn contents(&self) -> Vec<super::contents::Content> {
         use super::contents::Content;
-        let warm = self.fresh.iter().chain(self.returned.values());
-        let warm = warm.chain(self.cold.iter().flat_map(|cold| &cold.tail)).map(Content::of);
+        let tail = self.cold.iter().flat_map(|cold| &cold.tail);
+        let warm = self.fresh.iter().chain(tail).map(Content::of);
         let cold = self.cold.iter().flat_map(|cold| cold.messages());
-        let cold = cold.map(|message| Content::of_cold(&message, priority));
-        let mut all: Vec<_> = warm.chain(cold).collect();
+        let cold = cold.map(|message| Content::of_cold(&message));
+        let mut all: Vec<_> = warm.chain(cold).chain(self.returned.contents()).collect();
         all.sort_unstable_by_key(|content| content.position);
         all
     }
@@ -204,9 +239,9 @@ impl Level {
 #[derive(Debug)]
 pub(super) struct Reading<'r> {
     pub(super) pager: Option<&'r dyn Pager>,
-    /// That of the level.
-    pub(super) priority: u8,
     pub(super) counts: &'r mut Counts,
+    /// Something could not be read.
+    pub(super) is_unread: &'r mut bool,
 }
 
 /// How many messages from this one on have `bytes` together; those that go beyond that are not

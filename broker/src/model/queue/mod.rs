@@ -13,11 +13,11 @@ mod dying;
 mod enqueue;
 mod level;
 mod message;
-mod pager;
 mod ready;
 mod restore;
 mod run;
 mod settings;
+mod shelf;
 #[cfg(test)]
 mod tests;
 
@@ -31,15 +31,17 @@ pub(crate) use contents::Content;
 pub(crate) use dead::{Dead, DeadBatch};
 pub(crate) use enqueue::Enqueued;
 pub(crate) use message::{Expires, QueueMessage, Returned};
-pub(crate) use pager::Pager;
 pub(crate) use ready::{PageOut, Ready};
 pub(crate) use restore::RestoredMessage;
+pub(crate) use run::ColdMessage;
 pub(crate) use settings::{DeadLetterTo, QueueSettings};
+pub(crate) use shelf::{Shelf, Shelved};
 
 use super::dead_letter::DeathReason;
 use super::ids::ConsumerId;
 use super::now::Now;
 use super::outlet::{Offered, Outlet, Reader};
+use super::pager::{NotReadNow, Pager, READ_AGAIN_AFTER};
 use consumers::{Consumers, NextConsumer};
 use dead::DeadMessages;
 use delayed::DelayedMessages;
@@ -70,11 +72,13 @@ pub(crate) struct Queue {
     dead: DeadMessages,
     unsettled: usize,
     next_position: u64,
-    /// The memory of the messages that are not ready: out, dead, or waiting for another try.
+    /// The memory of the messages that are out or dead.
     away_bytes: u64,
     changes: JournalChanges,
     /// When it was last used, if it expires without use.
     last_used: Duration,
+    /// Until when nothing is read back, since the disk did not give it.
+    read_again_at: Option<Duration>,
 }
 
 impl Queue {
@@ -139,7 +143,7 @@ impl Queue {
 
     /// The memory of all messages, ready and unsettled, in bytes.
     pub(crate) fn held_bytes(&self) -> u64 {
-        self.ready.charge() + self.away_bytes
+        self.ready.charge() + self.delayed.charge() + self.away_bytes
     }
 
     /// What the journal is to know of what has happened since this was last asked.
@@ -147,9 +151,12 @@ impl Queue {
         std::mem::take(&mut self.changes)
     }
 
-    /// Takes ready messages out of memory that can be read back, if there are many.
+    /// Takes messages out of memory that can be read back, if there are many.
     pub(crate) fn page_out(&mut self, how: PageOut) {
         self.ready.page_out(how);
+        if let Some(pager) = self.ready.pager() {
+            self.delayed.page_out(pager, how);
+        }
     }
 
     /// The time has come so far: what has expired at the front dies, and what waited long enough
@@ -157,19 +164,23 @@ impl Queue {
     pub(crate) fn advance(&mut self, now: &Now<'_>, wakeups: &mut Wakeups) {
         let has_due = self.delayed.next_due().is_some_and(|due| due <= now.get());
         if has_due {
-            for message in self.delayed.take_due(now.get()) {
-                self.away_bytes -= u64::from(message.charge);
-                self.ready.put_back(message);
+            while let Some(message) = self.delayed.pop_due(now.get()) {
+                self.ready.put_back_shelved(message);
             }
         }
         if self.dead.has_waiting() {
             self.dead.try_again(now.get());
         }
+        let reads_again = self.read_again_at.is_some_and(|again_at| again_at <= now.get());
+        if reads_again {
+            self.read_again_at = None;
+            self.ready.read_again();
+        }
         if self.ready.has_mortals() {
             self.ready.set_now(Some(now.get()));
             self.expire_front();
         }
-        if has_due {
+        if has_due || reads_again {
             self.dispatch(wakeups);
             self.drop_oldest();
             // The next may have been behind what is dropped, and expired.
@@ -184,8 +195,16 @@ impl Queue {
             self.delayed.next_due(),
             self.dead.next_try(),
             self.expires_at(),
+            self.read_again_at,
         ];
         dues.into_iter().flatten().min()
+    }
+
+    /// If the disk did not give what was wanted, it is left alone for a while.
+    pub(crate) fn pause_reading(&mut self, now: &Now<'_>) {
+        if self.read_again_at.is_none() && self.ready.is_unread() {
+            self.read_again_at = Some(now.get().saturating_add(READ_AGAIN_AFTER));
+        }
     }
 
     /// When the queue goes, unless somebody uses it until then.
@@ -208,7 +227,7 @@ impl Queue {
     }
 
     fn hand_out(&mut self, wakeups: &mut Wakeups) {
-        while !self.ready.is_empty() {
+        while self.ready.has_next() {
             let Some(NextConsumer { slot, consumer, share }) = self.consumers.next() else {
                 break;
             };
@@ -225,8 +244,9 @@ impl Queue {
                 // Whoever reads them from the outlet settles them.
                 SettlementMode::Automatic => {}
             }
-            // Some may have expired while they were handed over, and the rest been taken.
-            if taken == share || self.ready.is_empty() {
+            // Some may have expired while they were handed over, and the rest been taken or not be
+            // there now.
+            if taken == share || !self.ready.has_next() {
                 self.consumers.served(slot, taken);
             } else {
                 self.consumers.refused(slot, taken);
@@ -236,13 +256,19 @@ impl Queue {
 
     /// Takes the first ready message for a `basic.get`. With automatic settlement it is the caller's,
     /// who settles it in the journal, or [puts it back](Self::put_back_unread).
+    ///
+    /// # Errors
+    ///
+    /// It can't be read back now.
     pub(crate) fn get(
         &mut self,
         settlement: SettlementMode,
         now: &Now<'_>,
-    ) -> Option<QueueMessage> {
+    ) -> Result<Option<QueueMessage>, NotReadNow> {
         self.touch(now);
-        let message = self.ready.pop_front()?;
+        let Some(message) = self.ready.pop_front() else {
+            return if self.ready.is_stuck() { Err(NotReadNow) } else { Ok(None) };
+        };
         match settlement {
             SettlementMode::Explicit => {
                 self.unsettled += 1;
@@ -251,7 +277,7 @@ impl Queue {
             SettlementMode::Automatic => {}
         }
         self.expire_front();
-        Some(message)
+        Ok(Some(message))
     }
 
     /// Forgets settled deliveries: they are acknowledged.
@@ -319,12 +345,10 @@ impl Queue {
                 let returned = ReturnedReference { reference, delivery_count, retry_at };
                 self.changes.returned.push(returned);
             }
+            self.away_bytes -= u64::from(message.charge);
             match retry_at {
-                Some(due) => self.delayed.insert(due, message),
-                None => {
-                    self.away_bytes -= u64::from(message.charge);
-                    self.ready.put_back(message);
-                }
+                Some(due) => self.delayed.insert(due, Shelved::Warm(message)),
+                None => self.ready.put_back(message),
             }
         }
         if self.ready.has_mortals() {
@@ -378,8 +402,7 @@ impl Queue {
         self.ready.settle_all(&mut self.changes.settled);
         for message in self.delayed.drain() {
             count += 1;
-            self.away_bytes -= u64::from(message.charge);
-            self.changes.settled.add(message.reference);
+            self.changes.settled.add(message.reference());
         }
         count
     }

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use super::Queue;
 use super::message::Expires;
 use super::run::ColdMessage;
-use super::{Queue, QueueMessage};
-use crate::model::message::PublishedMessage;
+use super::shelf::Shelved;
 use crate::model::stored::{Place, Reference};
 
 /// A message that was in the queue, as the journal knows it without its content. Times are since 1970.
@@ -31,7 +31,7 @@ impl Queue {
     /// Its reference is its position from now on: they come in the same order.
     pub(crate) fn restore(&mut self, message: &RestoredMessage, epoch: Duration) {
         let cold = self.cold_of(message, epoch);
-        self.ready.restore(&cold, self.priority_of(|| Some(message.priority)));
+        self.ready.restore(&cold);
     }
 
     /// The same for a message that waits for another try until `due`, a time of the clock.
@@ -40,12 +40,9 @@ impl Queue {
         message: &RestoredMessage,
         epoch: Duration,
         due: Duration,
-        read: PublishedMessage,
     ) {
         let cold = self.cold_of(message, epoch);
-        let message: QueueMessage = cold.with(read, self.priority_of(|| Some(message.priority)));
-        self.away_bytes += u64::from(message.charge);
-        self.delayed.insert(due, message);
+        self.delayed.insert(due, Shelved::Cold(cold));
     }
 
     fn cold_of(&mut self, message: &RestoredMessage, epoch: Duration) -> ColdMessage {
@@ -62,6 +59,7 @@ impl Queue {
             expires: expires.map_or(Expires::NEVER, Expires::at),
             delivery_count: message.delivery_count,
             redelivered: message.redelivered,
+            priority: self.priority_of(|| Some(message.priority)),
             body_len: message.body_len,
         }
     }

@@ -13,6 +13,7 @@ pub(crate) struct ColdMessage {
     pub(crate) expires: Expires,
     pub(crate) delivery_count: u32,
     pub(crate) redelivered: bool,
+    pub(crate) priority: u8,
     pub(crate) body_len: u64,
 }
 
@@ -22,22 +23,33 @@ pub(crate) struct ColdMessage {
 /// the offset, and how far its reference is from the first one's. Positions mostly count up with
 /// the messages or with their references; they take four bytes more where they do not, and
 /// expiries take eight where a message has one.
+///
+/// Of short ones there may be many, one for each queue and segment: what few need is in a box.
 #[derive(Debug)]
 pub(crate) struct Run {
-    segment: u32,
-    delivery_count: u32,
-    redelivered: bool,
     first_position: u64,
     first_reference: Reference,
-    positions: Positions,
     entries: Vec<Entry>,
-    expiries: Option<Vec<Expires>>,
-    /// How many of them can expire.
-    mortal: usize,
-    /// How many were taken off the front.
-    taken: usize,
-    /// The bytes of the bodies of the others.
+    lists: Option<Box<Lists>>,
+    /// The bytes of the bodies of those that are left.
     body_bytes: u64,
+    segment: u32,
+    delivery_count: u32,
+    /// How many were taken off the front.
+    taken: u32,
+    /// How many of the others can expire.
+    mortal: u32,
+    redelivered: bool,
+    priority: u8,
+    positions: Positions,
+}
+
+/// What a run has for each of its messages where it has it for any.
+#[derive(Debug, Default)]
+struct Lists {
+    /// How far the positions are from the first one.
+    positions: Vec<u32>,
+    expiries: Vec<Expires>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -48,30 +60,32 @@ struct Entry {
 }
 
 /// How far the positions are from the first one.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Positions {
     /// As far as the messages.
     Consecutive,
     /// As far as their references.
     AsReferences,
-    Listed(Vec<u32>),
+    /// As far as is listed.
+    Listed,
 }
 
 impl Run {
     /// A run that begins with this message.
     pub(super) fn starting_with(first: &ColdMessage) -> Self {
         let mut run = Self {
-            segment: first.segment,
-            delivery_count: first.delivery_count,
-            redelivered: first.redelivered,
             first_position: first.position,
             first_reference: first.reference,
-            positions: Positions::Consecutive,
             entries: Vec::new(),
-            expiries: None,
-            mortal: 0,
-            taken: 0,
+            lists: None,
             body_bytes: 0,
+            segment: first.segment,
+            delivery_count: first.delivery_count,
+            taken: 0,
+            mortal: 0,
+            redelivered: first.redelivered,
+            priority: first.priority,
+            positions: Positions::Consecutive,
         };
         run.add(first, 0);
         run
@@ -81,7 +95,8 @@ impl Run {
     pub(super) fn push(&mut self, message: &ColdMessage) -> bool {
         let is_alike = message.segment == self.segment
             && message.delivery_count == self.delivery_count
-            && message.redelivered == self.redelivered;
+            && message.redelivered == self.redelivered
+            && message.priority == self.priority;
         let is_next = self.last_position().is_none_or(|last| message.position > last);
         let Some(reference) = self.reference_distance(message.reference) else { return false };
         let Some(position) = message.position.checked_sub(self.first_position) else {
@@ -95,17 +110,22 @@ impl Run {
     }
 
     fn add(&mut self, message: &ColdMessage, reference: i32) {
-        let Self { entries, expiries, .. } = self;
         let is_mortal = message.expires != Expires::NEVER;
-        if is_mortal && expiries.is_none() {
-            *expiries = Some(vec![Expires::NEVER; entries.len()]);
-        }
-        if let Some(expiries) = expiries {
+        if is_mortal || self.expiries().is_some() {
+            let before = self.entries.len();
+            let expiries = &mut self.lists.get_or_insert_default().expiries;
+            expiries.resize(before, Expires::NEVER);
             expiries.push(message.expires);
         }
-        entries.push(Entry { offset: message.offset, reference });
-        self.mortal += usize::from(is_mortal);
+        self.entries.push(Entry { offset: message.offset, reference });
+        self.mortal += u32::from(is_mortal);
         self.body_bytes += message.body_len;
+    }
+
+    /// When they expire, if any of them does.
+    fn expiries(&self) -> Option<&[Expires]> {
+        let expiries = self.lists.as_ref().map(|lists| &*lists.expiries);
+        expiries.filter(|expiries| !expiries.is_empty())
     }
 
     fn reference_distance(&self, reference: Reference) -> Option<i32> {
@@ -118,25 +138,23 @@ impl Run {
         let is_next = u64::try_from(self.entries.len()).is_ok_and(|next| next == position);
         let is_as_far = i64::try_from(position).is_ok_and(|far| far == i64::from(reference));
         let Ok(listed) = u32::try_from(position) else { return false };
-        match &mut self.positions {
+        match self.positions {
             Positions::Consecutive if is_next => return true,
             Positions::AsReferences if is_as_far => return true,
-            Positions::Listed(positions) => {
-                positions.push(listed);
+            Positions::Consecutive if is_as_far && self.references_are_consecutive() => {
+                self.positions = Positions::AsReferences;
                 return true;
             }
-            Positions::Consecutive | Positions::AsReferences => {}
+            Positions::Consecutive | Positions::AsReferences => {
+                let known = 0..self.entries.len();
+                let known = known.filter_map(|at| u32::try_from(self.distance(at)?).ok());
+                let known = known.collect();
+                self.lists.get_or_insert_default().positions = known;
+                self.positions = Positions::Listed;
+            }
+            Positions::Listed => {}
         }
-        let was_consecutive = matches!(self.positions, Positions::Consecutive);
-        if was_consecutive && is_as_far && self.references_are_consecutive() {
-            self.positions = Positions::AsReferences;
-            return true;
-        }
-        let known = 0..self.entries.len();
-        let known = known.filter_map(|at| u32::try_from(self.distance(at)?).ok());
-        let mut positions: Vec<u32> = known.collect();
-        positions.push(listed);
-        self.positions = Positions::Listed(positions);
+        self.lists.get_or_insert_default().positions.push(listed);
         true
     }
 
@@ -146,10 +164,10 @@ impl Run {
 
     /// How far the position of a message is from the first one's.
     fn distance(&self, at: usize) -> Option<u64> {
-        match &self.positions {
+        match self.positions {
             Positions::Consecutive => u64::try_from(at).ok(),
             Positions::AsReferences => u64::try_from(self.entries.get(at)?.reference).ok(),
-            Positions::Listed(positions) => positions.get(at).copied().map(u64::from),
+            Positions::Listed => self.lists.as_ref()?.positions.get(at).copied().map(u64::from),
         }
     }
 
@@ -158,8 +176,8 @@ impl Run {
     }
 
     fn expires(&self, at: usize) -> Expires {
-        let expiries = self.expiries.as_ref();
-        expiries.and_then(|expiries| expiries.get(at).copied()).unwrap_or(Expires::NEVER)
+        let expires = self.expiries().and_then(|expiries| expiries.get(at).copied());
+        expires.unwrap_or(Expires::NEVER)
     }
 
     fn reference(&self, entry: Entry) -> Option<Reference> {
@@ -170,11 +188,9 @@ impl Run {
     /// No more will be put to the end.
     pub(super) fn seal(&mut self) {
         self.entries.shrink_to_fit();
-        if let Some(expiries) = &mut self.expiries {
-            expiries.shrink_to_fit();
-        }
-        if let Positions::Listed(positions) = &mut self.positions {
-            positions.shrink_to_fit();
+        if let Some(lists) = &mut self.lists {
+            lists.positions.shrink_to_fit();
+            lists.expiries.shrink_to_fit();
         }
     }
 
@@ -185,7 +201,12 @@ impl Run {
 
     /// How many messages are left.
     pub(super) fn len(&self) -> usize {
-        self.entries.len() - self.taken
+        self.entries.len() - self.first()
+    }
+
+    /// The place of the first one that is left.
+    fn first(&self) -> usize {
+        usize::try_from(self.taken).unwrap_or(usize::MAX)
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -199,12 +220,12 @@ impl Run {
 
     /// How many of those that are left can expire.
     #[cfg(test)]
-    pub(super) fn mortal(&self) -> usize {
+    pub(super) fn mortal(&self) -> u32 {
         self.mortal
     }
 
     pub(super) fn first_position(&self) -> Option<u64> {
-        self.position(self.taken)
+        self.position(self.first())
     }
 
     pub(super) fn last_position(&self) -> Option<u64> {
@@ -213,14 +234,15 @@ impl Run {
 
     /// When the first one expires.
     pub(super) fn first_expires(&self) -> Expires {
-        self.expires(self.taken)
+        self.expires(self.first())
     }
 
     /// Those that are left. What is known of their bodies is shared out evenly.
     pub(super) fn messages(&self) -> impl Iterator<Item = ColdMessage> {
         let count = u64::try_from(self.len()).unwrap_or(u64::MAX).max(1);
         let (each, rest) = (self.body_bytes / count, self.body_bytes % count);
-        let entries = self.entries.iter().enumerate().skip(self.taken);
+        let first = self.first();
+        let entries = self.entries.iter().enumerate().skip(first);
         entries.filter_map(move |(at, entry)| {
             Some(ColdMessage {
                 position: self.position(at)?,
@@ -230,25 +252,26 @@ impl Run {
                 expires: self.expires(at),
                 delivery_count: self.delivery_count,
                 redelivered: self.redelivered,
-                body_len: if at == self.taken { each + rest } else { each },
+                priority: self.priority,
+                body_len: if at == first { each + rest } else { each },
             })
         })
     }
 
     /// The references of those that are left.
     pub(super) fn references(&self) -> impl Iterator<Item = Reference> {
-        self.entries.iter().skip(self.taken).filter_map(|entry| self.reference(*entry))
+        self.entries.iter().skip(self.first()).filter_map(|entry| self.reference(*entry))
     }
 
     /// So many are taken off the front, whose bodies have so many bytes together. Returns how much
     /// more or less than that was counted for them.
     pub(super) fn take(&mut self, count: usize, body_bytes: u64) -> Taken {
         let count = count.min(self.len());
-        let mortal =
-            (self.taken..self.taken + count).filter(|at| self.expires(*at) != Expires::NEVER);
+        let first = self.first();
+        let mortal = (first..first + count).filter(|at| self.expires(*at) != Expires::NEVER);
         let mortal = mortal.count();
-        self.taken += count;
-        self.mortal -= mortal;
+        self.taken += u32::try_from(count).unwrap_or(u32::MAX);
+        self.mortal -= u32::try_from(mortal).unwrap_or(u32::MAX);
         // At the end all that was counted goes.
         let counted =
             if self.is_empty() { self.body_bytes } else { self.body_bytes.min(body_bytes) };
@@ -259,12 +282,12 @@ impl Run {
     /// The memory that it takes for its messages, in bytes.
     #[cfg(test)]
     pub(super) fn index_bytes(&self) -> usize {
-        let positions = match &self.positions {
-            Positions::Listed(positions) => positions.capacity() * size_of::<u32>(),
-            Positions::Consecutive | Positions::AsReferences => 0,
-        };
-        let expiries = self.expiries.as_ref().map_or(0, Vec::capacity) * size_of::<Expires>();
-        size_of::<Self>() + self.entries.capacity() * size_of::<Entry>() + positions + expiries
+        let lists = self.lists.as_ref().map_or(0, |lists| {
+            size_of::<Lists>()
+                + lists.positions.capacity() * size_of::<u32>()
+                + lists.expiries.capacity() * size_of::<Expires>()
+        });
+        size_of::<Self>() + self.entries.capacity() * size_of::<Entry>() + lists
     }
 }
 

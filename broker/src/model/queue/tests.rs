@@ -9,9 +9,9 @@ use crate::model::arguments::Overflow;
 use crate::model::message::PublishedMessage;
 
 mod combinations;
-mod disk;
 mod paging;
 mod time;
+mod unread;
 
 /// An outlet that keeps what it gets, up to a number of messages.
 #[derive(Debug)]
@@ -148,7 +148,7 @@ fn what_comes_back_goes_to_its_old_place_and_says_so() {
     let mut queue = Queue::default();
     enqueue(&mut queue, 5);
     let mut taken: Vec<_> =
-        (0..5).map(|_| queue.get(SettlementMode::Explicit, &start()).unwrap()).collect();
+        (0..5).map(|_| queue.get(SettlementMode::Explicit, &start()).unwrap().unwrap()).collect();
     enqueue(&mut queue, 1);
     // In an odd order: 3, 1, then 4 and 0 together.
     for at in [3, 1] {
@@ -157,7 +157,7 @@ fn what_comes_back_goes_to_its_old_place_and_says_so() {
     let rest = vec![taken.remove(0), taken.remove(1)];
     queue.put_back(None, rest, Returned::HandedBack, &start());
     let back: Vec<_> =
-        std::iter::from_fn(|| queue.get(SettlementMode::Explicit, &start())).collect();
+        std::iter::from_fn(|| queue.get(SettlementMode::Explicit, &start()).unwrap()).collect();
     let seen: Vec<_> = back.iter().map(|m| (m.position, m.redelivered, m.delivery_count)).collect();
     assert_eq!(
         seen,
@@ -180,7 +180,7 @@ fn without_acks_a_message_is_settled_as_it_is_sent() {
 fn a_purge_leaves_what_is_out() {
     let mut queue = Queue::default();
     enqueue(&mut queue, 3);
-    let out = queue.get(SettlementMode::Explicit, &start()).unwrap();
+    let out = queue.get(SettlementMode::Explicit, &start()).unwrap().unwrap();
     assert_eq!(queue.purge(), 2);
     assert_eq!((queue.ready_count(), queue.unsettled_count(), queue.held_bytes()), (0, 1, 10));
     queue.put_back(None, vec![out], Returned::HandedBack, &start());
@@ -239,7 +239,7 @@ impl Pair {
                 self.published += 1;
             }
             Step::Get => {
-                if let Some(message) = self.queue.get(SettlementMode::Explicit, &start()) {
+                if let Ok(Some(message)) = self.queue.get(SettlementMode::Explicit, &start()) {
                     self.out.push((message, None));
                 }
             }
@@ -321,7 +321,7 @@ impl Pair {
         let out = std::mem::take(&mut self.out).into_iter().map(|(message, _)| message);
         self.queue.put_back(None, out.collect::<Vec<_>>(), Returned::Failed, &start());
         let read: Vec<_> =
-            std::iter::from_fn(|| self.queue.get(SettlementMode::Automatic, &start()))
+            std::iter::from_fn(|| self.queue.get(SettlementMode::Automatic, &start()).unwrap())
                 .map(|message| message.position)
                 .collect();
         let expected: Vec<_> =

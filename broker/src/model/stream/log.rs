@@ -3,12 +3,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::message::PublishedMessage;
-use crate::model::queue::SettledReferences;
-use crate::model::stored::Reference;
+use crate::model::pager::{Pager, ReadBack};
+use crate::model::queue::{PageOut, SettledReferences};
+use crate::model::stored::{Place, Reference};
 
 /// What an entry counts for beside its message's properties and body, in bytes: as much as the
 /// header of a chunk on RabbitMQ's disk. Without it empty messages would fill a stream for ever.
 const ENTRY_BYTES: u64 = 48;
+
+/// What a message counts for in memory that is on the disk alone, in bytes.
+const COLD_BYTES: u64 = 32;
+
+/// Bytes of a journal's segment that are read back together.
+const READ_AT_ONCE_BYTES: u32 = 256 << 10;
 
 /// Messages in the order they came, each with its offset and the time that it came at.
 ///
@@ -22,39 +29,76 @@ pub(super) struct Log {
     /// What all entries count for, and the memory of all messages.
     bytes: u64,
     charge: u64,
+    /// Of that, what those count for that are in memory.
+    warm_charge: u64,
+    /// What is before this offset is on the disk alone, if it can be.
+    paged_to: u64,
     segment_bytes: u64,
-    /// Offsets are missing between the last message and the next: they count up within a segment.
-    has_gap: bool,
-    /// Messages at the very front that are lost.
-    lost_first: Vec<Reference>,
 }
 
 #[derive(Debug)]
 struct Segment {
     first_offset: u64,
     bytes: u64,
-    charge: u64,
     /// The offsets count up from the first one.
     entries: Vec<Entry>,
-    /// Messages behind these, and before the next segment, that are lost.
-    lost: Vec<Reference>,
 }
 
 /// A message in the log.
 #[derive(Debug)]
-pub(super) struct Entry {
-    /// The time since 1970; never less than that of the entry before.
-    at: Duration,
+struct Entry {
+    /// Nanoseconds since 1970; never less than those of the entry before.
+    at: u64,
     /// What the journal knows it by, if it keeps it.
     reference: Option<Reference>,
+    content: Content,
+}
+
+/// Where an entry's message is.
+#[derive(Debug)]
+enum Content {
+    Warm {
+        charge: u32,
+        message: Arc<PublishedMessage>,
+    },
+    /// On the disk alone: in this segment of the journal.
+    Cold {
+        segment: u32,
+        offset: u32,
+    },
+    /// Nowhere any more; its offset is nobody else's.
+    Lost,
+}
+
+impl Content {
+    /// What it counts for in memory, in bytes.
+    fn charge(&self) -> u64 {
+        match self {
+            Self::Warm { charge, .. } => u64::from(*charge),
+            Self::Cold { .. } | Self::Lost => COLD_BYTES,
+        }
+    }
+
+    fn warm_charge(&self) -> u64 {
+        if let Self::Warm { charge, .. } = self { u64::from(*charge) } else { 0 }
+    }
+}
+
+/// A message of the log as it is read.
+#[derive(Debug)]
+pub(super) struct ReadMessage {
+    pub(super) offset: u64,
+    /// The memory that the log does not count, in bytes: it was read back, for one reader.
+    pub(super) charge: u32,
     pub(super) message: Arc<PublishedMessage>,
 }
 
-impl Entry {
-    #[cfg(test)]
-    pub(super) fn reference(&self) -> Option<Reference> {
-        self.reference
-    }
+/// How messages are read that are on the disk alone.
+#[derive(Debug)]
+pub(super) struct Reading<'r> {
+    pub(super) pager: Option<&'r dyn Pager>,
+    /// Something could not be read: nothing is, until it is tried again.
+    pub(super) is_unread: &'r mut bool,
 }
 
 /// How much is kept; each none is no limit.
@@ -74,9 +118,9 @@ impl Log {
             next_offset: 0,
             bytes: 0,
             charge: 0,
+            warm_charge: 0,
+            paged_to: 0,
             segment_bytes,
-            has_gap: false,
-            lost_first: Vec::new(),
         }
     }
 
@@ -118,19 +162,38 @@ impl Log {
         reference: Option<Reference>,
         at: Duration,
     ) -> bool {
+        let bytes = size(&message);
+        self.push(
+            Entry { at: nanoseconds(at), reference, content: Content::Warm { charge, message } },
+            bytes,
+        )
+    }
+
+    /// Puts a message at the end that is on the disk alone.
+    pub(super) fn append_cold(&mut self, place: Place, reference: Reference, at: Duration) {
+        let Place { segment, offset, length } = place;
+        let at = nanoseconds(at.max(self.last_at()));
+        let entry =
+            Entry { at, reference: Some(reference), content: Content::Cold { segment, offset } };
+        // Its record has little more than its properties and its body.
+        self.push(entry, u64::from(length));
+    }
+
+    /// Puts an entry of so many bytes to the end; whether it began a segment.
+    fn push(&mut self, entry: Entry, bytes: u64) -> bool {
         let is_full = |last: &Segment| last.bytes >= self.segment_bytes;
-        let has_rolled = self.has_gap || self.segments.back().is_none_or(is_full);
+        let has_rolled = self.segments.back().is_none_or(is_full);
         if has_rolled {
             self.begin_segment();
         }
-        let bytes = size(&message);
         if let Some(last) = self.segments.back_mut() {
-            last.entries.push(Entry { at, reference, message });
+            let charge = entry.content.charge();
+            self.warm_charge += entry.content.warm_charge();
+            last.entries.push(entry);
             last.bytes += bytes;
-            last.charge += u64::from(charge);
             self.next_offset += 1;
             self.bytes += bytes;
-            self.charge += u64::from(charge);
+            self.charge += charge;
         }
         has_rolled
     }
@@ -141,7 +204,6 @@ impl Log {
             full.entries.shrink_to_fit();
         }
         self.segments.push_back(Segment::beginning_at(self.next_offset));
-        self.has_gap = false;
     }
 
     /// The log begins with this offset: nothing is in it yet.
@@ -149,22 +211,121 @@ impl Log {
         self.next_offset = self.next_offset.max(offset);
     }
 
-    /// A message is lost, but its offset is nobody else's, and the journal counts it until those
-    /// before it are gone.
-    pub(super) fn skip(&mut self, reference: Reference) {
-        self.next_offset += 1;
-        self.has_gap = true;
-        let lost = self.segments.back_mut().map_or(&mut self.lost_first, |last| &mut last.lost);
-        lost.push(reference);
-    }
-
     /// The time of the last message.
     pub(super) fn last_at(&self) -> Duration {
         self.segments.back().map_or(Duration::ZERO, Segment::last_at)
     }
 
+    /// Messages from this offset on that are in memory or can be read together, `max` at the most;
+    /// none if there are none, or they can't be read now.
+    pub(super) fn read(
+        &mut self,
+        from: u64,
+        max: usize,
+        reading: &mut Reading<'_>,
+    ) -> Vec<ReadMessage> {
+        let mut from = from;
+        loop {
+            let is_lost = |(_, entry): &(u64, &Entry)| matches!(entry.content, Content::Lost);
+            let Some((first, entry)) = self.from(from).find(|entry| !is_lost(entry)) else {
+                return Vec::new();
+            };
+            let warm = |(offset, entry): (u64, &Entry)| match &entry.content {
+                Content::Warm { message, .. } => {
+                    Some(ReadMessage { offset, charge: 0, message: Arc::clone(message) })
+                }
+                Content::Cold { .. } | Content::Lost => None,
+            };
+            if !matches!(entry.content, Content::Cold { .. }) {
+                return self.from(first).map_while(warm).take(max).collect();
+            }
+            let read = self.read_back(first, max, reading);
+            if !read.is_empty() || *reading.is_unread {
+                return read;
+            }
+            // They are lost.
+            from = first;
+        }
+    }
+
+    /// Reads messages back from this offset on that lie together.
+    fn read_back(&mut self, from: u64, max: usize, reading: &mut Reading<'_>) -> Vec<ReadMessage> {
+        let Some(pager) = reading.pager.filter(|_| !*reading.is_unread) else {
+            *reading.is_unread = true;
+            return Vec::new();
+        };
+        let mut first = None;
+        let place = |(_, entry): (u64, &Entry)| {
+            let Content::Cold { segment, offset } = entry.content else { return None };
+            let (of_first, start) = *first.get_or_insert((segment, offset));
+            let is_near = segment == of_first
+                && (start..start.saturating_add(READ_AT_ONCE_BYTES)).contains(&offset);
+            Some((entry.reference.filter(|_| is_near)?, offset))
+        };
+        let places: Vec<_> = self.from(from).map_while(place).take(max).collect();
+        let segment = first.map_or(0, |(segment, _)| segment);
+        let mut messages = Vec::with_capacity(places.len());
+        *reading.is_unread = true;
+        for (offset, read) in (from..).zip(pager.read(segment, &places)) {
+            match read {
+                ReadBack::Message(message) => {
+                    let charge = u32::try_from(message.charge()).unwrap_or(u32::MAX);
+                    messages.push(ReadMessage { offset, charge, message: Arc::new(message) });
+                }
+                ReadBack::Lost => {
+                    if let Some(entry) = self.entry_mut(offset) {
+                        entry.content = Content::Lost;
+                    }
+                }
+                ReadBack::NotNow => break,
+            }
+            *reading.is_unread = false;
+        }
+        messages
+    }
+
+    /// Takes messages out of memory that the journal has, the oldest first: the newest are those that
+    /// most read.
+    pub(super) fn page_out(&mut self, pager: &dyn Pager, how: PageOut) {
+        if self.warm_charge <= how.warm_bytes + how.least_bytes {
+            return;
+        }
+        let mut offset = self.paged_to.max(self.first_offset());
+        while self.warm_charge > how.warm_bytes {
+            let Some(entry) = self.entry_mut(offset) else { break };
+            if let Content::Warm { message, .. } = &entry.content
+                && let Some(stored) = message.stored().filter(|_| entry.reference.is_some())
+            {
+                if !pager.is_written(stored.end) {
+                    break;
+                }
+                let Place { segment, offset, .. } = stored.place;
+                let before =
+                    std::mem::replace(&mut entry.content, Content::Cold { segment, offset });
+                self.warm_charge -= before.warm_charge();
+                self.charge = self.charge + COLD_BYTES - before.charge();
+            }
+            offset += 1;
+        }
+        self.paged_to = offset;
+    }
+
+    fn entry_mut(&mut self, offset: u64) -> Option<&mut Entry> {
+        let after = self.segments.partition_point(|segment| segment.first_offset <= offset);
+        let segment = self.segments.get_mut(after.checked_sub(1)?)?;
+        let within = usize::try_from(offset - segment.first_offset).ok()?;
+        segment.entries.get_mut(within)
+    }
+
+    /// What is in it: offsets, and what the journal knows these by.
+    #[cfg(test)]
+    pub(super) fn contents(&self) -> Vec<(u64, Option<Reference>)> {
+        let all = self.from(self.first_offset());
+        all.map(|(offset, entry)| (offset, entry.reference)).collect()
+    }
+
     /// The entries from this offset on; none from one that is not kept.
-    pub(super) fn from(&self, offset: u64) -> impl Iterator<Item = (u64, &Entry)> {
+    fn from(&self, offset: u64) -> impl Iterator<Item = (u64, &Entry)> {
         let offset = offset.min(self.next_offset);
         // It is in the last segment that begins there or before.
         let after = self.segments.partition_point(|segment| segment.first_offset <= offset);
@@ -179,6 +340,7 @@ impl Log {
     pub(super) fn offset_at(&self, time: Duration) -> u64 {
         let before = self.segments.partition_point(|segment| segment.last_at() < time);
         let Some(segment) = self.segments.get(before) else { return self.next_offset };
+        let time = nanoseconds(time);
         let within = segment.entries.partition_point(|entry| entry.at < time);
         segment.first_offset + u64::try_from(within).unwrap_or(u64::MAX)
     }
@@ -207,9 +369,11 @@ impl Log {
             }
             if let Some(dropped) = self.segments.pop_front() {
                 self.bytes -= dropped.bytes;
-                self.charge -= dropped.charge;
-                settled.extend(std::mem::take(&mut self.lost_first));
-                dropped.settle(settled);
+                for Entry { reference, content, .. } in dropped.entries {
+                    self.charge -= content.charge();
+                    self.warm_charge -= content.warm_charge();
+                    settled.add(reference);
+                }
             }
         }
         self.first_offset() != before
@@ -217,17 +381,16 @@ impl Log {
 
     /// Drops everything; the offsets go on.
     pub(super) fn clear(&mut self, settled: &mut SettledReferences) {
-        settled.extend(std::mem::take(&mut self.lost_first));
         for segment in self.segments.drain(..) {
-            segment.settle(settled);
+            settled.extend(segment.entries.iter().filter_map(|entry| entry.reference));
         }
-        (self.bytes, self.charge) = (0, 0);
+        (self.bytes, self.charge, self.warm_charge) = (0, 0, 0);
     }
 }
 
 impl Segment {
     fn beginning_at(first_offset: u64) -> Self {
-        Self { first_offset, bytes: 0, charge: 0, entries: Vec::new(), lost: Vec::new() }
+        Self { first_offset, bytes: 0, entries: Vec::new() }
     }
 
     /// Its entries from this offset on.
@@ -237,14 +400,13 @@ impl Segment {
         (offset..).zip(self.entries.get(within..).unwrap_or_default())
     }
 
-    fn settle(self, settled: &mut SettledReferences) {
-        settled.extend(self.entries.into_iter().filter_map(|entry| entry.reference));
-        settled.extend(self.lost);
-    }
-
     fn last_at(&self) -> Duration {
-        self.entries.last().map_or(Duration::ZERO, |entry| entry.at)
+        self.entries.last().map_or(Duration::ZERO, |entry| Duration::from_nanos(entry.at))
     }
+}
+
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// What a message counts for in the log, in bytes.

@@ -19,13 +19,16 @@ pub(crate) use offset::StreamOffset;
 use super::ids::ConsumerId;
 use super::message::PublishedMessage;
 use super::now::Now;
-use super::queue::{JournalChanges, QueueConsumer, QueueSettings, SettledReferences, Wakeups};
-use super::stored::Reference;
-use log::{Log, Retention};
+use super::pager::{Pager, READ_AGAIN_AFTER};
+use super::queue::{
+    JournalChanges, PageOut, QueueConsumer, QueueSettings, SettledReferences, Wakeups,
+};
+use super::stored::{Place, Reference};
+use log::{Log, Reading, Retention};
 use readers::Readers;
 
 /// The size of a segment where `x-stream-max-segment-size-bytes` does not say another. RabbitMQ's
-/// have 500 MB, on disk; these are memory, and what is too old or too much goes by segments.
+/// have 500 MB, on disk; these may be memory, and what is too old or too much goes by segments.
 const SEGMENT_BYTES: u64 = 1 << 20;
 
 /// A stream as a state machine.
@@ -47,13 +50,34 @@ pub(crate) struct Stream {
     log: Log,
     readers: Readers,
     changes: JournalChanges,
+    /// Where messages are that are not in memory.
+    pager: Option<Arc<dyn Pager>>,
+    /// Something could not be read back, and is not tried again yet.
+    is_unread: bool,
+    /// Until when nothing is read back then.
+    read_again_at: Option<Duration>,
 }
 
 impl Stream {
     /// An empty stream; `epoch` is the time since 1970 at the start of the clock.
     pub(crate) fn new(settings: Arc<QueueSettings>, epoch: Duration) -> Self {
         let log = Log::new(settings.segment_bytes.unwrap_or(SEGMENT_BYTES));
-        Self { settings, epoch, log, readers: Readers::default(), changes: Default::default() }
+        Self {
+            settings,
+            epoch,
+            log,
+            readers: Readers::default(),
+            changes: JournalChanges::default(),
+            pager: None,
+            is_unread: false,
+            read_again_at: None,
+        }
+    }
+
+    /// The same, the messages of which can be read back through the pager and need not be in memory.
+    #[must_use]
+    pub(crate) fn with_pager(self, pager: Option<Arc<dyn Pager>>) -> Self {
+        Self { pager, ..self }
     }
 
     #[cfg(test)]
@@ -81,18 +105,38 @@ impl Stream {
         self.log.charge()
     }
 
+    /// Takes messages out of memory that can be read back, if there are many.
+    pub(crate) fn page_out(&mut self, how: PageOut) {
+        if let Some(pager) = self.pager.as_deref() {
+            self.log.page_out(pager, how);
+        }
+    }
+
     /// The time has come so far: segments that are too old go.
     pub(crate) fn advance(&mut self, now: &Now<'_>) {
+        if self.read_again_at.is_some_and(|again_at| again_at <= now.get()) {
+            self.read_again_at = None;
+            self.is_unread = false;
+            self.readers.all_are_due();
+        }
         if self.settings.max_age.is_some() && self.log.has_old_segments() {
             // How many bytes there are is looked at when a segment begins, as on RabbitMQ.
             self.retain(Retention { bytes: None, ..self.retention() }, now);
         }
     }
 
-    /// When the first segment is too old.
+    /// When time changes something here again.
     pub(crate) fn next_due(&self) -> Option<Duration> {
-        let due = self.log.too_old_at(self.settings.max_age?)?;
-        Some(due.saturating_sub(self.epoch))
+        let too_old_at = self.settings.max_age.and_then(|age| self.log.too_old_at(age));
+        let too_old_at = too_old_at.map(|due| due.saturating_sub(self.epoch));
+        [too_old_at, self.read_again_at].into_iter().flatten().min()
+    }
+
+    /// If the disk did not give what was wanted, it is left alone for a while.
+    pub(crate) fn pause_reading(&mut self, now: &Now<'_>) {
+        if self.is_unread && self.read_again_at.is_none() {
+            self.read_again_at = Some(now.get().saturating_add(READ_AGAIN_AFTER));
+        }
     }
 
     /// What the journal is to know of what has happened since this was last asked.
@@ -105,19 +149,11 @@ impl Stream {
         self.log.start_at(offset);
     }
 
-    /// Puts a message to the end that was there before the broker was started, and was published at
-    /// this time since 1970. None could not be read: its offset stays free. They come in their order.
-    /// How much there is is looked at when the next segment begins, as ever.
-    pub(crate) fn restore(
-        &mut self,
-        message: Option<PublishedMessage>,
-        reference: Reference,
-        published_at: Duration,
-    ) {
-        let Some(message) = message else { return self.log.skip(reference) };
-        let charge = u32::try_from(message.charge()).unwrap_or(u32::MAX);
-        let at = published_at.max(self.log.last_at());
-        self.log.append(Arc::new(message), charge, Some(reference), at);
+    /// Puts a message to the end, without its content, that was there before the broker was started,
+    /// and was published at this time since 1970. They come in their order. How much there is is
+    /// looked at when the next segment begins, as ever.
+    pub(crate) fn restore(&mut self, place: Place, reference: Reference, published_at: Duration) {
+        self.log.append_cold(place, reference, published_at);
     }
 
     /// Puts a message at the end. `charge` is this stream's share of its memory, in bytes, and
@@ -164,7 +200,9 @@ impl Stream {
 
     /// Hands each consumer what follows its place, until it has no credit or no room.
     pub(crate) fn dispatch(&mut self, wakeups: &mut Wakeups) {
-        self.readers.serve(&self.log, wakeups);
+        let Self { log, readers, pager, is_unread, .. } = self;
+        let mut reading = Reading { pager: pager.as_deref(), is_unread };
+        readers.serve(log, &mut reading, wakeups);
     }
 
     /// Ends the stream: its consumers, to be told, and the messages that are done with.
@@ -177,8 +215,7 @@ impl Stream {
     /// What is in it: offsets, and what the journal knows these by.
     #[cfg(test)]
     pub(crate) fn contents(&self) -> Vec<(u64, Option<Reference>)> {
-        let all = self.log.from(self.log.first_offset());
-        all.map(|(offset, entry)| (offset, entry.reference())).collect()
+        self.log.contents()
     }
 
     fn drop_excess(&mut self, now: &Now<'_>) {

@@ -1,9 +1,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::log::Log;
+use super::log::{Log, ReadMessage, Reading};
 use crate::model::ids::ConsumerId;
-use crate::model::message::PublishedMessage;
 use crate::model::outlet::{Offered, Reader};
 use crate::model::queue::{Expires, QueueConsumer, QueueMessage, Ready, Wakeups};
 
@@ -100,13 +99,22 @@ impl Readers {
     }
 
     /// Hands each consumer what follows its place, until it has no credit or no room.
-    pub(super) fn serve(&mut self, log: &Log, wakeups: &mut Wakeups) {
+    pub(super) fn serve(
+        &mut self,
+        log: &mut Log,
+        reading: &mut Reading<'_>,
+        wakeups: &mut Wakeups,
+    ) {
         match std::mem::take(&mut self.due) {
-            Due::All => self.members.values_mut().for_each(|member| member.serve(log, wakeups)),
+            Due::All => {
+                for member in self.members.values_mut() {
+                    member.serve(log, reading, wakeups);
+                }
+            }
             Due::These(these) => {
                 for id in these {
                     if let Some(member) = self.members.get_mut(&id) {
-                        member.serve(log, wakeups);
+                        member.serve(log, reading, wakeups);
                     }
                 }
             }
@@ -115,25 +123,29 @@ impl Readers {
 }
 
 impl Member {
-    fn serve(&mut self, log: &Log, wakeups: &mut Wakeups) {
+    fn serve(&mut self, log: &mut Log, reading: &mut Reading<'_>, wakeups: &mut Wakeups) {
         // What was dropped before it was read is skipped.
         self.position = self.position.max(log.first_offset());
         while self.room == Room::Some {
             let share = self.credit().min(OFFERED_AT_ONCE_MAX);
-            let mut ready = Ready::default();
-            for (offset, entry) in log.from(self.position).take(share) {
-                ready.push_back(delivery(offset, &entry.message));
-            }
-            let offered = ready.len();
-            if offered == 0 {
+            if share == 0 {
                 return;
             }
+            let messages = log.read(self.position, share, reading);
+            let Some(last) = messages.last() else { return };
+            // Behind those that are lost, too.
+            let end = last.offset + 1;
+            let mut ready = Ready::default();
+            for message in messages {
+                ready.push_back(delivery(message));
+            }
+            let offered = ready.len();
             let Offered { taken, reader, .. } = self.consumer.outlet.offer(&mut ready, offered);
             if reader == Reader::Asleep {
                 wakeups.push(Arc::clone(&self.consumer.outlet));
             }
             // What was not taken stays where it is: in the log.
-            self.position += u64::try_from(taken).unwrap_or(u64::MAX);
+            self.position = ready.pop_any().map_or(end, |next| next.position);
             self.unsettled += u32::try_from(taken).unwrap_or(u32::MAX);
             if taken < offered {
                 self.room = Room::None;
@@ -150,17 +162,18 @@ impl Member {
     }
 }
 
-/// A message of the log on its way to a consumer: its position is its offset, and its memory stays
-/// with the log.
-fn delivery(offset: u64, message: &Arc<PublishedMessage>) -> QueueMessage {
+/// A message of the log on its way to a consumer: its position is its offset. What the log does not
+/// count of its memory is the outlet's.
+fn delivery(read: ReadMessage) -> QueueMessage {
+    let ReadMessage { offset, charge, message } = read;
     QueueMessage {
         position: offset,
         expires: Expires::NEVER,
         delivery_count: 0,
-        charge: 0,
+        charge,
         priority: 0,
         redelivered: false,
         reference: None,
-        message: Arc::clone(message),
+        message,
     }
 }

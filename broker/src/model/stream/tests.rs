@@ -7,6 +7,7 @@ use crate::model::outlet::{Offered, Outlet, Reader};
 use crate::model::queue::{QueueMessage, Ready, SettlementMode};
 
 mod naive;
+mod paging;
 
 /// When the clock of these tests started.
 const EPOCH: Duration = Duration::from_secs(1_000_000);

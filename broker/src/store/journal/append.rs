@@ -58,7 +58,8 @@ impl Append<'_> {
         first
     }
 
-    /// A message that waits at a delayed exchange until `due`, the time since 1970.
+    /// A message that waits at a delayed exchange until `due`, the time since 1970, and is nowhere
+    /// else.
     pub(crate) fn delayed(
         &mut self,
         message: &PublishedMessage,
@@ -71,6 +72,7 @@ impl Append<'_> {
         let place = self.log.append(bound, |out| {
             put_delayed(out, reference, milliseconds(due), (virtual_host, exchange), message)
         });
+        message.set_stored(Stored { place, end: self.log.end() });
         self.give(place.length, reference)
     }
 

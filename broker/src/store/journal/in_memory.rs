@@ -61,9 +61,14 @@ impl Journal {
 
     /// The same with segments of so many bytes.
     pub(crate) fn in_segments(segment_bytes: u32) -> Self {
+        Self::on(SimulatedDisk::new(1), segment_bytes)
+    }
+
+    /// The same on this disk.
+    pub(crate) fn on(disk: SimulatedDisk, segment_bytes: u32) -> Self {
         let seed = Some(1);
         let settings = JournalSettings { seed, segment_bytes, ..JournalSettings::default() };
-        let folder = Folder::open_on(Arc::new(SimulatedDisk::new(1))).unwrap();
+        let folder = Folder::open_on(Arc::new(disk)).unwrap();
         let Opened { journal, .. } = Self::open_folder(folder, settings).unwrap();
         let mut journal = Arc::into_inner(journal).unwrap();
         journal.by_hand = ByHand::on();

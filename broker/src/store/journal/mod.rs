@@ -43,6 +43,7 @@ use self::core::{Appended, Core};
 use super::disk::FolderLock;
 use super::error::Failure;
 use crate::model::message::PublishedMessage;
+use crate::model::pager::ReadBack;
 use crate::model::stored::{Lsn, Reference};
 use threads::Threads;
 
@@ -195,12 +196,8 @@ impl Journal {
     }
 
     /// Reads messages of one segment back: each with its reference, since it may have been moved
-    /// since, and the offset where it was. What is damaged is none, and reported.
-    pub(crate) fn read(
-        &self,
-        segment: u32,
-        messages: &[(Reference, u32)],
-    ) -> Vec<Option<PublishedMessage>> {
+    /// since, and the offset where it was. What is damaged is reported.
+    pub(crate) fn read(&self, segment: u32, messages: &[(Reference, u32)]) -> Vec<ReadBack> {
         self.core.read(segment, messages)
     }
 

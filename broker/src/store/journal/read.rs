@@ -1,7 +1,10 @@
 //! Reading back what was written.
 
+use std::io::{self, ErrorKind};
+
 use super::core::Core;
 use crate::model::message::PublishedMessage;
+use crate::model::pager::ReadBack;
 use crate::model::stored::{Lsn, Place, Reference, Stored};
 use crate::store::disk::{DiskFile, Keep};
 use crate::store::format::frame::{FRAME_BYTES, Frame, announced_length};
@@ -19,12 +22,8 @@ const MOVES_MAX: usize = 8;
 
 impl Core {
     /// Reads messages back, each with its reference and the offset where it was in that segment.
-    pub(super) fn read(
-        &self,
-        segment: u32,
-        messages: &[(Reference, u32)],
-    ) -> Vec<Option<PublishedMessage>> {
-        let mut found: Vec<Option<PublishedMessage>> = vec![None; messages.len()];
+    pub(super) fn read(&self, segment: u32, messages: &[(Reference, u32)]) -> Vec<ReadBack> {
+        let mut found = vec![ReadBack::NotNow; messages.len()];
         let wanted = messages.iter().enumerate();
         let wanted = wanted.map(|(at, (reference, offset))| Wanted {
             at,
@@ -37,63 +36,130 @@ impl Core {
             wanted.sort_unstable_by_key(|wanted| (wanted.segment, wanted.offset));
             let mut moved = Vec::new();
             for part in wanted.chunk_by(|a, b| a.segment == b.segment) {
-                if !self.read_segment(part, &mut found) {
-                    moved.extend_from_slice(part);
-                }
+                self.read_segment(part, &mut found, &mut moved);
             }
-            if moved.is_empty() {
+            wanted = self.find_moved(moved, &mut found);
+            if wanted.is_empty() {
                 break;
             }
-            wanted = self.find_moved(moved);
         }
         found
     }
 
-    /// Reads what is in one segment; whether that is there.
-    fn read_segment(&self, wanted: &[Wanted], found: &mut [Option<PublishedMessage>]) -> bool {
-        let Some(segment) = wanted.first().map(|wanted| wanted.segment) else { return true };
+    /// Reads what is in one segment; what is not there any more is `moved`.
+    fn read_segment(&self, wanted: &[Wanted], found: &mut [ReadBack], moved: &mut Vec<Wanted>) {
+        let Some(segment) = wanted.first().map(|wanted| wanted.segment) else { return };
         if !self.lock().liveness.has_file(segment) {
-            return false;
+            moved.extend_from_slice(wanted);
+            return;
         }
         let file = match self.files.segment(segment) {
             Ok(file) => file,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return false,
-            Err(error) => {
-                let path = self.disk.path().join(names::segment(segment));
-                tracing::error!(file = %path.display(), %error, "messages can't be read back");
-                return true;
+            // It was just removed, or else it is missing.
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                moved.extend_from_slice(wanted);
+                return;
             }
+            Err(error) => return self.not_read(segment, &error),
         };
-        for part in spans(wanted) {
-            let mut buffer = Vec::new();
-            let start = part.first().map_or(0, |first| first.offset);
-            read_span(&*file, part, &mut buffer);
-            for wanted in part {
-                let from = (wanted.offset - start) as usize;
-                let message = buffer.get(from..).and_then(|bytes| message_in(bytes, wanted));
-                if message.is_none() {
-                    // It was moved meanwhile, and the file may be another segment by now.
-                    if !self.lock().liveness.has_file(segment) {
-                        return false;
-                    }
-                    self.report_damage(segment, wanted.offset);
-                }
-                if let Some(place) = found.get_mut(wanted.at) {
-                    *place = message;
-                }
+        for span in spans(wanted) {
+            if let Err(error) = self.read_as_far(&*file, span, found, moved) {
+                return self.not_read(segment, &error);
             }
         }
-        true
+        if self.files.is_read_again(segment) {
+            let file = self.disk.path().join(names::segment(segment));
+            tracing::info!(file = %file.display(), "messages can be read back again");
+        }
     }
 
-    /// Where those are that were moved; others are gone.
-    fn find_moved(&self, wanted: Vec<Wanted>) -> Vec<Wanted> {
+    /// Reads these together, or where the disk does not give all of them, those that come before.
+    fn read_as_far(
+        &self,
+        file: &dyn DiskFile,
+        span: &[Wanted],
+        found: &mut [ReadBack],
+        moved: &mut Vec<Wanted>,
+    ) -> io::Result<()> {
+        if let Ok(bytes) = read_span(file, span) {
+            self.take_span(&bytes, span, found, moved);
+            return Ok(());
+        }
+        for one in span.chunks(1) {
+            self.take_span(&read_span(file, one)?, one, found, moved);
+        }
+        Ok(())
+    }
+
+    /// Takes messages out of bytes that begin with the first of them.
+    fn take_span(
+        &self,
+        bytes: &[u8],
+        span: &[Wanted],
+        found: &mut [ReadBack],
+        moved: &mut Vec<Wanted>,
+    ) {
+        let start = span.first().map_or(0, |first| first.offset);
+        for wanted in span {
+            let from = (wanted.offset - start) as usize;
+            let message = bytes.get(from..).and_then(|bytes| message_in(bytes, wanted));
+            let read = match message {
+                Some(message) => ReadBack::Message(message),
+                None if !self.lock().liveness.has_file(wanted.segment) => {
+                    moved.push(*wanted);
+                    continue;
+                }
+                None => {
+                    self.report_damage(wanted.segment, wanted.offset);
+                    ReadBack::Lost
+                }
+            };
+            if let Some(place) = found.get_mut(wanted.at) {
+                *place = read;
+            }
+        }
+    }
+
+    /// The disk does not give what is in a segment. Told once, until it does.
+    fn not_read(&self, segment: u32, error: &io::Error) {
+        if self.files.is_not_read(segment) {
+            let file = self.disk.path().join(names::segment(segment));
+            tracing::error!(
+                file = %file.display(),
+                %error,
+                "messages can't be read back: their queues wait, and it is tried again"
+            );
+        }
+    }
+
+    /// Where those are that were moved.
+    fn find_moved(&self, wanted: Vec<Wanted>, found: &mut [ReadBack]) -> Vec<Wanted> {
         let mut log = self.lock();
+        let mut missing = None;
         let moved = wanted.into_iter().filter_map(|wanted| {
-            let (segment, offset) = log.liveness.moved(wanted.reference)?;
-            Some(Wanted { segment, offset, ..wanted })
+            let Wanted { at, reference, .. } = wanted;
+            match log.liveness.moved(reference) {
+                Some((segment, offset)) if segment != wanted.segment => {
+                    return Some(Wanted { segment, offset, ..wanted });
+                }
+                None if !log.liveness.is_alive(reference) => {
+                    let reference = reference.number();
+                    tracing::error!(reference, "a message is in no segment any more: it is lost");
+                    if let Some(place) = found.get_mut(at) {
+                        *place = ReadBack::Lost;
+                    }
+                }
+                // Its file may come back.
+                _ => missing = Some(wanted.segment),
+            }
+            None
         });
-        moved.collect()
+        let moved = moved.collect();
+        drop(log);
+        if let Some(segment) = missing {
+            self.not_read(segment, &ErrorKind::NotFound.into());
+        }
+        moved
     }
 
     /// A record can't be read any more. Its segment is put into quarantine, where it stays when it is
@@ -135,30 +201,32 @@ fn spans(mut wanted: &[Wanted]) -> impl Iterator<Item = &[Wanted]> {
 }
 
 /// Reads from the first of them to the end of the last, as far as it is there.
-fn read_span(file: &dyn DiskFile, span: &[Wanted], buffer: &mut Vec<u8>) {
-    let (Some(first), Some(last)) = (span.first(), span.last()) else { return };
+fn read_span(file: &dyn DiskFile, span: &[Wanted]) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let (Some(first), Some(last)) = (span.first(), span.last()) else { return Ok(bytes) };
     let last_at = (last.offset - first.offset) as usize;
-    extend(file, buffer, first.offset, last_at + RECORD_GUESS);
-    let length = buffer.get(last_at..).and_then(announced_length).unwrap_or(0);
-    if last_at + length > buffer.len() {
-        extend(file, buffer, first.offset, last_at.saturating_add(length));
+    extend(file, &mut bytes, first.offset, last_at + RECORD_GUESS)?;
+    let length = bytes.get(last_at..).and_then(announced_length).unwrap_or(0);
+    if last_at + length > bytes.len() {
+        extend(file, &mut bytes, first.offset, last_at.saturating_add(length))?;
     }
+    Ok(bytes)
 }
 
 /// Reads on until the buffer has so many bytes, or the file has no more.
-fn extend(file: &dyn DiskFile, buffer: &mut Vec<u8>, start: u32, bytes: usize) {
+fn extend(file: &dyn DiskFile, buffer: &mut Vec<u8>, start: u32, bytes: usize) -> io::Result<()> {
     let before = buffer.len();
     // A damaged length may say anything.
-    let rest = file.length().unwrap_or(0).saturating_sub(u64::from(start));
+    let rest = file.length()?.saturating_sub(u64::from(start));
     let bytes = bytes.min(usize::try_from(rest).unwrap_or(usize::MAX));
     if bytes <= before {
-        return;
+        return Ok(());
     }
     buffer.resize(bytes, 0);
-    let read =
-        buffer.get_mut(before..).map(|rest| file.read_at(rest, u64::from(start) + before as u64));
-    let read = read.and_then(Result::ok).unwrap_or(0);
+    let rest = buffer.get_mut(before..).unwrap_or_default();
+    let read = file.read_at(rest, u64::from(start) + before as u64)?;
     buffer.truncate(before + read);
+    Ok(())
 }
 
 /// The message in the frame that `bytes` begin with, if it is the one.
@@ -169,6 +237,9 @@ fn message_in(bytes: &[u8], wanted: &Wanted) -> Option<PublishedMessage> {
         Record::Message(mut record) => {
             let is_it = record.queues.any(|(_, reference)| reference == wanted.reference);
             is_it.then_some(record.content)?
+        }
+        Record::Delayed(record) => {
+            (record.reference == wanted.reference).then_some(record.content)?
         }
         _ => return None,
     };

@@ -28,7 +28,7 @@ pub(crate) use walk::{Step, Tail, Walk};
 pub(crate) use {scan::scan, segment_reader::SegmentReader};
 
 use crate::model::ids::QueueId;
-use crate::model::stored::Reference;
+use crate::model::stored::{Place, Reference};
 use crate::store::disk::{Disk, Keep, read_exact};
 use crate::store::error::StoreError;
 use crate::store::format::frame::Frame;
@@ -314,7 +314,7 @@ fn tell_missing(inventory: &Inventory, collected: &Collected, report: &mut Recov
     }
 }
 
-/// Reads the messages that wait at delayed exchanges.
+/// Reads of the messages that wait at delayed exchanges where that is, and until when.
 fn delayed(
     disk: &dyn Disk,
     repair: Repair,
@@ -323,12 +323,18 @@ fn delayed(
     report: &mut RecoveryReport,
 ) -> Vec<RecoveredDelayed> {
     let mut found = Vec::with_capacity(collected.delayed.len());
+    let mut open = None;
+    let mut bytes = Vec::new();
     for (reference, place) in &collected.delayed {
         let name = names::segment(place.segment);
-        let mut bytes = vec![0; usize::try_from(place.length).unwrap_or_default()];
-        let file = disk.open(&name);
-        let read = file.and_then(|file| read_exact(&*file, &mut bytes, u64::from(place.offset)));
-        let message = read.ok().and_then(|()| recovered_delayed(&bytes));
+        if open.as_ref().is_none_or(|(segment, _)| *segment != place.segment) {
+            open = disk.open(&name).ok().map(|file| (place.segment, file));
+        }
+        bytes.resize(usize::try_from(place.length).unwrap_or_default(), 0);
+        let read = open.as_ref().is_some_and(|(_, file)| {
+            read_exact(&**file, &mut bytes, u64::from(place.offset)).is_ok()
+        });
+        let message = if read { recovered_delayed(&bytes, *place) } else { None };
         match message {
             Some(message) if message.reference == *reference => {
                 found.push(message);
@@ -348,7 +354,7 @@ fn delayed(
     found
 }
 
-fn recovered_delayed(bytes: &[u8]) -> Option<RecoveredDelayed> {
+fn recovered_delayed(bytes: &[u8], place: Place) -> Option<RecoveredDelayed> {
     let frame = Frame::decode(bytes)?;
     let Record::Delayed(record) = Record::decode(&frame)? else { return None };
     let name = |name: &str| springhare_amqp::ShortString::new(name).ok();
@@ -357,6 +363,7 @@ fn recovered_delayed(bytes: &[u8]) -> Option<RecoveredDelayed> {
         virtual_host: name(record.virtual_host)?,
         exchange: name(record.exchange)?,
         due: record.due,
-        message: record.content.to_message()?,
+        place,
+        body_len: record.content.body.len() as u64,
     })
 }

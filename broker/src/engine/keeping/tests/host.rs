@@ -15,7 +15,7 @@ use crate::engine::broker_cell::BrokerCell;
 use crate::engine::channel_cell::ChannelCell;
 use crate::engine::connection_cell::ConnectionCell;
 use crate::engine::consume::{ConsumeRequest, StartedConsumer};
-use crate::engine::declare::BindingRequest;
+use crate::engine::declare::{BindingRequest, ExchangeDeleteCondition};
 use crate::engine::durable::restore::RestoredDefinitions;
 use crate::engine::publish::{Finished, Publish, Publishing};
 use crate::engine::queue_cell::{ConsumerAccess, DeleteConditions, QueueRef};
@@ -32,6 +32,7 @@ use crate::model::queue::{Content, SettlementMode};
 use crate::model::stored::Reference;
 use crate::model::topology::QueueHandle;
 use crate::store::Journal;
+use crate::store::disk::simulated::SimulatedDisk;
 
 pub(super) fn name(text: &str) -> ShortString {
     ShortString::new(text).unwrap()
@@ -65,7 +66,11 @@ pub(super) struct TestChannel {
 
 impl Host {
     pub(super) fn new(config: BrokerConfig) -> Self {
-        Self::with(Arc::new(Journal::in_segments(SEGMENT_BYTES)), config, QueueId(0))
+        Self::on(SimulatedDisk::new(1), config)
+    }
+
+    pub(super) fn on(disk: SimulatedDisk, config: BrokerConfig) -> Self {
+        Self::with(Arc::new(Journal::on(disk, SEGMENT_BYTES)), config, QueueId(0))
     }
 
     fn with(journal: Arc<Journal>, config: BrokerConfig, last_queue: QueueId) -> Self {
@@ -143,6 +148,11 @@ impl Host {
         self.host().queue_delete(self.connection.id(), &name(queue), conditions).unwrap();
     }
 
+    pub(super) fn delete_exchange(&self, exchange: &str) {
+        let condition = ExchangeDeleteCondition::Always;
+        self.host().exchange_delete(&name(exchange), condition).unwrap();
+    }
+
     pub(super) fn queue(&self, queue: &str) -> QueueRef {
         self.host().topology().queue(queue).cloned().unwrap()
     }
@@ -207,7 +217,7 @@ impl Host {
     /// Takes what is in a queue; the bodies.
     pub(super) fn drain(&self, queue: &str) -> Vec<String> {
         let queue = self.queue(queue);
-        let messages = std::iter::from_fn(|| queue.get(SettlementMode::Explicit));
+        let messages = std::iter::from_fn(|| queue.get(SettlementMode::Explicit).unwrap());
         messages
             .map(|(message, _)| {
                 let body = String::from_utf8(message.message.message.body.to_vec()).unwrap();
@@ -220,11 +230,21 @@ impl Host {
 
 impl TestChannel {
     pub(super) fn consume(&mut self, queue: &str, settlement: SettlementMode) {
+        self.consume_with(queue, settlement, &[]);
+    }
+
+    /// From the first message on.
+    pub(super) fn consume_stream(&mut self, stream: &str) {
+        let from = [("x-stream-offset", "first".into())];
+        self.consume_with(stream, SettlementMode::Explicit, &from);
+    }
+
+    fn consume_with(&mut self, queue: &str, settlement: SettlementMode, arguments: Arguments<'_>) {
         let request = ConsumeRequest {
             tag: ShortString::EMPTY,
             settlement,
             access: ConsumerAccess::Shared,
-            arguments: table(&[]),
+            arguments: table(arguments),
         };
         let id = self.cell.connection_id();
         self.consumers.extend(self.cell.consume_from(id, &name(queue), request));

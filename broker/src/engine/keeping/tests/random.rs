@@ -10,7 +10,9 @@ use super::queues::{QUEUES, TARGETS, declare, declare_all};
 use crate::config::BrokerConfig;
 use crate::engine::publish::{Publish, Publishing};
 use crate::model::channel::Tags;
+use crate::model::pager::READ_AGAIN_AFTER;
 use crate::model::queue::{Content, Expires, Returned, SettlementMode};
+use crate::store::disk::simulated::{DiskFault, SimulatedDisk};
 
 #[derive(Debug, Clone)]
 struct Message {
@@ -62,6 +64,8 @@ enum Step {
     Wait(u64),
     /// Ended in order, or not.
     Restart(bool),
+    /// So many reads go on, and then the disk gives nothing; with none, it gives all.
+    FailReads(Option<u64>),
 }
 
 fn message() -> impl Strategy<Value = Message> {
@@ -113,22 +117,31 @@ fn step() -> impl Strategy<Value = Step> {
         1 => queue.prop_map(Step::Delete),
         3 => (1u64..12).prop_map(Step::Wait),
         1 => any::<bool>().prop_map(Step::Restart),
+        1 => prop::option::of(0..4u64).prop_map(Step::FailReads),
     ]
 }
 
 /// A broker, and who uses it.
 struct World {
     host: Host,
+    disk: SimulatedDisk,
     channels: Vec<TestChannel>,
     published: u32,
 }
 
 impl World {
     fn new(paging: u64) -> Self {
-        let config = BrokerConfig { memory_paging_watermark: paging, ..BrokerConfig::default() };
-        let host = Host::new(config);
+        // Nothing stays then that need not.
+        let memory_high_watermark = paging.saturating_add(2);
+        let config = BrokerConfig {
+            memory_paging_watermark: paging,
+            memory_high_watermark,
+            ..BrokerConfig::default()
+        };
+        let disk = SimulatedDisk::new(1);
+        let host = Host::on(disk.clone(), config);
         declare_all(&host);
-        let mut world = Self { host, channels: Vec::new(), published: 0 };
+        let mut world = Self { host, disk, channels: Vec::new(), published: 0 };
         world.open_channels();
         world
     }
@@ -234,6 +247,10 @@ impl World {
             }
             Step::Wait(milliseconds) => self.host.advance(*milliseconds),
             Step::Restart(is_orderly) => self.restart(*is_orderly)?,
+            Step::FailReads(None) => self.disk.forget_faults(),
+            Step::FailReads(Some(reads)) => {
+                self.disk.fail_reads_after(*reads, DiskFault::Broken);
+            }
         }
         Ok(())
     }
@@ -327,6 +344,9 @@ impl World {
     /// A broker that is started again has in its queues what the last one had.
     fn restart(&mut self, is_orderly: bool) -> Result<(), TestCaseError> {
         self.check_quiet()?;
+        // What could not be read is tried again.
+        self.disk.forget_faults();
+        self.host.hand.advance(READ_AGAIN_AFTER);
         // What has expired, and waits for somebody to look, does not come again.
         for _ in 0..QUEUES.len() {
             QUEUES.iter().for_each(|queue| self.host.queue(queue).resume(&[]));

@@ -3,9 +3,9 @@
 //! sorted each time somebody looks. And the same with messages that are taken out of memory, and
 //! what the journal is told.
 
-use super::disk::Disk;
 use super::*;
 use crate::model::arguments::{DeadLetterStrategy, Delayed, DelayedRetry};
+use crate::model::pager::Disk;
 use crate::model::queue::settings::LengthLimits;
 use crate::model::stored::Reference;
 
@@ -295,7 +295,7 @@ impl Both {
                 self.alive += usize::from(taken != Enqueued::Refused);
             }
             What::Get => {
-                let got = self.queue.get(SettlementMode::Explicit, &now);
+                let got = self.queue.get(SettlementMode::Explicit, &now).unwrap();
                 let expected = (!self.naive.ready.is_empty()).then(|| self.naive.ready.remove(0));
                 prop_assert_eq!(
                     got.as_ref().map(|message| message.position),
@@ -339,7 +339,9 @@ impl Both {
                 self.alive -= purged;
             }
             What::Write => self.disk.iter().for_each(|disk| disk.write()),
-            What::PageOut => self.queue.page_out(PageOut { warm_bytes: 600, least_bytes: 0 }),
+            What::PageOut => {
+                self.queue.page_out(PageOut { warm_bytes: 600, least_bytes: 0, shelved_bytes: 0 });
+            }
             What::Ack(_) | What::Return(..) | What::Discard(_) | What::Nothing => {}
         }
         self.queue.dispatch(&mut Wakeups::new());
@@ -418,7 +420,7 @@ impl Both {
     fn finish(mut self) -> Result<(), TestCaseError> {
         let now = Now::at(Duration::from_millis(self.naive.now));
         self.queue.advance(&now, &mut Wakeups::new());
-        while let Some(message) = self.queue.get(SettlementMode::Automatic, &now) {
+        while let Ok(Some(message)) = self.queue.get(SettlementMode::Automatic, &now) {
             let entry = self.naive.ready.remove(0);
             prop_assert_eq!((message.position, message.priority), (entry.position, entry.priority));
             self.naive.expire();

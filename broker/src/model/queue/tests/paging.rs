@@ -1,20 +1,21 @@
 //! What is in memory, and what is on the disk alone.
 
-use super::disk::Disk;
 use super::*;
+use crate::model::arguments::{Delayed, DelayedRetry};
+use crate::model::pager::Disk;
 use crate::model::queue::run::{ColdMessage, Run};
 use crate::model::stored::{Place, Reference};
 
 /// A queue with a disk that has written all.
-fn paged() -> (Queue, Arc<Disk>) {
+pub(super) fn paged() -> (Queue, Arc<Disk>) {
     let disk = Arc::<Disk>::default();
     let pager: Arc<dyn Pager> = Arc::<Disk>::clone(&disk);
     (Queue::default().with_pager(Some(pager)), disk)
 }
 
-const PAGE_OUT: PageOut = PageOut { warm_bytes: 0, least_bytes: 0 };
+pub(super) const PAGE_OUT: PageOut = PageOut { warm_bytes: 0, least_bytes: 0, shelved_bytes: 0 };
 
-fn put_kept(queue: &mut Queue, disk: &Disk, count: usize) -> Vec<Reference> {
+pub(super) fn put_kept(queue: &mut Queue, disk: &Disk, count: usize) -> Vec<Reference> {
     let mut references = Vec::new();
     for _ in 0..count {
         let message = Arc::new((*published()).clone());
@@ -30,7 +31,7 @@ fn put_kept(queue: &mut Queue, disk: &Disk, count: usize) -> Vec<Reference> {
 }
 
 fn get(queue: &mut Queue) -> Option<u64> {
-    queue.get(SettlementMode::Automatic, &start()).map(|message| message.position)
+    queue.get(SettlementMode::Automatic, &start()).unwrap().map(|message| message.position)
 }
 
 #[test]
@@ -100,12 +101,93 @@ fn a_purge_and_a_deletion_settle_what_was_never_read() {
     assert_eq!((queue.held_bytes(), queue.ready_count(), disk.reads()), (0, 0, 0));
     let references = put_kept(&mut queue, &disk, 50);
     queue.page_out(PAGE_OUT);
-    let out = queue.get(SettlementMode::Explicit, &start()).unwrap();
+    let out = queue.get(SettlementMode::Explicit, &start()).unwrap().unwrap();
     let (_, settled) = queue.delete();
     assert_eq!(out.reference, references.first().copied());
     let mut settled = settled.all();
     settled.sort_unstable();
     assert_eq!(settled, references[1..], "what is out comes back by itself");
+}
+
+#[test]
+fn what_came_back_is_on_the_disk_alone_and_keeps_its_place() {
+    let (mut queue, disk) = paged();
+    put_kept(&mut queue, &disk, 100);
+    let mut out: Vec<_> =
+        std::iter::from_fn(|| queue.get(SettlementMode::Explicit, &start()).unwrap()).collect();
+    // The last one stays out.
+    let last = out.pop();
+    out.rotate_left(40);
+    put_kept(&mut queue, &disk, 5);
+    let before = queue.held_bytes();
+    queue.put_back(None, out, Returned::HandedBack, &start());
+    queue.page_out(PAGE_OUT);
+    assert!(queue.held_bytes() < before / 5, "{} of {before}", queue.held_bytes());
+    assert_eq!((queue.ready_count(), queue.ready.cold().0), (104, 98 + 4));
+    assert_eq!((get(&mut queue), disk.reads()), (Some(0), 0), "the first is at hand");
+    queue.put_back(None, last, Returned::HandedBack, &start());
+    let rest: Vec<_> = std::iter::from_fn(|| get(&mut queue)).collect();
+    assert_eq!(rest, (1..105).collect::<Vec<_>>());
+    assert_eq!((queue.held_bytes(), queue.ready.cold().0), (0, 0));
+    assert!(disk.reads() <= 25, "many are read at a time: {}", disk.reads());
+}
+
+#[test]
+fn what_waits_for_another_try_is_on_the_disk_alone() {
+    let (mut queue, disk) = paged();
+    let second = Duration::from_secs(1);
+    let delayed_retry = Some(DelayedRetry { which: Delayed::All, min: second, max: second });
+    queue.apply(Arc::new(QueueSettings { delayed_retry, ..QueueSettings::default() }), &start());
+    put_kept(&mut queue, &disk, 100);
+    let out: Vec<_> =
+        std::iter::from_fn(|| queue.get(SettlementMode::Explicit, &start()).unwrap()).collect();
+    let before = queue.held_bytes();
+    queue.put_back(None, out, Returned::HandedBack, &start());
+    queue.page_out(PAGE_OUT);
+    assert!(queue.held_bytes() < before / 5, "{} of {before}", queue.held_bytes());
+    assert_eq!((queue.ready_count(), queue.next_due()), (0, Some(second)));
+    queue.advance(&Now::at(second), &mut Wakeups::new());
+    assert_eq!((queue.ready_count(), disk.reads()), (100, 0));
+    let all: Vec<_> = std::iter::from_fn(|| get(&mut queue)).collect();
+    assert_eq!((all, queue.held_bytes()), ((0..100).collect(), 0));
+}
+
+/// What the journal does not have stays, and is not looked at again and again.
+#[test]
+fn what_came_back_and_is_not_kept_stays() {
+    let (mut queue, disk) = paged();
+    let references = put_kept(&mut queue, &disk, 3);
+    for _ in 0..20 {
+        put(&mut queue, published());
+    }
+    let out: Vec<_> =
+        std::iter::from_fn(|| queue.get(SettlementMode::Explicit, &start()).unwrap()).collect();
+    queue.put_back(None, out, Returned::HandedBack, &start());
+    queue.page_out(PAGE_OUT);
+    assert_eq!(queue.ready.cold().0, 0, "{references:?}");
+    assert_eq!(std::iter::from_fn(|| get(&mut queue)).count(), 23);
+}
+
+#[test]
+fn what_waits_is_restored_without_being_read() {
+    let disk = Arc::<Disk>::default();
+    let messages: Vec<_> = (0..20).map(|_| (*published()).clone()).collect();
+    let references: Vec<_> = messages.iter().map(|message| disk.append(message)).collect();
+    let pager: Arc<dyn Pager> = Arc::<Disk>::clone(&disk);
+    let mut queue = Queue::default().with_pager(Some(pager));
+    let second = Duration::from_secs(1);
+    for (message, reference) in messages.iter().zip(&references) {
+        let place = message.stored().unwrap().place;
+        let message = RestoredMessage { reference: *reference, place, ..restored(1, 0) };
+        queue.restore_delayed(&RestoredMessage { body_len: 1, ..message }, start().get(), second);
+    }
+    queue.restored();
+    assert!(queue.held_bytes() < 20 * 100, "{}", queue.held_bytes());
+    queue.advance(&Now::at(second), &mut Wakeups::new());
+    assert_eq!((queue.ready_count(), disk.reads()), (20, 0));
+    let all = std::iter::from_fn(|| queue.get(SettlementMode::Automatic, &start()).unwrap());
+    assert_eq!(all.map(|message| message.reference.unwrap()).collect::<Vec<_>>(), references);
+    assert_eq!((queue.held_bytes(), queue.ready.body_bytes()), (0, 0));
 }
 
 fn restored(number: u64, segment: u32) -> RestoredMessage {
@@ -151,6 +233,19 @@ fn a_million_messages_on_the_disk_take_eight_bytes_each() {
     assert!(queue.ready.cold().1 < 16_100_000);
 }
 
+/// Ten thousand queues, each with a message in each of a hundred segments, would be as many.
+#[test]
+fn a_run_of_one_message_takes_little_and_is_counted() {
+    let (mut queue, _) = paged();
+    for segment in 0..1_000 {
+        queue.restore(&restored(u64::from(segment) * 100_000 + 1, segment), start().get());
+    }
+    queue.restored();
+    let (_, bytes) = queue.ready.cold();
+    assert!(bytes <= 1_000 * 90, "{bytes} bytes");
+    assert!(queue.held_bytes() >= bytes as u64, "{} of {bytes}", queue.held_bytes());
+}
+
 /// The parts of a queue that come back, in any order, stand by reference.
 #[test]
 fn what_was_moved_comes_back_to_its_place() {
@@ -166,7 +261,7 @@ fn what_was_moved_comes_back_to_its_place() {
         queue.restore(&RestoredMessage { reference, place, ..restored(1, 0) }, start().get());
     }
     queue.restored();
-    let got: Vec<_> = std::iter::from_fn(|| queue.get(SettlementMode::Explicit, &start()))
+    let got: Vec<_> = std::iter::from_fn(|| queue.get(SettlementMode::Explicit, &start()).unwrap())
         .map(|message| message.reference.unwrap())
         .collect();
     assert_eq!(got, references);
@@ -175,7 +270,7 @@ fn what_was_moved_comes_back_to_its_place() {
 
 fn put_back_and_go_on(queue: &mut Queue) {
     put(queue, published());
-    let last = queue.get(SettlementMode::Explicit, &start()).unwrap();
+    let last = queue.get(SettlementMode::Explicit, &start()).unwrap().unwrap();
     assert!(last.position > 60, "a new one comes behind all that were there: {}", last.position);
 }
 
@@ -206,6 +301,7 @@ proptest! {
                 },
                 delivery_count: 0,
                 redelivered: false,
+                priority: 0,
                 body_len,
             };
             naive.push(message);

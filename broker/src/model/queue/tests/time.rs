@@ -63,7 +63,7 @@ fn the_expired_behind_a_head_go_with_it_and_are_never_delivered() {
     put_at(&mut queue, 0, None);
     queue.advance(&at(10), &mut Wakeups::new());
     assert_eq!(queue.ready_count(), 3);
-    let first = queue.get(SettlementMode::Explicit, &at(10)).unwrap();
+    let first = queue.get(SettlementMode::Explicit, &at(10)).unwrap().unwrap();
     assert_eq!((dead(&mut queue), queue.ready_count()), (vec![1], 1));
     queue.put_back(None, [first], Returned::Failed, &at(10));
     let tray = Tray::with_room(9);
@@ -89,7 +89,7 @@ fn one_that_lives_no_time_reaches_who_waits_for_it() {
 fn a_queue_expires_without_use_and_consumers_keep_it() {
     let mut queue = queue(QueueSettings { expires: milliseconds(100), ..dead_lettering() });
     assert_eq!(queue.next_due(), milliseconds(100));
-    queue.get(SettlementMode::Explicit, &at(30));
+    queue.get(SettlementMode::Explicit, &at(30)).unwrap();
     assert_eq!(queue.expires_at(), milliseconds(130));
     put_at(&mut queue, 50, None);
     assert_eq!(queue.expires_at(), milliseconds(130), "a publish is no use");
@@ -115,7 +115,7 @@ fn retries_wait_longer_each_time_and_end_at_the_limit() {
     let mut now = 0;
     for delay in [10, 20, 25] {
         queue.advance(&at(now), &mut Wakeups::new());
-        let message = queue.get(SettlementMode::Explicit, &at(now)).unwrap();
+        let message = queue.get(SettlementMode::Explicit, &at(now)).unwrap().unwrap();
         queue.put_back(None, [message], Returned::Failed, &at(now));
         assert_eq!(queue.next_due(), milliseconds(now + delay));
         now += delay;
@@ -123,9 +123,10 @@ fn retries_wait_longer_each_time_and_end_at_the_limit() {
         assert_eq!(queue.ready_count(), 0);
     }
     queue.advance(&at(now), &mut Wakeups::new());
-    let message = queue.get(SettlementMode::Explicit, &at(now)).unwrap();
+    let message = queue.get(SettlementMode::Explicit, &at(now)).unwrap().unwrap();
     queue.put_back(None, [message], Returned::HandedBack, &at(now));
-    let message = queue.get(SettlementMode::Explicit, &at(now)).expect("handed back is no failure");
+    let message =
+        queue.get(SettlementMode::Explicit, &at(now)).unwrap().expect("handed back is no failure");
     queue.put_back(None, [message], Returned::Failed, &at(now));
     assert_eq!((dead(&mut queue), queue.next_due()), (vec![0], None));
 }

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
+use super::paging::PAGE_OUT;
 use super::*;
+use crate::model::pager::Disk;
 
 const SEGMENT_BYTES: u64 = 300;
 const MESSAGE_BYTES: u64 = 100;
@@ -24,6 +26,8 @@ enum Step {
     /// The n-th consumer reads what it was sent, and has room again.
     Read(usize),
     Remove(usize),
+    /// All is written, and what can be leaves memory.
+    PageOut,
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -48,6 +52,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         3 => (0usize..4, 1usize..4).prop_map(|(who, count)| Step::Settle(who, count)),
         3 => (0usize..4).prop_map(Step::Read),
         1 => (0usize..4).prop_map(Step::Remove),
+        2 => Just(Step::PageOut),
     ];
     prop::collection::vec(step, 1..120)
 }
@@ -157,9 +162,12 @@ proptest! {
         steps in steps(),
         bytes in prop::option::of(0u64..1500),
         age in prop::option::of(1u64..30),
+        is_paged in any::<bool>(),
     ) {
         let settings = settings(bytes, age.map(Duration::from_secs));
-        let mut stream = Stream::new(settings, EPOCH);
+        let disk = Arc::<Disk>::default();
+        let pager: Arc<dyn Pager> = Arc::<Disk>::clone(&disk);
+        let mut stream = Stream::new(settings, EPOCH).with_pager(is_paged.then_some(pager));
         let mut naive = Naive { bytes, age, ..Naive::default() };
         let mut trays: BTreeMap<u64, Arc<Tray>> = BTreeMap::new();
         for (number, step) in (0u64..).zip(steps) {
@@ -172,10 +180,16 @@ proptest! {
             let pick = |who: usize| trays.keys().nth(who).copied();
             match step {
                 Step::Append => {
-                    stream.append(message(), 10, None, &now);
+                    let message = message();
+                    let reference = is_paged.then(|| disk.append(&message));
+                    stream.append(message, 10, reference, &now);
                     naive.append();
                 }
                 Step::Wait(_) => {}
+                Step::PageOut => {
+                    disk.write();
+                    stream.page_out(PAGE_OUT);
+                }
                 Step::Add { offset, prefetch, room } => {
                     let tray = Tray::with_room(room);
                     stream.add_consumer(consumer(number, &tray, prefetch), offset, &now);
@@ -212,7 +226,9 @@ proptest! {
             naive.deliver();
             let kept = naive.came_at.len() - naive.first_kept;
             prop_assert_eq!(stream.message_count(), kept);
-            prop_assert_eq!(stream.held_bytes(), u64::try_from(kept).unwrap() * 10);
+            if !is_paged {
+                prop_assert_eq!(stream.held_bytes(), u64::try_from(kept).unwrap() * 10);
+            }
             prop_assert_eq!(stream.consumer_count(), naive.readers.len());
         }
         for (id, tray) in trays {

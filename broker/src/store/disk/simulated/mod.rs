@@ -54,6 +54,8 @@ struct State {
     calls: u64,
     /// Which call fails, and how.
     faults: BTreeMap<u64, DiskFault>,
+    /// How every read fails, once so many more were done.
+    read_fault: Option<(u64, DiskFault)>,
     files: Vec<Content>,
     /// The folder as it is seen.
     names: BTreeMap<String, usize>,
@@ -103,6 +105,7 @@ impl SimulatedDisk {
             capacity,
             calls: 0,
             faults: BTreeMap::new(),
+            read_fault: None,
             files,
             synced_names: names.clone(),
             names,
@@ -146,6 +149,7 @@ impl SimulatedDisk {
         std::mem::swap(&mut *next, &mut *state);
         next.is_locked = false;
         next.faults.clear();
+        next.read_fault = None;
         state.has_power = false;
         drop(next);
         after
@@ -163,9 +167,17 @@ impl SimulatedDisk {
         self.lock_state().faults.insert(call, fault);
     }
 
+    /// Lets every read of a file, and every opening, fail once so many more were done, until the
+    /// [faults are forgotten](Self::forget_faults).
+    pub fn fail_reads_after(&self, reads: u64, fault: DiskFault) {
+        self.lock_state().read_fault = Some((reads, fault));
+    }
+
     /// What was to fail does not.
     pub fn forget_faults(&self) {
-        self.lock_state().faults.clear();
+        let mut state = self.lock_state();
+        state.faults.clear();
+        state.read_fault = None;
     }
 
     /// Makes room for so many bytes more, and no more than that.
@@ -235,6 +247,19 @@ impl State {
         bytes
     }
 
+    /// The same for a call that reads.
+    fn read(&mut self) -> Result<(), DiskFault> {
+        self.call()?;
+        match &mut self.read_fault {
+            Some((0, fault)) => Err(*fault),
+            Some((reads, _)) => {
+                *reads -= 1;
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
     fn used(&self) -> u64 {
         let named: std::collections::BTreeSet<_> =
             self.names.values().chain(self.quarantine.values()).collect();
@@ -277,7 +302,7 @@ impl Disk for SimulatedDisk {
 
     fn open(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
         let mut state = self.lock_state();
-        state.call().map_err(DiskFault::error)?;
+        state.read().map_err(DiskFault::error)?;
         let file = state.find(name)?;
         Ok(Arc::new(SimulatedFile { disk: self.clone(), file }))
     }
@@ -365,14 +390,15 @@ struct SimulatedFile {
 }
 
 impl SimulatedFile {
-    /// A call on this file, with what is left of the disk.
+    /// A call on this file that was counted, with what is left of the disk.
     fn call<T>(
         &self,
+        count: impl FnOnce(&mut State) -> Result<(), DiskFault>,
         done: impl FnOnce(&mut Content, u64) -> io::Result<T>,
         failed: impl FnOnce(&mut Content, &mut Dice),
     ) -> io::Result<T> {
         let mut state = self.disk.lock_state();
-        let outcome = state.call();
+        let outcome = count(&mut state);
         let free = if state.capacity == u64::MAX { u64::MAX } else { state.free() };
         let State { files, dice, has_power, .. } = &mut *state;
         let content = files.get_mut(self.file).ok_or(io::ErrorKind::NotFound)?;
@@ -390,7 +416,7 @@ impl SimulatedFile {
 
 impl DiskFile for SimulatedFile {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.call(|content, _| Ok(content.read(buffer, offset)), |_, _| {})
+        self.call(State::read, |content, _| Ok(content.read(buffer, offset)), |_, _| {})
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
@@ -402,7 +428,7 @@ impl DiskFile for SimulatedFile {
             content.write(bytes, offset);
             Ok(())
         };
-        self.call(write, |content, dice| {
+        self.call(State::call, write, |content, dice| {
             let part = bytes.get(..dice.below(bytes.len())).unwrap_or_default();
             let part = part.get(..part.len().min(room(content, offset))).unwrap_or_default();
             content.write(part, offset);
@@ -414,11 +440,11 @@ impl DiskFile for SimulatedFile {
             content.sync();
             Ok(())
         };
-        self.call(sync, Content::fail_sync)
+        self.call(State::call, sync, Content::fail_sync)
     }
 
     fn length(&self) -> io::Result<u64> {
-        self.call(|content, _| Ok(content.length()), |_, _| {})
+        self.call(State::call, |content, _| Ok(content.length()), |_, _| {})
     }
 
     fn set_length(&self, bytes: u64) -> io::Result<()> {
@@ -429,7 +455,7 @@ impl DiskFile for SimulatedFile {
             content.set_length(bytes);
             Ok(())
         };
-        self.call(set, |_, _| {})
+        self.call(State::call, set, |_, _| {})
     }
 
     fn allocate(&self, bytes: u64) -> io::Result<()> {

@@ -150,7 +150,9 @@ impl State {
             state.definitions.insert(definition.reference.number(), definition.content.to_vec());
         }
         for delayed in &recovered.delayed {
-            assert_eq!(delayed.message.message, published(b"later").message);
+            let content = read(disk, delayed.place);
+            assert_eq!(content.as_deref(), Some(&b"later"[..]));
+            assert_eq!(delayed.body_len, 5);
             state.delayed.insert(delayed.reference.number(), delayed.due);
         }
         let (mut delayed, mut definitions) = (0, 0);
@@ -185,6 +187,7 @@ fn read(disk: &SimulatedDisk, place: crate::model::stored::Place) -> Option<Vec<
     let frame = Frame::decode(bytes.get(start..start + place.length as usize)?)?;
     match Record::decode(&frame)? {
         Record::Message(record) => Some(record.content.body.to_vec()),
+        Record::Delayed(record) => Some(record.content.body.to_vec()),
         _ => None,
     }
 }

@@ -11,6 +11,7 @@ use super::dice::Dice;
 use super::model::{Model, Op, Thing, Unit};
 use crate::model::ids::QueueId;
 use crate::model::message::PublishedMessage;
+use crate::model::pager::ReadBack;
 use crate::model::stored::{Lsn, Reference};
 use crate::store::disk::simulated::SimulatedDisk;
 use crate::store::error::Failure;
@@ -227,12 +228,14 @@ impl Engine {
         }
         let read = journal.read(place.0, &wanted);
         for ((reference, _), message) in wanted.iter().zip(read) {
-            let Some(message) = message else {
+            let ReadBack::Message(message) = message else {
                 assert!(self.after.is_some() || self.has_faults, "{reference:?} can't be read");
+                let is_there = self.model.now.things.contains_key(&reference.number());
+                assert!(!is_there || message == ReadBack::NotNow, "{reference:?} is lost");
                 continue;
             };
-            let Some(Thing::Message { body, .. }) = self.model.now.things.get(&reference.number())
-            else {
+            let thing = self.model.now.things.get(&reference.number());
+            let Some(Thing::Message { body, .. } | Thing::Delayed { body, .. }) = thing else {
                 continue;
             };
             assert_eq!(message.message.body, body[..], "{reference:?}");
@@ -307,7 +310,9 @@ impl Plan {
                 let message = message(&body);
                 let time = Duration::from_millis(due);
                 let number = append.delayed(&message, "/", "later", time).number();
-                assert_eq!(message.stored(), None);
+                let stored = message.stored().unwrap();
+                assert_eq!(stored.end, append.log.end());
+                places.push((number, (stored.place.segment, stored.place.offset)));
                 vec![Op::Add(number, Thing::Delayed { due, body })]
             }
             Self::Definition(content) => {

@@ -9,6 +9,7 @@ use super::hooked::HookedDisk;
 use super::model::{Found, Model, Op, Thing, Unit};
 use super::tell;
 use crate::config::Durability;
+use crate::model::pager::ReadBack;
 use crate::model::stored::Reference;
 use crate::store::disk::simulated::{DiskFault, SimulatedDisk};
 use crate::store::folder::Folder;
@@ -163,17 +164,29 @@ impl Schedule {
         }
         for delayed in &opened.delayed {
             assert_eq!((delayed.virtual_host.as_str(), delayed.exchange.as_str()), ("/", "later"));
-            assert_eq!(delayed.message.stored(), None);
-            let body = delayed.message.message.body.to_vec();
-            let thing = Thing::Delayed { due: delayed.due, body };
-            found.things.insert(delayed.reference.number(), thing);
         }
         let mut messages = Vec::new();
         let report = opened
             .restore_all(|message| messages.push(message))
             .map_err(|error| error.to_string())?;
+        let mut places = Vec::new();
+        for delayed in &opened.delayed {
+            let wanted = [(delayed.reference, delayed.place.offset)];
+            let read = opened.journal.read(delayed.place.segment, &wanted).pop();
+            let number = delayed.reference.number();
+            let Some(ReadBack::Message(message)) = read else {
+                return match lock(&self.engine).after.is_some() {
+                    true => Err("the power was cut".to_owned()),
+                    false => panic!("delayed message {number} can't be read"),
+                };
+            };
+            let body = message.message.body.to_vec();
+            assert_eq!(delayed.body_len, body.len() as u64);
+            places.push((number, (delayed.place.segment, delayed.place.offset)));
+            found.things.insert(number, Thing::Delayed { due: delayed.due, body });
+        }
         let mut engine = lock(&self.engine);
-        engine.places.clear();
+        engine.places = places.into_iter().collect();
         let mut contents = Vec::new();
         for part in messages.chunk_by(|a, b| a.place.segment == b.place.segment) {
             let wanted: Vec<_> =
@@ -183,7 +196,7 @@ impl Schedule {
         for (message, content) in messages.into_iter().zip(contents) {
             let number = message.reference.number();
             let place = (message.place.segment, message.place.offset);
-            let Some(content) = content else {
+            let ReadBack::Message(content) = content else {
                 return match engine.after.is_some() {
                     true => Err("the power was cut".to_owned()),
                     false => panic!("message {number} can't be read"),

@@ -1,6 +1,9 @@
 //! A journal that is too simple to be wrong: a map of messages.
 
-use super::*;
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use super::{Pager, ReadBack};
 use crate::model::message::PublishedMessage;
 use crate::model::stored::{Lsn, Place, Reference, Stored};
 
@@ -8,7 +11,7 @@ use crate::model::stored::{Lsn, Place, Reference, Stored};
 const SEGMENT: u64 = 5;
 
 #[derive(Debug, Default)]
-pub(super) struct Disk(Mutex<Contents>);
+pub(crate) struct Disk(Mutex<Contents>);
 
 #[derive(Debug, Default)]
 struct Contents {
@@ -17,11 +20,13 @@ struct Contents {
     /// What ends later is not written yet.
     written: u64,
     reads: usize,
+    /// From this one on nothing can be read now.
+    fails_from: Option<Reference>,
 }
 
 impl Disk {
     /// Keeps a message.
-    pub(super) fn append(&self, message: &PublishedMessage) -> Reference {
+    pub(crate) fn append(&self, message: &PublishedMessage) -> Reference {
         let mut contents = self.0.lock().unwrap();
         contents.next += 1;
         let number = contents.next;
@@ -35,18 +40,23 @@ impl Disk {
     }
 
     /// Writes all so far.
-    pub(super) fn write(&self) {
+    pub(crate) fn write(&self) {
         let mut contents = self.0.lock().unwrap();
         contents.written = contents.next;
     }
 
     /// This one can't be read any more.
-    pub(super) fn damage(&self, reference: Reference) {
+    pub(crate) fn damage(&self, reference: Reference) {
         self.0.lock().unwrap().messages.retain(|_, (known, _)| *known != reference);
     }
 
+    /// From this one on nothing can be read now; with none, all can.
+    pub(crate) fn fail_from(&self, first: Option<Reference>) {
+        self.0.lock().unwrap().fails_from = first;
+    }
+
     /// How often something was read.
-    pub(super) fn reads(&self) -> usize {
+    pub(crate) fn reads(&self) -> usize {
         self.0.lock().unwrap().reads
     }
 }
@@ -56,13 +66,20 @@ impl Pager for Disk {
         end.0 <= self.0.lock().unwrap().written
     }
 
-    fn read(&self, segment: u32, messages: &[(Reference, u32)]) -> Vec<Option<PublishedMessage>> {
+    fn read(&self, segment: u32, messages: &[(Reference, u32)]) -> Vec<ReadBack> {
         let mut contents = self.0.lock().unwrap();
         contents.reads += 1;
         let read = |(reference, offset): &(Reference, u32)| {
-            let (known, message) = contents.messages.get(&(segment, *offset))?;
-            assert_eq!(known, reference);
-            Some(message.clone())
+            if contents.fails_from.is_some_and(|first| *reference >= first) {
+                return ReadBack::NotNow;
+            }
+            match contents.messages.get(&(segment, *offset)) {
+                Some((known, message)) => {
+                    assert_eq!(known, reference);
+                    ReadBack::Message(message.clone())
+                }
+                None => ReadBack::Lost,
+            }
         };
         messages.iter().map(read).collect()
     }
