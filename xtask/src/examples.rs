@@ -17,7 +17,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 const SAMPLE: &str = "examples/data/syslog.txt";
 
 /// Each example, and what it must print in these words and in this order.
-const EXAMPLES: [(&str, &[&str]); 10] = [
+const EXAMPLES: [(&str, &[&str]); 11] = [
     ("simple", &["published hello 1 to queue boot_hello", "on_hello got all 3 messages"]),
     (
         "worker",
@@ -58,6 +58,18 @@ const EXAMPLES: [(&str, &[&str]); 10] = [
     (
         "controller",
         &["controller answered HTTP/1.1 202 Accepted", "send_", "answered first, then sent both"],
+    ),
+    (
+        "rpc",
+        &[
+            "asked for 1 tea and got 250 cents",
+            "asked for 2 bread and got 640 cents",
+            "asked for 4 tea and got 1000 cents",
+            "was told there is no gold",
+            "that nobody listens to boot_nobody",
+            "gave up after 50ms",
+            "three calls were answered, and three others say why not",
+        ],
     ),
     (
         "durable",
