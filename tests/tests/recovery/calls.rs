@@ -1,4 +1,5 @@
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use springhare::CallError;
 use springhare::prelude::*;
@@ -139,5 +140,49 @@ async fn calls_work_again_at_the_broker_that_comes_after() {
         reply = within_limit("a reply", call(rabbit.clone(), 7)) => assert_eq!(reply.unwrap(), 7),
         () = answering => panic!("the broker ended"),
     }
+    app.stop().await.unwrap();
+}
+
+/// A broker that takes no messages reads none: what is to be sent waits, bounded, and a request whose
+/// call gives up before that is never sent.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn requests_that_the_broker_does_not_read_do_not_pile_up() {
+    const CALLS: u64 = 20;
+    let listening = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let broker = Broker::builder().memory_high_watermark(100_000).listen(listening);
+    let broker = broker.start().unwrap();
+    let app = Springhare::builder()
+        .link(amqp_link(broker.local_addrs()[0]))
+        .listeners(listeners![])
+        .declare(Queue::durable("asked"))
+        .declare(Queue::durable("full"))
+        .start()
+        .await
+        .unwrap();
+    let rabbit = app.rabbit_template();
+    let call = |timeout| {
+        let request = Message::new(vec![0_u8; 1 << 20]);
+        rabbit.send_and_receive("asked", request).timeout(timeout).into_future()
+    };
+    // Their channel is open from then on.
+    let answering = Responder::at(&broker).await.echo();
+    tokio::select! {
+        reply = within_limit("a reply", call(springhare_tests::LIMIT)) => drop(reply.unwrap()),
+        () = answering => panic!("the broker ended"),
+    }
+    rabbit.convert_and_send("full", vec![0_u8; 120_000]).await.unwrap();
+    for _ in 0..CALLS {
+        let ended = within_limit("the end of a call", call(Duration::from_millis(10))).await;
+        assert!(matches!(ended, Err(CallError::Timeout { .. })), "{ended:?}");
+    }
+    let mut responder = Responder::at(&broker).await;
+    rabbit.receive("full").await.unwrap().unwrap();
+    let last = tokio::spawn(self::call(rabbit.clone(), 7));
+    let mut sent = 0;
+    while responder.next().await.message.message.body.len() > 1 {
+        sent += 1;
+    }
+    assert!(sent < CALLS / 2, "{sent} of {CALLS} were sent though nobody waits for them any more");
+    last.abort();
     app.stop().await.unwrap();
 }
