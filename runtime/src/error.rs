@@ -5,6 +5,8 @@
 //! [`ListenerError`](crate::ListenerError), and settlement, which is a
 //! [`SettleError`](crate::SettleError).
 
+mod call;
+
 use std::fmt;
 use std::time::Duration;
 
@@ -13,6 +15,8 @@ use springhare_broker::ReturnedMessage;
 
 use crate::connection::{AddressError, LinkError, PublishError};
 use crate::convert::ConversionError;
+
+pub use call::{CallError, RemoteError};
 
 /// The result of most calls of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -55,6 +59,9 @@ pub enum Error {
     /// A value could not become a message, or a message a value.
     #[error(transparent)]
     Conversion(#[from] ConversionError),
+    /// A call got no reply that it could use.
+    #[error(transparent)]
+    Call(Box<CallError>),
     /// The application can't start as it is written; every fault is named.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -120,6 +127,10 @@ impl Error {
             | Self::NotConfirmed(NotConfirmed::NotSent(error) | NotConfirmed::Unknown(error)) => {
                 error.amqp()
             }
+            Self::Call(call) => match &**call {
+                CallError::NotSent(error) | CallError::Unknown(error) => error.amqp(),
+                _ => None,
+            },
             _ => None,
         }
     }

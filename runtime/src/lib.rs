@@ -34,7 +34,7 @@
 //!
 //! [`connection`] is the link to a broker, [`Channel`] what is done over it by hand. [`convert`]
 //! turns values into bodies and back, [`extract`] takes a handler's arguments out of a delivery.
-//! `template` sends, `listener` receives, `declare` and `graph` are what an application declares
+//! `template` sends and asks, `listener` receives, `declare` and `graph` are what an application declares
 //! and how that is checked. [`Springhare`] is all of it, started.
 //!
 //! Deliberately out: the broker itself (`springhare-broker`) and AMQP's types
@@ -94,7 +94,7 @@ pub use declare::{
     Binding, BindingTo, DeadLetterStrategy, Declaration, DelayedRetry, Exchange, ExchangeType,
     HashProperty, LeaderLocator, Overflow, Queue,
 };
-pub use error::{Error, Fault, NotConfirmed, Place, Result, StartError};
+pub use error::{CallError, Error, Fault, NotConfirmed, Place, RemoteError, Result, StartError};
 pub use extract::{
     ConsumerTag, CorrelationId, DeliveryCount, ExchangeName, FromDelivery, Headers, Json,
     MessageId, Payload, Properties, QueueName, Redelivered, ReplyTo, RoutingKey, State, Text,
@@ -106,7 +106,8 @@ pub use listener::outcome::{Disposition, IntoOutcome, ListenerError, ListenerRes
 pub use listener::reply::{PreparedReply, Reply, ReplyBody};
 pub use state::{DuplicateState, Requirements};
 pub use template::{
-    ConvertAndSend, IntoPublish, IntoRoute, RabbitTemplate, Route, SendAllError, Sending,
+    Calling, ConvertAndSend, ConvertSendAndReceive, IntoPublish, IntoRoute, REPLY_TIMEOUT,
+    RabbitTemplate, Route, SendAllError, Sending,
 };
 
 /// What a program with listeners uses: `use springhare::prelude::*;`.

@@ -13,6 +13,7 @@ use crate::error::{Fault, Result};
 use crate::graph::{BindingNode, ExchangeNode, QueueNode};
 use crate::listener::endpoint::{RabbitListenerEndpoint, Registration};
 use crate::state::StateRegistry;
+use crate::template::Waits;
 
 /// An application to be: what [`Springhare::builder`] returns.
 #[must_use = "an application runs once it is started"]
@@ -28,7 +29,7 @@ pub struct SpringhareBuilder {
     pub(super) converters: MessageConverters,
     /// None for the environment's `SPRINGHARE_STARTUP`, or the default.
     pub(super) startup: Option<Startup>,
-    pub(super) publish_retry: Option<Duration>,
+    pub(super) waits: Waits,
     /// What is wrong with the builder's own calls.
     pub(super) faults: Vec<Fault>,
 }
@@ -55,7 +56,7 @@ impl SpringhareBuilder {
             properties: BTreeMap::new(),
             converters: MessageConverters::new(),
             startup: None,
-            publish_retry: None,
+            waits: Waits::default(),
             faults: Vec::new(),
         }
     }
@@ -179,7 +180,15 @@ impl SpringhareBuilder {
     /// lost before the confirm came; see [`ConvertAndSend::retry`](crate::ConvertAndSend::retry).
     /// Without it such a call ends with an error at once.
     pub fn publish_retry(mut self, at_most: Duration) -> Self {
-        self.publish_retry = Some(at_most);
+        self.waits.publish_retry = Some(at_most);
+        self
+    }
+
+    /// How long [`convert_send_and_receive`](crate::RabbitTemplate::convert_send_and_receive) waits
+    /// for a reply where it does not [say so itself](crate::ConvertSendAndReceive::timeout); without
+    /// it that is [`REPLY_TIMEOUT`](crate::REPLY_TIMEOUT).
+    pub fn reply_timeout(mut self, timeout: Duration) -> Self {
+        self.waits.reply_timeout = timeout;
         self
     }
 

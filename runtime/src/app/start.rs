@@ -51,7 +51,7 @@ pub(super) async fn start(mut builder: SpringhareBuilder) -> Result<Springhare> 
     };
     let scope = Arc::new(ListenerScope {
         connection: ListenerConnection::new(link, graph),
-        template: RabbitTemplate::new(links, builder.converters, builder.publish_retry),
+        template: RabbitTemplate::new(links, builder.converters, builder.waits),
         states: Arc::new(builder.states),
     });
     let listeners = ListenerRegistry::new(Arc::clone(&scope));

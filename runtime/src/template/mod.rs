@@ -1,8 +1,10 @@
-//! The template: sends messages, and receives them one at a time.
+//! The template: sends messages, asks for replies, and receives one at a time.
 //!
-//! Sending goes over a connection of its own, and receiving over another; `.await` on a call means that the broker has the
-//! message. Deliberately out: consuming (that is what listeners are for) and declaring.
+//! Sending goes over a connection of its own, and receiving over another; `.await` on a publish means that the broker has the
+//! message, on a request that the reply is there. Deliberately out: consuming (that is what listeners are for) and declaring.
 
+mod call;
+mod draft;
 mod parking;
 mod publishing;
 mod receive;
@@ -14,10 +16,12 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::de::DeserializeOwned;
 use springhare_amqp::Message;
 use springhare_broker::Publish;
 use tokio::sync::Mutex;
 
+pub use call::{Calling, ConvertSendAndReceive, REPLY_TIMEOUT};
 pub(crate) use parking::{ParkReason, Republished, Retried, error_queue_of};
 pub use route::{IntoRoute, Route};
 pub use send::{ConvertAndSend, Sending};
@@ -27,10 +31,11 @@ use crate::channel::{Channel, Purpose};
 use crate::connection::{LinkChannel, LinkError};
 use crate::convert::{IntoBody, MessageConverters};
 use crate::error::Result;
+use call::Calls;
 use publishing::Publishing;
 pub(crate) use publishing::TemplateLinks;
 
-/// Sends messages, and receives them one at a time. A clone is the same template.
+/// Sends messages, asks for replies, and receives messages one at a time. A clone is the same template.
 ///
 /// An application has one, [`Springhare::rabbit_template`](crate::Springhare::rabbit_template),
 /// and a listener takes it as an argument.
@@ -49,25 +54,38 @@ pub struct RabbitTemplate {
 
 #[derive(Debug)]
 struct Shared {
-    publishing: Publishing,
+    publishing: Arc<Publishing>,
+    calls: Calls,
     converters: MessageConverters,
-    /// How long calls that do not say so themselves are tried again.
-    publish_retry: Option<Duration>,
+    waits: Waits,
     /// The channel that single messages are received on; one at a time uses it.
     receiving: Mutex<Option<Arc<dyn LinkChannel>>>,
 }
 
+/// How long those wait that do not say so themselves.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Waits {
+    /// A message whose fate is not known is sent again so long.
+    pub(crate) publish_retry: Option<Duration>,
+    /// A reply is waited for so long.
+    pub(crate) reply_timeout: Duration,
+}
+
+impl Default for Waits {
+    fn default() -> Self {
+        Self { publish_retry: None, reply_timeout: REPLY_TIMEOUT }
+    }
+}
+
 impl RabbitTemplate {
-    pub(crate) fn new(
-        links: TemplateLinks,
-        converters: MessageConverters,
-        publish_retry: Option<Duration>,
-    ) -> Self {
+    pub(crate) fn new(links: TemplateLinks, converters: MessageConverters, waits: Waits) -> Self {
+        let publishing = Arc::new(Publishing::new(links));
         Self {
             shared: Arc::new(Shared {
-                publishing: Publishing::new(links),
+                calls: Calls::new(Arc::clone(&publishing)),
+                publishing,
                 converters,
-                publish_retry,
+                waits,
                 receiving: Mutex::new(None),
             }),
         }
@@ -116,6 +134,71 @@ impl RabbitTemplate {
         self.convert_and_send(route, message)
     }
 
+    /// Sends a request along a route, and waits for the reply.
+    ///
+    /// Route and body are those of [`convert_and_send`](Self::convert_and_send), and the reply's
+    /// body becomes a `T`. A listener replies with what it returns; so does any AMQP client that
+    /// sends to the request's `reply_to` with the request's correlation id. Any number of calls
+    /// may wait at a time. A reply that comes when its call is over is [counted](Self::late_replies)
+    /// and dropped.
+    ///
+    /// ```
+    /// # async fn example(rabbit: springhare::RabbitTemplate) -> springhare::Result<()> {
+    /// use std::time::Duration;
+    ///
+    /// let limit = Duration::from_secs(2);
+    /// let total: u64 =
+    ///     rabbit.convert_send_and_receive("totals", &vec![1, 2, 3]).timeout(limit).await?;
+    /// # drop(total);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Awaiting it gives a [`CallError`](crate::CallError): no reply in time, no such exchange, no
+    /// queue, a handler that failed, a reply that is no `T`, a connection that was lost, and so on.
+    pub fn convert_send_and_receive<T: DeserializeOwned>(
+        &self,
+        route: impl IntoRoute,
+        body: impl IntoBody,
+    ) -> ConvertSendAndReceive<'_, T> {
+        ConvertSendAndReceive::converting(self, route, body)
+    }
+
+    /// Sends a request as it is and waits for the reply, as it is:
+    /// [`convert_send_and_receive`](Self::convert_send_and_receive) without a conversion.
+    ///
+    /// The request's correlation id and `reply_to` are the template's.
+    ///
+    /// ```
+    /// # async fn example(rabbit: springhare::RabbitTemplate) -> springhare::Result<()> {
+    /// use springhare::Message;
+    ///
+    /// let reply = rabbit.send_and_receive("totals", Message::new("[1,2,3]")).await?;
+    /// println!("{:?}", reply.body);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`convert_send_and_receive`](Self::convert_send_and_receive).
+    pub fn send_and_receive(
+        &self,
+        route: impl IntoRoute,
+        message: Message,
+    ) -> ConvertSendAndReceive<'_, Message> {
+        ConvertSendAndReceive::whole(self, route, message)
+    }
+
+    /// How many replies came that no call waited for: their calls had timed out or were given up,
+    /// or they answer nothing.
+    #[must_use]
+    pub fn late_replies(&self) -> u64 {
+        self.shared.calls.late_replies()
+    }
+
     /// Runs `operation` on a channel of its own, and closes that afterwards.
     ///
     /// ```
@@ -153,8 +236,9 @@ impl RabbitTemplate {
         self.shared.publishing.open().await.map(drop)
     }
 
-    /// Closes the connection for good.
+    /// Ends the calls that wait, and closes the connection for good.
     pub(crate) async fn stop(&self) -> Result<(), LinkError> {
+        self.shared.calls.stop();
         self.shared.publishing.stop().await
     }
 

@@ -62,6 +62,13 @@ pub(crate) struct PublishingPath {
     pub(crate) publisher: Arc<dyn LinkPublisher>,
 }
 
+impl PublishingPath {
+    /// A channel on the publishing connection.
+    pub(super) async fn open_channel(&self) -> Result<Arc<dyn LinkChannel>, LinkError> {
+        self.connection.open_channel().await
+    }
+}
+
 impl Publishing {
     pub(crate) fn new(links: TemplateLinks) -> Self {
         Self {

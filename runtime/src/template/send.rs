@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use springhare_amqp::{BasicProperties, DeliveryMode, FieldTable, FieldValue, ShortString};
+use springhare_amqp::FieldValue;
 use springhare_broker::Publish;
 
+use super::draft::Draft;
 use super::publishing::PublishingPath;
 use super::{IntoRoute, RabbitTemplate};
 use crate::backoff::Backoff;
@@ -35,7 +36,7 @@ use crate::error::{Error, NotConfirmed, Result};
 #[must_use = "a message is sent when its call is awaited"]
 pub struct ConvertAndSend<'t> {
     template: &'t RabbitTemplate,
-    publish: Result<Publish>,
+    draft: Draft,
     confirmation: Confirmation,
     /// How long a message is sent again whose fate is not known.
     retry: Option<Duration>,
@@ -47,23 +48,23 @@ impl<'t> ConvertAndSend<'t> {
         route: impl IntoRoute,
         body: impl IntoBody,
     ) -> Self {
-        let publish = template.publish_of(route, body);
-        let retry = template.shared.publish_retry;
-        Self { template, publish, confirmation: Confirmation::Awaited, retry }
+        let draft = Draft::new(template.publish_of(route, body));
+        let retry = template.shared.waits.publish_retry;
+        Self { template, draft, confirmation: Confirmation::Awaited, retry }
     }
 
     /// Whether the message outlives the broker in a durable queue; it does by default.
-    pub fn persistent(self, persistent: bool) -> Self {
-        let mode = if persistent { DeliveryMode::Persistent } else { DeliveryMode::Transient };
-        self.properties(|properties| properties.delivery_mode = Some(mode))
+    pub fn persistent(mut self, persistent: bool) -> Self {
+        self.draft.persistent(persistent);
+        self
     }
 
     /// How long the message may wait in a queue, in whole milliseconds; then it expires, and is
     /// dropped or dead-lettered. The queue's own [`ttl`](crate::Queue::ttl) counts if it is
     /// shorter.
-    pub fn expiration(self, time_to_live: Duration) -> Self {
-        let millis = time_to_live.as_millis().to_string();
-        self.short_string(&millis, |properties, text| properties.expiration = Some(text))
+    pub fn expiration(mut self, time_to_live: Duration) -> Self {
+        self.draft.expiration(time_to_live);
+        self
     }
 
     /// How long an exchange of the kind [`delayed`](crate::Exchange::delayed) keeps the message
@@ -81,55 +82,50 @@ impl<'t> ConvertAndSend<'t> {
     /// # }
     /// ```
     pub fn delay(mut self, delay: Duration) -> Self {
-        let Ok(millis) = u32::try_from(delay.as_millis()) else {
-            if self.publish.is_ok() {
-                self.publish = Err(Error::DelayTooLong { delay });
-            }
-            return self;
-        };
-        self.header("x-delay", i64::from(millis))
+        match u32::try_from(delay.as_millis()) {
+            Ok(millis) => self.draft.header("x-delay", i64::from(millis)),
+            Err(_) => self.draft.fail(Error::DelayTooLong { delay }),
+        }
+        self
     }
 
     /// The priority, for queues with [`max_priority`](crate::Queue::max_priority).
-    pub fn priority(self, priority: u8) -> Self {
-        self.properties(|properties| properties.priority = Some(priority))
+    pub fn priority(mut self, priority: u8) -> Self {
+        self.draft.properties(|properties| properties.priority = Some(priority));
+        self
     }
 
     /// A header: a number, a boolean, a text, bytes or a list.
     ///
     /// A name of more than 255 bytes is the call's error.
     pub fn header(mut self, name: impl AsRef<str>, value: impl Into<FieldValue>) -> Self {
-        if let Ok(publish) = &mut self.publish {
-            let headers =
-                publish.message.properties.headers.get_or_insert_with(FieldTable::default);
-            if let Err(error) = headers.insert(name, value) {
-                self.publish = Err(Error::TooLong(error));
-            }
-        }
+        self.draft.header(name, value);
         self
     }
 
     /// Which request this answers, or which conversation it belongs to.
-    pub fn correlation_id(self, id: impl AsRef<str>) -> Self {
-        self.short_string(id.as_ref(), |properties, id| properties.correlation_id = Some(id))
+    pub fn correlation_id(mut self, id: impl AsRef<str>) -> Self {
+        self.draft.short_string(id.as_ref(), |properties, id| properties.correlation_id = Some(id));
+        self
     }
 
     /// The application's own id of the message.
-    pub fn message_id(self, id: impl AsRef<str>) -> Self {
-        self.short_string(id.as_ref(), |properties, id| properties.message_id = Some(id))
+    pub fn message_id(mut self, id: impl AsRef<str>) -> Self {
+        self.draft.short_string(id.as_ref(), |properties, id| properties.message_id = Some(id));
+        self
     }
 
     /// The queue that a reply is sent to.
-    pub fn reply_to(self, queue: impl AsRef<str>) -> Self {
-        self.short_string(queue.as_ref(), |properties, queue| properties.reply_to = Some(queue))
+    pub fn reply_to(mut self, queue: impl AsRef<str>) -> Self {
+        self.draft
+            .short_string(queue.as_ref(), |properties, queue| properties.reply_to = Some(queue));
+        self
     }
 
     /// Makes it an error that the message reaches no queue; on the default exchange it is one
     /// in any case.
     pub fn mandatory(mut self) -> Self {
-        if let Ok(publish) = &mut self.publish {
-            publish.mandatory = true;
-        }
+        self.draft.change(|publish| publish.mandatory = true);
         self
     }
 
@@ -162,29 +158,8 @@ impl<'t> ConvertAndSend<'t> {
         self
     }
 
-    fn properties(mut self, set: impl FnOnce(&mut BasicProperties)) -> Self {
-        if let Ok(publish) = &mut self.publish {
-            set(&mut publish.message.properties);
-        }
-        self
-    }
-
-    fn short_string(
-        mut self,
-        text: &str,
-        set: impl FnOnce(&mut BasicProperties, ShortString),
-    ) -> Self {
-        if let Ok(publish) = &mut self.publish {
-            match ShortString::new(text) {
-                Ok(text) => set(&mut publish.message.properties, text),
-                Err(error) => self.publish = Err(Error::TooLong(error)),
-            }
-        }
-        self
-    }
-
     pub(super) fn into_result(self) -> Result<Publish> {
-        self.publish
+        self.draft.into_result()
     }
 }
 
@@ -202,7 +177,7 @@ impl RabbitTemplate {
 
 impl fmt::Debug for ConvertAndSend<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ConvertAndSend").field("publish", &self.publish).finish_non_exhaustive()
+        f.debug_struct("ConvertAndSend").field("draft", &self.draft).finish_non_exhaustive()
     }
 }
 
@@ -211,8 +186,8 @@ impl<'t> IntoFuture for ConvertAndSend<'t> {
     type IntoFuture = Sending<'t>;
 
     fn into_future(self) -> Sending<'t> {
-        let Self { template, publish, confirmation, retry } = self;
-        let state = match (publish, retry) {
+        let Self { template, draft, confirmation, retry } = self;
+        let state = match (draft.into_result(), retry) {
             (Err(error), _) => State::Failed(Some(error)),
             (Ok(publish), None) => {
                 let call = PublishCall::new(publish, confirmation);

@@ -10,6 +10,7 @@ mod support;
 mod switch_link;
 
 mod attempts;
+mod calls;
 mod listeners;
 mod neighbours;
 mod outage;

@@ -351,6 +351,7 @@ impl LinkChannel for AmqpChannel {
                 mandatory: options.mandatory,
                 immediate: false,
             };
+            self.opened.room().await;
             self.opened.command(|state, number| {
                 state.client.publish(number, &publish, &message)?;
                 // Counted under the lock, so that the numbers are those of the broker.

@@ -1,4 +1,6 @@
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 
 use springhare_amqp::client::Refused;
 
@@ -43,6 +45,19 @@ impl OpenedChannel {
         drop(state);
         self.connection.shared.wake_driver();
         Ok(done)
+    }
+
+    /// Waits until a message may be sent on the connection.
+    pub(super) async fn room(&self) {
+        poll_fn(|cx| {
+            let mut state = self.connection.shared.lock();
+            if state.takes_messages() || self.user.close_reason().is_some() {
+                return Poll::Ready(());
+            }
+            state.wait_for_room(cx.waker());
+            Poll::Pending
+        })
+        .await;
     }
 
     /// A consumer of the channel is dropped: it holds nobody up any more, and what it had goes back.

@@ -88,9 +88,7 @@ impl Publishing {
 
     /// Whether a publish could be taken that had to wait.
     pub(super) fn has_room(&self, client: &Connection) -> bool {
-        !self.lacks_channel
-            && self.in_flight < IN_FLIGHT_MAX
-            && client.output_len() < OUTPUT_MAX_BYTES
+        !self.lacks_channel && self.in_flight < IN_FLIGHT_MAX && has_output_room(client)
     }
 
     /// Something is received at this time on the connection's clock.
@@ -333,6 +331,11 @@ impl InFlight {
             None => tell_unheard(&error),
         }
     }
+}
+
+/// Whether not too much waits to be sent.
+pub(super) fn has_output_room(client: &Connection) -> bool {
+    client.output_len() < OUTPUT_MAX_BYTES
 }
 
 /// The failure of a message whose confirm nobody waits for.

@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 
 use super::call::{PendingCall, Reply, Waiter};
 use super::mailbox::{Level, Mailbox, Taken};
-use super::publishing::{Publishing, returned_message};
+use super::publishing::{Publishing, has_output_room, returned_message};
 use super::user_channel::UserChannel;
 use crate::connection::LinkError;
 
@@ -109,6 +109,12 @@ impl State {
 
     pub(super) fn is_blocked(&self) -> bool {
         self.blocked.is_some()
+    }
+
+    /// Whether a message may be sent on a user's channel: the broker takes some, and not too much
+    /// waits. On a connection that is over the channel says so.
+    pub(super) fn takes_messages(&self) -> bool {
+        !self.client.is_open() || !self.is_blocked() && has_output_room(&self.client)
     }
 
     /// Wakes this publisher once there may be room.

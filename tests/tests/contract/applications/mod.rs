@@ -2,6 +2,7 @@
 
 mod absent;
 mod attributes;
+mod calls;
 mod definitions;
 mod extractors;
 mod facts;

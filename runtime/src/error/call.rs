@@ -1,0 +1,98 @@
+use std::fmt;
+use std::time::Duration;
+
+use springhare_amqp::AmqpError;
+use springhare_broker::ReturnedMessage;
+
+use super::{Error, unroutable};
+use crate::connection::LinkError;
+use crate::convert::ConversionError;
+
+/// Why a call got no reply that it could use: what
+/// [`convert_send_and_receive`](crate::RabbitTemplate::convert_send_and_receive) fails with.
+///
+/// `?` takes it wherever it takes an [`Error`]; what both know becomes the same there.
+#[derive(thiserror::Error)]
+#[non_exhaustive]
+pub enum CallError {
+    /// No reply came in time. Whether somebody works on the request is not known.
+    #[error("no reply came within {after:?}")]
+    Timeout {
+        /// How long it was waited for.
+        after: Duration,
+    },
+    /// The request reached no queue; nobody has it.
+    #[error("{}", unroutable(.0))]
+    Unroutable(Box<ReturnedMessage>),
+    /// The request went to an exchange that does not exist; nobody has it.
+    #[error(
+        "the request was not published, its exchange does not exist: {0}; declare it with a \
+         listener or `.declare(Exchange::..)`, or correct the name"
+    )]
+    NoExchange(#[source] AmqpError),
+    /// The broker refused the request; nobody has it.
+    #[error("the broker refused the request: {0}")]
+    Refused(#[source] AmqpError),
+    /// Who was asked answered that it failed.
+    #[error(transparent)]
+    Remote(#[from] RemoteError),
+    /// The reply is not what was asked for.
+    #[error("the reply can't be used: {0}")]
+    Conversion(#[source] ConversionError),
+    /// The request could not be made: a name is too long, or its body does not convert.
+    #[error("the request could not be made: {0}")]
+    Request(#[source] Box<Error>),
+    /// There was no connection to send the request on; nobody has it.
+    #[error("the request was not sent: {0}")]
+    NotSent(#[source] LinkError),
+    /// The connection was lost before the reply came; whether the request was handled is not
+    /// known.
+    #[error("the connection ended before the reply came, the request may have been handled: {0}")]
+    Unknown(#[source] LinkError),
+    /// As many calls as may be wait for their replies; the request was not sent.
+    #[error("{max} calls wait for their replies, and no more may")]
+    TooManyInFlight {
+        /// How many may wait.
+        max: usize,
+    },
+    /// The application stops or has been stopped; whether the request was handled is not known.
+    #[error("the application is stopped")]
+    Stopped,
+}
+
+/// The same as `Display`, as of [`Error`].
+impl fmt::Debug for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl From<CallError> for Error {
+    fn from(error: CallError) -> Self {
+        match error {
+            CallError::Unroutable(returned) => Self::Unroutable(returned),
+            CallError::NoExchange(error) => Self::NoExchange(error),
+            CallError::Refused(error) => Self::Amqp(error),
+            CallError::Request(error) => *error,
+            CallError::Stopped => Self::Stopped,
+            other => Self::Call(Box::new(other)),
+        }
+    }
+}
+
+/// What a listener answered in place of a reply: its handler failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("who was asked has failed ({kind}): {message}")]
+#[non_exhaustive]
+pub struct RemoteError {
+    /// What kind of failure it is: `failed`, `conversion`, `panic`.
+    pub kind: String,
+    /// What the failure says.
+    pub message: String,
+}
+
+impl RemoteError {
+    pub(crate) fn new(kind: String, message: String) -> Self {
+        Self { kind, message }
+    }
+}

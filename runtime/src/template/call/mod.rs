@@ -1,0 +1,224 @@
+//! Calls: requests, and the replies to them over RabbitMQ's direct reply-to.
+//!
+//! That demands that a request and the consumer of its reply are on one channel, and whoever
+//! publishes to a missing exchange closes a channel: so calls have a channel for each exchange, with
+//! one consumer for all their replies. A reply finds its call by the correlation id, which is a
+//! number. No confirm is awaited: the reply is one, and the timeout the other end.
+//!
+//! Deliberately out: reply queues with a name, and the listener's side of it.
+
+mod calls;
+mod channel;
+mod pending;
+mod reply;
+mod waiting;
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use springhare_amqp::{FieldValue, Message, ShortString};
+use springhare_broker::Publish;
+
+pub(super) use calls::Calls;
+
+use super::draft::Draft;
+use super::{IntoRoute, RabbitTemplate};
+use crate::convert::{ConversionError, IntoBody, MessageConverters};
+use crate::error::CallError;
+
+/// How long a reply is waited for where neither the call nor the application says otherwise.
+pub const REPLY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Asks a listener of ours to answer a request that fails, rather than to leave its caller waiting.
+const ERRORS_WANTED: ShortString = ShortString::from_static("x-springhare-errors");
+
+/// Makes of a reply what was asked for.
+type Decode<T> = fn(&MessageConverters, Message) -> Result<T, ConversionError>;
+
+/// What became of a request.
+type Outcome = Result<Message, CallError>;
+
+/// One request on its way: what [`RabbitTemplate::convert_send_and_receive`] returns.
+///
+/// Options hang off it, and `.await` sends it and waits for the reply. The request does not outlive
+/// the broker, as its caller's wait doesn't, and has to reach a queue.
+///
+/// ```
+/// # async fn example(rabbit: springhare::RabbitTemplate) -> springhare::Result<()> {
+/// use std::time::Duration;
+///
+/// let price: f64 = rabbit
+///     .convert_send_and_receive(("shop", "prices"), "tea")
+///     .timeout(Duration::from_millis(500))
+///     .priority(5)
+///     .header("x-currency", "EUR")
+///     .await?;
+/// # drop(price);
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "a request is sent when its call is awaited"]
+pub struct ConvertSendAndReceive<'t, T> {
+    template: &'t RabbitTemplate,
+    draft: Draft,
+    timeout: Duration,
+    decode: Decode<T>,
+}
+
+impl<'t, T> ConvertSendAndReceive<'t, T> {
+    fn new(
+        template: &'t RabbitTemplate,
+        route: impl IntoRoute,
+        body: impl IntoBody,
+        decode: Decode<T>,
+    ) -> Self {
+        let mut draft = Draft::new(template.publish_of(route, body));
+        draft.change(|publish| publish.mandatory = true);
+        draft.persistent(false);
+        let timeout = template.shared.waits.reply_timeout;
+        Self { template, draft, timeout, decode }
+    }
+
+    /// How long to wait for the reply, from the first poll on and whatever has to be opened before;
+    /// by default what [`reply_timeout`](crate::SpringhareBuilder::reply_timeout) says.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Whether the request outlives the broker in a durable queue; it does not by default.
+    pub fn persistent(mut self, persistent: bool) -> Self {
+        self.draft.persistent(persistent);
+        self
+    }
+
+    /// How long the request may wait in a queue, in whole milliseconds; then it expires, and is
+    /// dropped or dead-lettered. Without it, it waits on when its caller has given up.
+    pub fn expiration(mut self, time_to_live: Duration) -> Self {
+        self.draft.expiration(time_to_live);
+        self
+    }
+
+    /// The priority, for queues with [`max_priority`](crate::Queue::max_priority).
+    pub fn priority(mut self, priority: u8) -> Self {
+        self.draft.properties(|properties| properties.priority = Some(priority));
+        self
+    }
+
+    /// A header: a number, a boolean, a text, bytes or a list.
+    ///
+    /// A name of more than 255 bytes is the call's error.
+    pub fn header(mut self, name: impl AsRef<str>, value: impl Into<FieldValue>) -> Self {
+        self.draft.header(name, value);
+        self
+    }
+
+    /// The application's own id of the request.
+    pub fn message_id(mut self, id: impl AsRef<str>) -> Self {
+        self.draft.short_string(id.as_ref(), |properties, id| properties.message_id = Some(id));
+        self
+    }
+}
+
+impl<'t, T: DeserializeOwned> ConvertSendAndReceive<'t, T> {
+    pub(super) fn converting(
+        template: &'t RabbitTemplate,
+        route: impl IntoRoute,
+        body: impl IntoBody,
+    ) -> Self {
+        Self::new(template, route, body, |converters, reply| {
+            converters.decode(&reply.properties, &reply.body)
+        })
+    }
+}
+
+impl<'t> ConvertSendAndReceive<'t, Message> {
+    pub(super) fn whole(
+        template: &'t RabbitTemplate,
+        route: impl IntoRoute,
+        message: Message,
+    ) -> Self {
+        Self::new(template, route, message, |_converters, reply| Ok(reply))
+    }
+}
+
+impl<T> fmt::Debug for ConvertSendAndReceive<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConvertSendAndReceive")
+            .field("draft", &self.draft)
+            .field("timeout", &self.timeout)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'t, T> IntoFuture for ConvertSendAndReceive<'t, T> {
+    type Output = Result<T, CallError>;
+    type IntoFuture = Calling<'t, T>;
+
+    fn into_future(self) -> Calling<'t, T> {
+        let Self { template, draft, timeout, decode } = self;
+        let state = match draft.into_result() {
+            Ok(request) => State::Calling(Box::pin(call(template, request, timeout))),
+            Err(error) => State::Failed(Some(CallError::Request(Box::new(error)))),
+        };
+        Calling { template, state, decode }
+    }
+}
+
+/// The future of a [`ConvertSendAndReceive`].
+///
+/// # Cancel safety
+///
+/// Dropped before it is ready, the request may have been sent or not; its reply is dropped when it
+/// comes.
+#[must_use = "futures do nothing unless polled"]
+pub struct Calling<'t, T> {
+    template: &'t RabbitTemplate,
+    state: State<'t>,
+    decode: Decode<T>,
+}
+
+enum State<'t> {
+    /// The call failed before it could be sent.
+    Failed(Option<CallError>),
+    Calling(Pin<Box<dyn Future<Output = Outcome> + Send + 't>>),
+}
+
+impl<T> Future for Calling<'_, T> {
+    type Output = Result<T, CallError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let outcome = match &mut self.state {
+            State::Failed(error) => Err(error.take().unwrap_or(CallError::Stopped)),
+            State::Calling(calling) => ready!(calling.as_mut().poll(cx)),
+        };
+        let converters = self.template.converters();
+        Poll::Ready(
+            outcome
+                .and_then(|reply| (self.decode)(converters, reply).map_err(CallError::Conversion)),
+        )
+    }
+}
+
+impl<T> fmt::Debug for Calling<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Calling").finish_non_exhaustive()
+    }
+}
+
+async fn call(template: &RabbitTemplate, mut request: Publish, timeout: Duration) -> Outcome {
+    let properties = &mut request.message.properties;
+    if !properties.has_header(&ERRORS_WANTED) {
+        properties.set_header(ERRORS_WANTED, FieldValue::I32(1));
+    }
+    let clock = template.shared.publishing.clock();
+    tokio::select! {
+        biased;
+        reply = template.shared.calls.call(request) => reply::read(reply?),
+        () = clock.sleep(timeout) => Err(CallError::Timeout { after: timeout }),
+    }
+}
