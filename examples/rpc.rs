@@ -78,10 +78,13 @@ async fn main() -> Result {
     println!("  main           knows      that nobody listens to boot_nobody");
 
     let appraisal = rabbit.convert_send_and_receive::<String>("boot_appraisals", "a painting");
-    let Err(CallError::Timeout { after }) = appraisal.timeout(Duration::from_millis(50)).await else {
+    let Err(CallError::Timeout { after }) = appraisal.timeout(Duration::from_millis(50)).await
+    else {
         return Err("an appraisal came too soon".into());
     };
-    println!("  main           gave up    after {after:?}; the reply that comes later harms nobody");
+    println!(
+        "  main           gave up    after {after:?}; the reply that comes later harms nobody"
+    );
 
     app.stop().await?;
     println!("three calls were answered, and three others say why not");

@@ -85,7 +85,8 @@ impl From<CallError> for Error {
 #[error("who was asked has failed ({kind}): {message}")]
 #[non_exhaustive]
 pub struct RemoteError {
-    /// What kind of failure it is: `failed`, `conversion`, `panic`.
+    /// What kind of failure it is: from a listener of ours `failed`, `rejected`, `fatal` (so is a
+    /// request that it could not decode) or `panic`.
     pub kind: String,
     /// What the failure says.
     pub message: String,

@@ -171,7 +171,7 @@ impl RabbitTemplate {
         confirmation: Confirmation,
     ) -> ConvertAndSend<'_> {
         let retry = self.shared.publish_retry;
-        ConvertAndSend { template: self, publish: Ok(publish), confirmation, retry }
+        ConvertAndSend { template: self, draft: Draft::new(Ok(publish)), confirmation, retry }
     }
 }
 

@@ -30,10 +30,13 @@ pub(super) fn read(reply: Message) -> Outcome {
         header.map(str::to_owned)
     };
     let kind = text(ERROR).unwrap_or_else(|| "failed".to_owned());
-    let message = text(EXCEPTION).unwrap_or_else(|| match serde_json::from_slice(&reply.body) {
+    // A header has only the beginning of a long text.
+    let message = match serde_json::from_slice(&reply.body) {
         Ok(Failure { error }) => error,
-        Err(_) => String::from_utf8_lossy(&reply.body).into_owned(),
-    });
+        Err(_) => {
+            text(EXCEPTION).unwrap_or_else(|| String::from_utf8_lossy(&reply.body).into_owned())
+        }
+    };
     Err(RemoteError::new(kind, message).into())
 }
 
@@ -62,10 +65,8 @@ mod tests {
         let body = r#"{"kind": "panic", "error": "no tea"}"#;
         assert_eq!(failed(&[], body), None);
         assert_eq!(failed(&[(EXCEPTION, "no tea")], body), None);
-        assert_eq!(
-            failed(&[(ERROR, "panic"), (EXCEPTION, "no milk")], body),
-            is("panic", "no milk")
-        );
+        assert_eq!(failed(&[(ERROR, "panic"), (EXCEPTION, "no ..")], body), is("panic", "no tea"));
+        assert_eq!(failed(&[(ERROR, "panic"), (EXCEPTION, "no tea")], ""), is("panic", "no tea"));
         assert_eq!(failed(&[(ERROR, "panic")], body), is("panic", "no tea"));
         assert_eq!(failed(&[(ERROR, "failed")], "no JSON"), is("failed", "no JSON"));
     }
