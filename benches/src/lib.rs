@@ -89,6 +89,30 @@ pub fn report(title: &str, ways: &[Way]) {
     }
 }
 
+/// What `run` gives, and how long that took.
+///
+/// # Errors
+///
+/// Those of `run`.
+#[expect(clippy::disallowed_methods, reason = "a benchmark measures the real time")]
+pub async fn timed<E>(run: impl Future<Output = Result<(), E>>) -> Result<Duration, E> {
+    let start = std::time::Instant::now();
+    run.await?;
+    Ok(start.elapsed())
+}
+
+/// Prints how long half, 99 and 99.9 per cent of something took at most.
+#[expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
+pub fn percentiles(title: &str, mut times: Vec<Duration>) {
+    times.sort();
+    let part = |thousandths: usize| {
+        let time = times.get(times.len() * thousandths / 1000).copied().unwrap_or_default();
+        time.as_secs_f64() * 1e6
+    };
+    let [half, most, nearly_all] = [500, 990, 999].map(part);
+    println!("{title:<44} p50 {half:.1} µs, p99 {most:.1} µs, p99.9 {nearly_all:.1} µs");
+}
+
 /// Does nothing for so long, and prints how much of a core the process used meanwhile.
 #[expect(clippy::print_stdout, clippy::disallowed_methods, reason = "a benchmark measures")]
 pub fn idle(title: &str, wait: Duration) {

@@ -137,9 +137,8 @@ impl RabbitTemplate {
     /// Sends a request along a route, and waits for the reply.
     ///
     /// Route and body are those of [`convert_and_send`](Self::convert_and_send), and the reply's
-    /// body becomes a `T`. A listener replies with what it returns; so does any AMQP client that
-    /// sends to the request's `reply_to` with the request's correlation id. Any number of calls
-    /// may wait at a time. A reply that comes when its call is over is [counted](Self::late_replies)
+    /// body becomes a `T`. Who is asked sends it to the request's `reply_to`, with the request's
+    /// correlation id, as any AMQP client does. Many calls may wait at a time. A reply that comes when its call is over is [counted](Self::late_replies)
     /// and dropped.
     ///
     /// ```

@@ -170,7 +170,7 @@ impl RabbitTemplate {
         publish: Publish,
         confirmation: Confirmation,
     ) -> ConvertAndSend<'_> {
-        let retry = self.shared.publish_retry;
+        let retry = self.shared.waits.publish_retry;
         ConvertAndSend { template: self, draft: Draft::new(Ok(publish)), confirmation, retry }
     }
 }

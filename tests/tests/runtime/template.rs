@@ -1,9 +1,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use springhare::Error;
+use futures_util::FutureExt;
+use springhare::broker::BasicConsumeOptions;
 use springhare::prelude::*;
-use springhare_tests::within_limit;
+use springhare::{CallError, Error};
+use springhare_tests::{LIMIT, within_limit};
 
 use crate::support::ready;
 
@@ -44,5 +47,67 @@ async fn receiving_from_a_missing_queue_takes_nobody_elses_channel() {
     within_limit("both receivers", healthy).await.unwrap();
     assert!(faulty.await.unwrap() > 0);
     assert_eq!(ready(&rabbit, "q").await, 0);
+    app.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_stop_ends_calls_that_were_not_sent_yet() {
+    let app = Springhare::builder()
+        .listeners(listeners![])
+        .declare(Queue::durable("asked"))
+        .start()
+        .await
+        .unwrap();
+    let rabbit = app.rabbit_template();
+    let call = || rabbit.convert_send_and_receive::<u64>("asked", &1).timeout(LIMIT).into_future();
+    let mut calls: Vec<_> = (0..8).map(|_| call()).collect();
+    for call in &mut calls {
+        assert!(call.now_or_never().is_none(), "the channel is not open yet");
+    }
+    app.stop().await.unwrap();
+    for call in calls {
+        let ended = call.await;
+        assert!(matches!(ended, Err(CallError::Stopped)), "{ended:?}");
+    }
+}
+
+/// The task that reads for all runs where the application does: a caller's runtime may end before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_outlive_the_runtime_of_the_first_caller() {
+    let app = Springhare::builder()
+        .listeners(listeners![])
+        .declare(Queue::durable("asked"))
+        .start()
+        .await
+        .unwrap();
+    let rabbit = app.rabbit_template();
+    let first = rabbit.clone();
+    let caller = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let call = first.convert_send_and_receive::<u64>("asked", &1).timeout(Duration::ZERO);
+        runtime.block_on(call.into_future())
+    });
+    let ended = tokio::task::spawn_blocking(|| caller.join()).await.unwrap().unwrap();
+    assert!(matches!(ended, Err(CallError::Timeout { .. })), "{ended:?}");
+    let second = tokio::spawn({
+        let rabbit = rabbit.clone();
+        async move { rabbit.convert_send_and_receive::<u64>("asked", &2).await }
+    });
+    let answering = rabbit.execute(|channel| async move {
+        let options = BasicConsumeOptions { no_ack: true, ..Default::default() };
+        let mut requests = channel.basic_consume("asked", "", options).await?;
+        while let Some(request) = requests.recv().await {
+            let request = &request.message.message;
+            let address = request.properties.reply_to.clone().unwrap();
+            let mut reply = request.clone();
+            reply.properties.reply_to = None;
+            channel.basic_publish("", &address, Default::default(), reply).await?;
+        }
+        Ok(())
+    });
+    tokio::select! {
+        reply = within_limit("a reply", second) => assert_eq!(reply.unwrap().unwrap(), 2),
+        answered = answering => panic!("{answered:?}"),
+    }
     app.stop().await.unwrap();
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use springhare_amqp::{Message, Property, ShortString};
 use springhare_broker::Publish;
+use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
 use super::Outcome;
@@ -25,6 +26,8 @@ const USUAL_BODY_BYTES: usize = 64 << 10;
 #[derive(Debug)]
 pub(in crate::template) struct Calls {
     publishing: Arc<Publishing>,
+    /// Where the channels' tasks run: the application's, since a caller's may end before.
+    runtime: Option<Handle>,
     state: Mutex<State>,
     in_flight: AtomicUsize,
     late_replies: Arc<AtomicU64>,
@@ -62,6 +65,7 @@ impl Calls {
     pub(in crate::template) fn new(publishing: Arc<Publishing>) -> Self {
         Self {
             publishing,
+            runtime: Handle::try_current().ok(),
             state: Mutex::default(),
             in_flight: AtomicUsize::new(0),
             late_replies: Arc::default(),
@@ -114,13 +118,17 @@ impl Calls {
         if state.channels.len() >= CALL_CHANNELS_MAX && !state.make_room() {
             return Ok(None);
         }
-        let (publishing, late_replies) = (&self.publishing, &self.late_replies);
-        let channel = CallChannel::start(
-            way.exchange.clone(),
-            Arc::clone(publishing),
-            Arc::clone(late_replies),
+        let exchange = way.exchange.clone();
+        let (channel, task) = CallChannel::new(
+            exchange,
+            Arc::clone(&self.publishing),
+            Arc::clone(&self.late_replies),
         );
         channel.pending.add(number);
+        match &self.runtime {
+            Some(runtime) => drop(runtime.spawn(task)),
+            None => drop(tokio::spawn(task)),
+        }
         state.channels.insert(way.clone(), Used { channel: Arc::clone(&channel), last: number });
         Ok(Some((channel, number)))
     }
@@ -218,4 +226,46 @@ fn is_risky(message: &Message) -> bool {
 
 fn correlation_id(number: u64) -> ShortString {
     ShortString::truncated(&number.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use springhare_amqp::{BasicProperties, FieldTable};
+    use springhare_broker::Broker;
+
+    use super::*;
+    use crate::connection::{EmbeddedLink, Link};
+    use crate::template::TemplateLinks;
+
+    #[test]
+    fn so_many_calls_wait_and_no_more() {
+        let broker = Broker::builder().start().unwrap();
+        let link: Arc<dyn Link> = Arc::new(EmbeddedLink::new(broker));
+        let links = TemplateLinks { publishing: Arc::clone(&link), channels: link };
+        let calls = Calls::new(Arc::new(Publishing::new(links)));
+        let mut waiting: Vec<_> = (0..CALLS_MAX).map(|_| InFlight::new(&calls).unwrap()).collect();
+        let refused = InFlight::new(&calls).unwrap_err();
+        assert!(matches!(refused, CallError::TooManyInFlight { max: CALLS_MAX }), "{refused}");
+        waiting.pop();
+        InFlight::new(&calls).unwrap();
+    }
+
+    #[test]
+    fn what_the_broker_may_refuse_goes_apart() {
+        let short = |text| Some(ShortString::from_static(text));
+        let with = |properties: BasicProperties| Message::new("tea").with_properties(properties);
+        let copied = FieldTable::from_iter([(ShortString::from_static("CC"), "q".into())]);
+        let usual = [
+            Message::new(vec![0; USUAL_BODY_BYTES]),
+            with(BasicProperties { expiration: short("60000"), ..Default::default() }),
+        ];
+        let risky = [
+            Message::new(vec![0; USUAL_BODY_BYTES + 1]),
+            with(BasicProperties { expiration: short("soon"), ..Default::default() }),
+            with(BasicProperties { user_id: short("guest"), ..Default::default() }),
+            with(BasicProperties { headers: Some(copied), ..Default::default() }),
+        ];
+        assert!(!usual.iter().any(is_risky));
+        assert!(risky.iter().all(is_risky));
+    }
 }

@@ -55,12 +55,12 @@ enum Reading {
 }
 
 impl CallChannel {
-    /// A channel whose task opens it.
-    pub(super) fn start(
+    /// A channel, and the task that opens it and serves it from then on.
+    pub(super) fn new(
         exchange: ShortString,
         publishing: Arc<Publishing>,
         late_replies: Arc<AtomicU64>,
-    ) -> Arc<Self> {
+    ) -> (Arc<Self>, impl Future<Output = ()> + Send + 'static) {
         let channel = Arc::new(Self {
             exchange,
             pending: Pending::default(),
@@ -72,8 +72,7 @@ impl CallChannel {
             late_replies,
         });
         let served = Served(Arc::clone(&channel));
-        tokio::spawn(async move { served.0.serve(publishing).await });
-        channel
+        (channel, async move { served.0.serve(publishing).await })
     }
 
     /// Whether it takes no more calls.
@@ -105,6 +104,7 @@ impl CallChannel {
         let options = BasicPublishOptions { mandatory: true };
         match link.basic_publish(&self.exchange, routing_key, options, message).await {
             Ok(_) => Ok(()),
+            Err(_) if self.pending.is_stopped() => Err(CallError::Stopped),
             Err(LinkError::Amqp(error)) => Err(refusal(error).into()),
             Err(error) => Err(CallError::NotSent(error)),
         }
@@ -184,7 +184,8 @@ impl CallChannel {
         // taken.
         let of_a_request = error.filter(|error| error.method() == MethodId::BASIC_PUBLISH);
         let last = self.last_published.load(Ordering::Acquire);
-        self.pending.end(&End::Lost(lost), of_a_request.map(|error| (last, refusal(error))));
+        let of_the_last = of_a_request.map(|error| (last, refusal(error)));
+        self.pending.end(&End::Lost(lost), of_the_last.as_ref());
         if link.close_reason().is_none()
             && let Err(error) = link.close().await
         {
@@ -251,9 +252,13 @@ impl Drop for Served {
     }
 }
 
+/// A reply is its call's alone, and is not copied.
 fn reply(delivery: Delivery) -> (Option<u64>, Outcome) {
-    let reply = &delivery.message.message;
-    (call_number(reply), Ok(reply.clone()))
+    let reply = match Arc::try_unwrap(delivery.message) {
+        Ok(published) => published.message,
+        Err(shared) => shared.message.clone(),
+    };
+    (call_number(&reply), Ok(reply))
 }
 
 /// Why the broker did not take a request, or not the channel.

@@ -142,9 +142,13 @@ impl Pending {
         self.lock().end.is_some()
     }
 
+    pub(super) fn is_stopped(&self) -> bool {
+        matches!(self.lock().end, Some(End::Stopped))
+    }
+
     /// Ends all calls, and takes no more. The last one that was published has `last` for its
     /// reason.
-    pub(super) fn end(&self, end: &End, last: Option<(u64, End)>) {
+    pub(super) fn end(&self, end: &End, last: Option<&(u64, End)>) {
         let mut wakers = Vec::new();
         {
             let mut state = self.lock();
@@ -154,7 +158,7 @@ impl Pending {
             state.end = Some(end.clone());
             for (number, call) in &mut state.calls {
                 if call.outcome.is_none() {
-                    let own = last.as_ref().filter(|(last, _)| last == number);
+                    let own = last.filter(|(last, _)| last == number);
                     let end = own.map_or(end, |(_, end)| end);
                     call.outcome = Some(Err(end.clone().into()));
                     wakers.extend(call.waker.take());
@@ -167,5 +171,67 @@ impl Pending {
     /// The state is whole between any two statements.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::iter::once;
+
+    use springhare_amqp::{Message, MethodId, ReplyCode};
+
+    use super::*;
+
+    fn look(pending: &Pending, number: u64) -> Look {
+        pending.look(number, Waker::noop())
+    }
+
+    #[test]
+    fn a_call_reads_only_while_it_is_alone() {
+        let pending = Pending::default();
+        assert!(pending.add(1));
+        assert!(matches!(look(&pending, 1), Look::Reads));
+        assert!(pending.is_read_by(Some(1)));
+        assert!(pending.add(2));
+        assert!(matches!(look(&pending, 2), Look::Reads), "the first may not be polled any more");
+        assert!(!pending.is_read_by(Some(2)), "it hands over to the task");
+        assert!(matches!(look(&pending, 1), Look::Waits));
+        assert!(matches!(look(&pending, 2), Look::Waits));
+        assert!(!pending.remove(1));
+        assert!(matches!(look(&pending, 2), Look::Reads));
+        assert!(pending.is_read_by(Some(2)));
+        assert!(pending.remove(2), "the task has to take over");
+    }
+
+    #[test]
+    fn a_call_that_has_its_reply_hands_over() {
+        let pending = Pending::default();
+        let mut wakers = Vec::new();
+        pending.add(1);
+        assert!(pending.is_read_by(Some(1)));
+        let reply = || Ok(Message::new("reply"));
+        assert_eq!(pending.settle(once((Some(1), reply())), Some(1), &mut wakers), 0);
+        assert!(!pending.is_read_by(Some(1)));
+        assert_eq!(pending.settle(once((Some(1), reply())), None, &mut wakers), 1, "a second one");
+        assert_eq!(pending.settle(once((Some(2), reply())), None, &mut wakers), 1);
+        assert_eq!(pending.settle(once((None, reply())), None, &mut wakers), 1);
+        assert!(pending.take(1).is_ready());
+        assert!(!pending.remove(1));
+        assert!(pending.is_empty());
+    }
+
+    #[test]
+    fn only_the_last_that_was_published_knows_why_the_channel_was_closed() {
+        let missing = AmqpError::new(ReplyCode::NotFound, MethodId::BASIC_PUBLISH, "no exchange");
+        let lost = LinkError::Closed { what: "channel", reason: Some(missing.clone()) };
+        let pending = Pending::default();
+        for number in 1..=3 {
+            pending.add(number);
+        }
+        pending.end(&End::Lost(lost), Some(&(2, End::NoExchange(missing))));
+        assert!(matches!(look(&pending, 1), Look::Over(Err(CallError::Unknown(_)))));
+        assert!(matches!(look(&pending, 2), Look::Over(Err(CallError::NoExchange(_)))));
+        assert!(matches!(look(&pending, 3), Look::Over(Err(CallError::Unknown(_)))));
+        assert!(!pending.add(4) && pending.has_ended());
     }
 }
