@@ -90,7 +90,8 @@ impl Core {
         if self.space.set_free(free, limit, hard) {
             self.has_news();
         }
-        if self.space.blocked() == Some(Blocked::DiskLow) {
+        let has_room = free >= hard.saturating_add(u64::from(self.settings.segment_bytes));
+        if !has_room || self.space.blocked() == Some(Blocked::DiskLow) {
             self.remove_given_up();
         }
     }
@@ -160,8 +161,15 @@ impl Core {
             }
         };
         self.files.forget(number);
-        self.lock().liveness.removed(number);
-        given_up.into_iter().for_each(|file| self.keep_given_up(file));
+        let is_in_quarantine = {
+            let mut log = self.lock();
+            let is_in_quarantine = log.liveness.is_quarantined(number);
+            log.liveness.removed(number);
+            is_in_quarantine
+        };
+        if let Some(file) = given_up {
+            self.keep_given_up(file, is_in_quarantine);
+        }
         Ok(Step::Done)
     }
 }

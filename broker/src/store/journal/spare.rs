@@ -56,7 +56,15 @@ impl Core {
     pub(super) fn allocate(&self, number: u32, size: u64) -> Result<SegmentFile, StepError> {
         let mut spare = self.lock_spare();
         let file = match spare.file.take().filter(|_| spare.next == number) {
-            Some(file) => file,
+            Some(file) => {
+                if size > u64::from(self.settings.segment_bytes)
+                    && let Err(error) = file.file.allocate(size)
+                {
+                    spare.file = Some(file);
+                    return Err(self.allocation_error(number, CreateError::Create(error)));
+                }
+                file
+            }
             None => {
                 let made = self.make_segment(&mut spare, number, size);
                 made.map_err(|error| self.allocation_error(number, error))?
@@ -120,19 +128,27 @@ impl Core {
         Ok(Some(given_up))
     }
 
-    /// This is written over from now on.
-    pub(super) fn keep_given_up(&self, file: GivenUp) {
-        self.lock_spare().given_up.push(file);
+    /// This is written over from now on, unless a reader has found damage in it meanwhile, and it is in
+    /// quarantine.
+    pub(super) fn keep_given_up(&self, file: GivenUp, is_in_quarantine: bool) {
+        match is_in_quarantine {
+            true => self.remove_file(&file.name),
+            false => self.lock_spare().given_up.push(file),
+        }
     }
 
-    /// Removes what is kept for later: there is little room. What can't be removed is so at the next
-    /// start.
+    /// What can't be removed is so at the next start.
+    fn remove_file(&self, name: &str) {
+        if let Err(error) = self.disk.remove(name) {
+            tracing::debug!(name, %error, "a file stays that is not needed");
+        }
+    }
+
+    /// Removes what is kept for later: there is little room.
     pub(super) fn remove_given_up(&self) {
         let given_up = std::mem::take(&mut self.lock_spare().given_up);
         for GivenUp { name, .. } in given_up {
-            if let Err(error) = self.disk.remove(&name) {
-                tracing::debug!(%error, "a file stays that is not needed");
-            }
+            self.remove_file(&name);
         }
     }
 

@@ -63,7 +63,12 @@ impl Walk {
             Tail::Sealed { .. } => {
                 let next = reader.find_frame(from + 1, self.generation).filter(|next| *next < end);
                 let known = (end < u64::MAX).then_some(end);
-                let to = next.or(known).unwrap_or_else(|| reader.data_end(from));
+                // Behind the last record of a file that was another segment there is what is left
+                // of that.
+                let to = next.or(known).unwrap_or_else(|| match self.is_reused {
+                    true => from,
+                    false => reader.data_end(from),
+                });
                 self.at = to;
                 if to > from { Step::Damage { from, to } } else { Step::End { at: from, torn: 0 } }
             }

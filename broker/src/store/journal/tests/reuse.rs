@@ -79,8 +79,7 @@ fn a_file_that_is_given_up_becomes_a_later_segment() {
     assert_eq!(spares(&disk), 0);
 
     // What was there before is not taken for something of it, whatever ends the process.
-    let disk = disk.power_cut(7);
-    let folder = Folder::open_on(Arc::new(disk.clone())).unwrap();
+    let folder = Folder::open_on(Arc::new(disk.power_cut(7))).unwrap();
     let opened = Journal::open_folder(folder, JournalSettings::default()).unwrap();
     let mut found = Vec::new();
     let report = opened.restore_all(|message| found.push(message.reference)).unwrap();

@@ -1,6 +1,7 @@
 //! A segment in the file of another one, of which there is still something behind its records.
 
 use super::log::{Log, Op, State};
+use crate::store::disk::Disk;
 use crate::store::format::frame::FRAME_BYTES;
 
 /// A segment of some messages, and the bytes of the one that was there before.
@@ -43,8 +44,28 @@ fn a_write_that_was_not_finished_is_torn_as_far_as_can_be_told() {
         assert_eq!(state, State::after(log.within(cut)), "{cut}");
         let begun = cut - last.start >= FRAME_BYTES - 2;
         let torn = if begun { last.end - last.start } else { 0 };
-        assert_eq!(recovered.report.torn_bytes as usize, torn, "{cut}");
+        assert_eq!(recovered.report.torn_bytes, torn as u64, "{cut}");
         assert_eq!(recovered.report.damages, [""; 0]);
+    }
+}
+
+#[test]
+fn a_full_segment_whose_end_nobody_knows_is_no_damage() {
+    let (mut log, before) = written();
+    let whole = [&log.bytes, &before[log.bytes.len()..]].concat();
+    // The next one that is there does not say where this one ends, since one between them is gone.
+    log.roll();
+    log.roll();
+    log.append(vec![Op::Removed(3)]);
+    log.message(&[1], b"later");
+    log.save();
+    log.disk.put("00000002.log", &whole);
+    log.disk.remove("00000003.log").unwrap();
+    log.forget_indexes();
+    for has_index in [false, true] {
+        let (state, recovered) = State::recovered(&log.disk);
+        assert_eq!(state, State::after(&log.units));
+        assert_eq!(recovered.report.damages, [""; 0], "with an index: {has_index}");
     }
 }
 
@@ -58,5 +79,5 @@ fn records_behind_a_hole_are_torn_too() {
     log.put_last(&bytes);
     let (state, recovered) = State::recovered(&log.disk);
     assert_eq!(state, State::after(log.within(hole.start)));
-    assert_eq!(recovered.report.torn_bytes as usize, end - hole.start);
+    assert_eq!(recovered.report.torn_bytes, (end - hole.start) as u64);
 }
