@@ -1,13 +1,13 @@
 use std::ops::{Deref, DerefMut};
 
 use serde::{Deserialize, Serialize};
-use springhare_amqp::Message;
+use springhare_amqp::{BasicProperties, Message, ShortString};
 
 use super::rejection::Receiver;
 use super::{FromDelivery, OptionalFromDelivery};
 use crate::convert::{ConversionError, MessageConverters, decode};
 use crate::listener::context::DeliveryContext;
-use crate::listener::reply::{ReplyBody, encoded};
+use crate::listener::reply::ReplyBody;
 
 /// The body as a value, read from JSON.
 ///
@@ -52,10 +52,15 @@ impl JsonRejection {
     }
 }
 
-#[diagnostic::do_not_recommend]
 impl<T: Serialize> ReplyBody for Json<T> {
     fn into_message(self, _converters: &MessageConverters) -> Result<Message, ConversionError> {
-        encoded(&self.0, &MessageConverters::new())
+        let body = serde_json::to_vec(&self.0).map_err(|error| ConversionError::Encode {
+            type_name: std::any::type_name::<T>(),
+            source: error.into(),
+        })?;
+        let content_type = Some(ShortString::from_static("application/json"));
+        let properties = BasicProperties { content_type, ..BasicProperties::default() };
+        Ok(Message::new(body).with_properties(properties))
     }
 }
 

@@ -34,7 +34,6 @@ impl PayloadRejection {
     }
 }
 
-#[diagnostic::do_not_recommend]
 impl<T: Serialize> ReplyBody for Payload<T> {
     fn into_message(self, converters: &MessageConverters) -> Result<Message, ConversionError> {
         encoded(&self.0, converters)

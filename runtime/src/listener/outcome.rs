@@ -60,7 +60,8 @@ impl Outcome {
     label = "not an outcome of a listener",
     note = "return nothing, `ListenerResult`, `Result<(), E>` where `E` is a \
             `std::error::Error + Send + Sync + 'static`, or `Outcome`",
-    note = "a reply is one of `Json<T>`, `Text`, `String`, `Bytes`, `Message` and `Reply<..>`",
+    note = "a reply is one of `Json<T>`, `Text`, `String`, `Bytes`, `Message` and `Reply<..>`, or an \
+            `Option` or a `Result` of one",
     note = "a `Box<dyn Error + Send + Sync>` or an `anyhow::Error` becomes a `ListenerError` by \
             `.map_err(ListenerError::new)`"
 )]
@@ -188,6 +189,15 @@ impl ListenerError {
 
     fn with(disposition: Disposition, source: Box<dyn StdError + Send + Sync>) -> Self {
         Self(Box::new(Inner { disposition, source }))
+    }
+
+    /// The caller knows of it, and decides whether to ask again: what would be delivered once more
+    /// is acknowledged.
+    pub(super) fn told(mut self) -> Self {
+        if self.0.disposition == Disposition::Default {
+            self.0.disposition = Disposition::ImmediateAcknowledge;
+        }
+        self
     }
 
     fn or_fatal(mut self) -> Self {

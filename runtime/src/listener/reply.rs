@@ -18,19 +18,9 @@ use super::plan::ListenerPlan;
 use crate::connection::Confirmation;
 use crate::convert::{ConversionError, IntoBody, MessageConverters};
 use crate::error::Error;
-use crate::template::{IntoRoute, Route};
-
-/// Addresses of callers that wait on their channel, without a queue (direct reply-to).
-const DIRECT_REPLY_TO: &str = "amq.rabbitmq.reply-to.";
-
-/// With this header a caller asks to be told of a failure.
-pub(crate) const ERRORS_HEADER: &str = "x-springhare-errors";
-
-/// In an answer: the kind of failure.
-pub(crate) const ERROR_HEADER: &str = "x-springhare-error";
-
-/// In an answer: how the text begins that says why the handler failed; the body has all of it.
-const EXCEPTION_HEADER: &str = "x-exception-message";
+use crate::template::{
+    DIRECT_REPLY_TO, ERROR_HEADER, ERRORS_HEADER, EXCEPTION_HEADER, IntoRoute, Route,
+};
 
 /// What a listener's attribute says of replies.
 #[derive(Debug, Clone, Default)]
@@ -50,6 +40,12 @@ pub(crate) struct ReplyPlan {
 ///
 /// `Json<T>`, `Text`, `String`, `Bytes`, `Vec<u8>`, a whole `Message`, and `Payload<T>`, which the
 /// application's converter encodes. Types of your own may implement it.
+#[diagnostic::on_unimplemented(
+    message = "a listener cannot return `{Self}`",
+    label = "neither an outcome of a listener nor a reply",
+    note = "return nothing, `ListenerResult`, or `Outcome`; or a reply: `Json<T>`, `Text`, `String`, \
+            `Bytes`, `Message`, `Reply<..>`, or an `Option` or a `Result` of one"
+)]
 pub trait ReplyBody {
     /// The message that it becomes.
     ///
@@ -160,7 +156,6 @@ impl PreparedReply {
     }
 }
 
-#[diagnostic::do_not_recommend]
 impl<B: ReplyBody> IntoOutcome for B {
     fn into_outcome(self, cx: &DeliveryContext) -> Outcome {
         Reply::new(self).into_outcome(cx)
@@ -241,32 +236,21 @@ pub(super) async fn answer(
 ) -> Outcome {
     match outcome {
         Outcome::Reply(reply) => match send(context, plan, *reply).await {
-            Ok(()) => Outcome::Ack,
+            Ok(Sent::Yes | Sent::NobodyWaits) => Outcome::Ack,
             Err(error) => Outcome::Failed(ListenerError::new(error)),
         },
-        Outcome::Failed(error) => {
-            if let Err(failed) = send(context, plan, report(&error)).await {
+        Outcome::Failed(error) => match send(context, plan, report(&error)).await {
+            Ok(Sent::Yes) => Outcome::Failed(error.told()),
+            Ok(Sent::NobodyWaits) => Outcome::Failed(error),
+            Err(failed) => {
                 tracing::warn!(
                     listener = &*plan.id,
                     error = %failed,
                     "a caller could not be told that its request failed"
                 );
-                return Outcome::Failed(error);
+                Outcome::Failed(error)
             }
-            match error.disposition() {
-                // The caller knows, and decides whether to ask again.
-                Disposition::Default => {
-                    tracing::warn!(
-                        listener = &*plan.id,
-                        queue = &**context.queue(),
-                        error = error.report(),
-                        "a handler failed, and its caller was told"
-                    );
-                    Outcome::Ack
-                }
-                _ => Outcome::Failed(error),
-            }
-        }
+        },
         outcome @ (Outcome::Ack | Outcome::Reject | Outcome::Requeue) => outcome,
     }
 }
@@ -275,7 +259,7 @@ async fn send(
     context: &DeliveryContext,
     plan: &ListenerPlan,
     reply: PreparedReply,
-) -> Result<(), Error> {
+) -> Result<Sent, Error> {
     let PreparedReply { mut message, route, persistent } = reply;
     let request = context.properties();
     let reply_to = request.reply_to.as_ref().filter(|queue| !queue.is_empty());
@@ -287,14 +271,15 @@ async fn send(
             Some(route) => Address::Given(route.clone()),
             None => {
                 tell_nowhere(plan);
-                return Ok(());
+                return Ok(Sent::NobodyWaits);
             }
         },
     };
     let properties = &mut message.properties;
-    if properties.correlation_id.is_none() {
-        // Who makes no correlation ids knows its request by the message's own.
-        let id = request.correlation_id.as_ref().or(request.message_id.as_ref());
+    // Who makes no correlation ids knows its request by the message's own.
+    let id = request.correlation_id.as_ref().or(request.message_id.as_ref());
+    let is_answer = !matches!(address, Address::Given(_)) && id.is_some();
+    if is_answer || properties.correlation_id.is_none() {
         properties.correlation_id = id.cloned();
     }
     if properties.delivery_mode.is_none() {
@@ -309,26 +294,36 @@ async fn send(
         Address::Caller(queue) => {
             // It waits on its channel, or waits no more: nothing confirms the one or the other.
             let publish = to_queue(queue, message, false);
-            template.send_publish(publish, Confirmation::Unconfirmed).await
+            template.send_reply(publish, Confirmation::Unconfirmed).await?;
+            Ok(Sent::Yes)
         }
         Address::Queue(queue) => {
             let publish = to_queue(queue.clone(), message, true);
-            match template.send_publish(publish, Confirmation::Awaited).await {
+            match template.send_reply(publish, Confirmation::Awaited).await {
                 Err(Error::Unroutable(_)) => {
                     let listener = &*plan.id;
                     tracing::debug!(listener, queue = &*queue, "the queue for a reply is gone");
-                    Ok(())
+                    Ok(Sent::NobodyWaits)
                 }
-                sent => sent,
+                sent => sent.map(|()| Sent::Yes),
             }
         }
         Address::Given(route) => {
             let (exchange, routing_key) = route.into_parts();
             let mandatory = exchange.is_empty();
             let publish = Publish { exchange, routing_key, mandatory, message };
-            template.send_publish(publish, Confirmation::Awaited).await
+            template.send_reply(publish, Confirmation::Awaited).await?;
+            Ok(Sent::Yes)
         }
     }
+}
+
+/// Whether an answer is on its way.
+enum Sent {
+    /// To its caller, if that still waits.
+    Yes,
+    /// Nobody is known who would take it.
+    NobodyWaits,
 }
 
 enum Address {
@@ -366,7 +361,7 @@ fn asks_for_errors(context: &DeliveryContext, plan: &ListenerPlan) -> bool {
     if properties.reply_to.as_ref().is_none_or(|queue| queue.is_empty()) {
         return false;
     }
-    let asked = properties.headers.as_ref().and_then(|headers| headers.get(ERRORS_HEADER));
+    let asked = properties.headers.as_ref().and_then(|headers| headers.get(&ERRORS_HEADER));
     let asks = asked.is_some_and(|asked| {
         asked.as_bool().or_else(|| asked.as_i64().map(|number| number != 0)).unwrap_or(false)
     });
@@ -390,9 +385,9 @@ fn report(error: &ListenerError) -> PreparedReply {
     };
     let body = serde_json::to_vec(&Report { kind, error: &text }).unwrap_or_default();
     let mut headers = FieldTable::new();
-    headers.set(ShortString::from_static(ERROR_HEADER), kind);
+    headers.set(ERROR_HEADER, kind);
     let start = ShortString::truncated(&text);
-    headers.set(ShortString::from_static(EXCEPTION_HEADER), start.as_str());
+    headers.set(EXCEPTION_HEADER, start.as_str());
     let properties = BasicProperties {
         content_type: Some(ShortString::from_static("application/json")),
         headers: Some(headers),

@@ -21,6 +21,7 @@ use springhare_amqp::Message;
 use springhare_broker::Publish;
 use tokio::sync::Mutex;
 
+pub(crate) use call::names::{DIRECT_REPLY_TO, ERROR_HEADER, ERRORS_HEADER, EXCEPTION_HEADER};
 pub use call::{Calling, ConvertSendAndReceive, REPLY_TIMEOUT};
 pub(crate) use parking::{ParkReason, Republished, Retried, error_queue_of};
 pub use route::{IntoRoute, Route};

@@ -7,11 +7,12 @@ mod retry;
 use springhare_amqp::{
     BasicProperties, DeliveryMode, FieldTable, FieldValue, Message, ReplyCode, ShortString,
 };
-use springhare_broker::{PublishedMessage, QueueDeclareOptions};
+use springhare_broker::{Publish, PublishedMessage, QueueDeclareOptions};
 
 pub(crate) use retry::{Republished, Retried};
 
-use super::RabbitTemplate;
+use super::{DIRECT_REPLY_TO, ERRORS_HEADER, RabbitTemplate};
+use crate::connection::Confirmation;
 use crate::error::{Error, NotConfirmed, Result};
 use retry::{forget_retries, original_route};
 
@@ -117,11 +118,20 @@ impl RabbitTemplate {
         sent
     }
 
+    /// Sends what answers a message that is settled right after.
+    pub(crate) async fn send_reply(
+        &self,
+        publish: Publish,
+        confirmation: Confirmation,
+    ) -> Result<()> {
+        self.shared.publishing.publish_replacement(publish, confirmation).await
+    }
+
     /// Sends it to `error_queue`, which is declared if it is not there.
     async fn send_parked(&self, error_queue: &ShortString, message: Message) -> Result<()> {
         let publishing = &self.shared.publishing;
         let publish = self.publish_of(error_queue.clone(), message)?;
-        let sent = publishing.publish_replacement(publish.clone()).await;
+        let sent = publishing.publish_replacement(publish.clone(), Confirmation::Awaited).await;
         let Err(Error::Unroutable(_)) = sent else { return sent };
         self.execute(|channel| async move {
             let options = QueueDeclareOptions { durable: true, ..Default::default() };
@@ -129,7 +139,7 @@ impl RabbitTemplate {
             Ok(())
         })
         .await?;
-        publishing.publish_replacement(publish).await
+        publishing.publish_replacement(publish, Confirmation::Awaited).await
     }
 }
 
@@ -154,8 +164,11 @@ fn parked(
     if extent == Extent::WithoutHeaders {
         properties.headers = None;
     }
-    let properties = carried_properties(properties);
-    let mut headers = properties.headers.unwrap_or_default();
+    let mut properties = carried_properties(properties);
+    let mut headers = properties.headers.take().unwrap_or_default();
+    // Whoever puts it back into its queue some day has no caller that waits for it.
+    headers.remove(&ERRORS_HEADER);
+    properties.reply_to.take_if(|address| address.starts_with(DIRECT_REPLY_TO));
     if extent == Extent::WithoutHeaders {
         set(&mut headers, "x-springhare-headers", "dropped");
     }

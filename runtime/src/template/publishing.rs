@@ -159,16 +159,28 @@ impl Publishing {
 
     /// Publishes what replaces a message that is settled right after: it does not wait for room
     /// that only the settling makes.
-    pub(crate) async fn publish_replacement(&self, publish: Publish) -> Result<(), Error> {
-        let path = self.usable().await?;
-        let mut call = PublishCall::new(publish, Confirmation::Awaited);
-        let publishing =
-            poll_fn(|cx| path.publisher.poll_publish_beyond_the_memory_mark(cx, &mut call));
-        let result = publishing.await;
-        if matches!(result, Err(PublishError::NotSent(_) | PublishError::Unknown(_))) {
-            self.lost(&path);
+    pub(crate) async fn publish_replacement(
+        &self,
+        publish: Publish,
+        confirmation: Confirmation,
+    ) -> Result<(), Error> {
+        let mut call = PublishCall::new(publish, confirmation);
+        let mut is_second = false;
+        loop {
+            let path = self.usable().await?;
+            let publishing =
+                poll_fn(|cx| path.publisher.poll_publish_beyond_the_memory_mark(cx, &mut call));
+            let result = publishing.await;
+            if matches!(result, Err(PublishError::NotSent(_) | PublishError::Unknown(_))) {
+                self.lost(&path);
+            }
+            // The connection was lost while nobody sent: nothing is lost yet.
+            let is_whole = call.publish.is_some();
+            if !(matches!(result, Err(PublishError::NotSent(_))) && is_whole && !is_second) {
+                return Ok(result?);
+            }
+            is_second = true;
         }
-        Ok(result?)
     }
 
     /// A channel, on a connection that is not the publishing one.

@@ -163,18 +163,6 @@ impl<'t> ConvertAndSend<'t> {
     }
 }
 
-impl RabbitTemplate {
-    /// Sends a message that is made already.
-    pub(crate) fn send_publish(
-        &self,
-        publish: Publish,
-        confirmation: Confirmation,
-    ) -> ConvertAndSend<'_> {
-        let retry = self.shared.waits.publish_retry;
-        ConvertAndSend { template: self, draft: Draft::new(Ok(publish)), confirmation, retry }
-    }
-}
-
 impl fmt::Debug for ConvertAndSend<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ConvertAndSend").field("draft", &self.draft).finish_non_exhaustive()

@@ -9,6 +9,7 @@
 
 mod calls;
 mod channel;
+pub(crate) mod names;
 mod pending;
 mod reply;
 mod waiting;
@@ -20,7 +21,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
-use springhare_amqp::{FieldValue, Message, ShortString};
+use springhare_amqp::{FieldValue, Message};
 use springhare_broker::Publish;
 
 pub(super) use calls::Calls;
@@ -32,9 +33,6 @@ use crate::error::CallError;
 
 /// How long a reply is waited for where neither the call nor the application says otherwise.
 pub const REPLY_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Asks a listener of ours to answer a request that fails, rather than to leave its caller waiting.
-const ERRORS_WANTED: ShortString = ShortString::from_static("x-springhare-errors");
 
 /// Makes of a reply what was asked for.
 type Decode<T> = fn(&MessageConverters, Message) -> Result<T, ConversionError>;
@@ -212,8 +210,8 @@ impl<T> fmt::Debug for Calling<'_, T> {
 
 async fn call(template: &RabbitTemplate, mut request: Publish, timeout: Duration) -> Outcome {
     let properties = &mut request.message.properties;
-    if !properties.has_header(&ERRORS_WANTED) {
-        properties.set_header(ERRORS_WANTED, FieldValue::I32(1));
+    if !properties.has_header(&names::ERRORS_HEADER) {
+        properties.set_header(names::ERRORS_HEADER, FieldValue::I32(1));
     }
     let clock = template.shared.publishing.clock();
     tokio::select! {

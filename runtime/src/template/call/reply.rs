@@ -1,13 +1,9 @@
 use serde::Deserialize;
-use springhare_amqp::{FieldValue, Message, Property};
+use springhare_amqp::{BasicProperties, FieldValue, Message, Property};
 
 use super::Outcome;
+use super::names::{ERROR_HEADER, EXCEPTION_HEADER};
 use crate::error::RemoteError;
-
-/// Stands in the place of a reply where the request failed, with the kind of failure.
-const ERROR: &str = "x-springhare-error";
-/// What the failure says.
-const EXCEPTION: &str = "x-exception-message";
 
 /// The body of a failure.
 #[derive(Deserialize)]
@@ -21,29 +17,30 @@ pub(super) fn call_number(message: &Message) -> Option<u64> {
 }
 
 /// The reply, unless it says that the request failed.
-pub(super) fn read(reply: Message) -> Outcome {
-    if !reply.properties.has_header(ERROR) {
+pub(super) fn read(mut reply: Message) -> Outcome {
+    if !reply.properties.has_header(&ERROR_HEADER) {
+        // It is the call's own number, and means nothing to anybody else.
+        let mut properties = BasicProperties::from(reply.properties);
+        properties.correlation_id = None;
+        reply.properties = properties.into();
         return Ok(reply);
     }
-    let text = |name| {
+    let text = |name: &str| {
         let header = reply.properties.header(name).and_then(FieldValue::as_str);
         header.map(str::to_owned)
     };
-    let kind = text(ERROR).unwrap_or_else(|| "failed".to_owned());
+    let kind = text(&ERROR_HEADER).unwrap_or_else(|| "failed".to_owned());
     // A header has only the beginning of a long text.
     let message = match serde_json::from_slice(&reply.body) {
         Ok(Failure { error }) => error,
-        Err(_) => {
-            text(EXCEPTION).unwrap_or_else(|| String::from_utf8_lossy(&reply.body).into_owned())
-        }
+        Err(_) => text(&EXCEPTION_HEADER)
+            .unwrap_or_else(|| String::from_utf8_lossy(&reply.body).into_owned()),
     };
     Err(RemoteError::new(kind, message).into())
 }
 
 #[cfg(test)]
 mod tests {
-    use springhare_amqp::BasicProperties;
-
     use super::*;
     use crate::error::CallError;
 
@@ -64,11 +61,17 @@ mod tests {
         let is = |kind: &str, message: &str| Some((kind.to_owned(), message.to_owned()));
         let body = r#"{"kind": "panic", "error": "no tea"}"#;
         assert_eq!(failed(&[], body), None);
-        assert_eq!(failed(&[(EXCEPTION, "no tea")], body), None);
-        assert_eq!(failed(&[(ERROR, "panic"), (EXCEPTION, "no ..")], body), is("panic", "no tea"));
-        assert_eq!(failed(&[(ERROR, "panic"), (EXCEPTION, "no tea")], ""), is("panic", "no tea"));
-        assert_eq!(failed(&[(ERROR, "panic")], body), is("panic", "no tea"));
-        assert_eq!(failed(&[(ERROR, "failed")], "no JSON"), is("failed", "no JSON"));
+        assert_eq!(failed(&[(&EXCEPTION_HEADER, "no tea")], body), None);
+        assert_eq!(
+            failed(&[(&ERROR_HEADER, "panic"), (&EXCEPTION_HEADER, "no ..")], body),
+            is("panic", "no tea")
+        );
+        assert_eq!(
+            failed(&[(&ERROR_HEADER, "panic"), (&EXCEPTION_HEADER, "no tea")], ""),
+            is("panic", "no tea")
+        );
+        assert_eq!(failed(&[(&ERROR_HEADER, "panic")], body), is("panic", "no tea"));
+        assert_eq!(failed(&[(&ERROR_HEADER, "failed")], "no JSON"), is("failed", "no JSON"));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use springhare_amqp::{FieldTable, FieldValue, Message, Property, ShortString};
 use springhare_broker::PublishedMessage;
 
 use super::{Extent, ParkReason, RabbitTemplate, carried_properties, is_too_large, parked, set};
-use crate::connection::DeliveryCounting;
+use crate::connection::{Confirmation, DeliveryCounting};
 use crate::error::Result;
 
 /// How many deliveries had failed when the copy was made. It is not the `x-springhare-attempts`
@@ -83,7 +83,7 @@ impl RabbitTemplate {
         failures: u32,
     ) -> Result<Republished> {
         let publish = self.publish_of(queue.clone(), retry_copy(original, queue, failures))?;
-        let sent = self.shared.publishing.publish_replacement(publish).await;
+        let sent = self.shared.publishing.publish_replacement(publish, Confirmation::Awaited).await;
         if is_too_large(&sent) {
             return Ok(Republished::NoRoom);
         }
@@ -113,7 +113,7 @@ impl RabbitTemplate {
             let message = parked(copy, reason, attempts, extent);
             let mut publish = self.publish_of((exchange, &routing_key), message)?;
             publish.mandatory = false;
-            sent = self.shared.publishing.publish_replacement(publish).await;
+            sent = self.shared.publishing.publish_replacement(publish, Confirmation::Awaited).await;
             if !is_too_large(&sent) {
                 break;
             }

@@ -1,4 +1,4 @@
-use springhare::amqp::DeliveryMode;
+use springhare::amqp::{BasicProperties, DeliveryMode, ShortString};
 use springhare::broker::QueueDeclareOptions;
 use springhare::prelude::*;
 use springhare::{Payload, Reply, SpringhareBuilder};
@@ -17,6 +17,9 @@ application!(
     a_value_that_cannot_be_encoded_is_parked,
     a_failure_is_the_answer_where_the_listener_says_so,
     a_failure_is_the_answer_where_the_caller_asks_for_it,
+    a_failure_that_was_told_is_settled_by_hand_or_not,
+    a_failure_that_nobody_hears_of_is_tried_again,
+    what_is_parked_asks_for_no_answer_any_more,
 );
 
 const ANSWERS: &str = "p.answers";
@@ -42,8 +45,8 @@ async fn kinds(Text(kind): Text) -> ListenerResult<Option<Message>> {
 }
 
 #[rabbit_listener(queue = "p.json")]
-async fn json(Text(word): Text) -> Json<Vec<usize>> {
-    Json(vec![word.len()])
+async fn json(Text(word): Text) -> Json<String> {
+    Json(word)
 }
 
 #[rabbit_listener(queue = "p.converted")]
@@ -61,6 +64,13 @@ fn blocking(Text(word): Text) -> Result<String, std::num::ParseIntError> {
     Ok((word.parse::<u32>()? + 1).to_string())
 }
 
+/// Answers with a message that was the answer to something else.
+#[rabbit_listener(queue = "p.relabelled")]
+async fn relabelled(message: Message) -> Message {
+    let correlation_id = Some(ShortString::from_static("of another call"));
+    message.with_properties(BasicProperties { correlation_id, ..BasicProperties::default() })
+}
+
 #[rabbit_listener(queue = "p.manual", ack = "manual")]
 async fn manual(body: Bytes, channel: Channel, tag: DeliveryTag) -> ListenerResult<Bytes> {
     channel.ack(tag).await?;
@@ -73,11 +83,11 @@ async fn unsigned(body: Bytes) -> Vec<u8> {
 }
 
 async fn a_returned_value_answers_the_request(place: &Place) {
-    let all = listeners![kinds, json, converted, text, blocking, manual, unsigned];
+    let all = listeners![kinds, json, converted, text, blocking, manual, unsigned, relabelled];
     let (app, rabbit) = start(place.builder().listeners(all)).await;
     let cases: [(&str, &str, &str, &str); 7] = [
         ("p.kinds", "raw", "raw", "application/octet-stream"),
-        ("p.json", "four", "[4]", "application/json"),
+        ("p.json", "four", "\"four\"", "application/json"),
         ("p.converted", r#"["a","b"]"#, "2", "application/json"),
         ("p.text", "tea", "TEA", "text/plain"),
         ("p.blocking", "41", "42", "text/plain"),
@@ -93,6 +103,14 @@ async fn a_returned_value_answers_the_request(place: &Place) {
         assert_eq!(content_type(&answered), Some(kind), "{queue}");
         assert_eq!(correlation_id(&answered), Some(&*id));
     }
+    // A message that was an answer before has the id of this request, not its own.
+    rabbit
+        .convert_and_send("p.relabelled", "tea")
+        .reply_to(ANSWERS)
+        .correlation_id("mine")
+        .await
+        .unwrap();
+    assert_eq!(correlation_id(&arrives(&rabbit, ANSWERS).await), Some("mine"));
     // None answers nothing: what comes next is the answer to the next request.
     for request in ["nothing", "last"] {
         rabbit.convert_and_send("p.kinds", request).reply_to(ANSWERS).await.unwrap();
@@ -296,4 +314,52 @@ async fn a_failure_is_the_answer_where_the_caller_asks_for_it(place: &Place) {
     assert_eq!(&*arrives(&rabbit, ANSWERS).await.body, b"at last");
     app.stop().await.unwrap();
     place.has_left("p.asked", 0).await;
+}
+
+#[rabbit_listener(queue = "p.by_hand", ack = "manual", prefetch = 1, return_errors = true)]
+async fn by_hand(Text(word): Text, channel: Channel, tag: DeliveryTag) -> ListenerResult<Text> {
+    let answer = fail(&word).await?;
+    channel.ack(tag).await?;
+    Ok(answer)
+}
+
+async fn a_failure_that_was_told_is_settled_by_hand_or_not(place: &Place) {
+    let (app, rabbit) = start(place.builder().listeners(listeners![by_hand])).await;
+    // With a prefetch of 1 the second would never come if the first were not settled.
+    for word in ["poor", "poor", "fine"] {
+        rabbit.convert_and_send("p.by_hand", word).reply_to(ANSWERS).await.unwrap();
+        let kind = failure(&arrives(&rabbit, ANSWERS).await).1;
+        assert_eq!(kind.as_deref(), (word == "poor").then_some("failed"));
+    }
+    app.stop().await.unwrap();
+    place.has_left("p.by_hand", 0).await;
+}
+
+#[rabbit_listener(queue = "p.unheard", return_errors = true)]
+async fn unheard(Text(word): Text, tell: State<Tell<String>>) -> ListenerResult<Text> {
+    tell.tell(word.clone());
+    fail(&word).await
+}
+
+async fn a_failure_that_nobody_hears_of_is_tried_again(place: &Place) {
+    let (app, mut told) = telling_app(place.builder().listeners(listeners![unheard])).await;
+    let rabbit = app.rabbit_template();
+    let request = rabbit.convert_and_send("p.unheard", "poor");
+    request.reply_to("p.of_a_caller_that_left").await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(told.next().await, "poor");
+    }
+    app.stop().await.unwrap();
+    place.has_left("p.unheard", 1).await;
+}
+
+async fn what_is_parked_asks_for_no_answer_any_more(place: &Place) {
+    let (app, rabbit) = start(place.builder().listeners(listeners![asked])).await;
+    let asked = rabbit.convert_send_and_receive::<String>("p.asked", "wrong").await;
+    assert!(matches!(asked, Err(springhare::CallError::Remote(_))), "{asked:?}");
+    let parked = arrives(&rabbit, "p.asked.error").await;
+    assert_eq!(&*parked.body, b"wrong");
+    assert_eq!(parked.properties.header("x-springhare-errors"), None);
+    assert_eq!(parked.properties.reply_to.as_deref(), None);
+    app.stop().await.unwrap();
 }
