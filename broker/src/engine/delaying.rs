@@ -339,17 +339,23 @@ impl Timed for VirtualHost {
     fn due(self: Arc<Self>) {
         self.delaying().lock().due = None;
         loop {
-            let now = self.clock().now();
-            let mut state = self.delaying().lock();
-            let due = take_due(&mut state.messages, now);
-            if due.is_empty() {
-                self.set_timer(&mut state);
+            let due = take_due(&mut self.delaying().lock().messages, self.clock().now());
+            let is_over = due.is_empty();
+            // A disk that fails may be slow: what others have due comes first.
+            if self.route_due(due) == Routed::NotAll || is_over {
+                self.set_timer(&mut self.delaying().lock());
                 return;
             }
-            drop(state);
-            self.route_due(due, now.saturating_add(TRY_AGAIN_AFTER));
         }
     }
+}
+
+/// Whether messages that were due are routed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Routed {
+    All,
+    /// Some are to be tried again.
+    NotAll,
 }
 
 /// Some of the messages that are due.
@@ -368,9 +374,9 @@ fn take_due(messages: &mut DelayedMessages, now: Duration) -> Vec<(ShortString, 
 }
 
 impl VirtualHost {
-    /// Routes messages that are due. Those that can't be go back to their places until then, and so
+    /// Routes messages that are due. Those that can't be go back to their places for a while, and so
     /// do those that come after them at the same exchange.
-    fn route_due(&self, due: Vec<(ShortString, WaitingMessage)>, again_at: Duration) {
+    fn route_due(&self, due: Vec<(ShortString, WaitingMessage)>) -> Routed {
         let mut read = self.read_delayed(&due);
         let mut held_up: Vec<ShortString> = Vec::new();
         for (exchange, waiting) in due {
@@ -398,10 +404,13 @@ impl VirtualHost {
                 // Only now: it is counted twice for a moment, and never not at all.
                 self.memory().free(bytes);
             } else {
+                // To read it may have taken long.
+                let again_at = self.clock().now().saturating_add(TRY_AGAIN_AFTER);
                 self.delaying().lock().messages.put_back(&exchange, waiting, again_at);
                 held_up.push(exchange);
             }
         }
+        if held_up.is_empty() { Routed::All } else { Routed::NotAll }
     }
 
     /// Reads back what is on the disk alone.
