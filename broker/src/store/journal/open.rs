@@ -97,7 +97,7 @@ impl Journal {
     /// The first segment of this run is there before anything else is changed; so is the index of
     /// what was the last one then. On a disk that is full it comes later.
     fn begin_segment(&self, recovered: &Recovered) -> Result<(), StoreError> {
-        let Recovered { segments, next_reference, .. } = recovered;
+        let Recovered { segments, next_reference, report, .. } = recovered;
         let core = &*self.core;
         core.look_at_free_space();
         match core.write_pending() {
@@ -114,8 +114,10 @@ impl Journal {
                 );
                 // What is delivered meanwhile is nowhere said.
                 return match segments.last() {
-                    Some(last) => doubt_clean_stop(&*core.disk, last, *next_reference),
-                    None => Ok(()),
+                    Some(last) if report.was_clean => {
+                        doubt_clean_stop(&*core.disk, last, *next_reference)
+                    }
+                    _ => Ok(()),
                 };
             }
             Err(StepError::Failed(failure)) => {
