@@ -51,6 +51,8 @@ pub(super) struct Delaying {
 #[derive(Debug, Default)]
 struct State {
     messages: DelayedMessages,
+    /// The exchanges of those that were taken out to be routed, as far as they are still there.
+    routed: BTreeSet<ShortString>,
     /// The time that was asked for.
     due: Option<Duration>,
 }
@@ -163,10 +165,11 @@ impl VirtualHost {
     #[must_use]
     pub(super) fn forget_delayed(&self) -> u64 {
         let mut state = self.delaying().lock();
-        if state.messages.is_empty() {
+        if state.messages.is_empty() && state.routed.is_empty() {
             return 0;
         }
         let topology = self.topology();
+        state.routed.retain(|exchange| is_delayed(&topology, exchange));
         let forgotten = state.messages.retain_exchanges(|exchange| is_delayed(&topology, exchange));
         drop(state);
         let Forgotten { bytes, references } = forgotten;
@@ -339,7 +342,7 @@ impl Timed for VirtualHost {
     fn due(self: Arc<Self>) {
         self.delaying().lock().due = None;
         loop {
-            let due = take_due(&mut self.delaying().lock().messages, self.clock().now());
+            let due = self.delaying().lock().take_due(self.clock().now());
             let is_over = due.is_empty();
             // A disk that fails may be slow: what others have due comes first.
             if self.route_due(due) == Routed::NotAll || is_over {
@@ -358,19 +361,23 @@ enum Routed {
     NotAll,
 }
 
-/// Some of the messages that are due.
-fn take_due(messages: &mut DelayedMessages, now: Duration) -> Vec<(ShortString, WaitingMessage)> {
-    let (mut due, mut bytes) = (Vec::new(), 0);
-    while due.len() < BATCH
-        && bytes < BATCH_BYTES
-        && let Some((exchange, waiting)) = messages.pop_due(now)
-    {
-        if let Shelved::Cold(cold) = &waiting.message {
-            bytes += cold.body_len;
+impl State {
+    /// Some of the messages that are due.
+    fn take_due(&mut self, now: Duration) -> Vec<(ShortString, WaitingMessage)> {
+        let (mut due, mut bytes) = (Vec::new(), 0);
+        self.routed.clear();
+        while due.len() < BATCH
+            && bytes < BATCH_BYTES
+            && let Some((exchange, waiting)) = self.messages.pop_due(now)
+        {
+            if let Shelved::Cold(cold) = &waiting.message {
+                bytes += cold.body_len;
+            }
+            self.routed.insert(exchange.clone());
+            due.push((exchange, waiting));
         }
-        due.push((exchange, waiting));
+        due
     }
-    due
 }
 
 impl VirtualHost {
@@ -404,13 +411,28 @@ impl VirtualHost {
                 // Only now: it is counted twice for a moment, and never not at all.
                 self.memory().free(bytes);
             } else {
-                // To read it may have taken long.
-                let again_at = self.clock().now().saturating_add(TRY_AGAIN_AFTER);
-                self.delaying().lock().messages.put_back(&exchange, waiting, again_at);
+                self.put_back_delayed(&exchange, waiting);
                 held_up.push(exchange);
             }
         }
         if held_up.is_empty() { Routed::All } else { Routed::NotAll }
+    }
+
+    /// Lets a message wait on that could not be routed. One whose exchange was deleted meanwhile is
+    /// dropped, as the others were that waited there, even if there is one of that name again.
+    fn put_back_delayed(&self, exchange: &ShortString, waiting: WaitingMessage) {
+        let mut state = self.delaying().lock();
+        if state.routed.contains(exchange) {
+            // To read it may have taken long.
+            let again_at = self.clock().now().saturating_add(TRY_AGAIN_AFTER);
+            state.messages.put_back(exchange, waiting, again_at);
+            return;
+        }
+        drop(state);
+        self.settle_delayed(waiting.message.reference().as_slice());
+        let bytes = waiting.message.charge();
+        drop(waiting);
+        self.memory().free(bytes);
     }
 
     /// Reads back what is on the disk alone.

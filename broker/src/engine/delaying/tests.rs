@@ -288,7 +288,7 @@ fn a_disk_that_fails_slowly_is_left_alone_for_a_while() {
     let host = Host::new(BrokerConfig::default());
     restore_unreadable(&host);
     let messages = || host.virtual_host.delaying().lock();
-    let due = take_due(&mut messages().messages, Duration::ZERO);
+    let due = messages().take_due(Duration::ZERO);
     assert_eq!(due.len(), 1);
     // As long as it took to find that it can't be read.
     host.advance(10_000);
@@ -304,4 +304,20 @@ fn what_is_due_ends_with_what_can_not_be_read() {
     Arc::clone(&host.virtual_host).due();
     let state = host.virtual_host.delaying().lock();
     assert_eq!(state.due, Some(TRY_AGAIN_AFTER));
+}
+
+#[test]
+fn what_could_not_be_routed_goes_with_its_exchange() {
+    for is_declared_again in [false, true] {
+        let host = Host::new(BrokerConfig::default());
+        restore_unreadable(&host);
+        let due = host.virtual_host.delaying().lock().take_due(Duration::ZERO);
+        host.virtual_host.exchange_delete(&name("x"), ExchangeDeleteCondition::Always).unwrap();
+        if is_declared_again {
+            host.declare_exchange("x");
+        }
+        host.virtual_host.route_due(due);
+        assert!(host.virtual_host.delaying().lock().messages.is_empty());
+        assert_eq!(host.memory(), 0);
+    }
 }
