@@ -211,7 +211,7 @@ fn tidy_up(disk: &dyn Disk, recovered: &Recovered) -> Result<(), StoreError> {
     if let Some(last) = recovered.segments.last() {
         let name = last.found.name();
         let file = disk.open(&name).map_err(StoreError::io(disk, &name, "it can't be opened"))?;
-        if last.found.file_bytes > u64::from(last.end) {
+        if last.may_be_cut && last.found.file_bytes > u64::from(last.end) {
             let cut = file.set_length(u64::from(last.end));
             cut.map_err(StoreError::io(disk, &name, "what is torn can't be cut off"))?;
         }

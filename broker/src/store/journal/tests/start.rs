@@ -51,6 +51,12 @@ fn what_is_kept_of_a_damaged_segment_is_as_it_was_found() {
     bytes.truncate(end);
     bytes.extend_from_slice(&[0xaa; 1000]);
     disk.put(&name, &bytes);
+    // Where it can't be kept it is not cut off.
+    disk.set_free_space(0);
+    drop(open(&disk).unwrap());
+    assert!(disk.content(&name).unwrap() == bytes && disk.quarantined().is_empty());
+    let disk = disk.kill();
+    disk.set_free_space(u64::MAX);
     let opened = open(&disk).unwrap();
     assert_eq!(opened.report.torn_bytes, 1000, "{:?}", opened.report);
     assert_eq!(disk.content(&name).unwrap().len(), end);
