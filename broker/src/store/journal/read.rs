@@ -81,12 +81,13 @@ impl Core {
         found: &mut [ReadBack],
         moved: &mut Vec<Wanted>,
     ) -> io::Result<()> {
-        if let Ok(bytes) = read_span(file, span) {
+        if let Ok(bytes) = read_span(file, span, RECORD_GUESS) {
             self.take_span(&bytes, span, found, moved);
             return Ok(());
         }
         for one in span.chunks(1) {
-            self.take_span(&read_span(file, one)?, one, found, moved);
+            // No byte behind it: it may be that one which the disk does not give.
+            self.take_span(&read_span(file, one, FRAME_BYTES)?, one, found, moved);
         }
         Ok(())
     }
@@ -200,12 +201,13 @@ fn spans(mut wanted: &[Wanted]) -> impl Iterator<Item = &[Wanted]> {
     })
 }
 
-/// Reads from the first of them to the end of the last, as far as it is there.
-fn read_span(file: &dyn DiskFile, span: &[Wanted]) -> io::Result<Vec<u8>> {
+/// Reads from the first of them to the end of the last, as far as it is there. Of the last one, so
+/// many bytes are read at first.
+fn read_span(file: &dyn DiskFile, span: &[Wanted], guess: usize) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let (Some(first), Some(last)) = (span.first(), span.last()) else { return Ok(bytes) };
     let last_at = (last.offset - first.offset) as usize;
-    extend(file, &mut bytes, first.offset, last_at + RECORD_GUESS)?;
+    extend(file, &mut bytes, first.offset, last_at + guess)?;
     let length = bytes.get(last_at..).and_then(announced_length).unwrap_or(0);
     if last_at + length > bytes.len() {
         extend(file, &mut bytes, first.offset, last_at.saturating_add(length))?;
