@@ -248,6 +248,7 @@ fn liveness_of(recovered: &Recovered) -> Liveness {
             is_sealed: true,
             is_going: false,
             is_left: false,
+            is_unread: false,
             is_quarantined: false,
             worth_below: u32::MAX,
         };

@@ -251,14 +251,21 @@ fn message_in(bytes: &[u8], wanted: &Wanted) -> Option<PublishedMessage> {
     Some(message)
 }
 
-/// Reads frames that begin there and are so long, up to the first that is not there or damaged.
-pub(super) fn read_frames(file: &dyn DiskFile, frames: &[(u32, u32)]) -> Vec<Vec<u8>> {
-    let read = |(offset, length): &(u32, u32)| {
+/// Reads frames that begin there and are so long, up to the first that is damaged.
+///
+/// # Errors
+///
+/// The disk does not give one of them.
+pub(super) fn read_frames(file: &dyn DiskFile, frames: &[(u32, u32)]) -> io::Result<Vec<Vec<u8>>> {
+    let mut read = Vec::with_capacity(frames.len());
+    for (offset, length) in frames {
         let mut bytes = vec![0; (*length as usize).max(FRAME_BYTES)];
-        let read = file.read_at(&mut bytes, u64::from(*offset)).ok()?;
-        bytes.truncate(read);
-        Frame::decode(&bytes)?;
-        Some(bytes)
-    };
-    frames.iter().map_while(read).collect()
+        let count = file.read_at(&mut bytes, u64::from(*offset))?;
+        bytes.truncate(count);
+        if Frame::decode(&bytes).is_none() {
+            break;
+        }
+        read.push(bytes);
+    }
+    Ok(read)
 }

@@ -22,6 +22,7 @@ pub(crate) use collect::SegmentSummary;
 pub(crate) use indexed::{index_of, write_index};
 pub(crate) use inventory::{FoundSegment, Inventory};
 pub(crate) use restore::Alive;
+pub(crate) use scan::DamageKind;
 pub(crate) use securing::doubt_clean_stop;
 pub(crate) use walk::{Step, Tail, Walk};
 #[cfg(any(test, feature = "simulation"))]
@@ -39,7 +40,7 @@ use crate::store::recovered::{RecoveredDefinition, RecoveredDelayed, RecoveryRep
 use crate::store::reference_set::ReferenceSet;
 use collect::Collected;
 use indexed::{Indexed, compared_index_of, read_index_of};
-use scan::{Damage, DamageKind};
+use scan::Damage;
 use securing::secure;
 
 /// Damaged places of a segment that are told one by one.
