@@ -51,6 +51,8 @@ pub(super) struct Delaying {
 #[derive(Debug, Default)]
 struct State {
     messages: DelayedMessages,
+    /// The exchanges of those that were taken out to be routed, as far as they are still there.
+    routed: BTreeSet<ShortString>,
     /// The time that was asked for.
     due: Option<Duration>,
 }
@@ -163,10 +165,11 @@ impl VirtualHost {
     #[must_use]
     pub(super) fn forget_delayed(&self) -> u64 {
         let mut state = self.delaying().lock();
-        if state.messages.is_empty() {
+        if state.messages.is_empty() && state.routed.is_empty() {
             return 0;
         }
         let topology = self.topology();
+        state.routed.retain(|exchange| is_delayed(&topology, exchange));
         let forgotten = state.messages.retain_exchanges(|exchange| is_delayed(&topology, exchange));
         drop(state);
         let Forgotten { bytes, references } = forgotten;
@@ -339,38 +342,48 @@ impl Timed for VirtualHost {
     fn due(self: Arc<Self>) {
         self.delaying().lock().due = None;
         loop {
-            let now = self.clock().now();
-            let mut state = self.delaying().lock();
-            let due = take_due(&mut state.messages, now);
-            if due.is_empty() {
-                self.set_timer(&mut state);
+            let due = self.delaying().lock().take_due(self.clock().now());
+            let is_over = due.is_empty();
+            // A disk that fails may be slow: what others have due comes first.
+            if self.route_due(due) == Routed::NotAll || is_over {
+                self.set_timer(&mut self.delaying().lock());
                 return;
             }
-            drop(state);
-            self.route_due(due, now.saturating_add(TRY_AGAIN_AFTER));
         }
     }
 }
 
-/// Some of the messages that are due.
-fn take_due(messages: &mut DelayedMessages, now: Duration) -> Vec<(ShortString, WaitingMessage)> {
-    let (mut due, mut bytes) = (Vec::new(), 0);
-    while due.len() < BATCH
-        && bytes < BATCH_BYTES
-        && let Some((exchange, waiting)) = messages.pop_due(now)
-    {
-        if let Shelved::Cold(cold) = &waiting.message {
-            bytes += cold.body_len;
+/// Whether messages that were due are routed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Routed {
+    All,
+    /// Some are to be tried again.
+    NotAll,
+}
+
+impl State {
+    /// Some of the messages that are due.
+    fn take_due(&mut self, now: Duration) -> Vec<(ShortString, WaitingMessage)> {
+        let (mut due, mut bytes) = (Vec::new(), 0);
+        self.routed.clear();
+        while due.len() < BATCH
+            && bytes < BATCH_BYTES
+            && let Some((exchange, waiting)) = self.messages.pop_due(now)
+        {
+            if let Shelved::Cold(cold) = &waiting.message {
+                bytes += cold.body_len;
+            }
+            self.routed.insert(exchange.clone());
+            due.push((exchange, waiting));
         }
-        due.push((exchange, waiting));
+        due
     }
-    due
 }
 
 impl VirtualHost {
-    /// Routes messages that are due. Those that can't be go back to their places until then, and so
+    /// Routes messages that are due. Those that can't be go back to their places for a while, and so
     /// do those that come after them at the same exchange.
-    fn route_due(&self, due: Vec<(ShortString, WaitingMessage)>, again_at: Duration) {
+    fn route_due(&self, due: Vec<(ShortString, WaitingMessage)>) -> Routed {
         let mut read = self.read_delayed(&due);
         let mut held_up: Vec<ShortString> = Vec::new();
         for (exchange, waiting) in due {
@@ -398,10 +411,28 @@ impl VirtualHost {
                 // Only now: it is counted twice for a moment, and never not at all.
                 self.memory().free(bytes);
             } else {
-                self.delaying().lock().messages.put_back(&exchange, waiting, again_at);
+                self.put_back_delayed(&exchange, waiting);
                 held_up.push(exchange);
             }
         }
+        if held_up.is_empty() { Routed::All } else { Routed::NotAll }
+    }
+
+    /// Lets a message wait on that could not be routed. One whose exchange was deleted meanwhile is
+    /// dropped, as the others were that waited there, even if there is one of that name again.
+    fn put_back_delayed(&self, exchange: &ShortString, waiting: WaitingMessage) {
+        let mut state = self.delaying().lock();
+        if state.routed.contains(exchange) {
+            // To read it may have taken long.
+            let again_at = self.clock().now().saturating_add(TRY_AGAIN_AFTER);
+            state.messages.put_back(exchange, waiting, again_at);
+            return;
+        }
+        drop(state);
+        self.settle_delayed(waiting.message.reference().as_slice());
+        let bytes = waiting.message.charge();
+        drop(waiting);
+        self.memory().free(bytes);
     }
 
     /// Reads back what is on the disk alone.

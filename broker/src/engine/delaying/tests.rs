@@ -11,6 +11,7 @@ use crate::model::binding::Destination;
 use crate::model::definition::{ExchangeDefinition, QueueDeclaration};
 use crate::model::ids::{ConnectionId, QueueId};
 use crate::model::queue::SettlementMode;
+use crate::model::stored::Place;
 
 struct Host {
     virtual_host: Arc<VirtualHost>,
@@ -271,4 +272,52 @@ fn what_waits_takes_no_more_in_the_journal_than_is_said() {
     let ((), end) = journal.append_together(bound, |append| batch.append(append)).unwrap();
     batch.finish();
     assert!(end.0 - before.0 <= bound as u64, "{before:?}, {end:?}, {bound}");
+}
+
+/// Lets a message wait at "x", due at once, that the disk does not give.
+fn restore_unreadable(host: &Host) {
+    let reference = Reference::new(1).unwrap();
+    let place = Place { segment: 1, offset: 4096, length: 100 };
+    let mut state = host.virtual_host.delaying().lock();
+    state.messages.restore(Duration::ZERO, &name("x"), (reference, place), 10);
+    host.virtual_host.memory().grow(state.messages.bytes());
+}
+
+#[test]
+fn a_disk_that_fails_slowly_is_left_alone_for_a_while() {
+    let host = Host::new(BrokerConfig::default());
+    restore_unreadable(&host);
+    let messages = || host.virtual_host.delaying().lock();
+    let due = messages().take_due(Duration::ZERO);
+    assert_eq!(due.len(), 1);
+    // As long as it took to find that it can't be read.
+    host.advance(10_000);
+    assert_eq!(host.virtual_host.route_due(due), Routed::NotAll);
+    let again_at = Duration::from_secs(10) + TRY_AGAIN_AFTER;
+    assert_eq!(messages().messages.next_due(), Some(again_at));
+}
+
+#[test]
+fn what_is_due_ends_with_what_can_not_be_read() {
+    let host = Host::new(BrokerConfig::default());
+    restore_unreadable(&host);
+    Arc::clone(&host.virtual_host).due();
+    let state = host.virtual_host.delaying().lock();
+    assert_eq!(state.due, Some(TRY_AGAIN_AFTER));
+}
+
+#[test]
+fn what_could_not_be_routed_goes_with_its_exchange() {
+    for is_declared_again in [false, true] {
+        let host = Host::new(BrokerConfig::default());
+        restore_unreadable(&host);
+        let due = host.virtual_host.delaying().lock().take_due(Duration::ZERO);
+        host.virtual_host.exchange_delete(&name("x"), ExchangeDeleteCondition::Always).unwrap();
+        if is_declared_again {
+            host.declare_exchange("x");
+        }
+        host.virtual_host.route_due(due);
+        assert!(host.virtual_host.delaying().lock().messages.is_empty());
+        assert_eq!(host.memory(), 0);
+    }
 }

@@ -1,4 +1,4 @@
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -97,8 +97,8 @@ pub(super) struct ReadMessage {
 #[derive(Debug)]
 pub(super) struct Reading<'r> {
     pub(super) pager: Option<&'r dyn Pager>,
-    /// Something could not be read: nothing is, until it is tried again.
-    pub(super) is_unread: &'r mut bool,
+    /// The offsets of messages that could not be read: they are not, until it is tried again.
+    pub(super) unread: &'r mut BTreeSet<u64>,
 }
 
 /// How much is kept; each none is no limit.
@@ -239,20 +239,24 @@ impl Log {
             if !matches!(entry.content, Content::Cold { .. }) {
                 return self.from(first).map_while(warm).take(max).collect();
             }
-            let read = self.read_back(first, max, reading);
-            if !read.is_empty() || *reading.is_unread {
-                return read;
+            match self.read_back(first, max, reading) {
+                // They are lost.
+                Some(read) if read.is_empty() => from = first,
+                read => return read.unwrap_or_default(),
             }
-            // They are lost.
-            from = first;
         }
     }
 
-    /// Reads messages back from this offset on that lie together.
-    fn read_back(&mut self, from: u64, max: usize, reading: &mut Reading<'_>) -> Vec<ReadMessage> {
-        let Some(pager) = reading.pager.filter(|_| !*reading.is_unread) else {
-            *reading.is_unread = true;
-            return Vec::new();
+    /// Reads messages back from this offset on that lie together; none if the first can't be read now.
+    fn read_back(
+        &mut self,
+        from: u64,
+        max: usize,
+        reading: &mut Reading<'_>,
+    ) -> Option<Vec<ReadMessage>> {
+        let Some(pager) = reading.pager.filter(|_| !reading.unread.contains(&from)) else {
+            reading.unread.insert(from);
+            return None;
         };
         let mut first = None;
         let place = |(_, entry): (u64, &Entry)| {
@@ -265,7 +269,7 @@ impl Log {
         let places: Vec<_> = self.from(from).map_while(place).take(max).collect();
         let segment = first.map_or(0, |(segment, _)| segment);
         let mut messages = Vec::with_capacity(places.len());
-        *reading.is_unread = true;
+        let mut is_read = false;
         for (offset, read) in (from..).zip(pager.read(segment, &places)) {
             match read {
                 ReadBack::Message(message) => {
@@ -279,9 +283,12 @@ impl Log {
                 }
                 ReadBack::NotNow => break,
             }
-            *reading.is_unread = false;
+            is_read = true;
         }
-        messages
+        if !is_read {
+            reading.unread.insert(from);
+        }
+        is_read.then_some(messages)
     }
 
     /// Takes messages out of memory that the journal has, the oldest first: the newest are those that

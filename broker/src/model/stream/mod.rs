@@ -10,6 +10,7 @@ mod readers;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,9 +53,10 @@ pub(crate) struct Stream {
     changes: JournalChanges,
     /// Where messages are that are not in memory.
     pager: Option<Arc<dyn Pager>>,
-    /// Something could not be read back, and is not tried again yet.
-    is_unread: bool,
-    /// Until when nothing is read back then.
+    /// The offsets of messages that could not be read back, and are not tried again yet: consumers wait
+    /// there, one each at the most.
+    unread: BTreeSet<u64>,
+    /// Until when they are not.
     read_again_at: Option<Duration>,
 }
 
@@ -69,7 +71,7 @@ impl Stream {
             readers: Readers::default(),
             changes: JournalChanges::default(),
             pager: None,
-            is_unread: false,
+            unread: BTreeSet::new(),
             read_again_at: None,
         }
     }
@@ -116,7 +118,7 @@ impl Stream {
     pub(crate) fn advance(&mut self, now: &Now<'_>) {
         if self.read_again_at.is_some_and(|again_at| again_at <= now.get()) {
             self.read_again_at = None;
-            self.is_unread = false;
+            self.unread.clear();
             self.readers.all_are_due();
         }
         if self.settings.max_age.is_some() && self.log.has_old_segments() {
@@ -132,9 +134,9 @@ impl Stream {
         [too_old_at, self.read_again_at].into_iter().flatten().min()
     }
 
-    /// If the disk did not give what was wanted, it is left alone for a while.
+    /// If the disk did not give what was wanted, that is left alone for a while.
     pub(crate) fn pause_reading(&mut self, now: &Now<'_>) {
-        if self.is_unread && self.read_again_at.is_none() {
+        if !self.unread.is_empty() && self.read_again_at.is_none() {
             self.read_again_at = Some(now.get().saturating_add(READ_AGAIN_AFTER));
         }
     }
@@ -200,8 +202,8 @@ impl Stream {
 
     /// Hands each consumer what follows its place, until it has no credit or no room.
     pub(crate) fn dispatch(&mut self, wakeups: &mut Wakeups) {
-        let Self { log, readers, pager, is_unread, .. } = self;
-        let mut reading = Reading { pager: pager.as_deref(), is_unread };
+        let Self { log, readers, pager, unread, .. } = self;
+        let mut reading = Reading { pager: pager.as_deref(), unread };
         readers.serve(log, &mut reading, wakeups);
     }
 

@@ -103,9 +103,11 @@ impl Disk for Files {
         // Some file systems have no hard links: a copy keeps as much.
         if keep == Keep::Copy || std::fs::hard_link(self.at(name), &kept).is_err() {
             let unfinished = folder.join(format!("{kept_as}{UNFINISHED}"));
-            std::fs::copy(self.at(name), &unfinished)?;
-            File::open(&unfinished)?.sync_all()?;
-            std::fs::rename(&unfinished, &kept)?;
+            make_whole(&unfinished, || {
+                std::fs::copy(self.at(name), &unfinished)?;
+                File::open(&unfinished)?.sync_all()?;
+                std::fs::rename(&unfinished, &kept)
+            })?;
         }
         Self::sync(&folder)
     }
@@ -128,6 +130,14 @@ impl Disk for Files {
         let is_locked = try_again(tries, || try_lock(&file), || thread::sleep(LOCK_PAUSE))?;
         Ok(is_locked.then(|| FolderLock::new(file)))
     }
+}
+
+/// Makes a file; half of one does not stay.
+fn make_whole(unfinished: &Path, make: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+    make().inspect_err(|_| {
+        // The error that is told is the first.
+        let _ = std::fs::remove_file(unfinished);
+    })
 }
 
 fn try_lock(file: &File) -> io::Result<bool> {
@@ -254,6 +264,18 @@ fn write_some(file: &File, bytes: &[u8], offset: u64) -> io::Result<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn half_a_file_takes_no_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("half");
+        let made = make_whole(&path, || {
+            std::fs::write(&path, "half")?;
+            Err(io::ErrorKind::StorageFull.into())
+        });
+        assert_eq!(made.unwrap_err().kind(), io::ErrorKind::StorageFull);
+        assert!(!path.exists());
+    }
 
     #[test]
     fn a_look_at_the_folder_keeps_no_broker_out() {

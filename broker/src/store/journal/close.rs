@@ -20,13 +20,13 @@ impl Core {
 
     fn write_end(&self) -> Result<(), StepError> {
         self.try_stalled_again();
-        let end = {
+        self.lock().is_closed = true;
+        let end = loop {
             let mut log = self.lock();
-            log.is_closed = true;
-            while !log.late.is_empty() {
-                log.put_late();
+            if log.late.is_empty() {
+                break log.end();
             }
-            log.end()
+            log.put_late();
         };
         self.flush(end)?;
         // Where this is found, all before it was synced.

@@ -4,6 +4,7 @@
 //! originals, which stay where they are until the copies are synced.
 
 use std::collections::BTreeMap;
+use std::io;
 
 use super::core::{Core, Step, StepError};
 use super::log::Log;
@@ -20,7 +21,8 @@ use crate::store::format::index::{Entry, EntryRecord, Index};
 use crate::store::format::record::{MessageRecord, Record, ReturnedRecord};
 use crate::store::format::references::Run;
 use crate::store::format::varint::VARINT_MAX;
-use crate::store::recovery::{FoundSegment, Tail, index_of};
+use crate::store::names;
+use crate::store::recovery::{DamageKind, FoundSegment, Tail, index_of};
 
 /// Entries and references that are looked at, and bytes that are copied, in one step under the append lock.
 const STEP_ENTRIES: usize = 512;
@@ -36,10 +38,23 @@ struct Needed {
     returned: BTreeMap<Reference, (u32, Option<u64>)>,
 }
 
+/// Whether what is alive in a segment was appended again.
+#[derive(Debug)]
+enum Copied {
+    All,
+    /// Some of it is damaged.
+    NotAll,
+    /// The disk does not give some of it now.
+    NotNow(io::Error),
+}
+
 impl Core {
     /// Gives a segment up if that is worth it.
     pub(super) fn compact(&self, number: u32) -> Result<Step, StepError> {
-        let index = self.read_index(number);
+        let index = match self.read_index(number) {
+            Ok(index) => index,
+            Err(error) => return Ok(self.try_later(number, &error)),
+        };
         let index = index.as_deref().and_then(Index::decode);
         let Some(needed) = index.and_then(|index| self.needed_of(number, index)) else {
             return Ok(self.leave(number));
@@ -49,33 +64,53 @@ impl Core {
             self.lock().liveness.not_worth(number);
             return Ok(Step::Done);
         }
-        if !self.copy_records(number, &needed.records)? {
-            return Ok(self.leave(number));
+        match self.copy_records(number, &needed.records)? {
+            Copied::All => {}
+            Copied::NotAll => return Ok(self.leave(number)),
+            Copied::NotNow(error) => return Ok(self.try_later(number, &error)),
         }
         self.copy_changes(&needed)?;
         self.remove(number)
     }
 
-    /// Something in a segment can't be read, and is lost if the file goes: it stays, at least until
+    /// Something in a segment is damaged, and is lost if the file goes: it stays, at least until
     /// the next start.
     fn leave(&self, number: u32) -> Step {
         self.lock().liveness.leave(number);
         Step::Done
     }
 
-    /// The index of a sealed segment: its file, or made from the segment.
-    fn read_index(&self, number: u32) -> Option<Vec<u8>> {
-        let (generation, end) = self.lock().liveness.generation_and_end(number)?;
+    /// The disk does not give something of a segment: another round tries it again.
+    fn try_later(&self, number: u32, error: &io::Error) -> Step {
+        self.lock().liveness.not_read(number);
+        if self.files.is_not_read(number) {
+            let file = self.disk.path().join(names::segment(number));
+            tracing::error!(
+                file = %file.display(),
+                %error,
+                "a segment can't be read, and is not given up: it is tried again"
+            );
+        }
+        Step::Done
+    }
+
+    /// The index of a sealed segment: its file, or made from the segment; none if that is damaged.
+    fn read_index(&self, number: u32) -> io::Result<Option<Vec<u8>>> {
+        let known = self.lock().liveness.generation_and_end(number);
+        let Some((generation, end)) = known else { return Ok(None) };
         let segment = FoundSegment {
             number,
             generation,
             header: None,
-            file_bytes: self.files.segment(number).and_then(|file| file.length()).ok()?,
+            file_bytes: self.files.segment(number).and_then(|file| file.length())?,
             tail: Tail::Sealed { end: Some(end) },
         };
-        let indexed = index_of(&*self.disk, &segment).ok()?;
-        let is_whole = indexed.read.is_none_or(|read| read.damages.is_empty());
-        is_whole.then_some(indexed.bytes)
+        let indexed = index_of(&*self.disk, &segment).map_err(io::Error::other)?;
+        let damages = indexed.read.map(|read| read.damages).unwrap_or_default();
+        if damages.iter().any(|damage| damage.kind == DamageKind::DiskError) {
+            return Err(io::Error::other(DamageKind::DiskError.text()));
+        }
+        Ok(damages.is_empty().then_some(indexed.bytes))
     }
 
     /// What is needed of a segment; none if its index can't be read.
@@ -102,8 +137,8 @@ impl Core {
         entries.is_whole().then_some(needed)
     }
 
-    /// Appends what is alive again; whether all of it could be read.
-    fn copy_records(&self, number: u32, records: &[(u32, u32)]) -> Result<bool, StepError> {
+    /// Appends what is alive again.
+    fn copy_records(&self, number: u32, records: &[(u32, u32)]) -> Result<Copied, StepError> {
         let mut rest = records;
         while !rest.is_empty() {
             let mut bytes = 0;
@@ -115,11 +150,14 @@ impl Core {
             let (step, later) = rest.split_at(fitting.count());
             rest = later;
             let file = self.files.segment(number);
-            let frames = file.map(|file| read_frames(&*file, step)).unwrap_or_default();
+            let frames = match file.and_then(|file| read_frames(&*file, step)) {
+                Ok(frames) => frames,
+                Err(error) => return Ok(Copied::NotNow(error)),
+            };
             if frames.len() < step.len() {
                 let unread = step.get(frames.len()).map_or(0, |(offset, _)| *offset);
                 self.report_damage(number, unread);
-                return Ok(false);
+                return Ok(Copied::NotAll);
             }
             let end = self.append_step(|log| {
                 for bytes in &frames {
@@ -130,7 +168,7 @@ impl Core {
             })?;
             self.limit_backlog(end)?;
         }
-        Ok(true)
+        Ok(Copied::All)
     }
 
     /// Settlements and returns that are needed.

@@ -109,13 +109,7 @@ impl Core {
         group: Option<usize>,
         write: impl FnOnce(&mut Append<'_>) -> T,
     ) -> Result<(T, Lsn), Failure> {
-        let mut log = self.lock();
-        if let Some(failure) = &log.failure {
-            return Err(failure.clone());
-        }
-        if log.is_closed {
-            return Err(Failure::Closed);
-        }
+        let mut log = self.lock_to_append(kind)?;
         if kind == Appended::Messages && self.refuses(&log, bytes) {
             drop(log);
             self.tell_news();
@@ -125,12 +119,6 @@ impl Core {
             log.begin_group(bytes);
         }
         let is_late = kind.may_be_late() && self.takes_no_more(&log);
-        if kind == Appended::Changes {
-            // Who waits for this may have settled something before it.
-            while !log.late.is_empty() {
-                log.put_late();
-            }
-        }
         let result = write(&mut Append { log: &mut log, is_late });
         log.end_group();
         let end = log.end();
@@ -153,6 +141,26 @@ impl Core {
         }
         self.tell_news();
         Ok((result, end))
+    }
+
+    /// The append lock, if something may be appended. Before changes comes what is late: who waits for
+    /// them may have settled something before.
+    fn lock_to_append(&self, kind: Appended) -> Result<MutexGuard<'_, Log>, Failure> {
+        loop {
+            let mut log = self.lock();
+            if let Some(failure) = &log.failure {
+                return Err(failure.clone());
+            }
+            if log.is_closed {
+                return Err(Failure::Closed);
+            }
+            if kind != Appended::Changes || log.late.is_empty() {
+                return Ok(log);
+            }
+            // Others have their turn before the next step. It ends: no message is taken meanwhile, and
+            // each is settled once.
+            log.put_late();
+        }
     }
 
     /// Whether messages of so many bytes are refused now: there is no room for them. What is taken

@@ -218,6 +218,13 @@ impl Liveness {
         }
     }
 
+    /// The disk does not give something of a segment: the next round tries it again.
+    pub(super) fn not_read(&mut self, number: u32) {
+        if let Some(segment) = self.segment(number) {
+            segment.is_unread = true;
+        }
+    }
+
     /// Something in a segment is damaged, and its file is in quarantine too.
     pub(super) fn quarantined(&mut self, number: u32) {
         if let Some(segment) = self.segment(number) {
@@ -231,8 +238,16 @@ impl Liveness {
     }
 
     /// The next segment that can be removed, or of which so few bytes are needed that it is worth
-    /// writing them again.
-    pub(super) fn due(&self, worth_bytes: u64) -> Option<Due> {
+    /// writing them again; none ends a round.
+    pub(super) fn due(&mut self, worth_bytes: u64) -> Option<Due> {
+        let due = self.find_due(worth_bytes);
+        if due.is_none() {
+            self.segments.values_mut().for_each(|segment| segment.is_unread = false);
+        }
+        due
+    }
+
+    fn find_due(&self, worth_bytes: u64) -> Option<Due> {
         if self.early.is_some() {
             return None;
         }
@@ -241,7 +256,7 @@ impl Liveness {
             let Some(segment) = self.segments.get(&home.segment()) else { continue };
             let alive = home.alive_in_place().saturating_add(segment.copies);
             let is_oldest = segment.number == oldest;
-            if !segment.is_sealed {
+            if !segment.is_sealed || segment.is_unread {
                 continue;
             }
             if is_oldest && alive == 0 && segment.returned == 0 {

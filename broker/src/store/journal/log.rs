@@ -136,6 +136,12 @@ impl Log {
         self.filling.number
     }
 
+    /// What marks its frames.
+    #[cfg(test)]
+    pub(super) fn generation(&self) -> u32 {
+        self.filling.generation
+    }
+
     /// What waits to be written, in bytes.
     pub(super) fn backlog(&self) -> u64 {
         self.end.saturating_sub(self.progress.written)

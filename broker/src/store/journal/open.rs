@@ -97,7 +97,7 @@ impl Journal {
     /// The first segment of this run is there before anything else is changed; so is the index of
     /// what was the last one then. On a disk that is full it comes later.
     fn begin_segment(&self, recovered: &Recovered) -> Result<(), StoreError> {
-        let Recovered { segments, next_reference, .. } = recovered;
+        let Recovered { segments, next_reference, report, .. } = recovered;
         let core = &*self.core;
         core.look_at_free_space();
         match core.write_pending() {
@@ -114,8 +114,10 @@ impl Journal {
                 );
                 // What is delivered meanwhile is nowhere said.
                 return match segments.last() {
-                    Some(last) => doubt_clean_stop(&*core.disk, last, *next_reference),
-                    None => Ok(()),
+                    Some(last) if report.was_clean => {
+                        doubt_clean_stop(&*core.disk, last, *next_reference)
+                    }
+                    _ => Ok(()),
                 };
             }
             Err(StepError::Failed(failure)) => {
@@ -209,7 +211,7 @@ fn tidy_up(disk: &dyn Disk, recovered: &Recovered) -> Result<(), StoreError> {
     if let Some(last) = recovered.segments.last() {
         let name = last.found.name();
         let file = disk.open(&name).map_err(StoreError::io(disk, &name, "it can't be opened"))?;
-        if last.found.file_bytes > u64::from(last.end) {
+        if last.may_be_cut && last.found.file_bytes > u64::from(last.end) {
             let cut = file.set_length(u64::from(last.end));
             cut.map_err(StoreError::io(disk, &name, "what is torn can't be cut off"))?;
         }
@@ -246,6 +248,7 @@ fn liveness_of(recovered: &Recovered) -> Liveness {
             is_sealed: true,
             is_going: false,
             is_left: false,
+            is_unread: false,
             is_quarantined: false,
             worth_below: u32::MAX,
         };

@@ -81,12 +81,13 @@ impl Core {
         found: &mut [ReadBack],
         moved: &mut Vec<Wanted>,
     ) -> io::Result<()> {
-        if let Ok(bytes) = read_span(file, span) {
+        if let Ok(bytes) = read_span(file, span, RECORD_GUESS) {
             self.take_span(&bytes, span, found, moved);
             return Ok(());
         }
         for one in span.chunks(1) {
-            self.take_span(&read_span(file, one)?, one, found, moved);
+            // No byte behind it: it may be that one which the disk does not give.
+            self.take_span(&read_span(file, one, FRAME_BYTES)?, one, found, moved);
         }
         Ok(())
     }
@@ -200,12 +201,13 @@ fn spans(mut wanted: &[Wanted]) -> impl Iterator<Item = &[Wanted]> {
     })
 }
 
-/// Reads from the first of them to the end of the last, as far as it is there.
-fn read_span(file: &dyn DiskFile, span: &[Wanted]) -> io::Result<Vec<u8>> {
+/// Reads from the first of them to the end of the last, as far as it is there. Of the last one, so
+/// many bytes are read at first.
+fn read_span(file: &dyn DiskFile, span: &[Wanted], guess: usize) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let (Some(first), Some(last)) = (span.first(), span.last()) else { return Ok(bytes) };
     let last_at = (last.offset - first.offset) as usize;
-    extend(file, &mut bytes, first.offset, last_at + RECORD_GUESS)?;
+    extend(file, &mut bytes, first.offset, last_at + guess)?;
     let length = bytes.get(last_at..).and_then(announced_length).unwrap_or(0);
     if last_at + length > bytes.len() {
         extend(file, &mut bytes, first.offset, last_at.saturating_add(length))?;
@@ -249,14 +251,21 @@ fn message_in(bytes: &[u8], wanted: &Wanted) -> Option<PublishedMessage> {
     Some(message)
 }
 
-/// Reads frames that begin there and are so long, up to the first that is not there or damaged.
-pub(super) fn read_frames(file: &dyn DiskFile, frames: &[(u32, u32)]) -> Vec<Vec<u8>> {
-    let read = |(offset, length): &(u32, u32)| {
+/// Reads frames that begin there and are so long, up to the first that is damaged.
+///
+/// # Errors
+///
+/// The disk does not give one of them.
+pub(super) fn read_frames(file: &dyn DiskFile, frames: &[(u32, u32)]) -> io::Result<Vec<Vec<u8>>> {
+    let mut read = Vec::with_capacity(frames.len());
+    for (offset, length) in frames {
         let mut bytes = vec![0; (*length as usize).max(FRAME_BYTES)];
-        let read = file.read_at(&mut bytes, u64::from(*offset)).ok()?;
-        bytes.truncate(read);
-        Frame::decode(&bytes)?;
-        Some(bytes)
-    };
-    frames.iter().map_while(read).collect()
+        let count = file.read_at(&mut bytes, u64::from(*offset))?;
+        bytes.truncate(count);
+        if Frame::decode(&bytes).is_none() {
+            break;
+        }
+        read.push(bytes);
+    }
+    Ok(read)
 }

@@ -26,8 +26,10 @@ pub(super) struct Segment {
     pub(super) is_sealed: bool,
     /// Whether a record says that its file is removed.
     pub(super) is_going: bool,
-    /// Whether something in it can't be read.
+    /// Whether something in it is damaged.
     pub(super) is_left: bool,
+    /// Whether the disk did not give something of it in this round of maintenance.
+    pub(super) is_unread: bool,
     /// Whether its file is in quarantine too.
     pub(super) is_quarantined: bool,
     /// It was looked through and had too much that is alive: not before so few are.
@@ -49,6 +51,7 @@ impl Segment {
             is_sealed: false,
             is_going: false,
             is_left: false,
+            is_unread: false,
             is_quarantined: false,
             worth_below: u32::MAX,
         }

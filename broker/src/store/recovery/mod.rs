@@ -22,6 +22,7 @@ pub(crate) use collect::SegmentSummary;
 pub(crate) use indexed::{index_of, write_index};
 pub(crate) use inventory::{FoundSegment, Inventory};
 pub(crate) use restore::Alive;
+pub(crate) use scan::DamageKind;
 pub(crate) use securing::doubt_clean_stop;
 pub(crate) use walk::{Step, Tail, Walk};
 #[cfg(any(test, feature = "simulation"))]
@@ -39,7 +40,7 @@ use crate::store::recovered::{RecoveredDefinition, RecoveredDelayed, RecoveryRep
 use crate::store::reference_set::ReferenceSet;
 use collect::Collected;
 use indexed::{Indexed, compared_index_of, read_index_of};
-use scan::{Damage, DamageKind};
+use scan::Damage;
 use securing::secure;
 
 /// Damaged places of a segment that are told one by one.
@@ -77,8 +78,10 @@ pub(crate) struct RecoveredSegment {
     pub(crate) found: FoundSegment,
     /// The reference that was next when it was created.
     pub(crate) first: u64,
-    /// Where its records end: the last one is to be cut off there.
+    /// Where its records end: the last one is to be cut off there, if it may be.
     pub(crate) end: u32,
+    /// Whether nobody needs what is torn: the segment is not damaged, or all of it is kept elsewhere.
+    pub(crate) may_be_cut: bool,
     pub(crate) summary: SegmentSummary,
     /// Its index, where there is none on the disk: that of the last segment is to be written once
     /// there is another.
@@ -192,7 +195,8 @@ fn keep(
     report.damages.extend(damages);
     let lowest = summary.range.as_ref().map_or(1, |range| *range.start());
     let first = found.header.as_ref().map_or(lowest, |header| header.next_reference);
-    (RecoveredSegment { found: found.clone(), first, end, summary, index }, is_damaged)
+    let found = found.clone();
+    (RecoveredSegment { found, first, end, may_be_cut: true, summary, index }, is_damaged)
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -208,7 +212,9 @@ fn repaired(
     report: &mut RecoveryReport,
 ) -> Result<RecoveredSegment, StoreError> {
     if is_damaged == IsDamaged::Yes {
-        report.damages.push(set_aside(disk, &segment.found.name(), segment.found.tail));
+        let kept = set_aside(disk, &segment.found.name(), segment.found.tail);
+        segment.may_be_cut = kept.is_ok();
+        report.damages.push(kept.unwrap_or_else(|told| told));
     }
     if segment.found.tail == Tail::Open {
         // Its index comes when there is another: where there is one, so is a successor.
@@ -241,15 +247,16 @@ fn damage_texts(found: &FoundSegment, damages: &[Damage]) -> Vec<String> {
     told
 }
 
-/// Keeps a damaged file, and says so.
-fn set_aside(disk: &dyn Disk, name: &str, tail: Tail) -> String {
+/// Keeps a damaged file, and says so; or that it could not be kept.
+fn set_aside(disk: &dyn Disk, name: &str, tail: Tail) -> Result<String, String> {
     let folder = names::QUARANTINE;
     // The last one is cut off where its records end.
     let keep = if tail == Tail::Open { Keep::Copy } else { Keep::File };
     match disk.quarantine(name, name, keep) {
-        Ok(()) => format!("'{name}' is kept as it is in the folder '{folder}'"),
+        Ok(()) => Ok(format!("'{name}' is kept as it is in the folder '{folder}'")),
         Err(error) => {
-            format!("'{name}' can't be kept in the folder '{folder}' ({error}): copy it yourself")
+            let what = "can't be kept in the folder";
+            Err(format!("'{name}' {what} '{folder}' ({error}): copy it yourself"))
         }
     }
 }
@@ -346,7 +353,8 @@ fn delayed(
                 if repair == Repair::Files {
                     let segment = segments.iter().find(|it| it.number == place.segment);
                     let tail = segment.map_or(Tail::Open, |segment| segment.tail);
-                    report.damages.push(set_aside(disk, &name, tail));
+                    let kept = set_aside(disk, &name, tail);
+                    report.damages.push(kept.unwrap_or_else(|told| told));
                 }
             }
         }

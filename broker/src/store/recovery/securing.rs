@@ -1,5 +1,7 @@
 //! Making sure that what was read of the last segment is on the disk.
 
+use std::io::ErrorKind;
+
 use super::RecoveredSegment;
 use crate::store::disk::{Disk, DiskFile, read_exact};
 use crate::store::error::StoreError;
@@ -36,11 +38,12 @@ pub(super) fn secure(
 }
 
 /// Says in the place of a clean stop that all below this reference may have been delivered: a broker
-/// runs that has no room to say anything else.
+/// runs that has no room to say anything else. Only where the stop before was found to be clean: else
+/// anything may be in that place.
 ///
 /// # Errors
 ///
-/// It can't be opened, written or synced.
+/// It can't be opened, written or synced; that there is no room even for this is no error.
 pub(crate) fn doubt_clean_stop(
     disk: &dyn Disk,
     last: &RecoveredSegment,
@@ -54,12 +57,22 @@ pub(crate) fn doubt_clean_stop(
     let file = disk.open(&name).map_err(StoreError::io(disk, &name, "it can't be opened"))?;
     let mut known = vec![0; clean.len()];
     read_exact(&*file, &mut known, at).map_err(StoreError::io(disk, &name, "it can't be read"))?;
-    let is_clean = Frame::decode(&known)
-        .is_some_and(|frame| matches!(Record::decode(&frame), Some(Record::Clean { .. })));
+    let is_clean = Frame::decode(&known).is_some_and(|frame| {
+        frame.generation == last.found.generation
+            && matches!(Record::decode(&frame), Some(Record::Clean { .. }))
+    });
     if !is_clean {
         return Ok(());
     }
-    let written = file.write_at(&clean, at).and_then(|()| file.sync_data());
+    let written = match file.write_at(&clean, at) {
+        // Some file systems need room even for what is written over.
+        Err(error) if error.kind() == ErrorKind::StorageFull => {
+            let folder = disk.path().display();
+            tracing::warn!("'{folder}': what is delivered now may come again as if it were new");
+            Ok(())
+        }
+        written => written.and_then(|()| file.sync_data()),
+    };
     written.map_err(StoreError::io(disk, &name, "it can't be written"))
 }
 

@@ -84,3 +84,27 @@ fn what_the_disk_does_not_give_waits_and_comes_in_order() {
     dispatch(&mut stream, 2);
     assert_eq!((old.take(), stream.next_due()), ((6..21).collect::<Vec<_>>(), None));
 }
+
+#[test]
+fn who_waits_for_what_the_disk_does_not_give_holds_nobody_up() {
+    let (mut stream, disk, references) = paged(20);
+    disk.fail_from(Some(references[12]));
+    let trays: Vec<_> = (0..3).map(|_| Tray::with_room(usize::MAX)).collect();
+    for (id, from) in [(1, 15), (2, 15), (3, 0)] {
+        let tray = &trays[usize::try_from(id).unwrap() - 1];
+        stream.add_consumer(consumer(id, tray, 1_000), StreamOffset::Number(from), &at(0));
+    }
+    dispatch(&mut stream, 0);
+    assert_eq!(trays[2].take(), (0..12).collect::<Vec<u64>>());
+    assert!(trays[0].take().is_empty() && trays[1].take().is_empty());
+    let reads = disk.reads();
+    dispatch(&mut stream, 0);
+    assert_eq!(disk.reads(), reads);
+    dispatch(&mut stream, 1);
+    assert_eq!(disk.reads(), reads + 2, "a message is tried once for all who wait for it");
+    disk.fail_from(None);
+    dispatch(&mut stream, 2);
+    assert_eq!(trays[0].take(), (15..20).collect::<Vec<u64>>());
+    assert_eq!(trays[1].take(), (15..20).collect::<Vec<u64>>());
+    assert_eq!(trays[2].take(), (12..20).collect::<Vec<u64>>());
+}

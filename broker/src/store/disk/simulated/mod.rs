@@ -56,6 +56,8 @@ struct State {
     faults: BTreeMap<u64, DiskFault>,
     /// How every read fails, once so many more were done.
     read_fault: Option<(u64, DiskFault)>,
+    /// From this byte on nothing of a file can be read.
+    broken_from: Option<u64>,
     files: Vec<Content>,
     /// The folder as it is seen.
     names: BTreeMap<String, usize>,
@@ -106,6 +108,7 @@ impl SimulatedDisk {
             calls: 0,
             faults: BTreeMap::new(),
             read_fault: None,
+            broken_from: None,
             files,
             synced_names: names.clone(),
             names,
@@ -150,6 +153,7 @@ impl SimulatedDisk {
         next.is_locked = false;
         next.faults.clear();
         next.read_fault = None;
+        next.broken_from = None;
         state.has_power = false;
         drop(next);
         after
@@ -173,11 +177,18 @@ impl SimulatedDisk {
         self.lock_state().read_fault = Some((reads, fault));
     }
 
+    /// Lets every read of a file fail that goes beyond this byte, until the
+    /// [faults are forgotten](Self::forget_faults).
+    pub fn fail_reads_beyond(&self, byte: u64) {
+        self.lock_state().broken_from = Some(byte);
+    }
+
     /// What was to fail does not.
     pub fn forget_faults(&self) {
         let mut state = self.lock_state();
         state.faults.clear();
         state.read_fault = None;
+        state.broken_from = None;
     }
 
     /// Makes room for so many bytes more, and no more than that.
@@ -416,7 +427,12 @@ impl SimulatedFile {
 
 impl DiskFile for SimulatedFile {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.call(State::read, |content, _| Ok(content.read(buffer, offset)), |_, _| {})
+        let end = offset.saturating_add(buffer.len() as u64);
+        let count = |state: &mut State| match state.broken_from {
+            Some(broken) if end > broken => state.call().and(Err(DiskFault::Broken)),
+            _ => state.read(),
+        };
+        self.call(count, |content, _| Ok(content.read(buffer, offset)), |_, _| {})
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {

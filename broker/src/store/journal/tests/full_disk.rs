@@ -186,6 +186,36 @@ fn what_is_settled_and_returned_takes_no_memory_without_end() {
 }
 
 #[test]
+fn what_comes_late_takes_no_place_of_what_belongs_together() {
+    let disk = SimulatedDisk::new(1);
+    let Opened { journal, .. } = open(&disk);
+    let references: Vec<_> = (0..3000)
+        .map(|_| {
+            let reference = append(&journal, &message(0)).unwrap();
+            assert!(flush(&journal));
+            reference
+        })
+        .collect();
+    disk.set_free_space(0);
+    for reference in &references {
+        journal.append_returned(|append| append.returned(*reference, 1, None));
+    }
+    assert!(!journal.core.lock().late.is_empty());
+    journal.append_always(Some(200), |append| append.definition(b"definition")).unwrap();
+    assert!(journal.core.lock().late.is_empty(), "it was said before");
+    disk.set_free_space(u64::MAX);
+    let written = journal.core.written();
+    let end = journal.core.lock().end();
+    assert!(end.0 - written > u64::from(SEGMENT_BYTES), "it is more than a segment");
+    journal.core.try_stalled_again();
+    journal.core.write_pending().unwrap();
+    for name in disk.names().iter().filter(|name| name.ends_with(".log")) {
+        let bytes = disk.content(name).unwrap().len();
+        assert!(bytes <= SEGMENT_BYTES as usize, "'{name}' has {bytes} bytes");
+    }
+}
+
+#[test]
 fn what_comes_late_is_kept_by_an_orderly_stop() {
     let disk = SimulatedDisk::new(1);
     let Opened { journal, .. } = open(&disk);

@@ -50,7 +50,7 @@ fn what_comes_before_the_place_that_fails_is_read() {
     assert_eq!(read(&journal, &places), ["one", "two", "three"]);
     // All together, and then one by one.
     disk.fail_call(disk.calls() + 2, DiskFault::Broken);
-    disk.fail_call(disk.calls() + 6, DiskFault::Broken);
+    disk.fail_call(disk.calls() + 8, DiskFault::Broken);
     assert_eq!(read(&journal, &places), ["one", "not now", "not now"]);
     assert_eq!(read(&journal, &places), ["one", "two", "three"]);
     disk.fail_reads_after(0, DiskFault::Broken);
@@ -58,6 +58,17 @@ fn what_comes_before_the_place_that_fails_is_read() {
     disk.forget_faults();
     assert_eq!(read(&journal, &places), ["one", "two", "three"]);
     assert!(disk.quarantined().is_empty());
+}
+
+#[test]
+fn what_lies_before_a_place_that_fails_is_read() {
+    let (disk, journal, places) = journal();
+    let broken_from = places[2].1.offset;
+    disk.fail_reads_beyond(u64::from(broken_from));
+    assert_eq!(read(&journal, &places), ["one", "two", "not now"]);
+    assert_eq!(read(&journal, &places[1..2]), ["two"]);
+    disk.forget_faults();
+    assert_eq!(read(&journal, &places), ["one", "two", "three"]);
 }
 
 #[test]

@@ -138,3 +138,22 @@ fn an_orderly_stop_leaves_no_spare_files() {
     journal.close();
     assert_eq!(spares(&disk), 0);
 }
+
+#[test]
+fn what_the_disk_does_not_give_is_no_damage_and_is_given_up_later() {
+    let disk = SimulatedDisk::new(1);
+    let journal = open(&disk);
+    let first = names::segment(journal.core.lock().segment());
+    let references = fill(&journal, 2);
+    journal.core.maintain().unwrap();
+    journal.settle(&references[1..]);
+    flush(&journal);
+    // Where the first record is; an index is smaller.
+    disk.fail_reads_beyond(4096);
+    journal.core.maintain().unwrap();
+    journal.core.maintain().unwrap();
+    assert!(disk.names().contains(&first) && disk.quarantined().is_empty());
+    disk.forget_faults();
+    journal.core.maintain().unwrap();
+    assert!(!disk.names().contains(&first));
+}
