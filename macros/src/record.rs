@@ -48,7 +48,6 @@ fn consume(consumer: &Consumer, paths: &Paths) -> [TokenStream; 10] {
         let path = &paths.concurrency;
         quote!(#path { min: #min, max: #max })
     });
-    let return_errors = consumer.return_errors.map(|value| quote!(return_errors: #value,));
     let auto_startup = consumer.auto_startup.map(|value| quote!(auto_startup: #value,));
     [
         mode.unwrap_or_default(),
@@ -60,7 +59,7 @@ fn consume(consumer: &Consumer, paths: &Paths) -> [TokenStream; 10] {
         some("group", consumer.group.as_ref()),
         some("requeue_rejected", consumer.requeue_rejected.as_ref()),
         some("send_to", consumer.send_to.as_ref()),
-        return_errors.unwrap_or_default(),
+        some("return_errors", consumer.return_errors.as_ref()),
     ]
 }
 

@@ -115,7 +115,7 @@ pub mod prelude {
     pub use crate::{
         Binding, Bytes, Channel, ConsumerTag, CorrelationId, DeliveryCount, DeliveryTag, Exchange,
         ExchangeName, Headers, Json, ListenerError, ListenerResult, Message, MessageId, Outcome,
-        Properties, Queue, QueueName, RabbitTemplate, Redelivered, ReplyTo, Requeue, RoutingKey,
-        Springhare, State, Text, listeners, rabbit_listener,
+        Properties, Queue, QueueName, RabbitTemplate, Redelivered, Reply, ReplyTo, Requeue,
+        RoutingKey, Springhare, State, Text, listeners, rabbit_listener,
     };
 }

@@ -113,8 +113,8 @@ pub struct ListenerAttributes {
     pub requeue_rejected: Option<bool>,
     /// `send_to`: where replies go to requests that name no queue for them.
     pub send_to: Option<&'static str>,
-    /// `return_errors`: whether every caller is told of failures.
-    pub return_errors: bool,
+    /// `return_errors`: whether callers are told of failures; by default those that ask for it.
+    pub return_errors: Option<bool>,
 }
 
 impl ListenerAttributes {
@@ -139,7 +139,7 @@ impl ListenerAttributes {
         group: None,
         requeue_rejected: None,
         send_to: None,
-        return_errors: false,
+        return_errors: None,
     };
 }
 

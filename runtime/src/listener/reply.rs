@@ -27,8 +27,8 @@ use crate::template::{
 pub(crate) struct ReplyPlan {
     /// Where replies go to requests that name no queue for them.
     pub(crate) send_to: Option<Route>,
-    /// Whether every caller is told of failures.
-    pub(crate) return_errors: bool,
+    /// Whether callers are told of failures; by default those that ask for it.
+    pub(crate) return_errors: Option<bool>,
     /// Whether it was said that a reply had nowhere to go.
     pub(crate) is_told: Arc<AtomicBool>,
 }
@@ -106,7 +106,8 @@ impl<B: ReplyBody> Reply<B> {
         self
     }
 
-    /// Whether it outlives the broker in a durable queue; it does if the request does.
+    /// Whether it outlives the broker in a durable queue; without it, it does if the request does, or a
+    /// `Message` says so itself.
     pub fn persistent(mut self, persistent: bool) -> Self {
         self.persistent = Some(persistent);
         self
@@ -282,7 +283,7 @@ async fn send(
     if is_answer || properties.correlation_id.is_none() {
         properties.correlation_id = id.cloned();
     }
-    if properties.delivery_mode.is_none() {
+    if persistent.is_some() || properties.delivery_mode.is_none() {
         let is_persistent = persistent.unwrap_or_else(|| {
             !address.is_caller() && request.delivery_mode == Some(DeliveryMode::Persistent)
         });
@@ -355,17 +356,19 @@ fn tell_nowhere(plan: &ListenerPlan) {
     }
 }
 
-/// Whether the caller is to be told of a failure: it asks for that, or the listener says so.
+/// Whether the caller is to be told of a failure: the listener says so, or else it asks for that.
 fn asks_for_errors(context: &DeliveryContext, plan: &ListenerPlan) -> bool {
     let properties = context.properties();
     if properties.reply_to.as_ref().is_none_or(|queue| queue.is_empty()) {
         return false;
     }
+    if let Some(told) = plan.reply.return_errors {
+        return told;
+    }
     let asked = properties.headers.as_ref().and_then(|headers| headers.get(&ERRORS_HEADER));
-    let asks = asked.is_some_and(|asked| {
+    asked.is_some_and(|asked| {
         asked.as_bool().or_else(|| asked.as_i64().map(|number| number != 0)).unwrap_or(false)
-    });
-    asks || plan.reply.return_errors
+    })
 }
 
 #[derive(Serialize)]

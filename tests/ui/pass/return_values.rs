@@ -2,7 +2,6 @@
 
 use std::num::ParseIntError;
 
-use springhare::Reply;
 use springhare::prelude::*;
 
 #[rabbit_listener(queue = "q")]

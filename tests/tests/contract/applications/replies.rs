@@ -1,7 +1,7 @@
 use springhare::amqp::{BasicProperties, DeliveryMode, ShortString};
 use springhare::broker::QueueDeclareOptions;
 use springhare::prelude::*;
-use springhare::{Payload, Reply, SpringhareBuilder};
+use springhare::{Payload, SpringhareBuilder};
 use springhare_tests::{Tell, Told, arrives, telling};
 
 use crate::place::Place;
@@ -303,12 +303,21 @@ async fn asked(Text(word): Text, again: Redelivered) -> ListenerResult<Text> {
     if again.is_redelivered() { Ok(Text("at last".to_owned())) } else { fail(&word).await }
 }
 
+#[rabbit_listener(queue = "p.reticent", return_errors = false)]
+async fn reticent(Text(word): Text, again: Redelivered) -> ListenerResult<Text> {
+    if again.is_redelivered() { Ok(Text("at last".to_owned())) } else { fail(&word).await }
+}
+
 async fn a_failure_is_the_answer_where_the_caller_asks_for_it(place: &Place) {
-    let (app, rabbit) = start(place.builder().listeners(listeners![asked])).await;
+    let (app, rabbit) = start(place.builder().listeners(listeners![asked, reticent])).await;
     let request = || rabbit.convert_and_send("p.asked", "poor").reply_to(ANSWERS);
     request().header("x-springhare-errors", true).await.unwrap();
     let (_, kind) = failure(&arrives(&rabbit, ANSWERS).await);
     assert_eq!(kind.as_deref(), Some("failed"));
+    // A listener may keep its failures to itself.
+    let reticent = rabbit.convert_and_send("p.reticent", "poor").reply_to(ANSWERS);
+    reticent.header("x-springhare-errors", true).await.unwrap();
+    assert_eq!(&*arrives(&rabbit, ANSWERS).await.body, b"at last");
     // Who does not ask gets the answer of a later attempt.
     request().await.unwrap();
     assert_eq!(&*arrives(&rabbit, ANSWERS).await.body, b"at last");
