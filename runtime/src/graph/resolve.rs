@@ -13,10 +13,8 @@ use super::definition::{
 use super::placeholder::Placeholders;
 use crate::error::Fault;
 use crate::listener::endpoint::{Argument, ListenerAttributes, RabbitListenerEndpoint};
-use crate::listener::plan::{DEFAULT_PREFETCH, ListenerPlan};
-use crate::listener::reply::ReplyPlan;
+use crate::listener::plan::{DEFAULT_PREFETCH, ListenerPlan, ReplyPlan};
 use crate::listener::stream_offset::StreamOffset;
-use crate::template::Route;
 
 /// What the names of anonymous queues start with.
 const ANONYMOUS_PREFIX: &str = "springhare.gen-";
@@ -50,7 +48,7 @@ pub(crate) fn resolve(
     };
     let stream_offset = attributes.stream_offset.and_then(|offset| texts.stream_offset(offset));
     let group = attributes.group.map(|group| texts.text("group", group));
-    let send_to = attributes.send_to.and_then(|destination| texts.route("send_to", destination));
+    let send_to = attributes.send_to.and_then(|text| texts.destination("send_to", text));
     let plan = ListenerPlan {
         id: Arc::from(id),
         endpoint,
@@ -199,8 +197,8 @@ impl Texts<'_, '_> {
         Some(name)
     }
 
-    /// A destination: `"queue"`, or `"exchange/key"`, of which either may be empty.
-    fn route(&mut self, key: &str, text: &str) -> Option<Route> {
+    /// Exchange and key of a destination: `"queue"`, or `"exchange/key"`, of which either may be empty.
+    fn destination(&mut self, key: &str, text: &str) -> Option<(ShortString, ShortString)> {
         let faults_before = self.faults.len();
         let resolved = self.text(key, text);
         if self.faults.len() > faults_before {
@@ -217,13 +215,14 @@ impl Texts<'_, '_> {
             self.fault(&format!("`{key} = \"{text}\"` comes to an empty destination"));
             return None;
         }
-        match Route::new(exchange, routing_key) {
-            Ok(route) => Some(route),
+        let mut name = |name| match ShortString::new(name) {
+            Ok(name) => Some(name),
             Err(error) => {
                 self.fault(&format!("`{key}`: {error}"));
                 None
             }
-        }
+        };
+        Some((name(exchange)?, name(routing_key)?))
     }
 
     fn stream_offset(&mut self, text: &str) -> Option<StreamOffset> {

@@ -1,12 +1,12 @@
 //! A listener as it will run: its attributes resolved, its defaults filled in.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use springhare_amqp::ShortString;
 
 use crate::graph::Origin;
 use crate::listener::endpoint::{AcknowledgeMode, RabbitListenerEndpoint};
-use crate::listener::reply::ReplyPlan;
 use crate::listener::stream_offset::StreamOffset;
 
 /// The deliveries that a consumer holds unsettled where its attribute does not say, as in
@@ -31,4 +31,15 @@ pub(crate) struct ListenerPlan {
     pub(crate) group: Option<String>,
     pub(crate) requeue_rejected: bool,
     pub(crate) reply: ReplyPlan,
+}
+
+/// What a listener's attribute says of replies.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ReplyPlan {
+    /// Exchange and key that replies go to where the request names no queue for them.
+    pub(crate) send_to: Option<(ShortString, ShortString)>,
+    /// Whether callers are told of failures; by default those that ask for it.
+    pub(crate) return_errors: Option<bool>,
+    /// Whether it was said that a reply had nowhere to go.
+    pub(crate) is_told: Arc<AtomicBool>,
 }

@@ -1,8 +1,7 @@
 //! What a handler answers, and where that goes.
 
 use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -21,17 +20,6 @@ use crate::error::Error;
 use crate::template::{
     DIRECT_REPLY_TO, ERROR_HEADER, ERRORS_HEADER, EXCEPTION_HEADER, IntoRoute, Route,
 };
-
-/// What a listener's attribute says of replies.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct ReplyPlan {
-    /// Where replies go to requests that name no queue for them.
-    pub(crate) send_to: Option<Route>,
-    /// Whether callers are told of failures; by default those that ask for it.
-    pub(crate) return_errors: Option<bool>,
-    /// Whether it was said that a reply had nowhere to go.
-    pub(crate) is_told: Arc<AtomicBool>,
-}
 
 /// What may be a reply's body: a handler that returns one of these answers its request.
 ///
@@ -265,11 +253,11 @@ async fn send(
     let request = context.properties();
     let reply_to = request.reply_to.as_ref().filter(|queue| !queue.is_empty());
     let address = match (route, reply_to) {
-        (Some(route), _) => Address::Given(route),
+        (Some(route), _) => Address::given(route.into_parts()),
         (None, Some(queue)) if queue.starts_with(DIRECT_REPLY_TO) => Address::Caller(queue.clone()),
         (None, Some(queue)) => Address::Queue(queue.clone()),
         (None, None) => match &plan.reply.send_to {
-            Some(route) => Address::Given(route.clone()),
+            Some(destination) => Address::given(destination.clone()),
             None => {
                 tell_nowhere(plan);
                 return Ok(Sent::NobodyWaits);
@@ -279,7 +267,7 @@ async fn send(
     let properties = &mut message.properties;
     // Who makes no correlation ids knows its request by the message's own.
     let id = request.correlation_id.as_ref().or(request.message_id.as_ref());
-    let is_answer = !matches!(address, Address::Given(_)) && id.is_some();
+    let is_answer = !matches!(address, Address::Given { .. }) && id.is_some();
     if is_answer || properties.correlation_id.is_none() {
         properties.correlation_id = id.cloned();
     }
@@ -309,8 +297,7 @@ async fn send(
                 sent => sent.map(|()| Sent::Yes),
             }
         }
-        Address::Given(route) => {
-            let (exchange, routing_key) = route.into_parts();
+        Address::Given { exchange, routing_key } => {
             let mandatory = exchange.is_empty();
             let publish = Publish { exchange, routing_key, mandatory, message };
             template.send_reply(publish, Confirmation::Awaited).await?;
@@ -333,10 +320,14 @@ enum Address {
     /// The queue that the request names.
     Queue(ShortString),
     /// The handler's own choice, or its attribute's.
-    Given(Route),
+    Given { exchange: ShortString, routing_key: ShortString },
 }
 
 impl Address {
+    fn given((exchange, routing_key): (ShortString, ShortString)) -> Self {
+        Self::Given { exchange, routing_key }
+    }
+
     fn is_caller(&self) -> bool {
         matches!(self, Self::Caller(_))
     }

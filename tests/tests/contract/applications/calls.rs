@@ -14,7 +14,7 @@ use springhare::broker::{BasicConsumeOptions, Delivery};
 use springhare::connection::{LinkChannel, LinkConsumer};
 use springhare::prelude::*;
 use springhare::{CallError, Error, RemoteError};
-use springhare_tests::{arrives, eventually, within_limit};
+use springhare_tests::{eventually, within_limit};
 
 use crate::place::Place;
 
@@ -37,7 +37,6 @@ application!(
     a_reply_of_another_type_is_an_error,
     a_request_that_can_not_be_made_is_an_error,
     a_stop_ends_the_calls_that_wait,
-    what_a_handler_returns_is_the_reply,
 );
 
 /// Who answers what comes into a queue, by hand.
@@ -472,41 +471,4 @@ async fn a_stop_ends_the_calls_that_wait(place: &Place) {
     let error = call(rabbit).await;
     assert!(matches!(error, CallError::Stopped), "{error}");
     assert!(matches!(Error::from(error), Error::Stopped));
-}
-
-#[rabbit_listener(queue = "a.shouting", concurrency = 2)]
-async fn shout(Json(words): Json<Vec<String>>) -> ListenerResult<Json<String>> {
-    match words.concat().to_uppercase() {
-        nothing if nothing.is_empty() => Err(ListenerError::msg("nothing to shout".repeat(50))),
-        loud => Ok(Json(loud)),
-    }
-}
-
-/// Both sides are ours.
-async fn what_a_handler_returns_is_the_reply(place: &Place) {
-    let app = place.builder().listeners(listeners![shout]).start().await.unwrap();
-    let rabbit = app.rabbit_template();
-    let ask = async |words: Vec<String>| {
-        rabbit.convert_send_and_receive::<String>("a.shouting", &words).await
-    };
-    let calls = (0..64).map(|number| ask(vec!["tea ".to_owned(), number.to_string()]));
-    let replies: Vec<String> = join_all(calls).await.into_iter().map(Result::unwrap).collect();
-    assert_eq!(replies, (0..64).map(|number| format!("TEA {number}")).collect::<Vec<_>>());
-    // Who asks is told why not, to the last word, and nobody tries again.
-    let told = "nothing to shout".repeat(50);
-    let failed = ask(Vec::new()).await;
-    assert!(
-        matches!(&failed, Err(CallError::Remote(RemoteError { kind, message, .. }))
-            if kind == "failed" && *message == told),
-        "{failed:?}"
-    );
-    // What the handler can't read is its caller's error, and is kept.
-    let unread = rabbit.convert_send_and_receive::<String>("a.shouting", &5).await;
-    assert!(
-        matches!(&unread, Err(CallError::Remote(RemoteError { kind, .. })) if kind == "fatal"),
-        "{unread:?}"
-    );
-    assert_eq!(&*arrives(&rabbit, "a.shouting.error").await.body, b"5");
-    app.stop().await.unwrap();
-    place.has_left("a.shouting", 0).await;
 }

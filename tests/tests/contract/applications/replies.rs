@@ -1,7 +1,8 @@
+use futures_util::future::join_all;
 use springhare::amqp::{BasicProperties, DeliveryMode, ShortString};
 use springhare::broker::QueueDeclareOptions;
 use springhare::prelude::*;
-use springhare::{Payload, SpringhareBuilder};
+use springhare::{CallError, Payload, RemoteError, SpringhareBuilder};
 use springhare_tests::{Tell, Told, arrives, telling};
 
 use crate::place::Place;
@@ -20,6 +21,7 @@ application!(
     a_failure_that_was_told_is_settled_by_hand_or_not,
     a_failure_that_nobody_hears_of_is_tried_again,
     what_is_parked_asks_for_no_answer_any_more,
+    what_a_handler_returns_is_the_reply_to_a_call,
 );
 
 const ANSWERS: &str = "p.answers";
@@ -365,10 +367,47 @@ async fn a_failure_that_nobody_hears_of_is_tried_again(place: &Place) {
 async fn what_is_parked_asks_for_no_answer_any_more(place: &Place) {
     let (app, rabbit) = start(place.builder().listeners(listeners![asked])).await;
     let asked = rabbit.convert_send_and_receive::<String>("p.asked", "wrong").await;
-    assert!(matches!(asked, Err(springhare::CallError::Remote(_))), "{asked:?}");
+    assert!(matches!(asked, Err(CallError::Remote(_))), "{asked:?}");
     let parked = arrives(&rabbit, "p.asked.error").await;
     assert_eq!(&*parked.body, b"wrong");
     assert_eq!(parked.properties.header("x-springhare-errors"), None);
     assert_eq!(parked.properties.reply_to.as_deref(), None);
     app.stop().await.unwrap();
+}
+
+#[rabbit_listener(queue = "a.shouting", concurrency = 2)]
+async fn shout(Json(words): Json<Vec<String>>) -> ListenerResult<Json<String>> {
+    match words.concat().to_uppercase() {
+        nothing if nothing.is_empty() => Err(ListenerError::msg("nothing to shout".repeat(50))),
+        loud => Ok(Json(loud)),
+    }
+}
+
+/// Both sides are ours.
+async fn what_a_handler_returns_is_the_reply_to_a_call(place: &Place) {
+    let app = place.builder().listeners(listeners![shout]).start().await.unwrap();
+    let rabbit = app.rabbit_template();
+    let ask = async |words: Vec<String>| {
+        rabbit.convert_send_and_receive::<String>("a.shouting", &words).await
+    };
+    let calls = (0..64).map(|number| ask(vec!["tea ".to_owned(), number.to_string()]));
+    let replies: Vec<String> = join_all(calls).await.into_iter().map(Result::unwrap).collect();
+    assert_eq!(replies, (0..64).map(|number| format!("TEA {number}")).collect::<Vec<_>>());
+    // Who asks is told why not, to the last word, and nobody tries again.
+    let told = "nothing to shout".repeat(50);
+    let failed = ask(Vec::new()).await;
+    assert!(
+        matches!(&failed, Err(CallError::Remote(RemoteError { kind, message, .. }))
+            if kind == "failed" && *message == told),
+        "{failed:?}"
+    );
+    // What the handler can't read is its caller's error, and is kept.
+    let unread = rabbit.convert_send_and_receive::<String>("a.shouting", &5).await;
+    assert!(
+        matches!(&unread, Err(CallError::Remote(RemoteError { kind, .. })) if kind == "fatal"),
+        "{unread:?}"
+    );
+    assert_eq!(&*arrives(&rabbit, "a.shouting.error").await.body, b"5");
+    app.stop().await.unwrap();
+    place.has_left("a.shouting", 0).await;
 }
