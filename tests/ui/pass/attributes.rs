@@ -29,10 +29,12 @@ mod names {
     auto_startup = false,
     group = "slow",
     requeue_rejected = false,
+    send_to = "answers/done",
+    return_errors = true,
 )]
-async fn every_key(channel: Channel, tag: DeliveryTag) -> ListenerResult {
+async fn every_key(channel: Channel, tag: DeliveryTag) -> ListenerResult<Text> {
     channel.ack(tag).await?;
-    Ok(())
+    Ok(Text::default())
 }
 
 #[rabbit_listener(exchange = "logs", kind = "topic", keys = ["*.error", "kern.#"])]
@@ -111,6 +113,8 @@ fn main() {
         auto_startup: false,
         group: Some("slow"),
         requeue_rejected: Some(false),
+        send_to: Some("answers/done"),
+        return_errors: Some(true),
     };
     assert_eq!(attributes::<every_key>(), expected);
 
