@@ -51,7 +51,6 @@ pub trait ReplyBody {
 ///
 /// ```
 /// use springhare::prelude::*;
-/// use springhare::Reply;
 ///
 /// #[rabbit_listener(queue = "orders")]
 /// async fn price(Text(order): Text) -> Reply<Json<u32>> {

@@ -138,9 +138,9 @@ impl RabbitTemplate {
     /// Sends a request along a route, and waits for the reply.
     ///
     /// Route and body are those of [`convert_and_send`](Self::convert_and_send), and the reply's
-    /// body becomes a `T`. Who is asked sends it to the request's `reply_to`, with the request's
-    /// correlation id, as any AMQP client does. Many calls may wait at a time. A reply that comes when its call is over is [counted](Self::late_replies)
-    /// and dropped.
+    /// body becomes a `T`. A listener replies with what it returns; any AMQP client may, by sending
+    /// to the request's `reply_to` with its correlation id. Many calls may wait at a time. A reply
+    /// that comes when its call is over is [counted](Self::late_replies) and dropped.
     ///
     /// ```
     /// # async fn example(rabbit: springhare::RabbitTemplate) -> springhare::Result<()> {

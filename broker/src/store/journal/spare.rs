@@ -119,10 +119,10 @@ impl Core {
             return self.disk.remove(&name).map(|()| None);
         }
         let size = u64::from(self.settings.segment_bytes);
-        let file = self.files.segment(number)?;
-        if file.length()? > size {
-            return self.disk.remove(&name).map(|()| None);
-        }
+        // What can't be opened now can be removed all the same.
+        let file = self.files.segment(number).ok();
+        let usable = file.filter(|file| file.length().is_ok_and(|length| length <= size));
+        let Some(file) = usable else { return self.disk.remove(&name).map(|()| None) };
         let given_up = GivenUp { name: names::given_up(number), file };
         self.disk.rename(&name, &given_up.name)?;
         Ok(Some(given_up))
