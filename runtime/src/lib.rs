@@ -96,10 +96,12 @@ pub use declare::{
 };
 pub use error::{CallError, Error, Fault, NotConfirmed, Place, RemoteError, Result, StartError};
 pub use extract::{
-    ConsumerTag, CorrelationId, DeliveryCount, ExchangeName, FromDelivery, Headers, Json,
-    MessageId, Payload, Properties, QueueName, Redelivered, ReplyTo, RoutingKey, State, Text,
+    BatchSize, ConsumerTag, CorrelationId, DeliveryCount, ExchangeName, FromBatch, FromDelivery,
+    Headers, Json, MessageId, Payload, Properties, QueueName, Redelivered, ReplyTo, RoutingKey,
+    State, Text,
 };
-pub use listener::context::DeliveryContext;
+pub use listener::batch::{BatchError, IntoBatchOutcome};
+pub use listener::context::{BatchContext, DeliveryContext};
 pub use listener::endpoint::AcknowledgeMode;
 pub use listener::health::{Health, ListenerHealth, ListenerStatus};
 pub use listener::outcome::{Disposition, IntoOutcome, ListenerError, ListenerResult, Outcome};

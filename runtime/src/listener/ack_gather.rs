@@ -191,7 +191,8 @@ mod tests {
             assert!(several <= usize::from(covering == Covering::Allowed), "{acks:?}");
             for (tag, multiple) in acks {
                 let from = if multiple == Multiple::UpTo { 0 } else { tag };
-                let covered: Vec<u64> = self.unsettled.range(from..=tag).map(|(tag, _)| *tag).collect();
+                let covered: Vec<u64> =
+                    self.unsettled.range(from..=tag).map(|(tag, _)| *tag).collect();
                 assert!(!covered.is_empty(), "an ack of {tag} for nothing closes the channel");
                 for covered in covered {
                     assert_eq!(self.unsettled.remove(&covered), Some(true), "{covered} is lost");

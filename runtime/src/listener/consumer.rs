@@ -6,14 +6,16 @@
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 
 use springhare_amqp::ShortString;
-use springhare_broker::{Clock, ConsumerEnd, Delivery};
+use springhare_broker::{Clock, ConsumerEnd, Delivery, Sleep};
 
+use super::batch::BatchLoop;
 use super::connection::Opened;
 use super::context::DeliveryContext;
+use super::endpoint::{Invoke, InvokeOne};
 use super::failure::FailurePolicy;
 use super::invoke::Call;
 use super::outcome::Outcome;
@@ -57,6 +59,7 @@ pub(crate) struct StartedConsumer {
 /// A consumer at work.
 pub(crate) struct ConsumerLoop<'s> {
     plan: &'s ListenerPlan,
+    invoke: InvokeOne,
     context: DeliveryContext,
     /// Taken over from the broker, not yet handled.
     received: VecDeque<Delivery>,
@@ -68,55 +71,48 @@ pub(crate) struct Work<'s> {
     pub(super) settler: Settler,
     pub(super) failure: FailurePolicy<'s>,
     pub(super) stop: &'s StopSignal,
-    link: Box<dyn LinkConsumer>,
+    pub(super) link: Box<dyn LinkConsumer>,
     draining: bool,
 }
 
 /// What a consumer waits for.
-enum Event {
+pub(super) enum Event {
     Received,
     Ended,
     PauseEnded,
+    TimeUp,
     Stop,
 }
 
-impl<'s> ConsumerLoop<'s> {
-    pub(crate) fn new(
-        plan: &'s ListenerPlan,
-        failure: FailurePolicy<'s>,
-        started: StartedConsumer,
-        clock: Clock,
-        stop: &'s StopSignal,
-    ) -> Self {
-        Self {
-            plan,
-            context: started.context,
-            received: VecDeque::new(),
-            work: Work {
-                settler: Settler::new(started.channel, clock, plan.prefetch),
-                failure,
-                link: started.link,
-                stop,
-                draining: false,
-            },
+/// Runs a consumer: one message after the other, or batch by batch.
+pub(crate) async fn run(
+    plan: &ListenerPlan,
+    failure: FailurePolicy<'_>,
+    started: StartedConsumer,
+    clock: Clock,
+    stop: &StopSignal,
+) -> Exit {
+    let StartedConsumer { channel, link, context, .. } = started;
+    let settler = Settler::new(channel, clock.clone(), plan.prefetch);
+    let work = Work { settler, failure, link, stop, draining: false };
+    match plan.endpoint.invoke {
+        Invoke::One(invoke) => {
+            ConsumerLoop { plan, invoke, context, received: VecDeque::new(), work }.run().await
         }
+        Invoke::Batch(invoke) => BatchLoop::new(plan, invoke, context, clock, work).run().await,
     }
+}
 
+impl ConsumerLoop<'_> {
     /// Works until it is told to stop or the consumer is lost; then closes the channel, which
     /// requeues what is not settled.
-    pub(crate) async fn run(mut self) -> Exit {
-        let exit = loop {
+    async fn run(mut self) -> Exit {
+        loop {
             if let Err(exit) = self.step().await {
-                break exit;
+                self.work.close(self.plan).await;
+                return exit;
             }
-        };
-        let link = self.work.settler.channel().link();
-        if link.close_reason().is_none()
-            && let Err(error) = link.close().await
-        {
-            tracing::debug!(listener = &*self.plan.id, %error, "a channel could not be closed");
         }
-        exit
     }
 
     async fn step(&mut self) -> Result<(), Exit> {
@@ -135,8 +131,8 @@ impl<'s> ConsumerLoop<'s> {
         // From here on it may wait: what is done is acknowledged first.
         self.context.clear();
         self.work.settler.flush().await?;
-        match self.work.next(&mut self.received).await {
-            Event::Received => Ok(()),
+        match self.work.next(&mut self.received, None).await {
+            Event::Received | Event::TimeUp => Ok(()),
             Event::PauseEnded => Ok(self.work.settler.requeue_due().await?),
             Event::Stop => self.work.heed_stop().await,
             Event::Ended => Err(self.work.end().await?),
@@ -146,7 +142,7 @@ impl<'s> ConsumerLoop<'s> {
     async fn handle(&mut self, delivery: Delivery) -> Result<(), Exit> {
         self.context.deliver(delivery);
         let mut outcome = {
-            let mut call = Call::new(self.plan.endpoint, &self.context);
+            let mut call = Call::begin(|| (self.invoke)(&self.context));
             // Most handlers are done at once: only one that waits costs more than a call.
             match poll_fn(|cx| Poll::Ready(call.poll(cx))).await {
                 Poll::Ready(outcome) => outcome,
@@ -173,7 +169,7 @@ impl<'s> ConsumerLoop<'s> {
 
 impl Work<'_> {
     /// Takes over what has come meanwhile, if anything has.
-    async fn take_more(&mut self, received: &mut VecDeque<Delivery>) -> bool {
+    pub(super) async fn take_more(&mut self, received: &mut VecDeque<Delivery>) -> bool {
         poll_fn(|cx| {
             let taken = self.link.poll_recv_many(cx, received, RECEIVE_MAX);
             Poll::Ready(matches!(taken, Poll::Ready(1..)))
@@ -181,8 +177,12 @@ impl Work<'_> {
         .await
     }
 
-    /// Waits for deliveries, the end of a pause, a stop.
-    async fn next(&mut self, received: &mut VecDeque<Delivery>) -> Event {
+    /// Waits for deliveries, the end of a pause, a stop, and the end of a time.
+    pub(super) async fn next(
+        &mut self,
+        received: &mut VecDeque<Delivery>,
+        mut time: Option<&mut Sleep>,
+    ) -> Event {
         poll_fn(|cx| {
             if let Poll::Ready(count) = self.link.poll_recv_many(cx, received, RECEIVE_MAX) {
                 return Poll::Ready(if count == 0 { Event::Ended } else { Event::Received });
@@ -191,13 +191,26 @@ impl Work<'_> {
             if self.settler.poll_pause(cx).is_ready() {
                 return Poll::Ready(Event::PauseEnded);
             }
+            if time.as_mut().is_some_and(|time| Pin::new(&mut **time).poll(cx).is_ready()) {
+                return Poll::Ready(Event::TimeUp);
+            }
             self.poll_stop(cx.waker()).map(|()| Event::Stop)
         })
         .await
     }
 
+    /// Closes the channel, which requeues what is not settled.
+    pub(super) async fn close(&mut self, plan: &ListenerPlan) {
+        let link = self.settler.channel().link();
+        if link.close_reason().is_none()
+            && let Err(error) = link.close().await
+        {
+            tracing::debug!(listener = &*plan.id, %error, "a channel could not be closed");
+        }
+    }
+
     /// Sends a handler's reply, and tends to the rest if that takes a while.
-    async fn answer(
+    pub(super) async fn answer(
         &mut self,
         context: &DeliveryContext,
         plan: &ListenerPlan,
@@ -211,7 +224,7 @@ impl Work<'_> {
     }
 
     /// Carries a handler on that waits. Failed messages go on meanwhile, and a stop is heeded.
-    async fn until_done(&mut self, call: &mut Call<'_>) -> Result<Outcome, Exit> {
+    pub(super) async fn until_done(&mut self, call: &mut Call<'_>) -> Result<Outcome, Exit> {
         self.settler.idle();
         let mut waiting = Waiting { call, outcome: None };
         waiting.beside(self.settler.flush()).await?;
@@ -247,7 +260,7 @@ impl Work<'_> {
     }
 
     /// Begins to drain, or ends, if that is asked for.
-    async fn heed_stop(&mut self) -> Result<(), Exit> {
+    pub(super) async fn heed_stop(&mut self) -> Result<(), Exit> {
         match self.stop.phase() {
             StopPhase::Running => Ok(()),
             StopPhase::Forced => Err(Exit::Stopped),
@@ -263,12 +276,17 @@ impl Work<'_> {
         }
     }
 
+    /// Whether what it holds will come again, to this consumer or another.
+    pub(super) fn is_lost(&self) -> bool {
+        matches!(self.link.end(), Some(ConsumerEnd::Closed(_)))
+    }
+
     pub(super) fn is_draining(&self) -> bool {
         self.draining
     }
 
     /// Nothing will come any more.
-    async fn end(&mut self) -> Result<Exit, Exit> {
+    pub(super) async fn end(&mut self) -> Result<Exit, Exit> {
         match self.link.end() {
             _ if self.draining => {
                 self.settler.requeue_paused().await?;

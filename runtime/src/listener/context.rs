@@ -1,5 +1,6 @@
 //! What an extractor sees: one delivery, and the listener that got it.
 
+mod batch;
 #[cfg(test)]
 mod for_test;
 
@@ -10,6 +11,9 @@ use springhare_amqp::{BasicProperties, Message, ShortString};
 use springhare_broker::{Delivery, PublishedMessage};
 
 use super::pacing::Failures;
+pub use batch::BatchContext;
+pub(crate) use batch::Verdicts;
+
 use crate::channel::{Channel, DeliveryTag, Settlement};
 use crate::convert::MessageConverters;
 use crate::state::StateRegistry;
@@ -53,6 +57,11 @@ impl DeliveryContext {
         let delivery = no_delivery(&nothing);
         let (settlement, retried) = (OnceLock::new(), OnceLock::new());
         Self { scope, delivery, settlement, retried, nothing }
+    }
+
+    /// A context for another delivery to the same consumer.
+    pub(crate) fn sibling(&self) -> Self {
+        Self::new(self.scope.clone())
     }
 
     /// Makes `delivery` the one that extractors see.

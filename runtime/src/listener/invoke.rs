@@ -4,8 +4,7 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::{Context, Poll};
 
-use super::context::DeliveryContext;
-use super::endpoint::{Invocation, RabbitListenerEndpoint};
+use super::endpoint::Invocation;
 use super::outcome::{ListenerError, Outcome};
 
 /// A handler panicked.
@@ -15,7 +14,7 @@ pub(crate) struct HandlerPanicked {
     message: String,
 }
 
-/// A handler at work on one delivery.
+/// A handler at work.
 pub(crate) struct Call<'d> {
     running: Option<Invocation<'d>>,
     /// It panicked before it could be polled.
@@ -23,9 +22,10 @@ pub(crate) struct Call<'d> {
 }
 
 impl<'d> Call<'d> {
-    pub(crate) fn new(endpoint: &RabbitListenerEndpoint, context: &'d DeliveryContext) -> Self {
+    /// Calls the handler by `begin`.
+    pub(crate) fn begin(begin: impl FnOnce() -> Invocation<'d>) -> Self {
         // What a panic leaves half done is the handler's own: nothing of ours is borrowed mutably.
-        match catch_unwind(AssertUnwindSafe(|| (endpoint.invoke)(context))) {
+        match catch_unwind(AssertUnwindSafe(begin)) {
             Ok(invocation) => Self { running: Some(invocation), ended: None },
             Err(panic) => Self { running: None, ended: Some(panicked(&*panic)) },
         }

@@ -9,6 +9,7 @@
 //! Deliberately out: declaring (that is `graph`'s), extraction and conversion.
 
 mod ack_gather;
+pub(crate) mod batch;
 mod busy_pace;
 mod connection;
 mod consumer;

@@ -3,6 +3,7 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::sync::Arc;
 
 use super::context::DeliveryContext;
 use super::reply::PreparedReply;
@@ -119,7 +120,7 @@ pub struct ListenerError(Box<Inner>);
 
 struct Inner {
     disposition: Disposition,
-    source: Box<dyn StdError + Send + Sync>,
+    source: Arc<dyn StdError + Send + Sync>,
 }
 
 /// What happens to a message whose handler failed.
@@ -188,7 +189,13 @@ impl ListenerError {
     }
 
     fn with(disposition: Disposition, source: Box<dyn StdError + Send + Sync>) -> Self {
-        Self(Box::new(Inner { disposition, source }))
+        Self(Box::new(Inner { disposition, source: source.into() }))
+    }
+
+    /// The same failure for another message.
+    pub(super) fn share(&self) -> Self {
+        let Inner { disposition, ref source } = *self.0;
+        Self(Box::new(Inner { disposition, source: Arc::clone(source) }))
     }
 
     /// The caller knows of it, and decides whether to ask again: what would be delivered once more

@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 use springhare_amqp::ShortString;
 
 use crate::graph::Origin;
+use crate::listener::batch::BatchPlan;
 use crate::listener::endpoint::{AcknowledgeMode, RabbitListenerEndpoint};
 use crate::listener::stream_offset::StreamOffset;
 
@@ -25,6 +26,7 @@ pub(crate) struct ListenerPlan {
     pub(crate) acknowledge: AcknowledgeMode,
     pub(crate) prefetch: u16,
     pub(crate) concurrency: u16,
+    pub(crate) batch: Option<BatchPlan>,
     pub(crate) priority: Option<i32>,
     pub(crate) stream_offset: Option<StreamOffset>,
     pub(crate) auto_startup: bool,

@@ -8,7 +8,7 @@ use springhare_amqp::{FieldTable, ShortString};
 use springhare_broker::{BasicConsumeOptions, QosScope};
 
 use super::connection::{Extent, ListenerConnection, Opened, WELL_AFTER};
-use super::consumer::{ConsumerLoop, Exit, StartedConsumer};
+use super::consumer::{self, Exit, StartedConsumer};
 use super::consumer_states::{ConsumerStates, News};
 use super::context::{ConsumerScope, DeliveryContext};
 use super::endpoint::AcknowledgeMode;
@@ -125,8 +125,8 @@ impl Supervised {
             }
             let since = clock.now();
             let running =
-                ConsumerLoop::new(&self.plan, self.failure(), next, clock.clone(), &self.stop);
-            let reason = match Box::pin(running.run()).await {
+                consumer::run(&self.plan, self.failure(), next, clock.clone(), &self.stop);
+            let reason = match Box::pin(running).await {
                 Exit::Stopped => return,
                 Exit::Cancelled => {
                     "the broker cancelled the consumer, its queue is gone".to_owned()
