@@ -7,6 +7,7 @@ use springhare_amqp::ShortString;
 
 use crate::graph::Origin;
 use crate::listener::endpoint::{AcknowledgeMode, RabbitListenerEndpoint};
+use crate::listener::retry::FailurePlan;
 use crate::listener::stream_offset::StreamOffset;
 
 /// The deliveries that a consumer holds unsettled where its attribute does not say, as in
@@ -31,6 +32,7 @@ pub(crate) struct ListenerPlan {
     pub(crate) group: Option<String>,
     pub(crate) requeue_rejected: bool,
     pub(crate) reply: ReplyPlan,
+    pub(crate) failure: FailurePlan,
 }
 
 /// What a listener's attribute says of replies.

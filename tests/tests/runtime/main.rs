@@ -16,3 +16,4 @@ mod settlement;
 mod start;
 mod stop;
 mod template;
+mod timeout;
