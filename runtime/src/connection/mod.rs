@@ -13,6 +13,7 @@ mod amqp;
 mod embedded;
 mod error;
 mod publish;
+mod refusable;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -39,6 +40,7 @@ pub use error::LinkError;
 pub use publish::{
     Confirmation, PublishBatch, PublishCall, PublishError, PublishResult, PublishWait,
 };
+pub(crate) use refusable::is_refusable;
 
 /// The future of a control operation.
 pub type LinkFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, LinkError>> + Send + 'a>>;
