@@ -14,6 +14,7 @@ use super::placeholder::Placeholders;
 use crate::error::Fault;
 use crate::listener::endpoint::{Argument, ListenerAttributes, RabbitListenerEndpoint};
 use crate::listener::plan::{DEFAULT_PREFETCH, ListenerPlan, ReplyPlan};
+use crate::listener::retry::FailurePlan;
 use crate::listener::stream_offset::StreamOffset;
 
 /// What the names of anonymous queues start with.
@@ -69,6 +70,7 @@ pub(crate) fn resolve(
             return_errors: attributes.return_errors,
             ..ReplyPlan::default()
         },
+        failure: FailurePlan::of(attributes),
     };
     (faults.len() == faults_before).then_some(ResolvedListener { plan, queues, exchange, bindings })
 }

@@ -8,6 +8,7 @@ use springhare_amqp::ShortString;
 use crate::graph::Origin;
 use crate::listener::dispatch::Dispatch;
 use crate::listener::endpoint::{AcknowledgeMode, RabbitListenerEndpoint};
+use crate::listener::retry::FailurePlan;
 use crate::listener::stream_offset::StreamOffset;
 
 /// The deliveries that a consumer holds unsettled where its attribute does not say, as in
@@ -34,6 +35,7 @@ pub(crate) struct ListenerPlan {
     pub(crate) competing: bool,
     pub(crate) requeue_rejected: bool,
     pub(crate) reply: ReplyPlan,
+    pub(crate) failure: FailurePlan,
 }
 
 /// What a listener's attribute says of replies.
