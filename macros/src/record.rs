@@ -5,7 +5,7 @@ use quote::{ToTokens, format_ident, quote};
 
 use crate::arguments::{Argument, ArgumentValue};
 use crate::duration;
-use crate::listener::{Binding, Consumer, Endpoint};
+use crate::listener::{Binding, Consumer, Endpoint, Failure};
 use crate::paths::Paths;
 use crate::value::Concurrency;
 
@@ -22,6 +22,7 @@ pub(crate) fn attributes(endpoint: &Endpoint, paths: &Paths) -> TokenStream {
         some("auto_delete", auto_delete.as_ref()),
     ];
     let fields = own.into_iter().chain(bind(binding, paths)).chain(consume(consumer, paths));
+    let fields = fields.chain(fail(&endpoint.failure, paths));
     quote!(#path { #(#fields)* ..#path::DEFAULT })
 }
 
@@ -35,7 +36,7 @@ fn bind(binding: &Binding, paths: &Paths) -> [TokenStream; 4] {
     ]
 }
 
-fn consume(consumer: &Consumer, paths: &Paths) -> [TokenStream; 12] {
+fn consume(consumer: &Consumer, paths: &Paths) -> [TokenStream; 13] {
     let mode = consumer.ack.map(|word| {
         let modes = &paths.acknowledge_mode;
         let mode = match word {
@@ -49,6 +50,7 @@ fn consume(consumer: &Consumer, paths: &Paths) -> [TokenStream; 12] {
         let path = &paths.concurrency;
         quote!(#path { min: #min, max: #max })
     });
+    let competing = consumer.competing.map(|value| quote!(competing: #value,));
     let auto_startup = consumer.auto_startup.map(|value| quote!(auto_startup: #value,));
     [
         mode.unwrap_or_default(),
@@ -60,9 +62,20 @@ fn consume(consumer: &Consumer, paths: &Paths) -> [TokenStream; 12] {
         some("stream_offset", consumer.stream_offset.as_ref()),
         auto_startup.unwrap_or_default(),
         some("group", consumer.group.as_ref()),
+        competing.unwrap_or_default(),
         some("requeue_rejected", consumer.requeue_rejected.as_ref()),
         some("send_to", consumer.send_to.as_ref()),
         some("return_errors", consumer.return_errors.as_ref()),
+    ]
+}
+
+fn fail(failure: &Failure, paths: &Paths) -> [TokenStream; 3] {
+    let retry = failure.retry.as_ref().map(|retry| retry.tokens(paths));
+    let timeout = failure.timeout.map(|timeout| timeout.tokens());
+    [
+        some("retry", retry.as_ref()),
+        some("max_attempts", failure.max_attempts.as_ref()),
+        some("timeout", timeout.as_ref()),
     ]
 }
 

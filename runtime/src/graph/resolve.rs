@@ -15,6 +15,7 @@ use crate::error::Fault;
 use crate::listener::batch::BatchPlan;
 use crate::listener::endpoint::{Argument, ListenerAttributes, RabbitListenerEndpoint};
 use crate::listener::plan::{DEFAULT_PREFETCH, ListenerPlan, ReplyPlan};
+use crate::listener::retry::FailurePlan;
 use crate::listener::stream_offset::StreamOffset;
 
 /// What the names of anonymous queues start with.
@@ -67,12 +68,14 @@ pub(crate) fn resolve(
         stream_offset,
         auto_startup: attributes.auto_startup,
         group,
+        competing: attributes.competing,
         requeue_rejected: attributes.requeue_rejected.unwrap_or(true),
         reply: ReplyPlan {
             send_to,
             return_errors: attributes.return_errors,
             ..ReplyPlan::default()
         },
+        failure: FailurePlan::of(attributes),
     };
     (faults.len() == faults_before).then_some(ResolvedListener { plan, queues, exchange, bindings })
 }

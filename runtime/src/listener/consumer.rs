@@ -12,12 +12,14 @@ use std::task::{Context, Poll, Waker};
 use springhare_amqp::ShortString;
 use springhare_broker::{Clock, ConsumerEnd, Delivery, Sleep};
 
+use super::attempt::Attempt;
 use super::batch::BatchLoop;
 use super::connection::Opened;
+use super::container::{Container, Selection};
 use super::context::DeliveryContext;
-use super::endpoint::{Invoke, InvokeOne};
+use super::endpoint::Invoke;
 use super::failure::FailurePolicy;
-use super::invoke::Call;
+use super::handling::Handling;
 use super::outcome::Outcome;
 use super::plan::ListenerPlan;
 use super::reply;
@@ -58,12 +60,12 @@ pub(crate) struct StartedConsumer {
 
 /// A consumer at work.
 pub(crate) struct ConsumerLoop<'s> {
-    plan: &'s ListenerPlan,
-    invoke: InvokeOne,
-    context: DeliveryContext,
+    container: &'s Container,
+    selection: Selection<'s>,
+    pub(super) context: DeliveryContext,
     /// Taken over from the broker, not yet handled.
     received: VecDeque<Delivery>,
-    work: Work<'s>,
+    pub(super) work: Work<'s>,
 }
 
 /// What a consumer tends to beside the handler, and while that waits.
@@ -80,36 +82,41 @@ pub(super) enum Event {
     Received,
     Ended,
     PauseEnded,
+    /// The time that was waited for is up.
     TimeUp,
     Stop,
 }
 
-/// Runs a consumer: one message after the other, or batch by batch.
+/// Works until it is told to stop or the consumer is lost; then closes the channel, which requeues
+/// what is not settled.
 pub(crate) async fn run(
-    plan: &ListenerPlan,
+    container: &Container,
+    queue: &ShortString,
     failure: FailurePolicy<'_>,
     started: StartedConsumer,
     clock: Clock,
     stop: &StopSignal,
 ) -> Exit {
     let StartedConsumer { channel, link, context, .. } = started;
-    let settler = Settler::new(channel, clock.clone(), plan.prefetch);
+    let settler = Settler::new(channel, clock, container.common().prefetch);
     let work = Work { settler, failure, link, stop, draining: false };
-    match plan.endpoint.invoke {
-        Invoke::One(invoke) => {
-            ConsumerLoop { plan, invoke, context, received: VecDeque::new(), work }.run().await
+    let selection = container.selection(queue);
+    match selection.first().plan.endpoint.invoke {
+        Invoke::One(_) => {
+            let received = VecDeque::new();
+            ConsumerLoop { container, selection, context, received, work }.run().await
         }
-        Invoke::Batch(invoke) => BatchLoop::new(plan, invoke, context, clock, work).run().await,
+        Invoke::Batch(invoke) => {
+            BatchLoop::new(&selection.first().plan, invoke, context, work).run().await
+        }
     }
 }
 
 impl ConsumerLoop<'_> {
-    /// Works until it is told to stop or the consumer is lost; then closes the channel, which
-    /// requeues what is not settled.
     async fn run(mut self) -> Exit {
         loop {
             if let Err(exit) = self.step().await {
-                self.work.close(self.plan).await;
+                self.work.close(&self.container.name).await;
                 return exit;
             }
         }
@@ -141,19 +148,9 @@ impl ConsumerLoop<'_> {
 
     async fn handle(&mut self, delivery: Delivery) -> Result<(), Exit> {
         self.context.deliver(delivery);
-        let mut outcome = {
-            let mut call = Call::begin(|| (self.invoke)(&self.context));
-            // Most handlers are done at once: only one that waits costs more than a call.
-            match poll_fn(|cx| Poll::Ready(call.poll(cx))).await {
-                Poll::Ready(outcome) => outcome,
-                Poll::Pending => self.work.until_done(&mut call).await?,
-            }
-        };
-        if reply::is_answer(&self.context, self.plan, &outcome) {
-            outcome = self.work.answer(&self.context, self.plan, outcome).await?;
-        }
-        if !self.work.settle_at_once(&self.context, self.plan, &outcome) {
-            self.work.settle(&self.context, self.plan, outcome).await?;
+        match self.selection.of(&self.context) {
+            Some(handling) => self.handle_by(handling).await?,
+            None => self.work.unmatched(&self.context, self.container).await?,
         }
         match self.work.settler.after_message() {
             Due::Nothing => {}
@@ -162,6 +159,30 @@ impl ConsumerLoop<'_> {
                 self.work.settler.flush().await?;
                 tokio::task::yield_now().await;
             }
+        }
+        Ok(())
+    }
+
+    async fn handle_by(&mut self, handling: &Handling) -> Result<(), Exit> {
+        self.context.serve(&handling.served);
+        let plan = &*handling.plan;
+        let mut outcome = {
+            let (timeout, clock) = (plan.failure.timeout, self.work.settler.clock());
+            let mut attempt = Attempt::new(plan.endpoint, timeout, clock, &self.context);
+            // Most handlers are done at once: only one that waits costs more than a call.
+            match poll_fn(|cx| Poll::Ready(attempt.poll(cx))).await {
+                Poll::Ready(outcome) => outcome,
+                Poll::Pending => self.work.until_done(&mut attempt).await?,
+            }
+        };
+        if matches!(outcome, Outcome::Failed(_)) && plan.failure.calls.are_several() {
+            outcome = Box::pin(self.after_failure(plan, outcome)).await?;
+        }
+        if reply::is_answer(&self.context, plan, &outcome) {
+            outcome = self.work.answer(&self.context, plan, outcome).await?;
+        }
+        if !self.work.settle_at_once(&self.context, plan, &outcome) {
+            self.work.settle(&self.context, plan, outcome).await?;
         }
         Ok(())
     }
@@ -200,12 +221,12 @@ impl Work<'_> {
     }
 
     /// Closes the channel, which requeues what is not settled.
-    pub(super) async fn close(&mut self, plan: &ListenerPlan) {
+    pub(super) async fn close(&mut self, listener: &str) {
         let link = self.settler.channel().link();
         if link.close_reason().is_none()
             && let Err(error) = link.close().await
         {
-            tracing::debug!(listener = &*plan.id, %error, "a channel could not be closed");
+            tracing::debug!(listener, %error, "a channel could not be closed");
         }
     }
 
@@ -216,7 +237,7 @@ impl Work<'_> {
         plan: &ListenerPlan,
         outcome: Outcome,
     ) -> Result<Outcome, Exit> {
-        let mut sending = Call::of(Box::pin(reply::answer(context, plan, outcome)));
+        let mut sending = Attempt::of(Box::pin(reply::answer(context, plan, outcome)));
         match poll_fn(|cx| Poll::Ready(sending.poll(cx))).await {
             Poll::Ready(outcome) => Ok(outcome),
             Poll::Pending => self.until_done(&mut sending).await,
@@ -224,9 +245,9 @@ impl Work<'_> {
     }
 
     /// Carries a handler on that waits. Failed messages go on meanwhile, and a stop is heeded.
-    pub(super) async fn until_done(&mut self, call: &mut Call<'_>) -> Result<Outcome, Exit> {
+    pub(super) async fn until_done(&mut self, attempt: &mut Attempt<'_>) -> Result<Outcome, Exit> {
         self.settler.idle();
-        let mut waiting = Waiting { call, outcome: None };
+        let mut waiting = Waiting { attempt, outcome: None };
         waiting.beside(self.settler.flush()).await?;
         loop {
             let event = poll_fn(|cx| {
@@ -304,7 +325,7 @@ impl Work<'_> {
 
 /// A handler that waits while its consumer tends to other things.
 struct Waiting<'w, 'd> {
-    call: &'w mut Call<'d>,
+    attempt: &'w mut Attempt<'d>,
     outcome: Option<Outcome>,
 }
 
@@ -312,7 +333,7 @@ impl Waiting<'_, '_> {
     /// Ready once the handler is done.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.outcome.is_none()
-            && let Poll::Ready(outcome) = self.call.poll(cx)
+            && let Poll::Ready(outcome) = self.attempt.poll(cx)
         {
             self.outcome = Some(outcome);
         }

@@ -12,18 +12,22 @@ use std::future::poll_fn;
 use std::task::Poll;
 use std::time::Duration;
 
-use springhare_broker::{Clock, Delivery, Sleep};
+use springhare_broker::{Delivery, Sleep};
 
 pub use outcome::{BatchError, IntoBatchOutcome};
 
+use super::attempt::Attempt;
 use super::consumer::{Event, Exit, Work};
 use super::context::{BatchContext, DeliveryContext};
 use super::endpoint::{AcknowledgeMode, InvokeBatch};
+use super::failure::{Decision, Kept};
 use super::invoke::Call;
 use super::outcome::Outcome;
 use super::plan::ListenerPlan;
 use super::reply;
+use super::retry::Rest;
 use super::settle::Due;
+use crate::backoff::random;
 use outcome::{Verdict, verdicts};
 
 /// How many messages make a batch, and how long one that is not full waits.
@@ -47,7 +51,6 @@ pub(super) struct BatchLoop<'s> {
     received: VecDeque<Delivery>,
     /// Runs while a batch waits to become full.
     timer: Option<Sleep>,
-    clock: Clock,
     work: Work<'s>,
 }
 
@@ -56,11 +59,10 @@ impl<'s> BatchLoop<'s> {
         plan: &'s ListenerPlan,
         invoke: InvokeBatch,
         context: DeliveryContext,
-        clock: Clock,
         work: Work<'s>,
     ) -> Self {
         let batch = BatchContext::new(context);
-        Self { plan, invoke, batch, received: VecDeque::new(), timer: None, clock, work }
+        Self { plan, invoke, batch, received: VecDeque::new(), timer: None, work }
     }
 
     /// Works until it is told to stop or the consumer is lost; then closes the channel, which
@@ -68,7 +70,7 @@ impl<'s> BatchLoop<'s> {
     pub(super) async fn run(mut self) -> Exit {
         loop {
             if let Err(exit) = self.step().await {
-                self.work.close(self.plan).await;
+                self.work.close(&self.plan.id).await;
                 return exit;
             }
         }
@@ -95,7 +97,7 @@ impl<'s> BatchLoop<'s> {
         self.work.settler.flush().await?;
         if !self.received.is_empty() && self.timer.is_none() {
             let timeout = self.plan.batch.map_or(BatchPlan::TIMEOUT, |batch| batch.timeout);
-            self.timer = Some(self.clock.sleep(timeout));
+            self.timer = Some(self.work.settler.clock().sleep(timeout));
         }
         match self.work.next(&mut self.received, self.timer.as_mut()).await {
             Event::Received => Ok(()),
@@ -114,13 +116,7 @@ impl<'s> BatchLoop<'s> {
         self.timer = None;
         let count = self.received.len().min(self.size());
         self.received.drain(..count).for_each(|delivery| self.batch.push(delivery));
-        let outcome = {
-            let mut call = Call::begin(|| (self.invoke)(&self.batch));
-            match poll_fn(|cx| Poll::Ready(call.poll(cx))).await {
-                Poll::Ready(outcome) => outcome,
-                Poll::Pending => self.work.until_done(&mut call).await?,
-            }
-        };
+        let outcome = self.call().await?;
         let verdicts = verdicts(count, outcome, self.batch.take_verdicts());
         let mut again = Vec::new();
         for (context, verdict) in self.batch.messages().iter().zip(verdicts) {
@@ -147,7 +143,59 @@ impl<'s> BatchLoop<'s> {
     }
 }
 
+impl BatchLoop<'_> {
+    /// Calls the handler, again and again if the listener asks for that.
+    async fn call(&mut self) -> Result<Outcome, Exit> {
+        let mut failed = 0;
+        loop {
+            let outcome = self.attempt().await?;
+            failed += 1;
+            let Outcome::Failed(error) = &outcome else { return Ok(outcome) };
+            let calls = &self.plan.failure.calls;
+            let is_of_all = error.find::<BatchError>().is_none();
+            if !is_of_all || Decision::on(error, self.plan) != Decision::Redeliver {
+                return Ok(outcome);
+            }
+            let Some(pause) = calls.pause_after(failed, random()) else { return Ok(outcome) };
+            if self.work.is_draining() || !self.work.renew(&mut self.batch) {
+                return Ok(outcome);
+            }
+            tracing::warn!(
+                listener = &*self.plan.id,
+                call = failed,
+                error = error.report(),
+                next_call_in = ?pause,
+                "a handler failed and is called again"
+            );
+            if self.work.rest(pause).await? == Rest::CutShort {
+                // A stream has no place for it to go back to: it is parked.
+                let goes_back = self.work.failure.kept == Kept::UntilSettled;
+                return Ok(if goes_back { Outcome::Requeue } else { outcome });
+            }
+        }
+    }
+
+    async fn attempt(&mut self) -> Result<Outcome, Exit> {
+        let (timeout, clock) = (self.plan.failure.timeout, self.work.settler.clock());
+        let call = Call::begin(|| (self.invoke)(&self.batch));
+        let mut attempt = Attempt::bounded(call, timeout, clock);
+        match poll_fn(|cx| Poll::Ready(attempt.poll(cx))).await {
+            Poll::Ready(outcome) => Ok(outcome),
+            Poll::Pending => self.work.until_done(&mut attempt).await,
+        }
+    }
+}
+
 impl Work<'_> {
+    /// Makes the batch one that was not handled; false if the handler has settled some of it.
+    fn renew(&self, batch: &mut BatchContext) -> bool {
+        if !batch.messages().iter().all(|context| self.claim(context)) {
+            return false;
+        }
+        batch.renew();
+        true
+    }
+
     /// Answers and settles one message of several.
     async fn conclude(
         &mut self,

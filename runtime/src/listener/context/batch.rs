@@ -53,6 +53,12 @@ impl BatchContext {
         *self.verdicts() = Verdicts::default();
     }
 
+    /// Forgets what the handler has done with the messages: it is called again.
+    pub(crate) fn renew(&mut self) {
+        self.messages.iter_mut().take(self.len).for_each(DeliveryContext::renew);
+        *self.verdicts() = Verdicts::default();
+    }
+
     /// Takes out what is known of single messages.
     pub(crate) fn take_verdicts(&self) -> Verdicts {
         std::mem::take(&mut self.verdicts())
