@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use springhare_amqp::ShortString;
 
 use crate::graph::Origin;
-use crate::listener::batch::BatchPlan;
 use crate::listener::dispatch::Dispatch;
 use crate::listener::endpoint::{AcknowledgeMode, RabbitListenerEndpoint};
 use crate::listener::retry::FailurePlan;
@@ -38,6 +38,18 @@ pub(crate) struct ListenerPlan {
     pub(crate) requeue_rejected: bool,
     pub(crate) reply: ReplyPlan,
     pub(crate) failure: FailurePlan,
+}
+
+/// How many messages make a batch, and how long one that is not full waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct BatchPlan {
+    pub(crate) size: u16,
+    pub(crate) timeout: Duration,
+}
+
+impl BatchPlan {
+    /// How long a batch that is not full waits where the attribute does not say, as in Spring.
+    pub(crate) const TIMEOUT: Duration = Duration::from_secs(1);
 }
 
 /// What a listener's attribute says of replies.
