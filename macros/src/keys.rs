@@ -21,6 +21,7 @@ pub(crate) const KEYS: &[&str] = &[
     "stream_offset",
     "auto_startup",
     "group",
+    "competing",
     "requeue_rejected",
     "retry",
     "max_attempts",
@@ -66,6 +67,7 @@ const ELSEWHERE: &[(&[&str], &str)] = &[
         "inside `retry(..)`: `retry(max_attempts = 5, backoff = \"100ms..10s\")`",
     ),
     (&["return_exceptions"], "`return_errors = true`"),
+    (&["worker", "worker_mode", "shared"], "`competing`"),
     (&["listener_id"], "`id = \"..\"`"),
     (&["executor", "sync"], "`blocking`"),
 ];

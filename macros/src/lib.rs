@@ -95,6 +95,7 @@ use crate::signature::ListenerFn;
 /// | `stream_offset` | `"first"`, `"last"`, `"next"`, `42`, `"2026-01-31T12:00:00Z"`, `"1h"` | where in a stream to begin: with the oldest message, the last chunk, what comes from now on, an offset, a time in UTC, a time ago (units `Y`, `M`, `D`, `h`, `m`, `s`; since RabbitMQ 4.0); `"next"` |
 /// | `auto_startup` | `true`, `false` | whether the listener starts with the application; `true` |
 /// | `group` | `".."` | a name to start and stop several listeners by |
+/// | `competing` | alone | where listeners of one queue have different keys: each takes whatever comes, as workers do; without it a message goes to the one whose key matches best |
 /// | `requeue_rejected` | `true`, `false` | whether a failed message goes back to its queue |
 /// | `retry` | `(max_attempts = 5, backoff = "100ms..10s", jitter = 0.2)`, `(delays = ["5s", "1m"])` | what is done before a failed message is given up, see below |
 /// | `max_attempts` | `1` or more | how many paced deliveries of a message may fail where there is no `retry`; 20 |

@@ -63,6 +63,7 @@ pub(crate) fn resolve(
         stream_offset,
         auto_startup: attributes.auto_startup,
         group,
+        competing: attributes.competing,
         requeue_rejected: attributes.requeue_rejected.unwrap_or(true),
         reply: ReplyPlan {
             send_to,

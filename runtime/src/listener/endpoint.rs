@@ -110,6 +110,8 @@ pub struct ListenerAttributes {
     pub auto_startup: bool,
     /// `group`: listeners to start and stop together.
     pub group: Option<&'static str>,
+    /// `competing`: whether listeners of one queue with different keys take each other's messages.
+    pub competing: bool,
     /// `requeue_rejected`: whether a failed message is delivered again.
     pub requeue_rejected: Option<bool>,
     /// `retry(..)`: how often the handler is called, and when.
@@ -144,6 +146,7 @@ impl ListenerAttributes {
         stream_offset: None,
         auto_startup: true,
         group: None,
+        competing: false,
         requeue_rejected: None,
         retry: None,
         max_attempts: None,

@@ -4,6 +4,7 @@
 mod decision;
 mod retry;
 mod stream;
+mod unmatched;
 
 use std::sync::Arc;
 

@@ -4,6 +4,7 @@ mod absent;
 mod attributes;
 mod calls;
 mod definitions;
+mod dispatch;
 mod extractors;
 mod facts;
 mod failures;
