@@ -66,13 +66,6 @@ impl DeliveryContext {
         self.retried.take();
     }
 
-    /// Makes the delivery that of this listener: those that share a consumer take turns.
-    pub(crate) fn serve(&mut self, served: &Arc<Served>) {
-        if !Arc::ptr_eq(&self.served, served) {
-            self.served = Arc::clone(served);
-        }
-    }
-
     /// Makes it ready for another call with the same delivery, whose handler gets a delivery tag
     /// of its own: whoever has the last one's settles nothing more.
     pub(crate) fn renew(&mut self) {
@@ -85,6 +78,13 @@ impl DeliveryContext {
     #[must_use]
     pub fn attempt(&self) -> u32 {
         self.attempt
+    }
+
+    /// Makes the delivery that of this listener: those that share a consumer take turns.
+    pub(crate) fn serve(&mut self, served: &Arc<Served>) {
+        if !Arc::ptr_eq(&self.served, served) {
+            self.served = Arc::clone(served);
+        }
     }
 
     /// Lets go of the delivery, so that an idle consumer keeps no message alive.
