@@ -34,7 +34,7 @@ fn bind(binding: &Binding, paths: &Paths) -> [TokenStream; 4] {
     ]
 }
 
-fn consume(consumer: &Consumer, paths: &Paths) -> [TokenStream; 10] {
+fn consume(consumer: &Consumer, paths: &Paths) -> [TokenStream; 11] {
     let mode = consumer.ack.map(|word| {
         let modes = &paths.acknowledge_mode;
         let mode = match word {
@@ -60,6 +60,7 @@ fn consume(consumer: &Consumer, paths: &Paths) -> [TokenStream; 10] {
         some("requeue_rejected", consumer.requeue_rejected.as_ref()),
         some("send_to", consumer.send_to.as_ref()),
         some("return_errors", consumer.return_errors.as_ref()),
+        some("converter", consumer.converter.as_ref()),
     ]
 }
 

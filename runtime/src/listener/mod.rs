@@ -14,6 +14,7 @@ mod connection;
 mod consumer;
 mod consumer_states;
 pub(crate) mod context;
+mod converting;
 pub(crate) mod endpoint;
 mod failure;
 pub(crate) mod health;
@@ -30,6 +31,7 @@ pub(crate) mod stream_offset;
 mod supervisor;
 
 pub(crate) use connection::ListenerConnection;
+pub(crate) use converting::choose_converters;
 pub(crate) use keep_connected::keep_connected;
 pub(crate) use registry::ListenerRegistry;
 pub(crate) use stop_signal::StopPhase;

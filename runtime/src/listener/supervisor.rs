@@ -100,7 +100,7 @@ impl Supervised {
             channel: channel.clone(),
             template: self.scope.template.clone(),
             states: Arc::clone(&self.scope.states),
-            converters: self.scope.template.converters().clone(),
+            converters: self.plan.converter.chosen.clone(),
         });
         let connection = connection.clone();
         Ok(StartedConsumer { connection, channel, link: consumer, context })

@@ -31,6 +31,7 @@ mod names {
     requeue_rejected = false,
     send_to = "answers/done",
     return_errors = true,
+    converter = "json",
 )]
 async fn every_key(channel: Channel, tag: DeliveryTag) -> ListenerResult<Text> {
     channel.ack(tag).await?;
