@@ -95,11 +95,15 @@ pub use declare::{
     HashProperty, LeaderLocator, Overflow, Queue,
 };
 pub use error::{CallError, Error, Fault, NotConfirmed, Place, RemoteError, Result, StartError};
+#[cfg(feature = "protobuf")]
+pub use extract::Protobuf;
 pub use extract::{
     Attempt, ConsumerTag, CorrelationId, DeliveryCount, ExchangeName, FromDelivery, Headers, Json,
     MessageId, Payload, Properties, QueueName, Redelivered, ReplyTo, RoutingKey, State, Text,
 };
 pub use listener::attempt::HandlerTimedOut;
+#[cfg(feature = "garde")]
+pub use extract::{Invalid, Valid};
 pub use listener::context::DeliveryContext;
 pub use listener::endpoint::AcknowledgeMode;
 pub use listener::health::{Health, ListenerHealth, ListenerStatus};

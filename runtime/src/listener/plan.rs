@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicBool;
 
 use springhare_amqp::ShortString;
 
+use crate::convert::MessageConverters;
 use crate::graph::Origin;
 use crate::listener::dispatch::Dispatch;
 use crate::listener::endpoint::{AcknowledgeMode, RabbitListenerEndpoint};
@@ -36,6 +37,16 @@ pub(crate) struct ListenerPlan {
     pub(crate) requeue_rejected: bool,
     pub(crate) reply: ReplyPlan,
     pub(crate) failure: FailurePlan,
+    pub(crate) converter: ConverterPlan,
+}
+
+/// How a listener's bodies become values, and its replies bodies.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ConverterPlan {
+    /// The converter's name in the attribute; none for the application's own.
+    pub(crate) name: Option<String>,
+    /// All that it reads with, once the names are known.
+    pub(crate) chosen: MessageConverters,
 }
 
 /// What a listener's attribute says of replies.

@@ -3,6 +3,7 @@
 mod absent;
 mod attributes;
 mod calls;
+mod codecs;
 mod definitions;
 mod dispatch;
 mod extractors;
