@@ -4,6 +4,7 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens, format_ident, quote};
 
 use crate::arguments::{Argument, ArgumentValue};
+use crate::duration;
 use crate::listener::{Binding, Consumer, Endpoint, Failure};
 use crate::paths::Paths;
 use crate::value::Concurrency;
@@ -55,6 +56,8 @@ fn consume(consumer: &Consumer, paths: &Paths) -> Vec<TokenStream> {
         mode.unwrap_or_default(),
         some("prefetch", consumer.prefetch.as_ref()),
         some("concurrency", concurrency.as_ref()),
+        some("batch", consumer.batch.as_ref()),
+        some("batch_timeout", consumer.batch_timeout.map(duration::tokens).as_ref()),
         some("priority", consumer.priority.as_ref()),
         some("stream_offset", consumer.stream_offset.as_ref()),
         auto_startup.unwrap_or_default(),

@@ -31,8 +31,7 @@ pub(crate) enum Selection<'c> {
 
 impl Container {
     pub(crate) fn new(plan: &ContainerPlan) -> Self {
-        let handling =
-            |plan: &Arc<ListenerPlan>| Arc::new(Handling::new(Arc::clone(plan)));
+        let handling = |plan: &Arc<ListenerPlan>| Arc::new(Handling::new(Arc::clone(plan)));
         let name = match plan.others.as_slice() {
             [] => Arc::clone(&plan.lead.id),
             _ => {

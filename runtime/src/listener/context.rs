@@ -1,5 +1,6 @@
 //! What an extractor sees: one delivery, and the listener that got it.
 
+mod batch;
 #[cfg(test)]
 mod for_test;
 
@@ -11,6 +12,9 @@ use springhare_broker::{Delivery, PublishedMessage};
 
 use super::handling::Served;
 use super::pacing::Failures;
+pub use batch::BatchContext;
+pub(crate) use batch::Verdicts;
+
 use crate::channel::{Channel, DeliveryTag, Settlement};
 use crate::convert::{ConversionError, MessageConverters, content};
 use crate::state::StateRegistry;
@@ -58,6 +62,11 @@ impl DeliveryContext {
         let delivery = no_delivery(&nothing);
         let (settlement, retried, inflated) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
         Self { scope, served, delivery, settlement, attempt: 1, retried, inflated, nothing }
+    }
+
+    /// A context for another delivery to the same consumer.
+    pub(crate) fn sibling(&self) -> Self {
+        Self::new(self.scope.clone(), Arc::clone(&self.served))
     }
 
     /// Makes `delivery` the one that extractors see.

@@ -7,6 +7,7 @@ use springhare_amqp::ShortString;
 
 use crate::convert::MessageConverters;
 use crate::graph::Origin;
+use crate::listener::batch::BatchPlan;
 use crate::listener::dispatch::Dispatch;
 use crate::listener::endpoint::{AcknowledgeMode, RabbitListenerEndpoint};
 use crate::listener::retry::FailurePlan;
@@ -28,6 +29,7 @@ pub(crate) struct ListenerPlan {
     pub(crate) acknowledge: AcknowledgeMode,
     pub(crate) prefetch: u16,
     pub(crate) concurrency: u16,
+    pub(crate) batch: Option<BatchPlan>,
     pub(crate) priority: Option<i32>,
     pub(crate) stream_offset: Option<StreamOffset>,
     pub(crate) auto_startup: bool,
