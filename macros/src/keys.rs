@@ -30,6 +30,7 @@ pub(crate) const KEYS: &[&str] = &[
     "timeout",
     "send_to",
     "return_errors",
+    "converter",
     "blocking",
     "crate",
 ];
@@ -72,6 +73,7 @@ const ELSEWHERE: &[(&[&str], &str)] = &[
     ),
     (&["return_exceptions"], "`return_errors = true`"),
     (&["worker", "worker_mode", "shared"], "`competing`"),
+    (&["message_converter", "content_type", "codec"], "`converter = \"msgpack\"`"),
     (&["listener_id"], "`id = \"..\"`"),
     (&["executor", "sync"], "`blocking`"),
 ];

@@ -36,7 +36,7 @@ fn bind(binding: &Binding, paths: &Paths) -> [TokenStream; 4] {
     ]
 }
 
-fn consume(consumer: &Consumer, paths: &Paths) -> [TokenStream; 13] {
+fn consume(consumer: &Consumer, paths: &Paths) -> Vec<TokenStream> {
     let mode = consumer.ack.map(|word| {
         let modes = &paths.acknowledge_mode;
         let mode = match word {
@@ -52,7 +52,7 @@ fn consume(consumer: &Consumer, paths: &Paths) -> [TokenStream; 13] {
     });
     let competing = consumer.competing.map(|value| quote!(competing: #value,));
     let auto_startup = consumer.auto_startup.map(|value| quote!(auto_startup: #value,));
-    [
+    vec![
         mode.unwrap_or_default(),
         some("prefetch", consumer.prefetch.as_ref()),
         some("concurrency", concurrency.as_ref()),
@@ -66,6 +66,7 @@ fn consume(consumer: &Consumer, paths: &Paths) -> [TokenStream; 13] {
         some("requeue_rejected", consumer.requeue_rejected.as_ref()),
         some("send_to", consumer.send_to.as_ref()),
         some("return_errors", consumer.return_errors.as_ref()),
+        some("converter", consumer.converter.as_ref()),
     ]
 }
 

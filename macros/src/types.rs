@@ -10,7 +10,7 @@ use syn::visit_mut::{self, VisitMut};
 use syn::{Generics, Lifetime, ReturnType, Type, TypeImplTrait, TypeReference};
 
 /// Extractors that read the whole body.
-const PAYLOADS: &[&str] = &["Json", "Text", "Bytes", "Payload"];
+const PAYLOADS: &[&str] = &["Json", "Text", "Bytes", "Payload", "Protobuf"];
 
 /// Extractors of the runtime that leave the delivery's settlement alone.
 const NEUTRAL: &[&str] = &[
@@ -51,7 +51,7 @@ pub(crate) enum Extractor {
 }
 
 impl Extractor {
-    /// Looks through `Option<_>`, `Result<_, _>` and `Vec<_>` to what they hold.
+    /// Looks through `Option<_>`, `Result<_, _>`, `Valid<_>` and `Vec<_>` to what they hold.
     pub(crate) fn of(ty: &Type) -> Self {
         match ty {
             Type::Group(group) => Self::of(&group.elem),
@@ -61,7 +61,7 @@ impl Extractor {
                 let Some(last) = path.path.segments.last() else { return Self::Unknown };
                 let name = last.ident.to_string();
                 match name.as_str() {
-                    "Option" | "Result" | "Vec" => {
+                    "Option" | "Result" | "Valid" | "Vec" => {
                         first_type(&last.arguments).map_or(Self::Unknown, Self::of)
                     }
                     "DeliveryTag" => Self::DeliveryTag,

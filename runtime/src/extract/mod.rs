@@ -10,6 +10,7 @@
 //! | [`Redelivered`], [`DeliveryCount`], [`Attempt`] | whether it was delivered before, how often it failed, which call with it this is |
 //! | [`Channel`](crate::Channel), [`DeliveryTag`](crate::DeliveryTag) | settlement by hand |
 //! | [`State<T>`](State), [`RabbitTemplate`](crate::RabbitTemplate) | the application's own |
+//! | `Protobuf<T>`, `Valid<E>` | features `protobuf` and `garde`: the body as a value of Protocol Buffers, or checked |
 //! | `Option<E>`, `Result<E, R>` | an extractor that may come to nothing, or fail |
 //! | `Vec<E>`, [`BatchSize`] | with `batch = ..`: one from each message, how many those are |
 //!
@@ -25,10 +26,14 @@ mod message;
 mod names;
 mod optional;
 mod payload;
+#[cfg(feature = "protobuf")]
+mod protobuf;
 mod rejection;
 mod settlement;
 mod state;
 mod text;
+#[cfg(feature = "garde")]
+mod valid;
 
 use crate::listener::context::DeliveryContext;
 use crate::listener::outcome::ListenerError;
@@ -45,10 +50,14 @@ pub use names::{
 };
 pub use optional::OptionalFromDelivery;
 pub use payload::{Payload, PayloadRejection};
+#[cfg(feature = "protobuf")]
+pub use protobuf::{Protobuf, ProtobufRejection};
 pub use rejection::Receiver;
 pub use settlement::DeliveryTagRejection;
 pub use state::{State, StateRejection};
 pub use text::{Text, TextRejection};
+#[cfg(feature = "garde")]
+pub use valid::{Invalid, Valid};
 
 /// What a handler's argument is taken from a delivery by.
 ///

@@ -13,7 +13,7 @@ use super::definition::{
 use super::placeholder::Placeholders;
 use crate::error::Fault;
 use crate::listener::endpoint::{Argument, ListenerAttributes, RabbitListenerEndpoint};
-use crate::listener::plan::{BatchPlan, DEFAULT_PREFETCH, ListenerPlan, ReplyPlan};
+use crate::listener::plan::{BatchPlan, ConverterPlan, DEFAULT_PREFETCH, ListenerPlan, ReplyPlan};
 use crate::listener::retry::FailurePlan;
 use crate::listener::stream_offset::StreamOffset;
 
@@ -49,6 +49,7 @@ pub(crate) fn resolve(
     };
     let stream_offset = attributes.stream_offset.and_then(|offset| texts.stream_offset(offset));
     let group = attributes.group.map(|group| texts.text("group", group));
+    let converter = attributes.converter.map(|name| texts.text("converter", name));
     let send_to = attributes.send_to.and_then(|text| texts.destination("send_to", text));
     let plan = ListenerPlan {
         prefetch: prefetch(&id, attributes),
@@ -75,6 +76,7 @@ pub(crate) fn resolve(
             ..ReplyPlan::default()
         },
         failure: FailurePlan::of(attributes),
+        converter: ConverterPlan { name: converter, ..ConverterPlan::default() },
     };
     (faults.len() == faults_before).then_some(ResolvedListener { plan, queues, exchange, bindings })
 }

@@ -142,6 +142,8 @@ pub struct ListenerAttributes {
     pub send_to: Option<&'static str>,
     /// `return_errors`: whether callers are told of failures; by default those that ask for it.
     pub return_errors: Option<bool>,
+    /// `converter`: what reads bodies that don't say what they are, and writes replies.
+    pub converter: Option<&'static str>,
 }
 
 impl ListenerAttributes {
@@ -173,6 +175,7 @@ impl ListenerAttributes {
         timeout: None,
         send_to: None,
         return_errors: None,
+        converter: None,
     };
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use springhare_amqp::ShortString;
 
+use crate::convert::MessageConverters;
 use crate::graph::Origin;
 use crate::listener::dispatch::Dispatch;
 use crate::listener::endpoint::{AcknowledgeMode, RabbitListenerEndpoint};
@@ -38,6 +39,16 @@ pub(crate) struct ListenerPlan {
     pub(crate) requeue_rejected: bool,
     pub(crate) reply: ReplyPlan,
     pub(crate) failure: FailurePlan,
+    pub(crate) converter: ConverterPlan,
+}
+
+/// How a listener's bodies become values, and its replies bodies.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ConverterPlan {
+    /// The converter's name in the attribute; none for the application's own.
+    pub(crate) name: Option<String>,
+    /// All that it reads with, once the names are known.
+    pub(crate) chosen: MessageConverters,
 }
 
 /// How many messages make a batch, and how long one that is not full waits.

@@ -36,6 +36,7 @@ mod names {
     timeout = "30s",
     send_to = "answers/done",
     return_errors = true,
+    converter = "json",
 )]
 async fn every_key(channel: Channel, tag: DeliveryTag) -> ListenerResult<Text> {
     channel.ack(tag).await?;

@@ -4,6 +4,7 @@ mod absent;
 mod attributes;
 mod batches;
 mod calls;
+mod codecs;
 mod definitions;
 mod dispatch;
 mod extractors;
