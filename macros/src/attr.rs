@@ -14,6 +14,7 @@ use crate::duration::duration;
 use crate::failure::{Millis, Retry, max_attempts, retry, timeout};
 use crate::grammar::{self, Entry, EntryValue};
 use crate::keys;
+use crate::recover::{Recover, recover};
 use crate::value::{self, Concurrency, Text};
 
 /// A value together with the key it was given under.
@@ -85,6 +86,7 @@ pub(crate) struct FailureArgs {
     pub(crate) retry: Option<Given<Retry>>,
     pub(crate) max_attempts: Option<Given<u32>>,
     pub(crate) timeout: Option<Given<Millis>>,
+    pub(crate) recover: Option<Given<Recover>>,
 }
 
 /// The values of `ack`.
@@ -142,6 +144,7 @@ impl ListenerArgs {
             "requeue_rejected" => set(&mut consumer.requeue_rejected, entry, value::flag, errors),
             "retry" => set(&mut failure.retry, entry, retry, errors),
             "max_attempts" => set(&mut failure.max_attempts, entry, max_attempts, errors),
+            "recover" => set(&mut failure.recover, entry, recover, errors),
             "timeout" => set(&mut failure.timeout, entry, timeout, errors),
             "send_to" => set(&mut consumer.send_to, entry, value::text, errors),
             "return_errors" => set(&mut consumer.return_errors, entry, value::flag, errors),

@@ -98,7 +98,7 @@ pub(crate) fn retry(entry: &Entry, errors: &mut Errors) -> Option<Retry> {
 }
 
 /// A key inside of parentheses that is none.
-fn unknown_key(
+pub(crate) fn unknown_key(
     outer: &str,
     unknown: &str,
     keys: &[&'static str],

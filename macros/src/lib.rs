@@ -29,6 +29,7 @@ mod value;
 mod arguments;
 mod attr;
 mod failure;
+mod recover;
 
 mod parameter;
 mod signature;
@@ -104,6 +105,7 @@ use crate::signature::ListenerFn;
 /// | `retry` | `(max_attempts = 5, backoff = "100ms..10s", jitter = 0.2)`, `(delays = ["5s", "1m"])` | what is done before a failed message is given up, see below |
 /// | `max_attempts` | `1` or more | how many paced deliveries of a message may fail where there is no `retry`; 20 |
 /// | `timeout` | `"30s"` | how long the function may take: one that takes longer is dropped and has failed; no bound |
+/// | `recover` | `"park"`, `"reject"`, `"requeue"`, `(exchange = "failed", key = "orders")` | where a message goes that is given up: to `<queue>.error`; rejected, to its queue's dead-letter exchange if it has one; back to its queue; as a copy to an exchange, under the key or its own; to the dead-letter exchange if there is one, else to `<queue>.error` |
 /// | `send_to` | `"queue"`, `"exchange/key"` | where a returned reply goes if its request names no queue for it (`reply_to`) |
 /// | `return_errors` | `true`, `false` | whether a request that fails is answered with its error and acknowledged, rather than tried again; where its sender asks for that by the header `x-springhare-errors`, as springhare's own callers do |
 /// | `converter` | `"json"`, `"msgpack"`, `"cbor"`, a name that the builder gave by `.converter(..)` | what writes replies, and reads a `#[payload]` whose content type says nothing; the application's |

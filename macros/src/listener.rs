@@ -8,6 +8,7 @@ use crate::arguments::Argument;
 use crate::attr::{Given, ListenerArgs};
 use crate::failure::{Millis, Retry};
 use crate::paths::Paths;
+use crate::recover::Recover;
 use crate::signature::ListenerFn;
 use crate::value::{Concurrency, Text};
 
@@ -89,6 +90,7 @@ pub(crate) struct Failure {
     pub(crate) retry: Option<Retry>,
     pub(crate) max_attempts: Option<u32>,
     pub(crate) timeout: Option<Millis>,
+    pub(crate) recover: Option<Recover>,
 }
 
 impl Listener {
@@ -150,6 +152,7 @@ impl From<ListenerArgs> for Endpoint {
                 retry: value(failure.retry),
                 max_attempts: value(failure.max_attempts),
                 timeout: value(failure.timeout),
+                recover: value(failure.recover),
             },
         }
     }

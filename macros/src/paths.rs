@@ -43,6 +43,7 @@ paths! {
     payload => Payload,
     rabbit_listener_endpoint => RabbitListenerEndpoint,
     registration => Registration,
+    recover => Recover,
     requirements => Requirements,
     retry_attributes => RetryAttributes,
     run_blocking => run_blocking,

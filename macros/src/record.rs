@@ -70,13 +70,15 @@ fn consume(consumer: &Consumer, paths: &Paths) -> Vec<TokenStream> {
     ]
 }
 
-fn fail(failure: &Failure, paths: &Paths) -> [TokenStream; 3] {
+fn fail(failure: &Failure, paths: &Paths) -> [TokenStream; 4] {
+    let recover = failure.recover.as_ref().map(|recover| recover.tokens(paths));
     let retry = failure.retry.as_ref().map(|retry| retry.tokens(paths));
     let timeout = failure.timeout.map(|timeout| timeout.tokens());
     [
         some("retry", retry.as_ref()),
         some("max_attempts", failure.max_attempts.as_ref()),
         some("timeout", timeout.as_ref()),
+        some("recover", recover.as_ref()),
     ]
 }
 

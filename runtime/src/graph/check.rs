@@ -10,6 +10,7 @@ use super::Graph;
 use super::consistency::inconsistencies;
 use super::converting::choose_converters;
 use super::definition::{BindingNode, Definition, ExchangeNode, Origin, QueueNode};
+use super::delays::Delays;
 use super::merge::{Bound, merge};
 use super::placeholder::Placeholders;
 use super::resolve::{ResolvedListener, resolve};
@@ -61,6 +62,10 @@ pub(crate) fn check(input: GraphInput<'_>) -> (Graph, Vec<Fault>) {
         listener.exchange.into_iter().for_each(|node| add_exchange(&mut graph, node, &mut faults));
         listener.queues.into_iter().for_each(|node| add_queue(&mut graph, node, &mut faults));
         listener.bindings.iter().for_each(|node| add_binding(&mut graph, node.clone()));
+        let Delays { exchange, queues, bindings } = listener.delays;
+        exchange.into_iter().for_each(|node| add_exchange(&mut graph, node, &mut faults));
+        queues.into_iter().for_each(|node| add_queue(&mut graph, node, &mut faults));
+        bindings.into_iter().for_each(|node| add_binding(&mut graph, node));
         let plan = Arc::new(listener.plan);
         graph.listeners.push(Arc::clone(&plan));
         bound.push(Bound { plan, bindings: listener.bindings });

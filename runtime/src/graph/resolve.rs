@@ -10,11 +10,12 @@ use springhare_broker::{ExchangeDeclareOptions, QueueDeclareOptions};
 use super::definition::{
     BindingNode, Definition, DestinationKind, ExchangeNode, Naming, Origin, QueueNode,
 };
+use super::delays::Delays;
 use super::placeholder::Placeholders;
 use crate::error::Fault;
-use crate::listener::endpoint::{Argument, ListenerAttributes, RabbitListenerEndpoint};
+use crate::listener::endpoint::{Argument, ListenerAttributes, RabbitListenerEndpoint, Recover};
 use crate::listener::plan::{BatchPlan, ConverterPlan, DEFAULT_PREFETCH, ListenerPlan, ReplyPlan};
-use crate::listener::retry::FailurePlan;
+use crate::listener::retry::{FailurePlan, Manner, Recoverer};
 use crate::listener::stream_offset::StreamOffset;
 
 /// What the names of anonymous queues start with.
@@ -27,6 +28,7 @@ pub(crate) struct ResolvedListener {
     pub(crate) queues: Vec<QueueNode>,
     pub(crate) exchange: Option<ExchangeNode>,
     pub(crate) bindings: Vec<BindingNode>,
+    pub(crate) delays: Delays,
 }
 
 /// Resolves `endpoint`; faults are added to `faults`, and then there is no listener.
@@ -51,6 +53,9 @@ pub(crate) fn resolve(
     let group = attributes.group.map(|group| texts.text("group", group));
     let converter = attributes.converter.map(|name| texts.text("converter", name));
     let send_to = attributes.send_to.and_then(|text| texts.destination("send_to", text));
+    let recoverer = attributes.recover.and_then(|recover| texts.recoverer(recover));
+    let failure = FailurePlan::of(attributes, recoverer.unwrap_or_default(), Manner::default());
+    let delays = Delays::of(&failure.redeliveries, &queues, &origin);
     let plan = ListenerPlan {
         prefetch: prefetch(&id, attributes),
         id: Arc::from(id),
@@ -75,10 +80,16 @@ pub(crate) fn resolve(
             return_errors: attributes.return_errors,
             ..ReplyPlan::default()
         },
-        failure: FailurePlan::of(attributes),
+        failure,
         converter: ConverterPlan { name: converter, ..ConverterPlan::default() },
     };
-    (faults.len() == faults_before).then_some(ResolvedListener { plan, queues, exchange, bindings })
+    (faults.len() == faults_before).then_some(ResolvedListener {
+        plan,
+        queues,
+        exchange,
+        bindings,
+        delays,
+    })
 }
 
 /// A batch must fit into what the broker sends ahead, or it would never be full; 0 is no limit.
@@ -250,6 +261,22 @@ impl Texts<'_, '_> {
             }
         };
         Some((name(exchange)?, name(routing_key)?))
+    }
+
+    fn recoverer(&mut self, recover: Recover) -> Option<Recoverer> {
+        Some(match recover {
+            Recover::Park => Recoverer::Park,
+            Recover::Reject => Recoverer::Reject,
+            Recover::Requeue => Recoverer::Requeue,
+            Recover::Republish { exchange, key } => {
+                let exchange = self.short("recover", exchange)?;
+                let routing_key = match key {
+                    Some(key) => Some(self.short("recover", key)?),
+                    None => None,
+                };
+                Recoverer::Republish { exchange, routing_key }
+            }
+        })
     }
 
     fn stream_offset(&mut self, text: &str) -> Option<StreamOffset> {

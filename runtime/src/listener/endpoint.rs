@@ -138,6 +138,8 @@ pub struct ListenerAttributes {
     pub max_attempts: Option<u32>,
     /// `timeout`: how long the handler may take.
     pub timeout: Option<Duration>,
+    /// `recover`: where a message goes that is given up.
+    pub recover: Option<Recover>,
     /// `send_to`: where replies go to requests that name no queue for them.
     pub send_to: Option<&'static str>,
     /// `return_errors`: whether callers are told of failures; by default those that ask for it.
@@ -173,6 +175,7 @@ impl ListenerAttributes {
         retry: None,
         max_attempts: None,
         timeout: None,
+        recover: None,
         send_to: None,
         return_errors: None,
         converter: None,
@@ -196,6 +199,24 @@ pub struct RetryAttributes {
     pub jitter: Option<f64>,
     /// The times after which the message is delivered again, one after the other.
     pub delays: &'static [Duration],
+}
+
+/// `recover = ".."`, `recover(..)`: where a message goes that is given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recover {
+    /// `"park"`: to `<queue>.error`.
+    Park,
+    /// `"reject"`: to its queue's dead-letter exchange, if it has one.
+    Reject,
+    /// `"requeue"`: back to its queue.
+    Requeue,
+    /// `(exchange = "..", key = "..")`: to this exchange, under this key or its own.
+    Republish {
+        /// `exchange`.
+        exchange: &'static str,
+        /// `key`.
+        key: Option<&'static str>,
+    },
 }
 
 /// Who settles a delivery, and when.

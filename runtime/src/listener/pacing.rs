@@ -1,6 +1,9 @@
 //! How failed messages are counted and paced: which pause comes before which redelivery, and the
 //! messages that wait for theirs. Pure: the time is handed in.
 
+#[cfg(test)]
+mod counting;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -65,6 +68,7 @@ impl Failures {
     pub(crate) fn redelivery(self, redeliveries: &Redeliveries) -> Redelivery {
         match redeliveries {
             Redeliveries::Paced { limit } if self.attempts() >= *limit => Redelivery::Ended,
+            Redeliveries::Endless => Redelivery::RequeueAfter(Duration::ZERO),
             Redeliveries::Paced { .. } => self.after(pause_after(self.before)),
             Redeliveries::After(delays) => match usize::try_from(self.before) {
                 Ok(before) => {

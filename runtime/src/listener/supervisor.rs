@@ -76,7 +76,8 @@ impl Supervised {
         let generation = connection.generation;
         let link = connection.link.open_channel().await?;
         if redeclare == Redeclare::Yes || connection.extent == Extent::InPart {
-            declare_for_queue(&*link, self.scope.graph(), &self.queue, generation).await?;
+            let (graph, product) = (self.scope.graph(), connection.link.product());
+            declare_for_queue(&*link, graph, &self.queue, product, generation).await?;
         }
         let plan = self.container.common();
         let no_ack = plan.acknowledge == AcknowledgeMode::None;

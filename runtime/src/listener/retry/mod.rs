@@ -13,6 +13,8 @@ use std::time::Duration;
 pub(super) use in_memory::Rest;
 pub(crate) use schedule::Calls;
 
+use springhare_amqp::ShortString;
+
 use super::endpoint::{ListenerAttributes, RetryAttributes};
 
 /// A message that has failed this often is redelivered no more; RabbitMQ's default for quorum
@@ -31,6 +33,9 @@ pub(crate) struct FailurePlan {
     pub(crate) redeliveries: Redeliveries,
     /// How long the handler may take.
     pub(crate) timeout: Option<Duration>,
+    /// Where a message goes that is given up.
+    pub(crate) recoverer: Recoverer,
+    pub(crate) manner: Manner,
 }
 
 /// Which deliveries follow one that failed.
@@ -40,6 +45,35 @@ pub(crate) enum Redeliveries {
     Paced { limit: u32 },
     /// One after each of these.
     After(Arc<[Duration]>),
+    /// One after the other, at once and without an end.
+    Endless,
+}
+
+/// Whose ways hold where the listener says nothing of its own.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Manner {
+    /// Ours: failures are paced and counted, and nothing is lost.
+    #[default]
+    Springhare,
+    /// Spring's, `profile = "spring"`: a failed message is requeued at once and without an end, one
+    /// that can't be handled is rejected, and dropped if it was rejected here before.
+    Spring,
+}
+
+/// Where a message goes that is given up.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) enum Recoverer {
+    /// To its queue's dead-letter exchange, or else to `<queue>.error`.
+    #[default]
+    Default,
+    /// To `<queue>.error`.
+    Park,
+    /// It is rejected: dead-lettered, or else dropped.
+    Reject,
+    /// Back to its queue, unless it can never be handled.
+    Requeue,
+    /// A copy goes to this exchange, under this key or its own.
+    Republish { exchange: ShortString, routing_key: Option<ShortString> },
 }
 
 impl Redeliveries {
@@ -47,16 +81,27 @@ impl Redeliveries {
     pub(crate) fn none() -> Self {
         Self::After(Arc::default())
     }
+
+    /// Whether messages wait at the broker.
+    pub(crate) fn has_delays(&self) -> bool {
+        matches!(self, Self::After(delays) if !delays.is_empty())
+    }
 }
 
 impl FailurePlan {
-    pub(crate) fn of(attributes: &ListenerAttributes) -> Self {
-        let limit = attributes.max_attempts.unwrap_or(DELIVERIES_MAX);
-        let (calls, redeliveries) = match &attributes.retry {
-            None => (Calls::ONE, Redeliveries::Paced { limit }),
-            Some(retry) => of_retry(retry),
+    pub(crate) fn of(
+        attributes: &ListenerAttributes,
+        recoverer: Recoverer,
+        manner: Manner,
+    ) -> Self {
+        let (calls, redeliveries) = match (&attributes.retry, attributes.max_attempts, manner) {
+            (Some(retry), _, _) => of_retry(retry),
+            (None, None, Manner::Spring) => (Calls::ONE, Redeliveries::Endless),
+            (None, limit, _) => {
+                (Calls::ONE, Redeliveries::Paced { limit: limit.unwrap_or(DELIVERIES_MAX) })
+            }
         };
-        Self { calls, redeliveries, timeout: attributes.timeout }
+        Self { calls, redeliveries, timeout: attributes.timeout, recoverer, manner }
     }
 }
 
@@ -84,7 +129,8 @@ mod tests {
 
     fn plan(retry: Option<RetryAttributes>, max_attempts: Option<u32>) -> FailurePlan {
         let default = ListenerAttributes::DEFAULT;
-        FailurePlan::of(&ListenerAttributes { retry, max_attempts, ..default })
+        let attributes = ListenerAttributes { retry, max_attempts, ..default };
+        FailurePlan::of(&attributes, Recoverer::Default, Manner::Springhare)
     }
 
     #[test]

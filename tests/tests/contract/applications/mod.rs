@@ -12,6 +12,7 @@ mod facts;
 mod failures;
 mod losses;
 mod one_program;
+mod recoverers;
 mod replies;
 mod retries;
 mod returns;
