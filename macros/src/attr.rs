@@ -65,6 +65,7 @@ pub(crate) struct ConsumerArgs {
     pub(crate) stream_offset: Option<Given<Text>>,
     pub(crate) auto_startup: Option<Given<bool>>,
     pub(crate) group: Option<Given<Text>>,
+    pub(crate) competing: Option<Given<bool>>,
     pub(crate) requeue_rejected: Option<Given<bool>>,
     pub(crate) send_to: Option<Given<Text>>,
     pub(crate) return_errors: Option<Given<bool>>,
@@ -119,6 +120,7 @@ impl ListenerArgs {
             }
             "auto_startup" => set(&mut consumer.auto_startup, entry, value::flag, errors),
             "group" => set(&mut consumer.group, entry, value::text, errors),
+            "competing" => set(&mut consumer.competing, entry, switch, errors),
             "requeue_rejected" => set(&mut consumer.requeue_rejected, entry, value::flag, errors),
             "send_to" => set(&mut consumer.send_to, entry, value::text, errors),
             "return_errors" => set(&mut consumer.return_errors, entry, value::flag, errors),
@@ -158,7 +160,7 @@ fn priority(entry: &Entry, errors: &mut Errors) -> Option<i32> {
     value::number(entry, "-2147483648 to 2147483647", errors)
 }
 
-/// `blocking` alone, or `blocking = true`.
+/// A key alone, or with `= true`: `blocking`.
 fn switch(entry: &Entry, errors: &mut Errors) -> Option<bool> {
     match entry.value {
         EntryValue::Missing => Some(true),

@@ -21,6 +21,7 @@ pub(crate) const KEYS: &[&str] = &[
     "stream_offset",
     "auto_startup",
     "group",
+    "competing",
     "requeue_rejected",
     "send_to",
     "return_errors",
@@ -61,6 +62,7 @@ const ELSEWHERE: &[(&[&str], &str)] = &[
     (&["reply_to", "send_reply", "reply_exchange", "reply_queue"], "`send_to = \"exchange/key\"`"),
     (&["return_exceptions"], "`return_errors = true`"),
     (&["message_converter", "content_type", "codec"], "`converter = \"msgpack\"`"),
+    (&["worker", "worker_mode", "shared"], "`competing`"),
     (&["listener_id"], "`id = \"..\"`"),
     (&["executor", "sync"], "`blocking`"),
 ];

@@ -34,7 +34,7 @@ fn bind(binding: &Binding, paths: &Paths) -> [TokenStream; 4] {
     ]
 }
 
-fn consume(consumer: &Consumer, paths: &Paths) -> [TokenStream; 11] {
+fn consume(consumer: &Consumer, paths: &Paths) -> [TokenStream; 12] {
     let mode = consumer.ack.map(|word| {
         let modes = &paths.acknowledge_mode;
         let mode = match word {
@@ -48,6 +48,7 @@ fn consume(consumer: &Consumer, paths: &Paths) -> [TokenStream; 11] {
         let path = &paths.concurrency;
         quote!(#path { min: #min, max: #max })
     });
+    let competing = consumer.competing.map(|value| quote!(competing: #value,));
     let auto_startup = consumer.auto_startup.map(|value| quote!(auto_startup: #value,));
     [
         mode.unwrap_or_default(),
@@ -57,6 +58,7 @@ fn consume(consumer: &Consumer, paths: &Paths) -> [TokenStream; 11] {
         some("stream_offset", consumer.stream_offset.as_ref()),
         auto_startup.unwrap_or_default(),
         some("group", consumer.group.as_ref()),
+        competing.unwrap_or_default(),
         some("requeue_rejected", consumer.requeue_rejected.as_ref()),
         some("send_to", consumer.send_to.as_ref()),
         some("return_errors", consumer.return_errors.as_ref()),

@@ -56,6 +56,13 @@ fn queue(args: &ListenerArgs, errors: &mut Errors) {
              for an anonymous queue bound to it",
         );
     }
+    if let Some(competing) = args.consumer.competing.as_ref().filter(|given| given.value) {
+        errors.add(
+            &competing.key,
+            "nobody competes for an anonymous queue: it is this listener's own",
+            "name the queue with `queue = \"..\"`, or remove `competing`",
+        );
+    }
     if let Some(durable) = queue.durable.as_ref().filter(|durable| durable.value) {
         let help = "name it with `queue = \"..\"` to have it survive a restart";
         errors.add(&durable.key, "an anonymous queue cannot be durable", help);

@@ -16,7 +16,7 @@ use crate::error::{Fault, Result, StartError};
 use crate::graph::{
     Declared, DeclaringLink, GraphInput, Placeholders, check, declare, unknown_names,
 };
-use crate::listener::{ListenerConnection, ListenerRegistry, ListenerScope, choose_converters};
+use crate::listener::{ListenerConnection, ListenerRegistry, ListenerScope};
 use crate::template::{RabbitTemplate, TemplateLinks};
 
 /// The environment's address of the broker.
@@ -27,18 +27,17 @@ const STARTUP_VARIABLE: &str = "SPRINGHARE_STARTUP";
 pub(super) async fn start(mut builder: SpringhareBuilder) -> Result<Springhare> {
     let endpoints = builder.take_endpoints();
     let environment = |name: &str| env::var(name).ok();
-    let (mut graph, graph_faults) = check(GraphInput {
+    let (graph, graph_faults) = check(GraphInput {
         endpoints,
         exchanges: builder.exchanges,
         queues: builder.queues,
         bindings: builder.bindings,
         states: &builder.states,
+        converters: &builder.named_converters.choice(&builder.converters),
         placeholders: Placeholders::new(&builder.properties, &environment),
     });
     let mut faults = builder.faults;
     faults.extend(graph_faults);
-    let (named, converters) = (&builder.named_converters, &builder.converters);
-    choose_converters(&mut graph.listeners, named, converters, &mut faults);
     let startup = match builder.startup {
         Some(startup) => startup,
         None => startup_of(env::var(STARTUP_VARIABLE), &mut faults),

@@ -11,9 +11,10 @@ use super::definition::{
     BindingNode, Definition, DestinationKind, ExchangeNode, Naming, Origin, QueueNode,
 };
 use super::placeholder::Placeholders;
+use crate::convert::{ConverterChoice, MessageConverters};
 use crate::error::Fault;
 use crate::listener::endpoint::{Argument, ListenerAttributes, RabbitListenerEndpoint};
-use crate::listener::plan::{ConverterPlan, DEFAULT_PREFETCH, ListenerPlan, ReplyPlan};
+use crate::listener::plan::{DEFAULT_PREFETCH, ListenerPlan, ReplyPlan};
 use crate::listener::stream_offset::StreamOffset;
 
 /// What the names of anonymous queues start with.
@@ -32,6 +33,7 @@ pub(crate) struct ResolvedListener {
 pub(crate) fn resolve(
     endpoint: &'static RabbitListenerEndpoint,
     placeholders: &Placeholders<'_>,
+    converters: &ConverterChoice<'_>,
     faults: &mut Vec<Fault>,
 ) -> Option<ResolvedListener> {
     let faults_before = faults.len();
@@ -48,7 +50,7 @@ pub(crate) fn resolve(
     };
     let stream_offset = attributes.stream_offset.and_then(|offset| texts.stream_offset(offset));
     let group = attributes.group.map(|group| texts.text("group", group));
-    let converter = attributes.converter.map(|name| texts.text("converter", name));
+    let converters = texts.converters(attributes.converter, converters);
     let send_to = attributes.send_to.and_then(|text| texts.destination("send_to", text));
     let plan = ListenerPlan {
         id: Arc::from(id),
@@ -63,13 +65,14 @@ pub(crate) fn resolve(
         stream_offset,
         auto_startup: attributes.auto_startup,
         group,
+        competing: attributes.competing,
         requeue_rejected: attributes.requeue_rejected.unwrap_or(true),
         reply: ReplyPlan {
             send_to,
             return_errors: attributes.return_errors,
             ..ReplyPlan::default()
         },
-        converter: ConverterPlan { name: converter, ..ConverterPlan::default() },
+        converters,
     };
     (faults.len() == faults_before).then_some(ResolvedListener { plan, queues, exchange, bindings })
 }
@@ -225,6 +228,23 @@ impl Texts<'_, '_> {
             }
         };
         Some((name(exchange)?, name(routing_key)?))
+    }
+
+    /// The converters of a listener that names its own, or none.
+    fn converters(
+        &mut self,
+        name: Option<&str>,
+        choice: &ConverterChoice<'_>,
+    ) -> MessageConverters {
+        let faults_before = self.faults.len();
+        let name = name.map(|name| self.text("converter", name));
+        if self.faults.len() > faults_before {
+            return MessageConverters::new();
+        }
+        choice.of(name.as_deref()).unwrap_or_else(|text| {
+            self.fault(&text);
+            MessageConverters::new()
+        })
     }
 
     fn stream_offset(&mut self, text: &str) -> Option<StreamOffset> {

@@ -13,8 +13,10 @@ use springhare_amqp::ShortString;
 use springhare_broker::{Clock, ConsumerEnd, Delivery};
 
 use super::connection::Opened;
+use super::container::{Container, Selection};
 use super::context::DeliveryContext;
 use super::failure::FailurePolicy;
+use super::handling::Handling;
 use super::invoke::Call;
 use super::outcome::Outcome;
 use super::plan::ListenerPlan;
@@ -56,7 +58,8 @@ pub(crate) struct StartedConsumer {
 
 /// A consumer at work.
 pub(crate) struct ConsumerLoop<'s> {
-    plan: &'s ListenerPlan,
+    container: &'s Container,
+    selection: Selection<'s>,
     context: DeliveryContext,
     /// Taken over from the broker, not yet handled.
     received: VecDeque<Delivery>,
@@ -82,18 +85,21 @@ enum Event {
 
 impl<'s> ConsumerLoop<'s> {
     pub(crate) fn new(
-        plan: &'s ListenerPlan,
+        container: &'s Container,
+        queue: &ShortString,
         failure: FailurePolicy<'s>,
         started: StartedConsumer,
         clock: Clock,
         stop: &'s StopSignal,
     ) -> Self {
+        let prefetch = container.common().prefetch;
         Self {
-            plan,
+            container,
+            selection: container.selection(queue),
             context: started.context,
             received: VecDeque::new(),
             work: Work {
-                settler: Settler::new(started.channel, clock, plan.prefetch),
+                settler: Settler::new(started.channel, clock, prefetch),
                 failure,
                 link: started.link,
                 stop,
@@ -114,7 +120,7 @@ impl<'s> ConsumerLoop<'s> {
         if link.close_reason().is_none()
             && let Err(error) = link.close().await
         {
-            tracing::debug!(listener = &*self.plan.id, %error, "a channel could not be closed");
+            tracing::debug!(listener = &*self.container.name, %error, "a channel could not be closed");
         }
         exit
     }
@@ -145,19 +151,9 @@ impl<'s> ConsumerLoop<'s> {
 
     async fn handle(&mut self, delivery: Delivery) -> Result<(), Exit> {
         self.context.deliver(delivery);
-        let mut outcome = {
-            let mut call = Call::new(self.plan.endpoint, &self.context);
-            // Most handlers are done at once: only one that waits costs more than a call.
-            match poll_fn(|cx| Poll::Ready(call.poll(cx))).await {
-                Poll::Ready(outcome) => outcome,
-                Poll::Pending => self.work.until_done(&mut call).await?,
-            }
-        };
-        if reply::is_answer(&self.context, self.plan, &outcome) {
-            outcome = self.work.answer(&self.context, self.plan, outcome).await?;
-        }
-        if !self.work.settle_at_once(&self.context, self.plan, &outcome) {
-            self.work.settle(&self.context, self.plan, outcome).await?;
+        match self.selection.of(&self.context) {
+            Some(handling) => self.handle_by(handling).await?,
+            None => self.work.unmatched(&self.context, self.container).await?,
         }
         match self.work.settler.after_message() {
             Due::Nothing => {}
@@ -166,6 +162,26 @@ impl<'s> ConsumerLoop<'s> {
                 self.work.settler.flush().await?;
                 tokio::task::yield_now().await;
             }
+        }
+        Ok(())
+    }
+
+    async fn handle_by(&mut self, handling: &Handling) -> Result<(), Exit> {
+        self.context.serve(&handling.served);
+        let plan = &*handling.plan;
+        let mut outcome = {
+            let mut call = Call::new(plan.endpoint, &self.context);
+            // Most handlers are done at once: only one that waits costs more than a call.
+            match poll_fn(|cx| Poll::Ready(call.poll(cx))).await {
+                Poll::Ready(outcome) => outcome,
+                Poll::Pending => self.work.until_done(&mut call).await?,
+            }
+        };
+        if reply::is_answer(&self.context, plan, &outcome) {
+            outcome = self.work.answer(&self.context, plan, outcome).await?;
+        }
+        if !self.work.settle_at_once(&self.context, plan, &outcome) {
+            self.work.settle(&self.context, plan, outcome).await?;
         }
         Ok(())
     }

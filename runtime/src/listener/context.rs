@@ -9,6 +9,7 @@ use bytes::Bytes;
 use springhare_amqp::{BasicProperties, Message, ShortString};
 use springhare_broker::{Delivery, PublishedMessage};
 
+use super::handling::Served;
 use super::pacing::Failures;
 use crate::channel::{Channel, DeliveryTag, Settlement};
 use crate::convert::{ConversionError, MessageConverters, content};
@@ -18,13 +19,11 @@ use crate::template::{RabbitTemplate, Retried};
 /// What all deliveries of one consumer have in common.
 #[derive(Debug, Clone)]
 pub(crate) struct ConsumerScope {
-    pub(crate) listener_id: Arc<str>,
     pub(crate) queue: ShortString,
     pub(crate) consumer_tag: ShortString,
     pub(crate) channel: Channel,
     pub(crate) template: RabbitTemplate,
     pub(crate) states: Arc<StateRegistry>,
-    pub(crate) converters: MessageConverters,
 }
 
 /// One delivery to a listener: what [`FromDelivery`](crate::FromDelivery) takes arguments from.
@@ -34,6 +33,8 @@ pub(crate) struct ConsumerScope {
 #[derive(Debug)]
 pub struct DeliveryContext {
     scope: ConsumerScope,
+    /// The listener that the delivery is for.
+    served: Arc<Served>,
     delivery: Delivery,
     /// Made when the handler asks for the delivery tag, and only then.
     settlement: OnceLock<Arc<Settlement>>,
@@ -46,7 +47,7 @@ pub struct DeliveryContext {
 }
 
 impl DeliveryContext {
-    pub(crate) fn new(scope: ConsumerScope) -> Self {
+    pub(crate) fn new(scope: ConsumerScope, served: Arc<Served>) -> Self {
         let nothing = Arc::new(PublishedMessage::new(
             ShortString::EMPTY,
             ShortString::EMPTY,
@@ -54,7 +55,7 @@ impl DeliveryContext {
         ));
         let delivery = no_delivery(&nothing);
         let (settlement, retried, inflated) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
-        Self { scope, delivery, settlement, retried, inflated, nothing }
+        Self { scope, served, delivery, settlement, retried, inflated, nothing }
     }
 
     /// Makes `delivery` the one that extractors see.
@@ -63,6 +64,13 @@ impl DeliveryContext {
         self.settlement.take();
         self.retried.take();
         self.inflated.take();
+    }
+
+    /// Makes the delivery that of this listener: those that share a consumer take turns.
+    pub(crate) fn serve(&mut self, served: &Arc<Served>) {
+        if !Arc::ptr_eq(&self.served, served) {
+            self.served = Arc::clone(served);
+        }
     }
 
     /// Lets go of the delivery, so that an idle consumer keeps no message alive.
@@ -154,7 +162,7 @@ impl DeliveryContext {
     /// The listener's id.
     #[must_use]
     pub fn listener_id(&self) -> &str {
-        &self.scope.listener_id
+        &self.served.listener_id
     }
 
     /// The channel that the message came on.
@@ -168,7 +176,7 @@ impl DeliveryContext {
     pub fn take_delivery_tag(&self) -> Option<DeliveryTag> {
         let mut tag = None;
         self.settlement.get_or_init(|| {
-            let settlement = Settlement::new(Arc::clone(&self.scope.listener_id));
+            let settlement = Settlement::new(Arc::clone(&self.served.listener_id));
             let value = self.delivery.delivery_tag;
             let epoch = self.scope.channel.epoch();
             tag = Some(DeliveryTag::new(value, epoch, Arc::clone(&settlement)));
@@ -192,7 +200,7 @@ impl DeliveryContext {
     /// How bodies become values.
     #[must_use]
     pub fn converters(&self) -> &MessageConverters {
-        &self.scope.converters
+        &self.served.converters
     }
 }
 

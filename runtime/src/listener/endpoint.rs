@@ -109,6 +109,8 @@ pub struct ListenerAttributes {
     pub auto_startup: bool,
     /// `group`: listeners to start and stop together.
     pub group: Option<&'static str>,
+    /// `competing`: whether listeners of one queue with different keys take each other's messages.
+    pub competing: bool,
     /// `requeue_rejected`: whether a failed message is delivered again.
     pub requeue_rejected: Option<bool>,
     /// `send_to`: where replies go to requests that name no queue for them.
@@ -139,6 +141,7 @@ impl ListenerAttributes {
         stream_offset: None,
         auto_startup: true,
         group: None,
+        competing: false,
         requeue_rejected: None,
         send_to: None,
         return_errors: None,

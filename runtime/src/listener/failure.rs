@@ -3,6 +3,7 @@
 
 mod retry;
 mod stream;
+mod unmatched;
 
 use std::sync::Arc;
 

@@ -1,7 +1,8 @@
 //! Listeners: what the macro leaves behind, and what runs it.
 //!
 //! `endpoint` is the constant record of one `#[rabbit_listener]`, `plan` the same with its
-//! placeholders resolved. A `supervisor` keeps a `consumer` running, for ever; the consumer calls
+//! placeholders resolved. A `container` is what shares consumers: a listener alone, or several that
+//! `dispatch` divides a queue's messages among. A `supervisor` keeps a `consumer` running, for ever; the consumer calls
 //! the handler through a `context` and settles by the `outcome`. `connection` is what they share
 //! and get back together. `registry` starts and stops them, and says by their `consumer_states`
 //! what `health` they are in.
@@ -13,10 +14,12 @@ mod busy_pace;
 mod connection;
 mod consumer;
 mod consumer_states;
+mod container;
 pub(crate) mod context;
-mod converting;
+pub(crate) mod dispatch;
 pub(crate) mod endpoint;
 mod failure;
+mod handling;
 pub(crate) mod health;
 mod invoke;
 mod keep_connected;
@@ -31,7 +34,6 @@ pub(crate) mod stream_offset;
 mod supervisor;
 
 pub(crate) use connection::ListenerConnection;
-pub(crate) use converting::choose_converters;
 pub(crate) use keep_connected::keep_connected;
 pub(crate) use registry::ListenerRegistry;
 pub(crate) use stop_signal::StopPhase;

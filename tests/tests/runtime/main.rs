@@ -11,6 +11,7 @@ mod address;
 mod data_folder;
 mod definitions;
 mod failures;
+mod merged;
 mod queue_kinds;
 mod settlement;
 mod start;

@@ -5,6 +5,7 @@ mod attributes;
 mod calls;
 mod codecs;
 mod definitions;
+mod dispatch;
 mod extractors;
 mod facts;
 mod failures;
