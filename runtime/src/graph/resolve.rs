@@ -15,6 +15,7 @@ use crate::convert::{ConverterChoice, MessageConverters};
 use crate::error::Fault;
 use crate::listener::endpoint::{Argument, ListenerAttributes, RabbitListenerEndpoint};
 use crate::listener::plan::{DEFAULT_PREFETCH, ListenerPlan, ReplyPlan};
+use crate::listener::retry::FailurePlan;
 use crate::listener::stream_offset::StreamOffset;
 
 /// What the names of anonymous queues start with.
@@ -73,6 +74,7 @@ pub(crate) fn resolve(
             ..ReplyPlan::default()
         },
         converters,
+        failure: FailurePlan::of(attributes),
     };
     (faults.len() == faults_before).then_some(ResolvedListener { plan, queues, exchange, bindings })
 }

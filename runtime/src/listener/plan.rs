@@ -9,6 +9,7 @@ use crate::convert::MessageConverters;
 use crate::graph::Origin;
 use crate::listener::dispatch::Dispatch;
 use crate::listener::endpoint::{AcknowledgeMode, RabbitListenerEndpoint};
+use crate::listener::retry::FailurePlan;
 use crate::listener::stream_offset::StreamOffset;
 
 /// The deliveries that a consumer holds unsettled where its attribute does not say, as in
@@ -37,6 +38,7 @@ pub(crate) struct ListenerPlan {
     pub(crate) reply: ReplyPlan,
     /// How bodies become values, and replies bodies.
     pub(crate) converters: MessageConverters,
+    pub(crate) failure: FailurePlan,
 }
 
 /// What a listener's attribute says of replies.
