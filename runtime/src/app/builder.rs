@@ -13,6 +13,7 @@ use crate::declare::Declaration;
 use crate::error::{Fault, Result};
 use crate::graph::{BindingNode, ExchangeNode, QueueNode};
 use crate::listener::endpoint::{RabbitListenerEndpoint, Registration};
+use crate::middleware::Middleware;
 use crate::state::StateRegistry;
 use crate::template::Waits;
 
@@ -29,6 +30,7 @@ pub struct SpringhareBuilder {
     pub(super) properties: BTreeMap<String, String>,
     pub(super) converters: MessageConverters,
     pub(super) named_converters: NamedConverters,
+    pub(super) middleware: Middleware,
     /// None for the environment's `SPRINGHARE_STARTUP`, or the default.
     pub(super) startup: Option<Startup>,
     pub(super) waits: Waits,
@@ -58,6 +60,7 @@ impl SpringhareBuilder {
             properties: BTreeMap::new(),
             converters: MessageConverters::new(),
             named_converters: NamedConverters::default(),
+            middleware: Middleware::default(),
             startup: None,
             waits: Waits::default(),
             faults: Vec::new(),

@@ -1,6 +1,7 @@
 //! The application: its builder, its start, its life and its stop.
 
 mod builder;
+mod layers;
 mod reach;
 mod running;
 mod signals;

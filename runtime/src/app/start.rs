@@ -8,6 +8,7 @@ use springhare_broker::Broker;
 
 use super::Springhare;
 use super::builder::{BrokerChoice, SpringhareBuilder};
+use super::layers;
 use super::reach::reach;
 use super::running::Running;
 use super::startup::Startup;
@@ -38,6 +39,8 @@ pub(super) async fn start(mut builder: SpringhareBuilder) -> Result<Springhare> 
     });
     let mut faults = builder.faults;
     faults.extend(graph_faults);
+    let ids = graph.listeners.iter().map(|plan| &*plan.id).collect();
+    faults.extend(layers::of_nobody(&builder.middleware, ids));
     let startup = match builder.startup {
         Some(startup) => startup,
         None => startup_of(env::var(STARTUP_VARIABLE), &mut faults),
@@ -52,7 +55,13 @@ pub(super) async fn start(mut builder: SpringhareBuilder) -> Result<Springhare> 
     };
     let scope = Arc::new(ListenerScope {
         connection: ListenerConnection::new(link, graph),
-        template: RabbitTemplate::new(links, builder.converters, builder.waits),
+        template: RabbitTemplate::new(
+            links,
+            builder.converters,
+            builder.middleware.of_publishing(),
+            builder.waits,
+        ),
+        middleware: builder.middleware,
         states: Arc::new(builder.states),
     });
     let listeners = ListenerRegistry::new(Arc::clone(&scope));

@@ -16,9 +16,11 @@ use super::attempt::Attempt;
 use super::connection::Opened;
 use super::container::{Container, Selection};
 use super::context::DeliveryContext;
+use super::endpoint::Invocation;
 use super::failure::FailurePolicy;
 use super::handling::Handling;
 use super::outcome::Outcome;
+use super::outgoing;
 use super::plan::ListenerPlan;
 use super::reply;
 use super::settle::{Due, Settler};
@@ -169,9 +171,10 @@ impl<'s> ConsumerLoop<'s> {
     async fn handle_by(&mut self, handling: &Handling) -> Result<(), Exit> {
         self.context.serve(&handling.served);
         let plan = &*handling.plan;
-        let mut outcome = {
-            let (timeout, clock) = (plan.failure.timeout, self.work.settler.clock());
-            let mut attempt = Attempt::new(plan.endpoint, timeout, clock, &self.context);
+        let mut outcome = if let Some(outcome) = handling.process(&self.context) {
+            outcome
+        } else {
+            let mut attempt = Attempt::new(handling, self.work.settler.clock(), &self.context);
             // Most handlers are done at once: only one that waits costs more than a call.
             match poll_fn(|cx| Poll::Ready(attempt.poll(cx))).await {
                 Poll::Ready(outcome) => outcome,
@@ -179,7 +182,11 @@ impl<'s> ConsumerLoop<'s> {
             }
         };
         if matches!(outcome, Outcome::Failed(_)) && plan.failure.calls.are_several() {
-            outcome = Box::pin(self.after_failure(plan, outcome)).await?;
+            outcome = Box::pin(self.after_failure(handling, outcome)).await?;
+        }
+        if outgoing::is_to_send(&self.context, &outcome) {
+            let sending = outgoing::send(&self.context, outcome);
+            outcome = self.work.carry_on(Box::pin(sending)).await?;
         }
         if reply::is_answer(&self.context, plan, &outcome) {
             outcome = self.work.answer(&self.context, plan, outcome).await?;
@@ -223,7 +230,13 @@ impl Work<'_> {
         plan: &ListenerPlan,
         outcome: Outcome,
     ) -> Result<Outcome, Exit> {
-        let mut sending = Attempt::of(Box::pin(reply::answer(context, plan, outcome)));
+        self.carry_on(Box::pin(reply::answer(context, plan, outcome))).await
+    }
+
+    /// Does what is to be done for a handler that has returned, and tends to the rest if that takes
+    /// a while.
+    async fn carry_on(&mut self, sending: Invocation<'_>) -> Result<Outcome, Exit> {
+        let mut sending = Attempt::of(sending);
         match poll_fn(|cx| Poll::Ready(sending.poll(cx))).await {
             Poll::Ready(outcome) => Ok(outcome),
             Poll::Pending => self.until_done(&mut sending).await,

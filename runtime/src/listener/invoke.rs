@@ -5,8 +5,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::{Context, Poll};
 
 use super::context::DeliveryContext;
-use super::endpoint::{Invocation, RabbitListenerEndpoint};
+use super::endpoint::Invocation;
+use super::handling::Handling;
 use super::outcome::{ListenerError, Outcome};
+use crate::middleware::Next;
 
 /// A handler panicked. That is a failure like any other.
 ///
@@ -25,11 +27,16 @@ pub(crate) struct Call<'d> {
 }
 
 impl<'d> Call<'d> {
-    pub(crate) fn new(endpoint: &RabbitListenerEndpoint, context: &'d DeliveryContext) -> Self {
+    pub(crate) fn new(handling: &'d Handling, context: &'d DeliveryContext) -> Self {
+        let (layers, handler) = (&*handling.middleware.layers, handling.plan.endpoint.invoke);
         // What a panic leaves half done is the handler's own: nothing of ours is borrowed mutably.
-        match catch_unwind(AssertUnwindSafe(|| (endpoint.invoke)(context))) {
+        let begun = catch_unwind(AssertUnwindSafe(|| match layers {
+            [] => handler(context),
+            layers => Next::new(layers, handler).run(context),
+        }));
+        match begun {
             Ok(invocation) => Self { running: Some(invocation), ended: None },
-            Err(panic) => Self { running: None, ended: Some(panicked(&*panic)) },
+            Err(panic) => Self { running: None, ended: Some(Outcome::Failed(panicked(&*panic))) },
         }
     }
 
@@ -57,7 +64,7 @@ impl<'d> Call<'d> {
                 self.running = Some(running);
                 Poll::Pending
             }
-            Err(panic) => Poll::Ready(panicked(&*panic)),
+            Err(panic) => Poll::Ready(Outcome::Failed(panicked(&*panic))),
         }
     }
 }
@@ -78,8 +85,9 @@ impl Drop for Call<'_> {
     }
 }
 
-fn panicked(panic: &(dyn Any + Send)) -> Outcome {
-    Outcome::Failed(ListenerError::new(HandlerPanicked { message: message_of(panic) }))
+/// The failure that a panic is.
+pub(super) fn panicked(panic: &(dyn Any + Send)) -> ListenerError {
+    ListenerError::new(HandlerPanicked { message: message_of(panic) })
 }
 
 fn message_of(panic: &(dyn Any + Send)) -> String {
