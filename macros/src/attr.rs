@@ -3,11 +3,14 @@
 //! Here a key is judged alone: whether it exists, is given once, and has a value of the right
 //! kind. What keys mean together is for [`check`](crate::check).
 
+use std::time::Duration;
+
 use proc_macro2::{Span, TokenStream};
 use syn::Ident;
 
 use crate::arguments::{Argument, binding_arguments, queue_arguments};
 use crate::diagnostics::Errors;
+use crate::duration::duration;
 use crate::failure::{Millis, Retry, max_attempts, retry, timeout};
 use crate::grammar::{self, Entry, EntryValue};
 use crate::keys;
@@ -63,6 +66,8 @@ pub(crate) struct ConsumerArgs {
     pub(crate) ack: Option<Given<&'static str>>,
     pub(crate) prefetch: Option<Given<u16>>,
     pub(crate) concurrency: Option<Given<Concurrency>>,
+    pub(crate) batch: Option<Given<u16>>,
+    pub(crate) batch_timeout: Option<Given<Duration>>,
     pub(crate) priority: Option<Given<i32>>,
     pub(crate) stream_offset: Option<Given<Text>>,
     pub(crate) auto_startup: Option<Given<bool>>,
@@ -125,6 +130,8 @@ impl ListenerArgs {
             "ack" => set(&mut consumer.ack, entry, ack, errors),
             "prefetch" => set(&mut consumer.prefetch, entry, prefetch, errors),
             "concurrency" => set(&mut consumer.concurrency, entry, value::concurrency, errors),
+            "batch" => set(&mut consumer.batch, entry, batch, errors),
+            "batch_timeout" => set(&mut consumer.batch_timeout, entry, duration, errors),
             "priority" => set(&mut consumer.priority, entry, priority, errors),
             "stream_offset" => {
                 set(&mut consumer.stream_offset, entry, value::stream_offset, errors);
@@ -169,6 +176,16 @@ fn ack(entry: &Entry, errors: &mut Errors) -> Option<&'static str> {
 
 fn prefetch(entry: &Entry, errors: &mut Errors) -> Option<u16> {
     value::number(entry, "0 to 65535", errors)
+}
+
+fn batch(entry: &Entry, errors: &mut Errors) -> Option<u16> {
+    let size = value::number(entry, "1 to 65535", errors)?;
+    if size == 0 {
+        let help = "write `batch = 100`, or remove it";
+        errors.add(&entry.key, "a batch has at least one message", help);
+        return None;
+    }
+    Some(size)
 }
 
 fn priority(entry: &Entry, errors: &mut Errors) -> Option<i32> {

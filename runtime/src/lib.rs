@@ -99,14 +99,15 @@ pub use error::{CallError, Error, Fault, NotConfirmed, Place, RemoteError, Resul
 #[cfg(feature = "protobuf")]
 pub use extract::Protobuf;
 pub use extract::{
-    Attempt, ConsumerTag, CorrelationId, DeliveryCount, ExchangeName, FromDelivery, Headers, Json,
-    MessageId, Outbox, Payload, Properties, QueueName, Redelivered, ReplyTo, RoutingKey, State,
-    Text,
+    Attempt, BatchSize, ConsumerTag, CorrelationId, DeliveryCount, ExchangeName, FromBatch,
+    FromDelivery, Headers, Json, MessageId, Outbox, Payload, Properties, QueueName, Redelivered, ReplyTo,
+    RoutingKey, State, Text,
 };
 #[cfg(feature = "garde")]
 pub use extract::{Invalid, Valid};
 pub use listener::attempt::HandlerTimedOut;
-pub use listener::context::DeliveryContext;
+pub use listener::batch::{BatchError, IntoBatchOutcome};
+pub use listener::context::{BatchContext, DeliveryContext};
 pub use listener::endpoint::{AcknowledgeMode, Invocation};
 pub use listener::health::{Health, ListenerHealth, ListenerStatus};
 pub use listener::invoke::HandlerPanicked;

@@ -34,7 +34,8 @@ pub(super) async fn start(mut builder: SpringhareBuilder) -> Result<Springhare> 
         queues: builder.queues,
         bindings: builder.bindings,
         states: &builder.states,
-        converters: &builder.named_converters.choice(&builder.converters),
+        named_converters: &builder.named_converters,
+        converters: &builder.converters,
         placeholders: Placeholders::new(&builder.properties, &environment),
     });
     let mut faults = builder.faults;

@@ -41,6 +41,6 @@ pub use erased_serde;
 
 pub(crate) use decode::{decode, refuse_foreign_charset};
 pub(crate) use encoding::content;
-pub(crate) use named::{ConverterChoice, NamedConverters};
+pub(crate) use named::NamedConverters;
 #[cfg(feature = "protobuf")]
 pub(crate) use protobuf::{PROTOBUF_CONTENT_TYPE, protobuf_message};

@@ -25,9 +25,21 @@ impl NamedConverters {
         self.0.insert(name, converter);
     }
 
-    /// What listeners choose from in an application with these converters.
-    pub(crate) fn choice<'a>(&'a self, all: &'a MessageConverters) -> ConverterChoice<'a> {
-        ConverterChoice { named: self, all }
+    /// The application's converters as a listener with `converter = "name"` has them.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the name, and which there are.
+    pub(crate) fn choose(
+        &self,
+        name: &str,
+        all: &MessageConverters,
+    ) -> Result<MessageConverters, String> {
+        match self.0.get(name) {
+            Some(converter) => Ok(all.for_listener(Some(Arc::clone(converter)))),
+            None if name == PLAIN => Ok(all.for_listener(None)),
+            None => Err(self.unknown(name)),
+        }
     }
 
     fn unknown(&self, name: &str) -> String {
@@ -46,56 +58,32 @@ impl NamedConverters {
     }
 }
 
-/// What listeners choose from.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct ConverterChoice<'a> {
-    named: &'a NamedConverters,
-    all: &'a MessageConverters,
-}
-
-impl ConverterChoice<'_> {
-    /// The application's converters, as a listener with `converter = "name"` has them.
-    ///
-    /// # Errors
-    ///
-    /// What is wrong with the name, and which there are.
-    pub(crate) fn of(&self, name: Option<&str>) -> Result<MessageConverters, String> {
-        let Some(name) = name else { return Ok(self.all.clone()) };
-        match self.named.0.get(name) {
-            Some(converter) => Ok(self.all.for_listener(Some(Arc::clone(converter)))),
-            None if name == PLAIN => Ok(self.all.for_listener(None)),
-            None => Err(self.named.unknown(name)),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_name_that_is_not_there_is_answered_with_those_that_are() {
-        let (named, all) = (NamedConverters::default(), MessageConverters::new());
-        let choice = named.choice(&all);
-        let text = choice.of(Some("xml")).unwrap_err();
+        let named = NamedConverters::default();
+        let all = MessageConverters::new();
+        let text = named.choose("xml", &all).unwrap_err();
         assert!(text.starts_with("no converter is called \"xml\", there is json"), "{text}");
         assert!(text.contains("`.converter(\"..\", ..)`"), "{text}");
-        assert!(choice.of(Some("json")).is_ok() && choice.of(None).is_ok());
+        assert!(named.choose("json", &all).is_ok());
     }
 
     #[cfg(not(feature = "msgpack"))]
     #[test]
     fn a_codec_whose_feature_is_off_is_answered_with_the_feature() {
-        let (named, all) = (NamedConverters::default(), MessageConverters::new());
-        let text = named.choice(&all).of(Some("msgpack")).unwrap_err();
-        assert!(text.contains("needs springhare's feature `msgpack`"));
+        let text = NamedConverters::default().choose("msgpack", &MessageConverters::new());
+        assert!(text.unwrap_err().contains("needs springhare's feature `msgpack`"));
     }
 
     #[cfg(feature = "msgpack")]
     #[test]
     fn a_codec_is_chosen_by_its_name() {
-        let (named, all) = (NamedConverters::default(), MessageConverters::new());
-        let chosen = named.choice(&all).of(Some("msgpack")).unwrap();
+        let all = MessageConverters::new();
+        let chosen = NamedConverters::default().choose("msgpack", &all).unwrap();
         let written = chosen.encode(&[1, 2]).unwrap();
         assert_eq!(written.properties.content_type.as_deref(), Some("application/msgpack"));
         assert_eq!(all.read::<Vec<u8>>(&written).unwrap(), [1, 2], "all read it");

@@ -13,10 +13,12 @@
 //! | [`Outbox`] | messages that go out if the handler succeeds |
 //! | `Protobuf<T>`, `Valid<E>` | features `protobuf` and `garde`: the body as a value of Protocol Buffers, or checked |
 //! | `Option<E>`, `Result<E, R>` | an extractor that may come to nothing, or fail |
+//! | `Vec<E>`, [`BatchSize`] | with `batch = ..`: one from each message, how many those are |
 //!
 //! The order of the arguments does not matter, and none takes anything from another but the
 //! `DeliveryTag`, which exists once. Types of your own become arguments by [`FromDelivery`].
 
+mod batch;
 mod body;
 mod deliveries;
 mod header;
@@ -39,6 +41,7 @@ use crate::listener::context::DeliveryContext;
 use crate::listener::outcome::ListenerError;
 use crate::state::Requirements;
 
+pub use batch::{BatchSize, FromBatch};
 pub use deliveries::{Attempt, DeliveryCount, Redelivered};
 pub use header::{FromHeader, HeaderRejection, HeaderType, header, header_or};
 pub use json::{Json, JsonRejection};

@@ -11,10 +11,10 @@ use super::definition::{
     BindingNode, Definition, DestinationKind, ExchangeNode, Naming, Origin, QueueNode,
 };
 use super::placeholder::Placeholders;
-use crate::convert::{ConverterChoice, MessageConverters};
 use crate::error::Fault;
+use crate::listener::batch::BatchPlan;
 use crate::listener::endpoint::{Argument, ListenerAttributes, RabbitListenerEndpoint};
-use crate::listener::plan::{DEFAULT_PREFETCH, ListenerPlan, ReplyPlan};
+use crate::listener::plan::{ConverterPlan, DEFAULT_PREFETCH, ListenerPlan, ReplyPlan};
 use crate::listener::retry::FailurePlan;
 use crate::listener::stream_offset::StreamOffset;
 
@@ -34,7 +34,6 @@ pub(crate) struct ResolvedListener {
 pub(crate) fn resolve(
     endpoint: &'static RabbitListenerEndpoint,
     placeholders: &Placeholders<'_>,
-    converters: &ConverterChoice<'_>,
     faults: &mut Vec<Fault>,
 ) -> Option<ResolvedListener> {
     let faults_before = faults.len();
@@ -51,16 +50,20 @@ pub(crate) fn resolve(
     };
     let stream_offset = attributes.stream_offset.and_then(|offset| texts.stream_offset(offset));
     let group = attributes.group.map(|group| texts.text("group", group));
-    let converters = texts.converters(attributes.converter, converters);
+    let converter = attributes.converter.map(|name| texts.text("converter", name));
     let send_to = attributes.send_to.and_then(|text| texts.destination("send_to", text));
     let plan = ListenerPlan {
+        prefetch: prefetch(&id, attributes),
         id: Arc::from(id),
         endpoint,
         origin,
         queues: queues.iter().map(|queue| queue.name.clone()).collect(),
         anonymous: attributes.queues.is_empty(),
         acknowledge: attributes.ack,
-        prefetch: attributes.prefetch.unwrap_or(DEFAULT_PREFETCH),
+        batch: attributes.batch.map(|size| BatchPlan {
+            size,
+            timeout: attributes.batch_timeout.unwrap_or(BatchPlan::TIMEOUT),
+        }),
         concurrency: attributes.concurrency.map_or(1, |concurrency| concurrency.min.max(1)),
         priority: attributes.priority,
         stream_offset,
@@ -73,10 +76,28 @@ pub(crate) fn resolve(
             return_errors: attributes.return_errors,
             ..ReplyPlan::default()
         },
-        converters,
         failure: FailurePlan::of(attributes),
+        converter: ConverterPlan { name: converter, ..ConverterPlan::default() },
     };
     (faults.len() == faults_before).then_some(ResolvedListener { plan, queues, exchange, bindings })
+}
+
+/// A batch must fit into what the broker sends ahead, or it would never be full; 0 is no limit.
+fn prefetch(id: &str, attributes: &ListenerAttributes) -> u16 {
+    let prefetch = attributes.prefetch.unwrap_or(DEFAULT_PREFETCH);
+    let batch = attributes.batch.unwrap_or_default();
+    if prefetch == 0 || prefetch >= batch {
+        return prefetch;
+    }
+    if attributes.prefetch.is_some() {
+        tracing::warn!(
+            listener = id,
+            prefetch,
+            batch,
+            "a batch would never be full: the prefetch is raised to its size"
+        );
+    }
+    batch
 }
 
 fn queues(
@@ -230,23 +251,6 @@ impl Texts<'_, '_> {
             }
         };
         Some((name(exchange)?, name(routing_key)?))
-    }
-
-    /// The converters of a listener that names its own, or none.
-    fn converters(
-        &mut self,
-        name: Option<&str>,
-        choice: &ConverterChoice<'_>,
-    ) -> MessageConverters {
-        let faults_before = self.faults.len();
-        let name = name.map(|name| self.text("converter", name));
-        if self.faults.len() > faults_before {
-            return MessageConverters::new();
-        }
-        choice.of(name.as_deref()).unwrap_or_else(|text| {
-            self.fault(&text);
-            MessageConverters::new()
-        })
     }
 
     fn stream_offset(&mut self, text: &str) -> Option<StreamOffset> {

@@ -1,5 +1,6 @@
 //! What an extractor sees: one delivery, and the listener that got it.
 
+mod batch;
 #[cfg(test)]
 mod for_test;
 
@@ -13,6 +14,9 @@ use super::extras::Extras;
 use super::handling::Served;
 use super::outgoing::Outgoing;
 use super::pacing::Failures;
+pub use batch::BatchContext;
+pub(crate) use batch::Verdicts;
+
 use crate::channel::{Channel, DeliveryTag, Settlement};
 use crate::convert::{ConversionError, MessageConverters, content};
 use crate::state::StateRegistry;
@@ -62,6 +66,11 @@ impl DeliveryContext {
         Self { scope, served, delivery, settlement, attempt: 1, retried, extras, nothing }
     }
 
+    /// A context for another delivery to the same consumer.
+    pub(crate) fn sibling(&self) -> Self {
+        Self::new(self.scope.clone(), Arc::clone(&self.served))
+    }
+
     /// Makes `delivery` the one that extractors see.
     pub(crate) fn deliver(&mut self, delivery: Delivery) {
         self.delivery = delivery;
@@ -69,13 +78,6 @@ impl DeliveryContext {
         self.attempt = 1;
         self.retried.take();
         self.extras.take();
-    }
-
-    /// Makes the delivery that of this listener: those that share a consumer take turns.
-    pub(crate) fn serve(&mut self, served: &Arc<Served>) {
-        if !Arc::ptr_eq(&self.served, served) {
-            self.served = Arc::clone(served);
-        }
     }
 
     /// Makes it ready for another call with the same delivery, whose handler gets a delivery tag
@@ -93,6 +95,13 @@ impl DeliveryContext {
     #[must_use]
     pub fn attempt(&self) -> u32 {
         self.attempt
+    }
+
+    /// Makes the delivery that of this listener: those that share a consumer take turns.
+    pub(crate) fn serve(&mut self, served: &Arc<Served>) {
+        if !Arc::ptr_eq(&self.served, served) {
+            self.served = Arc::clone(served);
+        }
     }
 
     /// Lets go of the delivery, so that an idle consumer keeps no message alive.

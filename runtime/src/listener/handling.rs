@@ -29,7 +29,7 @@ pub(crate) struct Served {
 
 impl Handling {
     pub(crate) fn new(plan: Arc<ListenerPlan>, middleware: &Middleware) -> Self {
-        let converters = plan.converters.clone();
+        let converters = plan.converter.chosen.clone();
         let served = Served { listener_id: Arc::clone(&plan.id), converters };
         let middleware = middleware.of_listener(&plan.id);
         Self { plan, served: Arc::new(served), middleware }

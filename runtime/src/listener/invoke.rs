@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::{Context, Poll};
 
 use super::context::DeliveryContext;
-use super::endpoint::Invocation;
+use super::endpoint::{Invocation, Invoke};
 use super::handling::Handling;
 use super::outcome::{ListenerError, Outcome};
 use crate::middleware::Next;
@@ -19,7 +19,7 @@ pub struct HandlerPanicked {
     message: String,
 }
 
-/// A handler at work on one delivery.
+/// A handler at work.
 pub(crate) struct Call<'d> {
     running: Option<Invocation<'d>>,
     /// It panicked before it could be polled.
@@ -27,14 +27,23 @@ pub(crate) struct Call<'d> {
 }
 
 impl<'d> Call<'d> {
+    /// Calls the handler with one delivery, through the layers round it.
     pub(crate) fn new(handling: &'d Handling, context: &'d DeliveryContext) -> Self {
-        let (layers, handler) = (&*handling.middleware.layers, handling.plan.endpoint.invoke);
+        let layers = &*handling.middleware.layers;
+        match handling.plan.endpoint.invoke {
+            Invoke::One(invoke) if layers.is_empty() => Self::begin(|| invoke(context)),
+            Invoke::One(invoke) => Self::begin(|| Next::new(layers, invoke).run(context)),
+            Invoke::Batch(_) => {
+                let error = ListenerError::msg("a batch's handler was called with one message");
+                Self { running: None, ended: Some(Outcome::Failed(error)) }
+            }
+        }
+    }
+
+    /// Calls the handler by `begin`.
+    pub(crate) fn begin(begin: impl FnOnce() -> Invocation<'d>) -> Self {
         // What a panic leaves half done is the handler's own: nothing of ours is borrowed mutably.
-        let begun = catch_unwind(AssertUnwindSafe(|| match layers {
-            [] => handler(context),
-            layers => Next::new(layers, handler).run(context),
-        }));
-        match begun {
+        match catch_unwind(AssertUnwindSafe(begin)) {
             Ok(invocation) => Self { running: Some(invocation), ended: None },
             Err(panic) => Self { running: None, ended: Some(Outcome::Failed(panicked(&*panic))) },
         }

@@ -7,6 +7,7 @@ use springhare_amqp::ShortString;
 
 use crate::convert::MessageConverters;
 use crate::graph::Origin;
+use crate::listener::batch::BatchPlan;
 use crate::listener::dispatch::Dispatch;
 use crate::listener::endpoint::{AcknowledgeMode, RabbitListenerEndpoint};
 use crate::listener::retry::FailurePlan;
@@ -28,6 +29,7 @@ pub(crate) struct ListenerPlan {
     pub(crate) acknowledge: AcknowledgeMode,
     pub(crate) prefetch: u16,
     pub(crate) concurrency: u16,
+    pub(crate) batch: Option<BatchPlan>,
     pub(crate) priority: Option<i32>,
     pub(crate) stream_offset: Option<StreamOffset>,
     pub(crate) auto_startup: bool,
@@ -36,9 +38,17 @@ pub(crate) struct ListenerPlan {
     pub(crate) competing: bool,
     pub(crate) requeue_rejected: bool,
     pub(crate) reply: ReplyPlan,
-    /// How bodies become values, and replies bodies.
-    pub(crate) converters: MessageConverters,
     pub(crate) failure: FailurePlan,
+    pub(crate) converter: ConverterPlan,
+}
+
+/// How a listener's bodies become values, and its replies bodies.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ConverterPlan {
+    /// The converter's name in the attribute; none for the application's own.
+    pub(crate) name: Option<String>,
+    /// All that it reads with, once the names are known.
+    pub(crate) chosen: MessageConverters,
 }
 
 /// What a listener's attribute says of replies.

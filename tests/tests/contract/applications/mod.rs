@@ -2,6 +2,7 @@
 
 mod absent;
 mod attributes;
+mod batches;
 mod calls;
 mod codecs;
 mod definitions;
