@@ -100,8 +100,8 @@ pub use error::{CallError, Error, Fault, NotConfirmed, Place, RemoteError, Resul
 pub use extract::Protobuf;
 pub use extract::{
     Attempt, BatchSize, ConsumerTag, CorrelationId, DeliveryCount, ExchangeName, FromBatch,
-    FromDelivery, Headers, Json, MessageId, Outbox, Payload, Properties, QueueName, Redelivered, ReplyTo,
-    RoutingKey, State, Text,
+    FromDelivery, Headers, Json, MessageId, Outbox, Payload, Properties, QueueName, Redelivered,
+    ReplyTo, RoutingKey, State, Text,
 };
 #[cfg(feature = "garde")]
 pub use extract::{Invalid, Valid};

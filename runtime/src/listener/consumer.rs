@@ -181,8 +181,7 @@ impl ConsumerLoop<'_> {
             outcome = Box::pin(self.after_failure(handling, outcome)).await?;
         }
         if outgoing::is_to_send(&self.context, &outcome) {
-            let sending = outgoing::send(&self.context, outcome);
-            outcome = self.work.carry_on(Box::pin(sending)).await?;
+            outcome = self.work.send_outgoing(&self.context, outcome).await?;
         }
         if reply::is_answer(&self.context, plan, &outcome) {
             outcome = self.work.answer(&self.context, plan, outcome).await?;
@@ -234,6 +233,15 @@ impl Work<'_> {
         {
             tracing::debug!(listener, %error, "a channel could not be closed");
         }
+    }
+
+    /// Sends what a handler has put into its outbox, and tends to the rest if that takes a while.
+    pub(super) async fn send_outgoing(
+        &mut self,
+        context: &DeliveryContext,
+        outcome: Outcome,
+    ) -> Result<Outcome, Exit> {
+        self.carry_on(Box::pin(outgoing::send(context, outcome))).await
     }
 
     /// Sends a handler's reply, and tends to the rest if that takes a while.

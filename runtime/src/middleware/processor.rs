@@ -44,7 +44,8 @@ pub trait MessageProcessor: Send + Sync + 'static {
         Ok(())
     }
 
-    /// Changes a message before its listener's handler gets it. What the broker delivered stays as it
+    /// Changes a message before its listener's handler gets it, but for those that a listener gets in
+    /// batches. What the broker delivered stays as it
     /// is, [`DeliveryContext::delivery`](crate::DeliveryContext::delivery) shows it.
     ///
     /// # Errors
