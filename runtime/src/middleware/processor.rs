@@ -12,6 +12,7 @@ use crate::listener::outcome::ListenerError;
 /// and processed anew when it comes again.
 ///
 /// ```
+/// use springhare::amqp::ShortString;
 /// use springhare::middleware::{Flow, MessageProcessor};
 /// use springhare::{ListenerError, Message, Publish, Springhare};
 ///
@@ -20,7 +21,8 @@ use crate::listener::outcome::ListenerError;
 ///
 /// impl MessageProcessor for Origin {
 ///     fn before_publish(&self, publish: &mut Publish) -> springhare::Result<()> {
-///         publish.message.properties.set_header("x-origin", "shop");
+///         let name = ShortString::from_static("x-origin");
+///         publish.message.properties.set_header(name, "shop".into());
 ///         Ok(())
 ///     }
 ///

@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use springhare::amqp::ShortString;
 use springhare::middleware::{Flow, LayerFuture, MessageProcessor, Next, NextPublish};
 use springhare::prelude::*;
 use springhare::{DeliveryContext, Error, Invocation, Publish};
@@ -22,7 +23,7 @@ impl MessageProcessor for Signature {
     fn before_publish(&self, publish: &mut Publish) -> springhare::Result<()> {
         let signed = [&*publish.message.body, b" (signed)"].concat();
         publish.message.body = signed.into();
-        publish.message.properties.set_header("x-signed", true);
+        publish.message.properties.set_header(ShortString::from_static("x-signed"), true.into());
         Ok(())
     }
 
@@ -185,7 +186,7 @@ fn lost_and_found<'p>(publish: Publish, next: NextPublish<'p>) -> LayerFuture<'p
         if publish.routing_key == "refused" {
             return Err(Error::Stopped);
         }
-        let routing_key = springhare::amqp::ShortString::from_static("m.found");
+        let routing_key = ShortString::from_static("m.found");
         next.run(Publish { routing_key, ..publish }).await
     })
 }
