@@ -79,7 +79,9 @@ async fn a_processor_may_discard_a_message_or_refuse_it(place: &Place) {
     let rabbit = app.rabbit_template();
     for body in ["spam", "bogus", "tea (signed)"] {
         let put = rabbit.execute(|channel| async move {
-            channel.basic_publish("", "m.signed", Message::new(body)).await
+            let options = springhare_broker::BasicPublishOptions::default();
+            channel.basic_publish("", "m.signed", options, Message::new(body)).await?;
+            Ok(())
         });
         put.await.unwrap();
     }
