@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use springhare_broker::Broker;
@@ -12,6 +13,7 @@ use crate::declare::Declaration;
 use crate::error::{Fault, Result};
 use crate::graph::{BindingNode, ExchangeNode, QueueNode};
 use crate::listener::endpoint::{RabbitListenerEndpoint, Registration};
+use crate::listener::observe::Observer;
 use crate::state::StateRegistry;
 use crate::template::Waits;
 
@@ -30,6 +32,7 @@ pub struct SpringhareBuilder {
     /// None for the environment's `SPRINGHARE_STARTUP`, or the default.
     pub(super) startup: Option<Startup>,
     pub(super) waits: Waits,
+    pub(super) observers: Vec<Arc<dyn Observer>>,
     /// What is wrong with the builder's own calls.
     pub(super) faults: Vec<Fault>,
 }
@@ -41,7 +44,7 @@ pub(super) enum BrokerChoice {
     Environment,
     Url(String),
     Handle(Broker),
-    Link(std::sync::Arc<dyn Link>),
+    Link(Arc<dyn Link>),
 }
 
 impl SpringhareBuilder {
@@ -57,6 +60,7 @@ impl SpringhareBuilder {
             converters: MessageConverters::new(),
             startup: None,
             waits: Waits::default(),
+            observers: Vec::new(),
             faults: Vec::new(),
         }
     }
@@ -77,7 +81,7 @@ impl SpringhareBuilder {
 
     /// A link to a broker of your own making, in place of an address.
     pub fn link(mut self, link: impl Link) -> Self {
-        self.broker = BrokerChoice::Link(std::sync::Arc::new(link));
+        self.broker = BrokerChoice::Link(Arc::new(link));
         self
     }
 
@@ -192,6 +196,12 @@ impl SpringhareBuilder {
         self
     }
 
+    /// Tells this one what the listeners do.
+    pub(crate) fn observed_by(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observers.push(observer);
+        self
+    }
+
     /// Starts the application: checks it, declares what it needs, consumes.
     ///
     /// # Errors
@@ -209,9 +219,9 @@ impl SpringhareBuilder {
     }
 
     /// The listeners to run: those that were named, or all that are linked in.
-    pub(super) fn take_endpoints(&mut self) -> Vec<&'static RabbitListenerEndpoint> {
+    pub(super) fn endpoints(&self) -> Vec<&'static RabbitListenerEndpoint> {
         let all = || inventory::iter::<Registration>().map(|registration| registration.0).collect();
-        self.endpoints.take().unwrap_or_else(all)
+        self.endpoints.clone().unwrap_or_else(all)
     }
 }
 

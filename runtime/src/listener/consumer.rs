@@ -16,6 +16,7 @@ use super::connection::Opened;
 use super::context::DeliveryContext;
 use super::failure::FailurePolicy;
 use super::invoke::Call;
+use super::observe::Observed;
 use super::outcome::Outcome;
 use super::plan::ListenerPlan;
 use super::reply;
@@ -145,6 +146,7 @@ impl<'s> ConsumerLoop<'s> {
 
     async fn handle(&mut self, delivery: Delivery) -> Result<(), Exit> {
         self.context.deliver(delivery);
+        let observed = Observed::delivered(&self.context);
         let mut outcome = {
             let mut call = Call::new(self.plan.endpoint, &self.context);
             // Most handlers are done at once: only one that waits costs more than a call.
@@ -153,6 +155,7 @@ impl<'s> ConsumerLoop<'s> {
                 Poll::Pending => self.work.until_done(&mut call).await?,
             }
         };
+        observed.handled(&self.context, &outcome);
         if reply::is_answer(&self.context, self.plan, &outcome) {
             outcome = self.work.answer(&self.context, self.plan, outcome).await?;
         }

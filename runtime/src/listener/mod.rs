@@ -19,6 +19,7 @@ mod failure;
 pub(crate) mod health;
 mod invoke;
 mod keep_connected;
+pub(crate) mod observe;
 pub(crate) mod outcome;
 mod pacing;
 pub(crate) mod plan;

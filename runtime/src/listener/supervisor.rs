@@ -13,6 +13,7 @@ use super::consumer_states::{ConsumerStates, News};
 use super::context::{ConsumerScope, DeliveryContext};
 use super::endpoint::AcknowledgeMode;
 use super::failure::{DeadLetters, FailurePolicy, Kept};
+use super::observe::Observing;
 use super::plan::ListenerPlan;
 use super::stop_signal::{StopPhase, StopSignal};
 use crate::backoff::Backoff;
@@ -28,6 +29,8 @@ pub(crate) struct ListenerScope {
     pub(crate) connection: ListenerConnection,
     pub(crate) template: RabbitTemplate,
     pub(crate) states: Arc<StateRegistry>,
+    /// Who looks at what the listeners do.
+    pub(crate) observing: Option<Observing>,
 }
 
 impl ListenerScope {
@@ -92,7 +95,9 @@ impl Supervised {
         let options = BasicConsumeOptions { no_ack, exclusive: false, arguments };
         let queue = self.scope.graph().queue_name_in(&self.queue, generation);
         let consumer = link.basic_consume(&queue, "", options).await?;
-        let channel = Channel::new(link, Purpose::Listener);
+        let observing = self.scope.observing.clone();
+        let settlements = observing.as_ref().map(Observing::settlements);
+        let channel = Channel::observed(link, Purpose::Listener, settlements);
         let context = DeliveryContext::new(ConsumerScope {
             listener_id: Arc::clone(&self.plan.id),
             queue,
@@ -101,6 +106,7 @@ impl Supervised {
             template: self.scope.template.clone(),
             states: Arc::clone(&self.scope.states),
             converters: self.scope.template.converters().clone(),
+            observing,
         });
         let connection = connection.clone();
         Ok(StartedConsumer { connection, channel, link: consumer, context })

@@ -83,6 +83,7 @@ impl ForTest {
             template: RabbitTemplate::new(links, self.converters.clone(), Waits::default()),
             states: Arc::new(self.states),
             converters: self.converters,
+            observing: None,
         });
         cx.deliver(Delivery {
             delivery_tag: 1,
