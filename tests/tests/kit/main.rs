@@ -1,7 +1,12 @@
 //! The testing kit, used as a user's tests use it: on a broker of its own, and as
 //! `SPRINGHARE_TEST_URL` has it, on our server and on a real RabbitMQ.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test ends with a panic")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test ends with a panic"
+)]
 
 /// Runs each case on every broker.
 macro_rules! cases {
