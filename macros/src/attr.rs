@@ -3,11 +3,15 @@
 //! Here a key is judged alone: whether it exists, is given once, and has a value of the right
 //! kind. What keys mean together is for [`check`](crate::check).
 
+use std::time::Duration;
+
 use proc_macro2::{Span, TokenStream};
 use syn::Ident;
 
 use crate::arguments::{Argument, binding_arguments, queue_arguments};
 use crate::diagnostics::Errors;
+use crate::duration::duration;
+use crate::failure::{Millis, Retry, max_attempts, retry, timeout};
 use crate::grammar::{self, Entry, EntryValue};
 use crate::keys;
 use crate::value::{self, Concurrency, Text};
@@ -30,6 +34,7 @@ pub(crate) struct ListenerArgs {
     pub(crate) queue: QueueArgs,
     pub(crate) binding: BindingArgs,
     pub(crate) consumer: ConsumerArgs,
+    pub(crate) failure: FailureArgs,
     pub(crate) blocking: Option<Given<bool>>,
     pub(crate) root: Option<Given<syn::Path>>,
 }
@@ -61,13 +66,25 @@ pub(crate) struct ConsumerArgs {
     pub(crate) ack: Option<Given<&'static str>>,
     pub(crate) prefetch: Option<Given<u16>>,
     pub(crate) concurrency: Option<Given<Concurrency>>,
+    pub(crate) batch: Option<Given<u16>>,
+    pub(crate) batch_timeout: Option<Given<Duration>>,
     pub(crate) priority: Option<Given<i32>>,
     pub(crate) stream_offset: Option<Given<Text>>,
     pub(crate) auto_startup: Option<Given<bool>>,
     pub(crate) group: Option<Given<Text>>,
+    pub(crate) competing: Option<Given<bool>>,
     pub(crate) requeue_rejected: Option<Given<bool>>,
     pub(crate) send_to: Option<Given<Text>>,
     pub(crate) return_errors: Option<Given<bool>>,
+    pub(crate) converter: Option<Given<Text>>,
+}
+
+/// What is done when its handler fails.
+#[derive(Debug, Default)]
+pub(crate) struct FailureArgs {
+    pub(crate) retry: Option<Given<Retry>>,
+    pub(crate) max_attempts: Option<Given<u32>>,
+    pub(crate) timeout: Option<Given<Millis>>,
 }
 
 /// The values of `ack`.
@@ -83,6 +100,7 @@ impl ListenerArgs {
             queue: QueueArgs::default(),
             binding: BindingArgs::default(),
             consumer: ConsumerArgs::default(),
+            failure: FailureArgs::default(),
             blocking: None,
             root: None,
         };
@@ -95,7 +113,7 @@ impl ListenerArgs {
     }
 
     fn take(&mut self, entry: &Entry, errors: &mut Errors) {
-        let Self { id, queue, binding, consumer, blocking, root, .. } = self;
+        let Self { id, queue, binding, consumer, failure, blocking, root, .. } = self;
         match entry.name().as_str() {
             "id" => set(id, entry, value::text, errors),
             "queue" => set(&mut queue.queue, entry, value::text, errors),
@@ -112,15 +130,22 @@ impl ListenerArgs {
             "ack" => set(&mut consumer.ack, entry, ack, errors),
             "prefetch" => set(&mut consumer.prefetch, entry, prefetch, errors),
             "concurrency" => set(&mut consumer.concurrency, entry, value::concurrency, errors),
+            "batch" => set(&mut consumer.batch, entry, batch, errors),
+            "batch_timeout" => set(&mut consumer.batch_timeout, entry, duration, errors),
             "priority" => set(&mut consumer.priority, entry, priority, errors),
             "stream_offset" => {
                 set(&mut consumer.stream_offset, entry, value::stream_offset, errors);
             }
             "auto_startup" => set(&mut consumer.auto_startup, entry, value::flag, errors),
             "group" => set(&mut consumer.group, entry, value::text, errors),
+            "competing" => set(&mut consumer.competing, entry, switch, errors),
             "requeue_rejected" => set(&mut consumer.requeue_rejected, entry, value::flag, errors),
+            "retry" => set(&mut failure.retry, entry, retry, errors),
+            "max_attempts" => set(&mut failure.max_attempts, entry, max_attempts, errors),
+            "timeout" => set(&mut failure.timeout, entry, timeout, errors),
             "send_to" => set(&mut consumer.send_to, entry, value::text, errors),
             "return_errors" => set(&mut consumer.return_errors, entry, value::flag, errors),
+            "converter" => set(&mut consumer.converter, entry, value::converter, errors),
             "blocking" => set(blocking, entry, switch, errors),
             "crate" => set(root, entry, value::path, errors),
             unknown => {
@@ -130,7 +155,8 @@ impl ListenerArgs {
     }
 }
 
-fn set<T>(
+/// Puts what stands in an entry into its place, which may be taken.
+pub(crate) fn set<T>(
     slot: &mut Option<Given<T>>,
     entry: &Entry,
     parse: fn(&Entry, &mut Errors) -> Option<T>,
@@ -152,11 +178,21 @@ fn prefetch(entry: &Entry, errors: &mut Errors) -> Option<u16> {
     value::number(entry, "0 to 65535", errors)
 }
 
+fn batch(entry: &Entry, errors: &mut Errors) -> Option<u16> {
+    let size = value::number(entry, "1 to 65535", errors)?;
+    if size == 0 {
+        let help = "write `batch = 100`, or remove it";
+        errors.add(&entry.key, "a batch has at least one message", help);
+        return None;
+    }
+    Some(size)
+}
+
 fn priority(entry: &Entry, errors: &mut Errors) -> Option<i32> {
     value::number(entry, "-2147483648 to 2147483647", errors)
 }
 
-/// `blocking` alone, or `blocking = true`.
+/// A key alone, or with `= true`: `blocking`.
 fn switch(entry: &Entry, errors: &mut Errors) -> Option<bool> {
     match entry.value {
         EntryValue::Missing => Some(true),

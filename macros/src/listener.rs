@@ -1,9 +1,12 @@
 //! The model: a listener as it will be, valid by construction.
 
+use std::time::Duration;
+
 use proc_macro2::Span;
 
 use crate::arguments::Argument;
 use crate::attr::{Given, ListenerArgs};
+use crate::failure::{Millis, Retry};
 use crate::paths::Paths;
 use crate::signature::ListenerFn;
 use crate::value::{Concurrency, Text};
@@ -15,6 +18,15 @@ pub(crate) struct Listener {
     pub(crate) endpoints: Vec<Endpoint>,
     pub(crate) paths: Paths,
     pub(crate) thread: Thread,
+    pub(crate) takes: Takes,
+}
+
+/// What the function is called with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Takes {
+    OneMessage,
+    /// Lists.
+    Batches,
 }
 
 /// Where the function runs.
@@ -40,6 +52,7 @@ pub(crate) struct Endpoint {
     pub(crate) arguments: Vec<Argument>,
     pub(crate) binding: Binding,
     pub(crate) consumer: Consumer,
+    pub(crate) failure: Failure,
 }
 
 /// What binds the queue.
@@ -57,13 +70,25 @@ pub(crate) struct Consumer {
     pub(crate) ack: Option<&'static str>,
     pub(crate) prefetch: Option<u16>,
     pub(crate) concurrency: Option<Concurrency>,
+    pub(crate) batch: Option<u16>,
+    pub(crate) batch_timeout: Option<Duration>,
     pub(crate) priority: Option<i32>,
     pub(crate) stream_offset: Option<Text>,
     pub(crate) auto_startup: Option<bool>,
     pub(crate) group: Option<Text>,
+    pub(crate) competing: Option<bool>,
     pub(crate) requeue_rejected: Option<bool>,
     pub(crate) send_to: Option<Text>,
     pub(crate) return_errors: Option<bool>,
+    pub(crate) converter: Option<Text>,
+}
+
+/// What is done when the function fails.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) retry: Option<Retry>,
+    pub(crate) max_attempts: Option<u32>,
+    pub(crate) timeout: Option<Millis>,
 }
 
 impl Listener {
@@ -74,8 +99,12 @@ impl Listener {
             Some(_) => Thread::Executor,
             None => Thread::Blocking,
         };
+        let takes = match attributes.iter().any(|args| args.consumer.batch.is_some()) {
+            true => Takes::Batches,
+            false => Takes::OneMessage,
+        };
         let endpoints = attributes.into_iter().map(Endpoint::from).collect();
-        Self { function, endpoints, paths, thread }
+        Self { function, endpoints, paths, thread, takes }
     }
 }
 
@@ -86,7 +115,7 @@ pub(crate) fn paths(attributes: &[ListenerArgs]) -> Paths {
 
 impl From<ListenerArgs> for Endpoint {
     fn from(args: ListenerArgs) -> Self {
-        let ListenerArgs { place, id, queue, binding, consumer, .. } = args;
+        let ListenerArgs { place, id, queue, binding, consumer, failure, .. } = args;
         Self {
             place,
             id: value(id),
@@ -105,13 +134,22 @@ impl From<ListenerArgs> for Endpoint {
                 ack: value(consumer.ack),
                 prefetch: value(consumer.prefetch),
                 concurrency: value(consumer.concurrency),
+                batch: value(consumer.batch),
+                batch_timeout: value(consumer.batch_timeout),
                 priority: value(consumer.priority),
                 stream_offset: value(consumer.stream_offset),
                 auto_startup: value(consumer.auto_startup),
                 group: value(consumer.group),
+                competing: value(consumer.competing),
                 requeue_rejected: value(consumer.requeue_rejected),
                 send_to: value(consumer.send_to),
                 return_errors: value(consumer.return_errors),
+                converter: value(consumer.converter),
+            },
+            failure: Failure {
+                retry: value(failure.retry),
+                max_attempts: value(failure.max_attempts),
+                timeout: value(failure.timeout),
             },
         }
     }

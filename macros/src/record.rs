@@ -4,7 +4,8 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens, format_ident, quote};
 
 use crate::arguments::{Argument, ArgumentValue};
-use crate::listener::{Binding, Consumer, Endpoint};
+use crate::duration;
+use crate::listener::{Binding, Consumer, Endpoint, Failure};
 use crate::paths::Paths;
 use crate::value::Concurrency;
 
@@ -21,6 +22,7 @@ pub(crate) fn attributes(endpoint: &Endpoint, paths: &Paths) -> TokenStream {
         some("auto_delete", auto_delete.as_ref()),
     ];
     let fields = own.into_iter().chain(bind(binding, paths)).chain(consume(consumer, paths));
+    let fields = fields.chain(fail(&endpoint.failure, paths));
     quote!(#path { #(#fields)* ..#path::DEFAULT })
 }
 
@@ -34,7 +36,7 @@ fn bind(binding: &Binding, paths: &Paths) -> [TokenStream; 4] {
     ]
 }
 
-fn consume(consumer: &Consumer, paths: &Paths) -> [TokenStream; 10] {
+fn consume(consumer: &Consumer, paths: &Paths) -> Vec<TokenStream> {
     let mode = consumer.ack.map(|word| {
         let modes = &paths.acknowledge_mode;
         let mode = match word {
@@ -48,18 +50,33 @@ fn consume(consumer: &Consumer, paths: &Paths) -> [TokenStream; 10] {
         let path = &paths.concurrency;
         quote!(#path { min: #min, max: #max })
     });
+    let competing = consumer.competing.map(|value| quote!(competing: #value,));
     let auto_startup = consumer.auto_startup.map(|value| quote!(auto_startup: #value,));
-    [
+    vec![
         mode.unwrap_or_default(),
         some("prefetch", consumer.prefetch.as_ref()),
         some("concurrency", concurrency.as_ref()),
+        some("batch", consumer.batch.as_ref()),
+        some("batch_timeout", consumer.batch_timeout.map(duration::tokens).as_ref()),
         some("priority", consumer.priority.as_ref()),
         some("stream_offset", consumer.stream_offset.as_ref()),
         auto_startup.unwrap_or_default(),
         some("group", consumer.group.as_ref()),
+        competing.unwrap_or_default(),
         some("requeue_rejected", consumer.requeue_rejected.as_ref()),
         some("send_to", consumer.send_to.as_ref()),
         some("return_errors", consumer.return_errors.as_ref()),
+        some("converter", consumer.converter.as_ref()),
+    ]
+}
+
+fn fail(failure: &Failure, paths: &Paths) -> [TokenStream; 3] {
+    let retry = failure.retry.as_ref().map(|retry| retry.tokens(paths));
+    let timeout = failure.timeout.map(|timeout| timeout.tokens());
+    [
+        some("retry", retry.as_ref()),
+        some("max_attempts", failure.max_attempts.as_ref()),
+        some("timeout", timeout.as_ref()),
     ]
 }
 

@@ -95,14 +95,25 @@ pub use declare::{
     HashProperty, LeaderLocator, Overflow, Queue,
 };
 pub use error::{CallError, Error, Fault, NotConfirmed, Place, RemoteError, Result, StartError};
+#[cfg(feature = "protobuf")]
+pub use extract::Protobuf;
 pub use extract::{
-    ConsumerTag, CorrelationId, DeliveryCount, ExchangeName, FromDelivery, Headers, Json,
-    MessageId, Payload, Properties, QueueName, Redelivered, ReplyTo, RoutingKey, State, Text,
+    Attempt, BatchSize, ConsumerTag, CorrelationId, DeliveryCount, ExchangeName, FromBatch,
+    FromDelivery, Headers, Json, MessageId, Payload, Properties, QueueName, Redelivered, ReplyTo,
+    RoutingKey, State, Text,
 };
-pub use listener::context::DeliveryContext;
+#[cfg(feature = "garde")]
+pub use extract::{Invalid, Valid};
+pub use listener::attempt::HandlerTimedOut;
+pub use listener::batch::{BatchError, IntoBatchOutcome};
+pub use listener::context::{BatchContext, DeliveryContext};
 pub use listener::endpoint::AcknowledgeMode;
 pub use listener::health::{Health, ListenerHealth, ListenerStatus};
-pub use listener::outcome::{Disposition, IntoOutcome, ListenerError, ListenerResult, Outcome};
+pub use listener::invoke::HandlerPanicked;
+pub use listener::outcome::{
+    Disposition, IntoOutcome, ListenerError, ListenerResult, ListenerResultExt, Outcome,
+    RETRY_AFTER_MAX,
+};
 pub use listener::reply::{PreparedReply, Reply, ReplyBody};
 pub use state::{DuplicateState, Requirements};
 pub use template::{
@@ -113,9 +124,9 @@ pub use template::{
 /// What a program with listeners uses: `use springhare::prelude::*;`.
 pub mod prelude {
     pub use crate::{
-        Binding, Bytes, Channel, ConsumerTag, CorrelationId, DeliveryCount, DeliveryTag, Exchange,
-        ExchangeName, Headers, Json, ListenerError, ListenerResult, Message, MessageId, Outcome,
-        Properties, Queue, QueueName, RabbitTemplate, Redelivered, Reply, ReplyTo, Requeue,
-        RoutingKey, Springhare, State, Text, listeners, rabbit_listener,
+        Attempt, Binding, Bytes, Channel, ConsumerTag, CorrelationId, DeliveryCount, DeliveryTag,
+        Exchange, ExchangeName, Headers, Json, ListenerError, ListenerResult, ListenerResultExt,
+        Message, MessageId, Outcome, Properties, Queue, QueueName, RabbitTemplate, Redelivered,
+        Reply, ReplyTo, Requeue, RoutingKey, Springhare, State, Text, listeners, rabbit_listener,
     };
 }

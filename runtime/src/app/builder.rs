@@ -8,7 +8,7 @@ use springhare_broker::Broker;
 use super::Springhare;
 use super::startup::Startup;
 use crate::connection::Link;
-use crate::convert::{MessageConverter, MessageConverters};
+use crate::convert::{MessageConverter, MessageConverters, NamedConverters};
 use crate::declare::Declaration;
 use crate::error::{Fault, Result};
 use crate::graph::{BindingNode, ExchangeNode, QueueNode};
@@ -29,6 +29,7 @@ pub struct SpringhareBuilder {
     pub(super) bindings: Vec<BindingNode>,
     pub(super) properties: BTreeMap<String, String>,
     pub(super) converters: MessageConverters,
+    pub(super) named_converters: NamedConverters,
     /// None for the environment's `SPRINGHARE_STARTUP`, or the default.
     pub(super) startup: Option<Startup>,
     pub(super) waits: Waits,
@@ -58,6 +59,7 @@ impl SpringhareBuilder {
             bindings: Vec::new(),
             properties: BTreeMap::new(),
             converters: MessageConverters::new(),
+            named_converters: NamedConverters::default(),
             startup: None,
             waits: Waits::default(),
             observers: Vec::new(),
@@ -159,9 +161,28 @@ impl SpringhareBuilder {
         self
     }
 
-    /// Writes and reads bodies with this converter, in place of JSON and text.
+    /// Writes bodies with this converter, in place of JSON and text, and reads its content types with
+    /// it.
     pub fn message_converter(mut self, converter: impl MessageConverter) -> Self {
-        self.converters = MessageConverters::overridden_by(converter);
+        self.converters = self.converters.written_by(converter);
+        self
+    }
+
+    /// Reads content types with this converter beside the others, and gives it a name: a listener
+    /// with `converter = "name"` writes its replies with it, and reads what has no content type.
+    ///
+    /// ```
+    /// use springhare::convert::MessageConverter;
+    /// use springhare::prelude::*;
+    ///
+    /// fn with_envelopes(envelope: impl MessageConverter) -> springhare::SpringhareBuilder {
+    ///     Springhare::builder().converter("envelope", envelope)
+    /// }
+    /// ```
+    pub fn converter(mut self, name: impl Into<String>, converter: impl MessageConverter) -> Self {
+        let converter = Arc::new(converter);
+        self.converters = self.converters.with_reader(Arc::clone(&converter) as _);
+        self.named_converters.name(name.into(), converter);
         self
     }
 

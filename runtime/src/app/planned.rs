@@ -16,6 +16,8 @@ impl SpringhareBuilder {
             queues: self.queues.clone(),
             bindings: self.bindings.clone(),
             states: &self.states,
+            named_converters: &self.named_converters,
+            converters: &self.converters,
             placeholders: Placeholders::new(&self.properties, &environment),
         });
         (graph, self.faults.iter().cloned().chain(faults).collect())

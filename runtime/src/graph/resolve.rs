@@ -12,8 +12,10 @@ use super::definition::{
 };
 use super::placeholder::Placeholders;
 use crate::error::Fault;
+use crate::listener::batch::BatchPlan;
 use crate::listener::endpoint::{Argument, ListenerAttributes, RabbitListenerEndpoint};
-use crate::listener::plan::{DEFAULT_PREFETCH, ListenerPlan, ReplyPlan};
+use crate::listener::plan::{ConverterPlan, DEFAULT_PREFETCH, ListenerPlan, ReplyPlan};
+use crate::listener::retry::FailurePlan;
 use crate::listener::stream_offset::StreamOffset;
 
 /// What the names of anonymous queues start with.
@@ -48,28 +50,54 @@ pub(crate) fn resolve(
     };
     let stream_offset = attributes.stream_offset.and_then(|offset| texts.stream_offset(offset));
     let group = attributes.group.map(|group| texts.text("group", group));
+    let converter = attributes.converter.map(|name| texts.text("converter", name));
     let send_to = attributes.send_to.and_then(|text| texts.destination("send_to", text));
     let plan = ListenerPlan {
+        prefetch: prefetch(&id, attributes),
         id: Arc::from(id),
         endpoint,
         origin,
         queues: queues.iter().map(|queue| queue.name.clone()).collect(),
         anonymous: attributes.queues.is_empty(),
         acknowledge: attributes.ack,
-        prefetch: attributes.prefetch.unwrap_or(DEFAULT_PREFETCH),
+        batch: attributes.batch.map(|size| BatchPlan {
+            size,
+            timeout: attributes.batch_timeout.unwrap_or(BatchPlan::TIMEOUT),
+        }),
         concurrency: attributes.concurrency.map_or(1, |concurrency| concurrency.min.max(1)),
         priority: attributes.priority,
         stream_offset,
         auto_startup: attributes.auto_startup,
         group,
+        competing: attributes.competing,
         requeue_rejected: attributes.requeue_rejected.unwrap_or(true),
         reply: ReplyPlan {
             send_to,
             return_errors: attributes.return_errors,
             ..ReplyPlan::default()
         },
+        failure: FailurePlan::of(attributes),
+        converter: ConverterPlan { name: converter, ..ConverterPlan::default() },
     };
     (faults.len() == faults_before).then_some(ResolvedListener { plan, queues, exchange, bindings })
+}
+
+/// A batch must fit into what the broker sends ahead, or it would never be full; 0 is no limit.
+fn prefetch(id: &str, attributes: &ListenerAttributes) -> u16 {
+    let prefetch = attributes.prefetch.unwrap_or(DEFAULT_PREFETCH);
+    let batch = attributes.batch.unwrap_or_default();
+    if prefetch == 0 || prefetch >= batch {
+        return prefetch;
+    }
+    if attributes.prefetch.is_some() {
+        tracing::warn!(
+            listener = id,
+            prefetch,
+            batch,
+            "a batch would never be full: the prefetch is raised to its size"
+        );
+    }
+    batch
 }
 
 fn queues(

@@ -6,16 +6,20 @@
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 
 use springhare_amqp::ShortString;
-use springhare_broker::{Clock, ConsumerEnd, Delivery};
+use springhare_broker::{Clock, ConsumerEnd, Delivery, Sleep};
 
+use super::attempt::Attempt;
+use super::batch::BatchLoop;
 use super::connection::Opened;
+use super::container::{Container, Selection};
 use super::context::DeliveryContext;
+use super::endpoint::Invoke;
 use super::failure::FailurePolicy;
-use super::invoke::Call;
+use super::handling::Handling;
 use super::observe::Observed;
 use super::outcome::Outcome;
 use super::plan::ListenerPlan;
@@ -57,11 +61,12 @@ pub(crate) struct StartedConsumer {
 
 /// A consumer at work.
 pub(crate) struct ConsumerLoop<'s> {
-    plan: &'s ListenerPlan,
-    context: DeliveryContext,
+    container: &'s Container,
+    selection: Selection<'s>,
+    pub(super) context: DeliveryContext,
     /// Taken over from the broker, not yet handled.
     received: VecDeque<Delivery>,
-    work: Work<'s>,
+    pub(super) work: Work<'s>,
 }
 
 /// What a consumer tends to beside the handler, and while that waits.
@@ -69,55 +74,53 @@ pub(crate) struct Work<'s> {
     pub(super) settler: Settler,
     pub(super) failure: FailurePolicy<'s>,
     pub(super) stop: &'s StopSignal,
-    link: Box<dyn LinkConsumer>,
+    pub(super) link: Box<dyn LinkConsumer>,
     draining: bool,
 }
 
 /// What a consumer waits for.
-enum Event {
+pub(super) enum Event {
     Received,
     Ended,
     PauseEnded,
+    /// The time that was waited for is up.
+    TimeUp,
     Stop,
 }
 
-impl<'s> ConsumerLoop<'s> {
-    pub(crate) fn new(
-        plan: &'s ListenerPlan,
-        failure: FailurePolicy<'s>,
-        started: StartedConsumer,
-        clock: Clock,
-        stop: &'s StopSignal,
-    ) -> Self {
-        Self {
-            plan,
-            context: started.context,
-            received: VecDeque::new(),
-            work: Work {
-                settler: Settler::new(started.channel, clock, plan.prefetch),
-                failure,
-                link: started.link,
-                stop,
-                draining: false,
-            },
+/// Works until it is told to stop or the consumer is lost; then closes the channel, which requeues
+/// what is not settled.
+pub(crate) async fn run(
+    container: &Container,
+    queue: &ShortString,
+    failure: FailurePolicy<'_>,
+    started: StartedConsumer,
+    clock: Clock,
+    stop: &StopSignal,
+) -> Exit {
+    let StartedConsumer { channel, link, context, .. } = started;
+    let settler = Settler::new(channel, clock, container.common().prefetch);
+    let work = Work { settler, failure, link, stop, draining: false };
+    let selection = container.selection(queue);
+    match selection.first().plan.endpoint.invoke {
+        Invoke::One(_) => {
+            let received = VecDeque::new();
+            ConsumerLoop { container, selection, context, received, work }.run().await
+        }
+        Invoke::Batch(invoke) => {
+            BatchLoop::new(&selection.first().plan, invoke, context, work).run().await
         }
     }
+}
 
-    /// Works until it is told to stop or the consumer is lost; then closes the channel, which
-    /// requeues what is not settled.
-    pub(crate) async fn run(mut self) -> Exit {
-        let exit = loop {
+impl ConsumerLoop<'_> {
+    async fn run(mut self) -> Exit {
+        loop {
             if let Err(exit) = self.step().await {
-                break exit;
+                self.work.close(&self.container.name).await;
+                return exit;
             }
-        };
-        let link = self.work.settler.channel().link();
-        if link.close_reason().is_none()
-            && let Err(error) = link.close().await
-        {
-            tracing::debug!(listener = &*self.plan.id, %error, "a channel could not be closed");
         }
-        exit
     }
 
     async fn step(&mut self) -> Result<(), Exit> {
@@ -136,8 +139,8 @@ impl<'s> ConsumerLoop<'s> {
         // From here on it may wait: what is done is acknowledged first.
         self.context.clear();
         self.work.settler.flush().await?;
-        match self.work.next(&mut self.received).await {
-            Event::Received => Ok(()),
+        match self.work.next(&mut self.received, None).await {
+            Event::Received | Event::TimeUp => Ok(()),
             Event::PauseEnded => Ok(self.work.settler.requeue_due().await?),
             Event::Stop => self.work.heed_stop().await,
             Event::Ended => Err(self.work.end().await?),
@@ -146,21 +149,9 @@ impl<'s> ConsumerLoop<'s> {
 
     async fn handle(&mut self, delivery: Delivery) -> Result<(), Exit> {
         self.context.deliver(delivery);
-        let observed = Observed::delivered(&self.context);
-        let mut outcome = {
-            let mut call = Call::new(self.plan.endpoint, &self.context);
-            // Most handlers are done at once: only one that waits costs more than a call.
-            match poll_fn(|cx| Poll::Ready(call.poll(cx))).await {
-                Poll::Ready(outcome) => outcome,
-                Poll::Pending => self.work.until_done(&mut call).await?,
-            }
-        };
-        observed.handled(&self.context, &outcome);
-        if reply::is_answer(&self.context, self.plan, &outcome) {
-            outcome = self.work.answer(&self.context, self.plan, outcome).await?;
-        }
-        if !self.work.settle_at_once(&self.context, self.plan, &outcome) {
-            self.work.settle(&self.context, self.plan, outcome).await?;
+        match self.selection.of(&self.context) {
+            Some(handling) => self.handle_by(handling).await?,
+            None => self.work.unmatched(&self.context, self.container).await?,
         }
         match self.work.settler.after_message() {
             Due::Nothing => {}
@@ -172,11 +163,37 @@ impl<'s> ConsumerLoop<'s> {
         }
         Ok(())
     }
+
+    async fn handle_by(&mut self, handling: &Handling) -> Result<(), Exit> {
+        self.context.serve(&handling.served);
+        let observed = Observed::delivered(&self.context);
+        let plan = &*handling.plan;
+        let mut outcome = {
+            let (timeout, clock) = (plan.failure.timeout, self.work.settler.clock());
+            let mut attempt = Attempt::new(plan.endpoint, timeout, clock, &self.context);
+            // Most handlers are done at once: only one that waits costs more than a call.
+            match poll_fn(|cx| Poll::Ready(attempt.poll(cx))).await {
+                Poll::Ready(outcome) => outcome,
+                Poll::Pending => self.work.until_done(&mut attempt).await?,
+            }
+        };
+        if matches!(outcome, Outcome::Failed(_)) && plan.failure.calls.are_several() {
+            outcome = Box::pin(self.after_failure(plan, outcome)).await?;
+        }
+        observed.handled(&self.context, &outcome);
+        if reply::is_answer(&self.context, plan, &outcome) {
+            outcome = self.work.answer(&self.context, plan, outcome).await?;
+        }
+        if !self.work.settle_at_once(&self.context, plan, &outcome) {
+            self.work.settle(&self.context, plan, outcome).await?;
+        }
+        Ok(())
+    }
 }
 
 impl Work<'_> {
     /// Takes over what has come meanwhile, if anything has.
-    async fn take_more(&mut self, received: &mut VecDeque<Delivery>) -> bool {
+    pub(super) async fn take_more(&mut self, received: &mut VecDeque<Delivery>) -> bool {
         poll_fn(|cx| {
             let taken = self.link.poll_recv_many(cx, received, RECEIVE_MAX);
             Poll::Ready(matches!(taken, Poll::Ready(1..)))
@@ -184,8 +201,12 @@ impl Work<'_> {
         .await
     }
 
-    /// Waits for deliveries, the end of a pause, a stop.
-    async fn next(&mut self, received: &mut VecDeque<Delivery>) -> Event {
+    /// Waits for deliveries, the end of a pause, a stop, and the end of a time.
+    pub(super) async fn next(
+        &mut self,
+        received: &mut VecDeque<Delivery>,
+        mut time: Option<&mut Sleep>,
+    ) -> Event {
         poll_fn(|cx| {
             if let Poll::Ready(count) = self.link.poll_recv_many(cx, received, RECEIVE_MAX) {
                 return Poll::Ready(if count == 0 { Event::Ended } else { Event::Received });
@@ -194,19 +215,32 @@ impl Work<'_> {
             if self.settler.poll_pause(cx).is_ready() {
                 return Poll::Ready(Event::PauseEnded);
             }
+            if time.as_mut().is_some_and(|time| Pin::new(&mut **time).poll(cx).is_ready()) {
+                return Poll::Ready(Event::TimeUp);
+            }
             self.poll_stop(cx.waker()).map(|()| Event::Stop)
         })
         .await
     }
 
+    /// Closes the channel, which requeues what is not settled.
+    pub(super) async fn close(&mut self, listener: &str) {
+        let link = self.settler.channel().link();
+        if link.close_reason().is_none()
+            && let Err(error) = link.close().await
+        {
+            tracing::debug!(listener, %error, "a channel could not be closed");
+        }
+    }
+
     /// Sends a handler's reply, and tends to the rest if that takes a while.
-    async fn answer(
+    pub(super) async fn answer(
         &mut self,
         context: &DeliveryContext,
         plan: &ListenerPlan,
         outcome: Outcome,
     ) -> Result<Outcome, Exit> {
-        let mut sending = Call::of(Box::pin(reply::answer(context, plan, outcome)));
+        let mut sending = Attempt::of(Box::pin(reply::answer(context, plan, outcome)));
         match poll_fn(|cx| Poll::Ready(sending.poll(cx))).await {
             Poll::Ready(outcome) => Ok(outcome),
             Poll::Pending => self.until_done(&mut sending).await,
@@ -214,9 +248,9 @@ impl Work<'_> {
     }
 
     /// Carries a handler on that waits. Failed messages go on meanwhile, and a stop is heeded.
-    async fn until_done(&mut self, call: &mut Call<'_>) -> Result<Outcome, Exit> {
+    pub(super) async fn until_done(&mut self, attempt: &mut Attempt<'_>) -> Result<Outcome, Exit> {
         self.settler.idle();
-        let mut waiting = Waiting { call, outcome: None };
+        let mut waiting = Waiting { attempt, outcome: None };
         waiting.beside(self.settler.flush()).await?;
         loop {
             let event = poll_fn(|cx| {
@@ -250,7 +284,7 @@ impl Work<'_> {
     }
 
     /// Begins to drain, or ends, if that is asked for.
-    async fn heed_stop(&mut self) -> Result<(), Exit> {
+    pub(super) async fn heed_stop(&mut self) -> Result<(), Exit> {
         match self.stop.phase() {
             StopPhase::Running => Ok(()),
             StopPhase::Forced => Err(Exit::Stopped),
@@ -266,12 +300,17 @@ impl Work<'_> {
         }
     }
 
+    /// Whether what it holds will come again, to this consumer or another.
+    pub(super) fn is_lost(&self) -> bool {
+        matches!(self.link.end(), Some(ConsumerEnd::Closed(_)))
+    }
+
     pub(super) fn is_draining(&self) -> bool {
         self.draining
     }
 
     /// Nothing will come any more.
-    async fn end(&mut self) -> Result<Exit, Exit> {
+    pub(super) async fn end(&mut self) -> Result<Exit, Exit> {
         match self.link.end() {
             _ if self.draining => {
                 self.settler.requeue_paused().await?;
@@ -289,7 +328,7 @@ impl Work<'_> {
 
 /// A handler that waits while its consumer tends to other things.
 struct Waiting<'w, 'd> {
-    call: &'w mut Call<'d>,
+    attempt: &'w mut Attempt<'d>,
     outcome: Option<Outcome>,
 }
 
@@ -297,7 +336,7 @@ impl Waiting<'_, '_> {
     /// Ready once the handler is done.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.outcome.is_none()
-            && let Poll::Ready(outcome) = self.call.poll(cx)
+            && let Poll::Ready(outcome) = self.attempt.poll(cx)
         {
             self.outcome = Some(outcome);
         }

@@ -6,13 +6,28 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
 
-use crate::listener::context::DeliveryContext;
+use crate::listener::context::{BatchContext, DeliveryContext};
 use crate::listener::outcome::Outcome;
 use crate::state::Requirements;
 
-/// The call of a handler with one delivery.
+/// The call of a handler with one delivery, or one batch of them.
 pub type Invocation<'d> = Pin<Box<dyn Future<Output = Outcome> + Send + 'd>>;
+
+/// Extracts the arguments from one message, and calls the function.
+pub(crate) type InvokeOne = for<'d> fn(&'d DeliveryContext) -> Invocation<'d>;
+/// Extracts the arguments from the messages of a batch, and calls the function.
+pub(crate) type InvokeBatch = for<'d> fn(&'d BatchContext) -> Invocation<'d>;
+
+/// How the function is called.
+#[derive(Debug, Clone, Copy)]
+pub enum Invoke {
+    /// With one message.
+    One(InvokeOne),
+    /// With the messages of a batch.
+    Batch(InvokeBatch),
+}
 
 /// One `#[rabbit_listener]`: which function, where it stands, what its attribute says.
 pub struct RabbitListenerEndpoint {
@@ -31,7 +46,7 @@ pub struct RabbitListenerEndpoint {
     /// Collects what the arguments need of the application.
     pub require: fn(&mut Requirements),
     /// Extracts the arguments and calls the function.
-    pub invoke: for<'d> fn(&'d DeliveryContext) -> Invocation<'d>,
+    pub invoke: Invoke,
 }
 
 impl RabbitListenerEndpoint {
@@ -101,6 +116,10 @@ pub struct ListenerAttributes {
     pub prefetch: Option<u16>,
     /// `concurrency`: how many consumers.
     pub concurrency: Option<Concurrency>,
+    /// `batch`: how many messages the handler gets at a time; without it one.
+    pub batch: Option<u16>,
+    /// `batch_timeout`: how long a batch that is not full waits for more.
+    pub batch_timeout: Option<Duration>,
     /// `priority`: the consumers' priority.
     pub priority: Option<i32>,
     /// `stream_offset`: where the consumers of a stream begin.
@@ -109,12 +128,22 @@ pub struct ListenerAttributes {
     pub auto_startup: bool,
     /// `group`: listeners to start and stop together.
     pub group: Option<&'static str>,
+    /// `competing`: whether listeners of one queue with different keys take each other's messages.
+    pub competing: bool,
     /// `requeue_rejected`: whether a failed message is delivered again.
     pub requeue_rejected: Option<bool>,
+    /// `retry(..)`: how often the handler is called, and when.
+    pub retry: Option<RetryAttributes>,
+    /// `max_attempts`: how many deliveries of a message may fail.
+    pub max_attempts: Option<u32>,
+    /// `timeout`: how long the handler may take.
+    pub timeout: Option<Duration>,
     /// `send_to`: where replies go to requests that name no queue for them.
     pub send_to: Option<&'static str>,
     /// `return_errors`: whether callers are told of failures; by default those that ask for it.
     pub return_errors: Option<bool>,
+    /// `converter`: what reads bodies that don't say what they are, and writes replies.
+    pub converter: Option<&'static str>,
 }
 
 impl ListenerAttributes {
@@ -133,13 +162,20 @@ impl ListenerAttributes {
         ack: AcknowledgeMode::Auto,
         prefetch: None,
         concurrency: None,
+        batch: None,
+        batch_timeout: None,
         priority: None,
         stream_offset: None,
         auto_startup: true,
         group: None,
+        competing: false,
         requeue_rejected: None,
+        retry: None,
+        max_attempts: None,
+        timeout: None,
         send_to: None,
         return_errors: None,
+        converter: None,
     };
 }
 
@@ -147,6 +183,19 @@ impl Default for ListenerAttributes {
     fn default() -> Self {
         Self::DEFAULT
     }
+}
+
+/// `retry(..)`: what is done before a message is given up.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RetryAttributes {
+    /// How often the handler is called with one delivery.
+    pub max_attempts: Option<u32>,
+    /// The first and the longest pause between two of these calls.
+    pub backoff: Option<(Duration, Duration)>,
+    /// The part of a pause that chance may add or take: 0 to 1.
+    pub jitter: Option<f64>,
+    /// The times after which the message is delivered again, one after the other.
+    pub delays: &'static [Duration],
 }
 
 /// Who settles a delivery, and when.
@@ -213,7 +262,7 @@ mod tests {
             ordinal,
             attributes: ListenerAttributes { id, ..ListenerAttributes::DEFAULT },
             require: |_| {},
-            invoke: |_| Box::pin(async { Outcome::Ack }),
+            invoke: Invoke::One(|_| Box::pin(async { Outcome::Ack })),
         }
     }
 

@@ -5,17 +5,19 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::{Context, Poll};
 
 use super::context::DeliveryContext;
-use super::endpoint::{Invocation, RabbitListenerEndpoint};
+use super::endpoint::{Invocation, Invoke, RabbitListenerEndpoint};
 use super::outcome::{ListenerError, Outcome};
 
-/// A handler panicked.
+/// A handler panicked. That is a failure like any other.
+///
+/// It is what [`ListenerError::find`] finds then.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the handler panicked: {message}")]
-pub(crate) struct HandlerPanicked {
+pub struct HandlerPanicked {
     message: String,
 }
 
-/// A handler at work on one delivery.
+/// A handler at work.
 pub(crate) struct Call<'d> {
     running: Option<Invocation<'d>>,
     /// It panicked before it could be polled.
@@ -23,9 +25,21 @@ pub(crate) struct Call<'d> {
 }
 
 impl<'d> Call<'d> {
+    /// Calls the handler with one delivery.
     pub(crate) fn new(endpoint: &RabbitListenerEndpoint, context: &'d DeliveryContext) -> Self {
+        match endpoint.invoke {
+            Invoke::One(invoke) => Self::begin(|| invoke(context)),
+            Invoke::Batch(_) => {
+                let error = ListenerError::msg("a batch's handler was called with one message");
+                Self { running: None, ended: Some(Outcome::Failed(error)) }
+            }
+        }
+    }
+
+    /// Calls the handler by `begin`.
+    pub(crate) fn begin(begin: impl FnOnce() -> Invocation<'d>) -> Self {
         // What a panic leaves half done is the handler's own: nothing of ours is borrowed mutably.
-        match catch_unwind(AssertUnwindSafe(|| (endpoint.invoke)(context))) {
+        match catch_unwind(AssertUnwindSafe(begin)) {
             Ok(invocation) => Self { running: Some(invocation), ended: None },
             Err(panic) => Self { running: None, ended: Some(panicked(&*panic)) },
         }
@@ -60,13 +74,19 @@ impl<'d> Call<'d> {
     }
 }
 
-impl Drop for Call<'_> {
-    /// A handler that is dropped midway runs its destructors, which may panic too.
-    fn drop(&mut self) {
+impl Call<'_> {
+    /// Drops the handler midway, whose destructors may panic too.
+    pub(crate) fn end(&mut self) {
         let Some(running) = self.running.take() else { return };
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(running))) {
             tracing::error!("a handler panicked while it was dropped: {}", message_of(&*panic));
         }
+    }
+}
+
+impl Drop for Call<'_> {
+    fn drop(&mut self) {
+        self.end();
     }
 }
 

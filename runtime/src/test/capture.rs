@@ -339,6 +339,10 @@ impl Made {
             Outcome::Reply(reply) => (CallOutcome::Replied, Some(reply.message().clone()), None),
             Outcome::Reject => (CallOutcome::Rejected, None, None),
             Outcome::Requeue => (CallOutcome::Requeued, None, None),
+            Outcome::RetryAfter(pause) => {
+                let text = format!("it is to be tried again after {pause:?}");
+                (CallOutcome::Failed, None, Some((text, Disposition::RetryAfter(*pause))))
+            }
             Outcome::Failed(error) => {
                 let error = (error.report(), error.disposition());
                 (CallOutcome::Failed, None, Some(error))

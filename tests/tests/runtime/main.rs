@@ -8,11 +8,14 @@
 mod support;
 
 mod address;
+mod batches;
 mod data_folder;
 mod definitions;
 mod failures;
+mod merged;
 mod queue_kinds;
 mod settlement;
 mod start;
 mod stop;
 mod template;
+mod timeout;

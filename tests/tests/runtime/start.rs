@@ -32,6 +32,21 @@ async fn an_unmanaged_state_stops_the_start() {
     builder().manage(unmanaged::Db).start().await.unwrap().stop().await.unwrap();
 }
 
+mod named {
+    use super::*;
+
+    #[rabbit_listener(queue = "orders", converter = "xml")]
+    pub(super) async fn chooses(_order: Text) {}
+}
+
+#[tokio::test]
+async fn a_converter_that_is_not_there_stops_the_start() {
+    let error = refused(Springhare::builder().listeners(listeners![named::chooses])).await;
+    let text = error.to_string();
+    assert!(text.contains("start.rs:") && text.contains("named::chooses"), "{text}");
+    assert!(text.contains("no converter is called \"xml\", there is json"), "{text}");
+}
+
 mod conflicting {
     use super::*;
 
@@ -50,7 +65,7 @@ mod conflicting {
     #[rabbit_listener(queue = "shared", exchange = "logs", kind = "direct", key = "error")]
     pub(super) async fn errors(_body: Bytes) {}
 
-    #[rabbit_listener(queue = "shared", exchange = "logs", kind = "direct", key = "warn")]
+    #[rabbit_listener(queue = "shared", exchange = "logs", kind = "direct", keys = ["warn", "error"])]
     pub(super) async fn warnings(_body: Bytes) {}
 
     #[rabbit_listener(queue = "lonely", arguments("x-dead-letter-exchange" = "nowhere"))]
@@ -87,7 +102,7 @@ async fn every_fault_of_the_graph_is_told_at_once_with_both_places() {
     for words in [
         &["queue 'q'", "not durable"][..],
         &["exchange 'x'", "topic", "fanout"],
-        &["queue 'shared'", "'error'", "'warn'"],
+        &["queue 'shared'", "the same messages", "'error'"],
         &["the id `twin`"],
     ] {
         let places = fault(words).places();

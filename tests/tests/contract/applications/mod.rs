@@ -2,14 +2,18 @@
 
 mod absent;
 mod attributes;
+mod batches;
 mod calls;
+mod codecs;
 mod definitions;
+mod dispatch;
 mod extractors;
 mod facts;
 mod failures;
 mod losses;
 mod one_program;
 mod replies;
+mod retries;
 mod returns;
 mod settlement;
 mod stop;
