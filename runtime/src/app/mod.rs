@@ -1,6 +1,7 @@
 //! The application: its builder, its start, its life and its stop.
 
 mod builder;
+mod planned;
 mod reach;
 mod running;
 mod signals;

@@ -81,6 +81,7 @@ impl ForTest {
             channel: crate::test::delivery().channel,
             template: RabbitTemplate::new(links, self.converters.clone(), Waits::default()),
             states: Arc::new(self.states),
+            observing: None,
         };
         let served = Served { listener_id: "test::listener".into(), converters: self.converters };
         let mut cx = DeliveryContext::new(scope, Arc::new(served));
