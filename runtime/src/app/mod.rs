@@ -2,6 +2,7 @@
 
 mod builder;
 mod layers;
+mod planned;
 mod reach;
 mod running;
 mod signals;

@@ -20,6 +20,7 @@ use super::context::DeliveryContext;
 use super::endpoint::{Invocation, Invoke};
 use super::failure::FailurePolicy;
 use super::handling::Handling;
+use super::observe::Observed;
 use super::outcome::Outcome;
 use super::outgoing;
 use super::plan::ListenerPlan;
@@ -166,6 +167,7 @@ impl ConsumerLoop<'_> {
 
     async fn handle_by(&mut self, handling: &Handling) -> Result<(), Exit> {
         self.context.serve(&handling.served);
+        let observed = Observed::delivered(&self.context);
         let plan = &*handling.plan;
         let mut outcome = if let Some(outcome) = handling.process(&self.context) {
             outcome
@@ -183,6 +185,7 @@ impl ConsumerLoop<'_> {
         if outgoing::is_to_send(&self.context, &outcome) {
             outcome = self.work.send_outgoing(&self.context, outcome).await?;
         }
+        observed.handled(&self.context, &outcome);
         if reply::is_answer(&self.context, plan, &outcome) {
             outcome = self.work.answer(&self.context, plan, outcome).await?;
         }

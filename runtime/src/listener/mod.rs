@@ -26,6 +26,7 @@ mod handling;
 pub(crate) mod health;
 pub(crate) mod invoke;
 mod keep_connected;
+pub(crate) mod observe;
 pub(crate) mod outcome;
 mod outgoing;
 mod pacing;
