@@ -68,6 +68,7 @@ pub(crate) struct ConsumerArgs {
     pub(crate) requeue_rejected: Option<Given<bool>>,
     pub(crate) send_to: Option<Given<Text>>,
     pub(crate) return_errors: Option<Given<bool>>,
+    pub(crate) profile: Option<Given<Text>>,
 }
 
 /// The values of `ack`.
@@ -121,6 +122,7 @@ impl ListenerArgs {
             "requeue_rejected" => set(&mut consumer.requeue_rejected, entry, value::flag, errors),
             "send_to" => set(&mut consumer.send_to, entry, value::text, errors),
             "return_errors" => set(&mut consumer.return_errors, entry, value::flag, errors),
+            "profile" => set(&mut consumer.profile, entry, value::text, errors),
             "blocking" => set(blocking, entry, switch, errors),
             "crate" => set(root, entry, value::path, errors),
             unknown => {

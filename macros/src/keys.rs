@@ -24,6 +24,7 @@ pub(crate) const KEYS: &[&str] = &[
     "requeue_rejected",
     "send_to",
     "return_errors",
+    "profile",
     "blocking",
     "crate",
 ];
@@ -59,6 +60,7 @@ const ELSEWHERE: &[(&[&str], &str)] = &[
     (&["default_requeue_rejected", "requeue"], "`requeue_rejected = false`"),
     (&["reply_to", "send_reply", "reply_exchange", "reply_queue"], "`send_to = \"exchange/key\"`"),
     (&["return_exceptions"], "`return_errors = true`"),
+    (&["container_factory", "factory"], "`profile = \"..\"`"),
     (&["listener_id"], "`id = \"..\"`"),
     (&["executor", "sync"], "`blocking`"),
 ];

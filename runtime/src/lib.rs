@@ -53,6 +53,7 @@ mod error;
 mod graph;
 mod listener;
 mod macros;
+mod settings;
 mod state;
 mod template;
 
@@ -86,9 +87,7 @@ pub use springhare_broker::{Multiple, Requeue};
 ///
 pub use springhare_macros::rabbit_listener;
 
-pub use app::{
-    STARTUP_WAIT, STOP_DEADLINE, Springhare, SpringhareBuilder, Startup, UnknownStartup,
-};
+pub use app::{STOP_DEADLINE, Springhare, SpringhareBuilder};
 pub use channel::{Channel, Consumer, DeliveryTag, SettleError};
 pub use declare::{
     Binding, BindingTo, DeadLetterStrategy, Declaration, DelayedRetry, Exchange, ExchangeType,
@@ -100,10 +99,11 @@ pub use extract::{
     MessageId, Payload, Properties, QueueName, Redelivered, ReplyTo, RoutingKey, State, Text,
 };
 pub use listener::context::DeliveryContext;
-pub use listener::endpoint::AcknowledgeMode;
+pub use listener::endpoint::{AcknowledgeMode, Concurrency};
 pub use listener::health::{Health, ListenerHealth, ListenerStatus};
 pub use listener::outcome::{Disposition, IntoOutcome, ListenerError, ListenerResult, Outcome};
 pub use listener::reply::{PreparedReply, Reply, ReplyBody};
+pub use settings::{ListenerSettings, STARTUP_WAIT, Startup, UnknownStartup};
 pub use state::{DuplicateState, Requirements};
 pub use template::{
     Calling, ConvertAndSend, ConvertSendAndReceive, IntoPublish, IntoRoute, REPLY_TIMEOUT,

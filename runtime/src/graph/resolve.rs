@@ -12,9 +12,12 @@ use super::definition::{
 };
 use super::placeholder::Placeholders;
 use crate::error::Fault;
-use crate::listener::endpoint::{Argument, ListenerAttributes, RabbitListenerEndpoint};
+use crate::listener::endpoint::{
+    AcknowledgeMode, Argument, ListenerAttributes, RabbitListenerEndpoint,
+};
 use crate::listener::plan::{DEFAULT_PREFETCH, ListenerPlan, ReplyPlan};
 use crate::listener::stream_offset::StreamOffset;
+use crate::settings::{ListenerSettings, Settings, Source};
 
 /// What the names of anonymous queues start with.
 const ANONYMOUS_PREFIX: &str = "springhare.gen-";
@@ -32,6 +35,7 @@ pub(crate) struct ResolvedListener {
 pub(crate) fn resolve(
     endpoint: &'static RabbitListenerEndpoint,
     placeholders: &Placeholders<'_>,
+    settings: &Settings,
     faults: &mut Vec<Fault>,
 ) -> Option<ResolvedListener> {
     let faults_before = faults.len();
@@ -40,6 +44,8 @@ pub(crate) fn resolve(
     let origin =
         Origin { by: format!("listener `{id}`"), file: endpoint.file, line: endpoint.line };
     let attributes = &endpoint.attributes;
+    let settings = texts.settings(&id, settings);
+    let consumers = settings.consumers();
     let queues = queues(attributes, &origin, &mut texts);
     let exchange = exchange(attributes, &origin, &mut texts);
     let bindings = match &exchange {
@@ -55,14 +61,14 @@ pub(crate) fn resolve(
         origin,
         queues: queues.iter().map(|queue| queue.name.clone()).collect(),
         anonymous: attributes.queues.is_empty(),
-        acknowledge: attributes.ack,
-        prefetch: attributes.prefetch.unwrap_or(DEFAULT_PREFETCH),
-        concurrency: attributes.concurrency.map_or(1, |concurrency| concurrency.min.max(1)),
-        priority: attributes.priority,
+        acknowledge: settings.acknowledge_mode.unwrap_or_default(),
+        prefetch: settings.prefetch.unwrap_or(DEFAULT_PREFETCH),
+        concurrency: consumers.min,
+        priority: settings.priority,
         stream_offset,
-        auto_startup: attributes.auto_startup,
+        auto_startup: settings.auto_startup.unwrap_or(true),
         group,
-        requeue_rejected: attributes.requeue_rejected.unwrap_or(true),
+        requeue_rejected: settings.default_requeue_rejected.unwrap_or(true),
         reply: ReplyPlan {
             send_to,
             return_errors: attributes.return_errors,
@@ -158,6 +164,42 @@ impl Texts<'_, '_> {
     fn fault(&mut self, text: &str) {
         let fault = Fault::new(format!("listener `{}`: {text}", self.endpoint.id()));
         self.faults.push(fault.at(self.endpoint.file, self.endpoint.line));
+    }
+
+    /// The listener's settings: its attribute among all that is said of it elsewhere.
+    fn settings(&mut self, id: &str, settings: &Settings) -> ListenerSettings {
+        let mut attribute = ListenerSettings::of(&self.endpoint.attributes);
+        if let Some(profile) = &mut attribute.profile {
+            let resolved = self.text("profile", profile);
+            *profile = resolved;
+        }
+        let mut wrong = Vec::new();
+        let settings = settings.of_listener(id, attribute, &mut wrong);
+        for (source, text) in wrong {
+            match source {
+                Source::Builder => self.fault(&text),
+                placed => self.faults.push(placed.fault(text)),
+            }
+        }
+        self.settlement(settings.acknowledge_mode);
+        settings
+    }
+
+    /// Whether the function can settle as it is set to. The macro has asked this of the attribute.
+    fn settlement(&mut self, mode: Option<AcknowledgeMode>) {
+        let takes_tag = self.endpoint.requirements().delivery_tags() > 0;
+        match mode {
+            mode if mode == self.endpoint.attributes.ack => {}
+            Some(AcknowledgeMode::Manual) if !takes_tag => self.fault(
+                "`acknowledge-mode` is set to manual, but the function takes no `DeliveryTag` and \
+                 could never settle a message",
+            ),
+            Some(AcknowledgeMode::None) if takes_tag => self.fault(
+                "`acknowledge-mode` is set to none, but the function takes a `DeliveryTag`, and \
+                 there would be nothing to settle",
+            ),
+            _ => {}
+        }
     }
 
     /// The text with its placeholders replaced.

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::ops::RangeInclusive;
 use std::pin::Pin;
 
 use crate::listener::context::DeliveryContext;
@@ -96,7 +97,7 @@ pub struct ListenerAttributes {
     /// `auto_delete`: of the queues.
     pub auto_delete: Option<bool>,
     /// `ack`: who settles, and when.
-    pub ack: AcknowledgeMode,
+    pub ack: Option<AcknowledgeMode>,
     /// `prefetch`: how many unsettled deliveries a consumer holds at most.
     pub prefetch: Option<u16>,
     /// `concurrency`: how many consumers.
@@ -106,7 +107,7 @@ pub struct ListenerAttributes {
     /// `stream_offset`: where the consumers of a stream begin.
     pub stream_offset: Option<&'static str>,
     /// `auto_startup`: whether the application's start starts the listener.
-    pub auto_startup: bool,
+    pub auto_startup: Option<bool>,
     /// `group`: listeners to start and stop together.
     pub group: Option<&'static str>,
     /// `requeue_rejected`: whether a failed message is delivered again.
@@ -115,6 +116,8 @@ pub struct ListenerAttributes {
     pub send_to: Option<&'static str>,
     /// `return_errors`: whether callers are told of failures; by default those that ask for it.
     pub return_errors: Option<bool>,
+    /// `profile`: whose settings are meant where the attribute says nothing.
+    pub profile: Option<&'static str>,
 }
 
 impl ListenerAttributes {
@@ -130,16 +133,17 @@ impl ListenerAttributes {
         durable: None,
         exclusive: None,
         auto_delete: None,
-        ack: AcknowledgeMode::Auto,
+        ack: None,
         prefetch: None,
         concurrency: None,
         priority: None,
         stream_offset: None,
-        auto_startup: true,
+        auto_startup: None,
         group: None,
         requeue_rejected: None,
         send_to: None,
         return_errors: None,
+        profile: None,
     };
 }
 
@@ -169,6 +173,18 @@ pub struct Concurrency {
     pub min: u16,
     /// How many there are at most.
     pub max: u16,
+}
+
+impl From<u16> for Concurrency {
+    fn from(number: u16) -> Self {
+        Self { min: number, max: number }
+    }
+}
+
+impl From<RangeInclusive<u16>> for Concurrency {
+    fn from(range: RangeInclusive<u16>) -> Self {
+        Self { min: *range.start(), max: *range.end() }
+    }
 }
 
 /// The value of an argument in an attribute, for queues and bindings.

@@ -12,6 +12,7 @@ mod data_folder;
 mod definitions;
 mod failures;
 mod queue_kinds;
+mod settings;
 mod settlement;
 mod start;
 mod stop;

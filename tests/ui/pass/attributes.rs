@@ -31,6 +31,7 @@ mod names {
     requeue_rejected = false,
     send_to = "answers/done",
     return_errors = true,
+    profile = "bulk",
 )]
 async fn every_key(channel: Channel, tag: DeliveryTag) -> ListenerResult<Text> {
     channel.ack(tag).await?;
@@ -105,16 +106,17 @@ fn main() {
         durable: Some(true),
         exclusive: Some(false),
         auto_delete: Some(false),
-        ack: AcknowledgeMode::Manual,
+        ack: Some(AcknowledgeMode::Manual),
         prefetch: Some(1),
         concurrency: Some(Concurrency { min: 2, max: 8 }),
         priority: Some(-5),
         stream_offset: None,
-        auto_startup: false,
+        auto_startup: Some(false),
         group: Some("slow"),
         requeue_rejected: Some(false),
         send_to: Some("answers/done"),
         return_errors: Some(true),
+        profile: Some("bulk"),
     };
     assert_eq!(attributes::<every_key>(), expected);
 
@@ -157,10 +159,10 @@ fn main() {
     let anonymous = attributes::<anonymous>();
     assert_eq!(anonymous.queues, [""; 0]);
     assert_eq!(anonymous.keys, ["*.error", "kern.#"]);
-    assert_eq!(anonymous.ack, AcknowledgeMode::Auto);
+    assert_eq!(anonymous.ack, None);
 
     let several = attributes::<several>();
     assert_eq!(several.queues, ["${app.first:a}", "orders"]);
     assert_eq!(several.concurrency, Some(Concurrency { min: 4, max: 4 }));
-    assert_eq!(several.ack, AcknowledgeMode::None);
+    assert_eq!(several.ack, Some(AcknowledgeMode::None));
 }

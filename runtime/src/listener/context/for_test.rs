@@ -10,7 +10,7 @@ use super::{ConsumerScope, DeliveryContext};
 use crate::connection::{Link, LinkConnection, LinkError, LinkFuture};
 use crate::convert::MessageConverters;
 use crate::state::StateRegistry;
-use crate::template::{RabbitTemplate, TemplateLinks, Waits};
+use crate::template::{RabbitTemplate, TemplateDefaults, TemplateLinks};
 
 #[derive(Default)]
 pub(crate) struct ForTest {
@@ -80,7 +80,11 @@ impl ForTest {
             queue: ShortString::from_static("test"),
             consumer_tag: ShortString::from_static("ctag-test"),
             channel: crate::test::delivery().channel,
-            template: RabbitTemplate::new(links, self.converters.clone(), Waits::default()),
+            template: RabbitTemplate::new(
+                links,
+                self.converters.clone(),
+                TemplateDefaults::default(),
+            ),
             states: Arc::new(self.states),
             converters: self.converters,
         });
