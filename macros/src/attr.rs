@@ -8,6 +8,7 @@ use syn::Ident;
 
 use crate::arguments::{Argument, binding_arguments, queue_arguments};
 use crate::diagnostics::Errors;
+use crate::failure::{Millis, Retry, max_attempts, retry, timeout};
 use crate::grammar::{self, Entry, EntryValue};
 use crate::keys;
 use crate::value::{self, Concurrency, Text};
@@ -30,6 +31,7 @@ pub(crate) struct ListenerArgs {
     pub(crate) queue: QueueArgs,
     pub(crate) binding: BindingArgs,
     pub(crate) consumer: ConsumerArgs,
+    pub(crate) failure: FailureArgs,
     pub(crate) blocking: Option<Given<bool>>,
     pub(crate) root: Option<Given<syn::Path>>,
 }
@@ -65,10 +67,19 @@ pub(crate) struct ConsumerArgs {
     pub(crate) stream_offset: Option<Given<Text>>,
     pub(crate) auto_startup: Option<Given<bool>>,
     pub(crate) group: Option<Given<Text>>,
+    pub(crate) competing: Option<Given<bool>>,
     pub(crate) requeue_rejected: Option<Given<bool>>,
     pub(crate) send_to: Option<Given<Text>>,
     pub(crate) return_errors: Option<Given<bool>>,
     pub(crate) profile: Option<Given<Text>>,
+}
+
+/// What is done when its handler fails.
+#[derive(Debug, Default)]
+pub(crate) struct FailureArgs {
+    pub(crate) retry: Option<Given<Retry>>,
+    pub(crate) max_attempts: Option<Given<u32>>,
+    pub(crate) timeout: Option<Given<Millis>>,
 }
 
 /// The values of `ack`.
@@ -84,6 +95,7 @@ impl ListenerArgs {
             queue: QueueArgs::default(),
             binding: BindingArgs::default(),
             consumer: ConsumerArgs::default(),
+            failure: FailureArgs::default(),
             blocking: None,
             root: None,
         };
@@ -96,7 +108,7 @@ impl ListenerArgs {
     }
 
     fn take(&mut self, entry: &Entry, errors: &mut Errors) {
-        let Self { id, queue, binding, consumer, blocking, root, .. } = self;
+        let Self { id, queue, binding, consumer, failure, blocking, root, .. } = self;
         match entry.name().as_str() {
             "id" => set(id, entry, value::text, errors),
             "queue" => set(&mut queue.queue, entry, value::text, errors),
@@ -119,7 +131,11 @@ impl ListenerArgs {
             }
             "auto_startup" => set(&mut consumer.auto_startup, entry, value::flag, errors),
             "group" => set(&mut consumer.group, entry, value::text, errors),
+            "competing" => set(&mut consumer.competing, entry, switch, errors),
             "requeue_rejected" => set(&mut consumer.requeue_rejected, entry, value::flag, errors),
+            "retry" => set(&mut failure.retry, entry, retry, errors),
+            "max_attempts" => set(&mut failure.max_attempts, entry, max_attempts, errors),
+            "timeout" => set(&mut failure.timeout, entry, timeout, errors),
             "send_to" => set(&mut consumer.send_to, entry, value::text, errors),
             "return_errors" => set(&mut consumer.return_errors, entry, value::flag, errors),
             "profile" => set(&mut consumer.profile, entry, value::text, errors),
@@ -132,7 +148,8 @@ impl ListenerArgs {
     }
 }
 
-fn set<T>(
+/// Puts what stands in an entry into its place, which may be taken.
+pub(crate) fn set<T>(
     slot: &mut Option<Given<T>>,
     entry: &Entry,
     parse: fn(&Entry, &mut Errors) -> Option<T>,
@@ -158,7 +175,7 @@ fn priority(entry: &Entry, errors: &mut Errors) -> Option<i32> {
     value::number(entry, "-2147483648 to 2147483647", errors)
 }
 
-/// `blocking` alone, or `blocking = true`.
+/// A key alone, or with `= true`: `blocking`.
 fn switch(entry: &Entry, errors: &mut Errors) -> Option<bool> {
     match entry.value {
         EntryValue::Missing => Some(true),

@@ -4,6 +4,7 @@ use proc_macro2::Span;
 
 use crate::arguments::Argument;
 use crate::attr::{Given, ListenerArgs};
+use crate::failure::{Millis, Retry};
 use crate::paths::Paths;
 use crate::signature::ListenerFn;
 use crate::value::{Concurrency, Text};
@@ -40,6 +41,7 @@ pub(crate) struct Endpoint {
     pub(crate) arguments: Vec<Argument>,
     pub(crate) binding: Binding,
     pub(crate) consumer: Consumer,
+    pub(crate) failure: Failure,
 }
 
 /// What binds the queue.
@@ -61,10 +63,19 @@ pub(crate) struct Consumer {
     pub(crate) stream_offset: Option<Text>,
     pub(crate) auto_startup: Option<bool>,
     pub(crate) group: Option<Text>,
+    pub(crate) competing: Option<bool>,
     pub(crate) requeue_rejected: Option<bool>,
     pub(crate) send_to: Option<Text>,
     pub(crate) return_errors: Option<bool>,
     pub(crate) profile: Option<Text>,
+}
+
+/// What is done when the function fails.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) retry: Option<Retry>,
+    pub(crate) max_attempts: Option<u32>,
+    pub(crate) timeout: Option<Millis>,
 }
 
 impl Listener {
@@ -87,7 +98,7 @@ pub(crate) fn paths(attributes: &[ListenerArgs]) -> Paths {
 
 impl From<ListenerArgs> for Endpoint {
     fn from(args: ListenerArgs) -> Self {
-        let ListenerArgs { place, id, queue, binding, consumer, .. } = args;
+        let ListenerArgs { place, id, queue, binding, consumer, failure, .. } = args;
         Self {
             place,
             id: value(id),
@@ -110,10 +121,16 @@ impl From<ListenerArgs> for Endpoint {
                 stream_offset: value(consumer.stream_offset),
                 auto_startup: value(consumer.auto_startup),
                 group: value(consumer.group),
+                competing: value(consumer.competing),
                 requeue_rejected: value(consumer.requeue_rejected),
                 send_to: value(consumer.send_to),
                 return_errors: value(consumer.return_errors),
                 profile: value(consumer.profile),
+            },
+            failure: Failure {
+                retry: value(failure.retry),
+                max_attempts: value(failure.max_attempts),
+                timeout: value(failure.timeout),
             },
         }
     }

@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens, format_ident, quote};
 
 use crate::arguments::{Argument, ArgumentValue};
-use crate::listener::{Binding, Consumer, Endpoint};
+use crate::listener::{Binding, Consumer, Endpoint, Failure};
 use crate::paths::Paths;
 use crate::value::Concurrency;
 
@@ -21,6 +21,7 @@ pub(crate) fn attributes(endpoint: &Endpoint, paths: &Paths) -> TokenStream {
         some("auto_delete", auto_delete.as_ref()),
     ];
     let fields = own.into_iter().chain(bind(binding, paths)).chain(consume(consumer, paths));
+    let fields = fields.chain(fail(&endpoint.failure, paths));
     quote!(#path { #(#fields)* ..#path::DEFAULT })
 }
 
@@ -34,7 +35,7 @@ fn bind(binding: &Binding, paths: &Paths) -> [TokenStream; 4] {
     ]
 }
 
-fn consume(consumer: &Consumer, paths: &Paths) -> [TokenStream; 11] {
+fn consume(consumer: &Consumer, paths: &Paths) -> [TokenStream; 12] {
     let ack = consumer.ack.map(|word| {
         let modes = &paths.acknowledge_mode;
         let mode = match word {
@@ -48,6 +49,7 @@ fn consume(consumer: &Consumer, paths: &Paths) -> [TokenStream; 11] {
         let path = &paths.concurrency;
         quote!(#path { min: #min, max: #max })
     });
+    let competing = consumer.competing.map(|value| quote!(competing: #value,));
     [
         some("ack", ack.as_ref()),
         some("prefetch", consumer.prefetch.as_ref()),
@@ -56,10 +58,21 @@ fn consume(consumer: &Consumer, paths: &Paths) -> [TokenStream; 11] {
         some("stream_offset", consumer.stream_offset.as_ref()),
         some("auto_startup", consumer.auto_startup.as_ref()),
         some("group", consumer.group.as_ref()),
+        competing.unwrap_or_default(),
         some("requeue_rejected", consumer.requeue_rejected.as_ref()),
         some("send_to", consumer.send_to.as_ref()),
         some("return_errors", consumer.return_errors.as_ref()),
         some("profile", consumer.profile.as_ref()),
+    ]
+}
+
+fn fail(failure: &Failure, paths: &Paths) -> [TokenStream; 3] {
+    let retry = failure.retry.as_ref().map(|retry| retry.tokens(paths));
+    let timeout = failure.timeout.map(|timeout| timeout.tokens());
+    [
+        some("retry", retry.as_ref()),
+        some("max_attempts", failure.max_attempts.as_ref()),
+        some("timeout", timeout.as_ref()),
     ]
 }
 

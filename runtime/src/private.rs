@@ -7,7 +7,7 @@ pub use crate::extract::{FromDelivery, Payload, header, header_or};
 pub use crate::listener::context::DeliveryContext;
 pub use crate::listener::endpoint::{
     AcknowledgeMode, Argument, Concurrency, Invocation, ListenerAttributes, ListenerItem,
-    RabbitListenerEndpoint, Registration,
+    RabbitListenerEndpoint, Registration, RetryAttributes,
 };
 pub use crate::listener::outcome::{IntoOutcome, Outcome};
 pub use crate::state::Requirements;

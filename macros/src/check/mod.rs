@@ -4,6 +4,7 @@
 //! exchange declared elsewhere: those are checked when the application starts, with the same care.
 
 mod binding;
+mod failure;
 mod function;
 mod names;
 mod queue_kind;
@@ -20,6 +21,7 @@ pub(crate) fn check(attributes: &[ListenerArgs], function: &ListenerFn, errors: 
         queue_kind::check(args, errors);
         binding::check(args, errors);
         consumer(args, errors);
+        failure::check(args, errors);
         identity(args, errors);
     }
     same_ids(attributes, errors);
@@ -57,6 +59,13 @@ fn queue(args: &ListenerArgs, errors: &mut Errors) {
             "nothing to listen to: neither a queue nor an exchange is named",
             "write `queue = \"orders\"`, or `exchange = \"logs\", kind = \"fanout\"` \
              for an anonymous queue bound to it",
+        );
+    }
+    if let Some(competing) = args.consumer.competing.as_ref().filter(|given| given.value) {
+        errors.add(
+            &competing.key,
+            "nobody competes for an anonymous queue: it is this listener's own",
+            "name the queue with `queue = \"..\"`, or remove `competing`",
         );
     }
     if let Some(durable) = queue.durable.as_ref().filter(|durable| durable.value) {

@@ -14,6 +14,7 @@ mod embedded;
 mod error;
 mod named;
 mod publish;
+mod refusable;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -42,6 +43,7 @@ pub(crate) use named::NamedLink;
 pub use publish::{
     Confirmation, PublishBatch, PublishCall, PublishError, PublishResult, PublishWait,
 };
+pub(crate) use refusable::is_refusable;
 
 /// The future of a control operation.
 pub type LinkFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, LinkError>> + Send + 'a>>;

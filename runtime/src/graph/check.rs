@@ -1,14 +1,15 @@
 //! Merges the listeners' parts and the declared items into one graph, and finds every
 //! contradiction among them.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::sync::Arc;
 
 use springhare_amqp::ShortString;
 
 use super::Graph;
 use super::consistency::inconsistencies;
 use super::definition::{BindingNode, Definition, ExchangeNode, Origin, QueueNode};
+use super::merge::{Bound, merge};
 use super::placeholder::Placeholders;
 use super::resolve::{ResolvedListener, resolve};
 use crate::error::Fault;
@@ -49,18 +50,21 @@ pub(crate) fn check(input: GraphInput<'_>) -> (Graph, Vec<Fault>) {
     listeners.sort_by(|a, b| a.plan.id.cmp(&b.plan.id));
     duplicate_ids(&listeners, &mut faults);
     faults.extend(unknown_listeners(&listeners, unresolved, input.settings));
-    different_keys(&listeners, &mut faults);
 
     let mut graph = Graph::default();
+    let mut bound = Vec::new();
     input.exchanges.into_iter().for_each(|node| add_exchange(&mut graph, node, &mut faults));
     input.queues.into_iter().for_each(|node| add_queue(&mut graph, node, &mut faults));
     for listener in listeners {
         listener.exchange.into_iter().for_each(|node| add_exchange(&mut graph, node, &mut faults));
         listener.queues.into_iter().for_each(|node| add_queue(&mut graph, node, &mut faults));
-        listener.bindings.into_iter().for_each(|node| add_binding(&mut graph, node));
-        graph.listeners.push(listener.plan);
+        listener.bindings.iter().for_each(|node| add_binding(&mut graph, node.clone()));
+        let plan = Arc::new(listener.plan);
+        graph.listeners.push(Arc::clone(&plan));
+        bound.push(Bound { plan, bindings: listener.bindings });
     }
     input.bindings.into_iter().for_each(|node| add_binding(&mut graph, node));
+    graph.containers = merge(&graph, &bound, &mut faults);
     unreachable_keys(&graph, &mut faults);
     faults.extend(inconsistencies(&graph));
     (graph, faults)
@@ -134,66 +138,6 @@ fn duplicate_ids(listeners: &[ResolvedListener], faults: &mut Vec<Fault>) {
     }
 }
 
-/// Listeners on one queue compete for its messages, so each must be meant for both: until they
-/// are merged, different keys on one queue are refused.
-fn different_keys(listeners: &[ResolvedListener], faults: &mut Vec<Fault>) {
-    let mut first_on: BTreeMap<&ShortString, (&ResolvedListener, Vec<String>)> = BTreeMap::new();
-    for listener in listeners {
-        for queue in &listener.queues {
-            let bindings = binding_words(listener, &queue.name);
-            match first_on.entry(&queue.name) {
-                Entry::Vacant(vacant) => {
-                    vacant.insert((listener, bindings));
-                }
-                Entry::Occupied(occupied) => {
-                    let (first, first_bindings) = occupied.get();
-                    if *first_bindings != bindings {
-                        faults.push(different_keys_fault(
-                            &queue.name,
-                            (first, first_bindings),
-                            (listener, &bindings),
-                        ));
-                    }
-                }
-            }
-        }
-    }
-}
-
-fn different_keys_fault(
-    queue: &ShortString,
-    (first, first_bindings): (&ResolvedListener, &[String]),
-    (second, second_bindings): (&ResolvedListener, &[String]),
-) -> Fault {
-    let words = |bindings: &[String]| match bindings {
-        [] => "without a binding".to_owned(),
-        some => format!("with {}", some.join(", ")),
-    };
-    let text = format!(
-        "queue '{queue}' has listeners with different keys: `{}` {} and `{}` {}; each would get \
-         the other's messages. Give each a queue of its own, or both the same keys, so that they \
-         compete",
-        first.plan.id,
-        words(first_bindings),
-        second.plan.id,
-        words(second_bindings),
-    );
-    contradiction(text, &first.plan.origin, &second.plan.origin)
-}
-
-/// The bindings of a listener's queue in words, sorted.
-fn binding_words(listener: &ResolvedListener, queue: &ShortString) -> Vec<String> {
-    let mut words: Vec<String> = listener
-        .bindings
-        .iter()
-        .filter(|binding| binding.destination == *queue)
-        .map(BindingNode::describe)
-        .collect();
-    words.sort();
-    words.dedup();
-    words
-}
-
 fn add_exchange(graph: &mut Graph, node: ExchangeNode, faults: &mut Vec<Fault>) {
     if !KINDS.contains(&node.kind.as_str()) && !node.kind.starts_with(PLUGIN_KIND_PREFIX) {
         let text = format!(
@@ -255,6 +199,7 @@ fn conflict(what: &str, name: &ShortString, sides: [(String, &Origin); 2]) -> Fa
     contradiction(text, first, second)
 }
 
-fn contradiction(text: String, first: &Origin, second: &Origin) -> Fault {
+/// A fault with the places of both sides.
+pub(super) fn contradiction(text: String, first: &Origin, second: &Origin) -> Fault {
     Fault::new(text).at(first.file, first.line).at(second.file, second.line)
 }

@@ -2,8 +2,8 @@
 //! before anything is declared, so that every fault is found at once, each with its place.
 //!
 //! `resolve` makes nodes of the listeners' attributes, `check` merges them and finds what
-//! contradicts (`consistency` in each of them by itself and with what it is used for), `declare` takes the graph to the broker, and back when the start fails; `redeclare`
-//! takes it there once more when a connection or a consumer was lost.
+//! contradicts (`consistency` in each of them by itself and with what it is used for). `merge` finds
+//! which listeners share consumers. `declare` takes the graph to the broker, and back when the start fails; `redeclare` takes it there once more when a connection or a consumer was lost.
 //! Deliberately out: consuming.
 
 mod check;
@@ -12,10 +12,12 @@ mod declare;
 mod declared;
 mod declaring_link;
 mod definition;
+mod merge;
 mod redeclare;
 mod resolve;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use springhare_amqp::ShortString;
 
@@ -23,9 +25,9 @@ pub(crate) use check::{GraphInput, check};
 pub(crate) use declare::{Declared, declare, unknown_names};
 pub(crate) use declaring_link::DeclaringLink;
 pub(crate) use definition::{BindingNode, ExchangeNode, Generation, Origin, QueueNode};
-pub(crate) use redeclare::{Refused, declare_for_listener, redeclare};
+pub(crate) use redeclare::{Refused, declare_for_queue, redeclare};
 
-use crate::listener::plan::ListenerPlan;
+use crate::listener::plan::{ContainerPlan, ListenerPlan};
 use crate::settings::placeholder;
 
 /// Everything that an application declares and runs.
@@ -35,5 +37,7 @@ pub(crate) struct Graph {
     pub(crate) queues: BTreeMap<ShortString, QueueNode>,
     pub(crate) bindings: Vec<BindingNode>,
     /// Sorted by id.
-    pub(crate) listeners: Vec<ListenerPlan>,
+    pub(crate) listeners: Vec<Arc<ListenerPlan>>,
+    /// The same listeners, by what shares consumers.
+    pub(crate) containers: Vec<ContainerPlan>,
 }

@@ -14,7 +14,6 @@ use super::declare::{
 use super::definition::{BindingNode, DestinationKind, ExchangeNode, Generation, QueueNode};
 use crate::connection::{LinkChannel, LinkConnection, LinkError};
 use crate::error::Fault;
-use crate::listener::plan::ListenerPlan;
 
 /// A part of a graph that is declared by itself.
 #[derive(Debug, Clone, Copy)]
@@ -140,20 +139,20 @@ pub(crate) async fn declare_shared(
     all_refused.into_iter().map(|refused| refused.fault).collect()
 }
 
-/// Declares once more what `listener` consumes from, after its consumer was lost.
-pub(crate) async fn declare_for_listener(
+/// Declares once more the queue that a consumer was lost of, and what leads there.
+pub(crate) async fn declare_for_queue(
     channel: &dyn LinkChannel,
     graph: &Graph,
-    listener: &ListenerPlan,
+    queue: &ShortString,
     generation: Generation,
 ) -> Result<(), LinkError> {
-    let is_of_listener = |binding: &&BindingNode| {
-        binding.kind == DestinationKind::Queue && listener.queues.contains(&binding.destination)
+    let leads_there = |binding: &&BindingNode| {
+        binding.kind == DestinationKind::Queue && binding.destination == *queue
     };
-    let bindings: Vec<&BindingNode> = graph.bindings.iter().filter(is_of_listener).collect();
+    let bindings: Vec<&BindingNode> = graph.bindings.iter().filter(leads_there).collect();
     let exchanges = bindings.iter().filter_map(|binding| graph.exchanges.get(&binding.exchange));
-    let queues = listener.queues.iter().filter_map(|name| graph.queues.get(name));
-    let nodes = exchanges.map(Node::Exchange).chain(queues.map(Node::Queue));
+    let queue = graph.queues.get(queue).into_iter();
+    let nodes = exchanges.map(Node::Exchange).chain(queue.map(Node::Queue));
     for node in nodes.chain(bindings.iter().copied().map(Node::Binding)) {
         graph.declare_node(channel, node, generation).await?;
     }

@@ -16,6 +16,7 @@ use crate::listener::endpoint::{
     AcknowledgeMode, Argument, ListenerAttributes, RabbitListenerEndpoint,
 };
 use crate::listener::plan::{DEFAULT_PREFETCH, ListenerPlan, ReplyPlan};
+use crate::listener::retry::FailurePlan;
 use crate::listener::stream_offset::StreamOffset;
 use crate::settings::{ListenerSettings, Settings, Source};
 
@@ -68,12 +69,14 @@ pub(crate) fn resolve(
         stream_offset,
         auto_startup: settings.auto_startup.unwrap_or(true),
         group,
+        competing: attributes.competing,
         requeue_rejected: settings.default_requeue_rejected.unwrap_or(true),
         reply: ReplyPlan {
             send_to,
             return_errors: attributes.return_errors,
             ..ReplyPlan::default()
         },
+        failure: FailurePlan::of(attributes),
     };
     (faults.len() == faults_before).then_some(ResolvedListener { plan, queues, exchange, bindings })
 }

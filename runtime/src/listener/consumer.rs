@@ -12,10 +12,12 @@ use std::task::{Context, Poll, Waker};
 use springhare_amqp::ShortString;
 use springhare_broker::{Clock, ConsumerEnd, Delivery};
 
+use super::attempt::Attempt;
 use super::connection::Opened;
+use super::container::{Container, Selection};
 use super::context::DeliveryContext;
 use super::failure::FailurePolicy;
-use super::invoke::Call;
+use super::handling::Handling;
 use super::outcome::Outcome;
 use super::plan::ListenerPlan;
 use super::reply;
@@ -56,11 +58,12 @@ pub(crate) struct StartedConsumer {
 
 /// A consumer at work.
 pub(crate) struct ConsumerLoop<'s> {
-    plan: &'s ListenerPlan,
-    context: DeliveryContext,
+    container: &'s Container,
+    selection: Selection<'s>,
+    pub(super) context: DeliveryContext,
     /// Taken over from the broker, not yet handled.
     received: VecDeque<Delivery>,
-    work: Work<'s>,
+    pub(super) work: Work<'s>,
 }
 
 /// What a consumer tends to beside the handler, and while that waits.
@@ -82,18 +85,21 @@ enum Event {
 
 impl<'s> ConsumerLoop<'s> {
     pub(crate) fn new(
-        plan: &'s ListenerPlan,
+        container: &'s Container,
+        queue: &ShortString,
         failure: FailurePolicy<'s>,
         started: StartedConsumer,
         clock: Clock,
         stop: &'s StopSignal,
     ) -> Self {
+        let prefetch = container.common().prefetch;
         Self {
-            plan,
+            container,
+            selection: container.selection(queue),
             context: started.context,
             received: VecDeque::new(),
             work: Work {
-                settler: Settler::new(started.channel, clock, plan.prefetch),
+                settler: Settler::new(started.channel, clock, prefetch),
                 failure,
                 link: started.link,
                 stop,
@@ -114,7 +120,7 @@ impl<'s> ConsumerLoop<'s> {
         if link.close_reason().is_none()
             && let Err(error) = link.close().await
         {
-            tracing::debug!(listener = &*self.plan.id, %error, "a channel could not be closed");
+            tracing::debug!(listener = &*self.container.name, %error, "a channel could not be closed");
         }
         exit
     }
@@ -145,19 +151,9 @@ impl<'s> ConsumerLoop<'s> {
 
     async fn handle(&mut self, delivery: Delivery) -> Result<(), Exit> {
         self.context.deliver(delivery);
-        let mut outcome = {
-            let mut call = Call::new(self.plan.endpoint, &self.context);
-            // Most handlers are done at once: only one that waits costs more than a call.
-            match poll_fn(|cx| Poll::Ready(call.poll(cx))).await {
-                Poll::Ready(outcome) => outcome,
-                Poll::Pending => self.work.until_done(&mut call).await?,
-            }
-        };
-        if reply::is_answer(&self.context, self.plan, &outcome) {
-            outcome = self.work.answer(&self.context, self.plan, outcome).await?;
-        }
-        if !self.work.settle_at_once(&self.context, self.plan, &outcome) {
-            self.work.settle(&self.context, self.plan, outcome).await?;
+        match self.selection.of(&self.context) {
+            Some(handling) => self.handle_by(handling).await?,
+            None => self.work.unmatched(&self.context, self.container).await?,
         }
         match self.work.settler.after_message() {
             Due::Nothing => {}
@@ -166,6 +162,30 @@ impl<'s> ConsumerLoop<'s> {
                 self.work.settler.flush().await?;
                 tokio::task::yield_now().await;
             }
+        }
+        Ok(())
+    }
+
+    async fn handle_by(&mut self, handling: &Handling) -> Result<(), Exit> {
+        self.context.serve(&handling.served);
+        let plan = &*handling.plan;
+        let mut outcome = {
+            let (timeout, clock) = (plan.failure.timeout, self.work.settler.clock());
+            let mut attempt = Attempt::new(plan.endpoint, timeout, clock, &self.context);
+            // Most handlers are done at once: only one that waits costs more than a call.
+            match poll_fn(|cx| Poll::Ready(attempt.poll(cx))).await {
+                Poll::Ready(outcome) => outcome,
+                Poll::Pending => self.work.until_done(&mut attempt).await?,
+            }
+        };
+        if matches!(outcome, Outcome::Failed(_)) && plan.failure.calls.are_several() {
+            outcome = Box::pin(self.after_failure(plan, outcome)).await?;
+        }
+        if reply::is_answer(&self.context, plan, &outcome) {
+            outcome = self.work.answer(&self.context, plan, outcome).await?;
+        }
+        if !self.work.settle_at_once(&self.context, plan, &outcome) {
+            self.work.settle(&self.context, plan, outcome).await?;
         }
         Ok(())
     }
@@ -203,7 +223,7 @@ impl Work<'_> {
         plan: &ListenerPlan,
         outcome: Outcome,
     ) -> Result<Outcome, Exit> {
-        let mut sending = Call::of(Box::pin(reply::answer(context, plan, outcome)));
+        let mut sending = Attempt::of(Box::pin(reply::answer(context, plan, outcome)));
         match poll_fn(|cx| Poll::Ready(sending.poll(cx))).await {
             Poll::Ready(outcome) => Ok(outcome),
             Poll::Pending => self.until_done(&mut sending).await,
@@ -211,9 +231,9 @@ impl Work<'_> {
     }
 
     /// Carries a handler on that waits. Failed messages go on meanwhile, and a stop is heeded.
-    async fn until_done(&mut self, call: &mut Call<'_>) -> Result<Outcome, Exit> {
+    pub(super) async fn until_done(&mut self, attempt: &mut Attempt<'_>) -> Result<Outcome, Exit> {
         self.settler.idle();
-        let mut waiting = Waiting { call, outcome: None };
+        let mut waiting = Waiting { attempt, outcome: None };
         waiting.beside(self.settler.flush()).await?;
         loop {
             let event = poll_fn(|cx| {
@@ -247,7 +267,7 @@ impl Work<'_> {
     }
 
     /// Begins to drain, or ends, if that is asked for.
-    async fn heed_stop(&mut self) -> Result<(), Exit> {
+    pub(super) async fn heed_stop(&mut self) -> Result<(), Exit> {
         match self.stop.phase() {
             StopPhase::Running => Ok(()),
             StopPhase::Forced => Err(Exit::Stopped),
@@ -286,7 +306,7 @@ impl Work<'_> {
 
 /// A handler that waits while its consumer tends to other things.
 struct Waiting<'w, 'd> {
-    call: &'w mut Call<'d>,
+    attempt: &'w mut Attempt<'d>,
     outcome: Option<Outcome>,
 }
 
@@ -294,7 +314,7 @@ impl Waiting<'_, '_> {
     /// Ready once the handler is done.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.outcome.is_none()
-            && let Poll::Ready(outcome) = self.call.poll(cx)
+            && let Poll::Ready(outcome) = self.attempt.poll(cx)
         {
             self.outcome = Some(outcome);
         }

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use springhare_amqp::{BasicProperties, Message, ShortString};
 use springhare_broker::{Delivery, PublishedMessage};
 
+use super::handling::Served;
 use super::pacing::Failures;
 use crate::channel::{Channel, DeliveryTag, Settlement};
 use crate::convert::MessageConverters;
@@ -18,13 +19,11 @@ use crate::template::{RabbitTemplate, Retried};
 /// What all deliveries of one consumer have in common.
 #[derive(Debug, Clone)]
 pub(crate) struct ConsumerScope {
-    pub(crate) listener_id: Arc<str>,
     pub(crate) queue: ShortString,
     pub(crate) consumer_tag: ShortString,
     pub(crate) channel: Channel,
     pub(crate) template: RabbitTemplate,
     pub(crate) states: Arc<StateRegistry>,
-    pub(crate) converters: MessageConverters,
 }
 
 /// One delivery to a listener: what [`FromDelivery`](crate::FromDelivery) takes arguments from.
@@ -34,9 +33,13 @@ pub(crate) struct ConsumerScope {
 #[derive(Debug)]
 pub struct DeliveryContext {
     scope: ConsumerScope,
+    /// The listener that the delivery is for.
+    served: Arc<Served>,
     delivery: Delivery,
     /// Made when the handler asks for the delivery tag, and only then.
     settlement: OnceLock<Arc<Settlement>>,
+    /// Which call of the handler with this delivery it is, from 1.
+    attempt: u32,
     /// What the message says of its original, if it is a retry copy; looked up when somebody asks.
     retried: OnceLock<Option<Retried>>,
     /// What stands in for a delivery between two messages.
@@ -44,7 +47,7 @@ pub struct DeliveryContext {
 }
 
 impl DeliveryContext {
-    pub(crate) fn new(scope: ConsumerScope) -> Self {
+    pub(crate) fn new(scope: ConsumerScope, served: Arc<Served>) -> Self {
         let nothing = Arc::new(PublishedMessage::new(
             ShortString::EMPTY,
             ShortString::EMPTY,
@@ -52,14 +55,36 @@ impl DeliveryContext {
         ));
         let delivery = no_delivery(&nothing);
         let (settlement, retried) = (OnceLock::new(), OnceLock::new());
-        Self { scope, delivery, settlement, retried, nothing }
+        Self { scope, served, delivery, settlement, attempt: 1, retried, nothing }
     }
 
     /// Makes `delivery` the one that extractors see.
     pub(crate) fn deliver(&mut self, delivery: Delivery) {
         self.delivery = delivery;
         self.settlement.take();
+        self.attempt = 1;
         self.retried.take();
+    }
+
+    /// Makes the delivery that of this listener: those that share a consumer take turns.
+    pub(crate) fn serve(&mut self, served: &Arc<Served>) {
+        if !Arc::ptr_eq(&self.served, served) {
+            self.served = Arc::clone(served);
+        }
+    }
+
+    /// Makes it ready for another call with the same delivery, whose handler gets a delivery tag
+    /// of its own: whoever has the last one's settles nothing more.
+    pub(crate) fn renew(&mut self) {
+        self.settlement.take();
+        self.attempt = self.attempt.saturating_add(1);
+    }
+
+    /// Which call of the handler with this delivery it is, from 1; a listener with
+    /// `retry(max_attempts = ..)` is called again.
+    #[must_use]
+    pub fn attempt(&self) -> u32 {
+        self.attempt
     }
 
     /// Lets go of the delivery, so that an idle consumer keeps no message alive.
@@ -134,7 +159,7 @@ impl DeliveryContext {
     /// The listener's id.
     #[must_use]
     pub fn listener_id(&self) -> &str {
-        &self.scope.listener_id
+        &self.served.listener_id
     }
 
     /// The channel that the message came on.
@@ -148,7 +173,7 @@ impl DeliveryContext {
     pub fn take_delivery_tag(&self) -> Option<DeliveryTag> {
         let mut tag = None;
         self.settlement.get_or_init(|| {
-            let settlement = Settlement::new(Arc::clone(&self.scope.listener_id));
+            let settlement = Settlement::new(Arc::clone(&self.served.listener_id));
             let value = self.delivery.delivery_tag;
             let epoch = self.scope.channel.epoch();
             tag = Some(DeliveryTag::new(value, epoch, Arc::clone(&settlement)));
@@ -172,7 +197,7 @@ impl DeliveryContext {
     /// How bodies become values.
     #[must_use]
     pub fn converters(&self) -> &MessageConverters {
-        &self.scope.converters
+        &self.served.converters
     }
 }
 
@@ -209,6 +234,21 @@ mod tests {
         cx.clear();
         assert_eq!((&**cx.exchange(), &**cx.routing_key()), ("", ""));
         assert_eq!(cx.failures().before, 0);
+    }
+
+    #[test]
+    fn another_call_with_the_same_delivery_has_a_tag_of_its_own() {
+        let mut cx = DeliveryContext::for_test().build();
+        let first = cx.take_delivery_tag().unwrap();
+        assert!(cx.take_delivery_tag().is_none());
+        assert!(cx.settlement().unwrap().claim());
+        cx.renew();
+        assert_eq!(cx.attempt(), 2);
+        let second = cx.take_delivery_tag().unwrap();
+        assert!(cx.settlement().unwrap().claim(), "the first tag has nothing to say any more");
+        drop((first, second));
+        cx.clear();
+        assert_eq!(cx.attempt(), 1);
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Listeners: what the macro leaves behind, and what runs it.
 //!
 //! `endpoint` is the constant record of one `#[rabbit_listener]`, `plan` the same with its
-//! placeholders resolved. A `supervisor` keeps a `consumer` running, for ever; the consumer calls
+//! placeholders resolved. A `container` is what shares consumers: a listener alone, or several that
+//! `dispatch` divides a queue's messages among. A `supervisor` keeps a `consumer` running, for ever; the consumer calls
 //! the handler through a `context` and settles by the `outcome`. `connection` is what they share
 //! and get back together. `registry` starts and stops them, and says by their `consumer_states`
 //! what `health` they are in.
@@ -9,21 +10,26 @@
 //! Deliberately out: declaring (that is `graph`'s), extraction and conversion.
 
 mod ack_gather;
+pub(crate) mod attempt;
 mod busy_pace;
 mod connection;
 mod consumer;
 mod consumer_states;
+mod container;
 pub(crate) mod context;
+pub(crate) mod dispatch;
 pub(crate) mod endpoint;
 mod failure;
+mod handling;
 pub(crate) mod health;
-mod invoke;
+pub(crate) mod invoke;
 mod keep_connected;
 pub(crate) mod outcome;
 mod pacing;
 pub(crate) mod plan;
 mod registry;
 pub(crate) mod reply;
+pub(crate) mod retry;
 mod settle;
 mod stop_signal;
 pub(crate) mod stream_offset;

@@ -6,7 +6,9 @@ use std::sync::atomic::AtomicBool;
 use springhare_amqp::ShortString;
 
 use crate::graph::Origin;
+use crate::listener::dispatch::Dispatch;
 use crate::listener::endpoint::{AcknowledgeMode, RabbitListenerEndpoint};
+use crate::listener::retry::FailurePlan;
 use crate::listener::stream_offset::StreamOffset;
 
 /// The deliveries that a consumer holds unsettled where its attribute does not say, as in
@@ -29,8 +31,11 @@ pub(crate) struct ListenerPlan {
     pub(crate) stream_offset: Option<StreamOffset>,
     pub(crate) auto_startup: bool,
     pub(crate) group: Option<String>,
+    /// Whether it takes its queue's messages whatever their keys, as those beside it do.
+    pub(crate) competing: bool,
     pub(crate) requeue_rejected: bool,
     pub(crate) reply: ReplyPlan,
+    pub(crate) failure: FailurePlan,
 }
 
 /// What a listener's attribute says of replies.
@@ -42,4 +47,28 @@ pub(crate) struct ReplyPlan {
     pub(crate) return_errors: Option<bool>,
     /// Whether it was said that a reply had nowhere to go.
     pub(crate) is_told: Arc<AtomicBool>,
+}
+
+/// What shares consumers: one listener, or several that a queue's messages are divided among.
+#[derive(Debug, Clone)]
+pub(crate) struct ContainerPlan {
+    /// The first of them by id.
+    pub(crate) lead: Arc<ListenerPlan>,
+    /// The others. Whatever concerns the consumers, they say as the first does.
+    pub(crate) others: Vec<Arc<ListenerPlan>>,
+    /// The queues, each with who gets its messages.
+    pub(crate) queues: Vec<(ShortString, Dispatch)>,
+}
+
+impl ContainerPlan {
+    /// A listener that shares its consumers with no other.
+    pub(crate) fn alone(listener: Arc<ListenerPlan>) -> Self {
+        let queues = listener.queues.iter().map(|queue| (queue.clone(), Dispatch::One(0)));
+        Self { queues: queues.collect(), lead: listener, others: Vec::new() }
+    }
+
+    /// Its listeners.
+    pub(crate) fn listeners(&self) -> impl Iterator<Item = &Arc<ListenerPlan>> {
+        std::iter::once(&self.lead).chain(&self.others)
+    }
 }

@@ -8,18 +8,19 @@ use tokio::task::{JoinError, JoinSet};
 
 use super::consumer::StartedConsumer;
 use super::consumer_states::ConsumerStates;
+use super::container::Container;
 use super::health::{Health, ListenerHealth, ListenerStatus};
-use super::plan::ListenerPlan;
+use super::plan::{ContainerPlan, ListenerPlan};
 use super::stop_signal::{StopPhase, StopSignal};
 use super::supervisor::{ListenerScope, Redeclare, Supervised};
 use crate::connection::LinkError;
 use crate::error::{Error, Fault};
 
-/// The listeners of an application, sorted by id.
+/// The listeners of an application, by what shares consumers.
 #[derive(Debug)]
 pub(crate) struct ListenerRegistry {
     scope: Arc<ListenerScope>,
-    listeners: Vec<Registered>,
+    containers: Vec<Registered>,
     /// How far the whole application is to stop. One task at a time waits on it: that which
     /// starts a listener, or that which stops all.
     pub(crate) stop: StopSignal,
@@ -30,14 +31,14 @@ type StartOf = (Supervised, Option<StartedConsumer>);
 
 #[derive(Debug)]
 struct Registered {
-    plan: Arc<ListenerPlan>,
-    /// Dropping them ends the tasks. Held by who starts the listener or waits for its end.
+    container: Arc<Container>,
+    /// Dropping them ends the tasks. Held by who starts the container or waits for its end.
     tasks: Mutex<JoinSet<()>>,
     /// Apart from the tasks, so that a stop can be forced while somebody waits for them.
     running: StdMutex<RunningConsumers>,
 }
 
-/// The consumers of a listener that runs; none of one that does not.
+/// The consumers of a container that runs; none of one that does not.
 #[derive(Debug, Default)]
 struct RunningConsumers {
     stops: Vec<Arc<StopSignal>>,
@@ -46,18 +47,27 @@ struct RunningConsumers {
 
 impl ListenerRegistry {
     pub(crate) fn new(scope: Arc<ListenerScope>) -> Self {
-        let registered = |plan: &ListenerPlan| Registered {
-            plan: Arc::new(plan.clone()),
+        let converters = scope.template.converters();
+        let registered = |plan: &ContainerPlan| Registered {
+            container: Arc::new(Container::new(plan, converters)),
             tasks: Mutex::new(JoinSet::new()),
             running: StdMutex::default(),
         };
-        let listeners = scope.graph().listeners.iter().map(registered).collect();
-        Self { scope, listeners, stop: StopSignal::default() }
+        let containers = scope.graph().containers.iter().map(registered).collect();
+        Self { scope, containers, stop: StopSignal::default() }
     }
 
     /// The plans, sorted by id.
     pub(crate) fn plans(&self) -> impl Iterator<Item = &ListenerPlan> {
-        self.listeners.iter().map(|listener| &*listener.plan)
+        self.sorted().into_iter().map(|(_, plan)| plan)
+    }
+
+    /// Every listener with its container, sorted by id.
+    fn sorted(&self) -> Vec<(&Registered, &ListenerPlan)> {
+        let plans = |registered| Registered::plans(registered).map(move |plan| (registered, plan));
+        let mut sorted: Vec<_> = self.containers.iter().flat_map(plans).collect();
+        sorted.sort_by(|(_, one), (_, other)| one.id.cmp(&other.id));
+        sorted
     }
 
     /// Starts every listener that starts with the application: first all consumers at the broker,
@@ -65,11 +75,11 @@ impl ListenerRegistry {
     pub(crate) async fn start_all(&self) -> Result<(), Vec<Fault>> {
         let mut all_started = Vec::new();
         let mut faults = Vec::new();
-        for listener in self.to_be_started() {
-            match self.start_consumers(&listener.plan, Redeclare::No).await {
-                Ok(started) => all_started.push((listener, started)),
+        for registered in self.to_be_started() {
+            match self.start_consumers(&registered.container, Redeclare::No).await {
+                Ok(started) => all_started.push((registered, started)),
                 Err((queue, error)) => {
-                    let origin = &listener.plan.origin;
+                    let origin = &registered.container.common().origin;
                     let text = format!(
                         "{}: the broker refuses a consumer of queue '{queue}': {error}",
                         origin.by
@@ -81,8 +91,8 @@ impl ListenerRegistry {
         if !faults.is_empty() {
             return Err(faults);
         }
-        for (listener, started) in all_started {
-            listener.run(&mut *listener.tasks.lock().await, started);
+        for (registered, started) in all_started {
+            registered.run(&mut *registered.tasks.lock().await, started);
         }
         Ok(())
     }
@@ -90,46 +100,48 @@ impl ListenerRegistry {
     /// Lets every listener that starts with the application start by itself, as soon as there is
     /// a connection.
     pub(crate) async fn start_all_in_background(&self) {
-        for listener in self.to_be_started() {
-            let consumers = self.consumers_of(&listener.plan).into_iter();
+        for registered in self.to_be_started() {
+            let consumers = self.consumers_of(&registered.container).into_iter();
             let consumers = consumers.map(|supervised| (supervised, None)).collect();
-            listener.run(&mut *listener.tasks.lock().await, consumers);
+            registered.run(&mut *registered.tasks.lock().await, consumers);
         }
     }
 
     fn to_be_started(&self) -> impl Iterator<Item = &Registered> {
-        self.listeners.iter().filter(|listener| listener.plan.auto_startup)
+        let starts = |registered: &&Registered| registered.container.common().auto_startup;
+        self.containers.iter().filter(starts)
     }
 
-    /// Starts one listener; nothing happens if it runs. It can't start while a task of it that was
+    /// Starts one listener, and those that share its consumers; nothing happens if it runs. It can't start while a task of it that was
     /// told to stop is not done: its handler blocks the thread, or who stopped it did not wait.
     ///
     /// # Cancel safety
     ///
     /// Dropped midway, none of its consumers runs.
     pub(crate) async fn start(&self, id: &str) -> Result<(), Error> {
-        let listener = self.find(id).ok_or_else(|| Error::UnknownListener { id: id.to_owned() })?;
-        let mut tasks = listener.tasks.lock().await;
+        let unknown = || Error::UnknownListener { id: id.to_owned() };
+        let registered = self.find(id).ok_or_else(unknown)?;
+        let mut tasks = registered.tasks.lock().await;
         while let Some(ended) = tasks.try_join_next() {
-            listener.tell_failure(ended);
+            registered.tell_failure(ended);
         }
         if !tasks.is_empty() {
-            let stopping = listener.is_told_to_stop();
+            let stopping = registered.is_told_to_stop();
             return if stopping { Err(Error::StillStopping { id: id.to_owned() }) } else { Ok(()) };
         }
-        let started = self.start_consumers(&listener.plan, Redeclare::Yes).await;
+        let started = self.start_consumers(&registered.container, Redeclare::Yes).await;
         let started = started.map_err(|(_, error)| error)?;
-        listener.run(&mut tasks, started);
+        registered.run(&mut tasks, started);
         Ok(())
     }
 
     async fn start_consumers(
         &self,
-        plan: &Arc<ListenerPlan>,
+        container: &Arc<Container>,
         redeclare: Redeclare,
     ) -> Result<Vec<StartOf>, (String, LinkError)> {
         let mut started = Vec::new();
-        for supervised in self.consumers_of(plan) {
+        for supervised in self.consumers_of(container) {
             match self.start_consumer(&supervised, redeclare).await {
                 Ok(consumer) => started.push((supervised, Some(consumer))),
                 Err(error) => return Err((supervised.queue.to_string(), error)),
@@ -153,19 +165,19 @@ impl ListenerRegistry {
         started
     }
 
-    /// The consumers of a listener, none of them started.
-    fn consumers_of(&self, plan: &Arc<ListenerPlan>) -> Vec<Supervised> {
+    /// The consumers of a container, none of them started.
+    fn consumers_of(&self, container: &Arc<Container>) -> Vec<Supervised> {
         let states = Arc::new(ConsumerStates::default());
-        let of_queue = |queue| (0..plan.concurrency).map(move |_| queue);
+        let of_queue = |queue| (0..container.common().concurrency).map(move |_| queue);
         let supervised = |queue: &ShortString| Supervised {
             scope: Arc::clone(&self.scope),
-            plan: Arc::clone(plan),
+            container: Arc::clone(container),
             queue: queue.clone(),
             stop: Arc::default(),
             number: states.add(),
             states: Arc::clone(&states),
         };
-        plan.queues.iter().flat_map(of_queue).map(supervised).collect()
+        container.queues().flat_map(of_queue).map(supervised).collect()
     }
 
     /// The ids of a group's listeners.
@@ -174,22 +186,31 @@ impl ListenerRegistry {
         self.plans().filter(in_group).map(|plan| Arc::clone(&plan.id)).collect()
     }
 
-    /// Tells the listener of this id how far to stop. False if there is none.
+    /// Tells the listener of this id, and those that share its consumers, how far to stop. False if
+    /// there is none.
     pub(crate) fn raise(&self, id: &str, phase: StopPhase) -> bool {
-        let listener = self.find(id);
-        listener.inspect(|listener| listener.raise(phase)).is_some()
+        let Some(registered) = self.find(id) else { return false };
+        if registered.plans().nth(1).is_some() {
+            tracing::info!(
+                listener = id,
+                stopped = &*registered.container.name,
+                "listeners that share a queue stop together"
+            );
+        }
+        registered.raise(phase);
+        true
     }
 
     /// Waits until the listener of this id has stopped.
     pub(crate) async fn wait(&self, id: &str) {
-        if let Some(listener) = self.find(id) {
-            listener.wait().await;
+        if let Some(registered) = self.find(id) {
+            registered.wait().await;
         }
     }
 
     /// Tells all listeners how far to stop.
     pub(crate) fn raise_all(&self, phase: StopPhase) {
-        self.listeners.iter().for_each(|listener| listener.raise(phase));
+        self.containers.iter().for_each(|registered| registered.raise(phase));
     }
 
     /// Waits until all listeners have stopped.
@@ -198,26 +219,32 @@ impl ListenerRegistry {
     ///
     /// Nothing is lost when the future is dropped.
     pub(crate) async fn wait_all(&self) {
-        for listener in &self.listeners {
-            listener.wait().await;
+        for registered in &self.containers {
+            registered.wait().await;
         }
     }
 
     /// What every listener does right now.
     pub(crate) fn health(&self) -> Health {
         let trouble = self.scope.connection.trouble();
-        let of_listener = |listener: &Registered| {
-            ListenerHealth::new(&listener.plan.id, listener.status(trouble.as_deref()))
+        let of_listener = |(registered, plan): (&Registered, &ListenerPlan)| {
+            ListenerHealth::new(&plan.id, registered.status(trouble.as_deref()))
         };
-        Health::new(self.listeners.iter().map(of_listener).collect())
+        Health::new(self.sorted().into_iter().map(of_listener).collect())
     }
 
+    /// The container with the listener of this id.
     fn find(&self, id: &str) -> Option<&Registered> {
-        self.listeners.iter().find(|listener| &*listener.plan.id == id)
+        let has = |registered: &&Registered| registered.plans().any(|plan| &*plan.id == id);
+        self.containers.iter().find(has)
     }
 }
 
 impl Registered {
+    fn plans(&self) -> impl Iterator<Item = &ListenerPlan> {
+        self.container.plans()
+    }
+
     /// Runs these consumers in place of those that ran before.
     fn run(&self, tasks: &mut JoinSet<()>, consumers: Vec<StartOf>) {
         let states = consumers.first().map(|(supervised, _)| Arc::clone(&supervised.states));
@@ -260,7 +287,7 @@ impl Registered {
 
     fn tell_failure(&self, ended: Result<(), JoinError>) {
         if let Err(error) = ended {
-            tracing::error!(listener = &*self.plan.id, %error, "a listener's task failed");
+            tracing::error!(listener = &*self.container.name, %error, "a listener's task failed");
         }
     }
 

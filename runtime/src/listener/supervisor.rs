@@ -10,15 +10,15 @@ use springhare_broker::{BasicConsumeOptions, QosScope};
 use super::connection::{Extent, ListenerConnection, Opened, WELL_AFTER};
 use super::consumer::{ConsumerLoop, Exit, StartedConsumer};
 use super::consumer_states::{ConsumerStates, News};
+use super::container::Container;
 use super::context::{ConsumerScope, DeliveryContext};
 use super::endpoint::AcknowledgeMode;
 use super::failure::{DeadLetters, FailurePolicy, Kept};
-use super::plan::ListenerPlan;
 use super::stop_signal::{StopPhase, StopSignal};
 use crate::backoff::Backoff;
 use crate::channel::{Channel, Purpose};
 use crate::connection::{LinkConnection, LinkError};
-use crate::graph::{Generation, Graph, QueueNode, declare_for_listener};
+use crate::graph::{Generation, Graph, QueueNode, declare_for_queue};
 use crate::state::StateRegistry;
 use crate::template::{RabbitTemplate, error_queue_of};
 
@@ -36,16 +36,16 @@ impl ListenerScope {
     }
 }
 
-/// One consumer of a listener, whether it runs or not.
+/// One consumer of a container, whether it runs or not.
 #[derive(Debug)]
 pub(crate) struct Supervised {
     pub(crate) scope: Arc<ListenerScope>,
-    pub(crate) plan: Arc<ListenerPlan>,
+    pub(crate) container: Arc<Container>,
     /// The queue as the graph knows it; an anonymous one has another name on each connection.
     pub(crate) queue: ShortString,
     pub(crate) stop: Arc<StopSignal>,
     pub(crate) states: Arc<ConsumerStates>,
-    /// Its number among the consumers of its listener.
+    /// Its number among the consumers of its container.
     pub(crate) number: usize,
 }
 
@@ -76,32 +76,33 @@ impl Supervised {
         let generation = connection.generation;
         let link = connection.link.open_channel().await?;
         if redeclare == Redeclare::Yes || connection.extent == Extent::InPart {
-            declare_for_listener(&*link, self.scope.graph(), &self.plan, generation).await?;
+            declare_for_queue(&*link, self.scope.graph(), &self.queue, generation).await?;
         }
-        let no_ack = self.plan.acknowledge == AcknowledgeMode::None;
+        let plan = self.container.common();
+        let no_ack = plan.acknowledge == AcknowledgeMode::None;
         if !no_ack {
-            link.basic_qos(self.plan.prefetch, QosScope::Consumer).await?;
+            link.basic_qos(plan.prefetch, QosScope::Consumer).await?;
         }
         let mut arguments = FieldTable::new();
-        if let Some(priority) = self.plan.priority {
+        if let Some(priority) = plan.priority {
             arguments.set(ShortString::from_static("x-priority"), priority);
         }
-        if let Some(offset) = &self.plan.stream_offset {
+        if let Some(offset) = &plan.stream_offset {
             arguments.set(ShortString::from_static("x-stream-offset"), offset);
         }
         let options = BasicConsumeOptions { no_ack, exclusive: false, arguments };
         let queue = self.scope.graph().queue_name_in(&self.queue, generation);
         let consumer = link.basic_consume(&queue, "", options).await?;
         let channel = Channel::new(link, Purpose::Listener);
-        let context = DeliveryContext::new(ConsumerScope {
-            listener_id: Arc::clone(&self.plan.id),
+        let scope = ConsumerScope {
             queue,
             consumer_tag: consumer.tag().clone(),
             channel: channel.clone(),
             template: self.scope.template.clone(),
             states: Arc::clone(&self.scope.states),
-            converters: self.scope.template.converters().clone(),
-        });
+        };
+        let served = &self.container.selection(&self.queue).first().served;
+        let context = DeliveryContext::new(scope, Arc::clone(served));
         let connection = connection.clone();
         Ok(StartedConsumer { connection, channel, link: consumer, context })
     }
@@ -121,11 +122,17 @@ impl Supervised {
             attempts.last_on = Some(connection.generation);
             if self.states.consuming(self.number, next.channel.link()) == News::Yes {
                 let queue = &**next.context.queue();
-                tracing::info!(listener = &*self.plan.id, queue, "the listener consumes again");
+                tracing::info!(
+                    listener = &*self.container.name,
+                    queue,
+                    "the listener consumes again"
+                );
             }
             let since = clock.now();
+            let (container, queue) = (&*self.container, &self.queue);
+            let failure = self.failure();
             let running =
-                ConsumerLoop::new(&self.plan, self.failure(), next, clock.clone(), &self.stop);
+                ConsumerLoop::new(container, queue, failure, next, clock.clone(), &self.stop);
             let reason = match Box::pin(running.run()).await {
                 Exit::Stopped => return,
                 Exit::Cancelled => {
@@ -189,7 +196,7 @@ impl Supervised {
         attempts.pause = next_pause(&mut attempts.backoff);
         if self.states.lost(self.number, reason) == News::Yes {
             tracing::warn!(
-                listener = &*self.plan.id,
+                listener = &*self.container.name,
                 queue = &*self.queue,
                 address = self.scope.connection.link().describe(),
                 reason,
@@ -205,6 +212,7 @@ impl Supervised {
         let exchange = queue.and_then(|queue| queue.dead_letter_exchange());
         let is_stream = queue.is_some_and(QueueNode::is_stream);
         let has_key = queue.is_some_and(QueueNode::has_dead_letter_key);
+        let plan = self.container.common();
         FailurePolicy {
             template: &self.scope.template,
             dead_letters: match exchange {
@@ -213,8 +221,8 @@ impl Supervised {
                 None => DeadLetters::Nowhere,
             },
             // An anonymous queue's name means nothing to who looks for its messages.
-            error_queue: if self.plan.anonymous {
-                error_queue_of(&self.plan.id)
+            error_queue: if plan.anonymous {
+                error_queue_of(&plan.id)
             } else {
                 error_queue_of(&self.queue)
             },

@@ -4,6 +4,7 @@
 //! message, on a request that the reply is there. Deliberately out: consuming (that is what listeners are for) and declaring.
 
 mod call;
+mod deaths;
 mod draft;
 mod parking;
 mod publishing;
@@ -23,6 +24,7 @@ use tokio::sync::Mutex;
 
 pub(crate) use call::names::{DIRECT_REPLY_TO, ERROR_HEADER, ERRORS_HEADER, EXCEPTION_HEADER};
 pub use call::{Calling, ConvertSendAndReceive, REPLY_TIMEOUT};
+pub(crate) use deaths::DeathEntry;
 pub(crate) use parking::{ParkReason, Republished, Retried, error_queue_of};
 pub use route::{IntoRoute, Route};
 pub use send::{ConvertAndSend, Sending};

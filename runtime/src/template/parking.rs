@@ -32,6 +32,8 @@ pub(crate) enum ParkReason {
     DeliveriesExhausted { exception: String },
     /// It failed again, and its headers leave no room for the count of its deliveries.
     NoRoomToCount { exception: String },
+    /// No handler of its queue takes its key.
+    Unmatched { exception: String },
 }
 
 impl ParkReason {
@@ -40,6 +42,7 @@ impl ParkReason {
             Self::Fatal { .. } => "fatal",
             Self::DeliveriesExhausted { .. } => "deliveries-exhausted",
             Self::NoRoomToCount { .. } => "no-room-to-count",
+            Self::Unmatched { .. } => "unmatched",
         }
     }
 
@@ -47,7 +50,8 @@ impl ParkReason {
         match self {
             Self::Fatal { exception }
             | Self::DeliveriesExhausted { exception }
-            | Self::NoRoomToCount { exception } => exception,
+            | Self::NoRoomToCount { exception }
+            | Self::Unmatched { exception } => exception,
         }
     }
 }

@@ -1,6 +1,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use springhare::CallError;
 use springhare::prelude::*;
 use springhare_broker::{BasicConsumeOptions, Broker, Channel, Consumer, Delivery};
@@ -185,4 +186,31 @@ async fn requests_that_the_broker_does_not_read_do_not_pile_up() {
     assert!(sent < CALLS / 2, "{sent} of {CALLS} were sent though nobody waits for them any more");
     last.abort();
     app.stop().await.unwrap();
+}
+
+/// It would wait for room that nobody makes for as long as its own time.
+#[tokio::test]
+async fn a_stop_ends_a_call_that_waits_for_room() {
+    let broker = Broker::builder().memory_high_watermark(10_000).start().unwrap();
+    let app = Springhare::builder()
+        .broker(broker.clone())
+        .listeners(listeners![])
+        .declare(Queue::durable("asked"))
+        .declare(Queue::durable("full"))
+        .start()
+        .await
+        .unwrap();
+    let rabbit = app.rabbit_template();
+    let answering = Responder::at(&broker).await.echo();
+    tokio::select! {
+        reply = within_limit("a reply", call(rabbit.clone(), 7)) => assert_eq!(reply.unwrap(), 7),
+        () = answering => panic!("the broker ended"),
+    }
+    rabbit.convert_and_send("full", vec![0_u8; 12_000]).await.unwrap();
+    let request = rabbit.convert_send_and_receive::<u64>("asked", &7);
+    let mut waiting = request.timeout(Duration::from_secs(3600)).into_future();
+    assert!((&mut waiting).now_or_never().is_none(), "there is room");
+    app.stop().await.unwrap();
+    let ended = within_limit("the end of the call", waiting).await;
+    assert!(matches!(ended, Err(CallError::Stopped)), "{ended:?}");
 }

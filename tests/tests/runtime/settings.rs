@@ -81,7 +81,7 @@ async fn what_is_wrong_outside_of_the_code_is_told_with_what_is_wrong_in_it() {
         "springhare.toml:2:1: there is no `prefech` here",
         "springhare.toml:3:11: there is no listener `order`; did you mean `orders`?",
         "SPRINGHARE_RABBITMQ_HOTS: no setting has this name; did you mean",
-        "settings.rs:75: `.listener(\"sleepers\", ..)`: there is no listener `sleepers`; did you mean \
+        "settings.rs:78: `.listener(\"sleepers\", ..)`: there is no listener `sleepers`; did you mean \
          `sleeper`?",
         "listener `sleeper`: `acknowledge-mode` is set to manual, but the function takes no",
         "listener `orders` needs a `State<",

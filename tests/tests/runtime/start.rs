@@ -50,7 +50,7 @@ mod conflicting {
     #[rabbit_listener(queue = "shared", exchange = "logs", kind = "direct", key = "error")]
     pub(super) async fn errors(_body: Bytes) {}
 
-    #[rabbit_listener(queue = "shared", exchange = "logs", kind = "direct", key = "warn")]
+    #[rabbit_listener(queue = "shared", exchange = "logs", kind = "direct", keys = ["warn", "error"])]
     pub(super) async fn warnings(_body: Bytes) {}
 
     #[rabbit_listener(queue = "lonely", arguments("x-dead-letter-exchange" = "nowhere"))]
@@ -87,7 +87,7 @@ async fn every_fault_of_the_graph_is_told_at_once_with_both_places() {
     for words in [
         &["queue 'q'", "not durable"][..],
         &["exchange 'x'", "topic", "fanout"],
-        &["queue 'shared'", "'error'", "'warn'"],
+        &["queue 'shared'", "the same messages", "'error'"],
         &["the id `twin`"],
     ] {
         let places = fault(words).places();

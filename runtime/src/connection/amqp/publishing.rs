@@ -15,7 +15,7 @@ use springhare_amqp::{AmqpError, Message, MethodId, Property, ReplyCode, ShortSt
 use springhare_broker::{Publish, ReturnedMessage};
 use tokio::sync::oneshot;
 
-use crate::connection::{LinkError, PublishError, PublishResult};
+use crate::connection::{LinkError, PublishError, PublishResult, is_refusable};
 
 /// The most channels that are open for publishing; the one that was idle for longest makes room.
 const CHANNELS_MAX: usize = 64;
@@ -23,8 +23,6 @@ const CHANNELS_MAX: usize = 64;
 const IN_FLIGHT_MAX: usize = 10_000;
 /// The most bytes that wait to be sent before publishes wait too.
 const OUTPUT_MAX_BYTES: usize = 4 << 20;
-/// A larger body goes alone: it may be more than the broker takes (`max_message_size`).
-const ALONE_BODY_BYTES: usize = 64 << 10;
 
 /// A channel that is older is replaced once the broker refuses something on it (`basic.nack`).
 /// RabbitMQ refuses all that comes on a channel after a quorum queue's leader was lost under it, though
@@ -346,21 +344,8 @@ fn tell_unheard(error: &PublishError) {
 /// Whether the broker may refuse the message for its own sake, which would close the channel under
 /// all others on it.
 fn goes_alone(publish: &Publish) -> bool {
-    /// What a broker checks of a message, and closes a channel for.
-    const CHECKED: &[Property] = &[Property::UserId, Property::Expiration, Property::ReplyTo];
-    let Message { properties, body } = &publish.message;
-    body.len() > ALONE_BODY_BYTES
-        || properties.has_any(CHECKED) && is_risky(publish)
-        || properties.has(Property::Headers)
-            && (properties.has_header("CC") || properties.has_header("BCC"))
-}
-
-fn is_risky(publish: &Publish) -> bool {
-    let properties = &publish.message.properties;
-    let expiration = properties.text(Property::Expiration);
-    let reply_to = properties.text(Property::ReplyTo);
-    properties.has(Property::UserId)
-        || expiration.is_some_and(|millis| !millis.bytes().all(|byte| byte.is_ascii_digit()))
+    let reply_to = publish.message.properties.text(Property::ReplyTo);
+    is_refusable(&publish.message)
         || reply_to.is_some_and(|queue| queue.starts_with("amq.rabbitmq.reply-to"))
 }
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use springhare_amqp::{BasicProperties, FieldTable, FieldValue, Message, ShortString};
 use springhare_broker::{Clock, Delivery, PublishedMessage};
 
-use super::{ConsumerScope, DeliveryContext};
+use super::{ConsumerScope, DeliveryContext, Served};
 use crate::connection::{Link, LinkConnection, LinkError, LinkFuture};
 use crate::convert::MessageConverters;
 use crate::state::StateRegistry;
@@ -75,8 +75,7 @@ impl ForTest {
     pub(crate) fn build(self) -> DeliveryContext {
         let link: Arc<dyn Link> = Arc::new(NoBroker(Clock::system()));
         let links = TemplateLinks { publishing: Arc::clone(&link), channels: link };
-        let mut cx = DeliveryContext::new(ConsumerScope {
-            listener_id: "test::listener".into(),
+        let scope = ConsumerScope {
             queue: ShortString::from_static("test"),
             consumer_tag: ShortString::from_static("ctag-test"),
             channel: crate::test::delivery().channel,
@@ -86,8 +85,9 @@ impl ForTest {
                 TemplateDefaults::default(),
             ),
             states: Arc::new(self.states),
-            converters: self.converters,
-        });
+        };
+        let served = Served { listener_id: "test::listener".into(), converters: self.converters };
+        let mut cx = DeliveryContext::new(scope, Arc::new(served));
         cx.deliver(Delivery {
             delivery_tag: 1,
             redelivered: self.failed_before > 0,

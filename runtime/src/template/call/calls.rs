@@ -1,15 +1,15 @@
-use std::collections::HashMap;
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use springhare_amqp::{Message, Property, ShortString};
+use springhare_amqp::ShortString;
 use springhare_broker::Publish;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
 use super::Outcome;
 use super::channel::{CallChannel, REPLY_TO};
+use super::channels::{CallChannels, Takes, Way};
 use super::pending::End;
 use super::waiting::Waiting;
 use crate::error::CallError;
@@ -17,10 +17,6 @@ use crate::template::publishing::Publishing;
 
 /// The most calls that wait for their replies.
 pub(super) const CALLS_MAX: usize = 65_536;
-/// The most channels for them; the one that was idle for longest makes room.
-pub(super) const CALL_CHANNELS_MAX: usize = 16;
-/// A larger body may be more than the broker takes (`max_message_size`).
-const USUAL_BODY_BYTES: usize = 64 << 10;
 
 /// The calls of a template.
 #[derive(Debug)]
@@ -31,34 +27,18 @@ pub(in crate::template) struct Calls {
     state: Mutex<State>,
     in_flight: AtomicUsize,
     late_replies: Arc<AtomicU64>,
-    /// A call waits for a channel: all are busy.
-    lacks_channel: AtomicBool,
-    /// A channel may have become idle.
-    has_channel: Notify,
+    /// How many calls wait for a channel: all are busy.
+    waiting: AtomicUsize,
+    /// A channel may have become idle; one of those who wait looks.
+    has_channel: Arc<Notify>,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    channels: HashMap<Way, Used>,
+    channels: CallChannels,
     /// The number of the last call.
     last: u64,
     is_stopped: bool,
-}
-
-/// Which channel a request takes.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Way {
-    exchange: ShortString,
-    /// The broker may refuse the request for its own sake, which would close the channel under all
-    /// others on it.
-    is_risky: bool,
-}
-
-#[derive(Debug)]
-struct Used {
-    channel: Arc<CallChannel>,
-    /// The call that was the last on it.
-    last: u64,
 }
 
 impl Calls {
@@ -69,8 +49,8 @@ impl Calls {
             state: Mutex::default(),
             in_flight: AtomicUsize::new(0),
             late_replies: Arc::default(),
-            lacks_channel: AtomicBool::new(false),
-            has_channel: Notify::new(),
+            waiting: AtomicUsize::new(0),
+            has_channel: Arc::default(),
         }
     }
 
@@ -81,11 +61,13 @@ impl Calls {
     /// Sends a request, and waits for the reply.
     pub(super) async fn call(&self, request: Publish) -> Outcome {
         let Publish { exchange, routing_key, mut message, .. } = request;
-        let waiting = self.begin(Way { exchange, is_risky: is_risky(&message) }).await?;
+        let waiting = self.begin(Way { exchange, takes: Takes::of(&message) }).await?;
         message.properties.reply_to = Some(REPLY_TO);
         message.properties.correlation_id = Some(correlation_id(waiting.number));
-        waiting.channel.publish(waiting.number, &routing_key, message).await?;
-        waiting.await
+        match waiting.publish(&routing_key, message).await {
+            Some(outcome) => outcome,
+            None => waiting.await,
+        }
     }
 
     /// A call on the channel of this way, once there is one for it.
@@ -107,39 +89,36 @@ impl Calls {
         }
         state.last += 1;
         let number = state.last;
-        if let Some(used) = state.channels.get_mut(way)
-            && !used.channel.has_ended()
-            && used.channel.pending.add(number)
-        {
-            used.last = number;
-            return Ok(Some((Arc::clone(&used.channel), number)));
+        if let Some(channel) = state.channels.add_call(way, number) {
+            return Ok(Some((channel, number)));
         }
-        state.channels.remove(way);
-        if state.channels.len() >= CALL_CHANNELS_MAX && !state.make_room() {
+        if !state.channels.make_room() {
             return Ok(None);
         }
-        let exchange = way.exchange.clone();
         let (channel, task) = CallChannel::new(
-            exchange,
+            way.exchange.clone(),
             Arc::clone(&self.publishing),
             Arc::clone(&self.late_replies),
+            Arc::clone(&self.has_channel),
         );
         channel.pending.add(number);
         match &self.runtime {
             Some(runtime) => drop(runtime.spawn(task)),
             None => drop(tokio::spawn(task)),
         }
-        state.channels.insert(way.clone(), Used { channel: Arc::clone(&channel), last: number });
+        state.channels.insert(way.clone(), Arc::clone(&channel), number);
         Ok(Some((channel, number)))
     }
 
-    /// Waits until one of the channels is idle, and has that make room.
+    /// Waits until there is a channel, in the order of the calls that do.
     async fn next_channel(&self, way: &Way) -> Result<(Arc<CallChannel>, u64), CallError> {
+        let _one_more = ForAChannel::new(&self.waiting);
         loop {
             let mut has_channel = pin!(self.has_channel.notified());
             has_channel.as_mut().enable();
-            self.lacks_channel.store(true, Ordering::SeqCst);
             if let Some(found) = self.channel(way)? {
+                // It may be the next one's channel too.
+                self.has_channel.notify_one();
                 return Ok(found);
             }
             has_channel.await;
@@ -153,9 +132,7 @@ impl Calls {
             state.is_stopped = true;
             std::mem::take(&mut state.channels)
         };
-        for used in channels.into_values() {
-            used.channel.end(&End::Stopped);
-        }
+        channels.end(&End::Stopped);
         self.has_channel.notify_waiters();
     }
 
@@ -171,18 +148,19 @@ impl Drop for Calls {
     }
 }
 
-impl State {
-    /// Closes the channel that was idle for longest; false if none is.
-    fn make_room(&mut self) -> bool {
-        self.channels.retain(|_, used| !used.channel.has_ended());
-        if self.channels.len() < CALL_CHANNELS_MAX {
-            return true;
-        }
-        let idle = self.channels.iter().filter(|(_, used)| used.channel.pending.is_empty());
-        let oldest = idle.min_by_key(|(_, used)| used.last).map(|(way, _)| way.clone());
-        let Some(used) = oldest.and_then(|way| self.channels.remove(&way)) else { return false };
-        used.channel.close();
-        true
+/// One of the calls that wait for a channel, as long as it does.
+struct ForAChannel<'c>(&'c AtomicUsize);
+
+impl<'c> ForAChannel<'c> {
+    fn new(waiting: &'c AtomicUsize) -> Self {
+        waiting.fetch_add(1, Ordering::SeqCst);
+        Self(waiting)
+    }
+}
+
+impl Drop for ForAChannel<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -203,25 +181,11 @@ impl<'c> InFlight<'c> {
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
         self.0.in_flight.fetch_sub(1, Ordering::AcqRel);
-        // Who sets this looks for a channel after that, and finds what is idle by now.
-        if self.0.lacks_channel.load(Ordering::SeqCst)
-            && self.0.lacks_channel.swap(false, Ordering::SeqCst)
-        {
-            self.0.has_channel.notify_waiters();
+        // Who waits is counted before it looks for a channel, and so finds what is idle by now.
+        if self.0.waiting.load(Ordering::SeqCst) > 0 {
+            self.0.has_channel.notify_one();
         }
     }
-}
-
-fn is_risky(message: &Message) -> bool {
-    /// What a broker checks of a message, and closes a channel for.
-    const CHECKED: &[Property] = &[Property::UserId, Property::Expiration];
-    let Message { properties, body } = message;
-    let expiration = properties.text(Property::Expiration);
-    body.len() > USUAL_BODY_BYTES
-        || properties.has_any(CHECKED)
-            && (properties.has(Property::UserId)
-                || expiration.is_some_and(|millis| !millis.bytes().all(|b| b.is_ascii_digit())))
-        || properties.has_any_header(&["CC", "BCC"])
 }
 
 fn correlation_id(number: u64) -> ShortString {
@@ -230,7 +194,6 @@ fn correlation_id(number: u64) -> ShortString {
 
 #[cfg(test)]
 mod tests {
-    use springhare_amqp::{BasicProperties, FieldTable};
     use springhare_broker::Broker;
 
     use super::*;
@@ -248,24 +211,5 @@ mod tests {
         assert!(matches!(refused, CallError::TooManyInFlight { max: CALLS_MAX }), "{refused}");
         waiting.pop();
         InFlight::new(&calls).unwrap();
-    }
-
-    #[test]
-    fn what_the_broker_may_refuse_goes_apart() {
-        let short = |text| Some(ShortString::from_static(text));
-        let with = |properties: BasicProperties| Message::new("tea").with_properties(properties);
-        let copied = FieldTable::from_iter([(ShortString::from_static("CC"), "q".into())]);
-        let usual = [
-            Message::new(vec![0; USUAL_BODY_BYTES]),
-            with(BasicProperties { expiration: short("60000"), ..Default::default() }),
-        ];
-        let risky = [
-            Message::new(vec![0; USUAL_BODY_BYTES + 1]),
-            with(BasicProperties { expiration: short("soon"), ..Default::default() }),
-            with(BasicProperties { user_id: short("guest"), ..Default::default() }),
-            with(BasicProperties { headers: Some(copied), ..Default::default() }),
-        ];
-        assert!(!usual.iter().any(is_risky));
-        assert!(risky.iter().all(is_risky));
     }
 }

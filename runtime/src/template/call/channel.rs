@@ -38,6 +38,8 @@ pub(super) struct CallChannel {
     /// The call that published last.
     last_published: AtomicU64,
     late_replies: Arc<AtomicU64>,
+    /// Those who wait for a channel hear that this one has ended.
+    has_channel: Arc<Notify>,
 }
 
 #[derive(Debug, Default)]
@@ -60,6 +62,7 @@ impl CallChannel {
         exchange: ShortString,
         publishing: Arc<Publishing>,
         late_replies: Arc<AtomicU64>,
+        has_channel: Arc<Notify>,
     ) -> (Arc<Self>, impl Future<Output = ()> + Send + 'static) {
         let channel = Arc::new(Self {
             exchange,
@@ -70,6 +73,7 @@ impl CallChannel {
             closing: Notify::new(),
             last_published: AtomicU64::new(0),
             late_replies,
+            has_channel,
         });
         let served = Served(Arc::clone(&channel));
         (channel, async move { served.0.serve(publishing).await })
@@ -249,6 +253,7 @@ impl Drop for Served {
         self.0.pending.end(&End::Lost(lost), None);
         // It was opened, or now it never will be.
         let _ = self.0.opened.set(None);
+        self.0.has_channel.notify_one();
     }
 }
 

@@ -9,6 +9,7 @@
 
 mod calls;
 mod channel;
+mod channels;
 pub(crate) mod names;
 mod pending;
 mod reply;

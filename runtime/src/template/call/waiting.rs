@@ -1,7 +1,9 @@
-use std::future::Future;
-use std::pin::Pin;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
+
+use springhare_amqp::Message;
 
 use super::Outcome;
 use super::calls::InFlight;
@@ -15,6 +17,23 @@ pub(super) struct Waiting<'c> {
     pub(super) number: u64,
     /// Dropped last: then the channel may be idle.
     pub(super) _in_flight: InFlight<'c>,
+}
+
+impl Waiting<'_> {
+    /// Publishes the request. That may have to wait, and the call may be over before: its channel
+    /// has ended, or the application stops. Then this is its outcome.
+    pub(super) async fn publish(&self, routing_key: &str, message: Message) -> Option<Outcome> {
+        let Self { channel, number, .. } = self;
+        let mut publishing = pin!(channel.publish(*number, routing_key, message));
+        poll_fn(|cx| match publishing.as_mut().poll(cx) {
+            Poll::Ready(published) => Poll::Ready(published.err().map(Err)),
+            Poll::Pending => match channel.pending.look(*number, cx.waker()) {
+                Look::Over(outcome) => Poll::Ready(Some(outcome)),
+                Look::Waits | Look::Reads => Poll::Pending,
+            },
+        })
+        .await
+    }
 }
 
 impl Future for Waiting<'_> {

@@ -1,0 +1,126 @@
+//! What shares consumers: a listener alone, or those that a queue's messages are divided among.
+
+use std::sync::Arc;
+
+use springhare_amqp::{FieldValue, ShortString};
+
+use super::context::DeliveryContext;
+use super::dispatch::{Dispatch, RouteTable};
+use super::handling::Handling;
+use super::plan::{ContainerPlan, ListenerPlan};
+use crate::convert::MessageConverters;
+use crate::template::DeathEntry;
+
+/// One listener, or several that share queues and so consumers. They start and stop together.
+#[derive(Debug)]
+pub(crate) struct Container {
+    /// Its listeners' ids, for people.
+    pub(crate) name: Arc<str>,
+    lead: Arc<Handling>,
+    /// Those after the first.
+    others: Vec<Arc<Handling>>,
+    queues: Vec<(ShortString, Dispatch)>,
+}
+
+/// How a consumer finds the handler of a delivery.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Selection<'c> {
+    /// There is one.
+    Only(&'c Arc<Handling>),
+    ByRoute(&'c Container, &'c RouteTable),
+}
+
+impl Container {
+    pub(crate) fn new(plan: &ContainerPlan, converters: &MessageConverters) -> Self {
+        let handling =
+            |plan: &Arc<ListenerPlan>| Arc::new(Handling::new(Arc::clone(plan), converters));
+        let name = match plan.others.as_slice() {
+            [] => Arc::clone(&plan.lead.id),
+            _ => {
+                plan.listeners().map(|listener| &*listener.id).collect::<Vec<_>>().join(", ").into()
+            }
+        };
+        Self {
+            name,
+            lead: handling(&plan.lead),
+            others: plan.others.iter().map(handling).collect(),
+            queues: plan.queues.clone(),
+        }
+    }
+
+    /// What its listeners have in common: how many consumers there are, what they are like, whether
+    /// they start. The graph has seen to it that all of them say the same.
+    pub(crate) fn common(&self) -> &ListenerPlan {
+        &self.lead.plan
+    }
+
+    /// Its listeners.
+    pub(crate) fn handlings(&self) -> impl Iterator<Item = &Arc<Handling>> {
+        std::iter::once(&self.lead).chain(&self.others)
+    }
+
+    /// Its listeners' plans.
+    pub(crate) fn plans(&self) -> impl Iterator<Item = &ListenerPlan> {
+        self.handlings().map(|handling| &*handling.plan)
+    }
+
+    /// The queues that it consumes from.
+    pub(crate) fn queues(&self) -> impl Iterator<Item = &ShortString> {
+        self.queues.iter().map(|(queue, _)| queue)
+    }
+
+    /// How the handler of a delivery from `queue` is found.
+    pub(crate) fn selection(&self, queue: &ShortString) -> Selection<'_> {
+        match self.queues.iter().find(|(name, _)| name == queue).map(|(_, dispatch)| dispatch) {
+            Some(Dispatch::ByRoute(routes)) => Selection::ByRoute(self, routes),
+            Some(Dispatch::One(index)) => Selection::Only(self.handling(*index)),
+            None => Selection::Only(&self.lead),
+        }
+    }
+
+    fn handling(&self, index: usize) -> &Arc<Handling> {
+        self.handlings().nth(index).unwrap_or(&self.lead)
+    }
+}
+
+impl<'c> Selection<'c> {
+    /// The handler of the delivery in `context`; none if no binding takes it.
+    pub(crate) fn of(self, context: &DeliveryContext) -> Option<&'c Arc<Handling>> {
+        let (container, routes) = match self {
+            Self::Only(handling) => return Some(handling),
+            Self::ByRoute(container, routes) => (container, routes),
+        };
+        let find = |(exchange, key): (&str, &str)| routes.find(exchange, key);
+        find((context.exchange(), context.routing_key()))
+            .or_else(|| earlier_routes(context).find_map(find))
+            .or_else(|| routes.fallback())
+            .map(|index| container.handling(index))
+    }
+
+    /// The listener that the first delivery is for, as far as is known before it has come.
+    pub(crate) fn first(self) -> &'c Arc<Handling> {
+        match self {
+            Self::Only(handling) => handling,
+            Self::ByRoute(container, _) => &container.lead,
+        }
+    }
+}
+
+/// The other routes that may have led the message here: a carbon copy's, and those that it had
+/// before it was parked in an error queue or dead-lettered, the oldest first.
+fn earlier_routes(context: &DeliveryContext) -> impl Iterator<Item = (&str, &str)> {
+    let properties = context.properties();
+    let text = |name| properties.header(name).and_then(FieldValue::as_str);
+    let copies = match properties.header("CC") {
+        Some(FieldValue::Array(keys)) => keys.as_slice(),
+        _ => &[],
+    };
+    let copies = copies.iter().filter_map(FieldValue::as_str);
+    let copies = copies.map(|key| (&**context.exchange(), key));
+    let parked = text("x-original-exchange").zip(text("x-original-routingKey"));
+    let deaths = DeathEntry::all(properties).rev().flat_map(|death| {
+        let exchange = death.text("exchange");
+        death.routing_keys().filter_map(move |key| Some((exchange?, key)))
+    });
+    copies.chain(parked).chain(deaths)
+}

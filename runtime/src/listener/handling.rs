@@ -1,0 +1,27 @@
+//! A listener as a part of a container: its plan, and what its deliveries know of it.
+
+use std::sync::Arc;
+
+use super::plan::ListenerPlan;
+use crate::convert::MessageConverters;
+
+/// One listener of a container.
+#[derive(Debug)]
+pub(crate) struct Handling {
+    pub(crate) plan: Arc<ListenerPlan>,
+    pub(crate) served: Arc<Served>,
+}
+
+/// What a delivery's context says of the listener that the delivery is for.
+#[derive(Debug)]
+pub(crate) struct Served {
+    pub(crate) listener_id: Arc<str>,
+    pub(crate) converters: MessageConverters,
+}
+
+impl Handling {
+    pub(crate) fn new(plan: Arc<ListenerPlan>, converters: &MessageConverters) -> Self {
+        let served = Served { listener_id: Arc::clone(&plan.id), converters: converters.clone() };
+        Self { plan, served: Arc::new(served) }
+    }
+}
