@@ -17,6 +17,8 @@ pub(crate) const KEYS: &[&str] = &[
     "ack",
     "prefetch",
     "concurrency",
+    "batch",
+    "batch_timeout",
     "priority",
     "stream_offset",
     "auto_startup",
@@ -29,6 +31,7 @@ pub(crate) const KEYS: &[&str] = &[
     "send_to",
     "return_errors",
     "profile",
+    "converter",
     "blocking",
     "crate",
 ];
@@ -51,6 +54,8 @@ const ELSEWHERE: &[(&[&str], &str)] = &[
     (&["prefetch_count", "qos"], "`prefetch = 250`"),
     (&["concurrent_consumers", "consumers", "workers"], "`concurrency = 4` or \"2-8\""),
     (&["max_concurrency", "max_concurrent_consumers"], "`concurrency = \"2-8\"`"),
+    (&["batch_size", "consumer_batch", "consumer_batch_enabled"], "`batch = 100`"),
+    (&["receive_timeout", "batch_receive_timeout"], "`batch_timeout = \"200ms\"`"),
     (&["consumer_priority", "x_priority"], "`priority = 10`"),
     (&["offset", "x_stream_offset"], "`stream_offset = \"first\"`"),
     (
@@ -70,6 +75,7 @@ const ELSEWHERE: &[(&[&str], &str)] = &[
     (&["return_exceptions"], "`return_errors = true`"),
     (&["container_factory", "factory"], "`profile = \"..\"`"),
     (&["worker", "worker_mode", "shared"], "`competing`"),
+    (&["message_converter", "content_type", "codec"], "`converter = \"msgpack\"`"),
     (&["listener_id"], "`id = \"..\"`"),
     (&["executor", "sync"], "`blocking`"),
 ];

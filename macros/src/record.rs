@@ -4,6 +4,7 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens, format_ident, quote};
 
 use crate::arguments::{Argument, ArgumentValue};
+use crate::duration;
 use crate::listener::{Binding, Consumer, Endpoint, Failure};
 use crate::paths::Paths;
 use crate::value::Concurrency;
@@ -35,7 +36,7 @@ fn bind(binding: &Binding, paths: &Paths) -> [TokenStream; 4] {
     ]
 }
 
-fn consume(consumer: &Consumer, paths: &Paths) -> [TokenStream; 12] {
+fn consume(consumer: &Consumer, paths: &Paths) -> Vec<TokenStream> {
     let ack = consumer.ack.map(|word| {
         let modes = &paths.acknowledge_mode;
         let mode = match word {
@@ -50,10 +51,12 @@ fn consume(consumer: &Consumer, paths: &Paths) -> [TokenStream; 12] {
         quote!(#path { min: #min, max: #max })
     });
     let competing = consumer.competing.map(|value| quote!(competing: #value,));
-    [
+    vec![
         some("ack", ack.as_ref()),
         some("prefetch", consumer.prefetch.as_ref()),
         some("concurrency", concurrency.as_ref()),
+        some("batch", consumer.batch.as_ref()),
+        some("batch_timeout", consumer.batch_timeout.map(duration::tokens).as_ref()),
         some("priority", consumer.priority.as_ref()),
         some("stream_offset", consumer.stream_offset.as_ref()),
         some("auto_startup", consumer.auto_startup.as_ref()),
@@ -63,6 +66,7 @@ fn consume(consumer: &Consumer, paths: &Paths) -> [TokenStream; 12] {
         some("send_to", consumer.send_to.as_ref()),
         some("return_errors", consumer.return_errors.as_ref()),
         some("profile", consumer.profile.as_ref()),
+        some("converter", consumer.converter.as_ref()),
     ]
 }
 

@@ -94,12 +94,18 @@ pub use declare::{
     HashProperty, LeaderLocator, Overflow, Queue,
 };
 pub use error::{CallError, Error, Fault, NotConfirmed, Place, RemoteError, Result, StartError};
+#[cfg(feature = "protobuf")]
+pub use extract::Protobuf;
 pub use extract::{
-    Attempt, ConsumerTag, CorrelationId, DeliveryCount, ExchangeName, FromDelivery, Headers, Json,
-    MessageId, Payload, Properties, QueueName, Redelivered, ReplyTo, RoutingKey, State, Text,
+    Attempt, BatchSize, ConsumerTag, CorrelationId, DeliveryCount, ExchangeName, FromBatch,
+    FromDelivery, Headers, Json, MessageId, Payload, Properties, QueueName, Redelivered, ReplyTo,
+    RoutingKey, State, Text,
 };
+#[cfg(feature = "garde")]
+pub use extract::{Invalid, Valid};
 pub use listener::attempt::HandlerTimedOut;
-pub use listener::context::DeliveryContext;
+pub use listener::batch::{BatchError, IntoBatchOutcome};
+pub use listener::context::{BatchContext, DeliveryContext};
 pub use listener::endpoint::{AcknowledgeMode, Concurrency};
 pub use listener::health::{Health, ListenerHealth, ListenerStatus};
 pub use listener::invoke::HandlerPanicked;

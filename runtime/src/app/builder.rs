@@ -1,12 +1,13 @@
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use springhare_broker::Broker;
 
 use super::Springhare;
 use crate::connection::Link;
-use crate::convert::{MessageConverter, MessageConverters};
+use crate::convert::{MessageConverter, MessageConverters, NamedConverters};
 use crate::declare::Declaration;
 use crate::error::{Fault, Result};
 use crate::graph::{BindingNode, ExchangeNode, QueueNode};
@@ -25,6 +26,7 @@ pub struct SpringhareBuilder {
     pub(super) queues: Vec<QueueNode>,
     pub(super) bindings: Vec<BindingNode>,
     pub(super) converters: MessageConverters,
+    pub(super) named_converters: NamedConverters,
     /// What is set by the builder; the file and the environment come beneath it.
     pub(super) settings: BuilderSettings,
     /// None for the environment's `SPRINGHARE_CONFIG`, or `springhare.toml`.
@@ -41,7 +43,7 @@ pub(super) enum BrokerChoice {
     /// What the settings say, or the embedded one.
     Settings,
     Handle(Broker),
-    Link(std::sync::Arc<dyn Link>),
+    Link(Arc<dyn Link>),
 }
 
 impl SpringhareBuilder {
@@ -54,6 +56,7 @@ impl SpringhareBuilder {
             queues: Vec::new(),
             bindings: Vec::new(),
             converters: MessageConverters::new(),
+            named_converters: NamedConverters::default(),
             settings: BuilderSettings::default(),
             config: None,
             environment: None,
@@ -80,7 +83,7 @@ impl SpringhareBuilder {
 
     /// A link to a broker of your own making, in place of an address.
     pub fn link(mut self, link: impl Link) -> Self {
-        self.broker = BrokerChoice::Link(std::sync::Arc::new(link));
+        self.broker = BrokerChoice::Link(Arc::new(link));
         self
     }
 
@@ -158,9 +161,28 @@ impl SpringhareBuilder {
         self
     }
 
-    /// Writes and reads bodies with this converter, in place of JSON and text.
+    /// Writes bodies with this converter, in place of JSON and text, and reads its content types with
+    /// it.
     pub fn message_converter(mut self, converter: impl MessageConverter) -> Self {
-        self.converters = MessageConverters::overridden_by(converter);
+        self.converters = self.converters.written_by(converter);
+        self
+    }
+
+    /// Reads content types with this converter beside the others, and gives it a name: a listener
+    /// with `converter = "name"` writes its replies with it, and reads what has no content type.
+    ///
+    /// ```
+    /// use springhare::convert::MessageConverter;
+    /// use springhare::prelude::*;
+    ///
+    /// fn with_envelopes(envelope: impl MessageConverter) -> springhare::SpringhareBuilder {
+    ///     Springhare::builder().converter("envelope", envelope)
+    /// }
+    /// ```
+    pub fn converter(mut self, name: impl Into<String>, converter: impl MessageConverter) -> Self {
+        let converter = Arc::new(converter);
+        self.converters = self.converters.with_reader(Arc::clone(&converter) as _);
+        self.named_converters.name(name.into(), converter);
         self
     }
 

@@ -15,7 +15,7 @@ use crate::error::Fault;
 use crate::listener::endpoint::{
     AcknowledgeMode, Argument, ListenerAttributes, RabbitListenerEndpoint,
 };
-use crate::listener::plan::{DEFAULT_PREFETCH, ListenerPlan, ReplyPlan};
+use crate::listener::plan::{BatchPlan, ConverterPlan, DEFAULT_PREFETCH, ListenerPlan, ReplyPlan};
 use crate::listener::retry::FailurePlan;
 use crate::listener::stream_offset::StreamOffset;
 use crate::settings::{ListenerSettings, Settings, Source};
@@ -55,15 +55,22 @@ pub(crate) fn resolve(
     };
     let stream_offset = attributes.stream_offset.and_then(|offset| texts.stream_offset(offset));
     let group = attributes.group.map(|group| texts.text("group", group));
+    let converter = settings.converter.clone();
+    // Only a handler that takes a batch can be given one.
+    let batch = attributes.batch.map(|size| BatchPlan {
+        size: settings.batch_size.unwrap_or(size).max(1),
+        timeout: settings.batch_receive_timeout.unwrap_or(BatchPlan::TIMEOUT),
+    });
     let send_to = attributes.send_to.and_then(|text| texts.destination("send_to", text));
     let plan = ListenerPlan {
+        prefetch: prefetch(&id, &settings, batch),
         id: Arc::from(id),
         endpoint,
         origin,
         queues: queues.iter().map(|queue| queue.name.clone()).collect(),
         anonymous: attributes.queues.is_empty(),
         acknowledge: settings.acknowledge_mode.unwrap_or_default(),
-        prefetch: settings.prefetch.unwrap_or(DEFAULT_PREFETCH),
+        batch,
         concurrency: consumers.min,
         priority: settings.priority,
         stream_offset,
@@ -77,8 +84,27 @@ pub(crate) fn resolve(
             ..ReplyPlan::default()
         },
         failure: FailurePlan::of(attributes),
+        converter: ConverterPlan { name: converter, ..ConverterPlan::default() },
     };
     (faults.len() == faults_before).then_some(ResolvedListener { plan, queues, exchange, bindings })
+}
+
+/// A batch must fit into what the broker sends ahead, or it would never be full; 0 is no limit.
+fn prefetch(id: &str, settings: &ListenerSettings, batch: Option<BatchPlan>) -> u16 {
+    let prefetch = settings.prefetch.unwrap_or(DEFAULT_PREFETCH);
+    let batch = batch.map_or(0, |batch| batch.size);
+    if prefetch == 0 || prefetch >= batch {
+        return prefetch;
+    }
+    if settings.prefetch.is_some() {
+        tracing::warn!(
+            listener = id,
+            prefetch,
+            batch,
+            "a batch would never be full: the prefetch is raised to its size"
+        );
+    }
+    batch
 }
 
 fn queues(
@@ -172,9 +198,12 @@ impl Texts<'_, '_> {
     /// The listener's settings: its attribute among all that is said of it elsewhere.
     fn settings(&mut self, id: &str, settings: &Settings) -> ListenerSettings {
         let mut attribute = ListenerSettings::of(&self.endpoint.attributes);
-        if let Some(profile) = &mut attribute.profile {
-            let resolved = self.text("profile", profile);
-            *profile = resolved;
+        for (key, text) in
+            [("profile", &mut attribute.profile), ("converter", &mut attribute.converter)]
+        {
+            if let Some(text) = text {
+                *text = self.text(key, text);
+            }
         }
         let mut wrong = Vec::new();
         let settings = settings.of_listener(id, attribute, &mut wrong);

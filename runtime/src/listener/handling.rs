@@ -20,8 +20,9 @@ pub(crate) struct Served {
 }
 
 impl Handling {
-    pub(crate) fn new(plan: Arc<ListenerPlan>, converters: &MessageConverters) -> Self {
-        let served = Served { listener_id: Arc::clone(&plan.id), converters: converters.clone() };
+    pub(crate) fn new(plan: Arc<ListenerPlan>) -> Self {
+        let converters = plan.converter.chosen.clone();
+        let served = Served { listener_id: Arc::clone(&plan.id), converters };
         Self { plan, served: Arc::new(served) }
     }
 }

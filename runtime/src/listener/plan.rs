@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use springhare_amqp::ShortString;
 
+use crate::convert::MessageConverters;
 use crate::graph::Origin;
 use crate::listener::dispatch::Dispatch;
 use crate::listener::endpoint::{AcknowledgeMode, RabbitListenerEndpoint};
@@ -27,6 +29,7 @@ pub(crate) struct ListenerPlan {
     pub(crate) acknowledge: AcknowledgeMode,
     pub(crate) prefetch: u16,
     pub(crate) concurrency: u16,
+    pub(crate) batch: Option<BatchPlan>,
     pub(crate) priority: Option<i32>,
     pub(crate) stream_offset: Option<StreamOffset>,
     pub(crate) auto_startup: bool,
@@ -36,6 +39,28 @@ pub(crate) struct ListenerPlan {
     pub(crate) requeue_rejected: bool,
     pub(crate) reply: ReplyPlan,
     pub(crate) failure: FailurePlan,
+    pub(crate) converter: ConverterPlan,
+}
+
+/// How a listener's bodies become values, and its replies bodies.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ConverterPlan {
+    /// The converter's name in the attribute; none for the application's own.
+    pub(crate) name: Option<String>,
+    /// All that it reads with, once the names are known.
+    pub(crate) chosen: MessageConverters,
+}
+
+/// How many messages make a batch, and how long one that is not full waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct BatchPlan {
+    pub(crate) size: u16,
+    pub(crate) timeout: Duration,
+}
+
+impl BatchPlan {
+    /// How long a batch that is not full waits where the attribute does not say, as in Spring.
+    pub(crate) const TIMEOUT: Duration = Duration::from_secs(1);
 }
 
 /// What a listener's attribute says of replies.

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use super::section::section;
 use crate::listener::endpoint::{AcknowledgeMode, Concurrency, ListenerAttributes};
 
@@ -28,6 +30,14 @@ section! {
         max_concurrency: u16 = "max-concurrency",
         /// Whether a message whose handler failed is delivered again; `true`.
         default_requeue_rejected: bool = "default-requeue-rejected",
+        /// How many messages a handler of batches gets at most. It makes no batch of a handler of single
+        /// messages.
+        batch_size: u16 = "batch-size",
+        /// How long a batch that is not full waits for more; 1 s.
+        batch_receive_timeout: Duration = "batch-receive-timeout",
+        /// The converter that reads bodies which don't say what they are, and writes replies, by its
+        /// name; the application's.
+        converter: String as into = "converter",
         /// The consumers' priority: those with a higher one are served first; none.
         priority: i32 = "priority",
         /// The profile whose settings are meant where nothing else is said; none.
@@ -44,6 +54,9 @@ impl ListenerSettings {
             prefetch: attributes.prefetch,
             concurrency: attributes.concurrency,
             default_requeue_rejected: attributes.requeue_rejected,
+            batch_size: attributes.batch,
+            batch_receive_timeout: attributes.batch_timeout,
+            converter: attributes.converter.map(str::to_owned),
             priority: attributes.priority,
             profile: attributes.profile.map(str::to_owned),
             ..Self::default()
