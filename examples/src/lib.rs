@@ -24,6 +24,11 @@ mod queues {}
 #[doc = include_str!("../../docs/configuration.md")]
 mod configuration {}
 
+/// And in what is told of testing.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/testing.md")]
+mod testing {}
+
 /// What an example's `main` returns: an error ends the program with exit code 1.
 pub type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
 

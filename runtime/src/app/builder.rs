@@ -12,6 +12,7 @@ use crate::declare::Declaration;
 use crate::error::{Fault, Result};
 use crate::graph::{BindingNode, ExchangeNode, QueueNode};
 use crate::listener::endpoint::{RabbitListenerEndpoint, Registration};
+use crate::listener::observe::Observer;
 use crate::settings::{BuilderSettings, Environment, Source, Sourced, Startup, Texts};
 use crate::state::StateRegistry;
 
@@ -33,6 +34,7 @@ pub struct SpringhareBuilder {
     pub(super) config: Option<PathBuf>,
     /// None for the process's own.
     pub(super) environment: Option<Environment>,
+    pub(super) observers: Vec<Arc<dyn Observer>>,
     /// What is wrong with the builder's own calls.
     pub(super) faults: Vec<Fault>,
 }
@@ -60,6 +62,7 @@ impl SpringhareBuilder {
             settings: BuilderSettings::default(),
             config: None,
             environment: None,
+            observers: Vec::new(),
             faults: Vec::new(),
         }
     }
@@ -217,6 +220,12 @@ impl SpringhareBuilder {
         self
     }
 
+    /// Tells this one what the listeners do.
+    pub(crate) fn observed_by(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observers.push(observer);
+        self
+    }
+
     /// Starts the application: checks it, declares what it needs, consumes.
     ///
     /// # Errors
@@ -234,9 +243,9 @@ impl SpringhareBuilder {
     }
 
     /// The listeners to run: those that were named, or all that are linked in.
-    pub(super) fn take_endpoints(&mut self) -> Vec<&'static RabbitListenerEndpoint> {
+    pub(super) fn endpoints(&self) -> Vec<&'static RabbitListenerEndpoint> {
         let all = || inventory::iter::<Registration>().map(|registration| registration.0).collect();
-        self.endpoints.take().unwrap_or_else(all)
+        self.endpoints.clone().unwrap_or_else(all)
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod builder;
 mod configure;
+mod planned;
 mod reach;
 mod running;
 mod signals;

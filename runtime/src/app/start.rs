@@ -8,38 +8,19 @@ use springhare_broker::Broker;
 
 use super::Springhare;
 use super::builder::{BrokerChoice, SpringhareBuilder};
+use super::planned::Planned;
 use super::reach::reach;
 use super::running::Running;
 use crate::connection::{Address, AmqpLink, EmbeddedAddress, EmbeddedLink, Link, NamedLink};
 use crate::error::{Fault, Result, StartError};
-use crate::graph::{Declared, DeclaringLink, GraphInput, check, declare, unknown_names};
+use crate::graph::{Declared, DeclaringLink, declare, unknown_names};
+use crate::listener::observe::Observing;
 use crate::listener::{ListenerConnection, ListenerRegistry, ListenerScope};
-use crate::settings::{
-    AddressProblem, Environment, Placeholders, RabbitmqSettings, Settings, Source, Startup,
-    WrongAddress,
-};
+use crate::settings::{AddressProblem, RabbitmqSettings, Settings, Source, Startup, WrongAddress};
 use crate::template::{REPLY_TIMEOUT, RabbitTemplate, TemplateDefaults, TemplateLinks};
 
-pub(super) async fn start(mut builder: SpringhareBuilder) -> Result<Springhare> {
-    let endpoints = builder.take_endpoints();
-    let mut faults = builder.faults;
-    let environment = builder.environment.unwrap_or_else(Environment::of_process);
-    let config = builder.config.as_deref();
-    let settings = Settings::read(config, &environment, builder.settings, &mut faults);
-    let lookup = |name: &str| environment.get(name);
-    let placeholders = Placeholders::new(&settings.own_properties, &lookup);
-    let (graph, graph_faults) = check(GraphInput {
-        endpoints,
-        exchanges: builder.exchanges,
-        queues: builder.queues,
-        bindings: builder.bindings,
-        states: &builder.states,
-        named_converters: &builder.named_converters,
-        converters: &builder.converters,
-        placeholders: placeholders.over(&settings.properties),
-        settings: &settings,
-    });
-    faults.extend(graph_faults);
+pub(super) async fn start(builder: SpringhareBuilder) -> Result<Springhare> {
+    let Planned { graph, settings, mut faults } = builder.planned();
     let defaults = template_defaults(&settings, &mut faults);
     let startup = settings.rabbitmq.startup.unwrap_or_default();
     let (link, own_broker) = link_to(builder.broker, &settings.rabbitmq, &mut faults)?;
@@ -51,10 +32,12 @@ pub(super) async fn start(mut builder: SpringhareBuilder) -> Result<Springhare> 
         publishing: Arc::clone(&publishing) as Arc<dyn Link>,
         channels: Arc::clone(&link),
     };
+    let observing = Observing::by(builder.observers, link.clock().clone());
     let scope = Arc::new(ListenerScope {
         connection: ListenerConnection::new(link, graph),
         template: RabbitTemplate::new(links, builder.converters, defaults),
         states: Arc::new(builder.states),
+        observing,
     });
     let listeners = ListenerRegistry::new(Arc::clone(&scope));
     if startup == Startup::Background {

@@ -20,6 +20,7 @@ use super::context::DeliveryContext;
 use super::endpoint::Invoke;
 use super::failure::FailurePolicy;
 use super::handling::Handling;
+use super::observe::Observed;
 use super::outcome::Outcome;
 use super::plan::ListenerPlan;
 use super::reply;
@@ -165,6 +166,7 @@ impl ConsumerLoop<'_> {
 
     async fn handle_by(&mut self, handling: &Handling) -> Result<(), Exit> {
         self.context.serve(&handling.served);
+        let observed = Observed::delivered(&self.context);
         let plan = &*handling.plan;
         let mut outcome = {
             let (timeout, clock) = (plan.failure.timeout, self.work.settler.clock());
@@ -178,6 +180,7 @@ impl ConsumerLoop<'_> {
         if matches!(outcome, Outcome::Failed(_)) && plan.failure.calls.are_several() {
             outcome = Box::pin(self.after_failure(plan, outcome)).await?;
         }
+        observed.handled(&self.context, &outcome);
         if reply::is_answer(&self.context, plan, &outcome) {
             outcome = self.work.answer(&self.context, plan, outcome).await?;
         }

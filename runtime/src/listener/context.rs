@@ -11,6 +11,7 @@ use springhare_amqp::{BasicProperties, Message, ShortString};
 use springhare_broker::{Delivery, PublishedMessage};
 
 use super::handling::Served;
+use super::observe::Observing;
 use super::pacing::Failures;
 pub use batch::BatchContext;
 pub(crate) use batch::Verdicts;
@@ -28,6 +29,8 @@ pub(crate) struct ConsumerScope {
     pub(crate) channel: Channel,
     pub(crate) template: RabbitTemplate,
     pub(crate) states: Arc<StateRegistry>,
+    /// Who looks at its deliveries.
+    pub(crate) observing: Option<Observing>,
 }
 
 /// One delivery to a listener: what [`FromDelivery`](crate::FromDelivery) takes arguments from.
@@ -108,6 +111,16 @@ impl DeliveryContext {
     /// The settlement that the handler's delivery tag shares; none if it took no tag.
     pub(crate) fn settlement(&self) -> Option<&Arc<Settlement>> {
         self.settlement.get()
+    }
+
+    /// Who looks at the consumer's deliveries.
+    pub(crate) fn observing(&self) -> Option<&Observing> {
+        self.scope.observing.as_ref()
+    }
+
+    /// The channel that the delivery came on, by its number.
+    pub(crate) fn epoch(&self) -> u64 {
+        self.scope.channel.epoch()
     }
 
     /// What the message says of its original; none if it is no retry copy.

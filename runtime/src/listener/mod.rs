@@ -25,6 +25,7 @@ mod handling;
 pub(crate) mod health;
 pub(crate) mod invoke;
 mod keep_connected;
+pub(crate) mod observe;
 pub(crate) mod outcome;
 mod pacing;
 pub(crate) mod plan;

@@ -42,7 +42,7 @@ const FILE: &str = "springhare.toml";
 const FILE_VARIABLE: &str = "SPRINGHARE_CONFIG";
 
 /// What the builder was told.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct BuilderSettings {
     pub(crate) rabbitmq: RabbitmqSettings,
     pub(crate) template: TemplateSettings,

@@ -92,9 +92,8 @@ impl RabbitmqSettings {
             let problem = AddressProblem::Several;
             return Err(WrongAddress { key, source: source.clone(), problem });
         }
-        let (key, source) = match first.or_else(|| self.speaks_of_a_host()) {
-            Some(given) => given,
-            None => return Ok(None),
+        let Some((key, source)) = first.or_else(|| self.speaks_of_a_host()) else {
+            return Ok(None);
         };
         let wrong = |problem| WrongAddress { key, source: source.clone(), problem };
         let defaults = self.defaults().map_err(wrong)?;

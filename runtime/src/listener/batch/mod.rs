@@ -21,6 +21,7 @@ use super::context::{BatchContext, DeliveryContext};
 use super::endpoint::{AcknowledgeMode, InvokeBatch};
 use super::failure::{Decision, Kept};
 use super::invoke::Call;
+use super::observe::Observed;
 use super::outcome::Outcome;
 use super::plan::{BatchPlan, ListenerPlan};
 use super::reply;
@@ -103,12 +104,18 @@ impl<'s> BatchLoop<'s> {
         self.timer = None;
         let count = self.received.len().min(self.size());
         self.received.drain(..count).for_each(|delivery| self.batch.push(delivery));
+        let observed = self.batch.messages().iter().map(Observed::delivered).last();
         let outcome = self.call().await?;
         let verdicts = verdicts(count, outcome, self.batch.take_verdicts());
         let mut again = Vec::new();
         for (context, verdict) in self.batch.messages().iter().zip(verdicts) {
             match verdict {
-                Verdict::Settle(outcome) => self.work.conclude(context, self.plan, outcome).await?,
+                Verdict::Settle(outcome) => {
+                    if let Some(observed) = observed {
+                        observed.handled(context, &outcome);
+                    }
+                    self.work.conclude(context, self.plan, outcome).await?;
+                }
                 Verdict::Again if self.plan.acknowledge == AcknowledgeMode::Manual => {
                     // Its tag is the handler's, who may have settled it.
                     self.work.conclude(context, self.plan, Outcome::Requeue).await?;

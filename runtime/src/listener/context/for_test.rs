@@ -85,6 +85,7 @@ impl ForTest {
                 TemplateDefaults::default(),
             ),
             states: Arc::new(self.states),
+            observing: None,
         };
         let served = Served { listener_id: "test::listener".into(), converters: self.converters };
         let mut cx = DeliveryContext::new(scope, Arc::new(served));
