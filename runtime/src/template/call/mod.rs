@@ -78,7 +78,7 @@ impl<'t, T> ConvertSendAndReceive<'t, T> {
         let mut draft = Draft::new(template.publish_of(route, body));
         draft.change(|publish| publish.mandatory = true);
         draft.persistent(false);
-        let timeout = template.shared.waits.reply_timeout;
+        let timeout = template.shared.defaults.reply_timeout;
         Self { template, draft, timeout, decode }
     }
 
