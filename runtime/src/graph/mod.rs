@@ -15,7 +15,6 @@ mod declaring_link;
 mod definition;
 mod delays;
 mod merge;
-mod placeholder;
 mod redeclare;
 mod resolve;
 
@@ -28,10 +27,10 @@ pub(crate) use check::{GraphInput, check};
 pub(crate) use declare::{Declared, declare, unknown_names};
 pub(crate) use declaring_link::DeclaringLink;
 pub(crate) use definition::{BindingNode, ExchangeNode, Generation, Origin, QueueNode};
-pub(crate) use placeholder::Placeholders;
 pub(crate) use redeclare::{Refused, declare_for_queue, redeclare};
 
 use crate::listener::plan::{ContainerPlan, ListenerPlan};
+use crate::settings::placeholder;
 
 /// Everything that an application declares and runs.
 #[derive(Debug, Default)]

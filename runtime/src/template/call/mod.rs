@@ -78,7 +78,7 @@ impl<'t, T> ConvertSendAndReceive<'t, T> {
         let mut draft = Draft::new(template.publish_of(route, body));
         draft.change(|publish| publish.mandatory = true);
         draft.persistent(false);
-        let timeout = template.shared.waits.reply_timeout;
+        let timeout = template.shared.defaults.reply_timeout;
         Self { template, draft, timeout, decode }
     }
 
@@ -158,7 +158,8 @@ impl<'t, T> IntoFuture for ConvertSendAndReceive<'t, T> {
 
     fn into_future(self) -> Calling<'t, T> {
         let Self { template, draft, timeout, decode } = self;
-        let state = match draft.into_result() {
+        let request = draft.into_result();
+        let state = match request.and_then(|request| template.middleware().process(request)) {
             Ok(request) => State::Calling(Box::pin(call(template, request, timeout))),
             Err(error) => State::Failed(Some(CallError::Request(Box::new(error)))),
         };
