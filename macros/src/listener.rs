@@ -6,6 +6,7 @@ use proc_macro2::Span;
 
 use crate::arguments::Argument;
 use crate::attr::{Given, ListenerArgs};
+use crate::circuit::Circuit;
 use crate::failure::{Millis, Retry};
 use crate::paths::Paths;
 use crate::recover::Recover;
@@ -47,6 +48,7 @@ pub(crate) struct Endpoint {
     pub(crate) id: Option<Text>,
     /// Empty for an anonymous queue.
     pub(crate) queues: Vec<Text>,
+    pub(crate) fault_of: Option<Text>,
     pub(crate) durable: Option<bool>,
     pub(crate) exclusive: Option<bool>,
     pub(crate) auto_delete: Option<bool>,
@@ -92,6 +94,8 @@ pub(crate) struct Failure {
     pub(crate) max_attempts: Option<u32>,
     pub(crate) timeout: Option<Millis>,
     pub(crate) recover: Option<Recover>,
+    pub(crate) error_handler: Option<syn::Path>,
+    pub(crate) circuit: Option<Circuit>,
 }
 
 impl Listener {
@@ -123,6 +127,7 @@ impl From<ListenerArgs> for Endpoint {
             place,
             id: value(id),
             queues: one_or_many(queue.queue, queue.queues),
+            fault_of: value(queue.fault_of),
             durable: value(queue.durable),
             exclusive: value(queue.exclusive),
             auto_delete: value(queue.auto_delete),
@@ -155,6 +160,8 @@ impl From<ListenerArgs> for Endpoint {
                 max_attempts: value(failure.max_attempts),
                 timeout: value(failure.timeout),
                 recover: value(failure.recover),
+                error_handler: value(failure.error_handler),
+                circuit: value(failure.circuit),
             },
         }
     }

@@ -98,7 +98,8 @@ impl<E> Fault<E> {
     /// error queue then, if the handler fails with the error.
     pub async fn send_back(&self, rabbit: &RabbitTemplate) -> Result<()> {
         let queue = ShortString::truncated(self.queue());
-        rabbit.convert_and_send(&queue, restored(&self.message, &queue)).await
+        let message = restored(&self.message, &queue);
+        rabbit.convert_and_send(queue, message).await
     }
 
     fn header(&self, name: &str) -> Option<&FieldValue> {

@@ -20,6 +20,7 @@ use crate::listener::plan::{BatchPlan, ConverterPlan, DEFAULT_PREFETCH, Listener
 use crate::listener::retry::{FailurePlan, Manner, Recoverer};
 use crate::listener::stream_offset::StreamOffset;
 use crate::settings::{ListenerSettings, SPRING, Settings, Source};
+use crate::template::error_queue_of;
 
 /// What the names of anonymous queues start with.
 const ANONYMOUS_PREFIX: &str = "springhare.gen-";
@@ -77,7 +78,7 @@ pub(crate) fn resolve(
         endpoint,
         origin,
         queues: queues.iter().map(|queue| queue.name.clone()).collect(),
-        anonymous: attributes.queues.is_empty(),
+        anonymous: is_anonymous(attributes),
         acknowledge: settings.acknowledge_mode.unwrap_or_default(),
         batch,
         concurrency: consumers.min,
@@ -122,12 +123,17 @@ fn prefetch(id: &str, settings: &ListenerSettings, batch: Option<BatchPlan>) -> 
     batch
 }
 
+/// Whether its queue has no name of the user's.
+fn is_anonymous(attributes: &ListenerAttributes) -> bool {
+    attributes.queues.is_empty() && attributes.fault_of.is_none()
+}
+
 fn queues(
     attributes: &ListenerAttributes,
     origin: &Origin,
     texts: &mut Texts<'_, '_>,
 ) -> Vec<QueueNode> {
-    let anonymous = attributes.queues.is_empty();
+    let anonymous = is_anonymous(attributes);
     let options = QueueDeclareOptions {
         durable: attributes.durable.unwrap_or(!anonymous),
         exclusive: attributes.exclusive.unwrap_or(anonymous),
@@ -139,7 +145,9 @@ fn queues(
         && attributes.auto_delete.is_none()
         && attributes.arguments.is_empty();
     let definition = if says_nothing { Definition::NameOnly } else { Definition::Full };
-    let names = if anonymous {
+    let names = if let Some(queue) = attributes.fault_of {
+        texts.name("fault_of", queue).map(|queue| error_queue_of(&queue)).into_iter().collect()
+    } else if anonymous {
         vec![anonymous_name()]
     } else {
         attributes.queues.iter().filter_map(|queue| texts.name("queue", queue)).collect()

@@ -1,6 +1,10 @@
 //! When a listener whose every message fails is left alone for a while. Pure: the time is handed in.
 
+mod shared;
+
 use std::time::Duration;
+
+pub(crate) use shared::{Admission, SharedCircuit};
 
 /// What opens a circuit, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

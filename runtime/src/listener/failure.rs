@@ -1,6 +1,7 @@
 //! What becomes of a message by its handler's outcome; for a failed one that is the failure
 //! default: paced redelivery, then the dead-letter exchange or `<queue>.error`.
 
+mod circuit;
 mod decision;
 mod give_up;
 mod retry;
@@ -160,12 +161,17 @@ impl Work<'_> {
                     let reason = ParkReason::Fatal { exception: error.report() };
                     return self.give_up(failed, plan, reason).await;
                 }
+                Decision::Park => {
+                    let reason = ParkReason::Fatal { exception: error.report() };
+                    return self.park(failed, plan, reason).await;
+                }
                 Decision::RedeliverAfter(pause) => {
                     let next = failed.failures.redelivery_after(pause, &plan.failure.redeliveries);
                     return self.redeliver(failed, plan, next, error.report()).await;
                 }
                 Decision::Redeliver => {
-                    let next = failed.failures.redelivery(&plan.failure.redeliveries);
+                    let follow = plan.failure.redeliveries_after(context.attempt());
+                    let next = failed.failures.redelivery(follow);
                     return self.redeliver(failed, plan, next, error.report()).await;
                 }
             },

@@ -1,11 +1,14 @@
 //! What is done about errors by what they are, wherever a handler meets them.
 
+use std::collections::BTreeMap;
 use std::error::Error as StdError;
 use std::fmt;
+use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::outcome::ListenerError;
+use crate::error::Place;
 
 /// What becomes of a message whose handler failed with a certain error:
 /// [`on_error`](crate::SpringhareBuilder::on_error) says for which.
@@ -65,6 +68,30 @@ impl OnErrors {
 impl fmt::Debug for OnErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "OnErrors({} rules)", self.0.len())
+    }
+}
+
+/// What is done about errors: in one listener, and in all.
+#[derive(Debug, Default)]
+pub(crate) struct ErrorPolicies {
+    pub(crate) all: OnErrors,
+    /// By id, with the place of the first call that names it.
+    pub(crate) listeners: BTreeMap<String, (OnErrors, Place)>,
+}
+
+impl ErrorPolicies {
+    /// What is done about a listener's errors: what is said of it, and then what is said of all.
+    pub(crate) fn of(&self, id: &str) -> OnErrors {
+        let own = self.listeners.get(id).map(|(own, _)| own.clone());
+        own.unwrap_or_default().then(&self.all)
+    }
+
+    /// What is said of one listener.
+    #[track_caller]
+    pub(crate) fn listener(&mut self, id: String) -> &mut OnErrors {
+        let caller = Location::caller();
+        let place = Place { file: caller.file(), line: caller.line() };
+        &mut self.listeners.entry(id).or_insert_with(|| (OnErrors::default(), place)).0
     }
 }
 

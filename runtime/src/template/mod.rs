@@ -28,8 +28,8 @@ pub(crate) use deaths::DeathEntry;
 #[cfg(test)]
 pub(crate) use parking::copy_for_test;
 pub(crate) use parking::{
-    ParkReason, ParkedFrom, RETRY_EXCHANGE, Republished, Retried, error_queue_of, wait_queue_of,
-    wait_queue_options, was_rejected_from,
+    ERROR_SUFFIX, ParkReason, ParkedFrom, RETRY_EXCHANGE, Republished, Retried, error_queue_of,
+    restored, wait_queue_of, wait_queue_options, was_rejected_from,
 };
 pub use route::{IntoRoute, Route};
 pub use send::{ConvertAndSend, Sending};

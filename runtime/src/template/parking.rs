@@ -4,6 +4,7 @@
 
 mod delay;
 mod recover;
+mod restore;
 mod retry;
 
 use springhare_amqp::{
@@ -12,6 +13,7 @@ use springhare_amqp::{
 use springhare_broker::{Publish, PublishedMessage, QueueDeclareOptions};
 
 pub(crate) use delay::{RETRY_EXCHANGE, wait_queue_of, wait_queue_options};
+pub(crate) use restore::restored;
 #[cfg(test)]
 pub(crate) use retry::copy_for_test;
 pub(crate) use retry::{Republished, Retried, was_rejected_from};
@@ -22,7 +24,7 @@ use crate::error::{Error, NotConfirmed, Result};
 use retry::{forget_retries, original_route};
 
 /// What an error queue's name ends with.
-const SUFFIX: &str = ".error";
+pub(crate) const ERROR_SUFFIX: &str = ".error";
 /// The longest `x-exception-message`, in bytes: a header must not outgrow a frame.
 const EXCEPTION_MAX_BYTES: usize = 4096;
 /// The longest one where the original's headers leave no room for more.
@@ -97,12 +99,12 @@ impl Extent {
 /// The queue that messages from `queue` are parked in.
 pub(crate) fn error_queue_of(queue: &str) -> ShortString {
     let stem = ShortString::truncated(queue);
-    let mut end = stem.len().min(ShortString::MAX_BYTES - SUFFIX.len());
+    let mut end = stem.len().min(ShortString::MAX_BYTES - ERROR_SUFFIX.len());
     while !stem.is_char_boundary(end) {
         end -= 1;
     }
     let stem = stem.get(..end).unwrap_or_default();
-    ShortString::truncated(&format!("{stem}{SUFFIX}"))
+    ShortString::truncated(&format!("{stem}{ERROR_SUFFIX}"))
 }
 
 impl RabbitTemplate {

@@ -44,8 +44,29 @@ impl Work<'_> {
         plan: &ListenerPlan,
         reason: ParkReason,
     ) -> Result<(), Exit> {
+        let way = self.way(&failed, plan, &reason);
+        self.go(failed, plan, reason, way).await
+    }
+
+    /// Takes a message to the error queue, whatever its listener says.
+    pub(super) async fn park(
+        &mut self,
+        failed: Failed,
+        plan: &ListenerPlan,
+        reason: ParkReason,
+    ) -> Result<(), Exit> {
+        self.go(failed, plan, reason, Way::Copy(Copied::Parked)).await
+    }
+
+    async fn go(
+        &mut self,
+        failed: Failed,
+        plan: &ListenerPlan,
+        reason: ParkReason,
+        way: Way,
+    ) -> Result<(), Exit> {
         let delivery_tag = failed.delivery_tag;
-        let verdict = match self.way(&failed, plan, &reason) {
+        let verdict = match way {
             Way::Reject => Verdict::Reject(Requeue::No),
             Way::Requeue => Verdict::Nack(Requeue::Yes),
             Way::Discard => {

@@ -4,10 +4,10 @@
 use springhare_broker::Multiple;
 
 use super::give_up::Copied;
-use super::{Failed, Work};
+use super::{Decision, Failed, Work};
 use crate::channel::Verdict;
 use crate::listener::consumer::Exit;
-use crate::listener::outcome::{Disposition, ListenerError, Outcome};
+use crate::listener::outcome::{ListenerError, Outcome};
 use crate::listener::plan::ListenerPlan;
 use crate::listener::retry::Recoverer;
 use crate::template::ParkReason;
@@ -22,7 +22,7 @@ impl Work<'_> {
         outcome: Outcome,
     ) -> Result<(), Exit> {
         if let Outcome::Failed(error) = outcome
-            && is_to_be_seen(&error)
+            && is_to_be_seen(&error, plan)
         {
             self.settler.flush().await?;
             let reason = ParkReason::Fatal { exception: error.report() };
@@ -45,9 +45,6 @@ impl Work<'_> {
 }
 
 /// Whether nobody has decided yet that the message does not matter.
-fn is_to_be_seen(error: &ListenerError) -> bool {
-    !matches!(
-        error.disposition(),
-        Disposition::ImmediateAcknowledge | Disposition::RejectAndDontRequeue
-    )
+fn is_to_be_seen(error: &ListenerError, plan: &ListenerPlan) -> bool {
+    !matches!(Decision::on(error, plan), Decision::Acknowledge | Decision::Reject)
 }

@@ -15,7 +15,9 @@ pub(crate) use schedule::Calls;
 
 use springhare_amqp::ShortString;
 
-use super::endpoint::{ListenerAttributes, RetryAttributes};
+use super::circuit::CircuitPlan;
+use super::endpoint::{CircuitAttributes, ListenerAttributes, RetryAttributes};
+use super::policy::OnErrors;
 
 /// A message that has failed this often is redelivered no more; RabbitMQ's default for quorum
 /// queues.
@@ -25,7 +27,7 @@ pub(crate) const DELIVERIES_MAX: u32 = 20;
 const CALLS_DEFAULT: u32 = 3;
 
 /// What a listener's attribute says of failures.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub(crate) struct FailurePlan {
     /// The calls with one delivery.
     pub(crate) calls: Calls,
@@ -36,6 +38,10 @@ pub(crate) struct FailurePlan {
     /// Where a message goes that is given up.
     pub(crate) recoverer: Recoverer,
     pub(crate) manner: Manner,
+    /// What is done about which errors.
+    pub(crate) on_errors: OnErrors,
+    /// When it is left alone for a while.
+    pub(crate) circuit: Option<CircuitPlan>,
 }
 
 /// Which deliveries follow one that failed.
@@ -88,7 +94,22 @@ impl Redeliveries {
     }
 }
 
+/// What follows a delivery whose calls are not used up, and what follows by ours else.
+static PACED: Redeliveries = Redeliveries::Paced { limit: DELIVERIES_MAX };
+static ENDLESS: Redeliveries = Redeliveries::Endless;
+
 impl FailurePlan {
+    /// Which deliveries follow one that has failed after so many calls. Where more were to come,
+    /// something else ended it: the consumer stops, or an answer could not be sent. It has a
+    /// chance left.
+    pub(crate) fn redeliveries_after(&self, calls: u32) -> &Redeliveries {
+        match self.manner {
+            _ if self.calls.are_used_up_after(calls) => &self.redeliveries,
+            Manner::Springhare => &PACED,
+            Manner::Spring => &ENDLESS,
+        }
+    }
+
     pub(crate) fn of(
         attributes: &ListenerAttributes,
         recoverer: Recoverer,
@@ -101,7 +122,19 @@ impl FailurePlan {
                 (Calls::ONE, Redeliveries::Paced { limit: limit.unwrap_or(DELIVERIES_MAX) })
             }
         };
-        Self { calls, redeliveries, timeout: attributes.timeout, recoverer, manner }
+        let circuit = attributes.circuit.map(|CircuitAttributes { failures, pause }| CircuitPlan {
+            failures: failures.max(1),
+            pause,
+        });
+        Self {
+            calls,
+            redeliveries,
+            timeout: attributes.timeout,
+            recoverer,
+            manner,
+            on_errors: OnErrors::default(),
+            circuit,
+        }
     }
 }
 

@@ -158,13 +158,18 @@ pub(super) fn retry_copy(
     {
         set(headers, ORIGINAL_DEATH, deaths);
     }
-    let deaths = deaths(headers, queue);
-    set(headers, FAILURES, i64::from(failures));
-    set(headers, QUEUE, queue.clone());
-    set(headers, EXCHANGE, exchange);
-    set(headers, ROUTING_KEY, routing_key);
-    set(headers, DEATHS, deaths);
+    tell_original(headers, queue, Retried { failures, exchange, routing_key });
     Message::new(original.message.body.clone()).with_properties(properties)
+}
+
+/// Writes down what a copy in `queue` says of its original.
+pub(super) fn tell_original(headers: &mut FieldTable, queue: &ShortString, original: Retried) {
+    let deaths = deaths(headers, queue);
+    set(headers, FAILURES, i64::from(original.failures));
+    set(headers, QUEUE, queue.clone());
+    set(headers, EXCHANGE, original.exchange);
+    set(headers, ROUTING_KEY, original.routing_key);
+    set(headers, DEATHS, deaths);
 }
 
 /// The exchange and the routing key that the message was published with before any copy.

@@ -4,6 +4,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use springhare::broker::Clock;
 use springhare::prelude::*;
 use springhare_tests::{Tell, arrives, header_number, header_text, telling};
 
@@ -22,6 +23,7 @@ application!(
     a_message_waits_out_its_delays_while_others_are_handled,
     each_delayed_delivery_is_tried_in_memory_first,
     a_message_that_waits_does_not_expire_meanwhile,
+    a_message_that_is_to_come_later_does_though_it_is_tried_in_memory,
     a_queue_that_dead_letters_takes_what_has_waited_in_vain,
 );
 
@@ -187,7 +189,7 @@ async fn an_error_with_a_mind_of_its_own_is_not_tried_again_in_memory(place: &Pl
     assert!(numbers.is_silent());
 }
 
-#[rabbit_listener(id = "r.stopped", queue = "r.stopped", retry(max_attempts = 5, backoff = "1h"))]
+#[rabbit_listener(id = "r.stopped", queue = "r.stopped", retry(max_attempts = 5, backoff = "10m"))]
 async fn for_an_hour(calls: State<Tell<()>>) -> ListenerResult {
     calls.tell(());
     Err(ListenerError::msg("no van"))
@@ -301,16 +303,17 @@ async fn a_message_waits_out_its_delays_while_others_are_handled(place: &Place) 
     let (tell, mut seen) = telling::<Seen>();
     let app = place.builder().listeners(listeners![delayed]).manage(tell).start().await.unwrap();
     let rabbit = app.rabbit_template();
-    let began = std::time::Instant::now();
+    let clock = Clock::system();
+    let began = clock.now();
     rabbit.convert_and_send(("r.shop", "order.new"), "bad").header("x-id", 7).await.unwrap();
     rabbit.convert_and_send(("r.shop", "order.old"), "good").await.unwrap();
     let bad = |count, again| ("bad".to_owned(), count, again, "order.new".to_owned());
     assert_eq!(seen.next().await, bad(0, false));
     assert_eq!(seen.next().await, ("good".to_owned(), 0, false, "order.old".to_owned()));
     assert_eq!(seen.next().await, bad(1, true));
-    assert!(began.elapsed() >= Duration::from_millis(150));
+    assert!(clock.now() - began >= Duration::from_millis(150));
     assert_eq!(seen.next().await, bad(2, true));
-    assert!(began.elapsed() >= Duration::from_millis(350));
+    assert!(clock.now() - began >= Duration::from_millis(350));
     let parked = arrives(&rabbit, "r.delays.error").await;
     assert_eq!(header_text(&parked, "x-springhare-reason"), "deliveries-exhausted");
     assert_eq!(header_number(&parked, "x-springhare-attempts"), Some(3));
@@ -362,12 +365,13 @@ async fn a_message_that_waits_does_not_expire_meanwhile(place: &Place) {
     let (tell, mut counts) = telling::<u32>();
     let app = place.builder().listeners(listeners![expiring]).manage(tell).start().await.unwrap();
     let rabbit = app.rabbit_template();
-    let began = std::time::Instant::now();
+    let clock = Clock::system();
+    let began = clock.now();
     let soon = rabbit.convert_and_send("r.expiring", "tea").expiration(Duration::from_millis(100));
     soon.await.unwrap();
     assert_eq!(counts.next().await, 0);
     assert_eq!(counts.next().await, 1);
-    assert!(began.elapsed() >= Duration::from_millis(300), "its wait was not cut short");
+    assert!(clock.now() - began >= Duration::from_millis(300), "its wait was not cut short");
     let parked = arrives(&rabbit, "r.expiring.error").await;
     assert_eq!(header_text(&parked, "x-original-expiration"), "100");
     app.stop().await.unwrap();
@@ -400,4 +404,22 @@ async fn a_queue_that_dead_letters_takes_what_has_waited_in_vain(place: &Place) 
     assert_eq!((counts.next().await, counts.next().await), (0, 1));
     assert_eq!(&*arrives(&rabbit, "r.graveyard").await.body, b"tea");
     app.stop().await.unwrap();
+}
+
+#[rabbit_listener(queue = "r.both", retry(max_attempts = 2, backoff = "1ms"))]
+async fn both(count: DeliveryCount, counts: State<Tell<u32>>) -> ListenerResult {
+    counts.tell(count.value());
+    let fault: Result<(), _> = Err(std::io::Error::other("no van"));
+    if count.value() < 3 { fault.retry_after(Duration::from_millis(20)) } else { Ok(()) }
+}
+
+async fn a_message_that_is_to_come_later_does_though_it_is_tried_in_memory(place: &Place) {
+    let (tell, mut counts) = telling::<u32>();
+    let app = place.builder().listeners(listeners![both]).manage(tell).start().await.unwrap();
+    app.rabbit_template().convert_and_send("r.both", "tea").await.unwrap();
+    for count in 0..4 {
+        assert_eq!(counts.next().await, count);
+    }
+    app.stop().await.unwrap();
+    place.has_left("r.both", 0).await;
 }
