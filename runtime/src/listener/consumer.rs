@@ -193,6 +193,7 @@ impl ConsumerLoop<'_> {
         if matches!(outcome, Outcome::Failed(_)) && plan.looks_after_failures() {
             outcome = Box::pin(self.after_failure(handling, outcome)).await?;
         }
+        let has_failed = matches!(outcome, Outcome::Failed(_));
         if outgoing::is_to_send(&self.context, &outcome) {
             outcome = self.work.send_outgoing(&self.context, outcome).await?;
         }
@@ -202,6 +203,9 @@ impl ConsumerLoop<'_> {
         }
         if reply::is_answer(&self.context, plan, &outcome) {
             outcome = self.work.answer(&self.context, plan, outcome).await?;
+        }
+        if !has_failed && matches!(outcome, Outcome::Failed(_)) {
+            self.context.forgive();
         }
         if !self.work.settle_at_once(&self.context, plan, &outcome) {
             self.work.settle(&self.context, plan, outcome).await?;

@@ -170,7 +170,7 @@ impl Work<'_> {
                     return self.redeliver(failed, plan, next, error.report()).await;
                 }
                 Decision::Redeliver => {
-                    let follow = plan.failure.redeliveries_after(context.attempt());
+                    let follow = plan.failure.redeliveries_after(context.failed_calls());
                     let next = failed.failures.redelivery(follow);
                     return self.redeliver(failed, plan, next, error.report()).await;
                 }

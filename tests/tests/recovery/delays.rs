@@ -49,7 +49,10 @@ async fn messages_that_wait_come_at_their_time_though_the_broker_was_restarted()
     let (app, mut seen, hand) = start(folder.path()).await;
     assert_eq!(ready(&app.rabbit_template(), "waits").await, 0);
     assert!(seen.is_silent(), "it waits");
-    hand.advance(Duration::from_secs(3600));
+    // Each broker's clock begins anew, and the message began to wait when this one's was at 1 h.
+    hand.advance(Duration::from_secs(7199));
+    assert!(seen.is_silent(), "it waits");
+    hand.advance(Duration::from_secs(1));
     assert_eq!(seen.next().await, ("bad".to_owned(), 2));
     app.stop().await.unwrap();
 }
@@ -88,4 +91,29 @@ async fn a_message_whose_connection_is_lost_between_confirm_and_ack_is_not_lost_
     .await;
     app.stop().await.unwrap();
     drop(broker);
+}
+
+#[rabbit_listener(queue = "paused", retry(max_attempts = 9, backoff = "10m"))]
+async fn paused(attempt: Attempt, seen: State<Tell<u32>>) -> ListenerResult {
+    seen.tell(attempt.value());
+    Err(ListenerError::msg("no van"))
+}
+
+#[tokio::test]
+async fn a_pause_between_two_calls_ends_when_the_message_is_somebody_elses() {
+    let (link, _broker, hand) = SwitchLink::on();
+    let (tell, mut seen) = telling::<u32>();
+    let builder = Springhare::builder().link(link.clone()).manage(tell);
+    let app = builder.listeners(listeners![paused]).start().await.unwrap();
+    app.rabbit_template().convert_and_send("paused", "tea").await.unwrap();
+    assert_eq!(seen.next().await, 1);
+    link.close_those_named("listeners");
+    // Long before the pause is over, the message is here once more, as another delivery.
+    let call = eventually("the message comes again", || {
+        hand.advance(Duration::from_secs(1));
+        ready_future(seen.take())
+    })
+    .await;
+    assert_eq!(call, 1, "it is not called again with a message that is lost");
+    app.stop().await.unwrap();
 }

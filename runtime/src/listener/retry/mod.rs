@@ -94,19 +94,17 @@ impl Redeliveries {
     }
 }
 
-/// What follows a delivery whose calls are not used up, and what follows by ours else.
+/// What follows a delivery whose calls are not used up.
 static PACED: Redeliveries = Redeliveries::Paced { limit: DELIVERIES_MAX };
-static ENDLESS: Redeliveries = Redeliveries::Endless;
 
 impl FailurePlan {
-    /// Which deliveries follow one that has failed after so many calls. Where more were to come,
-    /// something else ended it: the consumer stops, or an answer could not be sent. It has a
-    /// chance left.
-    pub(crate) fn redeliveries_after(&self, calls: u32) -> &Redeliveries {
-        match self.manner {
-            _ if self.calls.are_used_up_after(calls) => &self.redeliveries,
-            Manner::Springhare => &PACED,
-            Manner::Spring => &ENDLESS,
+    /// Which deliveries follow one whose handler has failed so often. Where it was to be called
+    /// again, something else has failed: the consumer stops, or what the handler came to could not
+    /// be sent. It has a chance left.
+    pub(crate) fn redeliveries_after(&self, failed: u32) -> &Redeliveries {
+        match &self.redeliveries {
+            Redeliveries::After(_) if !self.calls.are_used_up_after(failed) => &PACED,
+            redeliveries => redeliveries,
         }
     }
 
@@ -180,6 +178,17 @@ mod tests {
         let plan = plan(Some(retry), None);
         assert_eq!(plan.calls.max(), 5);
         assert_eq!(plan.redeliveries, Redeliveries::none());
+    }
+
+    #[test]
+    fn what_fails_before_its_calls_are_used_up_is_delivered_again() {
+        let plan = plan(Some(RetryAttributes { max_attempts: Some(2), ..NOTHING }), None);
+        assert_eq!(plan.redeliveries_after(2), &Redeliveries::none());
+        for failed in 0..2 {
+            assert_eq!(plan.redeliveries_after(failed), &Redeliveries::Paced { limit: 20 });
+        }
+        let counted = self::plan(None, Some(7));
+        assert_eq!(counted.redeliveries_after(0), &Redeliveries::Paced { limit: 7 });
     }
 
     #[test]
