@@ -12,9 +12,8 @@ use super::definition::{
 };
 use super::placeholder::Placeholders;
 use crate::error::Fault;
-use crate::listener::batch::BatchPlan;
 use crate::listener::endpoint::{Argument, ListenerAttributes, RabbitListenerEndpoint};
-use crate::listener::plan::{ConverterPlan, DEFAULT_PREFETCH, ListenerPlan, ReplyPlan};
+use crate::listener::plan::{BatchPlan, ConverterPlan, DEFAULT_PREFETCH, ListenerPlan, ReplyPlan};
 use crate::listener::retry::FailurePlan;
 use crate::listener::stream_offset::StreamOffset;
 
