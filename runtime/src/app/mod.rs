@@ -7,6 +7,7 @@ mod running;
 mod signals;
 mod start;
 mod startup;
+mod verbs;
 
 use std::fmt;
 use std::sync::Arc;

@@ -3,6 +3,7 @@
 use std::env;
 
 use super::{Springhare, SpringhareBuilder};
+use crate::describe::Description;
 use crate::error::Fault;
 use crate::graph::{Graph, GraphInput, Placeholders, check};
 
@@ -25,6 +26,12 @@ impl SpringhareBuilder {
 }
 
 impl Springhare {
+    /// What it declares and runs, for a look at it: a table, a graph, a document.
+    #[must_use]
+    pub fn describe(&self) -> Description {
+        Description::of(self.graph())
+    }
+
     /// What it declares and runs.
     pub(crate) fn graph(&self) -> &Graph {
         self.running.scope.graph()

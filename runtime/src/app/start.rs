@@ -55,7 +55,7 @@ pub(super) async fn start(builder: SpringhareBuilder) -> Result<Springhare> {
     Ok(Springhare { running: Arc::new(Running::new(scope, listeners, own_broker)) })
 }
 
-fn link_to(choice: BrokerChoice) -> Result<(Arc<dyn Link>, Option<Broker>)> {
+pub(super) fn link_to(choice: BrokerChoice) -> Result<(Arc<dyn Link>, Option<Broker>)> {
     let address: Address = match choice {
         BrokerChoice::Link(link) => return Ok((link, None)),
         BrokerChoice::Handle(broker) => return Ok((Arc::new(EmbeddedLink::new(broker)), None)),
