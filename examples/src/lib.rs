@@ -19,6 +19,11 @@ mod readme {}
 #[doc = include_str!("../../docs/queues.md")]
 mod queues {}
 
+/// And that in what is told of settings.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/configuration.md")]
+mod configuration {}
+
 /// And in what is told of testing.
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/testing.md")]

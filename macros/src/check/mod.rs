@@ -8,6 +8,7 @@ mod binding;
 mod failure;
 mod function;
 mod names;
+mod outbox;
 mod queue_kind;
 
 use crate::arguments;
@@ -27,6 +28,7 @@ pub(crate) fn check(attributes: &[ListenerArgs], function: &ListenerFn, errors: 
     }
     same_ids(attributes, errors);
     function::check(attributes, function, errors);
+    outbox::check(attributes, function, errors);
     batch::check(attributes, function, errors);
 }
 
@@ -48,6 +50,9 @@ fn queue(args: &ListenerArgs, errors: &mut Errors) {
         }
     }
     dead_letters(args, errors);
+    if let Some(profile) = &args.consumer.profile {
+        names::profile(&profile.value, errors);
+    }
     let anonymous = queue.queue.is_none() && queue.queues.is_none();
     if !anonymous || !args.complete {
         return;

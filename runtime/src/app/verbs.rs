@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::SpringhareBuilder;
+use super::planned::Planned;
 use super::start::link_to;
 use crate::error::{Error, Result, StartError};
 
@@ -69,9 +70,12 @@ impl SpringhareBuilder {
                 writeln!(out, "{document:#}")?;
             }
             Verb::TopologyDiff { definitions } => {
-                let description = self.describe()?;
+                let Planned { graph, settings, mut faults } = self.planned();
+                StartError::of(std::mem::take(&mut faults))?;
+                let description = crate::Description::of(&graph);
                 let definitions = definitions.map(fs::read_to_string).transpose()?;
-                let (link, own_broker) = link_to(self.broker)?;
+                let (link, own_broker) = link_to(self.broker, &settings.rabbitmq, &mut faults)?;
+                StartError::of(faults)?;
                 if own_broker.is_some() {
                     return Err("the broker in this process has nothing before the application \
                                 starts; name one that runs with SPRINGHARE_URL"

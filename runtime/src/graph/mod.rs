@@ -14,7 +14,6 @@ mod declared;
 mod declaring_link;
 mod definition;
 mod merge;
-mod placeholder;
 mod redeclare;
 mod resolve;
 
@@ -29,10 +28,10 @@ pub(crate) use declaring_link::DeclaringLink;
 pub(crate) use definition::{
     BindingNode, DestinationKind, ExchangeNode, Generation, Origin, QueueNode,
 };
-pub(crate) use placeholder::Placeholders;
 pub(crate) use redeclare::{Refused, declare_for_queue, redeclare};
 
 use crate::listener::plan::{ContainerPlan, ListenerPlan};
+use crate::settings::placeholder;
 
 /// Everything that an application declares and runs.
 #[derive(Debug, Default)]
