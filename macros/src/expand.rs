@@ -263,6 +263,7 @@ fn record(listener: &Listener, ordinal: u32, endpoint: &Endpoint) -> (Ident, Tok
     };
     let error_handler = error_handler::shim(endpoint, paths);
     let name = format_ident!("__ENDPOINT_{ordinal}", span = Span::mixed_site());
+    let docs = function.docs();
     let function = function.name();
     let attributes = record::attributes(endpoint, paths);
     // Resolved where the user wrote the attribute, `line!` is that attribute's line, whichever of
@@ -274,6 +275,7 @@ fn record(listener: &Listener, ordinal: u32, endpoint: &Endpoint) -> (Ident, Tok
             module: ::core::module_path!(),
             file: ::core::file!(),
             line: #line,
+            docs: #docs,
             ordinal: #ordinal,
             attributes: #attributes,
             require: __require,

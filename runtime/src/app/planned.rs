@@ -1,6 +1,7 @@
 //! What an application declares and runs, told before and after its start.
 
 use super::{Springhare, SpringhareBuilder};
+use crate::describe::Description;
 use crate::error::Fault;
 use crate::graph::{Graph, GraphInput, check};
 use crate::settings::{Environment, Placeholders, Settings};
@@ -46,6 +47,12 @@ impl SpringhareBuilder {
 }
 
 impl Springhare {
+    /// What it declares and runs, for a look at it: a table, a graph, a document.
+    #[must_use]
+    pub fn describe(&self) -> Description {
+        Description::of(self.graph())
+    }
+
     /// What it declares and runs.
     pub(crate) fn graph(&self) -> &Graph {
         self.running.scope.graph()

@@ -26,7 +26,9 @@ use springhare_amqp::ShortString;
 pub(crate) use check::{GraphInput, check};
 pub(crate) use declare::{Declared, declare, unknown_names};
 pub(crate) use declaring_link::DeclaringLink;
-pub(crate) use definition::{BindingNode, ExchangeNode, Generation, Origin, QueueNode};
+pub(crate) use definition::{
+    BindingNode, DestinationKind, ExchangeNode, Generation, Origin, QueueNode,
+};
 pub(crate) use redeclare::{Refused, declare_for_queue, redeclare};
 
 use crate::listener::plan::{ContainerPlan, ListenerPlan};
