@@ -14,7 +14,7 @@ use springhare_broker::{Clock, ConsumerEnd, Delivery, Sleep};
 
 use super::attempt::Attempt;
 use super::batch::BatchLoop;
-use super::circuit::{Admission, SharedCircuit};
+use super::circuit::Admission;
 use super::connection::Opened;
 use super::container::{Container, Selection};
 use super::context::DeliveryContext;
@@ -61,12 +61,14 @@ pub(crate) struct StartedConsumer {
     pub(crate) channel: Channel,
     pub(crate) link: Box<dyn LinkConsumer>,
     pub(crate) context: DeliveryContext,
+    /// What its listener's circuit let it do.
+    pub(crate) admitted: Admission,
 }
 
 /// A consumer at work.
 pub(crate) struct ConsumerLoop<'s> {
     container: &'s Container,
-    /// What its circuit let it do when it began.
+    /// What its circuit let it do when it was started; another word ends it.
     admitted: Admission,
     selection: Selection<'s>,
     pub(super) context: DeliveryContext,
@@ -104,14 +106,13 @@ pub(crate) async fn run(
     clock: Clock,
     stop: &StopSignal,
 ) -> Exit {
-    let StartedConsumer { channel, link, context, .. } = started;
+    let StartedConsumer { channel, link, context, admitted, .. } = started;
     let settler = Settler::new(channel, clock, container.common().prefetch);
     let work = Work { settler, failure, link, stop, draining: false };
     let selection = container.selection(queue);
     match selection.first().plan.endpoint.invoke {
         Invoke::One(_) => {
             let received = VecDeque::new();
-            let admitted = container.circuit().map_or(Admission::All, SharedCircuit::admission);
             ConsumerLoop { container, admitted, selection, context, received, work }.run().await
         }
         Invoke::Batch(invoke) => {

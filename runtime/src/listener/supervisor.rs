@@ -7,7 +7,7 @@ use std::time::Duration;
 use springhare_amqp::{FieldTable, ShortString};
 use springhare_broker::{BasicConsumeOptions, QosScope};
 
-use super::circuit::Admission;
+use super::circuit::{Admission, SharedCircuit};
 use super::connection::{Extent, ListenerConnection, Opened, WELL_AFTER};
 use super::consumer::{self, Exit, StartedConsumer};
 use super::consumer_states::{ConsumerStates, News};
@@ -86,13 +86,10 @@ impl Supervised {
             declare_for_queue(&*link, graph, &self.queue, product, generation).await?;
         }
         let plan = self.container.common();
+        let admitted = self.container.circuit().map_or(Admission::All, SharedCircuit::admission);
         let no_ack = plan.acknowledge == AcknowledgeMode::None;
         if !no_ack {
-            let is_tried = self
-                .container
-                .circuit()
-                .is_some_and(|circuit| circuit.admission() == Admission::One);
-            let prefetch = if is_tried { 1 } else { plan.prefetch };
+            let prefetch = if admitted == Admission::One { 1 } else { plan.prefetch };
             link.basic_qos(prefetch, QosScope::Consumer).await?;
         }
         let mut arguments = FieldTable::new();
@@ -119,7 +116,7 @@ impl Supervised {
         let served = &self.container.selection(&self.queue).first().served;
         let context = DeliveryContext::new(scope, Arc::clone(served));
         let connection = connection.clone();
-        Ok(StartedConsumer { connection, channel, link: consumer, context })
+        Ok(StartedConsumer { connection, channel, link: consumer, context, admitted })
     }
 
     /// Runs the consumer, which may be started already, and gets it back for ever, until it is

@@ -43,9 +43,7 @@ async fn are_consumers(broker: &Broker, count: u64) {
 async fn until_open(broker: &Broker, hand: &ManualClock, calls: &mut Told<String>) -> usize {
     eventually("the circuit opens", async || {
         hand.advance(Duration::from_millis(100));
-        let c = consumers(broker).await;
-        eprintln!("DEBUG consumers {c} sleepers {}", hand.sleepers());
-        (c == 0).then_some(())
+        (consumers(broker).await == 0).then_some(())
     })
     .await;
     let mut called = 0;
