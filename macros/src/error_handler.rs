@@ -14,7 +14,8 @@ pub(crate) fn shim(endpoint: &Endpoint, paths: &Paths) -> TokenStream {
     };
     let Paths { delivery_context, invocation, into_outcome, listener_error, .. } = paths;
     // What does not fit is reported at the path.
-    let call = quote_spanned! {handler.span()=> #handler(__error, __cx).await };
+    let place = Span::mixed_site().located_at(handler.span());
+    let call = quote_spanned! {place=> #handler(__error, __cx).await };
     quote_spanned! {Span::mixed_site()=>
         ::core::option::Option::Some({
             fn __handle_error<'__d>(

@@ -106,9 +106,10 @@ impl Work<'_> {
         // What came back after it was rejected here would go round for ever.
         let goes_round =
             is_fatal && has_dead_letters && was_rejected_from(&failed.message, &failed.queue);
-        let dead_lettered = match self.is_ours_to_dead_letter(failed) {
-            true => Way::Copy(Copied::DeadLettered),
-            false => Way::Reject,
+        let dead_lettered = if self.is_ours_to_dead_letter(failed) {
+            Way::Copy(Copied::DeadLettered)
+        } else {
+            Way::Reject
         };
         match &plan.failure.recoverer {
             Recoverer::Republish { .. } => Way::Copy(Copied::Republished),

@@ -1,6 +1,7 @@
 //! What becomes of a message by the error that its handler failed with.
 
 use std::fmt;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use springhare::prelude::*;
@@ -15,6 +16,7 @@ application!(
     what_could_not_be_read_may_be_told_apart_and_what_was_chosen_may_not,
     an_error_handler_says_what_becomes_of_the_message,
     an_error_handler_hears_of_each_call_and_its_error_goes_on,
+    as_spring_does_failures_are_requeued_without_an_end_and_what_is_fatal_is_rejected,
 );
 
 /// An error of a kind.
@@ -202,4 +204,55 @@ async fn an_error_handler_hears_of_each_call_and_its_error_goes_on(place: &Place
     assert_eq!(header_text(&parked, "x-exception-message"), "no van");
     app.stop().await.unwrap();
     assert!(words.is_silent());
+}
+
+/// How often [`spring`] was called.
+#[derive(Debug, Default)]
+struct Called(AtomicU32);
+
+#[rabbit_listener(
+    queue = "o.spring",
+    profile = "spring",
+    arguments(dead_letter = "", dead_letter_routing_key = "o.turn")
+)]
+async fn spring(word: Text, called: State<Called>, words: State<Words>) -> ListenerResult {
+    let call = called.0.fetch_add(1, Ordering::Relaxed);
+    words.tell((word.0.clone(), 0));
+    match word.0.as_str() {
+        "fatal" => Err(ListenerError::fatal("hopeless")),
+        _ if call < 30 => Err(ListenerError::msg("no van")),
+        _ => Ok(()),
+    }
+}
+
+async fn as_spring_does_failures_are_requeued_without_an_end_and_what_is_fatal_is_rejected(
+    place: &Place,
+) {
+    let (tell, mut words) = telling::<(String, u32)>();
+    let turn = Queue::durable("o.turn").ttl(Duration::from_millis(1));
+    let app = place
+        .builder()
+        .listeners(listeners![spring])
+        .declare(turn.dead_letter("").dead_letter_routing_key("o.spring"))
+        .declare(Queue::durable("o.spring.error"))
+        .manage(Called::default())
+        .manage(tell)
+        .start()
+        .await
+        .unwrap();
+    let rabbit = app.rabbit_template();
+    rabbit.convert_and_send("o.spring", "bad").await.unwrap();
+    for _ in 0..31 {
+        assert_eq!(words.next().await.0, "bad");
+    }
+    // It comes back from its rejection once, and is dropped then.
+    rabbit.convert_and_send("o.spring", "fatal").await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(words.next().await.0, "fatal");
+    }
+    app.stop().await.unwrap();
+    assert!(words.is_silent());
+    for queue in ["o.spring", "o.turn", "o.spring.error"] {
+        place.has_left(queue, 0).await;
+    }
 }
