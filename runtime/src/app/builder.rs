@@ -13,6 +13,7 @@ use crate::error::{Fault, Result};
 use crate::graph::{BindingNode, ExchangeNode, QueueNode};
 use crate::listener::endpoint::{RabbitListenerEndpoint, Registration};
 use crate::listener::observe::Observer;
+use crate::middleware::Middleware;
 use crate::settings::{BuilderSettings, Environment, Source, Sourced, Startup, Texts};
 use crate::state::StateRegistry;
 
@@ -28,6 +29,7 @@ pub struct SpringhareBuilder {
     pub(super) bindings: Vec<BindingNode>,
     pub(super) converters: MessageConverters,
     pub(super) named_converters: NamedConverters,
+    pub(super) middleware: Middleware,
     /// What is set by the builder; the file and the environment come beneath it.
     pub(super) settings: BuilderSettings,
     /// None for the environment's `SPRINGHARE_CONFIG`, or `springhare.toml`.
@@ -59,6 +61,7 @@ impl SpringhareBuilder {
             bindings: Vec::new(),
             converters: MessageConverters::new(),
             named_converters: NamedConverters::default(),
+            middleware: Middleware::default(),
             settings: BuilderSettings::default(),
             config: None,
             environment: None,

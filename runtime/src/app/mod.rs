@@ -2,6 +2,7 @@
 
 mod builder;
 mod configure;
+mod layers;
 mod planned;
 mod reach;
 mod running;

@@ -8,6 +8,7 @@ use springhare_broker::Broker;
 
 use super::Springhare;
 use super::builder::{BrokerChoice, SpringhareBuilder};
+use super::layers;
 use super::planned::Planned;
 use super::reach::reach;
 use super::running::Running;
@@ -21,6 +22,8 @@ use crate::template::{REPLY_TIMEOUT, RabbitTemplate, TemplateDefaults, TemplateL
 
 pub(super) async fn start(builder: SpringhareBuilder) -> Result<Springhare> {
     let Planned { graph, settings, mut faults } = builder.planned();
+    let ids = graph.listeners.iter().map(|plan| &*plan.id).collect();
+    faults.extend(layers::of_nobody(&builder.middleware, ids));
     let defaults = template_defaults(&settings, &mut faults);
     let startup = settings.rabbitmq.startup.unwrap_or_default();
     let (link, own_broker) = link_to(builder.broker, &settings.rabbitmq, &mut faults)?;
@@ -35,7 +38,13 @@ pub(super) async fn start(builder: SpringhareBuilder) -> Result<Springhare> {
     let observing = Observing::by(builder.observers, link.clock().clone());
     let scope = Arc::new(ListenerScope {
         connection: ListenerConnection::new(link, graph),
-        template: RabbitTemplate::new(links, builder.converters, defaults),
+        template: RabbitTemplate::new(
+            links,
+            builder.converters,
+            builder.middleware.of_publishing(),
+            defaults,
+        ),
+        middleware: builder.middleware,
         states: Arc::new(builder.states),
         observing,
     });

@@ -20,6 +20,7 @@ use crate::backoff::Backoff;
 use crate::channel::{Channel, Purpose};
 use crate::connection::{LinkConnection, LinkError};
 use crate::graph::{Generation, Graph, QueueNode, declare_for_queue};
+use crate::middleware::Middleware;
 use crate::state::StateRegistry;
 use crate::template::{RabbitTemplate, error_queue_of};
 
@@ -29,6 +30,7 @@ pub(crate) struct ListenerScope {
     pub(crate) connection: ListenerConnection,
     pub(crate) template: RabbitTemplate,
     pub(crate) states: Arc<StateRegistry>,
+    pub(crate) middleware: Middleware,
     /// Who looks at what the listeners do.
     pub(crate) observing: Option<Observing>,
 }

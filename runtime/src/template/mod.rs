@@ -34,6 +34,7 @@ use crate::channel::{Channel, Purpose};
 use crate::connection::{LinkChannel, LinkError};
 use crate::convert::{IntoBody, MessageConverters};
 use crate::error::Result;
+use crate::middleware::PublishMiddleware;
 use call::Calls;
 use publishing::Publishing;
 pub(crate) use publishing::TemplateLinks;
@@ -60,6 +61,7 @@ struct Shared {
     publishing: Arc<Publishing>,
     calls: Calls,
     converters: MessageConverters,
+    middleware: PublishMiddleware,
     defaults: TemplateDefaults,
     /// The channel that single messages are received on; one at a time uses it.
     receiving: Mutex<Option<Arc<dyn LinkChannel>>>,
@@ -96,6 +98,7 @@ impl RabbitTemplate {
     pub(crate) fn new(
         links: TemplateLinks,
         converters: MessageConverters,
+        middleware: PublishMiddleware,
         defaults: TemplateDefaults,
     ) -> Self {
         let publishing = Arc::new(Publishing::new(links));
@@ -104,6 +107,7 @@ impl RabbitTemplate {
                 calls: Calls::new(Arc::clone(&publishing)),
                 publishing,
                 converters,
+                middleware,
                 defaults,
                 receiving: Mutex::new(None),
             }),
@@ -259,6 +263,10 @@ impl RabbitTemplate {
     pub(crate) async fn stop(&self) -> Result<(), LinkError> {
         self.shared.calls.stop();
         self.shared.publishing.stop().await
+    }
+
+    fn middleware(&self) -> &PublishMiddleware {
+        &self.shared.middleware
     }
 
     pub(crate) fn converters(&self) -> &MessageConverters {

@@ -23,6 +23,7 @@ use super::failure::{Decision, Kept};
 use super::invoke::Call;
 use super::observe::Observed;
 use super::outcome::Outcome;
+use super::outgoing;
 use super::plan::{BatchPlan, ListenerPlan};
 use super::reply;
 use super::retry::Rest;
@@ -197,6 +198,9 @@ impl Work<'_> {
         plan: &ListenerPlan,
         mut outcome: Outcome,
     ) -> Result<(), Exit> {
+        if outgoing::is_to_send(context, &outcome) {
+            outcome = self.send_outgoing(context, outcome).await?;
+        }
         if reply::is_answer(context, plan, &outcome) {
             outcome = self.answer(context, plan, outcome).await?;
         }

@@ -9,6 +9,7 @@ use springhare_broker::{Clock, Delivery, PublishedMessage};
 use super::{ConsumerScope, DeliveryContext, Served};
 use crate::connection::{Link, LinkConnection, LinkError, LinkFuture};
 use crate::convert::MessageConverters;
+use crate::middleware::PublishMiddleware;
 use crate::state::StateRegistry;
 use crate::template::{RabbitTemplate, TemplateDefaults, TemplateLinks};
 
@@ -82,6 +83,7 @@ impl ForTest {
             template: RabbitTemplate::new(
                 links,
                 self.converters.clone(),
+                PublishMiddleware::default(),
                 TemplateDefaults::default(),
             ),
             states: Arc::new(self.states),
