@@ -1,5 +1,7 @@
 //! What an application declares and runs, told before and after its start.
 
+use std::sync::Arc;
+
 use super::{Springhare, SpringhareBuilder};
 use crate::error::Fault;
 use crate::graph::{Graph, GraphInput, check};
@@ -46,7 +48,7 @@ impl SpringhareBuilder {
 
 impl Springhare {
     /// What it declares and runs.
-    pub(crate) fn graph(&self) -> &Graph {
+    pub(crate) fn graph(&self) -> Arc<Graph> {
         self.running.scope.graph()
     }
 }

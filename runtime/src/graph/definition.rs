@@ -76,6 +76,8 @@ pub(crate) struct QueueNode {
     pub(crate) naming: Naming,
     pub(crate) options: QueueDeclareOptions,
     pub(crate) definition: Definition,
+    /// That the broker refuses it is logged, and no more.
+    pub(crate) lenient: bool,
     pub(crate) origin: Origin,
 }
 
@@ -86,6 +88,8 @@ pub(crate) struct ExchangeNode {
     pub(crate) kind: String,
     pub(crate) options: ExchangeDeclareOptions,
     pub(crate) definition: Definition,
+    /// That the broker refuses it is logged, and no more.
+    pub(crate) lenient: bool,
     pub(crate) origin: Origin,
 }
 
@@ -113,6 +117,8 @@ pub(crate) struct BindingNode {
     pub(crate) destination: ShortString,
     pub(crate) routing_key: ShortString,
     pub(crate) arguments: FieldTable,
+    /// That the broker refuses it is logged, and no more.
+    pub(crate) lenient: bool,
     pub(crate) origin: Origin,
 }
 
@@ -262,6 +268,7 @@ mod tests {
             naming: Naming::Given,
             options: QueueDeclareOptions { durable: true, arguments, ..Default::default() },
             definition: Definition::Full,
+            lenient: false,
             origin: Origin { by: "listener `l`".to_owned(), file: "a.rs", line: 1 },
         };
         assert_eq!(
@@ -304,6 +311,7 @@ mod tests {
             naming,
             options: QueueDeclareOptions { exclusive, ..Default::default() },
             definition: Definition::Full,
+            lenient: false,
             origin: Origin { by: "listener `l`".to_owned(), file: "a.rs", line: 1 },
         };
         let first = Generation::default();
