@@ -73,7 +73,7 @@ impl Running {
         stop.unless(StopPhase::Draining, starting).await.unwrap_or(Err(Error::Stopped))
     }
 
-    fn unless_stopping(&self) -> Result<()> {
+    pub(super) fn unless_stopping(&self) -> Result<()> {
         if self.listeners.stop.phase() == StopPhase::Running { Ok(()) } else { Err(Error::Stopped) }
     }
 
