@@ -43,6 +43,8 @@
 pub mod connection;
 pub mod convert;
 pub mod extract;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 pub mod middleware;
 pub mod test;
 
@@ -56,6 +58,9 @@ mod listener;
 mod macros;
 mod state;
 mod template;
+mod trace;
+#[cfg(feature = "axum")]
+pub mod web;
 
 #[doc(hidden)]
 #[path = "private.rs"]

@@ -16,7 +16,7 @@ use std::time::Duration;
 pub use builder::SpringhareBuilder;
 pub use startup::{STARTUP_WAIT, Startup, UnknownStartup};
 
-use running::Running;
+pub(crate) use running::Running;
 use signals::Signals;
 
 use crate::error::{Error, Result};
@@ -57,6 +57,12 @@ impl Springhare {
     /// An application to be.
     pub fn builder() -> SpringhareBuilder {
         SpringhareBuilder::new()
+    }
+
+    /// What runs, for those who must not keep it running.
+    #[cfg(feature = "axum")]
+    pub(crate) fn weak(&self) -> std::sync::Weak<Running> {
+        Arc::downgrade(&self.running)
     }
 
     /// The template to send with.

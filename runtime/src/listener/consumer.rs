@@ -169,6 +169,25 @@ impl ConsumerLoop<'_> {
         self.context.serve(&handling.served);
         let observed = Observed::delivered(&self.context);
         let plan = &*handling.plan;
+        let mut outcome = match self.outcome_of(handling).await {
+            Ok(outcome) => outcome,
+            Err(exit) => {
+                observed.abandoned(&self.context);
+                return Err(exit);
+            }
+        };
+        observed.handled(&self.context, &outcome);
+        if reply::is_answer(&self.context, plan, &outcome) {
+            outcome = self.work.answer(&self.context, plan, outcome).await?;
+        }
+        if !self.work.settle_at_once(&self.context, plan, &outcome) {
+            self.work.settle(&self.context, plan, outcome).await?;
+        }
+        Ok(())
+    }
+
+    /// What the handler of the delivery comes to, called as often as its listener says.
+    async fn outcome_of(&mut self, handling: &Handling) -> Result<Outcome, Exit> {
         let mut outcome = if let Some(outcome) = handling.process(&self.context) {
             outcome
         } else {
@@ -179,20 +198,13 @@ impl ConsumerLoop<'_> {
                 Poll::Pending => self.work.until_done(&mut attempt).await?,
             }
         };
-        if matches!(outcome, Outcome::Failed(_)) && plan.failure.calls.are_several() {
+        if matches!(outcome, Outcome::Failed(_)) && handling.plan.failure.calls.are_several() {
             outcome = Box::pin(self.after_failure(handling, outcome)).await?;
         }
         if outgoing::is_to_send(&self.context, &outcome) {
             outcome = self.work.send_outgoing(&self.context, outcome).await?;
         }
-        observed.handled(&self.context, &outcome);
-        if reply::is_answer(&self.context, plan, &outcome) {
-            outcome = self.work.answer(&self.context, plan, outcome).await?;
-        }
-        if !self.work.settle_at_once(&self.context, plan, &outcome) {
-            self.work.settle(&self.context, plan, outcome).await?;
-        }
-        Ok(())
+        Ok(outcome)
     }
 }
 
