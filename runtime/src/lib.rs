@@ -52,10 +52,12 @@ mod app;
 mod backoff;
 mod channel;
 mod declare;
+mod describe;
 mod error;
 mod graph;
 mod listener;
 mod macros;
+mod settings;
 mod state;
 mod template;
 mod trace;
@@ -92,14 +94,13 @@ pub use springhare_broker::{Multiple, Publish, Requeue};
 ///
 pub use springhare_macros::rabbit_listener;
 
-pub use app::{
-    STARTUP_WAIT, STOP_DEADLINE, Springhare, SpringhareBuilder, Startup, UnknownStartup,
-};
+pub use app::{STOP_DEADLINE, Springhare, SpringhareBuilder};
 pub use channel::{Channel, Consumer, DeliveryTag, SettleError};
 pub use declare::{
     Binding, BindingTo, DeadLetterStrategy, Declaration, DelayedRetry, Exchange, ExchangeType,
     HashProperty, LeaderLocator, Overflow, Queue,
 };
+pub use describe::{DefinitionsError, Description, TopologyDiff};
 pub use error::{CallError, Error, Fault, NotConfirmed, Place, RemoteError, Result, StartError};
 #[cfg(feature = "protobuf")]
 pub use extract::Protobuf;
@@ -113,7 +114,7 @@ pub use extract::{Invalid, Valid};
 pub use listener::attempt::HandlerTimedOut;
 pub use listener::batch::{BatchError, IntoBatchOutcome};
 pub use listener::context::{BatchContext, DeliveryContext};
-pub use listener::endpoint::{AcknowledgeMode, Invocation};
+pub use listener::endpoint::{AcknowledgeMode, Concurrency, Invocation};
 pub use listener::health::{Health, ListenerHealth, ListenerStatus};
 pub use listener::invoke::HandlerPanicked;
 pub use listener::outcome::{
@@ -121,6 +122,7 @@ pub use listener::outcome::{
     RETRY_AFTER_MAX,
 };
 pub use listener::reply::{PreparedReply, Reply, ReplyBody};
+pub use settings::{ListenerSettings, STARTUP_WAIT, Startup, UnknownStartup};
 pub use state::{DuplicateState, Requirements};
 pub use template::{
     Calling, ConvertAndSend, ConvertSendAndReceive, IntoPublish, IntoRoute, REPLY_TIMEOUT,

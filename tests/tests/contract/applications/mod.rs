@@ -21,3 +21,4 @@ mod settlement;
 mod stop;
 mod streams;
 mod template;
+mod traces;
