@@ -43,6 +43,8 @@
 pub mod connection;
 pub mod convert;
 pub mod extract;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 pub mod middleware;
 pub mod test;
 
@@ -58,6 +60,9 @@ mod macros;
 mod settings;
 mod state;
 mod template;
+mod trace;
+#[cfg(feature = "axum")]
+pub mod web;
 
 #[doc(hidden)]
 #[path = "private.rs"]

@@ -19,7 +19,7 @@ use std::time::Duration;
 pub use admin::{QueueInfo, RabbitAdmin};
 pub use builder::SpringhareBuilder;
 
-use running::Running;
+pub(crate) use running::Running;
 use signals::Signals;
 
 use crate::declare::Declaration;
@@ -61,6 +61,12 @@ impl Springhare {
     /// An application to be.
     pub fn builder() -> SpringhareBuilder {
         SpringhareBuilder::new()
+    }
+
+    /// What runs, for those who must not keep it running.
+    #[cfg(feature = "axum")]
+    pub(crate) fn weak(&self) -> std::sync::Weak<Running> {
+        Arc::downgrade(&self.running)
     }
 
     /// The template to send with.

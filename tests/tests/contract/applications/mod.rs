@@ -25,3 +25,4 @@ mod settlement;
 mod stop;
 mod streams;
 mod template;
+mod traces;
