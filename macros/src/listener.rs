@@ -84,6 +84,8 @@ pub(crate) struct Consumer {
     pub(crate) send_to: Option<Text>,
     pub(crate) return_errors: Option<bool>,
     pub(crate) profile: Option<Text>,
+    pub(crate) declare: Option<bool>,
+    pub(crate) lenient: Option<bool>,
     pub(crate) converter: Option<Text>,
 }
 
@@ -153,6 +155,8 @@ impl From<ListenerArgs> for Endpoint {
                 send_to: value(consumer.send_to),
                 return_errors: value(consumer.return_errors),
                 profile: value(consumer.profile),
+                declare: value(consumer.declare),
+                lenient: value(consumer.lenient),
                 converter: value(consumer.converter),
             },
             failure: Failure {

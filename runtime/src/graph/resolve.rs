@@ -87,6 +87,8 @@ pub(crate) fn resolve(
         auto_startup: settings.auto_startup.unwrap_or(true),
         group,
         competing: attributes.competing,
+        declare: attributes.declare.unwrap_or(true),
+        missing_queues_fatal: settings.missing_queues_fatal.unwrap_or(true),
         requeue_rejected: settings.default_requeue_rejected.unwrap_or(true),
         reply: ReplyPlan {
             send_to,
@@ -157,6 +159,7 @@ fn queues(
         naming: if anonymous { Naming::Generated } else { Naming::Given },
         options: options.clone(),
         definition,
+        lenient: attributes.lenient,
         origin: origin.clone(),
     };
     names.into_iter().map(node).collect()
@@ -176,6 +179,7 @@ fn exchange(
             Some(_) => Definition::Full,
             None => Definition::NameOnly,
         },
+        lenient: attributes.lenient,
         origin: origin.clone(),
     })
 }
@@ -196,6 +200,7 @@ fn bindings(
         destination: queue.name.clone(),
         routing_key: key.clone(),
         arguments: arguments.clone(),
+        lenient: attributes.lenient,
         origin: origin.clone(),
     };
     queues
