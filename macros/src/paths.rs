@@ -40,6 +40,8 @@ paths! {
     listener_attributes => ListenerAttributes,
     listener_item => ListenerItem,
     outcome => Outcome,
+    partition_by => PartitionBy,
+    partition_key => PartitionKey,
     payload => Payload,
     rabbit_listener_endpoint => RabbitListenerEndpoint,
     registration => Registration,

@@ -51,6 +51,8 @@ fn consume(consumer: &Consumer, paths: &Paths) -> Vec<TokenStream> {
         quote!(#path { min: #min, max: #max })
     });
     let competing = consumer.competing.map(|value| quote!(competing: #value,));
+    let partition_by = consumer.partition_by.as_ref().map(|by| by.tokens(paths));
+    let phase = consumer.phase.map(|value| quote!(phase: #value,));
     let auto_startup = consumer.auto_startup.map(|value| quote!(auto_startup: #value,));
     vec![
         mode.unwrap_or_default(),
@@ -58,9 +60,11 @@ fn consume(consumer: &Consumer, paths: &Paths) -> Vec<TokenStream> {
         some("concurrency", concurrency.as_ref()),
         some("batch", consumer.batch.as_ref()),
         some("batch_timeout", consumer.batch_timeout.map(duration::tokens).as_ref()),
+        some("partition_by", partition_by.as_ref()),
         some("priority", consumer.priority.as_ref()),
         some("stream_offset", consumer.stream_offset.as_ref()),
         auto_startup.unwrap_or_default(),
+        phase.unwrap_or_default(),
         some("group", consumer.group.as_ref()),
         competing.unwrap_or_default(),
         some("requeue_rejected", consumer.requeue_rejected.as_ref()),

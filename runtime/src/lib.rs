@@ -87,7 +87,8 @@ pub use springhare_broker::{Multiple, Requeue};
 pub use springhare_macros::rabbit_listener;
 
 pub use app::{
-    STARTUP_WAIT, STOP_DEADLINE, Springhare, SpringhareBuilder, Startup, UnknownStartup,
+    ListenerHandle, STARTUP_WAIT, STOP_DEADLINE, Springhare, SpringhareBuilder, Startup,
+    UnknownStartup,
 };
 pub use channel::{Channel, Consumer, DeliveryTag, SettleError};
 pub use declare::{
@@ -107,7 +108,7 @@ pub use extract::{Invalid, Valid};
 pub use listener::attempt::HandlerTimedOut;
 pub use listener::batch::{BatchError, IntoBatchOutcome};
 pub use listener::context::{BatchContext, DeliveryContext};
-pub use listener::endpoint::AcknowledgeMode;
+pub use listener::endpoint::{AcknowledgeMode, Concurrency};
 pub use listener::health::{Health, ListenerHealth, ListenerStatus};
 pub use listener::invoke::HandlerPanicked;
 pub use listener::outcome::{

@@ -8,7 +8,7 @@ pub use crate::listener::batch::IntoBatchOutcome;
 pub use crate::listener::context::{BatchContext, DeliveryContext};
 pub use crate::listener::endpoint::{
     AcknowledgeMode, Argument, Concurrency, Invocation, Invoke, ListenerAttributes, ListenerItem,
-    RabbitListenerEndpoint, Registration, RetryAttributes,
+    PartitionBy, PartitionKey, RabbitListenerEndpoint, Registration, RetryAttributes,
 };
 pub use crate::listener::outcome::{IntoOutcome, Outcome};
 pub use crate::state::Requirements;

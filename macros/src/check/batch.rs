@@ -2,7 +2,7 @@
 
 use syn::ReturnType;
 
-use crate::attr::ListenerArgs;
+use crate::attr::{ConsumerArgs, ListenerArgs};
 use crate::diagnostics::Errors;
 use crate::parameter::Source;
 use crate::signature::{ListenerFn, Param};
@@ -11,6 +11,7 @@ use crate::types;
 pub(crate) fn check(attributes: &[ListenerArgs], function: &ListenerFn, errors: &mut Errors) {
     for args in attributes {
         let consumer = &args.consumer;
+        partitions(consumer, errors);
         if let (Some(timeout), None) = (&consumer.batch_timeout, &consumer.batch) {
             let help = "add `batch = 100`, or remove `batch_timeout`";
             errors.add(&timeout.key, "a timeout of which batch?", help);
@@ -22,6 +23,26 @@ pub(crate) fn check(attributes: &[ListenerArgs], function: &ListenerFn, errors: 
         outcomes(attributes, function, errors);
     } else if attributes.iter().all(|args| args.complete) {
         function.params.iter().for_each(|param| of_one_message(param, errors));
+    }
+}
+
+/// Handlers that keep the order of keys are as many as the number says, and take one message each.
+fn partitions(consumer: &ConsumerArgs, errors: &mut Errors) {
+    let Some(partition) = &consumer.partition_by else { return };
+    if consumer.batch.is_some() {
+        errors.add(
+            &partition.key,
+            "a batch mixes keys, `partition_by` keeps them apart",
+            "keep one of them",
+        );
+    }
+    if let Some(range) = consumer.concurrency.as_ref().filter(|it| it.value.min != it.value.max) {
+        let help = format!("write `concurrency = {}`", range.value.max);
+        errors.add(
+            &range.key,
+            "`partition_by` keeps its handlers: `concurrency` is a number",
+            help,
+        );
     }
 }
 

@@ -1,6 +1,7 @@
 //! The application: its builder, its start, its life and its stop.
 
 mod builder;
+mod listener_handle;
 mod reach;
 mod running;
 mod signals;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use builder::SpringhareBuilder;
+pub use listener_handle::ListenerHandle;
 pub use startup::{STARTUP_WAIT, Startup, UnknownStartup};
 
 use running::Running;
@@ -130,6 +132,55 @@ impl Springhare {
             self.stop_listener(&id).await?;
         }
         Ok(())
+    }
+
+    /// Pauses all listeners of a group, one after the other, as
+    /// [`ListenerHandle::pause`] pauses one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownGroup`] when no listener is in it.
+    pub async fn pause_group(&self, group: &str) -> Result<()> {
+        for id in self.group(group)? {
+            self.running.pause_listener(&id).await?;
+        }
+        Ok(())
+    }
+
+    /// Resumes the listeners of a group that are paused.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownGroup`] when no listener is in it, else as
+    /// [`start_listener`](Self::start_listener).
+    pub async fn resume_group(&self, group: &str) -> Result<()> {
+        for id in self.group(group)? {
+            self.running.resume_listener(&id).await?;
+        }
+        Ok(())
+    }
+
+    /// The listener of this id, to control it.
+    ///
+    /// ```
+    /// # use springhare::prelude::*;
+    /// # async fn example(app: &Springhare) -> springhare::Result<()> {
+    /// let orders = app.listener("orders")?;
+    /// orders.set_concurrency(2..=8).await?;
+    /// orders.pause().await?;
+    /// orders.resume().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownListener`] when there is none.
+    pub fn listener(&self, id: &str) -> Result<ListenerHandle> {
+        match self.running.listeners.is_paused(id) {
+            Some(_) => Ok(ListenerHandle::new(&self.running, id)),
+            None => Err(Error::UnknownListener { id: id.to_owned() }),
+        }
     }
 
     /// The ids of a group's listeners.

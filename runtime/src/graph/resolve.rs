@@ -12,7 +12,9 @@ use super::definition::{
 };
 use super::placeholder::Placeholders;
 use crate::error::Fault;
-use crate::listener::endpoint::{Argument, ListenerAttributes, RabbitListenerEndpoint};
+use crate::listener::endpoint::{
+    Argument, Concurrency, ListenerAttributes, RabbitListenerEndpoint,
+};
 use crate::listener::plan::{BatchPlan, ConverterPlan, DEFAULT_PREFETCH, ListenerPlan, ReplyPlan};
 use crate::listener::retry::FailurePlan;
 use crate::listener::stream_offset::StreamOffset;
@@ -51,6 +53,14 @@ pub(crate) fn resolve(
     let group = attributes.group.map(|group| texts.text("group", group));
     let converter = attributes.converter.map(|name| texts.text("converter", name));
     let send_to = attributes.send_to.and_then(|text| texts.destination("send_to", text));
+    let concurrency = attributes.concurrency.unwrap_or(Concurrency { min: 1, max: 1 });
+    let partition =
+        attributes.partition_by.map(|by| PartitionPlan { by, handlers: concurrency.max.max(1) });
+    // One consumer, so that a key's messages stay in order.
+    let consumers = match partition {
+        Some(_) => Concurrency { min: 1, max: 1 },
+        None => Concurrency { min: concurrency.min.max(1), ..concurrency },
+    };
     let plan = ListenerPlan {
         prefetch: prefetch(&id, attributes),
         id: Arc::from(id),
@@ -63,7 +73,10 @@ pub(crate) fn resolve(
             size,
             timeout: attributes.batch_timeout.unwrap_or(BatchPlan::TIMEOUT),
         }),
-        concurrency: attributes.concurrency.map_or(1, |concurrency| concurrency.min.max(1)),
+        concurrency: consumers.min,
+        concurrency_max: consumers.max,
+        partition,
+        phase: attributes.phase,
         priority: attributes.priority,
         stream_offset,
         auto_startup: attributes.auto_startup,

@@ -44,6 +44,8 @@ pub struct DeliveryContext {
     settlement: OnceLock<Arc<Settlement>>,
     /// Which call of the handler with this delivery it is, from 1.
     attempt: u32,
+    /// How often it has failed here where a redelivery would have been in place.
+    failed_here: u32,
     /// What the message says of its original, if it is a retry copy; looked up when somebody asks.
     retried: OnceLock<Option<Retried>>,
     /// The body of a compressed message, inflated when somebody asks.
@@ -61,7 +63,17 @@ impl DeliveryContext {
         ));
         let delivery = no_delivery(&nothing);
         let (settlement, retried, inflated) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
-        Self { scope, served, delivery, settlement, attempt: 1, retried, inflated, nothing }
+        Self {
+            scope,
+            served,
+            delivery,
+            settlement,
+            attempt: 1,
+            failed_here: 0,
+            retried,
+            inflated,
+            nothing,
+        }
     }
 
     /// A context for another delivery to the same consumer.
@@ -74,6 +86,7 @@ impl DeliveryContext {
         self.delivery = delivery;
         self.settlement.take();
         self.attempt = 1;
+        self.failed_here = 0;
         self.retried.take();
         self.inflated.take();
     }
@@ -83,6 +96,11 @@ impl DeliveryContext {
     pub(crate) fn renew(&mut self) {
         self.settlement.take();
         self.attempt = self.attempt.saturating_add(1);
+    }
+
+    /// The delivery has failed, and its handler is called again where others are delivered again.
+    pub(crate) fn fail_here(&mut self) {
+        self.failed_here = self.failed_here.saturating_add(1);
     }
 
     /// Which call of the handler with this delivery it is, from 1; a listener with
@@ -118,7 +136,7 @@ impl DeliveryContext {
     /// How many deliveries of the message failed before this one, as far as anybody counts.
     pub(crate) fn failures(&self) -> Failures {
         let counting = self.scope.template.delivery_counting();
-        Failures::of(&self.delivery, self.retried(), counting)
+        Failures::of(&self.delivery, self.retried(), counting).and(self.failed_here)
     }
 
     /// The delivery as the broker made it: tag, redelivered, message.

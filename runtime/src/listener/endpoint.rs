@@ -5,11 +5,13 @@
 
 use std::fmt;
 use std::future::Future;
+use std::ops::RangeInclusive;
 use std::pin::Pin;
 use std::time::Duration;
 
 use crate::listener::context::{BatchContext, DeliveryContext};
 use crate::listener::outcome::Outcome;
+pub use crate::listener::partition::{PartitionBy, PartitionKey};
 use crate::state::Requirements;
 
 /// The call of a handler with one delivery, or one batch of them.
@@ -120,12 +122,17 @@ pub struct ListenerAttributes {
     pub batch: Option<u16>,
     /// `batch_timeout`: how long a batch that is not full waits for more.
     pub batch_timeout: Option<Duration>,
+    /// `partition_by`: messages with the same key are handled one after the other, others side by
+    /// side.
+    pub partition_by: Option<PartitionBy>,
     /// `priority`: the consumers' priority.
     pub priority: Option<i32>,
     /// `stream_offset`: where the consumers of a stream begin.
     pub stream_offset: Option<&'static str>,
     /// `auto_startup`: whether the application's start starts the listener.
     pub auto_startup: bool,
+    /// `phase`: higher ones start later and stop first.
+    pub phase: i32,
     /// `group`: listeners to start and stop together.
     pub group: Option<&'static str>,
     /// `competing`: whether listeners of one queue with different keys take each other's messages.
@@ -164,9 +171,11 @@ impl ListenerAttributes {
         concurrency: None,
         batch: None,
         batch_timeout: None,
+        partition_by: None,
         priority: None,
         stream_offset: None,
         auto_startup: true,
+        phase: 0,
         group: None,
         competing: false,
         requeue_rejected: None,
@@ -218,6 +227,18 @@ pub struct Concurrency {
     pub min: u16,
     /// How many there are at most.
     pub max: u16,
+}
+
+impl From<u16> for Concurrency {
+    fn from(consumers: u16) -> Self {
+        Self { min: consumers, max: consumers }
+    }
+}
+
+impl From<RangeInclusive<u16>> for Concurrency {
+    fn from(range: RangeInclusive<u16>) -> Self {
+        Self { min: *range.start(), max: *range.end() }
+    }
 }
 
 /// The value of an argument in an attribute, for queues and bindings.

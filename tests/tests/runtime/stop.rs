@@ -5,6 +5,7 @@ use springhare::{Error, STOP_DEADLINE};
 use springhare_broker::{Broker, ManualClock};
 use springhare_tests::{eventually, within_limit};
 use tokio::task::JoinHandle;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::support::{Gate, Tell, Told, broker, ready, someone_sleeps, telling};
 
@@ -58,8 +59,28 @@ async fn left(broker: &Broker) -> u64 {
     channel.queue_declare_passive("slow").await.unwrap().message_count
 }
 
+/// What was logged.
+#[derive(Debug, Default, Clone)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(line);
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
 #[tokio::test]
 async fn after_the_deadline_what_is_not_finished_is_requeued() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false);
+    let subscriber = subscriber.with_writer(move || writer.clone()).finish();
+    let _logging = subscriber.set_default();
     let mut scene = Scene::at_the_gate().await;
     let stopping = scene.stopping().await;
     let Scene { gate, numbers, hand, broker, .. } = &mut scene;
@@ -69,6 +90,9 @@ async fn after_the_deadline_what_is_not_finished_is_requeued() {
     within_limit("the stop", stopping).await.unwrap().unwrap();
     assert_eq!(left(broker).await, 4);
     assert!(numbers.is_silent());
+    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let warning = text.lines().find(|line| line.contains("were not done in time")).unwrap();
+    assert!(warning.contains("held=\"runtime::stop::slow: 4\""), "{warning}");
 }
 
 type Itself = Arc<OnceLock<Weak<Springhare>>>;

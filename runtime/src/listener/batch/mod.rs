@@ -68,7 +68,9 @@ impl<'s> BatchLoop<'s> {
     }
 
     async fn step(&mut self) -> Result<(), Exit> {
-        self.work.heed_stop().await?;
+        if self.work.stop.is_raised() {
+            self.work.heed_stop_between(self.received.len()).await?;
+        }
         if self.work.settler.has_due() {
             self.work.settler.requeue_due().await?;
         }
@@ -101,6 +103,7 @@ impl<'s> BatchLoop<'s> {
     /// Calls the handler with what is there, up to a full batch.
     async fn handle(&mut self) -> Result<(), Exit> {
         self.timer = None;
+        self.work.behind = self.received.len();
         let count = self.received.len().min(self.size());
         self.received.drain(..count).for_each(|delivery| self.batch.push(delivery));
         let outcome = self.call().await?;

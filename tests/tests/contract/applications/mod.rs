@@ -5,6 +5,7 @@ mod attributes;
 mod batches;
 mod calls;
 mod codecs;
+mod control;
 mod definitions;
 mod dispatch;
 mod extractors;
