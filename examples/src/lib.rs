@@ -19,6 +19,11 @@ mod readme {}
 #[doc = include_str!("../../docs/queues.md")]
 mod queues {}
 
+/// And in what is told of testing.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/testing.md")]
+mod testing {}
+
 /// What an example's `main` returns: an error ends the program with exit code 1.
 pub type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
 

@@ -38,6 +38,7 @@ paths! {
     invocation => Invocation,
     invoke => Invoke,
     listener_attributes => ListenerAttributes,
+    listener_error => ListenerError,
     listener_item => ListenerItem,
     outcome => Outcome,
     partition_by => PartitionBy,
@@ -49,4 +50,5 @@ paths! {
     retry_attributes => RetryAttributes,
     run_blocking => run_blocking,
     submit => inventory::submit,
+    take_parts => take_parts,
 }

@@ -43,6 +43,7 @@
 pub mod connection;
 pub mod convert;
 pub mod extract;
+pub mod middleware;
 pub mod test;
 
 mod app;
@@ -67,7 +68,7 @@ pub use springhare_broker as broker;
 
 pub use bytes::Bytes;
 pub use springhare_amqp::Message;
-pub use springhare_broker::{Multiple, Requeue};
+pub use springhare_broker::{Multiple, Publish, Requeue};
 /// ```
 /// use springhare::prelude::*;
 ///
@@ -100,15 +101,15 @@ pub use error::{CallError, Error, Fault, NotConfirmed, Place, RemoteError, Resul
 pub use extract::Protobuf;
 pub use extract::{
     Attempt, BatchSize, ConsumerTag, CorrelationId, DeliveryCount, ExchangeName, FromBatch,
-    FromDelivery, Headers, Json, MessageId, Payload, Properties, QueueName, Redelivered, ReplyTo,
-    RoutingKey, State, Text,
+    FromDelivery, Headers, Json, MessageId, Outbox, Payload, Properties, QueueName, Redelivered,
+    ReplyTo, RoutingKey, State, Text,
 };
 #[cfg(feature = "garde")]
 pub use extract::{Invalid, Valid};
 pub use listener::attempt::HandlerTimedOut;
 pub use listener::batch::{BatchError, IntoBatchOutcome};
 pub use listener::context::{BatchContext, DeliveryContext};
-pub use listener::endpoint::{AcknowledgeMode, Concurrency};
+pub use listener::endpoint::{AcknowledgeMode, Concurrency, Invocation};
 pub use listener::health::{Health, ListenerHealth, ListenerStatus};
 pub use listener::invoke::HandlerPanicked;
 pub use listener::outcome::{
@@ -127,7 +128,8 @@ pub mod prelude {
     pub use crate::{
         Attempt, Binding, Bytes, Channel, ConsumerTag, CorrelationId, DeliveryCount, DeliveryTag,
         Exchange, ExchangeName, Headers, Json, ListenerError, ListenerResult, ListenerResultExt,
-        Message, MessageId, Outcome, Properties, Queue, QueueName, RabbitTemplate, Redelivered,
-        Reply, ReplyTo, Requeue, RoutingKey, Springhare, State, Text, listeners, rabbit_listener,
+        Message, MessageId, Outbox, Outcome, Properties, Queue, QueueName, RabbitTemplate,
+        Redelivered, Reply, ReplyTo, Requeue, RoutingKey, Springhare, State, Text, listeners,
+        rabbit_listener,
     };
 }

@@ -13,7 +13,17 @@ pub use crate::listener::endpoint::{
 pub use crate::listener::outcome::{IntoOutcome, Outcome};
 pub use crate::state::Requirements;
 
-use crate::listener::outcome::ListenerError;
+pub use crate::listener::outcome::ListenerError;
+
+/// One message's part of each argument of a batch's handler; none if the handler does not get the
+/// message.
+pub fn take_parts<T>(
+    cx: &BatchContext,
+    index: usize,
+    take: impl FnOnce() -> Result<T, ListenerError>,
+) -> Option<T> {
+    cx.take_parts(index, take)
+}
 
 /// Runs a blocking handler on a thread where it may block; what it returned, or why it could not be
 /// run.

@@ -12,6 +12,7 @@ pub(crate) fn check(attributes: &[ListenerArgs], function: &ListenerFn, errors: 
     for args in attributes {
         let consumer = &args.consumer;
         partitions(consumer, errors);
+        in_memory(args, errors);
         if let (Some(timeout), None) = (&consumer.batch_timeout, &consumer.batch) {
             let help = "add `batch = 100`, or remove `batch_timeout`";
             errors.add(&timeout.key, "a timeout of which batch?", help);
@@ -23,6 +24,19 @@ pub(crate) fn check(attributes: &[ListenerArgs], function: &ListenerFn, errors: 
         outcomes(attributes, function, errors);
     } else if attributes.iter().all(|args| args.complete) {
         function.params.iter().for_each(|param| of_one_message(param, errors));
+    }
+}
+
+/// Calling again with a whole batch would handle those again that have succeeded.
+fn in_memory(args: &ListenerArgs, errors: &mut Errors) {
+    let (Some(_), Some(retry)) = (&args.consumer.batch, &args.failure.retry) else { return };
+    if retry.value.max_attempts.is_some() || retry.value.backoff.is_some() {
+        errors.add(
+            &retry.key,
+            "a batch is not called again in memory: those of its messages that have succeeded \
+             would be handled twice",
+            "remove `max_attempts` and `backoff`; failed messages are delivered again each by itself",
+        );
     }
 }
 

@@ -8,6 +8,7 @@ mod binding;
 mod failure;
 mod function;
 mod names;
+mod outbox;
 mod queue_kind;
 
 use crate::arguments;
@@ -27,6 +28,7 @@ pub(crate) fn check(attributes: &[ListenerArgs], function: &ListenerFn, errors: 
     }
     same_ids(attributes, errors);
     function::check(attributes, function, errors);
+    outbox::check(attributes, function, errors);
     batch::check(attributes, function, errors);
 }
 

@@ -13,6 +13,8 @@ use crate::declare::Declaration;
 use crate::error::{Fault, Result};
 use crate::graph::{BindingNode, ExchangeNode, QueueNode};
 use crate::listener::endpoint::{RabbitListenerEndpoint, Registration};
+use crate::listener::observe::Observer;
+use crate::middleware::Middleware;
 use crate::state::StateRegistry;
 use crate::template::Waits;
 
@@ -29,9 +31,11 @@ pub struct SpringhareBuilder {
     pub(super) properties: BTreeMap<String, String>,
     pub(super) converters: MessageConverters,
     pub(super) named_converters: NamedConverters,
+    pub(super) middleware: Middleware,
     /// None for the environment's `SPRINGHARE_STARTUP`, or the default.
     pub(super) startup: Option<Startup>,
     pub(super) waits: Waits,
+    pub(super) observers: Vec<Arc<dyn Observer>>,
     /// What is wrong with the builder's own calls.
     pub(super) faults: Vec<Fault>,
 }
@@ -58,8 +62,10 @@ impl SpringhareBuilder {
             properties: BTreeMap::new(),
             converters: MessageConverters::new(),
             named_converters: NamedConverters::default(),
+            middleware: Middleware::default(),
             startup: None,
             waits: Waits::default(),
+            observers: Vec::new(),
             faults: Vec::new(),
         }
     }
@@ -214,6 +220,12 @@ impl SpringhareBuilder {
         self
     }
 
+    /// Tells this one what the listeners do.
+    pub(crate) fn observed_by(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observers.push(observer);
+        self
+    }
+
     /// Starts the application: checks it, declares what it needs, consumes.
     ///
     /// # Errors
@@ -231,9 +243,9 @@ impl SpringhareBuilder {
     }
 
     /// The listeners to run: those that were named, or all that are linked in.
-    pub(super) fn take_endpoints(&mut self) -> Vec<&'static RabbitListenerEndpoint> {
+    pub(super) fn endpoints(&self) -> Vec<&'static RabbitListenerEndpoint> {
         let all = || inventory::iter::<Registration>().map(|registration| registration.0).collect();
-        self.endpoints.take().unwrap_or_else(all)
+        self.endpoints.clone().unwrap_or_else(all)
     }
 }
 

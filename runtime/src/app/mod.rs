@@ -1,7 +1,9 @@
 //! The application: its builder, its start, its life and its stop.
 
 mod builder;
+mod layers;
 mod listener_handle;
+mod planned;
 mod reach;
 mod running;
 mod signals;

@@ -8,14 +8,14 @@ use springhare_broker::Broker;
 
 use super::Springhare;
 use super::builder::{BrokerChoice, SpringhareBuilder};
+use super::layers;
 use super::reach::reach;
 use super::running::Running;
 use super::startup::Startup;
 use crate::connection::{Address, AddressError, AmqpLink, EmbeddedAddress, EmbeddedLink, Link};
 use crate::error::{Fault, Result, StartError};
-use crate::graph::{
-    Declared, DeclaringLink, GraphInput, Placeholders, check, declare, unknown_names,
-};
+use crate::graph::{Declared, DeclaringLink, declare, unknown_names};
+use crate::listener::observe::Observing;
 use crate::listener::{ListenerConnection, ListenerRegistry, ListenerScope};
 use crate::template::{RabbitTemplate, TemplateLinks};
 
@@ -24,21 +24,10 @@ const URL_VARIABLE: &str = "SPRINGHARE_URL";
 /// The environment's [`Startup`].
 const STARTUP_VARIABLE: &str = "SPRINGHARE_STARTUP";
 
-pub(super) async fn start(mut builder: SpringhareBuilder) -> Result<Springhare> {
-    let endpoints = builder.take_endpoints();
-    let environment = |name: &str| env::var(name).ok();
-    let (graph, graph_faults) = check(GraphInput {
-        endpoints,
-        exchanges: builder.exchanges,
-        queues: builder.queues,
-        bindings: builder.bindings,
-        states: &builder.states,
-        named_converters: &builder.named_converters,
-        converters: &builder.converters,
-        placeholders: Placeholders::new(&builder.properties, &environment),
-    });
-    let mut faults = builder.faults;
-    faults.extend(graph_faults);
+pub(super) async fn start(builder: SpringhareBuilder) -> Result<Springhare> {
+    let (graph, mut faults) = builder.graph();
+    let ids = graph.listeners.iter().map(|plan| &*plan.id).collect();
+    faults.extend(layers::of_nobody(&builder.middleware, ids));
     let startup = match builder.startup {
         Some(startup) => startup,
         None => startup_of(env::var(STARTUP_VARIABLE), &mut faults),
@@ -51,10 +40,18 @@ pub(super) async fn start(mut builder: SpringhareBuilder) -> Result<Springhare> 
         publishing: Arc::clone(&publishing) as Arc<dyn Link>,
         channels: Arc::clone(&link),
     };
+    let observing = Observing::by(builder.observers, link.clock().clone());
     let scope = Arc::new(ListenerScope {
         connection: ListenerConnection::new(link, graph),
-        template: RabbitTemplate::new(links, builder.converters, builder.waits),
+        template: RabbitTemplate::new(
+            links,
+            builder.converters,
+            builder.middleware.of_publishing(),
+            builder.waits,
+        ),
+        middleware: builder.middleware,
         states: Arc::new(builder.states),
+        observing,
     });
     let listeners = ListenerRegistry::new(Arc::clone(&scope));
     if startup == Startup::Background {

@@ -10,6 +10,7 @@
 //! | [`Redelivered`], [`DeliveryCount`], [`Attempt`] | whether it was delivered before, how often it failed, which call with it this is |
 //! | [`Channel`](crate::Channel), [`DeliveryTag`](crate::DeliveryTag) | settlement by hand |
 //! | [`State<T>`](State), [`RabbitTemplate`](crate::RabbitTemplate) | the application's own |
+//! | [`Outbox`] | messages that go out if the handler succeeds |
 //! | `Protobuf<T>`, `Valid<E>` | features `protobuf` and `garde`: the body as a value of Protocol Buffers, or checked |
 //! | `Option<E>`, `Result<E, R>` | an extractor that may come to nothing, or fail |
 //! | `Vec<E>`, [`BatchSize`] | with `batch = ..`: one from each message, how many those are |
@@ -25,6 +26,7 @@ mod json;
 mod message;
 mod names;
 mod optional;
+mod outbox;
 mod payload;
 #[cfg(feature = "protobuf")]
 mod protobuf;
@@ -49,6 +51,7 @@ pub use names::{
     RoutingKey,
 };
 pub use optional::OptionalFromDelivery;
+pub use outbox::Outbox;
 pub use payload::{Payload, PayloadRejection};
 #[cfg(feature = "protobuf")]
 pub use protobuf::{Protobuf, ProtobufRejection};

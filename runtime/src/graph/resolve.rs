@@ -15,7 +15,9 @@ use crate::error::Fault;
 use crate::listener::endpoint::{
     Argument, Concurrency, ListenerAttributes, RabbitListenerEndpoint,
 };
-use crate::listener::plan::{BatchPlan, ConverterPlan, DEFAULT_PREFETCH, ListenerPlan, ReplyPlan};
+use crate::listener::plan::{
+    BatchPlan, ConverterPlan, DEFAULT_PREFETCH, ListenerPlan, PartitionPlan, ReplyPlan,
+};
 use crate::listener::retry::FailurePlan;
 use crate::listener::stream_offset::StreamOffset;
 

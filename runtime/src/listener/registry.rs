@@ -29,7 +29,8 @@ pub(crate) struct ListenerRegistry {
 
 impl ListenerRegistry {
     pub(crate) fn new(scope: Arc<ListenerScope>) -> Self {
-        let registered = |plan: &ContainerPlan| Registered::new(Container::new(plan));
+        let registered =
+            |plan: &ContainerPlan| Registered::new(Container::new(plan, &scope.middleware));
         let containers = scope.graph().containers.iter().map(registered).collect();
         Self { scope, containers, stop: StopSignal::default() }
     }

@@ -34,6 +34,7 @@ use crate::channel::{Channel, Purpose};
 use crate::connection::{LinkChannel, LinkError};
 use crate::convert::{IntoBody, MessageConverters};
 use crate::error::Result;
+use crate::middleware::PublishMiddleware;
 use call::Calls;
 use publishing::Publishing;
 pub(crate) use publishing::TemplateLinks;
@@ -60,6 +61,7 @@ struct Shared {
     publishing: Arc<Publishing>,
     calls: Calls,
     converters: MessageConverters,
+    middleware: PublishMiddleware,
     waits: Waits,
     /// The channel that single messages are received on; one at a time uses it.
     receiving: Mutex<Option<Arc<dyn LinkChannel>>>,
@@ -81,13 +83,19 @@ impl Default for Waits {
 }
 
 impl RabbitTemplate {
-    pub(crate) fn new(links: TemplateLinks, converters: MessageConverters, waits: Waits) -> Self {
+    pub(crate) fn new(
+        links: TemplateLinks,
+        converters: MessageConverters,
+        middleware: PublishMiddleware,
+        waits: Waits,
+    ) -> Self {
         let publishing = Arc::new(Publishing::new(links));
         Self {
             shared: Arc::new(Shared {
                 calls: Calls::new(Arc::clone(&publishing)),
                 publishing,
                 converters,
+                middleware,
                 waits,
                 receiving: Mutex::new(None),
             }),
@@ -242,6 +250,10 @@ impl RabbitTemplate {
     pub(crate) async fn stop(&self) -> Result<(), LinkError> {
         self.shared.calls.stop();
         self.shared.publishing.stop().await
+    }
+
+    fn middleware(&self) -> &PublishMiddleware {
+        &self.shared.middleware
     }
 
     pub(crate) fn converters(&self) -> &MessageConverters {

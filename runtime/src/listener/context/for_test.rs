@@ -9,6 +9,7 @@ use springhare_broker::{Clock, Delivery, PublishedMessage};
 use super::{ConsumerScope, DeliveryContext, Served};
 use crate::connection::{Link, LinkConnection, LinkError, LinkFuture};
 use crate::convert::MessageConverters;
+use crate::middleware::PublishMiddleware;
 use crate::state::StateRegistry;
 use crate::template::{RabbitTemplate, TemplateLinks, Waits};
 
@@ -79,8 +80,14 @@ impl ForTest {
             queue: ShortString::from_static("test"),
             consumer_tag: ShortString::from_static("ctag-test"),
             channel: crate::test::delivery().channel,
-            template: RabbitTemplate::new(links, self.converters.clone(), Waits::default()),
+            template: RabbitTemplate::new(
+                links,
+                self.converters.clone(),
+                PublishMiddleware::default(),
+                Waits::default(),
+            ),
             states: Arc::new(self.states),
+            observing: None,
         };
         let served = Served { listener_id: "test::listener".into(), converters: self.converters };
         let mut cx = DeliveryContext::new(scope, Arc::new(served));

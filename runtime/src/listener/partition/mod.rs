@@ -25,9 +25,11 @@ use super::attempt::Attempt;
 use super::consumer::{Event, Exit, RECEIVE_MAX, Work};
 use super::container::{Container, Selection};
 use super::context::DeliveryContext;
-use super::failure::Decision;
+use super::failure::{Decision, Kept};
 use super::handling::Handling;
+use super::observe::Observed;
 use super::outcome::{ListenerError, Outcome};
+use super::outgoing;
 use super::pacing::{Paused, Redelivery};
 use super::plan::PartitionPlan;
 use super::reply;
@@ -154,7 +156,7 @@ impl<'s> PartitionLoop<'s> {
             let resting: Vec<_> = self.resting.take_all().collect();
             for (_, (lane, held)) in resting {
                 let again = ListenerError::msg("its listener stops before it was called again");
-                self.hand_back(lane, held, Outcome::Failed(again)).await?;
+                self.hand_back(lane, held, again).await?;
             }
         }
         Ok(())
@@ -267,7 +269,7 @@ impl<'s> PartitionLoop<'s> {
             held.context.renew();
             if self.work.stop.is_raised() {
                 self.work.heed_stop().await?;
-                return self.hand_back(lane, held, outcome).await;
+                return self.hand_back(lane, held, error.share()).await;
             }
             tracing::warn!(
                 listener = &*plan.id,
@@ -312,8 +314,20 @@ impl<'s> PartitionLoop<'s> {
 
     /// Gives a failed message back to its queue, and with it those that wait behind it: the
     /// consumer stops, and whoever has them next is to see them in order.
-    async fn hand_back(&mut self, lane: LaneId, held: Held, failed: Outcome) -> Result<(), Exit> {
+    async fn hand_back(
+        &mut self,
+        lane: LaneId,
+        held: Held,
+        error: ListenerError,
+    ) -> Result<(), Exit> {
         let behind = self.lanes.close(lane);
+        // It has calls left; what has not is given up, and in a stream there is no way back.
+        let failed = match self.work.failure.kept {
+            Kept::UntilSettled if held.handling.plan.failure.calls.are_several() => {
+                Outcome::Requeue
+            }
+            Kept::UntilSettled | Kept::InStream => Outcome::Failed(error),
+        };
         let outcomes = std::iter::once(failed).chain(std::iter::repeat_with(|| Outcome::Requeue));
         for (held, outcome) in std::iter::once(held).chain(behind).zip(outcomes) {
             self.work.settler.closes(held.context.delivery().delivery_tag).await?;
@@ -361,10 +375,17 @@ fn again(held: &Held, error: &ListenerError) -> Option<(Duration, Counts)> {
 async fn handle(lane: LaneId, held: Held, clock: Clock) -> Done {
     let Held { context, handling } = &held;
     let plan = &*handling.plan;
-    let mut outcome = {
-        let mut attempt = Attempt::new(plan.endpoint, plan.failure.timeout, &clock, context);
+    let observed = Observed::delivered(context);
+    let mut outcome = if let Some(outcome) = handling.process(context) {
+        outcome
+    } else {
+        let mut attempt = Attempt::new(handling, &clock, context);
         poll_fn(|cx| attempt.poll(cx)).await
     };
+    if outgoing::is_to_send(context, &outcome) {
+        outcome = outgoing::send(context, outcome).await;
+    }
+    observed.handled(context, &outcome);
     if matches!(outcome, Outcome::Reply(_)) {
         outcome = reply::answer(context, plan, outcome).await;
     }

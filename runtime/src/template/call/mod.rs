@@ -158,7 +158,8 @@ impl<'t, T> IntoFuture for ConvertSendAndReceive<'t, T> {
 
     fn into_future(self) -> Calling<'t, T> {
         let Self { template, draft, timeout, decode } = self;
-        let state = match draft.into_result() {
+        let request = draft.into_result();
+        let state = match request.and_then(|request| template.middleware().process(request)) {
             Ok(request) => State::Calling(Box::pin(call(template, request, timeout))),
             Err(error) => State::Failed(Some(CallError::Request(Box::new(error)))),
         };
