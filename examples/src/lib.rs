@@ -19,6 +19,11 @@ mod readme {}
 #[doc = include_str!("../../docs/queues.md")]
 mod queues {}
 
+/// And in what is told of concurrency.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/concurrency.md")]
+mod concurrency {}
+
 /// And in what is told of testing.
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/testing.md")]

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use futures_util::future::join_all;
 use springhare_amqp::ShortString;
 
 use super::consumer::StartedConsumer;
@@ -243,10 +244,15 @@ impl ListenerRegistry {
         for phase in phases.into_iter().rev() {
             let members = || self.containers.iter().filter(move |one| phase_of(one) == phase);
             members().for_each(|registered| registered.crew.raise(self.stop.phase()));
-            for registered in members() {
-                registered.wait().await;
-            }
+            join_all(members().map(|registered| self.wait_for_good(registered))).await;
         }
+    }
+
+    /// Waits for the end of a listener that stops with its application: nobody answers calls to it
+    /// then.
+    async fn wait_for_good(&self, registered: &Registered) {
+        registered.wait().await;
+        self.scope.template.leave(registered.container.queues());
     }
 
     /// How many messages listeners that were told to stop hold, in words: `orders: 4, lines: 1`.

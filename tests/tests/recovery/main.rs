@@ -14,6 +14,7 @@ mod calls;
 mod listeners;
 mod neighbours;
 mod outage;
+mod partitions;
 mod publishing;
 mod rabbitmq;
 mod shared;

@@ -216,3 +216,54 @@ async fn a_run_ends_with_a_stop() {
     app.stop().await.unwrap();
     within_limit("the run", running).await.unwrap().unwrap();
 }
+
+#[rabbit_listener(queue = "answers")]
+async fn answer(question: Text) -> Text {
+    question
+}
+
+#[rabbit_listener(queue = "questions")]
+async fn ask(
+    question: Text,
+    rabbit: RabbitTemplate,
+    gate: State<Gate>,
+    seen: State<Tell<String>>,
+) -> ListenerResult {
+    seen.tell(question.0);
+    gate.pass().await;
+    let asking = rabbit.convert_send_and_receive::<String>("answers", "tea?");
+    let answer = asking.timeout(std::time::Duration::from_secs(3600)).await;
+    seen.tell(format!("{answer:?}"));
+    answer?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_call_to_a_listener_that_has_stopped_holds_up_no_stop() {
+    let (broker, hand) = broker();
+    let (seen, mut told) = telling::<String>();
+    let gate = Gate::closed();
+    let app = Springhare::builder()
+        .broker(broker.clone())
+        .listeners(listeners![answer, ask])
+        .manage(gate.clone())
+        .manage(seen)
+        .start()
+        .await
+        .unwrap();
+    app.rabbit_template().convert_and_send("questions", "tea?").await.unwrap();
+    assert_eq!(told.next().await, "tea?");
+    let stopping = tokio::spawn(async move { app.stop().await });
+    let onlooker = broker.connect("onlooker").unwrap().open_channel().unwrap();
+    eventually("the one who answers has stopped", async || {
+        let answers = onlooker.queue_declare_passive("answers").await.unwrap();
+        (answers.consumer_count == 0).then_some(())
+    })
+    .await;
+    gate.let_through(1);
+    // The deadline, the call's own time, and that of an answer of somebody else.
+    eventually("the call is given up", async || (hand.sleepers() >= 3).then_some(())).await;
+    hand.advance(std::time::Duration::from_secs(1));
+    assert_eq!(told.next().await, "Err(Stopped)");
+    within_limit("the stop", stopping).await.unwrap().unwrap();
+}

@@ -1,5 +1,5 @@
 use springhare::prelude::*;
-use springhare::{BatchError, BatchSize};
+use springhare::{BatchError, BatchSize, DeliveryContext, FromDelivery};
 use springhare_tests::{Tell, Told, arrives, header_number, header_text, telling};
 
 use crate::place::Place;

@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use springhare::DeliveryContext;
 use springhare::prelude::*;
 use springhare_tests::{Gate, Tell, Told, arrives, header_number, telling, within_limit};
 
