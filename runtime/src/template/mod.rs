@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
-use springhare_amqp::Message;
+use springhare_amqp::{Message, ShortString};
 use springhare_broker::Publish;
 use tokio::sync::Mutex;
 

@@ -25,6 +25,7 @@ use super::attempt::Attempt;
 use super::consumer::{Event, Exit, RECEIVE_MAX, Work};
 use super::container::{Container, Selection};
 use super::context::DeliveryContext;
+use super::endpoint::AcknowledgeMode;
 use super::failure::{Decision, Kept};
 use super::handling::Handling;
 use super::observe::Observed;
@@ -349,6 +350,9 @@ enum Counts {
 /// Whether a failed message is called again, and after which pause.
 fn again(held: &Held, error: &ListenerError) -> Option<(Duration, Counts)> {
     let plan = &held.handling.plan;
+    if plan.acknowledge == AcknowledgeMode::None {
+        return None;
+    }
     let failures = held.context.failures();
     let next = match Decision::on(error, plan) {
         Decision::Redeliver if plan.failure.calls.are_several() => {
