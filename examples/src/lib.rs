@@ -24,10 +24,20 @@ mod queues {}
 #[doc = include_str!("../../docs/concurrency.md")]
 mod concurrency {}
 
+/// And that in what is told of settings.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/configuration.md")]
+mod configuration {}
+
 /// And in what is told of testing.
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/testing.md")]
 mod testing {}
+
+/// And in what is told of verbs.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/describing.md")]
+mod describing {}
 
 /// What an example's `main` returns: an error ends the program with exit code 1.
 pub type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;

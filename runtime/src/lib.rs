@@ -50,10 +50,12 @@ mod app;
 mod backoff;
 mod channel;
 mod declare;
+mod describe;
 mod error;
 mod graph;
 mod listener;
 mod macros;
+mod settings;
 mod state;
 mod template;
 
@@ -87,15 +89,13 @@ pub use springhare_broker::{Multiple, Publish, Requeue};
 ///
 pub use springhare_macros::rabbit_listener;
 
-pub use app::{
-    ListenerHandle, STARTUP_WAIT, STOP_DEADLINE, Springhare, SpringhareBuilder, Startup,
-    UnknownStartup,
-};
+pub use app::{ListenerHandle, STOP_DEADLINE, Springhare, SpringhareBuilder};
 pub use channel::{Channel, Consumer, DeliveryTag, SettleError};
 pub use declare::{
     Binding, BindingTo, DeadLetterStrategy, Declaration, DelayedRetry, Exchange, ExchangeType,
     HashProperty, LeaderLocator, Overflow, Queue,
 };
+pub use describe::{DefinitionsError, Description, TopologyDiff};
 pub use error::{CallError, Error, Fault, NotConfirmed, Place, RemoteError, Result, StartError};
 #[cfg(feature = "protobuf")]
 pub use extract::Protobuf;
@@ -117,6 +117,7 @@ pub use listener::outcome::{
     RETRY_AFTER_MAX,
 };
 pub use listener::reply::{PreparedReply, Reply, ReplyBody};
+pub use settings::{ListenerSettings, STARTUP_WAIT, Startup, UnknownStartup};
 pub use state::{DuplicateState, Requirements};
 pub use template::{
     Calling, ConvertAndSend, ConvertSendAndReceive, IntoPublish, IntoRoute, REPLY_TIMEOUT,

@@ -50,6 +50,9 @@ fn queue(args: &ListenerArgs, errors: &mut Errors) {
         }
     }
     dead_letters(args, errors);
+    if let Some(profile) = &args.consumer.profile {
+        names::profile(&profile.value, errors);
+    }
     let anonymous = queue.queue.is_none() && queue.queues.is_none();
     if !anonymous || !args.complete {
         return;

@@ -1,6 +1,7 @@
 //! The application: its builder, its start, its life and its stop.
 
 mod builder;
+mod configure;
 mod layers;
 mod listener_handle;
 mod planned;
@@ -8,7 +9,7 @@ mod reach;
 mod running;
 mod signals;
 mod start;
-mod startup;
+mod verbs;
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,7 +17,6 @@ use std::time::Duration;
 
 pub use builder::SpringhareBuilder;
 pub use listener_handle::ListenerHandle;
-pub use startup::{STARTUP_WAIT, Startup, UnknownStartup};
 
 use running::Running;
 use signals::Signals;

@@ -41,6 +41,8 @@ pub struct RabbitListenerEndpoint {
     pub file: &'static str,
     /// The line of the attribute.
     pub line: u32,
+    /// The function's doc comment.
+    pub docs: &'static str,
     /// Which of the attributes stacked on the function, from 1.
     pub ordinal: u32,
     /// What the attribute says.
@@ -113,7 +115,7 @@ pub struct ListenerAttributes {
     /// `auto_delete`: of the queues.
     pub auto_delete: Option<bool>,
     /// `ack`: who settles, and when.
-    pub ack: AcknowledgeMode,
+    pub ack: Option<AcknowledgeMode>,
     /// `prefetch`: how many unsettled deliveries a consumer holds at most.
     pub prefetch: Option<u16>,
     /// `concurrency`: how many consumers.
@@ -130,7 +132,7 @@ pub struct ListenerAttributes {
     /// `stream_offset`: where the consumers of a stream begin.
     pub stream_offset: Option<&'static str>,
     /// `auto_startup`: whether the application's start starts the listener.
-    pub auto_startup: bool,
+    pub auto_startup: Option<bool>,
     /// `phase`: higher ones start later and stop first.
     pub phase: i32,
     /// `group`: listeners to start and stop together.
@@ -149,6 +151,8 @@ pub struct ListenerAttributes {
     pub send_to: Option<&'static str>,
     /// `return_errors`: whether callers are told of failures; by default those that ask for it.
     pub return_errors: Option<bool>,
+    /// `profile`: whose settings are meant where the attribute says nothing.
+    pub profile: Option<&'static str>,
     /// `converter`: what reads bodies that don't say what they are, and writes replies.
     pub converter: Option<&'static str>,
 }
@@ -166,7 +170,7 @@ impl ListenerAttributes {
         durable: None,
         exclusive: None,
         auto_delete: None,
-        ack: AcknowledgeMode::Auto,
+        ack: None,
         prefetch: None,
         concurrency: None,
         batch: None,
@@ -174,7 +178,7 @@ impl ListenerAttributes {
         partition_by: None,
         priority: None,
         stream_offset: None,
-        auto_startup: true,
+        auto_startup: None,
         phase: 0,
         group: None,
         competing: false,
@@ -184,6 +188,7 @@ impl ListenerAttributes {
         timeout: None,
         send_to: None,
         return_errors: None,
+        profile: None,
         converter: None,
     };
 }
@@ -230,8 +235,8 @@ pub struct Concurrency {
 }
 
 impl From<u16> for Concurrency {
-    fn from(consumers: u16) -> Self {
-        Self { min: consumers, max: consumers }
+    fn from(number: u16) -> Self {
+        Self { min: number, max: number }
     }
 }
 
@@ -280,6 +285,7 @@ mod tests {
             module: "shop::orders",
             file: "src/orders.rs",
             line: 12,
+            docs: "",
             ordinal,
             attributes: ListenerAttributes { id, ..ListenerAttributes::DEFAULT },
             require: |_| {},

@@ -62,23 +62,35 @@ struct Shared {
     calls: Calls,
     converters: MessageConverters,
     middleware: PublishMiddleware,
-    waits: Waits,
+    defaults: TemplateDefaults,
     /// The channel that single messages are received on; one at a time uses it.
     receiving: Mutex<Option<Arc<dyn LinkChannel>>>,
 }
 
-/// How long those wait that do not say so themselves.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Waits {
+/// What holds for calls that do not say it themselves.
+#[derive(Debug, Clone)]
+pub(crate) struct TemplateDefaults {
     /// A message whose fate is not known is sent again so long.
     pub(crate) publish_retry: Option<Duration>,
     /// A reply is waited for so long.
     pub(crate) reply_timeout: Duration,
+    /// The exchange of a route that is a key alone.
+    pub(crate) exchange: ShortString,
+    /// The key of a route that has none.
+    pub(crate) routing_key: ShortString,
+    /// Whether a message must reach a queue, whatever its exchange.
+    pub(crate) mandatory: bool,
 }
 
-impl Default for Waits {
+impl Default for TemplateDefaults {
     fn default() -> Self {
-        Self { publish_retry: None, reply_timeout: REPLY_TIMEOUT }
+        Self {
+            publish_retry: None,
+            reply_timeout: REPLY_TIMEOUT,
+            exchange: ShortString::EMPTY,
+            routing_key: ShortString::EMPTY,
+            mandatory: false,
+        }
     }
 }
 
@@ -87,7 +99,7 @@ impl RabbitTemplate {
         links: TemplateLinks,
         converters: MessageConverters,
         middleware: PublishMiddleware,
-        waits: Waits,
+        defaults: TemplateDefaults,
     ) -> Self {
         let publishing = Arc::new(Publishing::new(links));
         Self {
@@ -96,7 +108,7 @@ impl RabbitTemplate {
                 publishing,
                 converters,
                 middleware,
-                waits,
+                defaults,
                 receiving: Mutex::new(None),
             }),
         }
@@ -104,7 +116,8 @@ impl RabbitTemplate {
 
     /// Sends a body along a route.
     ///
-    /// The route is a queue's name, or an exchange and a key. The body is a reference to any
+    /// The route is a queue's name, or an exchange and a key; with a
+    /// [default exchange](crate::SpringhareBuilder::template_exchange) a text alone is a key of that. The body is a reference to any
     /// value that `serde` can serialize, or by value `Bytes`, `Vec<u8>`, `String` or
     /// [`Message`]. Nothing is sent before the returned call is awaited; then `Ok` means that
     /// the broker has the message.
@@ -269,8 +282,9 @@ impl RabbitTemplate {
     fn publish_of(&self, route: impl IntoRoute, body: impl IntoBody) -> Result<Publish> {
         let route = route.into_route()?;
         let message = body.into_body(&self.shared.converters)?;
-        let (exchange, routing_key) = route.into_parts();
-        let mandatory = exchange.is_empty();
+        let defaults = &self.shared.defaults;
+        let (exchange, routing_key) = route.or(&defaults.exchange, &defaults.routing_key);
+        let mandatory = defaults.mandatory || exchange.is_empty();
         Ok(Publish { exchange, routing_key, mandatory, message })
     }
 }

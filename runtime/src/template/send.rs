@@ -50,7 +50,7 @@ impl<'t> ConvertAndSend<'t> {
         body: impl IntoBody,
     ) -> Self {
         let draft = Draft::new(template.publish_of(route, body));
-        let retry = template.shared.waits.publish_retry;
+        let retry = template.shared.defaults.publish_retry;
         Self { template, draft, confirmation: Confirmation::Awaited, retry }
     }
 

@@ -15,6 +15,7 @@ mod failures;
 mod merged;
 mod queue_kinds;
 mod scaling;
+mod settings;
 mod settlement;
 mod start;
 mod stop;

@@ -36,6 +36,7 @@ mod names {
     timeout = "30s",
     send_to = "answers/done",
     return_errors = true,
+    profile = "bulk",
     converter = "json",
 )]
 async fn every_key(channel: Channel, tag: DeliveryTag) -> ListenerResult<Text> {
@@ -133,7 +134,7 @@ fn main() {
         durable: Some(true),
         exclusive: Some(false),
         auto_delete: Some(false),
-        ack: AcknowledgeMode::Manual,
+        ack: Some(AcknowledgeMode::Manual),
         prefetch: Some(1),
         concurrency: Some(Concurrency { min: 2, max: 8 }),
         batch: None,
@@ -141,7 +142,7 @@ fn main() {
         partition_by: None,
         priority: Some(-5),
         stream_offset: None,
-        auto_startup: false,
+        auto_startup: Some(false),
         phase: 0,
         group: Some("slow"),
         competing: true,
@@ -151,6 +152,8 @@ fn main() {
         timeout: Some(Duration::from_secs(30)),
         send_to: Some("answers/done"),
         return_errors: Some(true),
+        profile: Some("bulk"),
+        converter: Some("json"),
     };
     assert_eq!(attributes::<every_key>(), expected);
 
@@ -218,10 +221,10 @@ fn main() {
     let anonymous = attributes::<anonymous>();
     assert_eq!(anonymous.queues, [""; 0]);
     assert_eq!(anonymous.keys, ["*.error", "kern.#"]);
-    assert_eq!(anonymous.ack, AcknowledgeMode::Auto);
+    assert_eq!(anonymous.ack, None);
 
     let several = attributes::<several>();
     assert_eq!(several.queues, ["${app.first:a}", "orders"]);
     assert_eq!(several.concurrency, Some(Concurrency { min: 4, max: 4 }));
-    assert_eq!(several.ack, AcknowledgeMode::None);
+    assert_eq!(several.ack, Some(AcknowledgeMode::None));
 }

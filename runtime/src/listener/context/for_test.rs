@@ -11,7 +11,7 @@ use crate::connection::{Link, LinkConnection, LinkError, LinkFuture};
 use crate::convert::MessageConverters;
 use crate::middleware::PublishMiddleware;
 use crate::state::StateRegistry;
-use crate::template::{RabbitTemplate, TemplateLinks, Waits};
+use crate::template::{RabbitTemplate, TemplateDefaults, TemplateLinks};
 
 #[derive(Default)]
 pub(crate) struct ForTest {
@@ -84,7 +84,7 @@ impl ForTest {
                 links,
                 self.converters.clone(),
                 PublishMiddleware::default(),
-                Waits::default(),
+                TemplateDefaults::default(),
             ),
             states: Arc::new(self.states),
             observing: None,
