@@ -251,12 +251,15 @@ impl Work<'_> {
         event
     }
 
-    /// Closes the channel, which requeues what is not settled.
+    /// Acknowledges what is done, and closes the channel, which requeues what is not settled.
     pub(super) async fn close(&mut self, listener: &str) {
-        let link = self.settler.channel().link();
-        if link.close_reason().is_none()
-            && let Err(error) = link.close().await
-        {
+        if !self.settler.channel().is_open() {
+            return;
+        }
+        if let Err(error) = self.settler.flush().await {
+            tracing::debug!(listener, %error, "what was done could not be acknowledged");
+        }
+        if let Err(error) = self.settler.channel().link().close().await {
             tracing::debug!(listener, %error, "a channel could not be closed");
         }
     }

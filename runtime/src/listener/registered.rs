@@ -209,10 +209,10 @@ impl Crew {
         self.members().concurrency
     }
 
-    /// What stops another scaler; none if it stops already.
+    /// What stops another scaler; none if nothing runs, or stops already.
     fn scaler(&self) -> Option<Arc<StopSignal>> {
         let mut members = self.members();
-        if members.raised != StopPhase::Running {
+        if members.consumers.is_empty() || members.raised != StopPhase::Running {
             return None;
         }
         let stop = Arc::<StopSignal>::default();
