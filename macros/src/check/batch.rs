@@ -2,7 +2,7 @@
 
 use syn::ReturnType;
 
-use crate::attr::{ConsumerArgs, ListenerArgs};
+use crate::attr::ListenerArgs;
 use crate::diagnostics::Errors;
 use crate::parameter::Source;
 use crate::signature::{ListenerFn, Param};
@@ -11,7 +11,7 @@ use crate::types;
 pub(crate) fn check(attributes: &[ListenerArgs], function: &ListenerFn, errors: &mut Errors) {
     for args in attributes {
         let consumer = &args.consumer;
-        partitions(consumer, errors);
+        partitions(args, errors);
         in_memory(args, errors);
         if let (Some(timeout), None) = (&consumer.batch_timeout, &consumer.batch) {
             let help = "add `batch = 100`, or remove `batch_timeout`";
@@ -41,8 +41,16 @@ fn in_memory(args: &ListenerArgs, errors: &mut Errors) {
 }
 
 /// Handlers that keep the order of keys are as many as the number says, and take one message each.
-fn partitions(consumer: &ConsumerArgs, errors: &mut Errors) {
+fn partitions(args: &ListenerArgs, errors: &mut Errors) {
+    let consumer = &args.consumer;
     let Some(partition) = &consumer.partition_by else { return };
+    if let Some(circuit) = &args.failure.circuit {
+        errors.add(
+            &circuit.key,
+            "`circuit` looks at one message after the other, and `partition_by` handles several",
+            "keep one of them",
+        );
+    }
     if consumer.batch.is_some() {
         errors.add(
             &partition.key,

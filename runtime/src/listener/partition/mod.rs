@@ -28,6 +28,7 @@ use super::context::DeliveryContext;
 use super::endpoint::AcknowledgeMode;
 use super::failure::{Decision, Kept};
 use super::handling::Handling;
+use super::invoke::Call;
 use super::observe::Observed;
 use super::outcome::{ListenerError, Outcome};
 use super::outgoing;
@@ -363,7 +364,11 @@ fn again(held: &Held, error: &ListenerError) -> Option<(Duration, Counts)> {
         Decision::RedeliverAfter(pause) => {
             failures.redelivery_after(pause, &plan.failure.redeliveries)
         }
-        Decision::GiveUp | Decision::Acknowledge | Decision::Reject | Decision::Requeue => {
+        Decision::GiveUp
+        | Decision::Park
+        | Decision::Acknowledge
+        | Decision::Reject
+        | Decision::Requeue => {
             return None;
         }
     };
@@ -386,6 +391,13 @@ async fn handle(lane: LaneId, held: Held, clock: Clock) -> Done {
         let mut attempt = Attempt::new(handling, &clock, context);
         poll_fn(|cx| attempt.poll(cx)).await
     };
+    if let (Some(handler), Outcome::Failed(_)) = (plan.endpoint.error_handler, &outcome)
+        && let Outcome::Failed(error) = std::mem::replace(&mut outcome, Outcome::Ack)
+    {
+        let call = Call::begin(|| handler(context, error));
+        let mut attempt = Attempt::bounded(call, plan.failure.timeout, &clock);
+        outcome = poll_fn(|cx| attempt.poll(cx)).await;
+    }
     if outgoing::is_to_send(context, &outcome) {
         outcome = outgoing::send(context, outcome).await;
     }

@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use springhare::DeliveryContext;
 use springhare::prelude::*;
+use springhare_broker::NoAck;
 use springhare_tests::{Gate, Tell, Told, arrives, header_number, telling, within_limit};
 
 use crate::place::Place;
@@ -176,7 +177,7 @@ async fn a_stop_hands_a_failed_message_back_before_those_of_its_key(place: &Plac
     assert!(told.is_silent(), "those of its key have waited for it");
     let channel = place.channel().await;
     for expected in ["0", "1", "2"] {
-        let got = channel.basic_get("k.held", true).await.unwrap().unwrap();
+        let got = channel.basic_get("k.held", NoAck::Yes).await.unwrap().unwrap();
         assert_eq!(&*got.delivery.message.message.body, expected.as_bytes());
     }
 }
