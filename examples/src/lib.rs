@@ -44,6 +44,16 @@ mod testing {}
 #[doc = include_str!("../../docs/describing.md")]
 mod describing {}
 
+/// So does the code in what is told of middleware.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/middleware.md")]
+mod middleware {}
+
+/// And in what is told of observability.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/observability.md")]
+mod observability {}
+
 /// What an example's `main` returns: an error ends the program with exit code 1.
 pub type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
 

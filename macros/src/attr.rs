@@ -83,6 +83,8 @@ pub(crate) struct ConsumerArgs {
     pub(crate) send_to: Option<Given<Text>>,
     pub(crate) return_errors: Option<Given<bool>>,
     pub(crate) profile: Option<Given<Text>>,
+    pub(crate) declare: Option<Given<bool>>,
+    pub(crate) lenient: Option<Given<bool>>,
     pub(crate) converter: Option<Given<Text>>,
 }
 
@@ -162,6 +164,8 @@ impl ListenerArgs {
             "send_to" => set(&mut consumer.send_to, entry, value::text, errors),
             "return_errors" => set(&mut consumer.return_errors, entry, value::flag, errors),
             "profile" => set(&mut consumer.profile, entry, value::text, errors),
+            "declare" => set(&mut consumer.declare, entry, value::flag, errors),
+            "lenient" => set(&mut consumer.lenient, entry, switch, errors),
             "converter" => set(&mut consumer.converter, entry, value::converter, errors),
             "blocking" => set(blocking, entry, switch, errors),
             "crate" => set(root, entry, value::path, errors),

@@ -37,6 +37,8 @@ pub(crate) const KEYS: &[&str] = &[
     "send_to",
     "return_errors",
     "profile",
+    "declare",
+    "lenient",
     "converter",
     "blocking",
     "crate",
@@ -86,6 +88,8 @@ const ELSEWHERE: &[(&[&str], &str)] = &[
     (&["container_factory", "factory"], "`profile = \"..\"`"),
     (&["worker", "worker_mode", "shared"], "`competing`"),
     (&["message_converter", "content_type", "codec"], "`converter = \"msgpack\"`"),
+    (&["ignore_declaration_exceptions"], "`lenient`"),
+    (&["admins_should_declare", "passive"], "`declare = false`"),
     (&["listener_id"], "`id = \"..\"`"),
     (&["executor", "sync"], "`blocking`"),
 ];

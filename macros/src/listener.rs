@@ -87,6 +87,8 @@ pub(crate) struct Consumer {
     pub(crate) send_to: Option<Text>,
     pub(crate) return_errors: Option<bool>,
     pub(crate) profile: Option<Text>,
+    pub(crate) declare: Option<bool>,
+    pub(crate) lenient: Option<bool>,
     pub(crate) converter: Option<Text>,
 }
 
@@ -158,6 +160,8 @@ impl From<ListenerArgs> for Endpoint {
                 send_to: value(consumer.send_to),
                 return_errors: value(consumer.return_errors),
                 profile: value(consumer.profile),
+                declare: value(consumer.declare),
+                lenient: value(consumer.lenient),
                 converter: value(consumer.converter),
             },
             failure: Failure {

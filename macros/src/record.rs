@@ -51,6 +51,7 @@ fn consume(consumer: &Consumer, paths: &Paths) -> Vec<TokenStream> {
         let path = &paths.concurrency;
         quote!(#path { min: #min, max: #max })
     });
+    let lenient = consumer.lenient.map(|value| quote!(lenient: #value,));
     let competing = consumer.competing.map(|value| quote!(competing: #value,));
     let partition_by = consumer.partition_by.as_ref().map(|by| by.tokens(paths));
     let phase = consumer.phase.map(|value| quote!(phase: #value,));
@@ -71,6 +72,8 @@ fn consume(consumer: &Consumer, paths: &Paths) -> Vec<TokenStream> {
         some("send_to", consumer.send_to.as_ref()),
         some("return_errors", consumer.return_errors.as_ref()),
         some("profile", consumer.profile.as_ref()),
+        some("declare", consumer.declare.as_ref()),
+        lenient.unwrap_or_default(),
         some("converter", consumer.converter.as_ref()),
     ]
 }

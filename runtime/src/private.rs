@@ -35,7 +35,8 @@ where
     T: Send + 'static,
     F: FnOnce() -> T + Send + 'static,
 {
-    match tokio::task::spawn_blocking(handler).await {
+    let traced = crate::trace::carry_over(handler);
+    match tokio::task::spawn_blocking(traced).await {
         Ok(value) => Ok(value),
         Err(error) => match error.try_into_panic() {
             // The consumer catches it, as it does that of any other handler.

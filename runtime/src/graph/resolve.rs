@@ -99,6 +99,8 @@ pub(crate) fn resolve(
         auto_startup: settings.auto_startup.unwrap_or(true),
         group,
         competing: attributes.competing,
+        declare: attributes.declare.unwrap_or(true),
+        missing_queues_fatal: settings.missing_queues_fatal.unwrap_or(true),
         requeue_rejected: settings.default_requeue_rejected.unwrap_or(true),
         reply: ReplyPlan {
             send_to,
@@ -169,6 +171,7 @@ fn queues(
         naming: if anonymous { Naming::Generated } else { Naming::Given },
         options: options.clone(),
         definition,
+        lenient: attributes.lenient,
         origin: origin.clone(),
     };
     names.into_iter().map(node).collect()
@@ -188,6 +191,7 @@ fn exchange(
             Some(_) => Definition::Full,
             None => Definition::NameOnly,
         },
+        lenient: attributes.lenient,
         origin: origin.clone(),
     })
 }
@@ -208,6 +212,7 @@ fn bindings(
         destination: queue.name.clone(),
         routing_key: key.clone(),
         arguments: arguments.clone(),
+        lenient: attributes.lenient,
         origin: origin.clone(),
     };
     queues

@@ -196,27 +196,18 @@ impl ConsumerLoop<'_> {
         self.context.serve(&handling.served);
         let observed = Observed::delivered(&self.context);
         let plan = &*handling.plan;
-        let mut outcome = if let Some(outcome) = handling.process(&self.context) {
-            outcome
-        } else {
-            let mut attempt = Attempt::new(handling, self.work.settler.clock(), &self.context);
-            // Most handlers are done at once: only one that waits costs more than a call.
-            match poll_fn(|cx| Poll::Ready(attempt.poll(cx))).await {
-                Poll::Ready(outcome) => outcome,
-                Poll::Pending => self.work.until_done(&mut attempt).await?,
+        let mut outcome = match self.outcome_of(handling).await {
+            Ok(outcome) => outcome,
+            Err(exit) => {
+                observed.abandoned(&self.context);
+                return Err(exit);
             }
         };
-        if matches!(outcome, Outcome::Failed(_)) && plan.looks_after_failures() {
-            outcome = Box::pin(self.after_failure(handling, outcome)).await?;
-        }
-        let has_failed = matches!(outcome, Outcome::Failed(_));
-        if outgoing::is_to_send(&self.context, &outcome) {
-            outcome = self.work.send_outgoing(&self.context, outcome).await?;
-        }
         observed.handled(&self.context, &outcome);
         if let Some(circuit) = self.container.circuit() {
             self.work.tell(circuit, plan, &outcome);
         }
+        let has_failed = matches!(outcome, Outcome::Failed(_));
         if reply::is_answer(&self.context, plan, &outcome) {
             outcome = self.work.answer(&self.context, plan, outcome).await?;
         }
@@ -227,6 +218,31 @@ impl ConsumerLoop<'_> {
             self.work.settle(&self.context, plan, outcome).await?;
         }
         Ok(())
+    }
+
+    /// What the handler of the delivery comes to, called as often as its listener says.
+    async fn outcome_of(&mut self, handling: &Handling) -> Result<Outcome, Exit> {
+        let mut outcome = if let Some(outcome) = handling.process(&self.context) {
+            outcome
+        } else {
+            let mut attempt = Attempt::new(handling, self.work.settler.clock(), &self.context);
+            // Most handlers are done at once: only one that waits costs more than a call.
+            match poll_fn(|cx| Poll::Ready(attempt.poll(cx))).await {
+                Poll::Ready(outcome) => outcome,
+                Poll::Pending => self.work.until_done(&mut attempt).await?,
+            }
+        };
+        if matches!(outcome, Outcome::Failed(_)) && handling.plan.looks_after_failures() {
+            outcome = Box::pin(self.after_failure(handling, outcome)).await?;
+        }
+        let has_failed = matches!(outcome, Outcome::Failed(_));
+        if outgoing::is_to_send(&self.context, &outcome) {
+            outcome = self.work.send_outgoing(&self.context, outcome).await?;
+        }
+        if !has_failed && matches!(outcome, Outcome::Failed(_)) {
+            self.context.forgive();
+        }
+        Ok(outcome)
     }
 }
 

@@ -146,6 +146,10 @@ pub struct ListenerAttributes {
     pub group: Option<&'static str>,
     /// `competing`: whether listeners of one queue with different keys take each other's messages.
     pub competing: bool,
+    /// `declare`: whether queue, exchange and bindings are declared, or are somebody else's.
+    pub declare: Option<bool>,
+    /// `lenient`: that the broker refuses to declare them is logged, and no more.
+    pub lenient: bool,
     /// `requeue_rejected`: whether a failed message is delivered again.
     pub requeue_rejected: Option<bool>,
     /// `retry(..)`: how often the handler is called, and when.
@@ -194,6 +198,8 @@ impl ListenerAttributes {
         phase: 0,
         group: None,
         competing: false,
+        declare: None,
+        lenient: false,
         requeue_rejected: None,
         retry: None,
         max_attempts: None,

@@ -45,7 +45,7 @@ mod stop_signal;
 pub(crate) mod stream_offset;
 mod supervisor;
 
-pub(crate) use connection::ListenerConnection;
+pub(crate) use connection::{ListenerConnection, Opened};
 pub(crate) use keep_connected::keep_connected;
 pub(crate) use registry::ListenerRegistry;
 pub(crate) use stop_signal::StopPhase;

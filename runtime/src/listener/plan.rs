@@ -42,6 +42,10 @@ pub(crate) struct ListenerPlan {
     pub(crate) group: Option<String>,
     /// Whether it takes its queue's messages whatever their keys, as those beside it do.
     pub(crate) competing: bool,
+    /// Whether its queues are the application's to declare.
+    pub(crate) declare: bool,
+    /// Whether the start fails where a queue is not there that somebody else declares.
+    pub(crate) missing_queues_fatal: bool,
     pub(crate) requeue_rejected: bool,
     pub(crate) reply: ReplyPlan,
     pub(crate) failure: FailurePlan,

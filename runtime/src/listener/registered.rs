@@ -68,6 +68,12 @@ impl Registered {
         }
     }
 
+    /// Whether it may start without its queues, which somebody else declares.
+    pub(super) fn waits_for_queues(&self) -> bool {
+        let plan = self.container.common();
+        !plan.declare && !plan.missing_queues_fatal
+    }
+
     pub(super) fn plans(&self) -> impl Iterator<Item = &ListenerPlan> {
         self.container.plans()
     }

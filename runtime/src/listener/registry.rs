@@ -32,7 +32,8 @@ impl ListenerRegistry {
     pub(crate) fn new(scope: Arc<ListenerScope>) -> Self {
         let registered =
             |plan: &ContainerPlan| Registered::new(Container::new(plan, &scope.middleware));
-        let containers = scope.graph().containers.iter().map(registered).collect();
+        let graph = scope.graph();
+        let containers = graph.containers.iter().map(registered).collect();
         Self { scope, containers, stop: StopSignal::default() }
     }
 
@@ -57,6 +58,11 @@ impl ListenerRegistry {
         for registered in self.to_be_started() {
             match self.start_consumers(registered, Redeclare::No).await {
                 Ok(started) => all_started.push((registered, started)),
+                Err((queue, error)) if registered.waits_for_queues() && error.is_not_found() => {
+                    let listener = &*registered.container.name;
+                    tracing::warn!(listener, queue, "the listener waits for its queue");
+                    all_started.push((registered, self.not_started(registered)));
+                }
                 Err((queue, error)) => {
                     let origin = &registered.container.common().origin;
                     let text = format!(
@@ -80,10 +86,15 @@ impl ListenerRegistry {
     /// a connection.
     pub(crate) async fn start_all_in_background(&self) {
         for registered in self.to_be_started() {
-            let consumers = self.consumers_of(registered).into_iter();
-            let consumers = consumers.map(|supervised| (supervised, None)).collect();
+            let consumers = self.not_started(registered);
             registered.run(&mut *registered.tasks.lock().await, consumers);
         }
+    }
+
+    /// Its consumers, which are to start by themselves.
+    fn not_started(&self, registered: &Registered) -> Vec<StartOf> {
+        let consumers = self.consumers_of(registered).into_iter();
+        consumers.map(|supervised| (supervised, None)).collect()
     }
 
     fn to_be_started(&self) -> Vec<&Registered> {

@@ -38,7 +38,7 @@ pub(crate) struct ListenerScope {
 }
 
 impl ListenerScope {
-    pub(crate) fn graph(&self) -> &Graph {
+    pub(crate) fn graph(&self) -> Arc<Graph> {
         self.connection.graph()
     }
 }
@@ -84,8 +84,8 @@ impl Supervised {
         let generation = connection.generation;
         let link = connection.link.open_channel().await?;
         if redeclare == Redeclare::Yes || connection.extent == Extent::InPart {
-            let (graph, product) = (self.scope.graph(), connection.link.product());
-            declare_for_queue(&*link, graph, &self.queue, product, generation).await?;
+            let graph = self.scope.connection.shared_graph().declaring().await;
+            declare_for_queue(&connection.link, &graph, &self.queue, generation).await?;
         }
         let plan = self.container.common();
         let no_ack = plan.acknowledge == AcknowledgeMode::None;
@@ -246,7 +246,8 @@ impl Supervised {
     }
 
     fn failure(&self) -> FailurePolicy<'_> {
-        let queue = self.scope.graph().queues.get(&self.queue);
+        let graph = self.scope.graph();
+        let queue = graph.queues.get(&self.queue);
         let exchange = queue.and_then(|queue| queue.dead_letter_exchange());
         let is_stream = queue.is_some_and(QueueNode::is_stream);
         let has_key = queue.is_some_and(QueueNode::has_dead_letter_key);

@@ -9,6 +9,7 @@
 mod support;
 mod switch_link;
 
+mod admin;
 mod attempts;
 mod calls;
 mod delays;

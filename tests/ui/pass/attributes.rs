@@ -40,6 +40,8 @@ mod names {
     send_to = "answers/done",
     return_errors = true,
     profile = "bulk",
+    declare = true,
+    lenient,
     converter = "json",
 )]
 async fn every_key(channel: Channel, tag: DeliveryTag) -> ListenerResult<Text> {
@@ -172,6 +174,8 @@ fn main() {
         send_to: Some("answers/done"),
         return_errors: Some(true),
         profile: Some("bulk"),
+        declare: Some(true),
+        lenient: true,
         converter: Some("json"),
     };
     assert_eq!(attributes::<every_key>(), expected);

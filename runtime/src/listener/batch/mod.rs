@@ -119,7 +119,14 @@ impl<'s> BatchLoop<'s> {
                 self.batch.set_aside(index, outcome);
             }
         }
-        let outcome = self.attempt().await?;
+        let outcome = match self.attempt().await {
+            Ok(outcome) => outcome,
+            Err(exit) => {
+                let messages = self.batch.messages().iter().zip(observed.iter().cycle());
+                messages.for_each(|(context, observed)| observed.abandoned(context));
+                return Err(exit);
+            }
+        };
         let verdicts = verdicts(count, outcome, self.batch.take_verdicts());
         let mut again = Vec::new();
         for (context, verdict) in self.batch.messages().iter().zip(verdicts) {
@@ -136,7 +143,12 @@ impl<'s> BatchLoop<'s> {
                 }
                 // The handler has settled it.
                 Verdict::Again if !self.work.claim(context) => {}
-                Verdict::Again => again.push(context.delivery().clone()),
+                Verdict::Again => {
+                    if let Some(observed) = observed {
+                        observed.abandoned(context);
+                    }
+                    again.push(context.delivery().clone());
+                }
             }
         }
         again.into_iter().rev().for_each(|delivery| self.received.push_front(delivery));

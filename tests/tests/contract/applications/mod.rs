@@ -1,6 +1,7 @@
 //! Listeners and the template, as applications use them.
 
 mod absent;
+mod admin;
 mod attributes;
 mod batches;
 mod calls;
@@ -26,3 +27,4 @@ mod settlement;
 mod stop;
 mod streams;
 mod template;
+mod traces;
