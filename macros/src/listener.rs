@@ -8,6 +8,7 @@ use crate::arguments::Argument;
 use crate::attr::{Given, ListenerArgs};
 use crate::circuit::Circuit;
 use crate::failure::{Millis, Retry};
+use crate::partition::PartitionBy;
 use crate::paths::Paths;
 use crate::recover::Recover;
 use crate::signature::ListenerFn;
@@ -74,10 +75,12 @@ pub(crate) struct Consumer {
     pub(crate) prefetch: Option<u16>,
     pub(crate) concurrency: Option<Concurrency>,
     pub(crate) batch: Option<u16>,
+    pub(crate) partition_by: Option<PartitionBy>,
     pub(crate) batch_timeout: Option<Duration>,
     pub(crate) priority: Option<i32>,
     pub(crate) stream_offset: Option<Text>,
     pub(crate) auto_startup: Option<bool>,
+    pub(crate) phase: Option<i32>,
     pub(crate) group: Option<Text>,
     pub(crate) competing: Option<bool>,
     pub(crate) requeue_rejected: Option<bool>,
@@ -145,10 +148,12 @@ impl From<ListenerArgs> for Endpoint {
                 prefetch: value(consumer.prefetch),
                 concurrency: value(consumer.concurrency),
                 batch: value(consumer.batch),
+                partition_by: value(consumer.partition_by),
                 batch_timeout: value(consumer.batch_timeout),
                 priority: value(consumer.priority),
                 stream_offset: value(consumer.stream_offset),
                 auto_startup: value(consumer.auto_startup),
+                phase: value(consumer.phase),
                 group: value(consumer.group),
                 competing: value(consumer.competing),
                 requeue_rejected: value(consumer.requeue_rejected),

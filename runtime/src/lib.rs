@@ -94,7 +94,9 @@ pub use springhare_broker::{Multiple, Publish, Requeue};
 ///
 pub use springhare_macros::rabbit_listener;
 
-pub use app::{QueueInfo, RabbitAdmin, STOP_DEADLINE, Springhare, SpringhareBuilder};
+pub use app::{
+    ListenerHandle, QueueInfo, RabbitAdmin, STOP_DEADLINE, Springhare, SpringhareBuilder,
+};
 pub use channel::{Channel, Consumer, DeliveryTag, SettleError};
 pub use declare::{
     Binding, BindingTo, DeadLetterStrategy, Declaration, DelayedRetry, Exchange, ExchangeType,

@@ -14,9 +14,11 @@ use super::delays::Delays;
 use super::placeholder::Placeholders;
 use crate::error::Fault;
 use crate::listener::endpoint::{
-    AcknowledgeMode, Argument, ListenerAttributes, RabbitListenerEndpoint, Recover,
+    AcknowledgeMode, Argument, Concurrency, ListenerAttributes, RabbitListenerEndpoint, Recover,
 };
-use crate::listener::plan::{BatchPlan, ConverterPlan, DEFAULT_PREFETCH, ListenerPlan, ReplyPlan};
+use crate::listener::plan::{
+    BatchPlan, ConverterPlan, DEFAULT_PREFETCH, ListenerPlan, PartitionPlan, ReplyPlan,
+};
 use crate::listener::retry::{FailurePlan, Manner, Recoverer};
 use crate::listener::stream_offset::StreamOffset;
 use crate::settings::{ListenerSettings, SPRING, Settings, Source};
@@ -65,6 +67,13 @@ pub(crate) fn resolve(
         timeout: settings.batch_receive_timeout.unwrap_or(BatchPlan::TIMEOUT),
     });
     let send_to = attributes.send_to.and_then(|text| texts.destination("send_to", text));
+    let partition =
+        attributes.partition_by.map(|by| PartitionPlan { by, handlers: consumers.max.max(1) });
+    // One consumer, so that a key's messages stay in order.
+    let consumers = match partition {
+        Some(_) => Concurrency { min: 1, max: 1 },
+        None => consumers,
+    };
     let recoverer = attributes.recover.and_then(|recover| texts.recoverer(recover));
     let manner = match settings.profile.as_deref() {
         Some(SPRING) => Manner::Spring,
@@ -82,6 +91,9 @@ pub(crate) fn resolve(
         acknowledge: settings.acknowledge_mode.unwrap_or_default(),
         batch,
         concurrency: consumers.min,
+        concurrency_max: consumers.max,
+        partition,
+        phase: attributes.phase,
         priority: settings.priority,
         stream_offset,
         auto_startup: settings.auto_startup.unwrap_or(true),

@@ -16,6 +16,7 @@ use super::context::{ConsumerScope, DeliveryContext};
 use super::endpoint::AcknowledgeMode;
 use super::failure::{DeadLetters, FailurePolicy, Kept};
 use super::observe::Observing;
+use super::scaling::Load;
 use super::stop_signal::{StopPhase, StopSignal};
 use crate::backoff::Backoff;
 use crate::channel::{Channel, Purpose};
@@ -50,6 +51,7 @@ pub(crate) struct Supervised {
     /// The queue as the graph knows it; an anonymous one has another name on each connection.
     pub(crate) queue: ShortString,
     pub(crate) stop: Arc<StopSignal>,
+    pub(crate) load: Arc<Load>,
     pub(crate) states: Arc<ConsumerStates>,
     /// Its number among the consumers of its container.
     pub(crate) number: usize,
@@ -146,7 +148,14 @@ impl Supervised {
             let since = clock.now();
             let (container, queue) = (&*self.container, &self.queue);
             let failure = self.failure();
-            let running = consumer::run(container, queue, failure, next, clock.clone(), &self.stop);
+            let running = consumer::run(
+                container,
+                queue,
+                failure,
+                next,
+                clock.clone(),
+                (&self.stop, &self.load),
+            );
             let reason = match Box::pin(running).await {
                 Exit::Stopped => return,
                 Exit::Circuit => continue,
@@ -262,6 +271,6 @@ impl Supervised {
 /// consumes.
 impl Drop for Supervised {
     fn drop(&mut self) {
-        self.states.lost_with_connection(self.number, "its task has ended");
+        self.states.ended(self.number);
     }
 }

@@ -266,6 +266,11 @@ impl RabbitTemplate {
         self.shared.publishing.open().await.map(drop)
     }
 
+    /// The application stops, and consumes from these queues no more.
+    pub(crate) fn leave<'q>(&self, queues: impl Iterator<Item = &'q ShortString>) {
+        self.shared.calls.leave(queues);
+    }
+
     /// Ends the calls that wait, and closes the connection for good.
     pub(crate) async fn stop(&self) -> Result<(), LinkError> {
         self.shared.calls.stop();

@@ -16,6 +16,7 @@ mod delays;
 mod listeners;
 mod neighbours;
 mod outage;
+mod partitions;
 mod publishing;
 mod rabbitmq;
 mod shared;
