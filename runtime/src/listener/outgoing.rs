@@ -52,6 +52,13 @@ pub(super) fn is_to_send(context: &DeliveryContext, outcome: &Outcome) -> bool {
     context.has_outgoing() && matches!(outcome, Outcome::Ack | Outcome::Reply(_))
 }
 
+/// Drops what a handler has put into its outbox that has failed.
+pub(super) fn discard(context: &DeliveryContext) {
+    if context.has_outgoing() {
+        drop(context.outgoing().take());
+    }
+}
+
 /// Sends what the handler has put into its outbox, and what becomes of its message then.
 pub(super) async fn send(context: &DeliveryContext, outcome: Outcome) -> Outcome {
     let publishes = context.outgoing().take();

@@ -394,6 +394,7 @@ async fn handle(lane: LaneId, held: Held, clock: Clock) -> Done {
     if let (Some(handler), Outcome::Failed(_)) = (plan.endpoint.error_handler, &outcome)
         && let Outcome::Failed(error) = std::mem::replace(&mut outcome, Outcome::Ack)
     {
+        outgoing::discard(context);
         let call = Call::begin(|| handler(context, error));
         let mut attempt = Attempt::bounded(call, plan.failure.timeout, &clock);
         outcome = poll_fn(|cx| attempt.poll(cx)).await;

@@ -14,6 +14,7 @@ use crate::listener::failure::{Decision, Kept};
 use crate::listener::handling::Handling;
 use crate::listener::invoke::Call;
 use crate::listener::outcome::Outcome;
+use crate::listener::outgoing;
 use crate::listener::plan::ListenerPlan;
 
 /// How long a pause goes on at the most without a look at the channel.
@@ -95,6 +96,8 @@ impl Work<'_> {
             Outcome::Failed(error) => error,
             other => return Ok(other),
         };
+        // It has failed, whatever this comes to.
+        outgoing::discard(context);
         let call = Call::begin(|| handler(context, error));
         let mut attempt = Attempt::bounded(call, plan.failure.timeout, self.settler.clock());
         match poll_fn(|cx| Poll::Ready(attempt.poll(cx))).await {

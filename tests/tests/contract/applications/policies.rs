@@ -16,6 +16,7 @@ application!(
     what_could_not_be_read_may_be_told_apart_and_what_was_chosen_may_not,
     an_error_handler_says_what_becomes_of_the_message,
     an_error_handler_hears_of_each_call_and_its_error_goes_on,
+    an_error_handler_that_says_all_is_well_sends_nothing_of_the_handler_that_failed,
     as_spring_does_failures_are_requeued_without_an_end_and_what_is_fatal_is_rejected,
 );
 
@@ -255,4 +256,37 @@ async fn as_spring_does_failures_are_requeued_without_an_end_and_what_is_fatal_i
     for queue in ["o.spring", "o.turn", "o.spring.error"] {
         place.has_left(queue, 0).await;
     }
+}
+
+async fn all_is_well(_error: ListenerError, cx: &DeliveryContext) -> ListenerResult {
+    cx.state::<Words>().unwrap().tell(("well".to_owned(), cx.attempt()));
+    Ok(())
+}
+
+#[rabbit_listener(queue = "o.outbox", error_handler = all_is_well)]
+async fn with_outbox(Text(word): Text, outbox: Outbox<'_>) -> ListenerResult {
+    outbox.convert_and_send("o.invoices", &word)?;
+    fail(&word)
+}
+
+async fn an_error_handler_that_says_all_is_well_sends_nothing_of_the_handler_that_failed(
+    place: &Place,
+) {
+    let (tell, mut words) = telling::<(String, u32)>();
+    let app = place
+        .builder()
+        .listeners(listeners![with_outbox])
+        .declare(Queue::durable("o.invoices"))
+        .manage(tell)
+        .start()
+        .await
+        .unwrap();
+    let rabbit = app.rabbit_template();
+    rabbit.convert_and_send("o.outbox", "down").await.unwrap();
+    assert_eq!(words.next().await, ("well".to_owned(), 1));
+    rabbit.convert_and_send("o.outbox", "fine").await.unwrap();
+    assert_eq!(&*arrives(&rabbit, "o.invoices").await.body, b"fine");
+    app.stop().await.unwrap();
+    place.has_left("o.outbox", 0).await;
+    place.has_left("o.invoices", 0).await;
 }
