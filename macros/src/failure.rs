@@ -15,7 +15,7 @@ use crate::value;
 /// The longest time that a key takes: a day, in milliseconds.
 const MILLIS_MAX: u64 = 86_400_000;
 /// The longest pause between two calls, in milliseconds.
-const BACKOFF_MILLIS_MAX: u64 = 900_000;
+pub(crate) const BACKOFF_MILLIS_MAX: u64 = 900_000;
 /// How many delays a listener may ask for: each is a queue of its own on RabbitMQ.
 const DELAYS_MAX: usize = 32;
 

@@ -4,6 +4,7 @@ use syn::ReturnType;
 
 use crate::attr::ListenerArgs;
 use crate::diagnostics::Errors;
+use crate::failure::{BACKOFF_MILLIS_MAX, Millis};
 use crate::parameter::Source;
 use crate::signature::{ListenerFn, Param};
 use crate::types;
@@ -49,6 +50,15 @@ fn partitions(args: &ListenerArgs, errors: &mut Errors) {
             &circuit.key,
             "`circuit` looks at one message after the other, and `partition_by` handles several",
             "keep one of them",
+        );
+    }
+    let delays = args.failure.retry.as_ref().and_then(|retry| retry.value.delays.as_ref());
+    let is_long = |delays: &[Millis]| delays.iter().any(|delay| delay.0 > BACKOFF_MILLIS_MAX);
+    if let Some(delays) = delays.filter(|delays| is_long(&delays.value)) {
+        errors.add(
+            &delays.key,
+            "with `partition_by` a message waits at its consumer, 15 minutes at the most",
+            "shorten the delays, or remove `partition_by`",
         );
     }
     if consumer.batch.is_some() {

@@ -51,6 +51,13 @@ fn beside_retry(args: &ListenerArgs, errors: &mut Errors) {
             "remove `max_attempts`, or write `ack = \"auto\"`",
         );
     }
+    if let Some(recover) = failure.recover.as_ref().filter(|_| ack == "none") {
+        errors.add(
+            &recover.key,
+            "with `ack = \"none\"` the broker has forgotten the message when its handler fails",
+            "remove `recover`, or write `ack = \"auto\"`",
+        );
+    }
     let refused = args.consumer.requeue_rejected.as_ref().filter(|given| !given.value);
     if let (Some(max_attempts), Some(_)) = (&failure.max_attempts, refused) {
         errors.add(

@@ -75,11 +75,7 @@ pub(crate) fn resolve(
         None => consumers,
     };
     let recoverer = attributes.recover.and_then(|recover| texts.recoverer(recover));
-    let manner = match settings.profile.as_deref() {
-        Some(SPRING) => Manner::Spring,
-        _ => Manner::Springhare,
-    };
-    let failure = FailurePlan::of(attributes, recoverer.unwrap_or_default(), manner);
+    let failure = FailurePlan::of(attributes, recoverer.unwrap_or_default(), manner(&settings));
     let delays = Delays::of(&failure.redeliveries, &queues, &origin);
     let plan = ListenerPlan {
         prefetch: prefetch(&id, &settings, batch),
@@ -101,7 +97,7 @@ pub(crate) fn resolve(
         competing: attributes.competing,
         declare: attributes.declare.unwrap_or(true),
         missing_queues_fatal: settings.missing_queues_fatal.unwrap_or(true),
-        requeue_rejected: settings.default_requeue_rejected.unwrap_or(true),
+        requeue_rejected: requeues_rejected(attributes, &settings),
         reply: ReplyPlan {
             send_to,
             return_errors: attributes.return_errors,
@@ -135,6 +131,22 @@ fn prefetch(id: &str, settings: &ListenerSettings, batch: Option<BatchPlan>) -> 
         );
     }
     batch
+}
+
+/// Whose ways hold where the listener says nothing of its own.
+fn manner(settings: &ListenerSettings) -> Manner {
+    match settings.profile.as_deref() {
+        Some(SPRING) => Manner::Spring,
+        _ => Manner::Springhare,
+    }
+}
+
+/// Whether a failed message is delivered again. A listener that says itself how it tries again is
+/// not meant by a setting for all.
+fn requeues_rejected(attributes: &ListenerAttributes, settings: &ListenerSettings) -> bool {
+    settings.default_requeue_rejected.unwrap_or(true)
+        || attributes.retry.is_some()
+        || attributes.max_attempts.is_some()
 }
 
 /// Whether its queue has no name of the user's.

@@ -151,7 +151,7 @@ impl ConsumerLoop<'_> {
             self.work.heed_stop_between(self.received.len()).await?;
         }
         if let Some(circuit) = self.container.circuit()
-            && self.admitted != circuit.admission()
+            && !circuit.lets_go_on(self.admitted)
         {
             return Err(self.work.leave().await?);
         }

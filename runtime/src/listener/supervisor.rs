@@ -180,8 +180,7 @@ impl Supervised {
         if circuit.admission() != Admission::All {
             self.states.lost_with_connection(self.number, &circuit.reason());
         }
-        let is_first = self.number % usize::from(self.container.common().concurrency.max(1)) == 0;
-        let admitted = circuit.admit(self.scope.connection.clock(), is_first);
+        let admitted = circuit.admit(self.scope.connection.clock(), &self.queue, self.number);
         self.stop.unless(StopPhase::Draining, admitted).await;
     }
 
@@ -271,6 +270,9 @@ impl Supervised {
 /// consumes.
 impl Drop for Supervised {
     fn drop(&mut self) {
+        if let Some(circuit) = self.container.circuit() {
+            circuit.leave(&self.queue, self.number);
+        }
         self.states.ended(self.number);
     }
 }

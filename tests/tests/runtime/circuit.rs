@@ -14,7 +14,12 @@ use crate::support::{Tell, Told, broker, telling};
 #[derive(Debug, Clone, Default)]
 struct Shop(Arc<AtomicBool>);
 
-#[rabbit_listener(queue = "broken", concurrency = 2, circuit(failures = 3, pause = "30s"))]
+#[rabbit_listener(
+    id = "broken",
+    queue = "broken",
+    concurrency = 2,
+    circuit(failures = 3, pause = "30s")
+)]
 async fn broken(text: Text, shop: State<Shop>, calls: State<Tell<String>>) -> ListenerResult {
     calls.tell(text.0.clone());
     if shop.0.load(Ordering::Relaxed) { Ok(()) } else { Err(ListenerError::msg("no shop")) }
@@ -112,4 +117,25 @@ async fn a_stop_does_not_wait_for_the_end_of_the_pause() {
     until_open(&broker, &hand, &mut calls).await;
     app.stop().await.unwrap();
     assert!(calls.is_silent());
+}
+
+#[tokio::test]
+async fn a_listener_that_is_started_again_waits_out_the_pause_all_the_same() {
+    let (broker, hand) = broker();
+    let (app, mut calls, shop) = start(&broker).await;
+    for number in 0..3 {
+        app.rabbit_template().convert_and_send("broken", number.to_string()).await.unwrap();
+    }
+    until_open(&broker, &hand, &mut calls).await;
+    app.stop_listener("broken").await.unwrap();
+    app.start_listener("broken").await.unwrap();
+    are_consumers(&broker, 0).await;
+    assert!(calls.is_silent());
+    shop.0.store(true, Ordering::Relaxed);
+    hand.advance(Duration::from_secs(30));
+    for _ in 0..3 {
+        calls.next().await;
+    }
+    are_consumers(&broker, 2).await;
+    app.stop().await.unwrap();
 }

@@ -1,11 +1,13 @@
 //! The circuit that the consumers of a container have together.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::pin::pin;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use springhare_amqp::ShortString;
 use springhare_broker::Clock;
 use tokio::sync::Notify;
 
@@ -29,6 +31,8 @@ pub(crate) struct SharedCircuit {
     circuit: Mutex<Circuit>,
     /// What the circuit says, to be read without its lock.
     admission: AtomicU8,
+    /// Who tries one message, by queue.
+    trying: Mutex<BTreeMap<ShortString, usize>>,
     changed: Notify,
 }
 
@@ -38,6 +42,7 @@ impl SharedCircuit {
             plan,
             circuit: Mutex::new(Circuit::new(plan)),
             admission: AtomicU8::new(Admission::All as u8),
+            trying: Mutex::default(),
             changed: Notify::new(),
         }
     }
@@ -48,6 +53,12 @@ impl SharedCircuit {
             1 => Admission::One,
             _ => Admission::Nobody,
         }
+    }
+
+    /// Whether a consumer that was let do this may go on with it; else it begins anew.
+    pub(crate) fn lets_go_on(&self, admitted: Admission) -> bool {
+        let admission = self.admission();
+        admission == admitted && admission != Admission::Nobody
     }
 
     /// A message was handled.
@@ -80,13 +91,13 @@ impl SharedCircuit {
         )
     }
 
-    /// Waits until a consumer may consume: the first of its queue when one message may be tried,
-    /// the others when that was handled.
+    /// Waits until this consumer of `queue` may consume: one of each queue when one message may be
+    /// tried, the others when that was handled.
     ///
     /// # Cancel safety
     ///
     /// Nothing is lost when the future is dropped.
-    pub(crate) async fn admit(&self, clock: &Clock, is_first_of_queue: bool) {
+    pub(crate) async fn admit(&self, clock: &Clock, queue: &ShortString, number: usize) {
         loop {
             let mut changed = pin!(self.changed.notified());
             changed.as_mut().enable();
@@ -97,7 +108,7 @@ impl SharedCircuit {
             });
             match self.admission() {
                 Admission::All => return,
-                Admission::One if is_first_of_queue => return,
+                Admission::One if self.is_tried_by(queue, number) => return,
                 Admission::One => changed.await,
                 Admission::Nobody => {
                     let until = self.lock().open_until().unwrap_or(now);
@@ -108,6 +119,25 @@ impl SharedCircuit {
                 }
             }
         }
+    }
+
+    /// Makes the consumer that which tries for its queue, unless another does.
+    fn is_tried_by(&self, queue: &ShortString, number: usize) -> bool {
+        *self.trying().entry(queue.clone()).or_insert(number) == number
+    }
+
+    /// The consumer is no more: another may try for its queue.
+    pub(crate) fn leave(&self, queue: &ShortString, number: usize) {
+        let mut trying = self.trying();
+        if trying.get(queue) == Some(&number) {
+            trying.remove(queue);
+            drop(trying);
+            self.changed.notify_waiters();
+        }
+    }
+
+    fn trying(&self) -> MutexGuard<'_, BTreeMap<ShortString, usize>> {
+        self.trying.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn change(&self, change: impl FnOnce(&mut Circuit) -> Turn) -> Turn {
@@ -121,6 +151,7 @@ impl SharedCircuit {
         let before = self.admission.swap(admission as u8, Ordering::AcqRel);
         drop(circuit);
         if before != admission as u8 {
+            self.trying().clear();
             self.changed.notify_waiters();
         }
         turn

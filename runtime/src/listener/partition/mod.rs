@@ -323,12 +323,10 @@ impl<'s> PartitionLoop<'s> {
         error: ListenerError,
     ) -> Result<(), Exit> {
         let behind = self.lanes.close(lane);
-        // It has calls left; what has not is given up, and in a stream there is no way back.
+        // The stop has come between, and nothing is decided; in a stream there is no way back.
         let failed = match self.work.failure.kept {
-            Kept::UntilSettled if held.handling.plan.failure.calls.are_several() => {
-                Outcome::Requeue
-            }
-            Kept::UntilSettled | Kept::InStream => Outcome::Failed(error),
+            Kept::UntilSettled => Outcome::Requeue,
+            Kept::InStream => Outcome::Failed(error),
         };
         let outcomes = std::iter::once(failed).chain(std::iter::repeat_with(|| Outcome::Requeue));
         for (held, outcome) in std::iter::once(held).chain(behind).zip(outcomes) {

@@ -49,7 +49,7 @@ pub(super) fn wait_queue_prefix(queue: &str) -> String {
 fn word(delay: Duration) -> String {
     let millis = delay.as_millis();
     let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1000, "s")];
-    let fitting = units.into_iter().find(|(unit, _)| millis > 0 && millis % unit == 0);
+    let fitting = units.into_iter().find(|(unit, _)| millis > 0 && millis.is_multiple_of(*unit));
     let (unit, name) = fitting.unwrap_or((1, "ms"));
     format!("{}{name}", millis / unit)
 }

@@ -204,10 +204,10 @@ fn forget_waits(headers: &mut FieldTable, queue: &str) {
     }
     let prefix = wait_queue_prefix(queue);
     for which in ["x-first-death", "x-last-death"] {
-        let name = headers.get(&*format!("{which}-queue")).and_then(FieldValue::as_str);
+        let name = headers.get(&format!("{which}-queue")).and_then(FieldValue::as_str);
         if name.is_some_and(|name| name.starts_with(&prefix)) {
             for what in ["queue", "reason", "exchange"] {
-                headers.remove(&*format!("{which}-{what}"));
+                headers.remove(&format!("{which}-{what}"));
             }
         }
     }

@@ -24,6 +24,7 @@ application!(
     each_delayed_delivery_is_tried_in_memory_first,
     a_message_that_waits_does_not_expire_meanwhile,
     a_message_that_is_to_come_later_does_though_it_is_tried_in_memory,
+    a_setting_for_all_refuses_nothing_that_a_listener_asks_for,
     a_queue_that_dead_letters_takes_what_has_waited_in_vain,
 );
 
@@ -422,4 +423,17 @@ async fn a_message_that_is_to_come_later_does_though_it_is_tried_in_memory(place
     }
     app.stop().await.unwrap();
     place.has_left("r.both", 0).await;
+}
+
+async fn a_setting_for_all_refuses_nothing_that_a_listener_asks_for(place: &Place) {
+    let (tell, mut calls) = telling::<(String, u32, u32)>();
+    let builder = place.builder().listener_defaults(|all| all.default_requeue_rejected(false));
+    let app = builder.listeners(listeners![used_up]).manage(tell).start().await.unwrap();
+    let rabbit = app.rabbit_template();
+    rabbit.convert_and_send("r.used_up", "bad").await.unwrap();
+    for attempt in 1..=4 {
+        assert_eq!(calls.next().await, ("bad".to_owned(), attempt, 0));
+    }
+    assert_eq!(&*arrives(&rabbit, "r.used_up.error").await.body, b"bad");
+    app.stop().await.unwrap();
 }
