@@ -55,7 +55,7 @@ async fn work(
     ledger: State<Arc<Ledger>>,
 ) -> ListenerResult {
     ledger.is_called();
-    if number.0 % 7 == 0 && count.value() < 2 {
+    if number.0.is_multiple_of(7) && count.value() < 2 {
         return Err(ListenerError::msg("not yet"));
     }
     ledger.found(Lane::Work, number.0);
@@ -69,7 +69,7 @@ async fn work(
 )]
 async fn memory(number: Json<u64>, ledger: State<Arc<Ledger>>) -> ListenerResult {
     ledger.is_called();
-    if number.0 % 5 == 0 && ledger.is_seen_for_the_first_time(number.0) {
+    if number.0.is_multiple_of(5) && ledger.is_seen_for_the_first_time(number.0) {
         return Err(ListenerError::msg("not at once"));
     }
     ledger.found(Lane::Memory, number.0);
