@@ -6,8 +6,10 @@ use proc_macro2::Span;
 
 use crate::arguments::Argument;
 use crate::attr::{Given, ListenerArgs};
+use crate::circuit::Circuit;
 use crate::failure::{Millis, Retry};
 use crate::paths::Paths;
+use crate::recover::Recover;
 use crate::signature::ListenerFn;
 use crate::value::{Concurrency, Text};
 
@@ -46,6 +48,7 @@ pub(crate) struct Endpoint {
     pub(crate) id: Option<Text>,
     /// Empty for an anonymous queue.
     pub(crate) queues: Vec<Text>,
+    pub(crate) fault_of: Option<Text>,
     pub(crate) durable: Option<bool>,
     pub(crate) exclusive: Option<bool>,
     pub(crate) auto_delete: Option<bool>,
@@ -90,6 +93,9 @@ pub(crate) struct Failure {
     pub(crate) retry: Option<Retry>,
     pub(crate) max_attempts: Option<u32>,
     pub(crate) timeout: Option<Millis>,
+    pub(crate) recover: Option<Recover>,
+    pub(crate) error_handler: Option<syn::Path>,
+    pub(crate) circuit: Option<Circuit>,
 }
 
 impl Listener {
@@ -121,6 +127,7 @@ impl From<ListenerArgs> for Endpoint {
             place,
             id: value(id),
             queues: one_or_many(queue.queue, queue.queues),
+            fault_of: value(queue.fault_of),
             durable: value(queue.durable),
             exclusive: value(queue.exclusive),
             auto_delete: value(queue.auto_delete),
@@ -152,6 +159,9 @@ impl From<ListenerArgs> for Endpoint {
                 retry: value(failure.retry),
                 max_attempts: value(failure.max_attempts),
                 timeout: value(failure.timeout),
+                recover: value(failure.recover),
+                error_handler: value(failure.error_handler),
+                circuit: value(failure.circuit),
             },
         }
     }

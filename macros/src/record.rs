@@ -16,6 +16,7 @@ pub(crate) fn attributes(endpoint: &Endpoint, paths: &Paths) -> TokenStream {
     let own = [
         some("id", id.as_ref()),
         list("queues", queues),
+        some("fault_of", endpoint.fault_of.as_ref()),
         list("arguments", &table(&endpoint.arguments, paths)),
         some("durable", durable.as_ref()),
         some("exclusive", exclusive.as_ref()),
@@ -70,13 +71,17 @@ fn consume(consumer: &Consumer, paths: &Paths) -> Vec<TokenStream> {
     ]
 }
 
-fn fail(failure: &Failure, paths: &Paths) -> [TokenStream; 3] {
+fn fail(failure: &Failure, paths: &Paths) -> [TokenStream; 5] {
+    let circuit = failure.circuit.map(|circuit| circuit.tokens(paths));
+    let recover = failure.recover.as_ref().map(|recover| recover.tokens(paths));
     let retry = failure.retry.as_ref().map(|retry| retry.tokens(paths));
     let timeout = failure.timeout.map(|timeout| timeout.tokens());
     [
         some("retry", retry.as_ref()),
         some("max_attempts", failure.max_attempts.as_ref()),
         some("timeout", timeout.as_ref()),
+        some("recover", recover.as_ref()),
+        some("circuit", circuit.as_ref()),
     ]
 }
 

@@ -116,6 +116,7 @@ pub use listener::outcome::{
     Disposition, IntoOutcome, ListenerError, ListenerResult, ListenerResultExt, Outcome,
     RETRY_AFTER_MAX,
 };
+pub use listener::policy::OnError;
 pub use listener::reply::{PreparedReply, Reply, ReplyBody};
 pub use settings::{ListenerSettings, STARTUP_WAIT, Startup, UnknownStartup};
 pub use state::{DuplicateState, Requirements};
@@ -126,6 +127,7 @@ pub use template::{
 
 /// What a program with listeners uses: `use springhare::prelude::*;`.
 pub mod prelude {
+    pub use crate::extract::Fault;
     pub use crate::{
         Attempt, Binding, Bytes, Channel, ConsumerTag, CorrelationId, DeliveryCount, DeliveryTag,
         Exchange, ExchangeName, Headers, Json, ListenerError, ListenerResult, ListenerResultExt,

@@ -2,6 +2,7 @@
 
 mod builder;
 mod configure;
+mod failures;
 mod layers;
 mod planned;
 mod reach;

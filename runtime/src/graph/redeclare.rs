@@ -12,7 +12,7 @@ use super::declare::{
     DeclaringChannel, declare_binding, declare_exchange, refused, refused_binding,
 };
 use super::definition::{BindingNode, DestinationKind, ExchangeNode, Generation, QueueNode};
-use crate::connection::{LinkChannel, LinkConnection, LinkError};
+use crate::connection::{LinkChannel, LinkConnection, LinkError, Product};
 use crate::error::Fault;
 
 /// A part of a graph that is declared by itself.
@@ -85,6 +85,14 @@ impl Graph {
 }
 
 impl Node<'_> {
+    fn is_on(&self, product: Product) -> bool {
+        match self {
+            Self::Exchange(node) => node.is_on(product),
+            Self::Queue(node) => node.is_on(product),
+            Self::Binding(node) => node.is_on(product),
+        }
+    }
+
     fn fault(self, error: &LinkError) -> Fault {
         match self {
             Self::Exchange(node) => {
@@ -109,7 +117,8 @@ pub(crate) async fn redeclare<'g>(
 ) -> Vec<Refused<'g>> {
     let mut channel = DeclaringChannel::new(connection);
     let mut all_refused = Vec::new();
-    for node in nodes {
+    let product = connection.product();
+    for node in nodes.into_iter().filter(|node| node.is_on(product)) {
         let declared = match channel.open().await {
             Ok(channel) => graph.declare_node(&*channel, node, generation).await,
             Err(error) => Err(error),
@@ -144,6 +153,7 @@ pub(crate) async fn declare_for_queue(
     channel: &dyn LinkChannel,
     graph: &Graph,
     queue: &ShortString,
+    product: Product,
     generation: Generation,
 ) -> Result<(), LinkError> {
     let leads_there = |binding: &&BindingNode| {
@@ -153,7 +163,8 @@ pub(crate) async fn declare_for_queue(
     let exchanges = bindings.iter().filter_map(|binding| graph.exchanges.get(&binding.exchange));
     let queue = graph.queues.get(queue).into_iter();
     let nodes = exchanges.map(Node::Exchange).chain(queue.map(Node::Queue));
-    for node in nodes.chain(bindings.iter().copied().map(Node::Binding)) {
+    let nodes = nodes.chain(bindings.iter().copied().map(Node::Binding));
+    for node in nodes.filter(|node| node.is_on(product)) {
         graph.declare_node(channel, node, generation).await?;
     }
     Ok(())

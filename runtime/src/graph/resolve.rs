@@ -10,15 +10,17 @@ use springhare_broker::{ExchangeDeclareOptions, QueueDeclareOptions};
 use super::definition::{
     BindingNode, Definition, DestinationKind, ExchangeNode, Naming, Origin, QueueNode,
 };
+use super::delays::Delays;
 use super::placeholder::Placeholders;
 use crate::error::Fault;
 use crate::listener::endpoint::{
-    AcknowledgeMode, Argument, ListenerAttributes, RabbitListenerEndpoint,
+    AcknowledgeMode, Argument, ListenerAttributes, RabbitListenerEndpoint, Recover,
 };
 use crate::listener::plan::{BatchPlan, ConverterPlan, DEFAULT_PREFETCH, ListenerPlan, ReplyPlan};
-use crate::listener::retry::FailurePlan;
+use crate::listener::retry::{FailurePlan, Manner, Recoverer};
 use crate::listener::stream_offset::StreamOffset;
-use crate::settings::{ListenerSettings, Settings, Source};
+use crate::settings::{ListenerSettings, SPRING, Settings, Source};
+use crate::template::error_queue_of;
 
 /// What the names of anonymous queues start with.
 const ANONYMOUS_PREFIX: &str = "springhare.gen-";
@@ -30,6 +32,7 @@ pub(crate) struct ResolvedListener {
     pub(crate) queues: Vec<QueueNode>,
     pub(crate) exchange: Option<ExchangeNode>,
     pub(crate) bindings: Vec<BindingNode>,
+    pub(crate) delays: Delays,
 }
 
 /// Resolves `endpoint`; faults are added to `faults`, and then there is no listener.
@@ -62,13 +65,20 @@ pub(crate) fn resolve(
         timeout: settings.batch_receive_timeout.unwrap_or(BatchPlan::TIMEOUT),
     });
     let send_to = attributes.send_to.and_then(|text| texts.destination("send_to", text));
+    let recoverer = attributes.recover.and_then(|recover| texts.recoverer(recover));
+    let manner = match settings.profile.as_deref() {
+        Some(SPRING) => Manner::Spring,
+        _ => Manner::Springhare,
+    };
+    let failure = FailurePlan::of(attributes, recoverer.unwrap_or_default(), manner);
+    let delays = Delays::of(&failure.redeliveries, &queues, &origin);
     let plan = ListenerPlan {
         prefetch: prefetch(&id, &settings, batch),
         id: Arc::from(id),
         endpoint,
         origin,
         queues: queues.iter().map(|queue| queue.name.clone()).collect(),
-        anonymous: attributes.queues.is_empty(),
+        anonymous: is_anonymous(attributes),
         acknowledge: settings.acknowledge_mode.unwrap_or_default(),
         batch,
         concurrency: consumers.min,
@@ -83,10 +93,16 @@ pub(crate) fn resolve(
             return_errors: attributes.return_errors,
             ..ReplyPlan::default()
         },
-        failure: FailurePlan::of(attributes),
+        failure,
         converter: ConverterPlan { name: converter, ..ConverterPlan::default() },
     };
-    (faults.len() == faults_before).then_some(ResolvedListener { plan, queues, exchange, bindings })
+    (faults.len() == faults_before).then_some(ResolvedListener {
+        plan,
+        queues,
+        exchange,
+        bindings,
+        delays,
+    })
 }
 
 /// A batch must fit into what the broker sends ahead, or it would never be full; 0 is no limit.
@@ -107,12 +123,17 @@ fn prefetch(id: &str, settings: &ListenerSettings, batch: Option<BatchPlan>) -> 
     batch
 }
 
+/// Whether its queue has no name of the user's.
+fn is_anonymous(attributes: &ListenerAttributes) -> bool {
+    attributes.queues.is_empty() && attributes.fault_of.is_none()
+}
+
 fn queues(
     attributes: &ListenerAttributes,
     origin: &Origin,
     texts: &mut Texts<'_, '_>,
 ) -> Vec<QueueNode> {
-    let anonymous = attributes.queues.is_empty();
+    let anonymous = is_anonymous(attributes);
     let options = QueueDeclareOptions {
         durable: attributes.durable.unwrap_or(!anonymous),
         exclusive: attributes.exclusive.unwrap_or(anonymous),
@@ -124,7 +145,9 @@ fn queues(
         && attributes.auto_delete.is_none()
         && attributes.arguments.is_empty();
     let definition = if says_nothing { Definition::NameOnly } else { Definition::Full };
-    let names = if anonymous {
+    let names = if let Some(queue) = attributes.fault_of {
+        texts.name("fault_of", queue).map(|queue| error_queue_of(&queue)).into_iter().collect()
+    } else if anonymous {
         vec![anonymous_name()]
     } else {
         attributes.queues.iter().filter_map(|queue| texts.name("queue", queue)).collect()
@@ -297,6 +320,22 @@ impl Texts<'_, '_> {
             }
         };
         Some((name(exchange)?, name(routing_key)?))
+    }
+
+    fn recoverer(&mut self, recover: Recover) -> Option<Recoverer> {
+        Some(match recover {
+            Recover::Park => Recoverer::Park,
+            Recover::Reject => Recoverer::Reject,
+            Recover::Requeue => Recoverer::Requeue,
+            Recover::Republish { exchange, key } => {
+                let exchange = self.short("recover", exchange)?;
+                let routing_key = match key {
+                    Some(key) => Some(self.short("recover", key)?),
+                    None => None,
+                };
+                Recoverer::Republish { exchange, routing_key }
+            }
+        })
     }
 
     fn stream_offset(&mut self, text: &str) -> Option<StreamOffset> {

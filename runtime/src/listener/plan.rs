@@ -63,6 +63,13 @@ impl BatchPlan {
     pub(crate) const TIMEOUT: Duration = Duration::from_secs(1);
 }
 
+impl ListenerPlan {
+    /// Whether a failure is looked at, or tried again in memory, before anything is done about it.
+    pub(crate) fn looks_after_failures(&self) -> bool {
+        self.failure.calls.are_several() || self.endpoint.error_handler.is_some()
+    }
+}
+
 /// What a listener's attribute says of replies.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ReplyPlan {

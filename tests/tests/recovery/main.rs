@@ -11,6 +11,7 @@ mod switch_link;
 
 mod attempts;
 mod calls;
+mod delays;
 mod listeners;
 mod neighbours;
 mod outage;
