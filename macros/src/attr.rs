@@ -15,6 +15,7 @@ use crate::duration::duration;
 use crate::failure::{Millis, Retry, error_handler, max_attempts, retry, timeout};
 use crate::grammar::{self, Entry, EntryValue};
 use crate::keys;
+use crate::partition::{PartitionBy, partition_by};
 use crate::recover::{Recover, recover};
 use crate::value::{self, Concurrency, Text};
 
@@ -70,16 +71,20 @@ pub(crate) struct ConsumerArgs {
     pub(crate) prefetch: Option<Given<u16>>,
     pub(crate) concurrency: Option<Given<Concurrency>>,
     pub(crate) batch: Option<Given<u16>>,
+    pub(crate) partition_by: Option<Given<PartitionBy>>,
     pub(crate) batch_timeout: Option<Given<Duration>>,
     pub(crate) priority: Option<Given<i32>>,
     pub(crate) stream_offset: Option<Given<Text>>,
     pub(crate) auto_startup: Option<Given<bool>>,
+    pub(crate) phase: Option<Given<i32>>,
     pub(crate) group: Option<Given<Text>>,
     pub(crate) competing: Option<Given<bool>>,
     pub(crate) requeue_rejected: Option<Given<bool>>,
     pub(crate) send_to: Option<Given<Text>>,
     pub(crate) return_errors: Option<Given<bool>>,
     pub(crate) profile: Option<Given<Text>>,
+    pub(crate) declare: Option<Given<bool>>,
+    pub(crate) lenient: Option<Given<bool>>,
     pub(crate) converter: Option<Given<Text>>,
 }
 
@@ -139,12 +144,14 @@ impl ListenerArgs {
             "prefetch" => set(&mut consumer.prefetch, entry, prefetch, errors),
             "concurrency" => set(&mut consumer.concurrency, entry, value::concurrency, errors),
             "batch" => set(&mut consumer.batch, entry, batch, errors),
+            "partition_by" => set(&mut consumer.partition_by, entry, partition_by, errors),
             "batch_timeout" => set(&mut consumer.batch_timeout, entry, duration, errors),
             "priority" => set(&mut consumer.priority, entry, priority, errors),
             "stream_offset" => {
                 set(&mut consumer.stream_offset, entry, value::stream_offset, errors);
             }
             "auto_startup" => set(&mut consumer.auto_startup, entry, value::flag, errors),
+            "phase" => set(&mut consumer.phase, entry, priority, errors),
             "group" => set(&mut consumer.group, entry, value::text, errors),
             "competing" => set(&mut consumer.competing, entry, switch, errors),
             "requeue_rejected" => set(&mut consumer.requeue_rejected, entry, value::flag, errors),
@@ -157,6 +164,8 @@ impl ListenerArgs {
             "send_to" => set(&mut consumer.send_to, entry, value::text, errors),
             "return_errors" => set(&mut consumer.return_errors, entry, value::flag, errors),
             "profile" => set(&mut consumer.profile, entry, value::text, errors),
+            "declare" => set(&mut consumer.declare, entry, value::flag, errors),
+            "lenient" => set(&mut consumer.lenient, entry, switch, errors),
             "converter" => set(&mut consumer.converter, entry, value::converter, errors),
             "blocking" => set(blocking, entry, switch, errors),
             "crate" => set(root, entry, value::path, errors),

@@ -24,6 +24,7 @@ mod paths;
 mod duration;
 mod grammar;
 mod keys;
+mod partition;
 mod value;
 
 mod arguments;
@@ -96,12 +97,14 @@ use crate::signature::ListenerFn;
 /// | `auto_delete` | `true`, `false` | whether the queue goes with its last consumer; `true` for an anonymous one |
 /// | `ack` | `"auto"`, `"manual"`, `"none"` | who signs for a message: the framework after the function, the function, nobody; `"auto"` |
 /// | `prefetch` | `0` to `65535` | how many messages may wait unsigned at each consumer, 0 for no limit; 250 |
-/// | `concurrency` | `4`, `"2-8"` | how many consumers; 1 |
+/// | `concurrency` | `4`, `"2-8"` | how many consumers; with a range there are more while all of them are busy, and less while one is idle; 1 |
 /// | `batch` | `1` to `65535` | how many messages the function gets at a time, as lists: `orders: Vec<Json<Order>>`; one message, and no list |
 /// | `batch_timeout` | `"200ms"` | how long a batch that is not full waits for more messages; 1 s |
+/// | `partition_by` | `"routing_key"`, `"correlation_id"`, `"message_id"`, `"header:x-customer"`, the path of a function | messages with the same key are handled one after the other, others side by side: one consumer, and `concurrency` handlers |
 /// | `priority` | a whole number | the consumer's priority: a higher one is served first; 0 |
 /// | `stream_offset` | `"first"`, `"last"`, `"next"`, `42`, `"2026-01-31T12:00:00Z"`, `"1h"` | where in a stream to begin: with the oldest message, the last chunk, what comes from now on, an offset, a time in UTC, a time ago (units `Y`, `M`, `D`, `h`, `m`, `s`; since RabbitMQ 4.0); `"next"` |
 /// | `auto_startup` | `true`, `false` | whether the listener starts with the application; `true` |
+/// | `phase` | a whole number | listeners with a higher one start later and stop first; 0 |
 /// | `group` | `".."` | a name to start and stop several listeners by |
 /// | `competing` | alone | where listeners of one queue have different keys: each takes whatever comes, as workers do; without it a message goes to the one whose key matches best |
 /// | `requeue_rejected` | `true`, `false` | whether a failed message goes back to its queue |
@@ -114,6 +117,8 @@ use crate::signature::ListenerFn;
 /// | `send_to` | `"queue"`, `"exchange/key"` | where a returned reply goes if its request names no queue for it (`reply_to`) |
 /// | `return_errors` | `true`, `false` | whether a request that fails is answered with its error and acknowledged, rather than tried again; where its sender asks for that by the header `x-springhare-errors`, as springhare's own callers do |
 /// | `profile` | `".."` | whose settings are meant where the attribute says nothing: a name of the builder's `.profile(..)` or of a file's `[profiles.NAME]` |
+/// | `declare` | `true`, `false` | whether queue, exchange and bindings are declared; with `false` the queue is somebody else's and must be there; `true` |
+/// | `lenient` | alone | that the broker refuses to declare them is logged, and does not fail the start |
 /// | `converter` | `"json"`, `"msgpack"`, `"cbor"`, a name that the builder gave by `.converter(..)` | what writes replies, and reads a `#[payload]` whose content type says nothing; the application's |
 /// | `blocking` | alone | the function is not async and runs on a thread for blocking work |
 /// | `crate` | a path | where the runtime is found; `::springhare` |

@@ -8,6 +8,7 @@ use crate::arguments::Argument;
 use crate::attr::{Given, ListenerArgs};
 use crate::circuit::Circuit;
 use crate::failure::{Millis, Retry};
+use crate::partition::PartitionBy;
 use crate::paths::Paths;
 use crate::recover::Recover;
 use crate::signature::ListenerFn;
@@ -74,16 +75,20 @@ pub(crate) struct Consumer {
     pub(crate) prefetch: Option<u16>,
     pub(crate) concurrency: Option<Concurrency>,
     pub(crate) batch: Option<u16>,
+    pub(crate) partition_by: Option<PartitionBy>,
     pub(crate) batch_timeout: Option<Duration>,
     pub(crate) priority: Option<i32>,
     pub(crate) stream_offset: Option<Text>,
     pub(crate) auto_startup: Option<bool>,
+    pub(crate) phase: Option<i32>,
     pub(crate) group: Option<Text>,
     pub(crate) competing: Option<bool>,
     pub(crate) requeue_rejected: Option<bool>,
     pub(crate) send_to: Option<Text>,
     pub(crate) return_errors: Option<bool>,
     pub(crate) profile: Option<Text>,
+    pub(crate) declare: Option<bool>,
+    pub(crate) lenient: Option<bool>,
     pub(crate) converter: Option<Text>,
 }
 
@@ -143,16 +148,20 @@ impl From<ListenerArgs> for Endpoint {
                 prefetch: value(consumer.prefetch),
                 concurrency: value(consumer.concurrency),
                 batch: value(consumer.batch),
+                partition_by: value(consumer.partition_by),
                 batch_timeout: value(consumer.batch_timeout),
                 priority: value(consumer.priority),
                 stream_offset: value(consumer.stream_offset),
                 auto_startup: value(consumer.auto_startup),
+                phase: value(consumer.phase),
                 group: value(consumer.group),
                 competing: value(consumer.competing),
                 requeue_rejected: value(consumer.requeue_rejected),
                 send_to: value(consumer.send_to),
                 return_errors: value(consumer.return_errors),
                 profile: value(consumer.profile),
+                declare: value(consumer.declare),
+                lenient: value(consumer.lenient),
                 converter: value(consumer.converter),
             },
             failure: Failure {

@@ -42,6 +42,8 @@ paths! {
     listener_error => ListenerError,
     listener_item => ListenerItem,
     outcome => Outcome,
+    partition_by => PartitionBy,
+    partition_key => PartitionKey,
     payload => Payload,
     rabbit_listener_endpoint => RabbitListenerEndpoint,
     registration => Registration,
@@ -50,4 +52,5 @@ paths! {
     retry_attributes => RetryAttributes,
     run_blocking => run_blocking,
     submit => inventory::submit,
+    take_parts => take_parts,
 }

@@ -51,22 +51,29 @@ fn consume(consumer: &Consumer, paths: &Paths) -> Vec<TokenStream> {
         let path = &paths.concurrency;
         quote!(#path { min: #min, max: #max })
     });
+    let lenient = consumer.lenient.map(|value| quote!(lenient: #value,));
     let competing = consumer.competing.map(|value| quote!(competing: #value,));
+    let partition_by = consumer.partition_by.as_ref().map(|by| by.tokens(paths));
+    let phase = consumer.phase.map(|value| quote!(phase: #value,));
     vec![
         some("ack", ack.as_ref()),
         some("prefetch", consumer.prefetch.as_ref()),
         some("concurrency", concurrency.as_ref()),
         some("batch", consumer.batch.as_ref()),
         some("batch_timeout", consumer.batch_timeout.map(duration::tokens).as_ref()),
+        some("partition_by", partition_by.as_ref()),
         some("priority", consumer.priority.as_ref()),
         some("stream_offset", consumer.stream_offset.as_ref()),
         some("auto_startup", consumer.auto_startup.as_ref()),
+        phase.unwrap_or_default(),
         some("group", consumer.group.as_ref()),
         competing.unwrap_or_default(),
         some("requeue_rejected", consumer.requeue_rejected.as_ref()),
         some("send_to", consumer.send_to.as_ref()),
         some("return_errors", consumer.return_errors.as_ref()),
         some("profile", consumer.profile.as_ref()),
+        some("declare", consumer.declare.as_ref()),
+        lenient.unwrap_or_default(),
         some("converter", consumer.converter.as_ref()),
     ]
 }

@@ -43,6 +43,8 @@
 pub mod connection;
 pub mod convert;
 pub mod extract;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 pub mod middleware;
 pub mod test;
 
@@ -58,6 +60,9 @@ mod macros;
 mod settings;
 mod state;
 mod template;
+mod trace;
+#[cfg(feature = "axum")]
+pub mod web;
 
 #[doc(hidden)]
 #[path = "private.rs"]
@@ -89,7 +94,9 @@ pub use springhare_broker::{Multiple, Publish, Requeue};
 ///
 pub use springhare_macros::rabbit_listener;
 
-pub use app::{STOP_DEADLINE, Springhare, SpringhareBuilder};
+pub use app::{
+    ListenerHandle, QueueInfo, RabbitAdmin, STOP_DEADLINE, Springhare, SpringhareBuilder,
+};
 pub use channel::{Channel, Consumer, DeliveryTag, SettleError};
 pub use declare::{
     Binding, BindingTo, DeadLetterStrategy, Declaration, DelayedRetry, Exchange, ExchangeType,

@@ -5,6 +5,7 @@
 
 mod batch;
 mod binding;
+mod declared;
 mod failure;
 mod function;
 mod names;
@@ -50,6 +51,7 @@ fn queue(args: &ListenerArgs, errors: &mut Errors) {
         }
     }
     dead_letters(args, errors);
+    declared::declared(args, errors);
     if let Some(profile) = &args.consumer.profile {
         names::profile(&profile.value, errors);
     }

@@ -1,5 +1,7 @@
 //! What an application declares and runs, told before and after its start.
 
+use std::sync::Arc;
+
 use super::{Springhare, SpringhareBuilder};
 use crate::describe::Description;
 use crate::error::Fault;
@@ -50,11 +52,11 @@ impl Springhare {
     /// What it declares and runs, for a look at it: a table, a graph, a document.
     #[must_use]
     pub fn describe(&self) -> Description {
-        Description::of(self.graph())
+        Description::of(&self.graph())
     }
 
     /// What it declares and runs.
-    pub(crate) fn graph(&self) -> &Graph {
+    pub(crate) fn graph(&self) -> Arc<Graph> {
         self.running.scope.graph()
     }
 }

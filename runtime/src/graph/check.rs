@@ -69,6 +69,13 @@ pub(crate) fn check(input: GraphInput<'_>) -> (Graph, Vec<Fault>) {
     input.exchanges.into_iter().for_each(|node| add_exchange(&mut graph, node, &mut faults));
     input.queues.into_iter().for_each(|node| add_queue(&mut graph, node, &mut faults));
     for listener in listeners {
+        if !listener.plan.declare {
+            graph.expect(&listener.plan);
+            let plan = Arc::new(listener.plan);
+            graph.listeners.push(Arc::clone(&plan));
+            bound.push(Bound { plan, bindings: listener.bindings });
+            continue;
+        }
         listener.exchange.into_iter().for_each(|node| add_exchange(&mut graph, node, &mut faults));
         listener.queues.into_iter().for_each(|node| add_queue(&mut graph, node, &mut faults));
         listener.bindings.iter().for_each(|node| add_binding(&mut graph, node.clone()));
@@ -175,7 +182,7 @@ fn duplicate_ids(listeners: &[ResolvedListener], faults: &mut Vec<Fault>) {
     }
 }
 
-fn add_exchange(graph: &mut Graph, node: ExchangeNode, faults: &mut Vec<Fault>) {
+pub(super) fn add_exchange(graph: &mut Graph, node: ExchangeNode, faults: &mut Vec<Fault>) {
     if !KINDS.contains(&node.kind.as_str()) && !node.kind.starts_with(PLUGIN_KIND_PREFIX) {
         let text = format!(
             "exchange '{}' of {} has the kind '{}'; there are {}",
@@ -200,7 +207,7 @@ fn add_exchange(graph: &mut Graph, node: ExchangeNode, faults: &mut Vec<Fault>) 
     }
 }
 
-fn add_queue(graph: &mut Graph, node: QueueNode, faults: &mut Vec<Fault>) {
+pub(super) fn add_queue(graph: &mut Graph, node: QueueNode, faults: &mut Vec<Fault>) {
     match graph.queues.entry(node.name.clone()) {
         Entry::Vacant(vacant) => {
             vacant.insert(node);
@@ -215,7 +222,7 @@ fn add_queue(graph: &mut Graph, node: QueueNode, faults: &mut Vec<Fault>) {
     }
 }
 
-fn add_binding(graph: &mut Graph, node: BindingNode) {
+pub(super) fn add_binding(graph: &mut Graph, node: BindingNode) {
     if !graph.bindings.iter().any(|known| known.same_as(&node)) {
         graph.bindings.push(node);
     }

@@ -78,6 +78,8 @@ pub(crate) struct QueueNode {
     pub(crate) naming: Naming,
     pub(crate) options: QueueDeclareOptions,
     pub(crate) definition: Definition,
+    /// That the broker refuses it is logged, and no more.
+    pub(crate) lenient: bool,
     pub(crate) origin: Origin,
 }
 
@@ -88,6 +90,8 @@ pub(crate) struct ExchangeNode {
     pub(crate) kind: String,
     pub(crate) options: ExchangeDeclareOptions,
     pub(crate) definition: Definition,
+    /// That the broker refuses it is logged, and no more.
+    pub(crate) lenient: bool,
     pub(crate) origin: Origin,
 }
 
@@ -115,6 +119,8 @@ pub(crate) struct BindingNode {
     pub(crate) destination: ShortString,
     pub(crate) routing_key: ShortString,
     pub(crate) arguments: FieldTable,
+    /// That the broker refuses it is logged, and no more.
+    pub(crate) lenient: bool,
     pub(crate) origin: Origin,
 }
 
@@ -269,6 +275,7 @@ mod tests {
             naming: Naming::Given,
             options: QueueDeclareOptions { durable: true, arguments, ..Default::default() },
             definition: Definition::Full,
+            lenient: false,
             origin: Origin { by: "listener `l`".to_owned(), file: "a.rs", line: 1 },
         };
         assert_eq!(
@@ -311,6 +318,7 @@ mod tests {
             naming,
             options: QueueDeclareOptions { exclusive, ..Default::default() },
             definition: Definition::Full,
+            lenient: false,
             origin: Origin { by: "listener `l`".to_owned(), file: "a.rs", line: 1 },
         };
         let first = Generation::default();

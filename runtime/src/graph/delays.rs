@@ -31,6 +31,7 @@ impl Delays {
             destination: queue.name.clone(),
             routing_key: queue.name.clone(),
             arguments: FieldTable::new(),
+            lenient: false,
             origin: origin.clone(),
         };
         let waiting = |queue: &QueueNode| -> Vec<QueueNode> {
@@ -39,6 +40,7 @@ impl Delays {
                 naming: Naming::Waiting,
                 options: wait_queue_options(&queue.name, delay),
                 definition: Definition::Full,
+                lenient: false,
                 origin: origin.clone(),
             };
             delays.iter().copied().map(node).collect()
@@ -60,6 +62,7 @@ fn exchange(origin: &Origin) -> ExchangeNode {
         kind: "x-delayed-message".to_owned(),
         options: ExchangeDeclareOptions { durable: true, arguments, ..Default::default() },
         definition: Definition::Full,
+        lenient: false,
         origin: origin.clone(),
     }
 }

@@ -14,9 +14,11 @@ use super::delays::Delays;
 use super::placeholder::Placeholders;
 use crate::error::Fault;
 use crate::listener::endpoint::{
-    AcknowledgeMode, Argument, ListenerAttributes, RabbitListenerEndpoint, Recover,
+    AcknowledgeMode, Argument, Concurrency, ListenerAttributes, RabbitListenerEndpoint, Recover,
 };
-use crate::listener::plan::{BatchPlan, ConverterPlan, DEFAULT_PREFETCH, ListenerPlan, ReplyPlan};
+use crate::listener::plan::{
+    BatchPlan, ConverterPlan, DEFAULT_PREFETCH, ListenerPlan, PartitionPlan, ReplyPlan,
+};
 use crate::listener::retry::{FailurePlan, Manner, Recoverer};
 use crate::listener::stream_offset::StreamOffset;
 use crate::settings::{ListenerSettings, SPRING, Settings, Source};
@@ -65,6 +67,13 @@ pub(crate) fn resolve(
         timeout: settings.batch_receive_timeout.unwrap_or(BatchPlan::TIMEOUT),
     });
     let send_to = attributes.send_to.and_then(|text| texts.destination("send_to", text));
+    let partition =
+        attributes.partition_by.map(|by| PartitionPlan { by, handlers: consumers.max.max(1) });
+    // One consumer, so that a key's messages stay in order.
+    let consumers = match partition {
+        Some(_) => Concurrency { min: 1, max: 1 },
+        None => consumers,
+    };
     let recoverer = attributes.recover.and_then(|recover| texts.recoverer(recover));
     let manner = match settings.profile.as_deref() {
         Some(SPRING) => Manner::Spring,
@@ -82,11 +91,16 @@ pub(crate) fn resolve(
         acknowledge: settings.acknowledge_mode.unwrap_or_default(),
         batch,
         concurrency: consumers.min,
+        concurrency_max: consumers.max,
+        partition,
+        phase: attributes.phase,
         priority: settings.priority,
         stream_offset,
         auto_startup: settings.auto_startup.unwrap_or(true),
         group,
         competing: attributes.competing,
+        declare: attributes.declare.unwrap_or(true),
+        missing_queues_fatal: settings.missing_queues_fatal.unwrap_or(true),
         requeue_rejected: settings.default_requeue_rejected.unwrap_or(true),
         reply: ReplyPlan {
             send_to,
@@ -157,6 +171,7 @@ fn queues(
         naming: if anonymous { Naming::Generated } else { Naming::Given },
         options: options.clone(),
         definition,
+        lenient: attributes.lenient,
         origin: origin.clone(),
     };
     names.into_iter().map(node).collect()
@@ -176,6 +191,7 @@ fn exchange(
             Some(_) => Definition::Full,
             None => Definition::NameOnly,
         },
+        lenient: attributes.lenient,
         origin: origin.clone(),
     })
 }
@@ -196,6 +212,7 @@ fn bindings(
         destination: queue.name.clone(),
         routing_key: key.clone(),
         arguments: arguments.clone(),
+        lenient: attributes.lenient,
         origin: origin.clone(),
     };
     queues

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use crate::listener::context::{BatchContext, DeliveryContext};
 use crate::listener::outcome::{ListenerError, Outcome};
+pub use crate::listener::partition::{PartitionBy, PartitionKey};
 use crate::state::Requirements;
 
 /// The call of a handler with one delivery, or one batch of them.
@@ -130,16 +131,25 @@ pub struct ListenerAttributes {
     pub batch: Option<u16>,
     /// `batch_timeout`: how long a batch that is not full waits for more.
     pub batch_timeout: Option<Duration>,
+    /// `partition_by`: messages with the same key are handled one after the other, others side by
+    /// side.
+    pub partition_by: Option<PartitionBy>,
     /// `priority`: the consumers' priority.
     pub priority: Option<i32>,
     /// `stream_offset`: where the consumers of a stream begin.
     pub stream_offset: Option<&'static str>,
     /// `auto_startup`: whether the application's start starts the listener.
     pub auto_startup: Option<bool>,
+    /// `phase`: higher ones start later and stop first.
+    pub phase: i32,
     /// `group`: listeners to start and stop together.
     pub group: Option<&'static str>,
     /// `competing`: whether listeners of one queue with different keys take each other's messages.
     pub competing: bool,
+    /// `declare`: whether queue, exchange and bindings are declared, or are somebody else's.
+    pub declare: Option<bool>,
+    /// `lenient`: that the broker refuses to declare them is logged, and no more.
+    pub lenient: bool,
     /// `requeue_rejected`: whether a failed message is delivered again.
     pub requeue_rejected: Option<bool>,
     /// `retry(..)`: how often the handler is called, and when.
@@ -181,11 +191,15 @@ impl ListenerAttributes {
         concurrency: None,
         batch: None,
         batch_timeout: None,
+        partition_by: None,
         priority: None,
         stream_offset: None,
         auto_startup: None,
+        phase: 0,
         group: None,
         competing: false,
+        declare: None,
+        lenient: false,
         requeue_rejected: None,
         retry: None,
         max_attempts: None,

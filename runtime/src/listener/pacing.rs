@@ -59,6 +59,11 @@ impl Failures {
         Self { before, way_back }
     }
 
+    /// With so many more, of which the broker knows nothing.
+    pub(crate) fn and(self, more: u32) -> Self {
+        Self { before: self.before.saturating_add(more), ..self }
+    }
+
     /// The failures, this delivery's one with them.
     pub(crate) fn attempts(self) -> u32 {
         self.before.saturating_add(1)
@@ -156,6 +161,12 @@ impl<T> Paused<T> {
         }
         self.by_time.pop_first();
         self.by_tag.remove_entry(&delivery_tag)
+    }
+
+    /// Takes all out with what is done with them, whatever is left of their pauses.
+    pub(crate) fn take_all(&mut self) -> impl Iterator<Item = (u64, T)> + use<T> {
+        self.by_time.clear();
+        std::mem::take(&mut self.by_tag).into_iter()
     }
 
     /// Takes all out, whatever is left of their pauses.

@@ -16,6 +16,7 @@ use super::context::{ConsumerScope, DeliveryContext};
 use super::endpoint::AcknowledgeMode;
 use super::failure::{DeadLetters, FailurePolicy, Kept};
 use super::observe::Observing;
+use super::scaling::Load;
 use super::stop_signal::{StopPhase, StopSignal};
 use crate::backoff::Backoff;
 use crate::channel::{Channel, Purpose};
@@ -37,7 +38,7 @@ pub(crate) struct ListenerScope {
 }
 
 impl ListenerScope {
-    pub(crate) fn graph(&self) -> &Graph {
+    pub(crate) fn graph(&self) -> Arc<Graph> {
         self.connection.graph()
     }
 }
@@ -50,6 +51,7 @@ pub(crate) struct Supervised {
     /// The queue as the graph knows it; an anonymous one has another name on each connection.
     pub(crate) queue: ShortString,
     pub(crate) stop: Arc<StopSignal>,
+    pub(crate) load: Arc<Load>,
     pub(crate) states: Arc<ConsumerStates>,
     /// Its number among the consumers of its container.
     pub(crate) number: usize,
@@ -82,8 +84,8 @@ impl Supervised {
         let generation = connection.generation;
         let link = connection.link.open_channel().await?;
         if redeclare == Redeclare::Yes || connection.extent == Extent::InPart {
-            let (graph, product) = (self.scope.graph(), connection.link.product());
-            declare_for_queue(&*link, graph, &self.queue, product, generation).await?;
+            let graph = self.scope.connection.shared_graph().declaring().await;
+            declare_for_queue(&connection.link, &graph, &self.queue, generation).await?;
         }
         let plan = self.container.common();
         let no_ack = plan.acknowledge == AcknowledgeMode::None;
@@ -149,7 +151,14 @@ impl Supervised {
             let since = clock.now();
             let (container, queue) = (&*self.container, &self.queue);
             let failure = self.failure();
-            let running = consumer::run(container, queue, failure, next, clock.clone(), &self.stop);
+            let running = consumer::run(
+                container,
+                queue,
+                failure,
+                next,
+                clock.clone(),
+                (&self.stop, &self.load),
+            );
             let reason = match Box::pin(running).await {
                 Exit::Stopped => return,
                 Exit::Circuit => continue,
@@ -237,7 +246,8 @@ impl Supervised {
     }
 
     fn failure(&self) -> FailurePolicy<'_> {
-        let queue = self.scope.graph().queues.get(&self.queue);
+        let graph = self.scope.graph();
+        let queue = graph.queues.get(&self.queue);
         let exchange = queue.and_then(|queue| queue.dead_letter_exchange());
         let is_stream = queue.is_some_and(QueueNode::is_stream);
         let has_key = queue.is_some_and(QueueNode::has_dead_letter_key);
@@ -264,6 +274,6 @@ impl Supervised {
 /// consumes.
 impl Drop for Supervised {
     fn drop(&mut self) {
-        self.states.lost_with_connection(self.number, "its task has ended");
+        self.states.ended(self.number);
     }
 }

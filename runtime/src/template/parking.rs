@@ -135,6 +135,9 @@ impl RabbitTemplate {
                 break;
             }
         }
+        if sent.is_ok() {
+            self.shared.publishing.tell_parked(error_queue, reason.word());
+        }
         sent
     }
 

@@ -15,6 +15,7 @@ mod definitions;
 mod failures;
 mod merged;
 mod queue_kinds;
+mod scaling;
 mod settings;
 mod settlement;
 mod start;

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use springhare::__private::{
-    AcknowledgeMode, Argument, CircuitAttributes, Concurrency, ListenerAttributes, ListenerItem, Recover, RetryAttributes,
+    AcknowledgeMode, Argument, CircuitAttributes, Concurrency, ListenerAttributes, ListenerItem,
+    PartitionBy, Recover, RetryAttributes,
 };
 use springhare::prelude::*;
 
@@ -39,6 +40,8 @@ mod names {
     send_to = "answers/done",
     return_errors = true,
     profile = "bulk",
+    declare = true,
+    lenient,
     converter = "json",
 )]
 async fn every_key(channel: Channel, tag: DeliveryTag) -> ListenerResult<Text> {
@@ -108,6 +111,16 @@ async fn delayed() {}
 #[rabbit_listener(queue = "ours", arguments(queue_type = "quorum", delivery_limit = 3))]
 async fn of_a_kind() {}
 
+#[rabbit_listener(queue = "by_key", partition_by = "header:x-customer", concurrency = 8, phase = 10)]
+async fn by_key(_text: Text) {}
+
+fn tenant(cx: &springhare::DeliveryContext) -> Option<&str> {
+    cx.routing_key().split('.').next()
+}
+
+#[rabbit_listener(queue = "by_tenant", partition_by = tenant, concurrency = 8)]
+async fn by_tenant(_text: Text) {}
+
 #[rabbit_listener(queue = "many", batch = 100, batch_timeout = "200ms")]
 async fn in_batches(_texts: Vec<Text>) {}
 
@@ -145,9 +158,11 @@ fn main() {
         concurrency: Some(Concurrency { min: 2, max: 8 }),
         batch: None,
         batch_timeout: None,
+        partition_by: None,
         priority: Some(-5),
         stream_offset: None,
         auto_startup: Some(false),
+        phase: 0,
         group: Some("slow"),
         competing: true,
         requeue_rejected: Some(false),
@@ -159,9 +174,16 @@ fn main() {
         send_to: Some("answers/done"),
         return_errors: Some(true),
         profile: Some("bulk"),
+        declare: Some(true),
+        lenient: true,
         converter: Some("json"),
     };
     assert_eq!(attributes::<every_key>(), expected);
+
+    let by_key = attributes::<by_key>();
+    assert_eq!(by_key.partition_by, Some(PartitionBy::Header("x-customer")));
+    assert_eq!(by_key.phase, 10);
+    assert!(matches!(attributes::<by_tenant>().partition_by, Some(PartitionBy::Function(_))));
 
     let in_batches = attributes::<in_batches>();
     assert_eq!(in_batches.batch, Some(100));

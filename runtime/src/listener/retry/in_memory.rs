@@ -21,7 +21,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// How a pause between two calls ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::listener) enum Rest {
+enum Rest {
     Done,
     /// The consumer is told to stop.
     CutShort,
@@ -105,7 +105,7 @@ impl Work<'_> {
 
     /// Waits, and tends to the rest meanwhile. A message whose channel is lost is somebody else's:
     /// that is looked for every [`LOOK_EVERY`].
-    pub(in crate::listener) async fn rest(&mut self, pause: Duration) -> Result<Rest, Exit> {
+    async fn rest(&mut self, pause: Duration) -> Result<Rest, Exit> {
         let until = self.settler.clock().now().saturating_add(pause);
         loop {
             let now = self.settler.clock().now();

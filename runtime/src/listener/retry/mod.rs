@@ -10,7 +10,6 @@ mod schedule;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub(super) use in_memory::Rest;
 pub(crate) use schedule::Calls;
 
 use springhare_amqp::ShortString;

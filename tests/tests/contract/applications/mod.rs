@@ -1,10 +1,12 @@
 //! Listeners and the template, as applications use them.
 
 mod absent;
+mod admin;
 mod attributes;
 mod batches;
 mod calls;
 mod codecs;
+mod control;
 mod definitions;
 mod dispatch;
 mod extractors;
@@ -15,6 +17,7 @@ mod losses;
 mod middleware;
 mod one_program;
 mod outbox;
+mod partitions;
 mod policies;
 mod recoverers;
 mod replies;
@@ -24,3 +27,4 @@ mod settlement;
 mod stop;
 mod streams;
 mod template;
+mod traces;
