@@ -261,6 +261,7 @@ fn record(listener: &Listener, ordinal: u32, endpoint: &Endpoint) -> (Ident, Tok
         Takes::Batches => quote!(Batch),
     };
     let name = format_ident!("__ENDPOINT_{ordinal}", span = Span::mixed_site());
+    let docs = function.docs();
     let function = function.name();
     let attributes = record::attributes(endpoint, paths);
     // Resolved where the user wrote the attribute, `line!` is that attribute's line, whichever of
@@ -272,6 +273,7 @@ fn record(listener: &Listener, ordinal: u32, endpoint: &Endpoint) -> (Ident, Tok
             module: ::core::module_path!(),
             file: ::core::file!(),
             line: #line,
+            docs: #docs,
             ordinal: #ordinal,
             attributes: #attributes,
             require: __require,

@@ -50,6 +50,7 @@ mod app;
 mod backoff;
 mod channel;
 mod declare;
+mod describe;
 mod error;
 mod graph;
 mod listener;
@@ -94,6 +95,7 @@ pub use declare::{
     Binding, BindingTo, DeadLetterStrategy, Declaration, DelayedRetry, Exchange, ExchangeType,
     HashProperty, LeaderLocator, Overflow, Queue,
 };
+pub use describe::{DefinitionsError, Description, TopologyDiff};
 pub use error::{CallError, Error, Fault, NotConfirmed, Place, RemoteError, Result, StartError};
 #[cfg(feature = "protobuf")]
 pub use extract::Protobuf;

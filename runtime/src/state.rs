@@ -71,6 +71,7 @@ impl fmt::Debug for StateRegistry {
 pub struct Requirements {
     states: Vec<(TypeId, &'static str)>,
     delivery_tags: usize,
+    payload: Option<(&'static str, &'static str)>,
 }
 
 impl Requirements {
@@ -85,6 +86,17 @@ impl Requirements {
     /// The listener takes the right to settle; there is one for each delivery.
     pub fn delivery_tag(&mut self) {
         self.delivery_tags += 1;
+    }
+
+    /// The listener takes bodies of this content type as a `T`: what a description shows.
+    pub fn payload<T: ?Sized>(&mut self, content_type: &'static str) {
+        self.payload = Some((type_name::<T>(), content_type));
+    }
+
+    /// The name of the type that the listener takes bodies as, and their content type.
+    #[must_use]
+    pub fn payload_type(&self) -> Option<(&'static str, &'static str)> {
+        self.payload
     }
 
     /// How many arguments take the right to settle.

@@ -9,6 +9,7 @@ mod reach;
 mod running;
 mod signals;
 mod start;
+mod verbs;
 
 use std::fmt;
 use std::sync::Arc;

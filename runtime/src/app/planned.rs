@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{Springhare, SpringhareBuilder};
+use crate::describe::Description;
 use crate::error::Fault;
 use crate::graph::{Graph, GraphInput, check};
 use crate::settings::{Environment, Placeholders, Settings};
@@ -47,6 +48,12 @@ impl SpringhareBuilder {
 }
 
 impl Springhare {
+    /// What it declares and runs, for a look at it: a table, a graph, a document.
+    #[must_use]
+    pub fn describe(&self) -> Description {
+        Description::of(&self.graph())
+    }
+
     /// What it declares and runs.
     pub(crate) fn graph(&self) -> Arc<Graph> {
         self.running.scope.graph()

@@ -79,7 +79,7 @@ fn template_defaults(settings: &Settings, faults: &mut Vec<Fault>) -> TemplateDe
 
 /// The link that the builder chose. An address of the settings that can't be used is a fault among
 /// the others.
-fn link_to(
+pub(super) fn link_to(
     choice: BrokerChoice,
     settings: &RabbitmqSettings,
     faults: &mut Vec<Fault>,

@@ -28,7 +28,9 @@ pub(crate) use change::Part;
 pub(crate) use check::{GraphInput, check};
 pub(crate) use declare::{Declared, declare, unbind, unknown_names};
 pub(crate) use declaring_link::DeclaringLink;
-pub(crate) use definition::{BindingNode, ExchangeNode, Generation, Origin, QueueNode};
+pub(crate) use definition::{
+    BindingNode, DestinationKind, ExchangeNode, Generation, Origin, QueueNode,
+};
 pub(crate) use redeclare::{Refused, declare_for_queue, declare_part, redeclare};
 pub(crate) use shared::SharedGraph;
 

@@ -40,6 +40,8 @@ pub struct RabbitListenerEndpoint {
     pub file: &'static str,
     /// The line of the attribute.
     pub line: u32,
+    /// The function's doc comment.
+    pub docs: &'static str,
     /// Which of the attributes stacked on the function, from 1.
     pub ordinal: u32,
     /// What the attribute says.
@@ -281,6 +283,7 @@ mod tests {
             module: "shop::orders",
             file: "src/orders.rs",
             line: 12,
+            docs: "",
             ordinal,
             attributes: ListenerAttributes { id, ..ListenerAttributes::DEFAULT },
             require: |_| {},

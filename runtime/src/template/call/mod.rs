@@ -46,6 +46,11 @@ type Outcome = Result<Message, CallError>;
 /// Options hang off it, and `.await` sends it and waits for the reply. The request does not outlive
 /// the broker, as its caller's wait doesn't, and has to reach a queue.
 ///
+/// Any number of requests are on their way at a time, to sixteen exchanges at once. What the broker
+/// may refuse for its own sake (a body above 64 KiB, `user_id`, `CC`, an expiration that is no
+/// number) has a channel to itself, so that a refusal ends that one call: of such requests sixteen
+/// are on their way at most, and others wait.
+///
 /// ```
 /// # async fn example(rabbit: springhare::RabbitTemplate) -> springhare::Result<()> {
 /// use std::time::Duration;
