@@ -19,6 +19,16 @@ mod readme {}
 #[doc = include_str!("../../docs/queues.md")]
 mod queues {}
 
+/// And in what is told of concurrency.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/concurrency.md")]
+mod concurrency {}
+
+/// And the code in what is told of failures.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/failures.md")]
+mod failures {}
+
 /// And that in what is told of settings.
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/configuration.md")]
@@ -33,6 +43,16 @@ mod testing {}
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/describing.md")]
 mod describing {}
+
+/// So does the code in what is told of middleware.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/middleware.md")]
+mod middleware {}
+
+/// And in what is told of observability.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/observability.md")]
+mod observability {}
 
 /// What an example's `main` returns: an error ends the program with exit code 1.
 pub type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;

@@ -55,7 +55,7 @@ fn queue(args: &ListenerArgs, errors: &mut Errors) {
     if let Some(profile) = &args.consumer.profile {
         names::profile(&profile.value, errors);
     }
-    let anonymous = queue.queue.is_none() && queue.queues.is_none();
+    let anonymous = queue.queue.is_none() && queue.queues.is_none() && queue.fault_of.is_none();
     if !anonymous || !args.complete {
         return;
     }

@@ -3,7 +3,9 @@
 mod admin;
 mod builder;
 mod configure;
+mod failures;
 mod layers;
+mod listener_handle;
 mod planned;
 mod reach;
 mod running;
@@ -17,8 +19,9 @@ use std::time::Duration;
 
 pub use admin::{QueueInfo, RabbitAdmin};
 pub use builder::SpringhareBuilder;
+pub use listener_handle::ListenerHandle;
 
-use running::Running;
+pub(crate) use running::Running;
 use signals::Signals;
 
 use crate::declare::Declaration;
@@ -60,6 +63,12 @@ impl Springhare {
     /// An application to be.
     pub fn builder() -> SpringhareBuilder {
         SpringhareBuilder::new()
+    }
+
+    /// What runs, for those who must not keep it running.
+    #[cfg(feature = "axum")]
+    pub(crate) fn weak(&self) -> std::sync::Weak<Running> {
+        Arc::downgrade(&self.running)
     }
 
     /// The template to send with.
@@ -169,6 +178,55 @@ impl Springhare {
             self.stop_listener(&id).await?;
         }
         Ok(())
+    }
+
+    /// Pauses all listeners of a group, one after the other, as
+    /// [`ListenerHandle::pause`] pauses one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownGroup`] when no listener is in it.
+    pub async fn pause_group(&self, group: &str) -> Result<()> {
+        for id in self.group(group)? {
+            self.running.pause_listener(&id).await?;
+        }
+        Ok(())
+    }
+
+    /// Resumes the listeners of a group that are paused.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownGroup`] when no listener is in it, else as
+    /// [`start_listener`](Self::start_listener).
+    pub async fn resume_group(&self, group: &str) -> Result<()> {
+        for id in self.group(group)? {
+            self.running.resume_listener(&id).await?;
+        }
+        Ok(())
+    }
+
+    /// The listener of this id, to control it.
+    ///
+    /// ```
+    /// # use springhare::prelude::*;
+    /// # async fn example(app: &Springhare) -> springhare::Result<()> {
+    /// let orders = app.listener("orders")?;
+    /// orders.set_concurrency(2..=8).await?;
+    /// orders.pause().await?;
+    /// orders.resume().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownListener`] when there is none.
+    pub fn listener(&self, id: &str) -> Result<ListenerHandle> {
+        match self.running.listeners.is_paused(id) {
+            Some(_) => Ok(ListenerHandle::new(&self.running, id)),
+            None => Err(Error::UnknownListener { id: id.to_owned() }),
+        }
     }
 
     /// The ids of a group's listeners.

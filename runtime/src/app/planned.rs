@@ -37,6 +37,7 @@ impl SpringhareBuilder {
             queues: self.queues.clone(),
             bindings: self.bindings.clone(),
             states: &self.states,
+            policies: &self.policies,
             named_converters: &self.named_converters,
             converters: &self.converters,
             placeholders: placeholders.over(&settings.properties),

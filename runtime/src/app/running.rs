@@ -16,6 +16,8 @@ use tokio::task::AbortHandle;
 use super::STOP_DEADLINE;
 use crate::connection::LinkError;
 use crate::error::{Error, Result};
+#[cfg(feature = "axum")]
+use crate::listener::health::Health;
 use crate::listener::{ListenerRegistry, ListenerScope, StopPhase, keep_connected};
 
 /// How long a forced stop waits for the listeners' tasks, which only a handler that blocks its
@@ -27,7 +29,7 @@ type Outcome = Option<Result<(), LinkError>>;
 
 /// What an application and the task that stops it share.
 #[derive(Debug)]
-pub(super) struct Running {
+pub(crate) struct Running {
     pub(super) scope: Arc<ListenerScope>,
     pub(super) listeners: ListenerRegistry,
     /// The broker that lives and ends with the application.
@@ -42,6 +44,19 @@ pub(super) struct Running {
     /// Taken by the stop's task, which there is once; if that is lost, nobody waits for it.
     stopper: StdMutex<Option<watch::Sender<Outcome>>>,
     outcome: watch::Receiver<Outcome>,
+}
+
+#[cfg(feature = "axum")]
+impl Running {
+    /// What every listener does right now.
+    pub(crate) fn health(&self) -> Health {
+        self.listeners.health()
+    }
+
+    /// Whether its stop has begun.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stopper.lock().unwrap_or_else(PoisonError::into_inner).is_none()
+    }
 }
 
 impl Running {
@@ -81,13 +96,40 @@ impl Running {
         if !self.listeners.raise(id, StopPhase::Draining) {
             return Err(Error::UnknownListener { id: id.to_owned() });
         }
+        self.ended(id).await;
+        Ok(())
+    }
+
+    pub(super) async fn pause_listener(&self, id: &str) -> Result<()> {
+        if !self.listeners.pause(id) {
+            return Err(Error::UnknownListener { id: id.to_owned() });
+        }
+        if self.listeners.is_paused(id) == Some(true) {
+            self.ended(id).await;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn resume_listener(&self, id: &str) -> Result<()> {
+        match self.listeners.is_paused(id) {
+            None => Err(Error::UnknownListener { id: id.to_owned() }),
+            Some(false) => self.unless_stopping(),
+            Some(true) => {
+                // Who paused it may not have waited.
+                self.ended(id).await;
+                self.start_listener(id).await
+            }
+        }
+    }
+
+    /// Waits for the end of a listener that was told to stop, and insists on it after the deadline.
+    async fn ended(&self, id: &str) {
         if !self.in_time(STOP_DEADLINE, self.listeners.wait(id)).await {
             self.listeners.raise(id, StopPhase::Forced);
             if !self.in_time(FORCED_STOP_DEADLINE, self.listeners.wait(id)).await {
                 tracing::error!(listener = id, "a handler blocks its thread; its task lives on");
             }
         }
-        Ok(())
     }
 
     /// Begins to stop, if that has not begun, and at least this far.
@@ -119,10 +161,10 @@ impl Running {
     async fn shut_down(&self) -> Result<(), LinkError> {
         // From now on nobody starts a listener.
         let _one_changes = self.changing.lock().await;
-        self.listeners.raise_all(self.listeners.stop.phase());
-        let draining = self.in_time(STOP_DEADLINE, self.listeners.wait_all());
+        let draining = self.in_time(STOP_DEADLINE, self.listeners.stop_in_order());
         if self.listeners.stop.unless_forced(draining).await == Some(false) {
-            tracing::warn!("handlers were not done in time; what they hold is requeued");
+            let held = self.listeners.held().unwrap_or_else(|| "nothing".to_owned());
+            tracing::warn!(held, "handlers were not done in time; what they hold is requeued");
         }
         self.listeners.raise_all(StopPhase::Forced);
         let listeners = self.scope.connection.close().await;

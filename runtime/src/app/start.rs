@@ -31,13 +31,15 @@ pub(super) async fn start(builder: SpringhareBuilder) -> Result<Springhare> {
         Arc::new(NamedLink::new(link, settings.rabbitmq.connection_name.clone()));
     let graph = Arc::new(SharedGraph::new(graph));
     let publishing = Arc::new(DeclaringLink::new(Arc::clone(&link), Arc::clone(&graph)));
+    let observing = Observing::by(builder.observers, link.clock().clone());
+    let observer = observing.as_ref().map(Observing::template);
     let links = TemplateLinks {
         publishing: Arc::clone(&publishing) as Arc<dyn Link>,
         channels: Arc::clone(&link),
+        observer: observer.clone(),
     };
-    let observing = Observing::by(builder.observers, link.clock().clone());
     let scope = Arc::new(ListenerScope {
-        connection: ListenerConnection::new(link, graph),
+        connection: ListenerConnection::new(link, graph, observer),
         template: RabbitTemplate::new(
             links,
             builder.converters,

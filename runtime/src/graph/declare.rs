@@ -28,13 +28,14 @@ pub(crate) async fn declare(
     graph: &Graph,
 ) -> (Declared, Vec<Fault>) {
     let mut declaring = Declaring::new(connection);
-    for exchange in graph.exchanges.values() {
+    let product = connection.product();
+    for exchange in graph.exchanges.values().filter(|exchange| exchange.is_on(product)) {
         declaring.exchange(exchange).await;
     }
-    for queue in graph.queues.values() {
+    for queue in graph.queues.values().filter(|queue| queue.is_on(product)) {
         declaring.queue(queue).await;
     }
-    for binding in &graph.bindings {
+    for binding in graph.bindings.iter().filter(|binding| binding.is_on(product)) {
         declaring.binding(binding).await;
     }
     declaring.channel.close().await;

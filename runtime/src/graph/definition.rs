@@ -66,6 +66,8 @@ pub(crate) enum Naming {
     Given,
     /// The application, for an anonymous queue.
     Generated,
+    /// The application, for messages that wait for another delivery.
+    Waiting,
 }
 
 /// A queue of the graph.

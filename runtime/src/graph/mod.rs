@@ -14,6 +14,7 @@ mod declare;
 mod declared;
 mod declaring_link;
 mod definition;
+mod delays;
 mod merge;
 mod redeclare;
 mod resolve;

@@ -13,7 +13,7 @@ use super::declare::{
     DeclaringChannel, declare_binding, declare_exchange, refused, refused_binding,
 };
 use super::definition::{BindingNode, DestinationKind, ExchangeNode, Generation, QueueNode};
-use crate::connection::{LinkChannel, LinkConnection, LinkError};
+use crate::connection::{LinkChannel, LinkConnection, LinkError, Product};
 use crate::error::Fault;
 
 /// A part of a graph that is declared by itself.
@@ -85,6 +85,14 @@ impl Graph {
 }
 
 impl Node<'_> {
+    fn is_on(&self, product: Product) -> bool {
+        match self {
+            Self::Exchange(node) => node.is_on(product),
+            Self::Queue(node) => node.is_on(product),
+            Self::Binding(node) => node.is_on(product),
+        }
+    }
+
     /// Whether that it is refused is logged, and no more.
     pub(super) fn is_lenient(self) -> bool {
         match self {
@@ -118,7 +126,8 @@ pub(crate) async fn redeclare<'g>(
 ) -> Vec<Refused> {
     let mut channel = DeclaringChannel::new(connection);
     let mut all_refused = Vec::new();
-    for node in nodes {
+    let product = connection.product();
+    for node in nodes.into_iter().filter(|node| node.is_on(product)) {
         let declared = match channel.open().await {
             Ok(channel) => graph.declare_node(&*channel, node, generation).await,
             Err(error) => Err(error),
@@ -160,6 +169,7 @@ pub(crate) async fn declare_for_queue(
     queue: &ShortString,
     generation: Generation,
 ) -> Result<(), LinkError> {
+    let product = connection.product();
     let leads_there = |binding: &&BindingNode| {
         binding.kind == DestinationKind::Queue && binding.destination == *queue
     };
@@ -168,7 +178,8 @@ pub(crate) async fn declare_for_queue(
     let queue = graph.queues.get(queue).into_iter();
     let nodes = exchanges.map(Node::Exchange).chain(queue.map(Node::Queue));
     let mut channel = DeclaringChannel::new(connection);
-    for node in nodes.chain(bindings.iter().copied().map(Node::Binding)) {
+    let nodes = nodes.chain(bindings.iter().copied().map(Node::Binding));
+    for node in nodes.filter(|node| node.is_on(product)) {
         let open = channel.open().await?;
         match graph.declare_node(&*open, node, generation).await {
             Err(error) if !node.is_lenient() || error.amqp().is_none() => return Err(error),

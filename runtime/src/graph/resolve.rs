@@ -10,15 +10,19 @@ use springhare_broker::{ExchangeDeclareOptions, QueueDeclareOptions};
 use super::definition::{
     BindingNode, Definition, DestinationKind, ExchangeNode, Naming, Origin, QueueNode,
 };
+use super::delays::Delays;
 use super::placeholder::Placeholders;
 use crate::error::Fault;
 use crate::listener::endpoint::{
-    AcknowledgeMode, Argument, ListenerAttributes, RabbitListenerEndpoint,
+    AcknowledgeMode, Argument, Concurrency, ListenerAttributes, RabbitListenerEndpoint, Recover,
 };
-use crate::listener::plan::{BatchPlan, ConverterPlan, DEFAULT_PREFETCH, ListenerPlan, ReplyPlan};
-use crate::listener::retry::FailurePlan;
+use crate::listener::plan::{
+    BatchPlan, ConverterPlan, DEFAULT_PREFETCH, ListenerPlan, PartitionPlan, ReplyPlan,
+};
+use crate::listener::retry::{FailurePlan, Manner, Recoverer};
 use crate::listener::stream_offset::StreamOffset;
-use crate::settings::{ListenerSettings, Settings, Source};
+use crate::settings::{ListenerSettings, SPRING, Settings, Source};
+use crate::template::error_queue_of;
 
 /// What the names of anonymous queues start with.
 const ANONYMOUS_PREFIX: &str = "springhare.gen-";
@@ -30,6 +34,7 @@ pub(crate) struct ResolvedListener {
     pub(crate) queues: Vec<QueueNode>,
     pub(crate) exchange: Option<ExchangeNode>,
     pub(crate) bindings: Vec<BindingNode>,
+    pub(crate) delays: Delays,
 }
 
 /// Resolves `endpoint`; faults are added to `faults`, and then there is no listener.
@@ -62,16 +67,33 @@ pub(crate) fn resolve(
         timeout: settings.batch_receive_timeout.unwrap_or(BatchPlan::TIMEOUT),
     });
     let send_to = attributes.send_to.and_then(|text| texts.destination("send_to", text));
+    let partition =
+        attributes.partition_by.map(|by| PartitionPlan { by, handlers: consumers.max.max(1) });
+    // One consumer, so that a key's messages stay in order.
+    let consumers = match partition {
+        Some(_) => Concurrency { min: 1, max: 1 },
+        None => consumers,
+    };
+    let recoverer = attributes.recover.and_then(|recover| texts.recoverer(recover));
+    let manner = match settings.profile.as_deref() {
+        Some(SPRING) => Manner::Spring,
+        _ => Manner::Springhare,
+    };
+    let failure = FailurePlan::of(attributes, recoverer.unwrap_or_default(), manner);
+    let delays = Delays::of(&failure.redeliveries, &queues, &origin);
     let plan = ListenerPlan {
         prefetch: prefetch(&id, &settings, batch),
         id: Arc::from(id),
         endpoint,
         origin,
         queues: queues.iter().map(|queue| queue.name.clone()).collect(),
-        anonymous: attributes.queues.is_empty(),
+        anonymous: is_anonymous(attributes),
         acknowledge: settings.acknowledge_mode.unwrap_or_default(),
         batch,
         concurrency: consumers.min,
+        concurrency_max: consumers.max,
+        partition,
+        phase: attributes.phase,
         priority: settings.priority,
         stream_offset,
         auto_startup: settings.auto_startup.unwrap_or(true),
@@ -85,10 +107,16 @@ pub(crate) fn resolve(
             return_errors: attributes.return_errors,
             ..ReplyPlan::default()
         },
-        failure: FailurePlan::of(attributes),
+        failure,
         converter: ConverterPlan { name: converter, ..ConverterPlan::default() },
     };
-    (faults.len() == faults_before).then_some(ResolvedListener { plan, queues, exchange, bindings })
+    (faults.len() == faults_before).then_some(ResolvedListener {
+        plan,
+        queues,
+        exchange,
+        bindings,
+        delays,
+    })
 }
 
 /// A batch must fit into what the broker sends ahead, or it would never be full; 0 is no limit.
@@ -109,12 +137,17 @@ fn prefetch(id: &str, settings: &ListenerSettings, batch: Option<BatchPlan>) -> 
     batch
 }
 
+/// Whether its queue has no name of the user's.
+fn is_anonymous(attributes: &ListenerAttributes) -> bool {
+    attributes.queues.is_empty() && attributes.fault_of.is_none()
+}
+
 fn queues(
     attributes: &ListenerAttributes,
     origin: &Origin,
     texts: &mut Texts<'_, '_>,
 ) -> Vec<QueueNode> {
-    let anonymous = attributes.queues.is_empty();
+    let anonymous = is_anonymous(attributes);
     let options = QueueDeclareOptions {
         durable: attributes.durable.unwrap_or(!anonymous),
         exclusive: attributes.exclusive.unwrap_or(anonymous),
@@ -126,7 +159,9 @@ fn queues(
         && attributes.auto_delete.is_none()
         && attributes.arguments.is_empty();
     let definition = if says_nothing { Definition::NameOnly } else { Definition::Full };
-    let names = if anonymous {
+    let names = if let Some(queue) = attributes.fault_of {
+        texts.name("fault_of", queue).map(|queue| error_queue_of(&queue)).into_iter().collect()
+    } else if anonymous {
         vec![anonymous_name()]
     } else {
         attributes.queues.iter().filter_map(|queue| texts.name("queue", queue)).collect()
@@ -302,6 +337,22 @@ impl Texts<'_, '_> {
             }
         };
         Some((name(exchange)?, name(routing_key)?))
+    }
+
+    fn recoverer(&mut self, recover: Recover) -> Option<Recoverer> {
+        Some(match recover {
+            Recover::Park => Recoverer::Park,
+            Recover::Reject => Recoverer::Reject,
+            Recover::Requeue => Recoverer::Requeue,
+            Recover::Republish { exchange, key } => {
+                let exchange = self.short("recover", exchange)?;
+                let routing_key = match key {
+                    Some(key) => Some(self.short("recover", key)?),
+                    None => None,
+                };
+                Recoverer::Republish { exchange, routing_key }
+            }
+        })
     }
 
     fn stream_offset(&mut self, text: &str) -> Option<StreamOffset> {

@@ -12,6 +12,7 @@ use tokio::sync::{Mutex, watch};
 use crate::backoff::Backoff;
 use crate::connection::{Link, LinkConnection, LinkError};
 use crate::graph::{Generation, Graph, Refused, SharedGraph, redeclare};
+use crate::template::TemplateObserver;
 
 /// What the broker shows the connection as, behind the application's name.
 const NAME: &str = "listeners";
@@ -21,6 +22,8 @@ pub(crate) const WELL_AFTER: Duration = Duration::from_secs(10);
 /// The listeners' connection, opened again when it was lost.
 #[derive(Debug)]
 pub(crate) struct ListenerConnection {
+    /// Who is told of it.
+    observer: Option<Arc<dyn TemplateObserver>>,
     link: Arc<dyn Link>,
     graph: Arc<SharedGraph>,
     /// Held while a connection is opened, so that one does it for all; never during a pause.
@@ -61,9 +64,14 @@ pub(crate) enum Extent {
 }
 
 impl ListenerConnection {
-    pub(crate) fn new(link: Arc<dyn Link>, graph: Arc<SharedGraph>) -> Self {
+    pub(crate) fn new(
+        link: Arc<dyn Link>,
+        graph: Arc<SharedGraph>,
+        observer: Option<Arc<dyn TemplateObserver>>,
+    ) -> Self {
         Self {
             link,
+            observer,
             graph,
             recovery: Mutex::default(),
             latest: watch::Sender::new(None),
@@ -178,6 +186,9 @@ impl ListenerConnection {
         let opened = recovery.current.take()?;
         let Some(reason) = opened.link.closed() else {
             recovery.current = Some(opened.clone());
+            if let Some(observer) = &self.observer {
+                observer.connected("listeners");
+            }
             return Some(opened);
         };
         let now = self.clock().now();
