@@ -106,8 +106,7 @@ impl Description {
         connection: &Arc<dyn LinkConnection>,
         diff: &mut TopologyDiff,
     ) -> Result<(), LinkError> {
-        let product = connection.product();
-        for node in self.exchanges.iter().filter(|node| node.is_on(product)) {
+        for node in self.exchanges.iter().filter(|node| node.is_on(connection.product())) {
             let what = format!("exchange '{}' ({})", node.name, node.describe());
             let channel = connection.open_channel().await?;
             match channel.exchange_declare_passive(&node.name).await {
@@ -130,12 +129,9 @@ impl Description {
         diff: &mut TopologyDiff,
     ) -> Result<(), LinkError> {
         // What belongs to a connection, or goes with its consumers, is not there while nobody runs.
-        let product = connection.product();
-        let lasting = self
-            .queues
-            .iter()
-            .filter(|node| !node.is_anonymous() && !node.options.exclusive && node.is_on(product));
-        for node in lasting {
+        let lasting =
+            self.queues.iter().filter(|node| !node.is_anonymous() && !node.options.exclusive);
+        for node in lasting.filter(|node| node.is_on(connection.product())) {
             let what = format!("queue '{}' ({})", node.name, node.describe());
             let channel = connection.open_channel().await?;
             match channel.queue_declare_passive(&node.name).await {
