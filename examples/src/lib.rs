@@ -19,6 +19,16 @@ mod readme {}
 #[doc = include_str!("../../docs/queues.md")]
 mod queues {}
 
+/// And in what is told of concurrency.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/concurrency.md")]
+mod concurrency {}
+
+/// And the code in what is told of failures.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/failures.md")]
+mod failures {}
+
 /// And that in what is told of settings.
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/configuration.md")]

@@ -9,11 +9,14 @@ use proc_macro2::{Span, TokenStream};
 use syn::Ident;
 
 use crate::arguments::{Argument, binding_arguments, queue_arguments};
+use crate::circuit::{Circuit, circuit};
 use crate::diagnostics::Errors;
 use crate::duration::duration;
-use crate::failure::{Millis, Retry, max_attempts, retry, timeout};
+use crate::failure::{Millis, Retry, error_handler, max_attempts, retry, timeout};
 use crate::grammar::{self, Entry, EntryValue};
 use crate::keys;
+use crate::partition::{PartitionBy, partition_by};
+use crate::recover::{Recover, recover};
 use crate::value::{self, Concurrency, Text};
 
 /// A value together with the key it was given under.
@@ -44,6 +47,7 @@ pub(crate) struct ListenerArgs {
 pub(crate) struct QueueArgs {
     pub(crate) queue: Option<Given<Text>>,
     pub(crate) queues: Option<Given<Vec<Text>>>,
+    pub(crate) fault_of: Option<Given<Text>>,
     pub(crate) durable: Option<Given<bool>>,
     pub(crate) exclusive: Option<Given<bool>>,
     pub(crate) auto_delete: Option<Given<bool>>,
@@ -67,16 +71,20 @@ pub(crate) struct ConsumerArgs {
     pub(crate) prefetch: Option<Given<u16>>,
     pub(crate) concurrency: Option<Given<Concurrency>>,
     pub(crate) batch: Option<Given<u16>>,
+    pub(crate) partition_by: Option<Given<PartitionBy>>,
     pub(crate) batch_timeout: Option<Given<Duration>>,
     pub(crate) priority: Option<Given<i32>>,
     pub(crate) stream_offset: Option<Given<Text>>,
     pub(crate) auto_startup: Option<Given<bool>>,
+    pub(crate) phase: Option<Given<i32>>,
     pub(crate) group: Option<Given<Text>>,
     pub(crate) competing: Option<Given<bool>>,
     pub(crate) requeue_rejected: Option<Given<bool>>,
     pub(crate) send_to: Option<Given<Text>>,
     pub(crate) return_errors: Option<Given<bool>>,
     pub(crate) profile: Option<Given<Text>>,
+    pub(crate) declare: Option<Given<bool>>,
+    pub(crate) lenient: Option<Given<bool>>,
     pub(crate) converter: Option<Given<Text>>,
 }
 
@@ -86,6 +94,9 @@ pub(crate) struct FailureArgs {
     pub(crate) retry: Option<Given<Retry>>,
     pub(crate) max_attempts: Option<Given<u32>>,
     pub(crate) timeout: Option<Given<Millis>>,
+    pub(crate) recover: Option<Given<Recover>>,
+    pub(crate) error_handler: Option<Given<syn::Path>>,
+    pub(crate) circuit: Option<Given<Circuit>>,
 }
 
 /// The values of `ack`.
@@ -119,6 +130,7 @@ impl ListenerArgs {
             "id" => set(id, entry, value::text, errors),
             "queue" => set(&mut queue.queue, entry, value::text, errors),
             "queues" => set(&mut queue.queues, entry, value::texts, errors),
+            "fault_of" => set(&mut queue.fault_of, entry, value::text, errors),
             "durable" => set(&mut queue.durable, entry, value::flag, errors),
             "exclusive" => set(&mut queue.exclusive, entry, value::flag, errors),
             "auto_delete" => set(&mut queue.auto_delete, entry, value::flag, errors),
@@ -132,21 +144,28 @@ impl ListenerArgs {
             "prefetch" => set(&mut consumer.prefetch, entry, prefetch, errors),
             "concurrency" => set(&mut consumer.concurrency, entry, value::concurrency, errors),
             "batch" => set(&mut consumer.batch, entry, batch, errors),
+            "partition_by" => set(&mut consumer.partition_by, entry, partition_by, errors),
             "batch_timeout" => set(&mut consumer.batch_timeout, entry, duration, errors),
             "priority" => set(&mut consumer.priority, entry, priority, errors),
             "stream_offset" => {
                 set(&mut consumer.stream_offset, entry, value::stream_offset, errors);
             }
             "auto_startup" => set(&mut consumer.auto_startup, entry, value::flag, errors),
+            "phase" => set(&mut consumer.phase, entry, priority, errors),
             "group" => set(&mut consumer.group, entry, value::text, errors),
             "competing" => set(&mut consumer.competing, entry, switch, errors),
             "requeue_rejected" => set(&mut consumer.requeue_rejected, entry, value::flag, errors),
             "retry" => set(&mut failure.retry, entry, retry, errors),
             "max_attempts" => set(&mut failure.max_attempts, entry, max_attempts, errors),
+            "error_handler" => set(&mut failure.error_handler, entry, error_handler, errors),
+            "circuit" => set(&mut failure.circuit, entry, circuit, errors),
+            "recover" => set(&mut failure.recover, entry, recover, errors),
             "timeout" => set(&mut failure.timeout, entry, timeout, errors),
             "send_to" => set(&mut consumer.send_to, entry, value::text, errors),
             "return_errors" => set(&mut consumer.return_errors, entry, value::flag, errors),
             "profile" => set(&mut consumer.profile, entry, value::text, errors),
+            "declare" => set(&mut consumer.declare, entry, value::flag, errors),
+            "lenient" => set(&mut consumer.lenient, entry, switch, errors),
             "converter" => set(&mut consumer.converter, entry, value::converter, errors),
             "blocking" => set(blocking, entry, switch, errors),
             "crate" => set(root, entry, value::path, errors),

@@ -36,7 +36,7 @@ pub(crate) fn require(
 /// The shim.
 pub(crate) fn invoke(listener: &Listener) -> TokenStream {
     let Listener { function, paths, .. } = listener;
-    let Paths { batch_context, invocation, outcome, .. } = paths;
+    let Paths { batch_context, invocation, outcome, take_parts, .. } = paths;
     let params: Vec<_> = function.params.iter().enumerate().collect();
     let items: Vec<_> = params.iter().map(|(index, _)| item_name(*index)).collect();
     let parts: Vec<_> = params.iter().map(|(index, _)| part_name(*index)).collect();
@@ -47,8 +47,13 @@ pub(crate) fn invoke(listener: &Listener) -> TokenStream {
         ::std::boxed::Box::pin(async move {
             #(let mut #items = ::std::vec::Vec::with_capacity(__cx.messages().len());)*
             for (__index, __message) in ::core::iter::Iterator::enumerate(__cx.messages().iter()) {
-                #(#taken)*
-                #(#items.push(#parts);)*
+                let __taken = #take_parts(__cx, __index, || {
+                    #(#taken)*
+                    ::core::result::Result::Ok((#(#parts,)*))
+                });
+                if let ::core::option::Option::Some((#(#parts,)*)) = __taken {
+                    #(#items.push(#parts);)*
+                }
             }
             if __cx.accepted() == 0 {
                 return #outcome::Ack;
@@ -67,6 +72,7 @@ pub(crate) fn invoke(listener: &Listener) -> TokenStream {
 /// Takes one message's part, or refuses the message.
 fn taken(index: usize, param: &Param, listener: &Listener) -> TokenStream {
     let name = part_name(index);
+    let listener_error = &listener.paths.listener_error;
     let part = part(param, listener);
     let place = at(param.ty.span());
     let field = matches!(param.source, Source::Payload).then(|| quote_spanned!(place=> .0));
@@ -74,8 +80,9 @@ fn taken(index: usize, param: &Param, listener: &Listener) -> TokenStream {
         let #name = match #part {
             ::core::result::Result::Ok(__value) => __value #field,
             ::core::result::Result::Err(__rejection) => {
-                __cx.refuse(__index, __rejection);
-                continue;
+                return ::core::result::Result::Err(
+                    ::core::convert::Into::<#listener_error>::into(__rejection),
+                );
             }
         };
     }

@@ -12,8 +12,9 @@ use crate::value;
 
 /// What a time may be written in.
 pub(crate) const UNITS: &str = "units are ms, s, m, h and d";
-/// The longest that makes sense here: ten years.
-const MILLIS_MAX: u128 = 315_360_000_000;
+/// The longest that a message may wait here: RabbitMQ takes a consumer away that has not settled for
+/// half an hour.
+const MILLIS_MAX: u128 = 900_000;
 
 /// `batch_timeout = "200ms"`.
 pub(crate) fn duration(entry: &Entry, errors: &mut Errors) -> Option<Duration> {
@@ -49,7 +50,7 @@ pub(crate) fn duration_expr(key: &str, expr: &Expr, errors: &mut Errors) -> Opti
         return None;
     };
     if millis > MILLIS_MAX {
-        errors.add(expr, format!("`{key}` is out of range"), "it takes ten years at the most");
+        errors.add(expr, format!("`{key}` is out of range"), "it takes 15 minutes at the most");
         return None;
     }
     u64::try_from(millis).ok().map(Duration::from_millis)

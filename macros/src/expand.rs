@@ -10,6 +10,7 @@ use syn::spanned::Spanned as _;
 use syn::{ReturnType, Type};
 
 use crate::batch;
+use crate::error_handler;
 use crate::listener::{Endpoint, Listener, Takes, Thread};
 use crate::parameter::Source;
 use crate::paths::Paths;
@@ -260,6 +261,7 @@ fn record(listener: &Listener, ordinal: u32, endpoint: &Endpoint) -> (Ident, Tok
         Takes::OneMessage => quote!(One),
         Takes::Batches => quote!(Batch),
     };
+    let error_handler = error_handler::shim(endpoint, paths);
     let name = format_ident!("__ENDPOINT_{ordinal}", span = Span::mixed_site());
     let docs = function.docs();
     let function = function.name();
@@ -278,6 +280,7 @@ fn record(listener: &Listener, ordinal: u32, endpoint: &Endpoint) -> (Ident, Tok
             attributes: #attributes,
             require: __require,
             invoke: #invoke::#takes(__invoke),
+            error_handler: #error_handler,
         };
     };
     (name, definition)

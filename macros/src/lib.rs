@@ -24,11 +24,14 @@ mod paths;
 mod duration;
 mod grammar;
 mod keys;
+mod partition;
 mod value;
 
 mod arguments;
 mod attr;
+mod circuit;
 mod failure;
+mod recover;
 
 mod parameter;
 mod signature;
@@ -38,6 +41,7 @@ mod check;
 mod listener;
 
 mod batch;
+mod error_handler;
 mod expand;
 mod record;
 
@@ -81,6 +85,7 @@ use crate::signature::ListenerFn;
 /// | `id` | `".."` | the name under which the listener is found; `module::function` |
 /// | `queue` | `".."` | the queue to consume; without it an anonymous one of this listener's own, exclusive and deleted at its end |
 /// | `queues` | `["..", ".."]` | several queues |
+/// | `fault_of` | `".."` | a queue: the listener consumes the messages that were given up there, from `<queue>.error`, and may take `Fault<..>` |
 /// | `exchange` | `".."` | the exchange to bind the queue to; none |
 /// | `kind` | `"direct"`, `"fanout"`, `"topic"`, `"headers"` | the exchange's kind |
 /// | `key` | `".."` | the binding's routing key; in a topic `*` stands for one word, `#` for any number |
@@ -92,27 +97,35 @@ use crate::signature::ListenerFn;
 /// | `auto_delete` | `true`, `false` | whether the queue goes with its last consumer; `true` for an anonymous one |
 /// | `ack` | `"auto"`, `"manual"`, `"none"` | who signs for a message: the framework after the function, the function, nobody; `"auto"` |
 /// | `prefetch` | `0` to `65535` | how many messages may wait unsigned at each consumer, 0 for no limit; 250 |
-/// | `concurrency` | `4`, `"2-8"` | how many consumers; 1 |
+/// | `concurrency` | `4`, `"2-8"` | how many consumers; with a range there are more while all of them are busy, and less while one is idle; 1 |
 /// | `batch` | `1` to `65535` | how many messages the function gets at a time, as lists: `orders: Vec<Json<Order>>`; one message, and no list |
 /// | `batch_timeout` | `"200ms"` | how long a batch that is not full waits for more messages; 1 s |
+/// | `partition_by` | `"routing_key"`, `"correlation_id"`, `"message_id"`, `"header:x-customer"`, the path of a function | messages with the same key are handled one after the other, others side by side: one consumer, and `concurrency` handlers |
 /// | `priority` | a whole number | the consumer's priority: a higher one is served first; 0 |
 /// | `stream_offset` | `"first"`, `"last"`, `"next"`, `42`, `"2026-01-31T12:00:00Z"`, `"1h"` | where in a stream to begin: with the oldest message, the last chunk, what comes from now on, an offset, a time in UTC, a time ago (units `Y`, `M`, `D`, `h`, `m`, `s`; since RabbitMQ 4.0); `"next"` |
 /// | `auto_startup` | `true`, `false` | whether the listener starts with the application; `true` |
+/// | `phase` | a whole number | listeners with a higher one start later and stop first; 0 |
 /// | `group` | `".."` | a name to start and stop several listeners by |
 /// | `competing` | alone | where listeners of one queue have different keys: each takes whatever comes, as workers do; without it a message goes to the one whose key matches best |
 /// | `requeue_rejected` | `true`, `false` | whether a failed message goes back to its queue |
 /// | `retry` | `(max_attempts = 5, backoff = "100ms..10s", jitter = 0.2)`, `(delays = ["5s", "1m"])` | what is done before a failed message is given up, see below |
 /// | `max_attempts` | `1` or more | how many paced deliveries of a message may fail where there is no `retry`; 20 |
 /// | `timeout` | `"30s"` | how long the function may take: one that takes longer is dropped and has failed; no bound |
+/// | `error_handler` | a path | `async fn(ListenerError, &DeliveryContext) -> ListenerResult<..>`: called when the function has failed; what it returns becomes of the message, and its error goes on as the function's |
+/// | `circuit` | `(failures = 10, pause = "30s")` | after so many failures one after the other the listener pauses for this time; then it is tried with one message |
+/// | `recover` | `"park"`, `"reject"`, `"requeue"`, `(exchange = "failed", key = "orders")` | where a message goes that is given up: to `<queue>.error`; rejected, to its queue's dead-letter exchange if it has one; back to its queue; as a copy to an exchange, under the key or its own; to the dead-letter exchange if there is one, else to `<queue>.error` |
 /// | `send_to` | `"queue"`, `"exchange/key"` | where a returned reply goes if its request names no queue for it (`reply_to`) |
 /// | `return_errors` | `true`, `false` | whether a request that fails is answered with its error and acknowledged, rather than tried again; where its sender asks for that by the header `x-springhare-errors`, as springhare's own callers do |
 /// | `profile` | `".."` | whose settings are meant where the attribute says nothing: a name of the builder's `.profile(..)` or of a file's `[profiles.NAME]` |
+/// | `declare` | `true`, `false` | whether queue, exchange and bindings are declared; with `false` the queue is somebody else's and must be there; `true` |
+/// | `lenient` | alone | that the broker refuses to declare them is logged, and does not fail the start |
 /// | `converter` | `"json"`, `"msgpack"`, `"cbor"`, a name that the builder gave by `.converter(..)` | what writes replies, and reads a `#[payload]` whose content type says nothing; the application's |
 /// | `blocking` | alone | the function is not async and runs on a thread for blocking work |
 /// | `crate` | a path | where the runtime is found; `::springhare` |
 ///
 /// A string may be a literal or the path of a constant. A literal may hold `${name}` or
-/// `${name:default}`, resolved from the settings when the application starts.
+/// `${name:default}`, resolved from the settings when the application starts. Times are
+/// written out, without a placeholder.
 ///
 /// # A queue's arguments
 ///

@@ -6,8 +6,11 @@ use proc_macro2::Span;
 
 use crate::arguments::Argument;
 use crate::attr::{Given, ListenerArgs};
+use crate::circuit::Circuit;
 use crate::failure::{Millis, Retry};
+use crate::partition::PartitionBy;
 use crate::paths::Paths;
+use crate::recover::Recover;
 use crate::signature::ListenerFn;
 use crate::value::{Concurrency, Text};
 
@@ -46,6 +49,7 @@ pub(crate) struct Endpoint {
     pub(crate) id: Option<Text>,
     /// Empty for an anonymous queue.
     pub(crate) queues: Vec<Text>,
+    pub(crate) fault_of: Option<Text>,
     pub(crate) durable: Option<bool>,
     pub(crate) exclusive: Option<bool>,
     pub(crate) auto_delete: Option<bool>,
@@ -71,16 +75,20 @@ pub(crate) struct Consumer {
     pub(crate) prefetch: Option<u16>,
     pub(crate) concurrency: Option<Concurrency>,
     pub(crate) batch: Option<u16>,
+    pub(crate) partition_by: Option<PartitionBy>,
     pub(crate) batch_timeout: Option<Duration>,
     pub(crate) priority: Option<i32>,
     pub(crate) stream_offset: Option<Text>,
     pub(crate) auto_startup: Option<bool>,
+    pub(crate) phase: Option<i32>,
     pub(crate) group: Option<Text>,
     pub(crate) competing: Option<bool>,
     pub(crate) requeue_rejected: Option<bool>,
     pub(crate) send_to: Option<Text>,
     pub(crate) return_errors: Option<bool>,
     pub(crate) profile: Option<Text>,
+    pub(crate) declare: Option<bool>,
+    pub(crate) lenient: Option<bool>,
     pub(crate) converter: Option<Text>,
 }
 
@@ -90,6 +98,9 @@ pub(crate) struct Failure {
     pub(crate) retry: Option<Retry>,
     pub(crate) max_attempts: Option<u32>,
     pub(crate) timeout: Option<Millis>,
+    pub(crate) recover: Option<Recover>,
+    pub(crate) error_handler: Option<syn::Path>,
+    pub(crate) circuit: Option<Circuit>,
 }
 
 impl Listener {
@@ -121,6 +132,7 @@ impl From<ListenerArgs> for Endpoint {
             place,
             id: value(id),
             queues: one_or_many(queue.queue, queue.queues),
+            fault_of: value(queue.fault_of),
             durable: value(queue.durable),
             exclusive: value(queue.exclusive),
             auto_delete: value(queue.auto_delete),
@@ -136,22 +148,29 @@ impl From<ListenerArgs> for Endpoint {
                 prefetch: value(consumer.prefetch),
                 concurrency: value(consumer.concurrency),
                 batch: value(consumer.batch),
+                partition_by: value(consumer.partition_by),
                 batch_timeout: value(consumer.batch_timeout),
                 priority: value(consumer.priority),
                 stream_offset: value(consumer.stream_offset),
                 auto_startup: value(consumer.auto_startup),
+                phase: value(consumer.phase),
                 group: value(consumer.group),
                 competing: value(consumer.competing),
                 requeue_rejected: value(consumer.requeue_rejected),
                 send_to: value(consumer.send_to),
                 return_errors: value(consumer.return_errors),
                 profile: value(consumer.profile),
+                declare: value(consumer.declare),
+                lenient: value(consumer.lenient),
                 converter: value(consumer.converter),
             },
             failure: Failure {
                 retry: value(failure.retry),
                 max_attempts: value(failure.max_attempts),
                 timeout: value(failure.timeout),
+                recover: value(failure.recover),
+                error_handler: value(failure.error_handler),
+                circuit: value(failure.circuit),
             },
         }
     }

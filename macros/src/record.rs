@@ -16,6 +16,7 @@ pub(crate) fn attributes(endpoint: &Endpoint, paths: &Paths) -> TokenStream {
     let own = [
         some("id", id.as_ref()),
         list("queues", queues),
+        some("fault_of", endpoint.fault_of.as_ref()),
         list("arguments", &table(&endpoint.arguments, paths)),
         some("durable", durable.as_ref()),
         some("exclusive", exclusive.as_ref()),
@@ -50,33 +51,44 @@ fn consume(consumer: &Consumer, paths: &Paths) -> Vec<TokenStream> {
         let path = &paths.concurrency;
         quote!(#path { min: #min, max: #max })
     });
+    let lenient = consumer.lenient.map(|value| quote!(lenient: #value,));
     let competing = consumer.competing.map(|value| quote!(competing: #value,));
+    let partition_by = consumer.partition_by.as_ref().map(|by| by.tokens(paths));
+    let phase = consumer.phase.map(|value| quote!(phase: #value,));
     vec![
         some("ack", ack.as_ref()),
         some("prefetch", consumer.prefetch.as_ref()),
         some("concurrency", concurrency.as_ref()),
         some("batch", consumer.batch.as_ref()),
         some("batch_timeout", consumer.batch_timeout.map(duration::tokens).as_ref()),
+        some("partition_by", partition_by.as_ref()),
         some("priority", consumer.priority.as_ref()),
         some("stream_offset", consumer.stream_offset.as_ref()),
         some("auto_startup", consumer.auto_startup.as_ref()),
+        phase.unwrap_or_default(),
         some("group", consumer.group.as_ref()),
         competing.unwrap_or_default(),
         some("requeue_rejected", consumer.requeue_rejected.as_ref()),
         some("send_to", consumer.send_to.as_ref()),
         some("return_errors", consumer.return_errors.as_ref()),
         some("profile", consumer.profile.as_ref()),
+        some("declare", consumer.declare.as_ref()),
+        lenient.unwrap_or_default(),
         some("converter", consumer.converter.as_ref()),
     ]
 }
 
-fn fail(failure: &Failure, paths: &Paths) -> [TokenStream; 3] {
+fn fail(failure: &Failure, paths: &Paths) -> [TokenStream; 5] {
+    let circuit = failure.circuit.map(|circuit| circuit.tokens(paths));
+    let recover = failure.recover.as_ref().map(|recover| recover.tokens(paths));
     let retry = failure.retry.as_ref().map(|retry| retry.tokens(paths));
     let timeout = failure.timeout.map(|timeout| timeout.tokens());
     [
         some("retry", retry.as_ref()),
         some("max_attempts", failure.max_attempts.as_ref()),
         some("timeout", timeout.as_ref()),
+        some("recover", recover.as_ref()),
+        some("circuit", circuit.as_ref()),
     ]
 }
 

@@ -94,7 +94,9 @@ pub use springhare_broker::{Multiple, Publish, Requeue};
 ///
 pub use springhare_macros::rabbit_listener;
 
-pub use app::{STOP_DEADLINE, Springhare, SpringhareBuilder};
+pub use app::{
+    ListenerHandle, QueueInfo, RabbitAdmin, STOP_DEADLINE, Springhare, SpringhareBuilder,
+};
 pub use channel::{Channel, Consumer, DeliveryTag, SettleError};
 pub use declare::{
     Binding, BindingTo, DeadLetterStrategy, Declaration, DelayedRetry, Exchange, ExchangeType,
@@ -121,6 +123,7 @@ pub use listener::outcome::{
     Disposition, IntoOutcome, ListenerError, ListenerResult, ListenerResultExt, Outcome,
     RETRY_AFTER_MAX,
 };
+pub use listener::policy::OnError;
 pub use listener::reply::{PreparedReply, Reply, ReplyBody};
 pub use settings::{ListenerSettings, STARTUP_WAIT, Startup, UnknownStartup};
 pub use state::{DuplicateState, Requirements};
@@ -131,6 +134,7 @@ pub use template::{
 
 /// What a program with listeners uses: `use springhare::prelude::*;`.
 pub mod prelude {
+    pub use crate::extract::Fault;
     pub use crate::{
         Attempt, Binding, Bytes, Channel, ConsumerTag, CorrelationId, DeliveryCount, DeliveryTag,
         Exchange, ExchangeName, Headers, Json, ListenerError, ListenerResult, ListenerResultExt,

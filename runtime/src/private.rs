@@ -7,13 +7,22 @@ pub use crate::extract::{FromBatch, FromDelivery, Payload, header, header_or};
 pub use crate::listener::batch::IntoBatchOutcome;
 pub use crate::listener::context::{BatchContext, DeliveryContext};
 pub use crate::listener::endpoint::{
-    AcknowledgeMode, Argument, Concurrency, Invocation, Invoke, ListenerAttributes, ListenerItem,
-    RabbitListenerEndpoint, Registration, RetryAttributes,
+    AcknowledgeMode, Argument, CircuitAttributes, Concurrency, ErrorHandler, Invocation, Invoke,
+    ListenerAttributes, ListenerItem, PartitionBy, PartitionKey, RabbitListenerEndpoint, Recover,
+    Registration, RetryAttributes,
 };
-pub use crate::listener::outcome::{IntoOutcome, Outcome};
+pub use crate::listener::outcome::{IntoOutcome, ListenerError, Outcome};
 pub use crate::state::Requirements;
 
-use crate::listener::outcome::ListenerError;
+/// One message's part of each argument of a batch's handler; none if the handler does not get the
+/// message.
+pub fn take_parts<T>(
+    cx: &BatchContext,
+    index: usize,
+    take: impl FnOnce() -> Result<T, ListenerError>,
+) -> Option<T> {
+    cx.take_parts(index, take)
+}
 
 /// Runs a blocking handler on a thread where it may block; what it returned, or why it could not be
 /// run.

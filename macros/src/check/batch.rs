@@ -11,6 +11,8 @@ use crate::types;
 pub(crate) fn check(attributes: &[ListenerArgs], function: &ListenerFn, errors: &mut Errors) {
     for args in attributes {
         let consumer = &args.consumer;
+        partitions(args, errors);
+        in_memory(args, errors);
         if let (Some(timeout), None) = (&consumer.batch_timeout, &consumer.batch) {
             let help = "add `batch = 100`, or remove `batch_timeout`";
             errors.add(&timeout.key, "a timeout of which batch?", help);
@@ -22,6 +24,47 @@ pub(crate) fn check(attributes: &[ListenerArgs], function: &ListenerFn, errors: 
         outcomes(attributes, function, errors);
     } else if attributes.iter().all(|args| args.complete) {
         function.params.iter().for_each(|param| of_one_message(param, errors));
+    }
+}
+
+/// Calling again with a whole batch would handle those again that have succeeded.
+fn in_memory(args: &ListenerArgs, errors: &mut Errors) {
+    let (Some(_), Some(retry)) = (&args.consumer.batch, &args.failure.retry) else { return };
+    if retry.value.max_attempts.is_some() || retry.value.backoff.is_some() {
+        errors.add(
+            &retry.key,
+            "a batch is not called again in memory: those of its messages that have succeeded \
+             would be handled twice",
+            "remove `max_attempts` and `backoff`; failed messages are delivered again each by itself",
+        );
+    }
+}
+
+/// Handlers that keep the order of keys are as many as the number says, and take one message each.
+fn partitions(args: &ListenerArgs, errors: &mut Errors) {
+    let consumer = &args.consumer;
+    let Some(partition) = &consumer.partition_by else { return };
+    if let Some(circuit) = &args.failure.circuit {
+        errors.add(
+            &circuit.key,
+            "`circuit` looks at one message after the other, and `partition_by` handles several",
+            "keep one of them",
+        );
+    }
+    if consumer.batch.is_some() {
+        errors.add(
+            &partition.key,
+            "a batch mixes keys, `partition_by` keeps them apart",
+            "keep one of them",
+        );
+    }
+    if let Some(range) = consumer.concurrency.as_ref().filter(|it| it.value.min != it.value.max) {
+        let help = format!("write `concurrency = {}`", range.value.max);
+        errors.add(
+            &range.key,
+            "`partition_by` keeps its handlers: `concurrency` is a number",
+            help,
+        );
     }
 }
 

@@ -1,8 +1,11 @@
 //! The application: its builder, its start, its life and its stop.
 
+mod admin;
 mod builder;
 mod configure;
+mod failures;
 mod layers;
+mod listener_handle;
 mod planned;
 mod reach;
 mod running;
@@ -14,11 +17,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use admin::{QueueInfo, RabbitAdmin};
 pub use builder::SpringhareBuilder;
+pub use listener_handle::ListenerHandle;
 
 pub(crate) use running::Running;
 use signals::Signals;
 
+use crate::declare::Declaration;
 use crate::error::{Error, Result};
 use crate::listener::StopPhase;
 use crate::listener::health::Health;
@@ -69,6 +75,40 @@ impl Springhare {
     #[must_use]
     pub fn rabbit_template(&self) -> RabbitTemplate {
         self.running.scope.template.clone()
+    }
+
+    /// Declares, deletes and looks at queues and exchanges while the application runs.
+    ///
+    /// ```
+    /// # async fn example(app: &springhare::Springhare) -> springhare::Result<()> {
+    /// app.admin().purge_queue("orders").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn admin(&self) -> RabbitAdmin {
+        RabbitAdmin::new(Arc::clone(&self.running))
+    }
+
+    /// Declares a queue, an exchange or a binding, now and after every loss of the connection:
+    /// [`RabbitAdmin::declare`].
+    ///
+    /// ```
+    /// # async fn example(app: &springhare::Springhare) -> springhare::Result<()> {
+    /// app.declare(springhare::Queue::durable("orders.eu")).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`RabbitAdmin::declare`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`RabbitAdmin::declare`].
+    pub async fn declare(&self, declaration: impl Into<Declaration>) -> Result<()> {
+        self.admin().declare(declaration).await
     }
 
     /// The ids of the listeners, sorted.
@@ -138,6 +178,55 @@ impl Springhare {
             self.stop_listener(&id).await?;
         }
         Ok(())
+    }
+
+    /// Pauses all listeners of a group, one after the other, as
+    /// [`ListenerHandle::pause`] pauses one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownGroup`] when no listener is in it.
+    pub async fn pause_group(&self, group: &str) -> Result<()> {
+        for id in self.group(group)? {
+            self.running.pause_listener(&id).await?;
+        }
+        Ok(())
+    }
+
+    /// Resumes the listeners of a group that are paused.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownGroup`] when no listener is in it, else as
+    /// [`start_listener`](Self::start_listener).
+    pub async fn resume_group(&self, group: &str) -> Result<()> {
+        for id in self.group(group)? {
+            self.running.resume_listener(&id).await?;
+        }
+        Ok(())
+    }
+
+    /// The listener of this id, to control it.
+    ///
+    /// ```
+    /// # use springhare::prelude::*;
+    /// # async fn example(app: &Springhare) -> springhare::Result<()> {
+    /// let orders = app.listener("orders")?;
+    /// orders.set_concurrency(2..=8).await?;
+    /// orders.pause().await?;
+    /// orders.resume().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownListener`] when there is none.
+    pub fn listener(&self, id: &str) -> Result<ListenerHandle> {
+        match self.running.listeners.is_paused(id) {
+            Some(_) => Ok(ListenerHandle::new(&self.running, id)),
+            None => Err(Error::UnknownListener { id: id.to_owned() }),
+        }
     }
 
     /// The ids of a group's listeners.

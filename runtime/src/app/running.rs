@@ -88,7 +88,7 @@ impl Running {
         stop.unless(StopPhase::Draining, starting).await.unwrap_or(Err(Error::Stopped))
     }
 
-    fn unless_stopping(&self) -> Result<()> {
+    pub(super) fn unless_stopping(&self) -> Result<()> {
         if self.listeners.stop.phase() == StopPhase::Running { Ok(()) } else { Err(Error::Stopped) }
     }
 
@@ -96,13 +96,40 @@ impl Running {
         if !self.listeners.raise(id, StopPhase::Draining) {
             return Err(Error::UnknownListener { id: id.to_owned() });
         }
+        self.ended(id).await;
+        Ok(())
+    }
+
+    pub(super) async fn pause_listener(&self, id: &str) -> Result<()> {
+        if !self.listeners.pause(id) {
+            return Err(Error::UnknownListener { id: id.to_owned() });
+        }
+        if self.listeners.is_paused(id) == Some(true) {
+            self.ended(id).await;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn resume_listener(&self, id: &str) -> Result<()> {
+        match self.listeners.is_paused(id) {
+            None => Err(Error::UnknownListener { id: id.to_owned() }),
+            Some(false) => self.unless_stopping(),
+            Some(true) => {
+                // Who paused it may not have waited.
+                self.ended(id).await;
+                self.start_listener(id).await
+            }
+        }
+    }
+
+    /// Waits for the end of a listener that was told to stop, and insists on it after the deadline.
+    async fn ended(&self, id: &str) {
         if !self.in_time(STOP_DEADLINE, self.listeners.wait(id)).await {
             self.listeners.raise(id, StopPhase::Forced);
             if !self.in_time(FORCED_STOP_DEADLINE, self.listeners.wait(id)).await {
                 tracing::error!(listener = id, "a handler blocks its thread; its task lives on");
             }
         }
-        Ok(())
     }
 
     /// Begins to stop, if that has not begun, and at least this far.
@@ -134,10 +161,10 @@ impl Running {
     async fn shut_down(&self) -> Result<(), LinkError> {
         // From now on nobody starts a listener.
         let _one_changes = self.changing.lock().await;
-        self.listeners.raise_all(self.listeners.stop.phase());
-        let draining = self.in_time(STOP_DEADLINE, self.listeners.wait_all());
+        let draining = self.in_time(STOP_DEADLINE, self.listeners.stop_in_order());
         if self.listeners.stop.unless_forced(draining).await == Some(false) {
-            tracing::warn!("handlers were not done in time; what they hold is requeued");
+            let held = self.listeners.held().unwrap_or_else(|| "nothing".to_owned());
+            tracing::warn!(held, "handlers were not done in time; what they hold is requeued");
         }
         self.listeners.raise_all(StopPhase::Forced);
         let listeners = self.scope.connection.close().await;

@@ -27,7 +27,8 @@ pub(crate) struct AckGather {
 }
 
 impl AckGather {
-    /// The handler is done with it; it is acknowledged with the next flush.
+    /// The handler is done with it; it is acknowledged with the next flush. Every delivery before it
+    /// is done, closed or said to stay open by then.
     pub(crate) fn done(&mut self, delivery_tag: u64) {
         if self.done.last().is_none_or(|last| *last < delivery_tag) {
             return self.done.push(delivery_tag);

@@ -14,6 +14,7 @@ use springhare_broker::{Clock, ConsumerEnd, Delivery, Sleep};
 
 use super::attempt::Attempt;
 use super::batch::BatchLoop;
+use super::circuit::{Admission, SharedCircuit};
 use super::connection::Opened;
 use super::container::{Container, Selection};
 use super::context::DeliveryContext;
@@ -23,15 +24,17 @@ use super::handling::Handling;
 use super::observe::Observed;
 use super::outcome::Outcome;
 use super::outgoing;
+use super::partition::PartitionLoop;
 use super::plan::ListenerPlan;
 use super::reply;
+use super::scaling::Load;
 use super::settle::{Due, Settler};
 use super::stop_signal::{StopPhase, StopSignal};
 use crate::channel::{Channel, SettleError};
 use crate::connection::LinkConsumer;
 
 /// How many deliveries are taken over at a time.
-const RECEIVE_MAX: usize = 256;
+pub(super) const RECEIVE_MAX: usize = 256;
 
 /// Why a consumer's work ended.
 #[derive(Debug)]
@@ -40,6 +43,8 @@ pub(crate) enum Exit {
     Stopped,
     /// The broker cancelled it: its queue is gone.
     Cancelled,
+    /// Its circuit has turned: it may consume nothing for a while, or more than before.
+    Circuit,
     /// The channel or the connection is lost.
     Lost(String),
 }
@@ -63,6 +68,8 @@ pub(crate) struct StartedConsumer {
 /// A consumer at work.
 pub(crate) struct ConsumerLoop<'s> {
     container: &'s Container,
+    /// What its circuit let it do when it began.
+    admitted: Admission,
     selection: Selection<'s>,
     pub(super) context: DeliveryContext,
     /// Taken over from the broker, not yet handled.
@@ -76,6 +83,11 @@ pub(crate) struct Work<'s> {
     pub(super) failure: FailurePolicy<'s>,
     pub(super) stop: &'s StopSignal,
     pub(super) link: Box<dyn LinkConsumer>,
+    pub(super) load: &'s Load,
+    /// What had come while a handler was in hand and the stop began.
+    pub(super) late: VecDeque<Delivery>,
+    /// How many messages are in hand, and behind those.
+    pub(super) behind: usize,
     draining: bool,
 }
 
@@ -97,21 +109,30 @@ pub(crate) async fn run(
     failure: FailurePolicy<'_>,
     started: StartedConsumer,
     clock: Clock,
-    stop: &StopSignal,
+    (stop, load): (&StopSignal, &Load),
 ) -> Exit {
     let StartedConsumer { channel, link, context, .. } = started;
     let settler = Settler::new(channel, clock, container.common().prefetch);
-    let work = Work { settler, failure, link, stop, draining: false };
+    let late = VecDeque::new();
+    let work = Work { settler, failure, link, stop, load, late, behind: 0, draining: false };
+    load.works();
     let selection = container.selection(queue);
-    match selection.first().plan.endpoint.invoke {
-        Invoke::One(_) => {
+    let exit = match (selection.first().plan.endpoint.invoke, container.common().partition) {
+        (Invoke::One(_), Some(partition)) => {
+            PartitionLoop::new(container, selection, partition, context, work).run().await
+        }
+        (Invoke::One(_), None) => {
             let received = VecDeque::new();
-            ConsumerLoop { container, selection, context, received, work }.run().await
+            let admitted = container.circuit().map_or(Admission::All, SharedCircuit::admission);
+            ConsumerLoop { container, admitted, selection, context, received, work }.run().await
         }
-        Invoke::Batch(invoke) => {
-            BatchLoop::new(&selection.first().plan, invoke, context, work).run().await
+        (Invoke::Batch(invoke), _) => {
+            BatchLoop::new(selection.first(), invoke, context, work).run().await
         }
-    }
+    };
+    load.waits();
+    load.holds(0);
+    exit
 }
 
 impl ConsumerLoop<'_> {
@@ -125,8 +146,13 @@ impl ConsumerLoop<'_> {
     }
 
     async fn step(&mut self) -> Result<(), Exit> {
-        if self.work.stop.phase() != StopPhase::Running {
-            self.work.heed_stop().await?;
+        if self.work.stop.is_raised() {
+            self.work.heed_stop_between(self.received.len()).await?;
+        }
+        if let Some(circuit) = self.container.circuit()
+            && self.admitted != circuit.admission()
+        {
+            return Err(self.work.leave().await?);
         }
         if self.work.settler.has_due() {
             self.work.settler.requeue_due().await?;
@@ -149,6 +175,7 @@ impl ConsumerLoop<'_> {
     }
 
     async fn handle(&mut self, delivery: Delivery) -> Result<(), Exit> {
+        self.work.behind = self.received.len() + 1;
         self.context.deliver(delivery);
         match self.selection.of(&self.context) {
             Some(handling) => self.handle_by(handling).await?,
@@ -177,8 +204,15 @@ impl ConsumerLoop<'_> {
             }
         };
         observed.handled(&self.context, &outcome);
+        if let Some(circuit) = self.container.circuit() {
+            self.work.tell(circuit, plan, &outcome);
+        }
+        let has_failed = matches!(outcome, Outcome::Failed(_));
         if reply::is_answer(&self.context, plan, &outcome) {
             outcome = self.work.answer(&self.context, plan, outcome).await?;
+        }
+        if !has_failed && matches!(outcome, Outcome::Failed(_)) {
+            self.context.forgive();
         }
         if !self.work.settle_at_once(&self.context, plan, &outcome) {
             self.work.settle(&self.context, plan, outcome).await?;
@@ -198,11 +232,15 @@ impl ConsumerLoop<'_> {
                 Poll::Pending => self.work.until_done(&mut attempt).await?,
             }
         };
-        if matches!(outcome, Outcome::Failed(_)) && handling.plan.failure.calls.are_several() {
+        if matches!(outcome, Outcome::Failed(_)) && handling.plan.looks_after_failures() {
             outcome = Box::pin(self.after_failure(handling, outcome)).await?;
         }
+        let has_failed = matches!(outcome, Outcome::Failed(_));
         if outgoing::is_to_send(&self.context, &outcome) {
             outcome = self.work.send_outgoing(&self.context, outcome).await?;
+        }
+        if !has_failed && matches!(outcome, Outcome::Failed(_)) {
+            self.context.forgive();
         }
         Ok(outcome)
     }
@@ -211,6 +249,10 @@ impl ConsumerLoop<'_> {
 impl Work<'_> {
     /// Takes over what has come meanwhile, if anything has.
     pub(super) async fn take_more(&mut self, received: &mut VecDeque<Delivery>) -> bool {
+        if !self.late.is_empty() {
+            received.append(&mut self.late);
+            return true;
+        }
         poll_fn(|cx| {
             let taken = self.link.poll_recv_many(cx, received, RECEIVE_MAX);
             Poll::Ready(matches!(taken, Poll::Ready(1..)))
@@ -224,7 +266,8 @@ impl Work<'_> {
         received: &mut VecDeque<Delivery>,
         mut time: Option<&mut Sleep>,
     ) -> Event {
-        poll_fn(|cx| {
+        self.load.waits();
+        let event = poll_fn(|cx| {
             if let Poll::Ready(count) = self.link.poll_recv_many(cx, received, RECEIVE_MAX) {
                 return Poll::Ready(if count == 0 { Event::Ended } else { Event::Received });
             }
@@ -237,15 +280,20 @@ impl Work<'_> {
             }
             self.poll_stop(cx.waker()).map(|()| Event::Stop)
         })
-        .await
+        .await;
+        self.load.works();
+        event
     }
 
-    /// Closes the channel, which requeues what is not settled.
+    /// Acknowledges what is done, and closes the channel, which requeues what is not settled.
     pub(super) async fn close(&mut self, listener: &str) {
-        let link = self.settler.channel().link();
-        if link.close_reason().is_none()
-            && let Err(error) = link.close().await
-        {
+        if !self.settler.channel().is_open() {
+            return;
+        }
+        if let Err(error) = self.settler.flush().await {
+            tracing::debug!(listener, %error, "what was done could not be acknowledged");
+        }
+        if let Err(error) = self.settler.channel().link().close().await {
             tracing::debug!(listener, %error, "a channel could not be closed");
         }
     }
@@ -307,11 +355,11 @@ impl Work<'_> {
     }
 
     /// Ready when there is a stop to heed.
-    fn poll_stop(&self, waker: &Waker) -> Poll<()> {
+    pub(super) fn poll_stop(&self, waker: &Waker) -> Poll<()> {
         match self.stop.watch(waker) {
             StopPhase::Running => Poll::Pending,
-            StopPhase::Draining if self.draining => Poll::Pending,
-            StopPhase::Draining | StopPhase::Forced => Poll::Ready(()),
+            StopPhase::Draining | StopPhase::Returning if self.draining => Poll::Pending,
+            StopPhase::Draining | StopPhase::Returning | StopPhase::Forced => Poll::Ready(()),
         }
     }
 
@@ -320,21 +368,49 @@ impl Work<'_> {
         match self.stop.phase() {
             StopPhase::Running => Ok(()),
             StopPhase::Forced => Err(Exit::Stopped),
-            StopPhase::Draining if self.draining => Ok(()),
-            StopPhase::Draining => {
+            StopPhase::Draining | StopPhase::Returning if self.draining => Ok(()),
+            StopPhase::Draining | StopPhase::Returning => {
                 self.draining = true;
                 let tag: ShortString = self.link.tag().clone();
                 if let Err(error) = self.settler.channel().link().basic_cancel(&tag).await {
                     return Err(Exit::Lost(error.to_string()));
                 }
+                // All that will ever come has come: what is held can be counted.
+                let Self { link, late, .. } = self;
+                let more = |cx: &mut Context<'_>| link.poll_recv_many(cx, late, RECEIVE_MAX);
+                poll_fn(all_of(more)).await;
+                self.load.holds(self.behind + self.late.len());
                 Ok(self.settler.requeue_paused().await?)
             }
         }
     }
 
+    /// Heeds a stop when no message is in hand, and so many are behind it.
+    pub(super) async fn heed_stop_between(&mut self, behind: usize) -> Result<(), Exit> {
+        self.behind = behind;
+        if self.stop.phase() == StopPhase::Returning {
+            return Err(self.hand_back().await?);
+        }
+        self.heed_stop().await?;
+        self.load.holds(behind + self.late.len());
+        Ok(())
+    }
+
+    /// Settles what is done and has failed. The channel is closed after that, which gives back
+    /// what was not handled.
+    async fn hand_back(&mut self) -> Result<Exit, Exit> {
+        self.settler.flush().await?;
+        self.settler.requeue_paused().await?;
+        Ok(Exit::Stopped)
+    }
+
     /// Whether what it holds will come again, to this consumer or another.
     pub(super) fn is_lost(&self) -> bool {
         matches!(self.link.end(), Some(ConsumerEnd::Closed(_)))
+    }
+
+    pub(super) fn consumer_tag(&self) -> ShortString {
+        self.link.tag().clone()
     }
 
     pub(super) fn is_draining(&self) -> bool {
@@ -355,6 +431,16 @@ impl Work<'_> {
             Some(ConsumerEnd::Closed(error)) => Ok(Exit::Lost(error.to_string())),
             Some(_) | None => Ok(Exit::Lost("its consumer ended".to_owned())),
         }
+    }
+}
+
+/// Takes all that is there, without waiting.
+fn all_of(
+    mut more: impl FnMut(&mut Context<'_>) -> Poll<usize>,
+) -> impl FnMut(&mut Context<'_>) -> Poll<()> {
+    move |cx| {
+        while matches!(more(cx), Poll::Ready(1..)) {}
+        Poll::Ready(())
     }
 }
 

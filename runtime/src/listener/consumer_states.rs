@@ -27,6 +27,12 @@ enum ConsumerState {
     /// On this channel. The handler may be busy and not know yet that it is closed.
     Consuming(Weak<dyn LinkChannel>),
     Lost(String),
+    /// One more than there must be, which does not consume yet: nobody misses it.
+    Joining,
+    /// One too many: told to stop.
+    Leaving,
+    /// There is no such consumer any more; the next one may have its number.
+    Gone,
 }
 
 /// Whether something is worth a line in the log.
@@ -44,6 +50,37 @@ impl ConsumerStates {
         let mut states = self.lock();
         states.consumers.push(ConsumerState::Starting);
         states.consumers.len() - 1
+    }
+
+    /// One consumer more than there must be, which does not consume yet.
+    pub(crate) fn join(&self) -> usize {
+        let mut states = self.lock();
+        let free = states.consumers.iter().position(|state| matches!(state, ConsumerState::Gone));
+        let number = free.unwrap_or(states.consumers.len());
+        match states.consumers.get_mut(number) {
+            Some(slot) => *slot = ConsumerState::Joining,
+            None => states.consumers.push(ConsumerState::Joining),
+        }
+        number
+    }
+
+    /// The consumer is one too many, and stops.
+    pub(crate) fn leave(&self, consumer: usize) {
+        self.lock().set(consumer, ConsumerState::Leaving);
+    }
+
+    /// The consumer's task has ended; that is trouble unless it was to.
+    pub(crate) fn ended(&self, consumer: usize) {
+        let mut states = self.lock();
+        let leaves = matches!(states.consumers.get(consumer), Some(ConsumerState::Leaving));
+        let state = if leaves {
+            ConsumerState::Gone
+        } else {
+            ConsumerState::Lost("its task has ended".to_owned())
+        };
+        if let Some(slot) = states.consumers.get_mut(consumer) {
+            *slot = state;
+        }
     }
 
     /// The consumer consumes on this channel; news if with it all of a listener in trouble do.
@@ -79,6 +116,7 @@ impl ConsumerStates {
             ConsumerState::Consuming(channel) => Some(why_closed(channel)),
             ConsumerState::Starting => Some("it waits for its turn".to_owned()),
             ConsumerState::Lost(reason) => Some(reason.clone()),
+            ConsumerState::Joining | ConsumerState::Leaving | ConsumerState::Gone => None,
         });
         let Some(reason) = reason else { return ListenerStatus::Consuming };
         let reason = trouble.map_or(reason, str::to_owned);
@@ -98,15 +136,17 @@ impl ConsumerStates {
 
 impl States {
     fn set(&mut self, consumer: usize, state: ConsumerState) {
-        if let Some(slot) = self.consumers.get_mut(consumer) {
-            *slot = state;
+        match self.consumers.get_mut(consumer) {
+            None | Some(ConsumerState::Leaving | ConsumerState::Gone) => {}
+            Some(slot) => *slot = state,
         }
     }
 }
 
 impl ConsumerState {
+    /// Or nobody expects it to.
     fn is_consuming(&self) -> bool {
-        matches!(self, Self::Consuming(_))
+        matches!(self, Self::Consuming(_) | Self::Joining | Self::Leaving | Self::Gone)
     }
 }
 

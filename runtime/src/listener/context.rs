@@ -49,6 +49,8 @@ pub struct DeliveryContext {
     settlement: OnceLock<Arc<Settlement>>,
     /// Which call of the handler with this delivery it is, from 1.
     attempt: u32,
+    /// How often it has failed here where a redelivery would have been in place.
+    failed_here: u32,
     /// What the message says of its original, if it is a retry copy; looked up when somebody asks.
     retried: OnceLock<Option<Retried>>,
     /// What few deliveries have.
@@ -66,7 +68,17 @@ impl DeliveryContext {
         ));
         let delivery = no_delivery(&nothing);
         let (settlement, retried, extras) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
-        Self { scope, served, delivery, settlement, attempt: 1, retried, extras, nothing }
+        Self {
+            scope,
+            served,
+            delivery,
+            settlement,
+            attempt: 1,
+            failed_here: 0,
+            retried,
+            extras,
+            nothing,
+        }
     }
 
     /// A context for another delivery to the same consumer.
@@ -79,6 +91,7 @@ impl DeliveryContext {
         self.delivery = delivery;
         self.settlement.take();
         self.attempt = 1;
+        self.failed_here = 0;
         self.retried.take();
         self.extras.take();
     }
@@ -91,6 +104,21 @@ impl DeliveryContext {
             extras.outgoing.take();
         }
         self.attempt = self.attempt.saturating_add(1);
+    }
+
+    /// The delivery has failed, and its handler is called again where others are delivered again.
+    pub(crate) fn fail_here(&mut self) {
+        self.failed_here = self.failed_here.saturating_add(1);
+    }
+
+    /// The handler has not failed, and what it came to could not be sent.
+    pub(crate) fn forgive(&mut self) {
+        self.attempt = 0;
+    }
+
+    /// How often the handler has failed with this delivery, once it has failed.
+    pub(crate) fn failed_calls(&self) -> u32 {
+        self.attempt
     }
 
     /// Which call of the handler with this delivery it is, from 1; a listener with
@@ -136,7 +164,7 @@ impl DeliveryContext {
     /// How many deliveries of the message failed before this one, as far as anybody counts.
     pub(crate) fn failures(&self) -> Failures {
         let counting = self.scope.template.delivery_counting();
-        Failures::of(&self.delivery, self.retried(), counting)
+        Failures::of(&self.delivery, self.retried(), counting).and(self.failed_here)
     }
 
     /// The delivery as the broker made it: tag, redelivered, message.

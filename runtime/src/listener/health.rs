@@ -42,6 +42,8 @@ pub enum ListenerStatus {
         /// What was lost, or why the last attempt failed.
         reason: String,
     },
+    /// It was paused, as the user wants it, until it is resumed.
+    Paused,
     /// It was stopped, or never started, as the user wants it. Nothing is wrong with that.
     Stopped,
 }
@@ -84,7 +86,10 @@ impl ListenerHealth {
     /// Whether it consumes, or is not meant to.
     #[must_use]
     pub fn is_up(&self) -> bool {
-        matches!(self.status, ListenerStatus::Consuming | ListenerStatus::Stopped)
+        matches!(
+            self.status,
+            ListenerStatus::Consuming | ListenerStatus::Paused | ListenerStatus::Stopped
+        )
     }
 }
 
@@ -114,6 +119,7 @@ impl fmt::Display for ListenerStatus {
             Self::Consuming => f.write_str("consumes"),
             Self::Starting { reason } => write!(f, "is starting: {reason}"),
             Self::Recovering { reason } => write!(f, "is recovering: {reason}"),
+            Self::Paused => f.write_str("is paused"),
             Self::Stopped => f.write_str("is stopped"),
         }
     }

@@ -9,7 +9,7 @@ use springhare_amqp::ShortString;
 use crate::convert::MessageConverters;
 use crate::graph::Origin;
 use crate::listener::dispatch::Dispatch;
-use crate::listener::endpoint::{AcknowledgeMode, RabbitListenerEndpoint};
+use crate::listener::endpoint::{AcknowledgeMode, PartitionBy, RabbitListenerEndpoint};
 use crate::listener::retry::FailurePlan;
 use crate::listener::stream_offset::StreamOffset;
 
@@ -28,14 +28,24 @@ pub(crate) struct ListenerPlan {
     pub(crate) anonymous: bool,
     pub(crate) acknowledge: AcknowledgeMode,
     pub(crate) prefetch: u16,
+    /// How many consumers each queue has at the least.
     pub(crate) concurrency: u16,
+    /// How many each queue may have while there is much to do.
+    pub(crate) concurrency_max: u16,
+    /// Higher ones start later and stop first.
+    pub(crate) phase: i32,
     pub(crate) batch: Option<BatchPlan>,
+    pub(crate) partition: Option<PartitionPlan>,
     pub(crate) priority: Option<i32>,
     pub(crate) stream_offset: Option<StreamOffset>,
     pub(crate) auto_startup: bool,
     pub(crate) group: Option<String>,
     /// Whether it takes its queue's messages whatever their keys, as those beside it do.
     pub(crate) competing: bool,
+    /// Whether its queues are the application's to declare.
+    pub(crate) declare: bool,
+    /// Whether the start fails where a queue is not there that somebody else declares.
+    pub(crate) missing_queues_fatal: bool,
     pub(crate) requeue_rejected: bool,
     pub(crate) reply: ReplyPlan,
     pub(crate) failure: FailurePlan,
@@ -61,6 +71,21 @@ pub(crate) struct BatchPlan {
 impl BatchPlan {
     /// How long a batch that is not full waits where the attribute does not say, as in Spring.
     pub(crate) const TIMEOUT: Duration = Duration::from_secs(1);
+}
+
+/// One consumer, and several handlers that keep the order of each key.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct PartitionPlan {
+    pub(crate) by: PartitionBy,
+    /// How many messages are handled at a time.
+    pub(crate) handlers: u16,
+}
+
+impl ListenerPlan {
+    /// Whether a failure is looked at, or tried again in memory, before anything is done about it.
+    pub(crate) fn looks_after_failures(&self) -> bool {
+        self.failure.calls.are_several() || self.endpoint.error_handler.is_some()
+    }
 }
 
 /// What a listener's attribute says of replies.

@@ -1,16 +1,18 @@
 //! The listeners of an application: starts and stops them, all or by id.
 
-use std::sync::{Arc, Mutex as StdMutex, MutexGuard, PoisonError};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
+use futures_util::future::join_all;
 use springhare_amqp::ShortString;
-use tokio::sync::Mutex;
-use tokio::task::{JoinError, JoinSet};
 
 use super::consumer::StartedConsumer;
 use super::consumer_states::ConsumerStates;
 use super::container::Container;
-use super::health::{Health, ListenerHealth, ListenerStatus};
+use super::endpoint::Concurrency;
+use super::health::{Health, ListenerHealth};
 use super::plan::{ContainerPlan, ListenerPlan};
+use super::registered::{Registered, StartOf};
 use super::stop_signal::{StopPhase, StopSignal};
 use super::supervisor::{ListenerScope, Redeclare, Supervised};
 use crate::connection::LinkError;
@@ -26,33 +28,12 @@ pub(crate) struct ListenerRegistry {
     pub(crate) stop: StopSignal,
 }
 
-/// A consumer, and what the broker has started of it.
-type StartOf = (Supervised, Option<StartedConsumer>);
-
-#[derive(Debug)]
-struct Registered {
-    container: Arc<Container>,
-    /// Dropping them ends the tasks. Held by who starts the container or waits for its end.
-    tasks: Mutex<JoinSet<()>>,
-    /// Apart from the tasks, so that a stop can be forced while somebody waits for them.
-    running: StdMutex<RunningConsumers>,
-}
-
-/// The consumers of a container that runs; none of one that does not.
-#[derive(Debug, Default)]
-struct RunningConsumers {
-    stops: Vec<Arc<StopSignal>>,
-    states: Arc<ConsumerStates>,
-}
-
 impl ListenerRegistry {
     pub(crate) fn new(scope: Arc<ListenerScope>) -> Self {
-        let registered = |plan: &ContainerPlan| Registered {
-            container: Arc::new(Container::new(plan, &scope.middleware)),
-            tasks: Mutex::new(JoinSet::new()),
-            running: StdMutex::default(),
-        };
-        let containers = scope.graph().containers.iter().map(registered).collect();
+        let registered =
+            |plan: &ContainerPlan| Registered::new(Container::new(plan, &scope.middleware));
+        let graph = scope.graph();
+        let containers = graph.containers.iter().map(registered).collect();
         Self { scope, containers, stop: StopSignal::default() }
     }
 
@@ -69,14 +50,19 @@ impl ListenerRegistry {
         sorted
     }
 
-    /// Starts every listener that starts with the application: first all consumers at the broker,
-    /// then, if all of them could be started, their work.
+    /// Starts every listener that starts with the application, those of a lower phase before the
+    /// others: first all consumers at the broker, then, if all of them could be started, their work.
     pub(crate) async fn start_all(&self) -> Result<(), Vec<Fault>> {
         let mut all_started = Vec::new();
         let mut faults = Vec::new();
         for registered in self.to_be_started() {
-            match self.start_consumers(&registered.container, Redeclare::No).await {
+            match self.start_consumers(registered, Redeclare::No).await {
                 Ok(started) => all_started.push((registered, started)),
+                Err((queue, error)) if registered.waits_for_queues() && error.is_not_found() => {
+                    let listener = &*registered.container.name;
+                    tracing::warn!(listener, queue, "the listener waits for its queue");
+                    all_started.push((registered, self.not_started(registered)));
+                }
                 Err((queue, error)) => {
                     let origin = &registered.container.common().origin;
                     let text = format!(
@@ -100,19 +86,27 @@ impl ListenerRegistry {
     /// a connection.
     pub(crate) async fn start_all_in_background(&self) {
         for registered in self.to_be_started() {
-            let consumers = self.consumers_of(&registered.container).into_iter();
-            let consumers = consumers.map(|supervised| (supervised, None)).collect();
+            let consumers = self.not_started(registered);
             registered.run(&mut *registered.tasks.lock().await, consumers);
         }
     }
 
-    fn to_be_started(&self) -> impl Iterator<Item = &Registered> {
-        let starts = |registered: &&Registered| registered.container.common().auto_startup;
-        self.containers.iter().filter(starts)
+    /// Its consumers, which are to start by themselves.
+    fn not_started(&self, registered: &Registered) -> Vec<StartOf> {
+        let consumers = self.consumers_of(registered).into_iter();
+        consumers.map(|supervised| (supervised, None)).collect()
     }
 
-    /// Starts one listener, and those that share its consumers; nothing happens if it runs. It can't start while a task of it that was
-    /// told to stop is not done: its handler blocks the thread, or who stopped it did not wait.
+    fn to_be_started(&self) -> Vec<&Registered> {
+        let starts = |registered: &&Registered| registered.container.common().auto_startup;
+        let mut all: Vec<_> = self.containers.iter().filter(starts).collect();
+        all.sort_by_key(|registered| registered.container.common().phase);
+        all
+    }
+
+    /// Starts one listener, and those that share its consumers; nothing happens if it runs. It
+    /// can't start while a task of it that was told to stop is not done: its handler blocks the
+    /// thread, or who stopped it did not wait.
     ///
     /// # Cancel safety
     ///
@@ -125,10 +119,10 @@ impl ListenerRegistry {
             registered.tell_failure(ended);
         }
         if !tasks.is_empty() {
-            let stopping = registered.is_told_to_stop();
+            let stopping = registered.crew.is_told_to_stop();
             return if stopping { Err(Error::StillStopping { id: id.to_owned() }) } else { Ok(()) };
         }
-        let started = self.start_consumers(&registered.container, Redeclare::Yes).await;
+        let started = self.start_consumers(registered, Redeclare::Yes).await;
         let started = started.map_err(|(_, error)| error)?;
         registered.run(&mut tasks, started);
         Ok(())
@@ -136,11 +130,11 @@ impl ListenerRegistry {
 
     async fn start_consumers(
         &self,
-        container: &Arc<Container>,
+        registered: &Registered,
         redeclare: Redeclare,
     ) -> Result<Vec<StartOf>, (String, LinkError)> {
         let mut started = Vec::new();
-        for supervised in self.consumers_of(container) {
+        for supervised in self.consumers_of(registered) {
             match self.start_consumer(&supervised, redeclare).await {
                 Ok(consumer) => started.push((supervised, Some(consumer))),
                 Err(error) => return Err((supervised.queue.to_string(), error)),
@@ -165,14 +159,17 @@ impl ListenerRegistry {
     }
 
     /// The consumers of a container, none of them started.
-    fn consumers_of(&self, container: &Arc<Container>) -> Vec<Supervised> {
+    fn consumers_of(&self, registered: &Registered) -> Vec<Supervised> {
+        let container = &registered.container;
         let states = Arc::new(ConsumerStates::default());
-        let of_queue = |queue| (0..container.common().concurrency).map(move |_| queue);
+        let consumers = registered.concurrency().min;
+        let of_queue = |queue| (0..consumers).map(move |_| queue);
         let supervised = |queue: &ShortString| Supervised {
             scope: Arc::clone(&self.scope),
             container: Arc::clone(container),
             queue: queue.clone(),
             stop: Arc::default(),
+            load: Arc::default(),
             number: states.add(),
             states: Arc::clone(&states),
         };
@@ -196,8 +193,42 @@ impl ListenerRegistry {
                 "listeners that share a queue stop together"
             );
         }
-        registered.raise(phase);
+        registered.crew.raise(phase);
         true
+    }
+
+    /// Has the listener of this id, and those that share its consumers, finish what it has in hand,
+    /// until it is started again. False if there is none.
+    pub(crate) fn pause(&self, id: &str) -> bool {
+        self.find(id).inspect(|registered| registered.crew.pause()).is_some()
+    }
+
+    /// Whether the listener of this id is paused; none if there is none.
+    pub(crate) fn is_paused(&self, id: &str) -> Option<bool> {
+        self.find(id).map(|registered| registered.crew.is_paused())
+    }
+
+    /// Changes how many consumers each queue of a listener has, now and whenever it starts.
+    pub(crate) async fn scale(&self, id: &str, concurrency: Concurrency) -> Result<(), Error> {
+        let unknown = || Error::UnknownListener { id: id.to_owned() };
+        let registered = self.find(id).ok_or_else(unknown)?;
+        if registered.container.common().partition.is_some() {
+            let text = format!(
+                "listener `{id}` keeps the order of each key by `partition_by`, with one consumer; \
+                 how many handlers it has is what its `concurrency` says"
+            );
+            return Err(Error::Other(text.into()));
+        }
+        let concurrency = Concurrency {
+            min: concurrency.min.max(1),
+            max: concurrency.max.max(concurrency.min).max(1),
+        };
+        if !registered.crew.set_concurrency(concurrency) {
+            let mut tasks = registered.tasks.lock().await;
+            registered.run_scalers(&mut tasks, &self.scope);
+        }
+        registered.crew.changed.notify_waiters();
+        Ok(())
     }
 
     /// Waits until the listener of this id has stopped.
@@ -209,7 +240,42 @@ impl ListenerRegistry {
 
     /// Tells all listeners how far to stop.
     pub(crate) fn raise_all(&self, phase: StopPhase) {
-        self.containers.iter().for_each(|registered| registered.raise(phase));
+        self.containers.iter().for_each(|registered| registered.crew.raise(phase));
+    }
+
+    /// Stops all listeners, those of a higher phase before the others, and waits for their ends.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost when the future is dropped; the phases after the one that is waited for have
+    /// not been told to stop then.
+    pub(crate) async fn stop_in_order(&self) {
+        let phase_of = |registered: &Registered| registered.container.common().phase;
+        let phases: BTreeSet<i32> = self.containers.iter().map(phase_of).collect();
+        for phase in phases.into_iter().rev() {
+            let members = || self.containers.iter().filter(move |one| phase_of(one) == phase);
+            members().for_each(|registered| registered.crew.raise(self.stop.phase()));
+            join_all(members().map(|registered| self.wait_for_good(registered))).await;
+        }
+    }
+
+    /// Waits for the end of a listener that stops with its application: nobody answers calls to it
+    /// then.
+    async fn wait_for_good(&self, registered: &Registered) {
+        registered.wait().await;
+        self.scope.template.leave(registered.container.queues());
+    }
+
+    /// How many messages listeners that were told to stop hold, in words: `orders: 4, lines: 1`.
+    /// None if they hold none.
+    pub(crate) fn held(&self) -> Option<String> {
+        let holding =
+            self.containers.iter().filter_map(|registered| match registered.crew.held() {
+                0 => None,
+                messages => Some(format!("{}: {messages}", registered.container.name)),
+            });
+        let words = holding.collect::<Vec<_>>().join(", ");
+        (!words.is_empty()).then_some(words)
     }
 
     /// Waits until all listeners have stopped.
@@ -236,69 +302,5 @@ impl ListenerRegistry {
     fn find(&self, id: &str) -> Option<&Registered> {
         let has = |registered: &&Registered| registered.plans().any(|plan| &*plan.id == id);
         self.containers.iter().find(has)
-    }
-}
-
-impl Registered {
-    fn plans(&self) -> impl Iterator<Item = &ListenerPlan> {
-        self.container.plans()
-    }
-
-    /// Runs these consumers in place of those that ran before.
-    fn run(&self, tasks: &mut JoinSet<()>, consumers: Vec<StartOf>) {
-        let states = consumers.first().map(|(supervised, _)| Arc::clone(&supervised.states));
-        *self.running() = RunningConsumers {
-            stops: consumers.iter().map(|(supervised, _)| Arc::clone(&supervised.stop)).collect(),
-            states: states.unwrap_or_default(),
-        };
-        for (supervised, started) in consumers {
-            if let Some(started) = &started {
-                supervised.states.consuming(supervised.number, started.channel.link());
-            }
-            tasks.spawn(supervised.supervise(started));
-        }
-    }
-
-    fn raise(&self, phase: StopPhase) {
-        self.running().stops.iter().for_each(|stop| stop.raise(phase));
-    }
-
-    fn is_told_to_stop(&self) -> bool {
-        self.running().is_told_to_stop()
-    }
-
-    fn status(&self, trouble: Option<&str>) -> ListenerStatus {
-        let running = self.running();
-        if running.stops.is_empty() || running.is_told_to_stop() {
-            ListenerStatus::Stopped
-        } else {
-            running.states.status(trouble)
-        }
-    }
-
-    async fn wait(&self) {
-        let mut tasks = self.tasks.lock().await;
-        while let Some(ended) = tasks.join_next().await {
-            self.tell_failure(ended);
-        }
-        *self.running() = RunningConsumers::default();
-    }
-
-    fn tell_failure(&self, ended: Result<(), JoinError>) {
-        if let Err(error) = ended {
-            tracing::error!(listener = &*self.container.name, %error, "a listener's task failed");
-        }
-    }
-
-    /// The list is whole between any two statements, so a panic elsewhere leaves nothing half
-    /// done.
-    fn running(&self) -> MutexGuard<'_, RunningConsumers> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl RunningConsumers {
-    fn is_told_to_stop(&self) -> bool {
-        self.stops.iter().any(|stop| stop.phase() != StopPhase::Running)
     }
 }

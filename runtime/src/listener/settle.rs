@@ -85,6 +85,23 @@ impl Settler {
         self.gather.done(delivery_tag);
     }
 
+    /// It was taken over, and others that came later may be done before it.
+    pub(crate) fn stays_open(&mut self, delivery_tag: u64) {
+        self.gather.stays_open(delivery_tag);
+    }
+
+    /// It is settled now, by itself. What is done goes first: no ack may cover this one.
+    pub(crate) async fn closes(&mut self, delivery_tag: u64) -> Result<(), SettleError> {
+        self.flush().await?;
+        self.gather.closed(delivery_tag);
+        Ok(())
+    }
+
+    /// It is done now.
+    pub(crate) fn closes_at_once(&mut self, delivery_tag: u64) {
+        self.gather.closed(delivery_tag);
+    }
+
     /// Acknowledges what is done.
     pub(crate) async fn flush(&mut self) -> Result<(), SettleError> {
         if self.gather.is_empty() {

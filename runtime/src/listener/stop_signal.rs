@@ -8,15 +8,18 @@ use std::task::{Poll, Waker};
 use futures_util::task::AtomicWaker;
 
 /// How far a stop has come. It only ever goes forward.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub(crate) enum StopPhase {
     /// Not at all.
+    #[default]
     Running = 0,
     /// Take nothing new, finish what was prefetched.
     Draining = 1,
+    /// Finish the message in hand and hand the others back, uncounted where the broker allows it.
+    Returning = 2,
     /// End now; what is not settled is requeued.
-    Forced = 2,
+    Forced = 3,
 }
 
 /// Tells one task to stop. Only that task may wait on it.
@@ -31,6 +34,7 @@ impl StopSignal {
         match self.phase.load(Ordering::Acquire) {
             0 => StopPhase::Running,
             1 => StopPhase::Draining,
+            2 => StopPhase::Returning,
             _ => StopPhase::Forced,
         }
     }

@@ -46,9 +46,8 @@ pub trait MessageProcessor: Send + Sync + 'static {
         Ok(())
     }
 
-    /// Changes a message before its listener's handler gets it, but for those that a listener gets in
-    /// batches. What the broker delivered stays as it
-    /// is, [`DeliveryContext::delivery`](crate::DeliveryContext::delivery) shows it.
+    /// Changes a message before its listener's handler gets it, alone or in a batch. What the broker
+    /// delivered stays as it is, [`DeliveryContext::delivery`](crate::DeliveryContext::delivery) shows it.
     ///
     /// # Errors
     ///

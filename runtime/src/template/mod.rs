@@ -27,7 +27,12 @@ pub(crate) use call::names::{DIRECT_REPLY_TO, ERROR_HEADER, ERRORS_HEADER, EXCEP
 pub use call::{Calling, ConvertSendAndReceive, REPLY_TIMEOUT};
 pub(crate) use deaths::DeathEntry;
 pub(crate) use observer::TemplateObserver;
-pub(crate) use parking::{ParkReason, Republished, Retried, error_queue_of};
+#[cfg(test)]
+pub(crate) use parking::copy_for_test;
+pub(crate) use parking::{
+    ERROR_SUFFIX, ParkReason, ParkedFrom, RETRY_EXCHANGE, Republished, Retried, error_queue_of,
+    restored, wait_queue_of, wait_queue_options, was_rejected_from,
+};
 pub use route::{IntoRoute, Route};
 pub use send::{ConvertAndSend, Sending};
 pub use send_all::{IntoPublish, SendAllError};
@@ -259,6 +264,11 @@ impl RabbitTemplate {
     /// Opens the connection, so that the first call need not.
     pub(crate) async fn connect(&self) -> Result<()> {
         self.shared.publishing.open().await.map(drop)
+    }
+
+    /// The application stops, and consumes from these queues no more.
+    pub(crate) fn leave<'q>(&self, queues: impl Iterator<Item = &'q ShortString>) {
+        self.shared.calls.leave(queues);
     }
 
     /// Ends the calls that wait, and closes the connection for good.

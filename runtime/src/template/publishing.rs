@@ -13,7 +13,7 @@ use tokio::sync::{Mutex, Notify};
 use crate::backoff::REFUSED_LOGIN_PAUSE;
 use crate::connection::{
     Confirmation, DeliveryCounting, Link, LinkChannel, LinkConnection, LinkError, LinkPublisher,
-    PublishCall, PublishError, PublishResult,
+    Product, PublishCall, PublishError, PublishResult,
 };
 use crate::error::Error;
 use crate::template::TemplateObserver;
@@ -67,6 +67,11 @@ pub(crate) struct PublishingPath {
 }
 
 impl PublishingPath {
+    /// Which broker it leads to.
+    pub(crate) fn product(&self) -> Product {
+        self.connection.product()
+    }
+
     /// A channel on the publishing connection.
     pub(super) async fn open_channel(&self) -> Result<Arc<dyn LinkChannel>, LinkError> {
         self.connection.open_channel().await

@@ -9,11 +9,14 @@
 mod support;
 mod switch_link;
 
+mod admin;
 mod attempts;
 mod calls;
+mod delays;
 mod listeners;
 mod neighbours;
 mod outage;
+mod partitions;
 mod publishing;
 mod rabbitmq;
 mod shared;

@@ -9,11 +9,13 @@ mod support;
 
 mod address;
 mod batches;
+mod circuit;
 mod data_folder;
 mod definitions;
 mod failures;
 mod merged;
 mod queue_kinds;
+mod scaling;
 mod settings;
 mod settlement;
 mod start;

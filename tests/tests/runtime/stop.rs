@@ -5,6 +5,7 @@ use springhare::{Error, STOP_DEADLINE};
 use springhare_broker::{Broker, ManualClock};
 use springhare_tests::{eventually, within_limit};
 use tokio::task::JoinHandle;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::support::{Gate, Tell, Told, broker, ready, someone_sleeps, telling};
 
@@ -58,8 +59,28 @@ async fn left(broker: &Broker) -> u64 {
     channel.queue_declare_passive("slow").await.unwrap().message_count
 }
 
+/// What was logged.
+#[derive(Debug, Default, Clone)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(line);
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
 #[tokio::test]
 async fn after_the_deadline_what_is_not_finished_is_requeued() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false);
+    let subscriber = subscriber.with_writer(move || writer.clone()).finish();
+    let _logging = subscriber.set_default();
     let mut scene = Scene::at_the_gate().await;
     let stopping = scene.stopping().await;
     let Scene { gate, numbers, hand, broker, .. } = &mut scene;
@@ -69,6 +90,9 @@ async fn after_the_deadline_what_is_not_finished_is_requeued() {
     within_limit("the stop", stopping).await.unwrap().unwrap();
     assert_eq!(left(broker).await, 4);
     assert!(numbers.is_silent());
+    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let warning = text.lines().find(|line| line.contains("were not done in time")).unwrap();
+    assert!(warning.contains("held=\"runtime::stop::slow: 4\""), "{warning}");
 }
 
 type Itself = Arc<OnceLock<Weak<Springhare>>>;
@@ -191,4 +215,55 @@ async fn a_run_ends_with_a_stop() {
     });
     app.stop().await.unwrap();
     within_limit("the run", running).await.unwrap().unwrap();
+}
+
+#[rabbit_listener(queue = "answers")]
+async fn answer(question: Text) -> Text {
+    question
+}
+
+#[rabbit_listener(queue = "questions")]
+async fn ask(
+    question: Text,
+    rabbit: RabbitTemplate,
+    gate: State<Gate>,
+    seen: State<Tell<String>>,
+) -> ListenerResult {
+    seen.tell(question.0);
+    gate.pass().await;
+    let asking = rabbit.convert_send_and_receive::<String>("answers", "tea?");
+    let answer = asking.timeout(std::time::Duration::from_secs(3600)).await;
+    seen.tell(format!("{answer:?}"));
+    answer?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_call_to_a_listener_that_has_stopped_holds_up_no_stop() {
+    let (broker, hand) = broker();
+    let (seen, mut told) = telling::<String>();
+    let gate = Gate::closed();
+    let app = Springhare::builder()
+        .broker(broker.clone())
+        .listeners(listeners![answer, ask])
+        .manage(gate.clone())
+        .manage(seen)
+        .start()
+        .await
+        .unwrap();
+    app.rabbit_template().convert_and_send("questions", "tea?").await.unwrap();
+    assert_eq!(told.next().await, "tea?");
+    let stopping = tokio::spawn(async move { app.stop().await });
+    let onlooker = broker.connect("onlooker").unwrap().open_channel().unwrap();
+    eventually("the one who answers has stopped", async || {
+        let answers = onlooker.queue_declare_passive("answers").await.unwrap();
+        (answers.consumer_count == 0).then_some(())
+    })
+    .await;
+    gate.let_through(1);
+    // The deadline, the call's own time, and that of an answer of somebody else.
+    eventually("the call is given up", async || (hand.sleepers() >= 3).then_some(())).await;
+    hand.advance(std::time::Duration::from_secs(1));
+    assert_eq!(told.next().await, "Err(Stopped)");
+    within_limit("the stop", stopping).await.unwrap().unwrap();
 }

@@ -19,20 +19,19 @@ use super::attempt::Attempt;
 use super::consumer::{Event, Exit, Work};
 use super::context::{BatchContext, DeliveryContext};
 use super::endpoint::{AcknowledgeMode, InvokeBatch};
-use super::failure::{Decision, Kept};
+use super::handling::Handling;
 use super::invoke::Call;
 use super::observe::Observed;
 use super::outcome::Outcome;
 use super::outgoing;
 use super::plan::{BatchPlan, ListenerPlan};
 use super::reply;
-use super::retry::Rest;
 use super::settle::Due;
-use crate::backoff::random;
 use outcome::{Verdict, verdicts};
 
 /// A consumer at work, batch by batch.
 pub(super) struct BatchLoop<'s> {
+    handling: &'s Handling,
     plan: &'s ListenerPlan,
     invoke: InvokeBatch,
     batch: BatchContext,
@@ -45,13 +44,14 @@ pub(super) struct BatchLoop<'s> {
 
 impl<'s> BatchLoop<'s> {
     pub(super) fn new(
-        plan: &'s ListenerPlan,
+        handling: &'s Handling,
         invoke: InvokeBatch,
         context: DeliveryContext,
         work: Work<'s>,
     ) -> Self {
         let batch = BatchContext::new(context);
-        Self { plan, invoke, batch, received: VecDeque::new(), timer: None, work }
+        let plan = &*handling.plan;
+        Self { handling, plan, invoke, batch, received: VecDeque::new(), timer: None, work }
     }
 
     /// Works until it is told to stop or the consumer is lost; then closes the channel, which
@@ -70,7 +70,9 @@ impl<'s> BatchLoop<'s> {
     }
 
     async fn step(&mut self) -> Result<(), Exit> {
-        self.work.heed_stop().await?;
+        if self.work.stop.is_raised() {
+            self.work.heed_stop_between(self.received.len()).await?;
+        }
         if self.work.settler.has_due() {
             self.work.settler.requeue_due().await?;
         }
@@ -103,10 +105,21 @@ impl<'s> BatchLoop<'s> {
     /// Calls the handler with what is there, up to a full batch.
     async fn handle(&mut self) -> Result<(), Exit> {
         self.timer = None;
+        if !self.work.settler.channel().is_open() {
+            // All of them come again.
+            self.received.clear();
+            return Ok(());
+        }
+        self.work.behind = self.received.len();
         let count = self.received.len().min(self.size());
         self.received.drain(..count).for_each(|delivery| self.batch.push(delivery));
         let observed = self.batch.messages().iter().map(Observed::delivered).last();
-        let outcome = match self.call().await {
+        for (index, context) in self.batch.messages().iter().enumerate() {
+            if let Some(outcome) = self.handling.process(context) {
+                self.batch.set_aside(index, outcome);
+            }
+        }
+        let outcome = match self.attempt().await {
             Ok(outcome) => outcome,
             Err(exit) => {
                 let messages = self.batch.messages().iter().zip(observed.iter().cycle());
@@ -128,6 +141,8 @@ impl<'s> BatchLoop<'s> {
                     // Its tag is the handler's, who may have settled it.
                     self.work.conclude(context, self.plan, Outcome::Requeue).await?;
                 }
+                // The handler has settled it.
+                Verdict::Again if !self.work.claim(context) => {}
                 Verdict::Again => {
                     if let Some(observed) = observed {
                         observed.abandoned(context);
@@ -151,37 +166,7 @@ impl<'s> BatchLoop<'s> {
 }
 
 impl BatchLoop<'_> {
-    /// Calls the handler, again and again if the listener asks for that.
-    async fn call(&mut self) -> Result<Outcome, Exit> {
-        let mut failed = 0;
-        loop {
-            let outcome = self.attempt().await?;
-            failed += 1;
-            let Outcome::Failed(error) = &outcome else { return Ok(outcome) };
-            let calls = &self.plan.failure.calls;
-            let is_of_all = error.find::<BatchError>().is_none();
-            if !is_of_all || Decision::on(error, self.plan) != Decision::Redeliver {
-                return Ok(outcome);
-            }
-            let Some(pause) = calls.pause_after(failed, random()) else { return Ok(outcome) };
-            if self.work.is_draining() || !self.work.renew(&mut self.batch) {
-                return Ok(outcome);
-            }
-            tracing::warn!(
-                listener = &*self.plan.id,
-                call = failed,
-                error = error.report(),
-                next_call_in = ?pause,
-                "a handler failed and is called again"
-            );
-            if self.work.rest(pause).await? == Rest::CutShort {
-                // A stream has no place for it to go back to: it is parked.
-                let goes_back = self.work.failure.kept == Kept::UntilSettled;
-                return Ok(if goes_back { Outcome::Requeue } else { outcome });
-            }
-        }
-    }
-
+    /// Calls the handler.
     async fn attempt(&mut self) -> Result<Outcome, Exit> {
         let (timeout, clock) = (self.plan.failure.timeout, self.work.settler.clock());
         let call = Call::begin(|| (self.invoke)(&self.batch));
@@ -194,15 +179,6 @@ impl BatchLoop<'_> {
 }
 
 impl Work<'_> {
-    /// Makes the batch one that was not handled; false if the handler has settled some of it.
-    fn renew(&self, batch: &mut BatchContext) -> bool {
-        if !batch.messages().iter().all(|context| self.claim(context)) {
-            return false;
-        }
-        batch.renew();
-        true
-    }
-
     /// Answers and settles one message of several.
     async fn conclude(
         &mut self,

@@ -4,7 +4,7 @@ use std::error::Error as StdError;
 use std::fmt;
 
 use crate::listener::context::{BatchContext, Verdicts};
-use crate::listener::outcome::{ListenerError, Outcome};
+use crate::listener::outcome::{Disposition, ListenerError, Outcome};
 
 /// What a handler with `batch = ..` may return.
 #[diagnostic::on_unimplemented(
@@ -128,38 +128,69 @@ pub(super) enum Verdict {
 
 /// What becomes of each of `len` messages, in their order.
 pub(super) fn verdicts(len: usize, outcome: Outcome, known: Verdicts) -> Vec<Verdict> {
-    let accepted = len.saturating_sub(known.refused.len());
-    let mut handled: Box<dyn Iterator<Item = Verdict>> = match outcome {
-        Outcome::Failed(error) => match error.find::<BatchError>() {
-            Some(at) if at.index < accepted => {
-                let before = (0..at.index).map(|_| Verdict::Settle(Outcome::Ack));
-                let failed = Verdict::Settle(Outcome::Failed(at.error.share()));
-                Box::new(before.chain([failed]))
-            }
-            _ => Box::new(std::iter::repeat_with(move || {
-                Verdict::Settle(Outcome::Failed(error.share()))
-            })),
-        },
-        Outcome::Requeue => Box::new(std::iter::repeat_with(|| Verdict::Settle(Outcome::Requeue))),
-        Outcome::Reject => Box::new(std::iter::repeat_with(|| Verdict::Settle(Outcome::Reject))),
-        _ => match known.each {
-            Some(each) => Box::new(each.into_iter().map(Verdict::Settle)),
-            None => Box::new(std::iter::repeat_with(|| Verdict::Settle(Outcome::Ack))),
-        },
-    };
-    let mut refused = known.refused.into_iter().peekable();
+    let Verdicts { mut aside, each } = known;
+    let mut handled = of_handled(len.saturating_sub(aside.len()), outcome, each);
+    aside.sort_by_key(|(index, _)| *index);
+    let mut aside = aside.into_iter().peekable();
     (0..len)
-        .map(|index| match refused.next_if(|(at, _)| *at == index) {
-            Some((_, error)) => Verdict::Settle(Outcome::from_rejection(error)),
+        .map(|index| match aside.next_if(|(at, _)| *at == index) {
+            Some((_, outcome)) => Verdict::Settle(outcome),
             None => handled.next().unwrap_or(Verdict::Again),
         })
         .collect()
 }
 
+/// What becomes of the messages that the handler got; those after the last are handled again.
+fn of_handled(
+    count: usize,
+    outcome: Outcome,
+    each: Option<Vec<Outcome>>,
+) -> Box<dyn Iterator<Item = Verdict>> {
+    match (outcome, each) {
+        (Outcome::Ack, Some(each)) => Box::new(each.into_iter().map(Verdict::Settle)),
+        (Outcome::Ack, None) => all(|| Outcome::Ack),
+        (Outcome::Reject, _) => all(|| Outcome::Reject),
+        (Outcome::Requeue, _) => all(|| Outcome::Requeue),
+        (Outcome::RetryAfter(pause), _) => all(move || Outcome::RetryAfter(pause)),
+        (Outcome::Reply(_), _) => {
+            all(|| Outcome::Failed(ListenerError::fatal("a batch has no reply")))
+        }
+        (Outcome::Failed(error), _) => failed(count, error),
+    }
+}
+
+/// The failure of all, or of the one that it names.
+fn failed(count: usize, error: ListenerError) -> Box<dyn Iterator<Item = Verdict>> {
+    match error.find::<BatchError>() {
+        Some(at) if at.index < count => {
+            // Whoever said what happens to the message is heard, inside or outside.
+            let is_said = error.disposition() != Disposition::Default;
+            let own = if is_said { error.share() } else { at.error.share() };
+            let before = (0..at.index).map(|_| Verdict::Settle(Outcome::Ack));
+            Box::new(before.chain([Verdict::Settle(Outcome::Failed(own))]))
+        }
+        at => {
+            if let Some(BatchError { index, .. }) = at {
+                tracing::warn!(
+                    index,
+                    messages = count,
+                    "a handler named a message that it had not"
+                );
+            }
+            all(move || Outcome::Failed(error.share()))
+        }
+    }
+}
+
+fn all(outcome: impl Fn() -> Outcome + 'static) -> Box<dyn Iterator<Item = Verdict>> {
+    Box::new(std::iter::repeat_with(move || Verdict::Settle(outcome())))
+}
+
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
-    use crate::Disposition;
 
     fn words(verdicts: &[Verdict]) -> Vec<&'static str> {
         let word = |verdict: &Verdict| match verdict {
@@ -170,14 +201,17 @@ mod tests {
                 Disposition::Fatal => "fatal",
                 _ => "failed",
             },
-            Verdict::Settle(_) => "other",
+            Verdict::Settle(Outcome::Requeue) => "requeue",
+            Verdict::Settle(Outcome::RetryAfter(_)) => "retry",
+            Verdict::Settle(Outcome::Reply(_)) => "reply",
         };
         verdicts.iter().map(word).collect()
     }
 
     fn refused(indices: &[usize]) -> Verdicts {
-        let refused = indices.iter().map(|index| (*index, ListenerError::msg("unread")));
-        Verdicts { refused: refused.collect(), each: None }
+        let unread = || Outcome::from_rejection(ListenerError::msg("unread"));
+        let aside = indices.iter().rev().map(|index| (*index, unread()));
+        Verdicts { aside: aside.collect(), each: None }
     }
 
     #[test]
@@ -187,6 +221,9 @@ mod tests {
         let failed = Outcome::Failed(ListenerError::msg("no"));
         assert_eq!(words(&verdicts(3, failed, refused(&[1]))), ["failed", "fatal", "failed"]);
         assert_eq!(words(&verdicts(2, Outcome::Reject, refused(&[]))), ["reject", "reject"]);
+        let later = Outcome::RetryAfter(Duration::from_secs(1));
+        assert_eq!(words(&verdicts(2, later, refused(&[0]))), ["fatal", "retry"]);
+        assert_eq!(words(&verdicts(1, Outcome::Requeue, refused(&[]))), ["requeue"]);
     }
 
     #[test]
@@ -220,7 +257,7 @@ mod tests {
             error.to_string(),
             "the handler returned 1 outcomes for 2 messages; return one for each"
         );
-        cx.refuse(0, ListenerError::msg("unread"));
+        cx.set_aside(0, Outcome::from_rejection(ListenerError::msg("unread")));
         assert!(matches!(vec![Outcome::Reject].into_batch_outcome(&cx), Outcome::Ack));
         assert_eq!(words(&verdicts(2, Outcome::Ack, cx.take_verdicts())), ["fatal", "reject"]);
     }

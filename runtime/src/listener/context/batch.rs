@@ -1,10 +1,12 @@
 //! What a batch handler's arguments are made of: several deliveries of one consumer.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use springhare_broker::Delivery;
 
 use super::DeliveryContext;
+use crate::listener::invoke::panicked;
 use crate::listener::outcome::{ListenerError, Outcome};
 
 /// The messages of one batch: what [`FromBatch`](crate::FromBatch) takes arguments from.
@@ -24,8 +26,8 @@ pub struct BatchContext {
 /// What is known of single messages once the handler has returned.
 #[derive(Debug, Default)]
 pub(crate) struct Verdicts {
-    /// The messages that an extractor could not read, and why, in their order.
-    pub(crate) refused: Vec<(usize, ListenerError)>,
+    /// The messages that the handler does not get, and what becomes of them.
+    pub(crate) aside: Vec<(usize, Outcome)>,
     /// One outcome for each message that the handler got, if it has said so.
     pub(crate) each: Option<Vec<Outcome>>,
 }
@@ -53,12 +55,6 @@ impl BatchContext {
         *self.verdicts() = Verdicts::default();
     }
 
-    /// Forgets what the handler has done with the messages: it is called again.
-    pub(crate) fn renew(&mut self) {
-        self.messages.iter_mut().take(self.len).for_each(DeliveryContext::renew);
-        *self.verdicts() = Verdicts::default();
-    }
-
     /// Takes out what is known of single messages.
     pub(crate) fn take_verdicts(&self) -> Verdicts {
         std::mem::take(&mut self.verdicts())
@@ -77,16 +73,38 @@ impl BatchContext {
         &self.consumer
     }
 
-    /// Takes a message out of the batch that an extractor can't read. Messages are to be refused
-    /// in their order.
-    pub fn refuse(&self, index: usize, rejection: impl Into<ListenerError>) {
-        self.verdicts().refused.push((index, rejection.into()));
+    /// Takes a message out of the batch; once.
+    pub(crate) fn set_aside(&self, index: usize, outcome: Outcome) {
+        if !self.is_aside(index) {
+            self.verdicts().aside.push((index, outcome));
+        }
+    }
+
+    /// Whether the handler does not get this message.
+    pub(crate) fn is_aside(&self, index: usize) -> bool {
+        self.verdicts().aside.iter().any(|(aside, _)| *aside == index)
+    }
+
+    /// One message's part of each argument. An extractor that fails or panics takes the message out
+    /// of the batch.
+    pub(crate) fn take_parts<T>(
+        &self,
+        index: usize,
+        take: impl FnOnce() -> Result<T, ListenerError>,
+    ) -> Option<T> {
+        if self.is_aside(index) {
+            return None;
+        }
+        // What a panic leaves half done is the extractor's own.
+        let taken = catch_unwind(AssertUnwindSafe(take));
+        let taken = taken.unwrap_or_else(|panic| Err(panicked(&*panic)));
+        taken.map_err(|error| self.set_aside(index, Outcome::from_rejection(error))).ok()
     }
 
     /// How many messages the handler gets: all but the refused ones.
     #[must_use]
     pub fn accepted(&self) -> usize {
-        self.len.saturating_sub(self.verdicts().refused.len())
+        self.len.saturating_sub(self.verdicts().aside.len())
     }
 
     /// What becomes of each message that the handler got.
@@ -112,7 +130,9 @@ mod tests {
         batch.push(one.delivery().clone());
         batch.push(one.delivery().clone());
         drop(one);
-        batch.refuse(1, ListenerError::msg("no"));
+        assert_eq!(batch.take_parts(0, || Ok(5)), Some(5));
+        assert_eq!(batch.take_parts::<()>(1, || panic!("a panic of the test")), None);
+        batch.set_aside(1, Outcome::Reject);
         assert_eq!((batch.messages().len(), batch.accepted()), (2, 1));
         batch.clear();
         assert!(message.upgrade().is_none());

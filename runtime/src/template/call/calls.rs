@@ -2,6 +2,7 @@ use std::pin::pin;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use futures_util::future::{Either, select};
 use springhare_amqp::ShortString;
 use springhare_broker::Publish;
 use tokio::runtime::Handle;
@@ -11,6 +12,7 @@ use super::Outcome;
 use super::channel::{CallChannel, REPLY_TO};
 use super::channels::{CallChannels, Takes, Way};
 use super::pending::End;
+use super::unattended::Unattended;
 use super::waiting::Waiting;
 use crate::error::CallError;
 use crate::template::publishing::Publishing;
@@ -31,6 +33,7 @@ pub(in crate::template) struct Calls {
     waiting: AtomicUsize,
     /// A channel may have become idle; one of those who wait looks.
     has_channel: Arc<Notify>,
+    unattended: Unattended,
 }
 
 #[derive(Debug, Default)]
@@ -51,6 +54,7 @@ impl Calls {
             late_replies: Arc::default(),
             waiting: AtomicUsize::new(0),
             has_channel: Arc::default(),
+            unattended: Unattended::default(),
         }
     }
 
@@ -61,13 +65,30 @@ impl Calls {
     /// Sends a request, and waits for the reply.
     pub(super) async fn call(&self, request: Publish) -> Outcome {
         let Publish { exchange, routing_key, mut message, .. } = request;
+        // Where else it goes is the broker's to know.
+        let to_a_queue = exchange.is_empty();
         let waiting = self.begin(Way { exchange, takes: Takes::of(&message) }).await?;
         message.properties.reply_to = Some(REPLY_TO);
         message.properties.correlation_id = Some(correlation_id(waiting.number));
         match waiting.publish(&routing_key, message).await {
             Some(outcome) => outcome,
+            None if to_a_queue => self.unless_given_up(waiting, &routing_key).await,
             None => waiting.await,
         }
+    }
+
+    /// Waits for a reply, but not for one of a listener that has stopped with its application.
+    async fn unless_given_up(&self, waiting: Waiting<'_>, queue: &ShortString) -> Outcome {
+        let given_up = pin!(self.unattended.given_up(queue, self.publishing.clock()));
+        match select(pin!(waiting), given_up).await {
+            Either::Left((outcome, _)) => outcome,
+            Either::Right(_) => Err(CallError::Stopped),
+        }
+    }
+
+    /// The application consumes from these queues no more: calls to them are given up soon.
+    pub(in crate::template) fn leave<'q>(&self, queues: impl Iterator<Item = &'q ShortString>) {
+        self.unattended.add(queues);
     }
 
     /// A call on the channel of this way, once there is one for it.

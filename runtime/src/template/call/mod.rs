@@ -13,6 +13,7 @@ mod channels;
 pub(crate) mod names;
 mod pending;
 mod reply;
+mod unattended;
 mod waiting;
 
 use std::fmt;

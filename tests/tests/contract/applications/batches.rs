@@ -1,5 +1,5 @@
 use springhare::prelude::*;
-use springhare::{BatchError, BatchSize};
+use springhare::{BatchError, BatchSize, DeliveryContext, FromDelivery};
 use springhare_tests::{Tell, Told, arrives, header_number, header_text, telling};
 
 use crate::place::Place;
@@ -15,6 +15,9 @@ application!(
     each_message_of_a_batch_may_have_its_outcome,
     a_manual_batch_is_settled_by_its_tags,
     a_panic_fails_the_batch,
+    a_message_whose_extractor_panics_is_given_up_alone,
+    a_batch_may_be_asked_for_later,
+    what_the_handler_has_settled_is_not_handled_again,
 );
 
 type Endpoints = &'static [&'static springhare::__private::RabbitListenerEndpoint];
@@ -34,7 +37,7 @@ async fn start(place: &Place, listener: Vec<Endpoints>) -> (Springhare, Told<Vec
     (app, told)
 }
 
-#[rabbit_listener(queue = "b.three", batch = 3, batch_timeout = "1h")]
+#[rabbit_listener(queue = "b.three", batch = 3, batch_timeout = "10m")]
 async fn three(
     numbers: Vec<Json<u32>>,
     keys: Vec<RoutingKey>,
@@ -59,7 +62,7 @@ async fn a_full_batch_comes_as_a_list_in_order(place: &Place) {
     assert_eq!(place.left("b.three").await, 0);
 }
 
-#[rabbit_listener(queue = "b.large", batch = 300, batch_timeout = "1h")]
+#[rabbit_listener(queue = "b.large", batch = 300, batch_timeout = "10m")]
 async fn large(texts: Vec<Text>, said: Said) {
     said.tell(vec![texts.len().to_string()]);
 }
@@ -87,7 +90,7 @@ async fn a_batch_that_is_not_full_comes_when_its_time_is_up(place: &Place) {
     app.stop().await.unwrap();
 }
 
-#[rabbit_listener(queue = "b.stop", batch = 100, batch_timeout = "1h")]
+#[rabbit_listener(queue = "b.stop", batch = 100, batch_timeout = "10m")]
 async fn until_the_stop(texts: Vec<Text>, said: Said) {
     said.tell(texts.into_iter().map(|text| text.0).collect());
 }
@@ -106,7 +109,7 @@ async fn a_stop_hands_over_what_has_gathered(place: &Place) {
     assert_eq!(place.left("b.stop").await, 0, "they are acknowledged");
 }
 
-#[rabbit_listener(queue = "b.mixed", batch = 4, batch_timeout = "1h")]
+#[rabbit_listener(queue = "b.mixed", batch = 4, batch_timeout = "10m")]
 async fn mixed(numbers: Vec<Json<u32>>, ids: Vec<MessageId>, size: BatchSize, said: Said) {
     assert_eq!((ids.len(), size.value()), (2, 2));
     said.tell(numbers.into_iter().map(|number| number.0.to_string()).collect());
@@ -133,7 +136,7 @@ async fn what_an_extractor_refuses_is_taken_out_of_its_batch(place: &Place) {
     assert_eq!(place.left("b.mixed").await, 0);
 }
 
-#[rabbit_listener(queue = "b.parted", batch = 4, batch_timeout = "1h")]
+#[rabbit_listener(queue = "b.parted", batch = 4, batch_timeout = "10m")]
 async fn parted(texts: Vec<Text>, redelivered: Vec<Redelivered>, said: Said) -> ListenerResult {
     assert!(redelivered.iter().all(|redelivered| !redelivered.is_redelivered()));
     said.tell(texts.iter().map(|text| text.0.clone()).collect());
@@ -157,7 +160,7 @@ async fn a_failure_of_one_message_parts_the_batch(place: &Place) {
     assert_eq!(place.left("b.parted").await, 0);
 }
 
-#[rabbit_listener(queue = "b.failed", batch = 2, batch_timeout = "1h")]
+#[rabbit_listener(queue = "b.failed", batch = 2, batch_timeout = "10m")]
 async fn failing(texts: Vec<Text>, counts: Vec<DeliveryCount>, said: Said) -> ListenerResult {
     said.tell(texts.into_iter().map(|text| text.0).collect());
     match counts.iter().all(|count| count.value() == 0) {
@@ -180,7 +183,7 @@ async fn a_failed_batch_fails_with_each_of_its_messages(place: &Place) {
 #[rabbit_listener(
     queue = "b.each",
     batch = 3,
-    batch_timeout = "1h",
+    batch_timeout = "10m",
     arguments(dead_letter = "", dead_letter_routing_key = "b.dead")
 )]
 async fn each(texts: Vec<Text>, redelivered: Vec<Redelivered>, said: Said) -> Vec<Outcome> {
@@ -216,7 +219,7 @@ async fn each_message_of_a_batch_may_have_its_outcome(place: &Place) {
     assert_eq!(place.left("b.each").await, 0);
 }
 
-#[rabbit_listener(queue = "b.manual", ack = "manual", batch = 3, batch_timeout = "1h")]
+#[rabbit_listener(queue = "b.manual", ack = "manual", batch = 3, batch_timeout = "10m")]
 async fn manual(
     channel: Channel,
     texts: Vec<Text>,
@@ -243,7 +246,7 @@ async fn a_manual_batch_is_settled_by_its_tags(place: &Place) {
     assert_eq!(place.left("b.manual").await, 0);
 }
 
-#[rabbit_listener(queue = "b.panic", batch = 2, batch_timeout = "1h")]
+#[rabbit_listener(queue = "b.panic", batch = 2, batch_timeout = "10m")]
 async fn panicking(counts: Vec<DeliveryCount>, said: Said) {
     assert!(counts.iter().any(|count| count.value() > 0), "a panic of the test");
     said.tell(strings(counts.iter().map(|count| count.value()).collect()));
@@ -254,4 +257,84 @@ async fn a_panic_fails_the_batch(place: &Place) {
     send_numbers(&app.rabbit_template(), "b.panic", 0..2).await;
     assert_eq!(told.next().await, ["1", "1"]);
     app.stop().await.unwrap();
+}
+
+/// An extractor that can't stand some bodies.
+struct Picky(String);
+
+impl<'d> FromDelivery<'d> for Picky {
+    type Rejection = std::convert::Infallible;
+
+    fn from_delivery(cx: &'d DeliveryContext) -> Result<Self, Self::Rejection> {
+        let text = String::from_utf8_lossy(cx.body()).into_owned();
+        assert_ne!(text, "1", "a panic of the test");
+        Ok(Self(text))
+    }
+}
+
+#[rabbit_listener(queue = "b.picky", batch = 3, batch_timeout = "10m")]
+async fn picky(texts: Vec<Picky>, said: Said) {
+    said.tell(texts.into_iter().map(|text| text.0).collect());
+}
+
+async fn a_message_whose_extractor_panics_is_given_up_alone(place: &Place) {
+    let (app, mut told) = start(place, listeners![picky]).await;
+    let rabbit = app.rabbit_template();
+    send_numbers(&rabbit, "b.picky", 0..3).await;
+    assert_eq!(told.next().await, ["0", "2"]);
+    assert_eq!(&*arrives(&rabbit, "b.picky.error").await.body, b"1");
+    app.stop().await.unwrap();
+    assert_eq!(place.left("b.picky").await, 0);
+}
+
+#[rabbit_listener(queue = "b.later", batch = 2, batch_timeout = "10m")]
+async fn later(texts: Vec<Text>, counts: Vec<DeliveryCount>, said: Said) -> Outcome {
+    said.tell(texts.into_iter().map(|text| text.0).collect());
+    match counts.iter().all(|count| count.value() == 0) {
+        true => Outcome::RetryAfter(std::time::Duration::from_millis(50)),
+        false => Outcome::Ack,
+    }
+}
+
+async fn a_batch_may_be_asked_for_later(place: &Place) {
+    let (app, mut told) = start(place, listeners![later]).await;
+    send_numbers(&app.rabbit_template(), "b.later", 0..2).await;
+    assert_eq!(told.next().await, ["0", "1"]);
+    let mut again = told.next().await;
+    again.sort();
+    assert_eq!(again, ["0", "1"]);
+    app.stop().await.unwrap();
+    assert_eq!(place.left("b.later").await, 0);
+}
+
+#[rabbit_listener(queue = "b.tags", batch = 4, batch_timeout = "10m")]
+async fn some_tags(
+    channel: Channel,
+    texts: Vec<Text>,
+    tags: Vec<DeliveryTag>,
+    said: Said,
+) -> ListenerResult {
+    let texts: Vec<String> = texts.into_iter().map(|text| text.0).collect();
+    said.tell(texts.clone());
+    if texts.first().is_some_and(|first| first == "0") {
+        for (tag, text) in tags.into_iter().zip(texts) {
+            if text == "3" {
+                channel.ack(tag).await?;
+            }
+        }
+        Err(BatchError::at(1, ListenerError::fatal("one")))?;
+    }
+    Ok(())
+}
+
+async fn what_the_handler_has_settled_is_not_handled_again(place: &Place) {
+    let (app, mut told) = start(place, listeners![some_tags]).await;
+    let rabbit = app.rabbit_template();
+    send_numbers(&rabbit, "b.tags", 0..4).await;
+    assert_eq!(told.next().await, ["0", "1", "2", "3"]);
+    assert_eq!(&*arrives(&rabbit, "b.tags.error").await.body, b"1");
+    send_numbers(&rabbit, "b.tags", 4..7).await;
+    assert_eq!(told.next().await, ["2", "4", "5", "6"]);
+    app.stop().await.unwrap();
+    assert_eq!(place.left("b.tags").await, 0);
 }

@@ -1,19 +1,25 @@
 //! Listeners and the template, as applications use them.
 
 mod absent;
+mod admin;
 mod attributes;
 mod batches;
 mod calls;
 mod codecs;
+mod control;
 mod definitions;
 mod dispatch;
 mod extractors;
 mod facts;
 mod failures;
+mod faults;
 mod losses;
 mod middleware;
 mod one_program;
 mod outbox;
+mod partitions;
+mod policies;
+mod recoverers;
 mod replies;
 mod retries;
 mod returns;

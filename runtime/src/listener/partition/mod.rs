@@ -1,0 +1,409 @@
+//! A consumer whose handlers run side by side, but one after the other for each key.
+//!
+//! Handlers are tasks; this loop alone receives and settles. A message that fails is called again
+//! here after its pause, since a redelivery would come after those of its key that wait. When the
+//! consumer is lost, its tasks are ended before it starts again: no key is ever handled twice at a
+//! time by one consumer.
+
+mod key;
+mod lanes;
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use springhare_broker::{Clock, Delivery, Sleep};
+use tokio::task::JoinSet;
+
+pub use key::{PartitionBy, PartitionKey};
+
+use super::attempt::Attempt;
+use super::consumer::{Event, Exit, RECEIVE_MAX, Work};
+use super::container::{Container, Selection};
+use super::context::DeliveryContext;
+use super::endpoint::AcknowledgeMode;
+use super::failure::{Decision, Kept};
+use super::handling::Handling;
+use super::invoke::Call;
+use super::observe::Observed;
+use super::outcome::{ListenerError, Outcome};
+use super::outgoing;
+use super::pacing::{Paused, Redelivery};
+use super::plan::PartitionPlan;
+use super::reply;
+use super::settle::Due;
+use super::stop_signal::StopPhase;
+use crate::backoff::random;
+use lanes::{LaneId, Lanes};
+
+/// How many messages are taken over at most, where no prefetch bounds them.
+const HELD_MAX: usize = 10_000;
+
+/// A consumer at work on several messages at a time.
+pub(super) struct PartitionLoop<'s> {
+    container: &'s Container,
+    selection: Selection<'s>,
+    plan: PartitionPlan,
+    /// What each delivery's context is made of.
+    consumer: DeliveryContext,
+    spare: Vec<Box<DeliveryContext>>,
+    received: VecDeque<Delivery>,
+    lanes: Lanes<Held>,
+    tasks: JoinSet<Done>,
+    /// Failed ones, until they are called again.
+    resting: Paused<(LaneId, Held)>,
+    timer: Option<(Duration, Sleep)>,
+    /// Nothing will come any more.
+    has_ended: bool,
+    work: Work<'s>,
+}
+
+/// A delivery that is not settled.
+struct Held {
+    context: Box<DeliveryContext>,
+    handling: Arc<Handling>,
+}
+
+/// A handler has returned.
+struct Done {
+    lane: LaneId,
+    held: Held,
+    outcome: Outcome,
+}
+
+/// What the loop waits for.
+enum Happened {
+    Done(Done),
+    Of(Event),
+    Broken,
+}
+
+impl<'s> PartitionLoop<'s> {
+    pub(super) fn new(
+        container: &'s Container,
+        selection: Selection<'s>,
+        plan: PartitionPlan,
+        consumer: DeliveryContext,
+        work: Work<'s>,
+    ) -> Self {
+        Self {
+            container,
+            selection,
+            plan,
+            consumer,
+            spare: Vec::new(),
+            received: VecDeque::new(),
+            lanes: Lanes::default(),
+            tasks: JoinSet::new(),
+            resting: Paused::default(),
+            timer: None,
+            has_ended: false,
+            work,
+        }
+    }
+
+    /// Works until it is told to stop or the consumer is lost; ends what is in hand then, and
+    /// closes the channel, which requeues what is not settled.
+    pub(super) async fn run(mut self) -> Exit {
+        loop {
+            if let Err(exit) = self.step().await {
+                self.tasks.shutdown().await;
+                self.work.close(&self.container.name).await;
+                return exit;
+            }
+        }
+    }
+
+    async fn step(&mut self) -> Result<(), Exit> {
+        if self.work.stop.is_raised() {
+            self.heed_stop().await?;
+        }
+        if self.work.settler.has_due() {
+            self.work.settler.requeue_due().await?;
+        }
+        self.wake_resting();
+        self.begin_ready();
+        match self.happened().await? {
+            Happened::Done(done) => self.done(done).await,
+            Happened::Of(Event::Received) => self.take_over().await,
+            Happened::Of(Event::PauseEnded) => Ok(self.work.settler.requeue_due().await?),
+            Happened::Of(Event::TimeUp | Event::Stop) => Ok(()),
+            Happened::Of(Event::Ended) if self.work.is_lost() => Err(self.work.end().await?),
+            Happened::Of(Event::Ended) => {
+                self.has_ended = true;
+                if self.held() > 0 { Ok(()) } else { Err(self.work.end().await?) }
+            }
+            Happened::Broken => Err(Exit::Lost("a handler's task was ended".to_owned())),
+        }
+    }
+
+    fn held(&self) -> usize {
+        self.received.len() + self.lanes.waiting() + self.tasks.len() + self.resting.len()
+    }
+
+    async fn heed_stop(&mut self) -> Result<(), Exit> {
+        self.work.behind = self.held();
+        if self.work.stop.phase() == StopPhase::Returning && self.tasks.is_empty() {
+            return self.work.heed_stop_between(self.held()).await;
+        }
+        self.work.heed_stop().await?;
+        self.received.append(&mut self.work.late);
+        self.work.load.holds(self.held());
+        if self.work.stop.phase() == StopPhase::Draining {
+            self.take_over().await?;
+            let resting: Vec<_> = self.resting.take_all().collect();
+            for (_, (lane, held)) in resting {
+                let again = ListenerError::msg("its listener stops before it was called again");
+                self.hand_back(lane, held, again).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sorts what has come into its lanes.
+    async fn take_over(&mut self) -> Result<(), Exit> {
+        while let Some(delivery) = self.received.pop_front() {
+            let delivery_tag = delivery.delivery_tag;
+            let spare = self.spare.pop();
+            let mut context = spare.unwrap_or_else(|| Box::new(self.consumer.sibling()));
+            context.deliver(delivery);
+            self.work.settler.stays_open(delivery_tag);
+            let Some(handling) = self.selection.of(&context) else {
+                self.work.settler.closes(delivery_tag).await?;
+                self.work.unmatched(&context, self.container).await?;
+                continue;
+            };
+            context.serve(&handling.served);
+            // The user's function may panic; what it leaves half done is its own.
+            match catch_unwind(AssertUnwindSafe(|| self.plan.by.key(&context))) {
+                Ok(key) => {
+                    let handling = Arc::clone(handling);
+                    self.lanes.push(key, Held { context, handling });
+                }
+                Err(_) => {
+                    let error = ListenerError::fatal("the function of `partition_by` panicked");
+                    self.work.settler.closes(delivery_tag).await?;
+                    let outcome = Outcome::Failed(error);
+                    self.work.settle(&context, &handling.plan, outcome).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets those begin that wait for nobody, as many as there may be.
+    fn begin_ready(&mut self) {
+        if self.work.stop.phase() >= StopPhase::Returning {
+            return;
+        }
+        while self.tasks.len() < usize::from(self.plan.handlers)
+            && let Some((lane, held)) = self.lanes.pop()
+        {
+            self.tasks.spawn(handle(lane, held, self.work.settler.clock().clone()));
+        }
+    }
+
+    /// Lets those that rested long enough be called again.
+    fn wake_resting(&mut self) {
+        let now = self.work.settler.clock().now();
+        while let Some((_, (lane, held))) = self.resting.pop_due(now) {
+            self.lanes.put_back(lane, held);
+        }
+    }
+
+    /// Waits for what is next. What is done is acknowledged before it waits.
+    async fn happened(&mut self) -> Result<Happened, Exit> {
+        if self.has_ended && self.held() == 0 {
+            return Ok(Happened::Of(Event::Ended));
+        }
+        if let Poll::Ready(happened) = poll_fn(|cx| Poll::Ready(self.poll(cx))).await {
+            return Ok(happened);
+        }
+        self.work.settler.flush().await?;
+        self.work.settler.idle();
+        Ok(poll_fn(|cx| self.poll(cx)).await)
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Happened> {
+        match self.tasks.poll_join_next(cx) {
+            Poll::Ready(Some(Ok(done))) => return Poll::Ready(Happened::Done(done)),
+            Poll::Ready(Some(Err(_))) => return Poll::Ready(Happened::Broken),
+            Poll::Ready(None) | Poll::Pending => {}
+        }
+        if !self.has_ended && self.held() < HELD_MAX {
+            let Self { work, received, .. } = self;
+            if let Poll::Ready(count) = work.link.poll_recv_many(cx, received, RECEIVE_MAX) {
+                let event = if count == 0 { Event::Ended } else { Event::Received };
+                return Poll::Ready(Happened::Of(event));
+            }
+        }
+        if self.work.settler.poll_pause(cx).is_ready() {
+            return Poll::Ready(Happened::Of(Event::PauseEnded));
+        }
+        if self.poll_resting(cx).is_ready() {
+            return Poll::Ready(Happened::Of(Event::TimeUp));
+        }
+        self.work.poll_stop(cx.waker()).map(|()| Happened::Of(Event::Stop))
+    }
+
+    fn poll_resting(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(due) = self.resting.next_due() else { return Poll::Pending };
+        let clock = self.work.settler.clock();
+        let timer = match &mut self.timer {
+            Some((set_for, sleep)) if *set_for == due => sleep,
+            other => &mut other.insert((due, clock.sleep(due.saturating_sub(clock.now())))).1,
+        };
+        Pin::new(timer).poll(cx)
+    }
+
+    /// Settles a message whose handler has returned, or has it called again.
+    async fn done(&mut self, Done { lane, mut held, outcome }: Done) -> Result<(), Exit> {
+        let plan = Arc::clone(&held.handling.plan);
+        let delivery_tag = held.context.delivery().delivery_tag;
+        if let Outcome::Failed(error) = &outcome
+            && let Some((pause, counts)) = again(&held, error)
+            && self.work.claim(&held.context)
+        {
+            held.context.renew();
+            if self.work.stop.is_raised() {
+                self.work.heed_stop().await?;
+                return self.hand_back(lane, held, error.share()).await;
+            }
+            tracing::warn!(
+                listener = &*plan.id,
+                queue = &**held.context.queue(),
+                attempt = held.context.failures().attempts(),
+                error = error.report(),
+                next_call_in = ?pause,
+                "a handler failed and is called again; those of the same key wait"
+            );
+            if counts == Counts::AsDelivery {
+                held.context.fail_here();
+            }
+            let due = self.work.settler.clock().now().saturating_add(pause);
+            self.resting.insert(delivery_tag, due, (lane, held));
+            return Ok(());
+        }
+        let mut outcome = outcome;
+        if reply::is_answer(&held.context, &plan, &outcome) {
+            outcome = self.work.answer(&held.context, &plan, outcome).await?;
+        }
+        if matches!(outcome, Outcome::Ack) {
+            self.work.settler.closes_at_once(delivery_tag);
+        } else {
+            self.work.settler.closes(delivery_tag).await?;
+        }
+        if !self.work.settle_at_once(&held.context, &plan, &outcome) {
+            self.work.settle(&held.context, &plan, outcome).await?;
+        }
+        self.lanes.free(lane);
+        held.context.clear();
+        self.spare.push(held.context);
+        match self.work.settler.after_message() {
+            Due::Nothing => {}
+            Due::Flush => self.work.settler.flush().await?,
+            Due::Breath => {
+                self.work.settler.flush().await?;
+                tokio::task::yield_now().await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives a failed message back to its queue, and with it those that wait behind it: the
+    /// consumer stops, and whoever has them next is to see them in order.
+    async fn hand_back(
+        &mut self,
+        lane: LaneId,
+        held: Held,
+        error: ListenerError,
+    ) -> Result<(), Exit> {
+        let behind = self.lanes.close(lane);
+        // It has calls left; what has not is given up, and in a stream there is no way back.
+        let failed = match self.work.failure.kept {
+            Kept::UntilSettled if held.handling.plan.failure.calls.are_several() => {
+                Outcome::Requeue
+            }
+            Kept::UntilSettled | Kept::InStream => Outcome::Failed(error),
+        };
+        let outcomes = std::iter::once(failed).chain(std::iter::repeat_with(|| Outcome::Requeue));
+        for (held, outcome) in std::iter::once(held).chain(behind).zip(outcomes) {
+            self.work.settler.closes(held.context.delivery().delivery_tag).await?;
+            self.work.settle(&held.context, &held.handling.plan, outcome).await?;
+        }
+        Ok(())
+    }
+}
+
+/// How a call that failed is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Counts {
+    /// As one of those with the same delivery.
+    AsCall,
+    /// As a delivery would be, which it takes the place of.
+    AsDelivery,
+}
+
+/// Whether a failed message is called again, and after which pause.
+fn again(held: &Held, error: &ListenerError) -> Option<(Duration, Counts)> {
+    let plan = &held.handling.plan;
+    if plan.acknowledge == AcknowledgeMode::None {
+        return None;
+    }
+    let failures = held.context.failures();
+    let next = match Decision::on(error, plan) {
+        Decision::Redeliver if plan.failure.calls.are_several() => {
+            let pause = plan.failure.calls.pause_after(held.context.attempt(), random())?;
+            return Some((pause, Counts::AsCall));
+        }
+        Decision::Redeliver => failures.redelivery(&plan.failure.redeliveries),
+        Decision::RedeliverAfter(pause) => {
+            failures.redelivery_after(pause, &plan.failure.redeliveries)
+        }
+        Decision::GiveUp
+        | Decision::Park
+        | Decision::Acknowledge
+        | Decision::Reject
+        | Decision::Requeue => {
+            return None;
+        }
+    };
+    match next {
+        Redelivery::RequeueAfter(pause)
+        | Redelivery::RepublishAfter(pause)
+        | Redelivery::Delayed(pause) => Some((pause, Counts::AsDelivery)),
+        Redelivery::Ended => None,
+    }
+}
+
+/// Calls the handler with one message, and answers if it has returned a reply.
+async fn handle(lane: LaneId, held: Held, clock: Clock) -> Done {
+    let Held { context, handling } = &held;
+    let plan = &*handling.plan;
+    let observed = Observed::delivered(context);
+    let mut outcome = if let Some(outcome) = handling.process(context) {
+        outcome
+    } else {
+        let mut attempt = Attempt::new(handling, &clock, context);
+        poll_fn(|cx| attempt.poll(cx)).await
+    };
+    if let (Some(handler), Outcome::Failed(_)) = (plan.endpoint.error_handler, &outcome)
+        && let Outcome::Failed(error) = std::mem::replace(&mut outcome, Outcome::Ack)
+    {
+        let call = Call::begin(|| handler(context, error));
+        let mut attempt = Attempt::bounded(call, plan.failure.timeout, &clock);
+        outcome = poll_fn(|cx| attempt.poll(cx)).await;
+    }
+    if outgoing::is_to_send(context, &outcome) {
+        outcome = outgoing::send(context, outcome).await;
+    }
+    observed.handled(context, &outcome);
+    if matches!(outcome, Outcome::Reply(_)) {
+        outcome = reply::answer(context, plan, outcome).await;
+    }
+    Done { lane, held, outcome }
+}

@@ -1,0 +1,288 @@
+//! A container that may run: its tasks, and its consumers as those see them who start, stop, pause
+//! and scale it.
+
+use std::sync::{Arc, Mutex as StdMutex, MutexGuard, PoisonError};
+
+use springhare_amqp::ShortString;
+use tokio::sync::{Mutex, Notify};
+use tokio::task::{JoinError, JoinSet};
+
+use super::consumer::StartedConsumer;
+use super::consumer_states::ConsumerStates;
+use super::container::Container;
+use super::endpoint::Concurrency;
+use super::health::ListenerStatus;
+use super::plan::ListenerPlan;
+use super::scaler::Scaler;
+use super::scaling::Load;
+use super::stop_signal::{StopPhase, StopSignal};
+use super::supervisor::{ListenerScope, Supervised};
+
+/// A consumer, and what the broker has started of it.
+pub(super) type StartOf = (Supervised, Option<StartedConsumer>);
+
+#[derive(Debug)]
+pub(super) struct Registered {
+    pub(super) container: Arc<Container>,
+    /// Dropping them ends the tasks. Held by who starts the container or waits for its end.
+    pub(super) tasks: Mutex<JoinSet<()>>,
+    pub(super) crew: Arc<Crew>,
+}
+
+/// The consumers of a container that runs; none of one that does not. Apart from the tasks, so that
+/// a stop can be forced while somebody waits for them.
+#[derive(Debug, Default)]
+pub(super) struct Crew {
+    members: StdMutex<Members>,
+    /// The number that there are to be has changed.
+    pub(super) changed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Members {
+    consumers: Vec<Member>,
+    /// Of those who start and stop consumers by their load.
+    scalers: Vec<Arc<StopSignal>>,
+    states: Arc<ConsumerStates>,
+    /// How far it was told to stop.
+    raised: StopPhase,
+    is_paused: bool,
+    /// How many consumers each queue is to have, if that was changed.
+    concurrency: Option<Concurrency>,
+}
+
+#[derive(Debug)]
+struct Member {
+    queue: ShortString,
+    number: usize,
+    stop: Arc<StopSignal>,
+    load: Arc<Load>,
+}
+
+impl Registered {
+    pub(super) fn new(container: Container) -> Self {
+        Self {
+            container: Arc::new(container),
+            tasks: Mutex::new(JoinSet::new()),
+            crew: Arc::default(),
+        }
+    }
+
+    /// Whether it may start without its queues, which somebody else declares.
+    pub(super) fn waits_for_queues(&self) -> bool {
+        let plan = self.container.common();
+        !plan.declare && !plan.missing_queues_fatal
+    }
+
+    pub(super) fn plans(&self) -> impl Iterator<Item = &ListenerPlan> {
+        self.container.plans()
+    }
+
+    /// How many consumers each queue is to have.
+    pub(super) fn concurrency(&self) -> Concurrency {
+        let common = self.container.common();
+        let planned = Concurrency { min: common.concurrency, max: common.concurrency_max };
+        self.crew.members().concurrency.unwrap_or(planned)
+    }
+
+    /// Runs these consumers in place of those that ran before.
+    pub(super) fn run(&self, tasks: &mut JoinSet<()>, consumers: Vec<StartOf>) {
+        let Some((first, _)) = consumers.first() else { return };
+        let scope = Arc::clone(&first.scope);
+        self.crew.begin(consumers.iter().map(|(supervised, _)| supervised));
+        for (supervised, started) in consumers {
+            if let Some(started) = &started {
+                supervised.states.consuming(supervised.number, started.channel.link());
+            }
+            tasks.spawn(supervised.supervise(started));
+        }
+        let Concurrency { min, max } = self.concurrency();
+        if min < max {
+            self.run_scalers(tasks, &scope);
+        }
+    }
+
+    /// Lets the number of consumers change while it runs.
+    pub(super) fn run_scalers(&self, tasks: &mut JoinSet<()>, scope: &Arc<ListenerScope>) {
+        for queue in self.container.queues() {
+            let Some(stop) = self.crew.scaler() else { return };
+            let scaler = Scaler {
+                scope: Arc::clone(scope),
+                container: Arc::clone(&self.container),
+                queue: queue.clone(),
+                crew: Arc::clone(&self.crew),
+                concurrency: self.concurrency(),
+                stop,
+            };
+            tasks.spawn(scaler.run());
+        }
+    }
+
+    pub(super) fn status(&self, trouble: Option<&str>) -> ListenerStatus {
+        let members = self.crew.members();
+        if members.is_paused {
+            ListenerStatus::Paused
+        } else if members.consumers.is_empty() || members.raised != StopPhase::Running {
+            ListenerStatus::Stopped
+        } else {
+            members.states.status(trouble)
+        }
+    }
+
+    pub(super) async fn wait(&self) {
+        let mut tasks = self.tasks.lock().await;
+        while let Some(ended) = tasks.join_next().await {
+            self.tell_failure(ended);
+        }
+        self.crew.end();
+    }
+
+    pub(super) fn tell_failure(&self, ended: Result<(), JoinError>) {
+        if let Err(error) = ended {
+            tracing::error!(listener = &*self.container.name, %error, "a listener's task failed");
+        }
+    }
+}
+
+impl Crew {
+    fn begin<'c>(&self, consumers: impl Iterator<Item = &'c Supervised>) {
+        let mut members = self.members();
+        let mut states = None;
+        members.consumers = consumers
+            .map(|supervised| {
+                states = Some(Arc::clone(&supervised.states));
+                Member::of(supervised)
+            })
+            .collect();
+        members.states = states.unwrap_or_default();
+        members.scalers.clear();
+        members.raised = StopPhase::Running;
+        members.is_paused = false;
+    }
+
+    fn end(&self) {
+        let mut members = self.members();
+        members.consumers.clear();
+        members.scalers.clear();
+        members.states = Arc::default();
+        members.raised = StopPhase::Running;
+    }
+
+    /// Tells all how far to stop.
+    pub(super) fn raise(&self, phase: StopPhase) {
+        let mut members = self.members();
+        if phase == StopPhase::Draining {
+            members.is_paused = false;
+        }
+        members.raised = members.raised.max(phase);
+        members.consumers.iter().for_each(|member| member.stop.raise(phase));
+        members.scalers.iter().for_each(|stop| stop.raise(phase));
+    }
+
+    /// Has all finish what they have in hand, until they are started again. Nothing happens if it
+    /// does not run, or stops.
+    pub(super) fn pause(&self) {
+        let mut members = self.members();
+        if members.consumers.is_empty() || members.raised != StopPhase::Running {
+            return;
+        }
+        members.is_paused = true;
+        drop(members);
+        self.raise(StopPhase::Returning);
+    }
+
+    pub(super) fn is_paused(&self) -> bool {
+        self.members().is_paused
+    }
+
+    pub(super) fn is_told_to_stop(&self) -> bool {
+        self.members().raised != StopPhase::Running
+    }
+
+    /// How many messages its consumers hold that were told to stop.
+    pub(super) fn held(&self) -> usize {
+        self.members().consumers.iter().map(|member| member.load.held()).sum()
+    }
+
+    /// Changes how many consumers each queue is to have; whether somebody sees to it.
+    pub(super) fn set_concurrency(&self, concurrency: Concurrency) -> bool {
+        let mut members = self.members();
+        members.concurrency = Some(concurrency);
+        members.consumers.is_empty() || !members.scalers.is_empty()
+    }
+
+    pub(super) fn changed_concurrency(&self) -> Option<Concurrency> {
+        self.members().concurrency
+    }
+
+    /// What stops another scaler; none if nothing runs, or stops already.
+    fn scaler(&self) -> Option<Arc<StopSignal>> {
+        let mut members = self.members();
+        if members.consumers.is_empty() || members.raised != StopPhase::Running {
+            return None;
+        }
+        let stop = Arc::<StopSignal>::default();
+        members.scalers.push(Arc::clone(&stop));
+        Some(stop)
+    }
+
+    /// One consumer more, for `supervised` to be made of.
+    pub(super) fn add(
+        &self,
+        supervised: impl FnOnce(Arc<ConsumerStates>, usize) -> Supervised,
+    ) -> Supervised {
+        let mut members = self.members();
+        let states = Arc::clone(&members.states);
+        let number = states.join();
+        let supervised = supervised(states, number);
+        supervised.stop.raise(members.raised);
+        members.consumers.push(Member::of(&supervised));
+        supervised
+    }
+
+    /// Has the youngest consumer of this queue finish what it holds, and end.
+    pub(super) fn dismiss(&self, queue: &ShortString) {
+        let mut members = self.members();
+        let youngest = members.consumers.iter().rposition(|member| member.queue == *queue);
+        let Some(youngest) = youngest else { return };
+        let member = members.consumers.remove(youngest);
+        members.states.leave(member.number);
+        member.stop.raise(StopPhase::Draining);
+    }
+
+    /// How many consumers this queue has.
+    pub(super) fn count(&self, queue: &ShortString) -> u16 {
+        let members = self.members();
+        let of_queue = members.consumers.iter().filter(|member| member.queue == *queue);
+        u16::try_from(of_queue.count()).unwrap_or(u16::MAX)
+    }
+
+    /// How many consumers this queue has, and how many were busy since the last look.
+    pub(super) fn look(&self, queue: &ShortString) -> (u16, u16) {
+        let members = self.members();
+        let of_queue = members.consumers.iter().filter(|member| member.queue == *queue);
+        let (mut all, mut busy) = (0_u16, 0_u16);
+        for member in of_queue {
+            all = all.saturating_add(1);
+            busy = busy.saturating_add(u16::from(member.load.was_busy()));
+        }
+        (all, busy)
+    }
+
+    /// The list is whole between any two statements, so a panic elsewhere leaves nothing half
+    /// done.
+    fn members(&self) -> MutexGuard<'_, Members> {
+        self.members.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Member {
+    fn of(supervised: &Supervised) -> Self {
+        Self {
+            queue: supervised.queue.clone(),
+            number: supervised.number,
+            stop: Arc::clone(&supervised.stop),
+            load: Arc::clone(&supervised.load),
+        }
+    }
+}
