@@ -97,7 +97,7 @@ pub use declare::{
 pub use error::{CallError, Error, Fault, NotConfirmed, Place, RemoteError, Result, StartError};
 pub use extract::{
     ConsumerTag, CorrelationId, DeliveryCount, ExchangeName, FromDelivery, Headers, Json,
-    MessageId, Payload, Properties, QueueName, Redelivered, ReplyTo, RoutingKey, State, Text,
+    MessageId, Path, Payload, Properties, QueueName, Redelivered, ReplyTo, RoutingKey, State, Text,
 };
 pub use listener::context::DeliveryContext;
 pub use listener::endpoint::AcknowledgeMode;
@@ -115,7 +115,7 @@ pub mod prelude {
     pub use crate::{
         Binding, Bytes, Channel, ConsumerTag, CorrelationId, DeliveryCount, DeliveryTag, Exchange,
         ExchangeName, Headers, Json, ListenerError, ListenerResult, Message, MessageId, Outcome,
-        Properties, Queue, QueueName, RabbitTemplate, Redelivered, Reply, ReplyTo, Requeue,
+        Path, Properties, Queue, QueueName, RabbitTemplate, Redelivered, Reply, ReplyTo, Requeue,
         RoutingKey, Springhare, State, Text, listeners, rabbit_listener,
     };
 }

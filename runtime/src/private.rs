@@ -6,7 +6,7 @@ pub use inventory;
 pub use crate::extract::{FromDelivery, Payload, header, header_or};
 pub use crate::listener::context::DeliveryContext;
 pub use crate::listener::endpoint::{
-    AcknowledgeMode, Argument, Concurrency, Invocation, ListenerAttributes, ListenerItem,
+    AcknowledgeMode, Argument, BindingAttributes, Concurrency, Invocation, ListenerAttributes, ListenerItem,
     RabbitListenerEndpoint, Registration,
 };
 pub use crate::listener::outcome::{IntoOutcome, Outcome};

@@ -7,6 +7,7 @@
 //! | [`Bytes`](bytes::Bytes), `&[u8]` | the body as it is |
 //! | [`Message`](springhare_amqp::Message), [`Properties`], [`Headers`], `#[header("x")] x: T` | the message, its properties, its headers, one header |
 //! | [`RoutingKey`], [`ExchangeName`], [`QueueName`], [`ConsumerTag`], [`MessageId`], [`CorrelationId`], [`ReplyTo`] | names |
+//! | [`Path<T>`](Path) | the words in braces of the listener's `key` |
 //! | [`Redelivered`], [`DeliveryCount`] | whether it was delivered before, and how often it failed |
 //! | [`Channel`](crate::Channel), [`DeliveryTag`](crate::DeliveryTag) | settlement by hand |
 //! | [`State<T>`](State), [`RabbitTemplate`](crate::RabbitTemplate) | the application's own |
@@ -22,6 +23,7 @@ mod json;
 mod message;
 mod names;
 mod optional;
+mod path;
 mod payload;
 mod rejection;
 mod settlement;
@@ -41,6 +43,7 @@ pub use names::{
     RoutingKey,
 };
 pub use optional::OptionalFromDelivery;
+pub use path::{Path, PathError, PathRejection};
 pub use payload::{Payload, PayloadRejection};
 pub use rejection::Receiver;
 pub use settlement::DeliveryTagRejection;

@@ -9,6 +9,7 @@ use springhare_amqp::ShortString;
 use super::Graph;
 use super::consistency::inconsistencies;
 use super::definition::{BindingNode, Definition, ExchangeNode, Origin, QueueNode};
+use super::key_paths::unmet_paths;
 use super::merge::{Bound, merge};
 use super::placeholder::Placeholders;
 use super::resolve::{ResolvedListener, resolve};
@@ -46,13 +47,14 @@ pub(crate) fn check(input: GraphInput<'_>) -> (Graph, Vec<Fault>) {
         .collect();
     listeners.sort_by(|a, b| a.plan.id.cmp(&b.plan.id));
     duplicate_ids(&listeners, &mut faults);
+    listeners.iter().for_each(|listener| unmet_paths(listener, &mut faults));
 
     let mut graph = Graph::default();
     let mut bound = Vec::new();
     input.exchanges.into_iter().for_each(|node| add_exchange(&mut graph, node, &mut faults));
     input.queues.into_iter().for_each(|node| add_queue(&mut graph, node, &mut faults));
     for listener in listeners {
-        listener.exchange.into_iter().for_each(|node| add_exchange(&mut graph, node, &mut faults));
+        listener.exchanges.into_iter().for_each(|node| add_exchange(&mut graph, node, &mut faults));
         listener.queues.into_iter().for_each(|node| add_queue(&mut graph, node, &mut faults));
         listener.bindings.iter().for_each(|node| add_binding(&mut graph, node.clone()));
         let plan = Arc::new(listener.plan);

@@ -12,6 +12,7 @@ mod declare;
 mod declared;
 mod declaring_link;
 mod definition;
+mod key_paths;
 mod merge;
 mod placeholder;
 mod redeclare;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::key_path::KeyPath;
 use super::plan::ListenerPlan;
 use crate::convert::MessageConverters;
 
@@ -17,11 +18,17 @@ pub(crate) struct Handling {
 pub(crate) struct Served {
     pub(crate) listener_id: Arc<str>,
     pub(crate) converters: MessageConverters,
+    /// Those of its keys that have words in braces.
+    pub(crate) key_paths: Arc<[KeyPath]>,
 }
 
 impl Handling {
     pub(crate) fn new(plan: Arc<ListenerPlan>, converters: &MessageConverters) -> Self {
-        let served = Served { listener_id: Arc::clone(&plan.id), converters: converters.clone() };
+        let served = Served {
+            listener_id: Arc::clone(&plan.id),
+            converters: converters.clone(),
+            key_paths: Arc::clone(&plan.key_paths),
+        };
         Self { plan, served: Arc::new(served) }
     }
 }

@@ -8,6 +8,7 @@ use springhare_amqp::ShortString;
 use crate::graph::Origin;
 use crate::listener::dispatch::Dispatch;
 use crate::listener::endpoint::{AcknowledgeMode, RabbitListenerEndpoint};
+use crate::listener::key_path::KeyPath;
 use crate::listener::stream_offset::StreamOffset;
 
 /// The deliveries that a consumer holds unsettled where its attribute does not say, as in
@@ -34,6 +35,8 @@ pub(crate) struct ListenerPlan {
     pub(crate) competing: bool,
     pub(crate) requeue_rejected: bool,
     pub(crate) reply: ReplyPlan,
+    /// Those of its keys that have words in braces.
+    pub(crate) key_paths: Arc<[KeyPath]>,
 }
 
 /// What a listener's attribute says of replies.

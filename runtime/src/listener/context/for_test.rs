@@ -9,6 +9,7 @@ use springhare_broker::{Clock, Delivery, PublishedMessage};
 use super::{ConsumerScope, DeliveryContext, Served};
 use crate::connection::{Link, LinkConnection, LinkError, LinkFuture};
 use crate::convert::MessageConverters;
+use crate::listener::key_path::KeyPath;
 use crate::state::StateRegistry;
 use crate::template::{RabbitTemplate, TemplateLinks, Waits};
 
@@ -18,6 +19,7 @@ pub(crate) struct ForTest {
     exchange: ShortString,
     routing_key: ShortString,
     failed_before: u32,
+    key_paths: Vec<KeyPath>,
     states: StateRegistry,
     converters: MessageConverters,
 }
@@ -57,6 +59,13 @@ impl ForTest {
         self
     }
 
+    /// A listener with this key.
+    pub(crate) fn keyed(mut self, exchange: &str, key: &str) -> Self {
+        let (_, path) = KeyPath::parse(&ShortString::truncated(exchange), key).unwrap();
+        self.key_paths.extend(path);
+        self
+    }
+
     pub(crate) fn failed_before(mut self, times: u32) -> Self {
         self.failed_before = times;
         self
@@ -82,7 +91,11 @@ impl ForTest {
             template: RabbitTemplate::new(links, self.converters.clone(), Waits::default()),
             states: Arc::new(self.states),
         };
-        let served = Served { listener_id: "test::listener".into(), converters: self.converters };
+        let served = Served {
+            listener_id: "test::listener".into(),
+            converters: self.converters,
+            key_paths: self.key_paths.into(),
+        };
         let mut cx = DeliveryContext::new(scope, Arc::new(served));
         cx.deliver(Delivery {
             delivery_tag: 1,
