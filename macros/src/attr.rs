@@ -8,6 +8,7 @@ use syn::Ident;
 
 use crate::arguments::{Argument, binding_arguments, queue_arguments};
 use crate::diagnostics::Errors;
+use crate::failure::{Millis, Retry, max_attempts, retry, timeout};
 use crate::grammar::{self, Entry, EntryValue};
 use crate::keys;
 use crate::value::{self, Concurrency, Text};
@@ -30,6 +31,7 @@ pub(crate) struct ListenerArgs {
     pub(crate) queue: QueueArgs,
     pub(crate) binding: BindingArgs,
     pub(crate) consumer: ConsumerArgs,
+    pub(crate) failure: FailureArgs,
     pub(crate) blocking: Option<Given<bool>>,
     pub(crate) root: Option<Given<syn::Path>>,
 }
@@ -71,6 +73,14 @@ pub(crate) struct ConsumerArgs {
     pub(crate) return_errors: Option<Given<bool>>,
 }
 
+/// What is done when its handler fails.
+#[derive(Debug, Default)]
+pub(crate) struct FailureArgs {
+    pub(crate) retry: Option<Given<Retry>>,
+    pub(crate) max_attempts: Option<Given<u32>>,
+    pub(crate) timeout: Option<Given<Millis>>,
+}
+
 /// The values of `ack`.
 const ACKNOWLEDGE_MODES: &[&str] = &["auto", "manual", "none"];
 
@@ -84,6 +94,7 @@ impl ListenerArgs {
             queue: QueueArgs::default(),
             binding: BindingArgs::default(),
             consumer: ConsumerArgs::default(),
+            failure: FailureArgs::default(),
             blocking: None,
             root: None,
         };
@@ -96,7 +107,7 @@ impl ListenerArgs {
     }
 
     fn take(&mut self, entry: &Entry, errors: &mut Errors) {
-        let Self { id, queue, binding, consumer, blocking, root, .. } = self;
+        let Self { id, queue, binding, consumer, failure, blocking, root, .. } = self;
         match entry.name().as_str() {
             "id" => set(id, entry, value::text, errors),
             "queue" => set(&mut queue.queue, entry, value::text, errors),
@@ -121,6 +132,9 @@ impl ListenerArgs {
             "group" => set(&mut consumer.group, entry, value::text, errors),
             "competing" => set(&mut consumer.competing, entry, switch, errors),
             "requeue_rejected" => set(&mut consumer.requeue_rejected, entry, value::flag, errors),
+            "retry" => set(&mut failure.retry, entry, retry, errors),
+            "max_attempts" => set(&mut failure.max_attempts, entry, max_attempts, errors),
+            "timeout" => set(&mut failure.timeout, entry, timeout, errors),
             "send_to" => set(&mut consumer.send_to, entry, value::text, errors),
             "return_errors" => set(&mut consumer.return_errors, entry, value::flag, errors),
             "blocking" => set(blocking, entry, switch, errors),
@@ -132,7 +146,8 @@ impl ListenerArgs {
     }
 }
 
-fn set<T>(
+/// Puts what stands in an entry into its place, which may be taken.
+pub(crate) fn set<T>(
     slot: &mut Option<Given<T>>,
     entry: &Entry,
     parse: fn(&Entry, &mut Errors) -> Option<T>,

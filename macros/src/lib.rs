@@ -7,7 +7,7 @@
 //! One corridor, read from top to bottom:
 //!
 //! ```text
-//! grammar → attr (value, arguments, keys)      what the attribute says, key by key
+//! grammar → attr (value, arguments, keys, failure)      what the attribute says, key by key
 //! signature (parameter, types)                 what the function looks like
 //! check (binding, names, function)             the rules, all mistakes at once
 //! listener                                     the model, valid by construction
@@ -27,6 +27,7 @@ mod value;
 
 mod arguments;
 mod attr;
+mod failure;
 
 mod parameter;
 mod signature;
@@ -96,6 +97,9 @@ use crate::signature::ListenerFn;
 /// | `group` | `".."` | a name to start and stop several listeners by |
 /// | `competing` | alone | where listeners of one queue have different keys: each takes whatever comes, as workers do; without it a message goes to the one whose key matches best |
 /// | `requeue_rejected` | `true`, `false` | whether a failed message goes back to its queue |
+/// | `retry` | `(max_attempts = 5, backoff = "100ms..10s", jitter = 0.2)`, `(delays = ["5s", "1m"])` | what is done before a failed message is given up, see below |
+/// | `max_attempts` | `1` or more | how many paced deliveries of a message may fail where there is no `retry`; 20 |
+/// | `timeout` | `"30s"` | how long the function may take: one that takes longer is dropped and has failed; no bound |
 /// | `send_to` | `"queue"`, `"exchange/key"` | where a returned reply goes if its request names no queue for it (`reply_to`) |
 /// | `return_errors` | `true`, `false` | whether a request that fails is answered with its error and acknowledged, rather than tried again; where its sender asks for that by the header `x-springhare-errors`, as springhare's own callers do |
 /// | `blocking` | alone | the function is not async and runs on a thread for blocking work |
@@ -129,6 +133,21 @@ use crate::signature::ListenerFn;
 /// | `quorum_initial_group_size`, `initial_cluster_size` | `3` | `x-quorum-initial-group-size`, `x-initial-cluster-size` |
 /// | `max_age` | `"7d"` | `x-max-age` |
 /// | `max_segment_size_bytes`, `filter_size_bytes` | `100_000_000`, `16` to `255` | `x-stream-max-segment-size-bytes`, `x-stream-filter-size-bytes` |
+///
+/// # Failures
+///
+/// Without a word a failed message is delivered again, paced, and after 20 deliveries dead-lettered
+/// or parked in `<queue>.error`. `retry(..)` does otherwise:
+///
+/// - `max_attempts` is how often the function is called with one delivery, 3 by default, with a
+///   pause between that begins with the first time of `backoff` and doubles up to the second
+///   (`"100ms..5s"`); `jitter` is the part of a pause, 0 to 1, by which chance makes it longer or
+///   shorter. The consumer waits meanwhile, so that no later message passes; a stop ends the wait
+///   and puts the message back.
+/// - `delays` are times after which it is delivered again, one after the other, while others are
+///   handled. It waits at the broker.
+///
+/// With both, each delivery is tried in memory first. When all have failed, it is given up.
 ///
 /// # Arguments
 ///

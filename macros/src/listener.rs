@@ -4,6 +4,7 @@ use proc_macro2::Span;
 
 use crate::arguments::Argument;
 use crate::attr::{Given, ListenerArgs};
+use crate::failure::{Millis, Retry};
 use crate::paths::Paths;
 use crate::signature::ListenerFn;
 use crate::value::{Concurrency, Text};
@@ -40,6 +41,7 @@ pub(crate) struct Endpoint {
     pub(crate) arguments: Vec<Argument>,
     pub(crate) binding: Binding,
     pub(crate) consumer: Consumer,
+    pub(crate) failure: Failure,
 }
 
 /// What binds the queue.
@@ -67,6 +69,14 @@ pub(crate) struct Consumer {
     pub(crate) return_errors: Option<bool>,
 }
 
+/// What is done when the function fails.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) retry: Option<Retry>,
+    pub(crate) max_attempts: Option<u32>,
+    pub(crate) timeout: Option<Millis>,
+}
+
 impl Listener {
     /// Takes what [`check`](crate::check) found nothing wrong with.
     pub(crate) fn new(function: ListenerFn, attributes: Vec<ListenerArgs>) -> Self {
@@ -87,7 +97,7 @@ pub(crate) fn paths(attributes: &[ListenerArgs]) -> Paths {
 
 impl From<ListenerArgs> for Endpoint {
     fn from(args: ListenerArgs) -> Self {
-        let ListenerArgs { place, id, queue, binding, consumer, .. } = args;
+        let ListenerArgs { place, id, queue, binding, consumer, failure, .. } = args;
         Self {
             place,
             id: value(id),
@@ -114,6 +124,11 @@ impl From<ListenerArgs> for Endpoint {
                 requeue_rejected: value(consumer.requeue_rejected),
                 send_to: value(consumer.send_to),
                 return_errors: value(consumer.return_errors),
+            },
+            failure: Failure {
+                retry: value(failure.retry),
+                max_attempts: value(failure.max_attempts),
+                timeout: value(failure.timeout),
             },
         }
     }

@@ -40,6 +40,7 @@ paths! {
     rabbit_listener_endpoint => RabbitListenerEndpoint,
     registration => Registration,
     requirements => Requirements,
+    retry_attributes => RetryAttributes,
     run_blocking => run_blocking,
     submit => inventory::submit,
 }

@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens, format_ident, quote};
 
 use crate::arguments::{Argument, ArgumentValue};
-use crate::listener::{Binding, Consumer, Endpoint};
+use crate::listener::{Binding, Consumer, Endpoint, Failure};
 use crate::paths::Paths;
 use crate::value::Concurrency;
 
@@ -21,6 +21,7 @@ pub(crate) fn attributes(endpoint: &Endpoint, paths: &Paths) -> TokenStream {
         some("auto_delete", auto_delete.as_ref()),
     ];
     let fields = own.into_iter().chain(bind(binding, paths)).chain(consume(consumer, paths));
+    let fields = fields.chain(fail(&endpoint.failure, paths));
     quote!(#path { #(#fields)* ..#path::DEFAULT })
 }
 
@@ -62,6 +63,16 @@ fn consume(consumer: &Consumer, paths: &Paths) -> [TokenStream; 11] {
         some("requeue_rejected", consumer.requeue_rejected.as_ref()),
         some("send_to", consumer.send_to.as_ref()),
         some("return_errors", consumer.return_errors.as_ref()),
+    ]
+}
+
+fn fail(failure: &Failure, paths: &Paths) -> [TokenStream; 3] {
+    let retry = failure.retry.as_ref().map(|retry| retry.tokens(paths));
+    let timeout = failure.timeout.map(|timeout| timeout.tokens());
+    [
+        some("retry", retry.as_ref()),
+        some("max_attempts", failure.max_attempts.as_ref()),
+        some("timeout", timeout.as_ref()),
     ]
 }
 

@@ -64,7 +64,8 @@ impl Backoff {
     }
 }
 
-fn random() -> u64 {
+/// Any number.
+pub(crate) fn random() -> u64 {
     RandomState::new().build_hasher().finish()
 }
 

@@ -96,13 +96,18 @@ pub use declare::{
 };
 pub use error::{CallError, Error, Fault, NotConfirmed, Place, RemoteError, Result, StartError};
 pub use extract::{
-    ConsumerTag, CorrelationId, DeliveryCount, ExchangeName, FromDelivery, Headers, Json,
+    Attempt, ConsumerTag, CorrelationId, DeliveryCount, ExchangeName, FromDelivery, Headers, Json,
     MessageId, Path, Payload, Properties, QueueName, Redelivered, ReplyTo, RoutingKey, State, Text,
 };
+pub use listener::attempt::HandlerTimedOut;
 pub use listener::context::DeliveryContext;
 pub use listener::endpoint::AcknowledgeMode;
 pub use listener::health::{Health, ListenerHealth, ListenerStatus};
-pub use listener::outcome::{Disposition, IntoOutcome, ListenerError, ListenerResult, Outcome};
+pub use listener::invoke::HandlerPanicked;
+pub use listener::outcome::{
+    Disposition, IntoOutcome, ListenerError, ListenerResult, ListenerResultExt, Outcome,
+    RETRY_AFTER_MAX,
+};
 pub use listener::reply::{PreparedReply, Reply, ReplyBody};
 pub use state::{DuplicateState, Requirements};
 pub use template::{
@@ -113,9 +118,10 @@ pub use template::{
 /// What a program with listeners uses: `use springhare::prelude::*;`.
 pub mod prelude {
     pub use crate::{
-        Binding, Bytes, Channel, ConsumerTag, CorrelationId, DeliveryCount, DeliveryTag, Exchange,
-        ExchangeName, Headers, Json, ListenerError, ListenerResult, Message, MessageId, Outcome,
-        Path, Properties, Queue, QueueName, RabbitTemplate, Redelivered, Reply, ReplyTo, Requeue,
-        RoutingKey, Springhare, State, Text, listeners, rabbit_listener,
+        Attempt, Binding, Bytes, Channel, ConsumerTag, CorrelationId, DeliveryCount, DeliveryTag,
+        Exchange, ExchangeName, Headers, Json, ListenerError, ListenerResult, ListenerResultExt,
+        Message, MessageId, Outcome, Path, Properties, Queue, QueueName, RabbitTemplate,
+        Redelivered, Reply, ReplyTo, Requeue, RoutingKey, Springhare, State, Text, listeners,
+        rabbit_listener,
     };
 }

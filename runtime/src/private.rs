@@ -6,8 +6,8 @@ pub use inventory;
 pub use crate::extract::{FromDelivery, Payload, header, header_or};
 pub use crate::listener::context::DeliveryContext;
 pub use crate::listener::endpoint::{
-    AcknowledgeMode, Argument, BindingAttributes, Concurrency, Invocation, ListenerAttributes, ListenerItem,
-    RabbitListenerEndpoint, Registration,
+    AcknowledgeMode, Argument, BindingAttributes, Concurrency, Invocation, ListenerAttributes,
+    ListenerItem, RabbitListenerEndpoint, Registration, RetryAttributes,
 };
 pub use crate::listener::outcome::{IntoOutcome, Outcome};
 pub use crate::state::Requirements;

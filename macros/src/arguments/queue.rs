@@ -269,7 +269,7 @@ impl Form {
 }
 
 /// A whole number and its unit; saturating, so that "far too long" is out of every range.
-fn millis(text: &str) -> Option<u128> {
+pub(crate) fn millis(text: &str) -> Option<u128> {
     let unit = text.find(|c: char| !c.is_ascii_digit())?;
     let (number, unit) = text.split_at_checked(unit)?;
     let unit: u128 = match unit {

@@ -4,6 +4,7 @@
 //! exchange declared elsewhere: those are checked when the application starts, with the same care.
 
 mod binding;
+mod failure;
 mod function;
 mod names;
 mod queue_kind;
@@ -20,6 +21,7 @@ pub(crate) fn check(attributes: &[ListenerArgs], function: &ListenerFn, errors: 
         queue_kind::check(args, errors);
         binding::check(args, errors);
         consumer(args, errors);
+        failure::check(args, errors);
         identity(args, errors);
     }
     same_ids(attributes, errors);

@@ -52,6 +52,12 @@ pub(super) fn check(args: &ListenerArgs, errors: &mut Errors) {
     }
 }
 
+/// Whether the queue is written to be a stream.
+pub(super) fn is_stream(args: &ListenerArgs) -> bool {
+    let list = args.queue.arguments.as_ref().map(|given| &given.value);
+    list.and_then(|list| kind(list)) == Some(STREAM)
+}
+
 /// The kind that is written here, if it is one that is known.
 fn kind(list: &[Argument]) -> Option<&'static str> {
     let ArgumentValue::Text(text) = &arguments::find(list, "x-queue-type")?.value else {

@@ -61,6 +61,46 @@ impl<'d> FromDelivery<'d> for DeliveryCount {
     }
 }
 
+/// Which call of the handler with this delivery it is: 1 for the first.
+///
+/// A listener with `retry(max_attempts = ..)` is called again with the delivery that it failed on.
+/// How many deliveries failed before is in [`DeliveryCount`].
+///
+/// ```
+/// use springhare::prelude::*;
+///
+/// #[rabbit_listener(queue = "orders", retry(max_attempts = 5, backoff = "100ms..10s"))]
+/// async fn fulfil(Text(order): Text, attempt: Attempt) -> ListenerResult {
+///     println!("{order}, for the {}. time", attempt.value());
+///     Ok(())
+/// }
+/// # fn main() {}
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Attempt(u32);
+
+impl Attempt {
+    /// The number.
+    #[must_use]
+    pub fn value(self) -> u32 {
+        self.0
+    }
+}
+
+impl From<u32> for Attempt {
+    fn from(number: u32) -> Self {
+        Self(number)
+    }
+}
+
+impl<'d> FromDelivery<'d> for Attempt {
+    type Rejection = Infallible;
+
+    fn from_delivery(cx: &'d DeliveryContext) -> Result<Self, Infallible> {
+        Ok(Self(cx.attempt()))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,7 +8,7 @@
 //! | [`Message`](springhare_amqp::Message), [`Properties`], [`Headers`], `#[header("x")] x: T` | the message, its properties, its headers, one header |
 //! | [`RoutingKey`], [`ExchangeName`], [`QueueName`], [`ConsumerTag`], [`MessageId`], [`CorrelationId`], [`ReplyTo`] | names |
 //! | [`Path<T>`](Path) | the words in braces of the listener's `key` |
-//! | [`Redelivered`], [`DeliveryCount`] | whether it was delivered before, and how often it failed |
+//! | [`Redelivered`], [`DeliveryCount`], [`Attempt`] | whether it was delivered before, how often it failed, which call with it this is |
 //! | [`Channel`](crate::Channel), [`DeliveryTag`](crate::DeliveryTag) | settlement by hand |
 //! | [`State<T>`](State), [`RabbitTemplate`](crate::RabbitTemplate) | the application's own |
 //! | `Option<E>`, `Result<E, R>` | an extractor that may come to nothing, or fail |
@@ -34,7 +34,7 @@ use crate::listener::context::DeliveryContext;
 use crate::listener::outcome::ListenerError;
 use crate::state::Requirements;
 
-pub use deliveries::{DeliveryCount, Redelivered};
+pub use deliveries::{Attempt, DeliveryCount, Redelivered};
 pub use header::{FromHeader, HeaderRejection, HeaderType, header, header_or};
 pub use json::{Json, JsonRejection};
 pub use message::{Headers, Properties};

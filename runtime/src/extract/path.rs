@@ -160,7 +160,10 @@ mod tests {
     struct Code(u16);
 
     fn line(key: &str) -> DeliveryContext {
-        DeliveryContext::for_test().keyed("logs", "{host}.{level}.{code}").route("logs", key).build()
+        DeliveryContext::for_test()
+            .keyed("logs", "{host}.{level}.{code}")
+            .route("logs", key)
+            .build()
     }
 
     fn one(key: &str) -> DeliveryContext {

@@ -36,8 +36,9 @@ fn differing(listener: &ResolvedListener) -> Option<String> {
     }
     let queues = listener.queues.len().max(1);
     let keys = listener.bindings.len() / queues;
-    (keys > listener.plan.key_paths.len())
-        .then(|| format!("the key '{}' has words in braces, and another has none: {help}", first.key()))
+    (keys > listener.plan.key_paths.len()).then(|| {
+        format!("the key '{}' has words in braces, and another has none: {help}", first.key())
+    })
 }
 
 fn unmet(shape: PathShape, path: &KeyPath) -> Vec<String> {

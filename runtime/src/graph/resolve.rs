@@ -17,6 +17,7 @@ use crate::listener::endpoint::{
 };
 use crate::listener::key_path::KeyPath;
 use crate::listener::plan::{DEFAULT_PREFETCH, ListenerPlan, ReplyPlan};
+use crate::listener::retry::FailurePlan;
 use crate::listener::stream_offset::StreamOffset;
 
 /// What the names of anonymous queues start with.
@@ -69,6 +70,7 @@ pub(crate) fn resolve(
             ..ReplyPlan::default()
         },
         key_paths: key_paths.into(),
+        failure: FailurePlan::of(attributes),
     };
     let resolved = ResolvedListener { plan, queues, exchanges, bindings };
     (faults.len() == faults_before).then_some(resolved)

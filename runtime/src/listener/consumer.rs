@@ -12,12 +12,12 @@ use std::task::{Context, Poll, Waker};
 use springhare_amqp::ShortString;
 use springhare_broker::{Clock, ConsumerEnd, Delivery};
 
+use super::attempt::Attempt;
 use super::connection::Opened;
 use super::container::{Container, Selection};
 use super::context::DeliveryContext;
 use super::failure::FailurePolicy;
 use super::handling::Handling;
-use super::invoke::Call;
 use super::outcome::Outcome;
 use super::plan::ListenerPlan;
 use super::reply;
@@ -60,10 +60,10 @@ pub(crate) struct StartedConsumer {
 pub(crate) struct ConsumerLoop<'s> {
     container: &'s Container,
     selection: Selection<'s>,
-    context: DeliveryContext,
+    pub(super) context: DeliveryContext,
     /// Taken over from the broker, not yet handled.
     received: VecDeque<Delivery>,
-    work: Work<'s>,
+    pub(super) work: Work<'s>,
 }
 
 /// What a consumer tends to beside the handler, and while that waits.
@@ -170,13 +170,17 @@ impl<'s> ConsumerLoop<'s> {
         self.context.serve(&handling.served);
         let plan = &*handling.plan;
         let mut outcome = {
-            let mut call = Call::new(plan.endpoint, &self.context);
+            let (timeout, clock) = (plan.failure.timeout, self.work.settler.clock());
+            let mut attempt = Attempt::new(plan.endpoint, timeout, clock, &self.context);
             // Most handlers are done at once: only one that waits costs more than a call.
-            match poll_fn(|cx| Poll::Ready(call.poll(cx))).await {
+            match poll_fn(|cx| Poll::Ready(attempt.poll(cx))).await {
                 Poll::Ready(outcome) => outcome,
-                Poll::Pending => self.work.until_done(&mut call).await?,
+                Poll::Pending => self.work.until_done(&mut attempt).await?,
             }
         };
+        if matches!(outcome, Outcome::Failed(_)) && plan.failure.calls.are_several() {
+            outcome = Box::pin(self.after_failure(plan, outcome)).await?;
+        }
         if reply::is_answer(&self.context, plan, &outcome) {
             outcome = self.work.answer(&self.context, plan, outcome).await?;
         }
@@ -219,7 +223,7 @@ impl Work<'_> {
         plan: &ListenerPlan,
         outcome: Outcome,
     ) -> Result<Outcome, Exit> {
-        let mut sending = Call::of(Box::pin(reply::answer(context, plan, outcome)));
+        let mut sending = Attempt::of(Box::pin(reply::answer(context, plan, outcome)));
         match poll_fn(|cx| Poll::Ready(sending.poll(cx))).await {
             Poll::Ready(outcome) => Ok(outcome),
             Poll::Pending => self.until_done(&mut sending).await,
@@ -227,9 +231,9 @@ impl Work<'_> {
     }
 
     /// Carries a handler on that waits. Failed messages go on meanwhile, and a stop is heeded.
-    async fn until_done(&mut self, call: &mut Call<'_>) -> Result<Outcome, Exit> {
+    pub(super) async fn until_done(&mut self, attempt: &mut Attempt<'_>) -> Result<Outcome, Exit> {
         self.settler.idle();
-        let mut waiting = Waiting { call, outcome: None };
+        let mut waiting = Waiting { attempt, outcome: None };
         waiting.beside(self.settler.flush()).await?;
         loop {
             let event = poll_fn(|cx| {
@@ -263,7 +267,7 @@ impl Work<'_> {
     }
 
     /// Begins to drain, or ends, if that is asked for.
-    async fn heed_stop(&mut self) -> Result<(), Exit> {
+    pub(super) async fn heed_stop(&mut self) -> Result<(), Exit> {
         match self.stop.phase() {
             StopPhase::Running => Ok(()),
             StopPhase::Forced => Err(Exit::Stopped),
@@ -302,7 +306,7 @@ impl Work<'_> {
 
 /// A handler that waits while its consumer tends to other things.
 struct Waiting<'w, 'd> {
-    call: &'w mut Call<'d>,
+    attempt: &'w mut Attempt<'d>,
     outcome: Option<Outcome>,
 }
 
@@ -310,7 +314,7 @@ impl Waiting<'_, '_> {
     /// Ready once the handler is done.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.outcome.is_none()
-            && let Poll::Ready(outcome) = self.call.poll(cx)
+            && let Poll::Ready(outcome) = self.attempt.poll(cx)
         {
             self.outcome = Some(outcome);
         }

@@ -39,6 +39,8 @@ pub struct DeliveryContext {
     delivery: Delivery,
     /// Made when the handler asks for the delivery tag, and only then.
     settlement: OnceLock<Arc<Settlement>>,
+    /// Which call of the handler with this delivery it is, from 1.
+    attempt: u32,
     /// What the message says of its original, if it is a retry copy; looked up when somebody asks.
     retried: OnceLock<Option<Retried>>,
     /// What stands in for a delivery between two messages.
@@ -54,13 +56,14 @@ impl DeliveryContext {
         ));
         let delivery = no_delivery(&nothing);
         let (settlement, retried) = (OnceLock::new(), OnceLock::new());
-        Self { scope, served, delivery, settlement, retried, nothing }
+        Self { scope, served, delivery, settlement, attempt: 1, retried, nothing }
     }
 
     /// Makes `delivery` the one that extractors see.
     pub(crate) fn deliver(&mut self, delivery: Delivery) {
         self.delivery = delivery;
         self.settlement.take();
+        self.attempt = 1;
         self.retried.take();
     }
 
@@ -69,6 +72,20 @@ impl DeliveryContext {
         if !Arc::ptr_eq(&self.served, served) {
             self.served = Arc::clone(served);
         }
+    }
+
+    /// Makes it ready for another call with the same delivery, whose handler gets a delivery tag
+    /// of its own: whoever has the last one's settles nothing more.
+    pub(crate) fn renew(&mut self) {
+        self.settlement.take();
+        self.attempt = self.attempt.saturating_add(1);
+    }
+
+    /// Which call of the handler with this delivery it is, from 1; a listener with
+    /// `retry(max_attempts = ..)` is called again.
+    #[must_use]
+    pub fn attempt(&self) -> u32 {
+        self.attempt
     }
 
     /// Lets go of the delivery, so that an idle consumer keeps no message alive.
@@ -255,6 +272,21 @@ mod tests {
         cx.clear();
         assert_eq!((&**cx.exchange(), &**cx.routing_key()), ("", ""));
         assert_eq!(cx.failures().before, 0);
+    }
+
+    #[test]
+    fn another_call_with_the_same_delivery_has_a_tag_of_its_own() {
+        let mut cx = DeliveryContext::for_test().build();
+        let first = cx.take_delivery_tag().unwrap();
+        assert!(cx.take_delivery_tag().is_none());
+        assert!(cx.settlement().unwrap().claim());
+        cx.renew();
+        assert_eq!(cx.attempt(), 2);
+        let second = cx.take_delivery_tag().unwrap();
+        assert!(cx.settlement().unwrap().claim(), "the first tag has nothing to say any more");
+        drop((first, second));
+        cx.clear();
+        assert_eq!(cx.attempt(), 1);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
 
 use crate::listener::context::DeliveryContext;
 use crate::listener::outcome::Outcome;
@@ -115,6 +116,12 @@ pub struct ListenerAttributes {
     pub competing: bool,
     /// `requeue_rejected`: whether a failed message is delivered again.
     pub requeue_rejected: Option<bool>,
+    /// `retry(..)`: how often the handler is called, and when.
+    pub retry: Option<RetryAttributes>,
+    /// `max_attempts`: how many deliveries of a message may fail.
+    pub max_attempts: Option<u32>,
+    /// `timeout`: how long the handler may take.
+    pub timeout: Option<Duration>,
     /// `send_to`: where replies go to requests that name no queue for them.
     pub send_to: Option<&'static str>,
     /// `return_errors`: whether callers are told of failures; by default those that ask for it.
@@ -144,6 +151,9 @@ impl ListenerAttributes {
         group: None,
         competing: false,
         requeue_rejected: None,
+        retry: None,
+        max_attempts: None,
+        timeout: None,
         send_to: None,
         return_errors: None,
     };
@@ -176,6 +186,19 @@ impl Default for ListenerAttributes {
     fn default() -> Self {
         Self::DEFAULT
     }
+}
+
+/// `retry(..)`: what is done before a message is given up.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RetryAttributes {
+    /// How often the handler is called with one delivery.
+    pub max_attempts: Option<u32>,
+    /// The first and the longest pause between two of these calls.
+    pub backoff: Option<(Duration, Duration)>,
+    /// The part of a pause that chance may add or take: 0 to 1.
+    pub jitter: Option<f64>,
+    /// The times after which the message is delivered again, one after the other.
+    pub delays: &'static [Duration],
 }
 
 /// Who settles a delivery, and when.

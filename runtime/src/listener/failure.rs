@@ -1,6 +1,7 @@
 //! What becomes of a message by its handler's outcome; for a failed one that is the failure
 //! default: paced redelivery, then the dead-letter exchange or `<queue>.error`.
 
+mod decision;
 mod retry;
 mod stream;
 mod unmatched;
@@ -10,12 +11,13 @@ use std::sync::Arc;
 use springhare_amqp::ShortString;
 use springhare_broker::{Multiple, PublishedMessage, Requeue};
 
+pub(super) use decision::Decision;
 pub(super) use retry::{Retry, RetryResult};
 
 use super::consumer::{Exit, Work};
 use super::context::DeliveryContext;
 use super::endpoint::AcknowledgeMode;
-use super::outcome::{Disposition, ListenerError, Outcome};
+use super::outcome::Outcome;
 use super::pacing::{Failures, PAUSE_MAX, Redelivery};
 use super::plan::ListenerPlan;
 use crate::channel::Verdict;
@@ -108,7 +110,7 @@ impl Work<'_> {
     }
 
     /// Makes the container the one who settles; false if the handler has.
-    fn claim(&self, context: &DeliveryContext) -> bool {
+    pub(super) fn claim(&self, context: &DeliveryContext) -> bool {
         let unclaimed = context.settlement().is_none_or(|settlement| settlement.claim());
         unclaimed && !self.settler.channel().is_covered(context.delivery().delivery_tag)
     }
@@ -143,16 +145,27 @@ impl Work<'_> {
             Outcome::Ack | Outcome::Reply(_) => Verdict::Ack(Multiple::One),
             Outcome::Reject => Verdict::Reject(Requeue::No),
             Outcome::Requeue => Verdict::Nack(Requeue::Yes),
-            Outcome::Failed(error) => match error.disposition() {
-                Disposition::RejectAndDontRequeue => Verdict::Reject(Requeue::No),
-                Disposition::ImmediateRequeue => Verdict::Nack(Requeue::Yes),
-                Disposition::ImmediateAcknowledge => Verdict::Ack(Multiple::One),
-                Disposition::Fatal => {
+            Outcome::RetryAfter(pause) => {
+                let next = failed.failures.redelivery_after(pause, &plan.failure.redeliveries);
+                let exception = "its handler asked for it again".to_owned();
+                return self.redeliver(failed, next, exception).await;
+            }
+            Outcome::Failed(error) => match Decision::on(&error, plan) {
+                Decision::Reject => Verdict::Reject(Requeue::No),
+                Decision::Requeue => Verdict::Nack(Requeue::Yes),
+                Decision::Acknowledge => Verdict::Ack(Multiple::One),
+                Decision::GiveUp => {
                     let reason = ParkReason::Fatal { exception: error.report() };
                     return self.give_up(failed, reason).await;
                 }
-                _ if !plan.requeue_rejected => Verdict::Reject(Requeue::No),
-                _ => return self.redeliver(failed, &error).await,
+                Decision::RedeliverAfter(pause) => {
+                    let next = failed.failures.redelivery_after(pause, &plan.failure.redeliveries);
+                    return self.redeliver(failed, next, error.report()).await;
+                }
+                Decision::Redeliver => {
+                    let next = failed.failures.redelivery(&plan.failure.redeliveries);
+                    return self.redeliver(failed, next, error.report()).await;
+                }
             },
         };
         if verdict == Verdict::Reject(Requeue::No) && self.is_ours_to_dead_letter(&failed) {
@@ -170,11 +183,16 @@ impl Work<'_> {
     }
 
     /// Delivers it again after its pause, or gives it up when it has failed too often.
-    async fn redeliver(&mut self, failed: Failed, error: &ListenerError) -> Result<(), Exit> {
+    async fn redeliver(
+        &mut self,
+        failed: Failed,
+        next: Redelivery,
+        exception: String,
+    ) -> Result<(), Exit> {
         let delivery_tag = failed.delivery_tag;
-        match failed.failures.redelivery() {
+        match next {
             Redelivery::Ended => {
-                let reason = ParkReason::DeliveriesExhausted { exception: error.report() };
+                let reason = ParkReason::DeliveriesExhausted { exception };
                 self.give_up(failed, reason).await
             }
             // A consumer that stops does not wait the pause out.
@@ -185,8 +203,9 @@ impl Work<'_> {
             Redelivery::RequeueAfter(pause) => {
                 Ok(self.settler.requeue_after(delivery_tag, pause).await?)
             }
-            Redelivery::RepublishAfter(pause) => {
-                let retry = self.retry_of(failed, error.report());
+            // Stage 2.
+            Redelivery::RepublishAfter(pause) | Redelivery::Delayed(pause) => {
+                let retry = self.retry_of(failed, exception);
                 Ok(self.settler.republish_after(delivery_tag, pause, retry).await?)
             }
         }

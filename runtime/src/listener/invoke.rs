@@ -8,10 +8,12 @@ use super::context::DeliveryContext;
 use super::endpoint::{Invocation, RabbitListenerEndpoint};
 use super::outcome::{ListenerError, Outcome};
 
-/// A handler panicked.
+/// A handler panicked. That is a failure like any other.
+///
+/// It is what [`ListenerError::find`] finds then.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the handler panicked: {message}")]
-pub(crate) struct HandlerPanicked {
+pub struct HandlerPanicked {
     message: String,
 }
 
@@ -60,13 +62,19 @@ impl<'d> Call<'d> {
     }
 }
 
-impl Drop for Call<'_> {
-    /// A handler that is dropped midway runs its destructors, which may panic too.
-    fn drop(&mut self) {
+impl Call<'_> {
+    /// Drops the handler midway, whose destructors may panic too.
+    pub(crate) fn end(&mut self) {
         let Some(running) = self.running.take() else { return };
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(running))) {
             tracing::error!("a handler panicked while it was dropped: {}", message_of(&*panic));
         }
+    }
+}
+
+impl Drop for Call<'_> {
+    fn drop(&mut self) {
+        self.end();
     }
 }
 

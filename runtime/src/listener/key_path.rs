@@ -59,8 +59,7 @@ impl KeyPath {
                 literal => Word::Literal(literal.into()),
             });
         }
-        let path =
-            Self { exchange: exchange.clone(), key: key.into(), words: pattern, names };
+        let path = Self { exchange: exchange.clone(), key: key.into(), words: pattern, names };
         Ok((bound.join(".").into(), Some(path)))
     }
 
@@ -140,6 +139,9 @@ mod tests {
         for no_name in ["{}", "logs.{1}", "{a-b}", "{ a }"] {
             assert!(matches!(error(no_name), KeyPathError::NoName(_)), "{no_name}");
         }
-        assert_eq!(error("{a}.{a}").to_string(), "`{a}` stands twice; give the words names of their own");
+        assert_eq!(
+            error("{a}.{a}").to_string(),
+            "`{a}` stands twice; give the words names of their own"
+        );
     }
 }

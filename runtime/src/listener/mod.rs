@@ -10,6 +10,7 @@
 //! Deliberately out: declaring (that is `graph`'s), extraction and conversion.
 
 mod ack_gather;
+pub(crate) mod attempt;
 mod busy_pace;
 mod connection;
 mod consumer;
@@ -21,7 +22,7 @@ pub(crate) mod endpoint;
 mod failure;
 mod handling;
 pub(crate) mod health;
-mod invoke;
+pub(crate) mod invoke;
 mod keep_connected;
 pub(crate) mod key_path;
 pub(crate) mod outcome;
@@ -30,6 +31,7 @@ mod pattern;
 pub(crate) mod plan;
 mod registry;
 pub(crate) mod reply;
+pub(crate) mod retry;
 mod settle;
 mod stop_signal;
 pub(crate) mod stream_offset;

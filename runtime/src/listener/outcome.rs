@@ -1,8 +1,11 @@
 //! What a handler comes to: [`Outcome`], what may stand in its place as a return type, and the
 //! error that says what happens to the message.
 
-use std::error::Error as StdError;
-use std::fmt;
+mod error;
+
+use std::time::Duration;
+
+pub use error::{Disposition, ListenerError, ListenerResult, ListenerResultExt, RETRY_AFTER_MAX};
 
 use super::context::DeliveryContext;
 use super::reply::PreparedReply;
@@ -13,12 +16,15 @@ use super::reply::PreparedReply;
 /// [`Reply`](crate::Reply)), or an `Outcome` of its own:
 ///
 /// ```
+/// use std::time::Duration;
+///
 /// use springhare::{ListenerError, Outcome};
 ///
 /// async fn check(line: String) -> Outcome {
 ///     match line.as_str() {
 ///         "" => Outcome::Reject,
-///         "later" => Outcome::Requeue,
+///         "again" => Outcome::Requeue,
+///         "later" => Outcome::RetryAfter(Duration::from_secs(30)),
 ///         "broken" => Outcome::Failed(ListenerError::msg("broken line")),
 ///         _ => Outcome::Ack,
 ///     }
@@ -40,6 +46,9 @@ pub enum Outcome {
     Reject,
     /// Back to the queue at once, without a pause and without an end.
     Requeue,
+    /// Failed for now: it is delivered again after this time, [`RETRY_AFTER_MAX`] at the most, and
+    /// counted as failed. When it has failed too often, it is given up as any other.
+    RetryAfter(Duration),
     /// Failed: what happens is the error's [`Disposition`].
     Failed(ListenerError),
 }
@@ -50,7 +59,7 @@ impl Outcome {
     /// It is [fatal](Disposition::Fatal), since the message will not get better, unless the
     /// rejection has chosen a disposition itself.
     pub fn from_rejection(rejection: impl Into<ListenerError>) -> Self {
-        Self::Failed(rejection.into().or_fatal())
+        Self::Failed(rejection.into().of_rejection())
     }
 }
 
@@ -92,182 +101,10 @@ impl<T: IntoOutcome, E: Into<ListenerError>> IntoOutcome for Result<T, E> {
     }
 }
 
-/// What a handler with `?` in it returns: any error becomes a [`ListenerError`].
-pub type ListenerResult<T = ()> = Result<T, ListenerError>;
-
-/// Why a handler failed, and what that means for the message.
-///
-/// Any `std::error::Error + Send + Sync` becomes one by `?`, with the
-/// [default](Disposition::Default) disposition; the constructors choose another:
-///
-/// ```
-/// use springhare::{ListenerError, ListenerResult};
-///
-/// fn parse(line: &str) -> ListenerResult<u16> {
-///     if line.is_empty() {
-///         return Err(ListenerError::reject_and_dont_requeue("an empty line"));
-///     }
-///     Ok(line.parse()?)
-/// }
-///
-/// assert_eq!(parse("x").unwrap_err().to_string(), "invalid digit found in string");
-/// ```
-///
-/// It is deliberately not a `std::error::Error` itself, or the conversion could not be for all
-/// errors; [`source`](Self::source) gives the one inside.
-pub struct ListenerError(Box<Inner>);
-
-struct Inner {
-    disposition: Disposition,
-    source: Box<dyn StdError + Send + Sync>,
-}
-
-/// What happens to a message whose handler failed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Disposition {
-    /// What the listener does with failures: by default it is delivered again, paced and
-    /// counted, and parked in the end.
-    ///
-    /// Where the broker counts (the embedded one, RabbitMQ's quorum queues) it goes back to its
-    /// place in the queue. RabbitMQ's classic queues do not count: from its second failure on the
-    /// message goes to the end of its queue as a copy, which is confirmed before the original is
-    /// acknowledged. The copy has the number and the original's exchange and routing key in
-    /// `x-springhare-..` headers, which the extractors look into. Its `expiration` begins anew;
-    /// its `CC` and `user_id` are in the headers `x-original-CC` and `x-original-userId`, since the
-    /// broker would route by the one and refuse the other. The application's user needs the
-    /// permission to write to the default exchange.
-    #[default]
-    Default,
-    /// Refused for good: dead-lettered where its queue has a dead-letter exchange, else dropped.
-    RejectAndDontRequeue,
-    /// Back to the queue at once, without a pause and without an end.
-    ImmediateRequeue,
-    /// Acknowledged all the same.
-    ImmediateAcknowledge,
-    /// Will never succeed: dead-lettered or parked at once, without another delivery.
-    Fatal,
-}
-
-impl ListenerError {
-    /// A failure with the default disposition, from an error, a boxed error or a text.
-    #[must_use]
-    pub fn new(error: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        Self::with(Disposition::Default, error.into())
-    }
-
-    /// A failure with the default disposition that is only a text.
-    #[must_use]
-    pub fn msg(text: impl fmt::Display) -> Self {
-        Self::new(text.to_string())
-    }
-
-    /// Refuses the message for good: it is dead-lettered where its queue has a dead-letter
-    /// exchange, else dropped.
-    #[must_use]
-    pub fn reject_and_dont_requeue(error: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        Self::with(Disposition::RejectAndDontRequeue, error.into())
-    }
-
-    /// Puts the message back at once, without a pause and without an end to it.
-    #[must_use]
-    pub fn immediate_requeue(error: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        Self::with(Disposition::ImmediateRequeue, error.into())
-    }
-
-    /// Acknowledges the message though its handler failed; the failure is logged.
-    #[must_use]
-    pub fn immediate_acknowledge(error: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        Self::with(Disposition::ImmediateAcknowledge, error.into())
-    }
-
-    /// Says that no other attempt can succeed: the message is dead-lettered or parked at once.
-    #[must_use]
-    pub fn fatal(error: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        Self::with(Disposition::Fatal, error.into())
-    }
-
-    fn with(disposition: Disposition, source: Box<dyn StdError + Send + Sync>) -> Self {
-        Self(Box::new(Inner { disposition, source }))
-    }
-
-    /// The caller knows of it, and decides whether to ask again: what would be delivered once more
-    /// is acknowledged.
-    pub(super) fn told(mut self) -> Self {
-        if self.0.disposition == Disposition::Default {
-            self.0.disposition = Disposition::ImmediateAcknowledge;
-        }
-        self
-    }
-
-    fn or_fatal(mut self) -> Self {
-        if self.0.disposition == Disposition::Default {
-            self.0.disposition = Disposition::Fatal;
-        }
-        self
-    }
-
-    /// What happens to the message.
-    #[must_use]
-    pub fn disposition(&self) -> Disposition {
-        self.0.disposition
-    }
-
-    /// The error itself.
-    #[must_use]
-    pub fn source(&self) -> &(dyn StdError + Send + Sync + 'static) {
-        &*self.0.source
-    }
-
-    /// The error and what caused it, the outermost first.
-    pub fn chain(&self) -> impl Iterator<Item = &(dyn StdError + 'static)> {
-        let first: &(dyn StdError + 'static) = &*self.0.source;
-        std::iter::successors(Some(first), |&error| error.source())
-    }
-
-    /// The first error of this type in the [chain](Self::chain).
-    #[must_use]
-    pub fn find<E: StdError + 'static>(&self) -> Option<&E> {
-        self.chain().find_map(|error| error.downcast_ref())
-    }
-
-    /// The whole chain in one line, for a header or a log: `cannot ship: no van: flat tyre`.
-    #[must_use]
-    pub fn report(&self) -> String {
-        self.chain().map(ToString::to_string).collect::<Vec<_>>().join(": ")
-    }
-}
-
-#[diagnostic::do_not_recommend]
-impl<E: StdError + Send + Sync + 'static> From<E> for ListenerError {
-    fn from(error: E) -> Self {
-        Self::new(error)
-    }
-}
-
-impl fmt::Display for ListenerError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0.source, f)
-    }
-}
-
-impl fmt::Debug for ListenerError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ListenerError")
-            .field("disposition", &self.0.disposition)
-            .field("source", &self.0.source)
-            .finish()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::io;
-
-    #[derive(Debug, thiserror::Error)]
-    #[error("cannot ship")]
-    struct Ship(#[source] io::Error);
 
     fn disposition(outcome: &Outcome) -> Option<Disposition> {
         match outcome {
@@ -297,38 +134,11 @@ mod tests {
     }
 
     #[test]
-    fn each_constructor_has_its_disposition() {
-        let made = [
-            (ListenerError::msg(5), Disposition::Default),
-            (ListenerError::reject_and_dont_requeue("x"), Disposition::RejectAndDontRequeue),
-            (
-                ListenerError::immediate_requeue(io::Error::other("x")),
-                Disposition::ImmediateRequeue,
-            ),
-            (ListenerError::immediate_acknowledge("x"), Disposition::ImmediateAcknowledge),
-            (ListenerError::fatal("x"), Disposition::Fatal),
-        ];
-        for (error, expected) in made {
-            assert_eq!(error.disposition(), expected);
-        }
-    }
-
-    #[test]
     fn a_rejection_is_fatal_unless_it_chose_otherwise() {
         let outcome = Outcome::from_rejection(io::Error::other("x"));
         assert_eq!(disposition(&outcome), Some(Disposition::Fatal));
         let outcome = Outcome::from_rejection(ListenerError::immediate_requeue("x"));
         assert_eq!(disposition(&outcome), Some(Disposition::ImmediateRequeue));
-    }
-
-    #[test]
-    fn the_chain_is_searched_and_reported() {
-        let error = ListenerError::from(Ship(io::Error::new(io::ErrorKind::TimedOut, "no van")));
-        assert_eq!(error.report(), "cannot ship: no van");
-        assert_eq!(error.to_string(), "cannot ship");
-        assert_eq!(error.find::<io::Error>().unwrap().kind(), io::ErrorKind::TimedOut);
-        assert!(error.find::<fmt::Error>().is_none());
-        assert!(error.source().is::<Ship>());
     }
 
     #[test]

@@ -6,12 +6,11 @@ use std::time::Duration;
 
 use springhare_broker::Delivery;
 
+use super::outcome::RETRY_AFTER_MAX;
+use super::retry::Redeliveries;
 use crate::connection::DeliveryCounting;
 use crate::template::Retried;
 
-/// A message that has failed this often is redelivered no more; RabbitMQ's default for quorum
-/// queues.
-pub(crate) const DELIVERIES_MAX: u32 = 20;
 /// The pause before the second redelivery; the first comes at once.
 pub(crate) const PAUSE_MIN: Duration = Duration::from_millis(100);
 /// The pause that the doubling ends at.
@@ -63,11 +62,32 @@ impl Failures {
     }
 
     /// What becomes of the message now that this delivery failed too.
-    pub(crate) fn redelivery(self) -> Redelivery {
-        if self.attempts() >= DELIVERIES_MAX {
-            return Redelivery::Ended;
+    pub(crate) fn redelivery(self, redeliveries: &Redeliveries) -> Redelivery {
+        match redeliveries {
+            Redeliveries::Paced { limit } if self.attempts() >= *limit => Redelivery::Ended,
+            Redeliveries::Paced { .. } => self.after(pause_after(self.before)),
+            Redeliveries::After(delays) => match usize::try_from(self.before) {
+                Ok(before) => {
+                    delays.get(before).map_or(Redelivery::Ended, |d| Redelivery::Delayed(*d))
+                }
+                Err(_) => Redelivery::Ended,
+            },
         }
-        let pause = pause_after(self.before);
+    }
+
+    /// The next delivery after this pause, which its handler has chosen, if there is to be one.
+    pub(crate) fn redelivery_after(
+        self,
+        pause: Duration,
+        redeliveries: &Redeliveries,
+    ) -> Redelivery {
+        match self.redelivery(redeliveries) {
+            Redelivery::Ended => Redelivery::Ended,
+            _ => self.after(pause.min(RETRY_AFTER_MAX)),
+        }
+    }
+
+    fn after(self, pause: Duration) -> Redelivery {
         match self.way_back {
             WayBack::Requeued => Redelivery::RequeueAfter(pause),
             WayBack::Republished => Redelivery::RepublishAfter(pause),
@@ -82,6 +102,8 @@ pub(crate) enum Redelivery {
     RequeueAfter(Duration),
     /// A copy of it to the end of the queue, after this pause.
     RepublishAfter(Duration),
+    /// A copy of it that waits at the broker for this time.
+    Delayed(Duration),
     /// No more: dead-lettered or parked.
     Ended,
 }
@@ -147,6 +169,8 @@ mod tests {
     use springhare_broker::PublishedMessage;
     use std::sync::Arc;
 
+    const DEFAULT: Redeliveries = Redeliveries::Paced { limit: 20 };
+
     fn delivery(redelivered: bool, delivery_count: u32) -> Delivery {
         let message = Arc::new(PublishedMessage::new(
             ShortString::EMPTY,
@@ -177,36 +201,39 @@ mod tests {
 
     #[test]
     fn the_twentieth_delivery_is_the_last() {
-        assert_eq!(failures(true, 18).redelivery(), Redelivery::RequeueAfter(PAUSE_MAX));
-        assert_eq!(failures(true, 19).redelivery(), Redelivery::Ended);
-        assert_eq!(failures(true, u32::MAX).redelivery(), Redelivery::Ended);
+        assert_eq!(failures(true, 18).redelivery(&DEFAULT), Redelivery::RequeueAfter(PAUSE_MAX));
+        assert_eq!(failures(true, 19).redelivery(&DEFAULT), Redelivery::Ended);
+        assert_eq!(failures(true, u32::MAX).redelivery(&DEFAULT), Redelivery::Ended);
         let copy = failures_of_copy(false, 0, 18);
-        assert_eq!(copy.redelivery(), Redelivery::RepublishAfter(PAUSE_MAX));
-        assert_eq!(failures_of_copy(false, 0, 19).redelivery(), Redelivery::Ended);
-        assert_eq!(failures_of_copy(true, 0, 18).redelivery(), Redelivery::Ended);
+        assert_eq!(copy.redelivery(&DEFAULT), Redelivery::RepublishAfter(PAUSE_MAX));
+        assert_eq!(failures_of_copy(false, 0, 19).redelivery(&DEFAULT), Redelivery::Ended);
+        assert_eq!(failures_of_copy(true, 0, 18).redelivery(&DEFAULT), Redelivery::Ended);
         assert_eq!(failures_of_copy(true, 1, u32::MAX).attempts(), u32::MAX);
     }
 
     #[test]
     fn the_first_failure_needs_no_count() {
         assert_eq!(failures(false, 0).attempts(), 1);
-        assert_eq!(failures(false, 0).redelivery(), Redelivery::RequeueAfter(Duration::ZERO));
+        assert_eq!(
+            failures(false, 0).redelivery(&DEFAULT),
+            Redelivery::RequeueAfter(Duration::ZERO)
+        );
     }
 
     #[test]
     fn where_the_broker_does_not_count_the_copies_do() {
         let second = failures(true, 0);
         assert_eq!(second.attempts(), 2);
-        assert_eq!(second.redelivery(), Redelivery::RepublishAfter(PAUSE_MIN));
+        assert_eq!(second.redelivery(&DEFAULT), Redelivery::RepublishAfter(PAUSE_MIN));
         let third = failures_of_copy(false, 0, 2);
         assert_eq!(third.attempts(), 3);
-        assert_eq!(third.redelivery(), Redelivery::RepublishAfter(PAUSE_MIN * 2));
+        assert_eq!(third.redelivery(&DEFAULT), Redelivery::RepublishAfter(PAUSE_MIN * 2));
         // Its consumer was lost with it, or stopped in its pause.
         assert_eq!(failures_of_copy(true, 0, 2).attempts(), 4);
         // A copy in a queue that counts.
         let counted = failures_of_copy(true, 1, 2);
         assert_eq!(counted.attempts(), 4);
-        assert_eq!(counted.redelivery(), Redelivery::RequeueAfter(PAUSE_MIN * 4));
+        assert_eq!(counted.redelivery(&DEFAULT), Redelivery::RequeueAfter(PAUSE_MIN * 4));
     }
 
     #[test]
@@ -214,14 +241,14 @@ mod tests {
         // It was put back without a failure.
         let back = Failures::of(&delivery(true, 0), None, DeliveryCounting::OnEveryQueue);
         assert_eq!(back.attempts(), 1);
-        assert_eq!(back.redelivery(), Redelivery::RequeueAfter(Duration::ZERO));
+        assert_eq!(back.redelivery(&DEFAULT), Redelivery::RequeueAfter(Duration::ZERO));
     }
 
     #[test]
     fn a_count_that_the_publisher_sent_along_counts_nothing_and_is_got_rid_of() {
         let first = failures(false, 7);
         assert_eq!(first.attempts(), 1);
-        assert_eq!(first.redelivery(), Redelivery::RepublishAfter(Duration::ZERO));
+        assert_eq!(first.redelivery(&DEFAULT), Redelivery::RepublishAfter(Duration::ZERO));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use crate::graph::Origin;
 use crate::listener::dispatch::Dispatch;
 use crate::listener::endpoint::{AcknowledgeMode, RabbitListenerEndpoint};
 use crate::listener::key_path::KeyPath;
+use crate::listener::retry::FailurePlan;
 use crate::listener::stream_offset::StreamOffset;
 
 /// The deliveries that a consumer holds unsettled where its attribute does not say, as in
@@ -37,6 +38,7 @@ pub(crate) struct ListenerPlan {
     pub(crate) reply: ReplyPlan,
     /// Those of its keys that have words in braces.
     pub(crate) key_paths: Arc<[KeyPath]>,
+    pub(crate) failure: FailurePlan,
 }
 
 /// What a listener's attribute says of replies.

@@ -11,6 +11,7 @@ use springhare_amqp::{
 use springhare_broker::Publish;
 
 use super::context::DeliveryContext;
+use super::failure::Decision;
 use super::invoke::HandlerPanicked;
 use super::outcome::{Disposition, IntoOutcome, ListenerError, Outcome};
 use super::plan::ListenerPlan;
@@ -210,9 +211,14 @@ pub(super) fn is_answer(context: &DeliveryContext, plan: &ListenerPlan, outcome:
     match outcome {
         Outcome::Reply(_) => true,
         Outcome::Failed(error) => {
-            error.disposition() != Disposition::ImmediateRequeue && asks_for_errors(context, plan)
+            let is_last = !matches!(
+                Decision::on(error, plan),
+                Decision::Requeue | Decision::RedeliverAfter(_)
+            );
+            is_last && asks_for_errors(context, plan)
         }
-        Outcome::Ack | Outcome::Reject | Outcome::Requeue => false,
+        Outcome::Reject => asks_for_errors(context, plan),
+        Outcome::Ack | Outcome::Requeue | Outcome::RetryAfter(_) => false,
     }
 }
 
@@ -225,21 +231,60 @@ pub(super) async fn answer(
     match outcome {
         Outcome::Reply(reply) => match send(context, plan, *reply).await {
             Ok(Sent::Yes | Sent::NobodyWaits) => Outcome::Ack,
-            Err(error) => Outcome::Failed(ListenerError::new(error)),
-        },
-        Outcome::Failed(error) => match send(context, plan, report(&error)).await {
-            Ok(Sent::Yes) => Outcome::Failed(error.told()),
-            Ok(Sent::NobodyWaits) => Outcome::Failed(error),
-            Err(failed) => {
-                tracing::warn!(
-                    listener = &*plan.id,
-                    error = %failed,
-                    "a caller could not be told that its request failed"
-                );
+            Err(error) if passes(&error) => Outcome::Failed(ListenerError::new(error)),
+            Err(error) => {
+                let error = ListenerError::fatal(error);
+                if asks_for_errors(context, plan) {
+                    tell(context, plan, kind_of(&error), &error.report()).await;
+                }
                 Outcome::Failed(error)
             }
         },
-        outcome @ (Outcome::Ack | Outcome::Reject | Outcome::Requeue) => outcome,
+        Outcome::Failed(error) => {
+            match tell(context, plan, kind_of(&error), &error.report()).await {
+                Told::Yes => Outcome::Failed(error.told()),
+                Told::No => Outcome::Failed(error),
+            }
+        }
+        Outcome::Reject => {
+            tell(context, plan, REJECTED, "the handler rejected it").await;
+            Outcome::Reject
+        }
+        outcome @ (Outcome::Ack | Outcome::Requeue | Outcome::RetryAfter(_)) => outcome,
+    }
+}
+
+/// Whether a reply that could not be sent may be sent later, so that it is worth while to make it
+/// once more.
+fn passes(error: &Error) -> bool {
+    error.is_passing() || matches!(error, Error::Stopped)
+}
+
+/// Whether a caller knows that its request failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Told {
+    Yes,
+    No,
+}
+
+/// Tells the caller that its request failed.
+async fn tell(
+    context: &DeliveryContext,
+    plan: &ListenerPlan,
+    kind: &'static str,
+    text: &str,
+) -> Told {
+    match send(context, plan, report(kind, text)).await {
+        Ok(Sent::Yes) => Told::Yes,
+        Ok(Sent::NobodyWaits) => Told::No,
+        Err(error) => {
+            tracing::warn!(
+                listener = &*plan.id,
+                %error,
+                "a caller could not be told that its request failed"
+            );
+            Told::No
+        }
     }
 }
 
@@ -367,19 +412,25 @@ struct Report<'e> {
     error: &'e str,
 }
 
-/// The answer to a request that failed.
-fn report(error: &ListenerError) -> PreparedReply {
-    let text = error.report();
-    let kind = match error.disposition() {
+/// The kind of a failure that is the handler's own refusal.
+const REJECTED: &str = "rejected";
+
+/// What kind of failure a caller is told of.
+fn kind_of(error: &ListenerError) -> &'static str {
+    match error.disposition() {
         _ if error.find::<HandlerPanicked>().is_some() => "panic",
         Disposition::Fatal => "fatal",
-        Disposition::RejectAndDontRequeue => "rejected",
+        Disposition::RejectAndDontRequeue => REJECTED,
         _ => "failed",
-    };
-    let body = serde_json::to_vec(&Report { kind, error: &text }).unwrap_or_default();
+    }
+}
+
+/// The answer to a request that failed.
+fn report(kind: &'static str, text: &str) -> PreparedReply {
+    let body = serde_json::to_vec(&Report { kind, error: text }).unwrap_or_default();
     let mut headers = FieldTable::new();
     headers.set(ERROR_HEADER, kind);
-    let start = ShortString::truncated(&text);
+    let start = ShortString::truncated(text);
     headers.set(EXCEPTION_HEADER, start.as_str());
     let properties = BasicProperties {
         content_type: Some(ShortString::from_static("application/json")),

@@ -72,6 +72,10 @@ impl Settler {
         }
     }
 
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
     pub(crate) fn channel(&self) -> &Channel {
         &self.channel
     }

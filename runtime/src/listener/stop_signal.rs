@@ -35,6 +35,11 @@ impl StopSignal {
         }
     }
 
+    /// Whether the task is to stop at all.
+    pub(crate) fn is_raised(&self) -> bool {
+        self.phase() != StopPhase::Running
+    }
+
     /// Raises the phase to at least this one, and wakes the task.
     pub(crate) fn raise(&self, phase: StopPhase) {
         self.phase.fetch_max(phase as u8, Ordering::AcqRel);

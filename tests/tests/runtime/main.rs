@@ -17,3 +17,4 @@ mod settlement;
 mod start;
 mod stop;
 mod template;
+mod timeout;

@@ -1,7 +1,9 @@
 //! Every key, and what its record says.
 
+use std::time::Duration;
+
 use springhare::__private::{
-    AcknowledgeMode, Argument, Concurrency, ListenerAttributes, ListenerItem,
+    AcknowledgeMode, Argument, Concurrency, ListenerAttributes, ListenerItem, RetryAttributes,
 };
 use springhare::prelude::*;
 
@@ -30,6 +32,8 @@ mod names {
     group = "slow",
     competing,
     requeue_rejected = false,
+    max_attempts = 7,
+    timeout = "30s",
     send_to = "answers/done",
     return_errors = true,
 )]
@@ -75,6 +79,15 @@ async fn several() {}
 )]
 async fn every_argument() {}
 
+#[rabbit_listener(
+    queue = "tried",
+    retry(max_attempts = 5, backoff = "100ms..10s", jitter = 0.2, delays = ["5s", "1m"]),
+)]
+async fn tried() {}
+
+#[rabbit_listener(queue = "delayed", retry(delays = ["1h"], backoff = "1s", jitter = 1))]
+async fn delayed() {}
+
 #[rabbit_listener(queue = "ours", arguments(queue_type = "quorum", delivery_limit = 3))]
 async fn of_a_kind() {}
 
@@ -115,6 +128,9 @@ fn main() {
         group: Some("slow"),
         competing: true,
         requeue_rejected: Some(false),
+        retry: None,
+        max_attempts: Some(7),
+        timeout: Some(Duration::from_secs(30)),
         send_to: Some("answers/done"),
         return_errors: Some(true),
     };
@@ -155,6 +171,22 @@ fn main() {
         [("x-queue-type", Argument::Text("quorum")), ("x-delivery-limit", Argument::Int(3))]
     );
     assert_eq!(attributes::<from_a_time>().stream_offset, Some("2026-01-31T12:00:00Z"));
+
+    let delays = &[Duration::from_secs(5), Duration::from_secs(60)];
+    let retry = RetryAttributes {
+        max_attempts: Some(5),
+        backoff: Some((Duration::from_millis(100), Duration::from_secs(10))),
+        jitter: Some(0.2),
+        delays,
+    };
+    assert_eq!(attributes::<tried>().retry, Some(retry));
+    let retry = RetryAttributes {
+        max_attempts: None,
+        backoff: Some((Duration::from_secs(1), Duration::from_secs(1))),
+        jitter: Some(1.0),
+        delays: &[Duration::from_secs(3600)],
+    };
+    assert_eq!(attributes::<delayed>().retry, Some(retry));
 
     let anonymous = attributes::<anonymous>();
     assert_eq!(anonymous.queues, [""; 0]);

@@ -34,8 +34,7 @@ pub(in crate::listener) fn pattern() -> impl Strategy<Value = String> {
 }
 
 pub(in crate::listener) fn key() -> impl Strategy<Value = String> {
-    prop::collection::vec(prop_oneof![Just("a"), Just("b")], 0..6)
-        .prop_map(|words| words.join("."))
+    prop::collection::vec(prop_oneof![Just("a"), Just("b")], 0..6).prop_map(|words| words.join("."))
 }
 
 /// All keys of up to six words of `a`, `b` and another.

@@ -10,6 +10,8 @@ application!(
     a_message_whose_headers_fill_a_frame_is_parked_without_what_does_not_fit,
     a_handler_may_choose_what_becomes_of_its_message,
     a_listener_may_refuse_redelivery,
+    a_body_that_does_not_decode_is_parked_where_the_handler_settles_itself,
+    a_handler_knows_of_the_failures_before,
 );
 
 #[rabbit_listener(queue = "numbers")]
@@ -133,4 +135,49 @@ async fn a_listener_may_refuse_redelivery(place: &Place) {
     tries.next().await;
     assert!(tries.is_silent());
     app.stop().await.unwrap();
+}
+
+#[rabbit_listener(queue = "by_hand", ack = "manual")]
+async fn by_hand(
+    number: Json<u32>,
+    channel: Channel,
+    tag: DeliveryTag,
+    seen: State<Tell<u32>>,
+) -> ListenerResult {
+    seen.tell(number.0);
+    Ok(channel.ack(tag).await?)
+}
+
+async fn a_body_that_does_not_decode_is_parked_where_the_handler_settles_itself(place: &Place) {
+    let (tell, mut numbers) = telling::<u32>();
+    let app = place.builder().listeners(listeners![by_hand]).manage(tell).start().await.unwrap();
+    let rabbit = app.rabbit_template();
+    rabbit.convert_and_send("by_hand", "{").await.unwrap();
+    let parked = arrives(&rabbit, "by_hand.error").await;
+    assert_eq!(header_text(&parked, "x-springhare-reason"), "fatal");
+    rabbit.convert_and_send("by_hand", &5).await.unwrap();
+    assert_eq!(numbers.next().await, 5);
+    app.stop().await.unwrap();
+    place.has_left("by_hand", 0).await;
+}
+
+#[rabbit_listener(queue = "again")]
+async fn again(
+    redelivered: Redelivered,
+    count: DeliveryCount,
+    said: State<Tell<(bool, u32)>>,
+) -> ListenerResult {
+    said.tell((redelivered.is_redelivered(), count.value()));
+    if count.value() < 3 { Err(ListenerError::msg("no van")) } else { Ok(()) }
+}
+
+async fn a_handler_knows_of_the_failures_before(place: &Place) {
+    let (tell, mut told) = telling::<(bool, u32)>();
+    let app = place.builder().listeners(listeners![again]).manage(tell).start().await.unwrap();
+    app.rabbit_template().convert_and_send("again", "tea").await.unwrap();
+    for expected in [(false, 0), (true, 1), (true, 2), (true, 3)] {
+        assert_eq!(told.next().await, expected);
+    }
+    app.stop().await.unwrap();
+    place.has_left("again", 0).await;
 }

@@ -11,6 +11,7 @@ mod failures;
 mod losses;
 mod one_program;
 mod replies;
+mod retries;
 mod returns;
 mod settlement;
 mod stop;

@@ -1,9 +1,8 @@
 use futures_util::future::join_all;
 use springhare::amqp::{BasicProperties, DeliveryMode, ShortString};
-use springhare::broker::QueueDeclareOptions;
 use springhare::prelude::*;
 use springhare::{CallError, Payload, RemoteError, SpringhareBuilder};
-use springhare_tests::{Tell, Told, arrives, telling};
+use springhare_tests::{Tell, Told, arrives, header_text, telling};
 
 use crate::place::Place;
 
@@ -14,7 +13,9 @@ application!(
     a_reply_may_choose_where_it_goes,
     an_answer_with_nowhere_to_go_is_dropped,
     an_answer_whose_queue_is_gone_is_dropped,
-    a_request_whose_answer_cannot_be_sent_has_failed,
+    a_request_whose_answer_cannot_be_sent_has_failed_for_good,
+    a_caller_hears_that_its_answer_went_nowhere,
+    a_caller_hears_of_a_refusal_whichever_way_it_was_said,
     a_value_that_cannot_be_encoded_is_parked,
     a_failure_is_the_answer_where_the_listener_says_so,
     a_failure_is_the_answer_where_the_caller_asks_for_it,
@@ -221,26 +222,67 @@ async fn an_answer_whose_queue_is_gone_is_dropped(place: &Place) {
 }
 
 #[rabbit_listener(queue = "p.unsendable", send_to = "p.missing")]
+#[rabbit_listener(queue = "p.unsendable_to_exchange", send_to = "p.missing/tea")]
 async fn unsendable(Text(word): Text, tell: State<Tell<String>>) -> Text {
     tell.tell(word.clone());
     Text(word)
 }
 
-async fn a_request_whose_answer_cannot_be_sent_has_failed(place: &Place) {
+async fn a_request_whose_answer_cannot_be_sent_has_failed_for_good(place: &Place) {
     let (app, mut told) = telling_app(place.builder().listeners(listeners![unsendable])).await;
     let rabbit = app.rabbit_template();
-    rabbit.convert_and_send("p.unsendable", "tea").await.unwrap();
-    for _ in 0..2 {
+    for (queue, why) in
+        [("p.unsendable", "p.missing"), ("p.unsendable_to_exchange", "does not exist")]
+    {
+        rabbit.convert_and_send(queue, "tea").await.unwrap();
         assert_eq!(told.next().await, "tea");
+        let parked = arrives(&rabbit, &format!("{queue}.error")).await;
+        assert_eq!(header_text(&parked, "x-springhare-reason"), "fatal");
+        let exception = header_text(&parked, "x-exception-message");
+        assert!(exception.contains(why), "{exception}");
     }
-    // Once there is a queue, the answer goes there, and that is the end of it.
-    let durable = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
-    let declaring = rabbit
-        .execute(|channel| async move { Ok(channel.queue_declare("p.missing", durable).await?) });
-    declaring.await.unwrap();
-    assert_eq!(&*arrives(&rabbit, "p.missing").await.body, b"tea");
     app.stop().await.unwrap();
+    assert!(told.is_silent(), "nothing was done twice");
     place.has_left("p.unsendable", 0).await;
+}
+
+/// Answers to an exchange that is not there.
+#[rabbit_listener(queue = "p.misdirected")]
+async fn misdirected(Text(word): Text) -> Reply<Text> {
+    Reply::new(Text(word)).to(("p.missing", "tea"))
+}
+
+async fn a_caller_hears_that_its_answer_went_nowhere(place: &Place) {
+    let (app, rabbit) = start(place.builder().listeners(listeners![misdirected])).await;
+    let asked = rabbit.convert_send_and_receive::<_, String>("p.misdirected", "tea").await;
+    let Err(CallError::Remote(RemoteError { kind, message, .. })) = asked else {
+        panic!("{asked:?}")
+    };
+    assert_eq!(kind, "fatal");
+    assert!(message.contains("does not exist"), "{message}");
+    assert_eq!(&*arrives(&rabbit, "p.misdirected.error").await.body, b"tea");
+    app.stop().await.unwrap();
+}
+
+#[rabbit_listener(queue = "p.refusing")]
+async fn refusing(Text(word): Text) -> Outcome {
+    match word.as_str() {
+        "outcome" => Outcome::Reject,
+        _ => Outcome::Failed(ListenerError::reject_and_dont_requeue("no such tea")),
+    }
+}
+
+async fn a_caller_hears_of_a_refusal_whichever_way_it_was_said(place: &Place) {
+    let (app, rabbit) = start(place.builder().listeners(listeners![refusing])).await;
+    for (way, text) in [("outcome", "the handler rejected it"), ("error", "no such tea")] {
+        let asked = rabbit.convert_send_and_receive::<_, String>("p.refusing", way).await;
+        let Err(CallError::Remote(RemoteError { kind, message, .. })) = asked else {
+            panic!("{asked:?}")
+        };
+        assert_eq!((kind.as_str(), message.as_str()), ("rejected", text));
+    }
+    app.stop().await.unwrap();
+    place.has_left("p.refusing", 0).await;
 }
 
 /// Cannot be written as JSON: its keys are no texts.

@@ -1,0 +1,85 @@
+//! What keys about failures mean together.
+
+use super::queue_kind;
+use crate::attr::ListenerArgs;
+use crate::diagnostics::Errors;
+
+pub(super) fn check(args: &ListenerArgs, errors: &mut Errors) {
+    retry(args, errors);
+    beside_retry(args, errors);
+    timeout(args, errors);
+}
+
+fn retry(args: &ListenerArgs, errors: &mut Errors) {
+    let Some(retry) = &args.failure.retry else { return };
+    let ack = args.consumer.ack.as_ref().map_or("auto", |ack| ack.value);
+    if ack == "none" {
+        errors.add(
+            &retry.key,
+            "with `ack = \"none\"` the broker has forgotten the message when its handler fails",
+            "remove `retry(..)`, or write `ack = \"auto\"`",
+        );
+    }
+    let Some(delays) = &retry.value.delays else { return };
+    let is_anonymous = args.queue.queue.is_none() && args.queue.queues.is_none();
+    if is_anonymous && args.complete {
+        errors.add(
+            &delays.key,
+            "a delayed message comes back by its queue's name, and an anonymous queue has another \
+             one on each connection",
+            "name it with `queue = \"..\"`, or retry in memory, `retry(max_attempts = ..)`",
+        );
+    }
+    if queue_kind::is_stream(args) {
+        errors.add(
+            &delays.key,
+            "a stream delivers nothing twice",
+            "use `retry(max_attempts = ..)`, in memory",
+        );
+    }
+}
+
+fn beside_retry(args: &ListenerArgs, errors: &mut Errors) {
+    let failure = &args.failure;
+    let ack = args.consumer.ack.as_ref().map_or("auto", |ack| ack.value);
+    if let Some(max_attempts) = failure.max_attempts.as_ref().filter(|_| ack == "none") {
+        errors.add(
+            &max_attempts.key,
+            "with `ack = \"none\"` the broker has forgotten the message when its handler fails",
+            "remove `max_attempts`, or write `ack = \"auto\"`",
+        );
+    }
+    let Some(retry) = &failure.retry else { return };
+    if let Some(max_attempts) = &failure.max_attempts {
+        let what = if retry.value.max_attempts.is_some() {
+            "`max_attempts` stands in `retry(..)` and beside it"
+        } else {
+            "`max_attempts` stands beside `retry(..)`, which says when to give up"
+        };
+        errors.add(
+            &max_attempts.key,
+            what,
+            "keep one of them: inside it counts calls in memory, beside it deliveries",
+        );
+    }
+    let refused = args.consumer.requeue_rejected.as_ref().filter(|given| !given.value);
+    if let Some(requeue) = refused {
+        errors.add(
+            &requeue.key,
+            "`requeue_rejected = false` refuses what `retry` asks for",
+            "remove one of them",
+        );
+    }
+}
+
+/// A blocking function can't be stopped.
+fn timeout(args: &ListenerArgs, errors: &mut Errors) {
+    let is_blocking = args.blocking.as_ref().is_some_and(|given| given.value);
+    if let Some(timeout) = args.failure.timeout.as_ref().filter(|_| is_blocking) {
+        errors.add(
+            &timeout.key,
+            "a thread can't be stopped in the middle of its work",
+            "make the function async, or bound the work inside it",
+        );
+    }
+}

@@ -1,0 +1,101 @@
+//! Calls a handler again with the delivery that it failed on, after a pause in which the message
+//! waits in this process. Its consumer waits with it: order is the reason to ask for this.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use crate::backoff::random;
+use crate::listener::attempt::Attempt;
+use crate::listener::consumer::{ConsumerLoop, Exit, Work};
+use crate::listener::context::DeliveryContext;
+use crate::listener::failure::{Decision, Kept};
+use crate::listener::outcome::Outcome;
+use crate::listener::plan::ListenerPlan;
+
+/// How a pause between two calls ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rest {
+    Done,
+    /// The consumer is told to stop.
+    CutShort,
+}
+
+impl ConsumerLoop<'_> {
+    /// What a delivery comes to that its handler has failed on once: calls it again as often as the
+    /// listener asks for, unless the handler has settled the message.
+    ///
+    /// A stop ends the pause, and the message goes back to its queue.
+    pub(in crate::listener) async fn after_failure(
+        &mut self,
+        plan: &ListenerPlan,
+        mut outcome: Outcome,
+    ) -> Result<Outcome, Exit> {
+        for failed in 1.. {
+            let Outcome::Failed(error) = &outcome else { break };
+            if Decision::on(error, plan) != Decision::Redeliver {
+                break;
+            }
+            let Some(pause) = plan.failure.calls.pause_after(failed, random()) else { break };
+            if self.work.is_draining() || !self.work.claim(&self.context) {
+                break;
+            }
+            self.context.renew();
+            tracing::warn!(
+                listener = &*plan.id,
+                queue = &**self.context.queue(),
+                call = failed,
+                error = error.report(),
+                next_call_in = ?pause,
+                "a handler failed and is called again"
+            );
+            if self.work.rest(pause).await? == Rest::CutShort {
+                // A stream has no place for it to go back to: it is parked.
+                if self.work.failure.kept == Kept::UntilSettled {
+                    outcome = Outcome::Requeue;
+                }
+                break;
+            }
+            outcome = self.work.call(plan, &self.context).await?;
+        }
+        Ok(outcome)
+    }
+}
+
+impl Work<'_> {
+    async fn call(
+        &mut self,
+        plan: &ListenerPlan,
+        context: &DeliveryContext,
+    ) -> Result<Outcome, Exit> {
+        let clock = self.settler.clock();
+        let mut attempt = Attempt::new(plan.endpoint, plan.failure.timeout, clock, context);
+        match poll_fn(|cx| Poll::Ready(attempt.poll(cx))).await {
+            Poll::Ready(outcome) => Ok(outcome),
+            Poll::Pending => self.until_done(&mut attempt).await,
+        }
+    }
+
+    /// Waits, and tends to the rest meanwhile.
+    async fn rest(&mut self, pause: Duration) -> Result<Rest, Exit> {
+        let sleep = self.settler.clock().sleep(pause);
+        let stop = self.stop;
+        let resting = Box::pin(async move {
+            let mut sleep = pin!(sleep);
+            poll_fn(|cx| match sleep.as_mut().poll(cx) {
+                Poll::Ready(()) => Poll::Ready(()),
+                Poll::Pending if stop.is_raised() => Poll::Ready(()),
+                Poll::Pending => Poll::Pending,
+            })
+            .await;
+            Outcome::Ack
+        });
+        let _ = self.until_done(&mut Attempt::of(resting)).await?;
+        if self.stop.is_raised() {
+            self.heed_stop().await?;
+            return Ok(Rest::CutShort);
+        }
+        Ok(Rest::Done)
+    }
+}

@@ -1,0 +1,102 @@
+//! When a handler is called again with the same delivery. Pure: chance is handed in.
+
+use std::time::Duration;
+
+use crate::listener::pacing::{PAUSE_MAX, PAUSE_MIN};
+
+/// How often a handler is called with one delivery, and the pauses between.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Calls {
+    /// At least one.
+    max: u32,
+    first: Duration,
+    last: Duration,
+    /// The part of a pause by which it is longer or shorter, at random: 0 to 1.
+    jitter: f64,
+}
+
+impl Calls {
+    /// One call, and no other.
+    pub(crate) const ONE: Self = Self { max: 1, first: PAUSE_MIN, last: PAUSE_MAX, jitter: 0.0 };
+
+    /// Pauses that begin with the first of `backoff` and double up to its second.
+    pub(crate) fn new(
+        max: u32,
+        backoff: Option<(Duration, Duration)>,
+        jitter: Option<f64>,
+    ) -> Self {
+        let (first, last) = backoff.unwrap_or((PAUSE_MIN, PAUSE_MAX));
+        Self { max: max.max(1), first, last, jitter: jitter.unwrap_or_default().clamp(0.0, 1.0) }
+    }
+
+    /// How many there are at the most.
+    #[cfg(test)]
+    pub(crate) fn max(self) -> u32 {
+        self.max
+    }
+
+    /// Whether there is more than one.
+    pub(crate) fn are_several(self) -> bool {
+        self.max > 1
+    }
+
+    /// The pause before the next call, after `failed` of them; none if there is no other.
+    pub(crate) fn pause_after(self, failed: u32, random: u64) -> Option<Duration> {
+        if failed >= self.max {
+            return None;
+        }
+        let factor = 1_u32.checked_shl(failed.saturating_sub(1)).unwrap_or(u32::MAX);
+        let pause = self.first.saturating_mul(factor).min(self.last);
+        Some(pause.mul_f64(1.0 + self.jitter * between_minus_one_and_one(random)))
+    }
+}
+
+fn between_minus_one_and_one(random: u64) -> f64 {
+    let thousandths = u32::try_from(random % 2001).unwrap_or_default();
+    f64::from(thousandths) / 1000.0 - 1.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn millis(calls: Calls, random: u64) -> Vec<u128> {
+        let pauses = (1..).map_while(|failed| calls.pause_after(failed, random));
+        pauses.map(|pause| pause.as_millis()).collect()
+    }
+
+    #[test]
+    fn the_pauses_double_up_to_the_last() {
+        let backoff = Some((Duration::from_millis(100), Duration::from_millis(500)));
+        assert_eq!(millis(Calls::new(6, backoff, None), 7), [100, 200, 400, 500, 500]);
+        assert!(millis(Calls::ONE, 0).is_empty());
+        assert_eq!(Calls::new(0, None, None).max(), 1);
+    }
+
+    #[test]
+    fn jitter_makes_pauses_longer_and_shorter_by_its_part() {
+        let second = Duration::from_secs(1);
+        let calls = Calls::new(2, Some((second, second)), Some(0.2));
+        assert_eq!(millis(calls, 0), [800]);
+        assert_eq!(millis(calls, 1000), [1000]);
+        assert_eq!(millis(calls, 2000), [1200]);
+    }
+
+    proptest! {
+        #[test]
+        fn no_pause_is_out_of_its_bounds(
+            max in 1..100_u32, first in 0..10_000_u64, more in 0..10_000_u64,
+            jitter in 0.0..=1.0, failed in 1..200_u32, random: u64,
+        ) {
+            let (first, last) = (Duration::from_millis(first), Duration::from_millis(first + more));
+            let calls = Calls::new(max, Some((first, last)), Some(jitter));
+            let pause = calls.pause_after(failed, random);
+            prop_assert_eq!(pause.is_some(), failed < max);
+            if let Some(pause) = pause {
+                prop_assert!(pause <= last * 2);
+                prop_assert!(pause + Duration::from_nanos(9) >= first.mul_f64(1.0 - jitter));
+            }
+        }
+    }
+}
