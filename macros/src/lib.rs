@@ -27,6 +27,7 @@ mod value;
 
 mod arguments;
 mod attr;
+mod binding;
 mod failure;
 
 mod parameter;
@@ -81,9 +82,10 @@ use crate::signature::ListenerFn;
 /// | `queues` | `["..", ".."]` | several queues |
 /// | `exchange` | `".."` | the exchange to bind the queue to; none |
 /// | `kind` | `"direct"`, `"fanout"`, `"topic"`, `"headers"` | the exchange's kind |
-/// | `key` | `".."` | the binding's routing key; in a topic `*` stands for one word, `#` for any number |
+/// | `key` | `".."` | the binding's routing key; in a topic `*` stands for one word, `#` for any number, `{name}` for one that `Path<..>` takes |
 /// | `keys` | `["..", ".."]` | several keys, one binding each |
 /// | `binding_arguments` | `("x-match" = "all", "level" = 3)` | the binding's arguments; a name alone asks that the header is there |
+/// | `bindings` | `((exchange = "a", key = "x"), (exchange = "b", kind = "fanout"))` | several bindings, to several exchanges; each with the five keys above |
 /// | `arguments` | `(ttl = "10s", "x-own" = 3, ..)` | the queue's arguments, see below |
 /// | `durable` | `true`, `false` | whether the queue survives a restart of the broker; `true` for a named one |
 /// | `exclusive` | `true`, `false` | whether this listener alone uses the queue, and so with one consumer; `true` for an anonymous one |

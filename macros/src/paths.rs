@@ -26,6 +26,7 @@ macro_rules! paths {
 paths! {
     acknowledge_mode => AcknowledgeMode,
     argument => Argument,
+    binding_attributes => BindingAttributes,
     concurrency => Concurrency,
     delivery_context => DeliveryContext,
     from_delivery => FromDelivery,

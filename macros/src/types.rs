@@ -14,6 +14,7 @@ const PAYLOADS: &[&str] = &["Json", "Text", "Bytes", "Payload"];
 
 /// Extractors of the runtime that leave the delivery's settlement alone.
 const NEUTRAL: &[&str] = &[
+    "AppId",
     "Channel",
     "ConsumerTag",
     "CorrelationId",
@@ -23,12 +24,17 @@ const NEUTRAL: &[&str] = &[
     "Message",
     "MessageId",
     "Properties",
+    "Path",
     "QueueName",
     "RabbitTemplate",
+    "ReceivedDelay",
     "Redelivered",
     "ReplyTo",
     "RoutingKey",
     "State",
+    "Timestamp",
+    "UserId",
+    "XDeath",
 ];
 
 /// What a parameter is, as far as its type's name tells.
@@ -73,6 +79,48 @@ impl Extractor {
             Type::Path(path) if path.path.is_ident("str") => Self::Payload,
             _ => Self::Unknown,
         }
+    }
+}
+
+/// The type in `Path<..>`, looked for as extractors are.
+pub(crate) fn path(ty: &Type) -> Option<&Type> {
+    match ty {
+        Type::Group(group) => path(&group.elem),
+        Type::Paren(paren) => path(&paren.elem),
+        Type::Path(of) => {
+            let last = of.path.segments.last()?;
+            let inside = first_type(&last.arguments)?;
+            match last.ident.to_string().as_str() {
+                "Path" => Some(inside),
+                "Option" | "Result" | "Vec" => path(inside),
+                _ => None,
+            }
+        }
+        _ => None,
+    }
+}
+
+/// What is made of one word of a key.
+const WORDS: &[&str] = &[
+    "String", "bool", "char", "f32", "f64", "i8", "i16", "i32", "i64", "i128", "isize", "u8",
+    "u16", "u32", "u64", "u128", "usize",
+];
+
+/// How many words of a key make a value of this type; `None` for a type of the user's.
+pub(crate) fn word_count(ty: &Type) -> Option<usize> {
+    match ty {
+        Type::Group(group) => word_count(&group.elem),
+        Type::Paren(paren) => word_count(&paren.elem),
+        Type::Tuple(tuple) => Some(tuple.elems.len()),
+        Type::Reference(reference) => match &*reference.elem {
+            Type::Path(path) if path.path.is_ident("str") => Some(1),
+            _ => None,
+        },
+        Type::Path(path) => {
+            let last = path.path.segments.last()?;
+            WORDS.contains(&last.ident.to_string().as_str()).then_some(1)
+        }
+        _ => None,
     }
 }
 

@@ -96,8 +96,9 @@ pub use declare::{
 };
 pub use error::{CallError, Error, Fault, NotConfirmed, Place, RemoteError, Result, StartError};
 pub use extract::{
-    Attempt, ConsumerTag, CorrelationId, DeliveryCount, ExchangeName, FromDelivery, Headers, Json,
-    MessageId, Path, Payload, Properties, QueueName, Redelivered, ReplyTo, RoutingKey, State, Text,
+    AppId, Attempt, ConsumerTag, CorrelationId, Death, DeliveryCount, ExchangeName, FromDelivery,
+    Headers, Json, MessageId, Path, Payload, Properties, QueueName, ReceivedDelay, Redelivered,
+    ReplyTo, RoutingKey, State, Text, Timestamp, UserId, XDeath,
 };
 pub use listener::attempt::HandlerTimedOut;
 pub use listener::context::DeliveryContext;
@@ -118,10 +119,10 @@ pub use template::{
 /// What a program with listeners uses: `use springhare::prelude::*;`.
 pub mod prelude {
     pub use crate::{
-        Attempt, Binding, Bytes, Channel, ConsumerTag, CorrelationId, DeliveryCount, DeliveryTag,
-        Exchange, ExchangeName, Headers, Json, ListenerError, ListenerResult, ListenerResultExt,
-        Message, MessageId, Outcome, Path, Properties, Queue, QueueName, RabbitTemplate,
-        Redelivered, Reply, ReplyTo, Requeue, RoutingKey, Springhare, State, Text, listeners,
-        rabbit_listener,
+        AppId, Attempt, Binding, Bytes, Channel, ConsumerTag, CorrelationId, DeliveryCount,
+        DeliveryTag, Exchange, ExchangeName, Headers, Json, ListenerError, ListenerResult,
+        ListenerResultExt, Message, MessageId, Outcome, Path, Properties, Queue, QueueName,
+        RabbitTemplate, ReceivedDelay, Redelivered, Reply, ReplyTo, Requeue, RoutingKey,
+        Springhare, State, Text, Timestamp, UserId, XDeath, listeners, rabbit_listener,
     };
 }

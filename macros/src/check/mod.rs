@@ -7,6 +7,7 @@ mod binding;
 mod failure;
 mod function;
 mod names;
+mod path;
 mod queue_kind;
 
 use crate::arguments;
@@ -26,6 +27,7 @@ pub(crate) fn check(attributes: &[ListenerArgs], function: &ListenerFn, errors: 
     }
     same_ids(attributes, errors);
     function::check(attributes, function, errors);
+    path::check(attributes, function, errors);
 }
 
 fn queue(args: &ListenerArgs, errors: &mut Errors) {
@@ -50,7 +52,7 @@ fn queue(args: &ListenerArgs, errors: &mut Errors) {
     if !anonymous || !args.complete {
         return;
     }
-    if args.binding.exchange.is_none() {
+    if args.all_bindings().all(|binding| binding.exchange.is_none()) {
         errors.add_at(
             args.place,
             "nothing to listen to: neither a queue nor an exchange is named",

@@ -139,7 +139,7 @@ impl<T> From<T> for Path<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::listener::outcome::{Disposition, ListenerError};
+    use crate::listener::outcome::{Disposition, Outcome};
 
     #[derive(Debug, PartialEq, Deserialize)]
     #[serde(rename_all = "lowercase")]
@@ -192,7 +192,9 @@ mod tests {
         let rejection = Path::<u16>::from_delivery(&cx).unwrap_err();
         let text = rejection.to_string();
         assert!(text.contains("'code.70000': `{code}` is \"70000\", which is no `u16`"), "{text}");
-        assert_eq!(ListenerError::from(rejection).disposition(), Disposition::Fatal);
+        let outcome = Outcome::from_rejection(rejection);
+        let Outcome::Failed(error) = outcome else { panic!("{outcome:?}") };
+        assert_eq!(error.disposition(), Disposition::Fatal);
         let cx = line("kern.fine.7");
         let text = Path::<Line<'_>>::from_delivery(&cx).unwrap_err().to_string();
         assert!(text.contains("fine"), "{text}");

@@ -163,4 +163,4 @@ pub(super) fn words(key: &str) -> impl Iterator<Item = &str> + Clone {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -10,6 +10,7 @@ mod facts;
 mod failures;
 mod losses;
 mod one_program;
+mod path;
 mod replies;
 mod retries;
 mod returns;
