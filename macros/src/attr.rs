@@ -3,12 +3,15 @@
 //! Here a key is judged alone: whether it exists, is given once, and has a value of the right
 //! kind. What keys mean together is for [`check`](crate::check).
 
+use std::time::Duration;
+
 use proc_macro2::{Span, TokenStream};
 use syn::Ident;
 
 use crate::arguments::{Argument, queue_arguments};
 use crate::binding::{self, BindingArgs};
 use crate::diagnostics::Errors;
+use crate::duration::duration;
 use crate::failure::{Millis, Retry, max_attempts, retry, timeout};
 use crate::grammar::{self, Entry, EntryValue};
 use crate::keys;
@@ -56,6 +59,8 @@ pub(crate) struct ConsumerArgs {
     pub(crate) ack: Option<Given<&'static str>>,
     pub(crate) prefetch: Option<Given<u16>>,
     pub(crate) concurrency: Option<Given<Concurrency>>,
+    pub(crate) batch: Option<Given<u16>>,
+    pub(crate) batch_timeout: Option<Given<Duration>>,
     pub(crate) priority: Option<Given<i32>>,
     pub(crate) stream_offset: Option<Given<Text>>,
     pub(crate) auto_startup: Option<Given<bool>>,
@@ -64,6 +69,7 @@ pub(crate) struct ConsumerArgs {
     pub(crate) requeue_rejected: Option<Given<bool>>,
     pub(crate) send_to: Option<Given<Text>>,
     pub(crate) return_errors: Option<Given<bool>>,
+    pub(crate) converter: Option<Given<Text>>,
 }
 
 /// What is done when its handler fails.
@@ -123,6 +129,8 @@ impl ListenerArgs {
             "ack" => set(&mut consumer.ack, entry, ack, errors),
             "prefetch" => set(&mut consumer.prefetch, entry, prefetch, errors),
             "concurrency" => set(&mut consumer.concurrency, entry, value::concurrency, errors),
+            "batch" => set(&mut consumer.batch, entry, batch, errors),
+            "batch_timeout" => set(&mut consumer.batch_timeout, entry, duration, errors),
             "priority" => set(&mut consumer.priority, entry, priority, errors),
             "stream_offset" => {
                 set(&mut consumer.stream_offset, entry, value::stream_offset, errors);
@@ -136,6 +144,7 @@ impl ListenerArgs {
             "timeout" => set(&mut failure.timeout, entry, timeout, errors),
             "send_to" => set(&mut consumer.send_to, entry, value::text, errors),
             "return_errors" => set(&mut consumer.return_errors, entry, value::flag, errors),
+            "converter" => set(&mut consumer.converter, entry, value::converter, errors),
             "blocking" => set(blocking, entry, switch, errors),
             "crate" => set(root, entry, value::path, errors),
             unknown => {
@@ -166,6 +175,16 @@ fn ack(entry: &Entry, errors: &mut Errors) -> Option<&'static str> {
 
 fn prefetch(entry: &Entry, errors: &mut Errors) -> Option<u16> {
     value::number(entry, "0 to 65535", errors)
+}
+
+fn batch(entry: &Entry, errors: &mut Errors) -> Option<u16> {
+    let size = value::number(entry, "1 to 65535", errors)?;
+    if size == 0 {
+        let help = "write `batch = 100`, or remove it";
+        errors.add(&entry.key, "a batch has at least one message", help);
+        return None;
+    }
+    Some(size)
 }
 
 fn priority(entry: &Entry, errors: &mut Errors) -> Option<i32> {

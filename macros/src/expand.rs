@@ -9,7 +9,8 @@ use quote::{ToTokens as _, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned as _;
 use syn::{ReturnType, Type};
 
-use crate::listener::{Endpoint, Listener, Thread};
+use crate::batch;
+use crate::listener::{Endpoint, Listener, Takes, Thread};
 use crate::parameter::Source;
 use crate::paths::Paths;
 use crate::record;
@@ -24,7 +25,10 @@ pub(crate) fn expand(listener: &Listener) -> TokenStream {
     let marker = marker(function);
     let marker_name = marker_name(function);
     let require = require(listener);
-    let invoke = invoke(listener);
+    let invoke = match listener.takes {
+        Takes::OneMessage => invoke(listener),
+        Takes::Batches => batch::invoke(listener),
+    };
     let numbered = (1..).zip(endpoints);
     let (names, records): (Vec<_>, Vec<_>) =
         numbered.map(|(ordinal, endpoint)| record(listener, ordinal, endpoint)).unzip();
@@ -86,7 +90,7 @@ fn marker_name(function: &ListenerFn) -> Ident {
 }
 
 /// Generated tokens that are shown at `place`. Being the macro's, they are not for lints to judge.
-fn at(place: Span) -> Span {
+pub(crate) fn at(place: Span) -> Span {
     Span::mixed_site().located_at(place)
 }
 
@@ -96,6 +100,9 @@ fn require(listener: &Listener) -> TokenStream {
     let Paths { requirements, from_delivery, .. } = paths;
     let argument = quote_spanned!(Span::mixed_site()=> __requirements);
     let calls = function.params.iter().filter_map(|param| {
+        if listener.takes == Takes::Batches {
+            return batch::require(param, &argument, listener);
+        }
         let extractor = extractor(param, listener)?;
         Some(call(&extractor, from_delivery, "require", &argument))
     });
@@ -137,7 +144,7 @@ fn starting_at(place: Span, tokens: &TokenStream) -> TokenStream {
     begin.chain(tokens.clone().into_iter().skip(2)).collect()
 }
 
-fn generated_type(ty: &Type, listener: &Listener) -> Type {
+pub(crate) fn generated_type(ty: &Type, listener: &Listener) -> Type {
     types::with_inferred_lifetimes(ty, &listener.function.sig.generics)
 }
 
@@ -174,7 +181,7 @@ fn invoke(listener: &Listener) -> TokenStream {
     }
 }
 
-fn argument_name(index: usize) -> Ident {
+pub(crate) fn argument_name(index: usize) -> Ident {
     format_ident!("__argument{index}", span = Span::mixed_site())
 }
 
@@ -219,7 +226,7 @@ fn made(param: &Param, listener: &Listener) -> TokenStream {
 /// The call begins where the type begins and ends where it ends, as if the user had written it in
 /// its place: what the compiler says about it in `require` and in `invoke` is then one and the
 /// same, and is said once.
-fn call(
+pub(crate) fn call(
     extractor: &TokenStream,
     tr: &TokenStream,
     method: &str,
@@ -248,6 +255,11 @@ fn outcome(listener: &Listener) -> TokenStream {
 fn record(listener: &Listener, ordinal: u32, endpoint: &Endpoint) -> (Ident, TokenStream) {
     let Listener { function, paths, .. } = listener;
     let path = &paths.rabbit_listener_endpoint;
+    let invoke = &paths.invoke;
+    let takes = match listener.takes {
+        Takes::OneMessage => quote!(One),
+        Takes::Batches => quote!(Batch),
+    };
     let name = format_ident!("__ENDPOINT_{ordinal}", span = Span::mixed_site());
     let function = function.name();
     let attributes = record::attributes(endpoint, paths);
@@ -263,7 +275,7 @@ fn record(listener: &Listener, ordinal: u32, endpoint: &Endpoint) -> (Ident, Tok
             ordinal: #ordinal,
             attributes: #attributes,
             require: __require,
-            invoke: __invoke,
+            invoke: #invoke::#takes(__invoke),
         };
     };
     (name, definition)

@@ -5,9 +5,9 @@ use quote::quote;
 use syn::spanned::Spanned as _;
 use syn::{Expr, ExprLit, Lit};
 
-use crate::arguments::millis;
 use crate::attr::{Given, set};
 use crate::diagnostics::Errors;
+use crate::duration::{UNITS, millis};
 use crate::grammar::{self, Entry, EntryValue};
 use crate::paths::Paths;
 use crate::value;
@@ -20,7 +20,6 @@ const DELAYS_MAX: usize = 32;
 const RETRY_EXAMPLE: &str = "`retry(max_attempts = 5, backoff = \"100ms..10s\")` or \
                              `retry(delays = [\"5s\", \"1m\"])`";
 const RETRY_KEYS: &[&str] = &["max_attempts", "backoff", "jitter", "delays"];
-const UNITS: &str = "units are ms, s, m, h and d";
 
 /// A time, in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

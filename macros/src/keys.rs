@@ -18,6 +18,8 @@ pub(crate) const KEYS: &[&str] = &[
     "ack",
     "prefetch",
     "concurrency",
+    "batch",
+    "batch_timeout",
     "priority",
     "stream_offset",
     "auto_startup",
@@ -29,6 +31,7 @@ pub(crate) const KEYS: &[&str] = &[
     "timeout",
     "send_to",
     "return_errors",
+    "converter",
     "blocking",
     "crate",
 ];
@@ -51,6 +54,8 @@ const ELSEWHERE: &[(&[&str], &str)] = &[
     (&["prefetch_count", "qos"], "`prefetch = 250`"),
     (&["concurrent_consumers", "consumers", "workers"], "`concurrency = 4` or \"2-8\""),
     (&["max_concurrency", "max_concurrent_consumers"], "`concurrency = \"2-8\"`"),
+    (&["batch_size", "consumer_batch", "consumer_batch_enabled"], "`batch = 100`"),
+    (&["receive_timeout", "batch_receive_timeout"], "`batch_timeout = \"200ms\"`"),
     (&["consumer_priority", "x_priority"], "`priority = 10`"),
     (&["offset", "x_stream_offset"], "`stream_offset = \"first\"`"),
     (
@@ -69,6 +74,7 @@ const ELSEWHERE: &[(&[&str], &str)] = &[
     ),
     (&["return_exceptions"], "`return_errors = true`"),
     (&["worker", "worker_mode", "shared"], "`competing`"),
+    (&["message_converter", "content_type", "codec"], "`converter = \"msgpack\"`"),
     (&["listener_id"], "`id = \"..\"`"),
     (&["executor", "sync"], "`blocking`"),
 ];

@@ -21,6 +21,7 @@
 mod diagnostics;
 mod paths;
 
+mod duration;
 mod grammar;
 mod keys;
 mod value;
@@ -37,6 +38,7 @@ mod types;
 mod check;
 mod listener;
 
+mod batch;
 mod expand;
 mod record;
 
@@ -93,6 +95,8 @@ use crate::signature::ListenerFn;
 /// | `ack` | `"auto"`, `"manual"`, `"none"` | who signs for a message: the framework after the function, the function, nobody; `"auto"` |
 /// | `prefetch` | `0` to `65535` | how many messages may wait unsigned at each consumer, 0 for no limit; 250 |
 /// | `concurrency` | `4`, `"2-8"` | how many consumers; 1 |
+/// | `batch` | `1` to `65535` | how many messages the function gets at a time, as lists: `orders: Vec<Json<Order>>`; one message, and no list |
+/// | `batch_timeout` | `"200ms"` | how long a batch that is not full waits for more messages; 1 s |
 /// | `priority` | a whole number | the consumer's priority: a higher one is served first; 0 |
 /// | `stream_offset` | `"first"`, `"last"`, `"next"`, `42`, `"2026-01-31T12:00:00Z"`, `"1h"` | where in a stream to begin: with the oldest message, the last chunk, what comes from now on, an offset, a time in UTC, a time ago (units `Y`, `M`, `D`, `h`, `m`, `s`; since RabbitMQ 4.0); `"next"` |
 /// | `auto_startup` | `true`, `false` | whether the listener starts with the application; `true` |
@@ -104,6 +108,7 @@ use crate::signature::ListenerFn;
 /// | `timeout` | `"30s"` | how long the function may take: one that takes longer is dropped and has failed; no bound |
 /// | `send_to` | `"queue"`, `"exchange/key"` | where a returned reply goes if its request names no queue for it (`reply_to`) |
 /// | `return_errors` | `true`, `false` | whether a request that fails is answered with its error and acknowledged, rather than tried again; where its sender asks for that by the header `x-springhare-errors`, as springhare's own callers do |
+/// | `converter` | `"json"`, `"msgpack"`, `"cbor"`, a name that the builder gave by `.converter(..)` | what writes replies, and reads a `#[payload]` whose content type says nothing; the application's |
 /// | `blocking` | alone | the function is not async and runs on a thread for blocking work |
 /// | `crate` | a path | where the runtime is found; `::springhare` |
 ///

@@ -1,5 +1,7 @@
 //! The model: a listener as it will be, valid by construction.
 
+use std::time::Duration;
+
 use proc_macro2::Span;
 
 use crate::arguments::Argument;
@@ -17,6 +19,15 @@ pub(crate) struct Listener {
     pub(crate) endpoints: Vec<Endpoint>,
     pub(crate) paths: Paths,
     pub(crate) thread: Thread,
+    pub(crate) takes: Takes,
+}
+
+/// What the function is called with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Takes {
+    OneMessage,
+    /// Lists.
+    Batches,
 }
 
 /// Where the function runs.
@@ -62,6 +73,8 @@ pub(crate) struct Consumer {
     pub(crate) ack: Option<&'static str>,
     pub(crate) prefetch: Option<u16>,
     pub(crate) concurrency: Option<Concurrency>,
+    pub(crate) batch: Option<u16>,
+    pub(crate) batch_timeout: Option<Duration>,
     pub(crate) priority: Option<i32>,
     pub(crate) stream_offset: Option<Text>,
     pub(crate) auto_startup: Option<bool>,
@@ -70,6 +83,7 @@ pub(crate) struct Consumer {
     pub(crate) requeue_rejected: Option<bool>,
     pub(crate) send_to: Option<Text>,
     pub(crate) return_errors: Option<bool>,
+    pub(crate) converter: Option<Text>,
 }
 
 /// What is done when the function fails.
@@ -88,8 +102,12 @@ impl Listener {
             Some(_) => Thread::Executor,
             None => Thread::Blocking,
         };
+        let takes = match attributes.iter().any(|args| args.consumer.batch.is_some()) {
+            true => Takes::Batches,
+            false => Takes::OneMessage,
+        };
         let endpoints = attributes.into_iter().map(Endpoint::from).collect();
-        Self { function, endpoints, paths, thread }
+        Self { function, endpoints, paths, thread, takes }
     }
 }
 
@@ -115,6 +133,8 @@ impl From<ListenerArgs> for Endpoint {
                 ack: value(consumer.ack),
                 prefetch: value(consumer.prefetch),
                 concurrency: value(consumer.concurrency),
+                batch: value(consumer.batch),
+                batch_timeout: value(consumer.batch_timeout),
                 priority: value(consumer.priority),
                 stream_offset: value(consumer.stream_offset),
                 auto_startup: value(consumer.auto_startup),
@@ -123,6 +143,7 @@ impl From<ListenerArgs> for Endpoint {
                 requeue_rejected: value(consumer.requeue_rejected),
                 send_to: value(consumer.send_to),
                 return_errors: value(consumer.return_errors),
+                converter: value(consumer.converter),
             },
             failure: Failure {
                 retry: value(failure.retry),

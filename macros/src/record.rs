@@ -4,6 +4,7 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens, format_ident, quote};
 
 use crate::arguments::{Argument, ArgumentValue};
+use crate::duration;
 use crate::listener::{Binding, Consumer, Endpoint, Failure};
 use crate::paths::Paths;
 use crate::value::Concurrency;
@@ -55,7 +56,7 @@ fn one_of_many(binding: &Binding, paths: &Paths) -> TokenStream {
     })
 }
 
-fn consume(consumer: &Consumer, paths: &Paths) -> [TokenStream; 11] {
+fn consume(consumer: &Consumer, paths: &Paths) -> Vec<TokenStream> {
     let mode = consumer.ack.map(|word| {
         let modes = &paths.acknowledge_mode;
         let mode = match word {
@@ -71,10 +72,12 @@ fn consume(consumer: &Consumer, paths: &Paths) -> [TokenStream; 11] {
     });
     let competing = consumer.competing.map(|value| quote!(competing: #value,));
     let auto_startup = consumer.auto_startup.map(|value| quote!(auto_startup: #value,));
-    [
+    vec![
         mode.unwrap_or_default(),
         some("prefetch", consumer.prefetch.as_ref()),
         some("concurrency", concurrency.as_ref()),
+        some("batch", consumer.batch.as_ref()),
+        some("batch_timeout", consumer.batch_timeout.map(duration::tokens).as_ref()),
         some("priority", consumer.priority.as_ref()),
         some("stream_offset", consumer.stream_offset.as_ref()),
         auto_startup.unwrap_or_default(),
@@ -83,6 +86,7 @@ fn consume(consumer: &Consumer, paths: &Paths) -> [TokenStream; 11] {
         some("requeue_rejected", consumer.requeue_rejected.as_ref()),
         some("send_to", consumer.send_to.as_ref()),
         some("return_errors", consumer.return_errors.as_ref()),
+        some("converter", consumer.converter.as_ref()),
     ]
 }
 

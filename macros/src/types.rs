@@ -10,11 +10,12 @@ use syn::visit_mut::{self, VisitMut};
 use syn::{Generics, Lifetime, ReturnType, Type, TypeImplTrait, TypeReference};
 
 /// Extractors that read the whole body.
-const PAYLOADS: &[&str] = &["Json", "Text", "Bytes", "Payload"];
+const PAYLOADS: &[&str] = &["Json", "Text", "Bytes", "Payload", "Protobuf"];
 
 /// Extractors of the runtime that leave the delivery's settlement alone.
 const NEUTRAL: &[&str] = &[
     "AppId",
+    "BatchSize",
     "Channel",
     "ConsumerTag",
     "CorrelationId",
@@ -37,6 +38,13 @@ const NEUTRAL: &[&str] = &[
     "XDeath",
 ];
 
+/// Those of them that all messages of a consumer have in common.
+const COMMON: &[&str] =
+    &["BatchSize", "Channel", "ConsumerTag", "QueueName", "RabbitTemplate", "State"];
+
+/// What answers whoever sent the message.
+const REPLIES: &[&str] = &["Json", "Text", "String", "Bytes", "Message", "Reply"];
+
 /// What a parameter is, as far as its type's name tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Extractor {
@@ -49,7 +57,7 @@ pub(crate) enum Extractor {
 }
 
 impl Extractor {
-    /// Looks through `Option<_>`, `Result<_, _>` and `Vec<_>` to what they hold.
+    /// Looks through `Option<_>`, `Result<_, _>`, `Valid<_>` and `Vec<_>` to what they hold.
     pub(crate) fn of(ty: &Type) -> Self {
         match ty {
             Type::Group(group) => Self::of(&group.elem),
@@ -59,7 +67,7 @@ impl Extractor {
                 let Some(last) = path.path.segments.last() else { return Self::Unknown };
                 let name = last.ident.to_string();
                 match name.as_str() {
-                    "Option" | "Result" | "Vec" => {
+                    "Option" | "Result" | "Valid" | "Vec" => {
                         first_type(&last.arguments).map_or(Self::Unknown, Self::of)
                     }
                     "DeliveryTag" => Self::DeliveryTag,
@@ -84,42 +92,73 @@ impl Extractor {
 
 /// The type in `Path<..>`, looked for as extractors are.
 pub(crate) fn path(ty: &Type) -> Option<&Type> {
-    match ty {
-        Type::Group(group) => path(&group.elem),
-        Type::Paren(paren) => path(&paren.elem),
-        Type::Path(of) => {
-            let last = of.path.segments.last()?;
-            let inside = first_type(&last.arguments)?;
-            match last.ident.to_string().as_str() {
-                "Path" => Some(inside),
-                "Option" | "Result" | "Vec" => path(inside),
-                _ => None,
-            }
-        }
+    let inside = first_type(&last_segment(ty)?.arguments)?;
+    match name(ty)?.as_str() {
+        "Path" => Some(inside),
+        "Option" | "Result" | "Vec" => path(inside),
         _ => None,
     }
 }
 
-/// What is made of one word of a key.
-const WORDS: &[&str] = &[
-    "String", "bool", "char", "f32", "f64", "i8", "i16", "i32", "i64", "i128", "isize", "u8",
-    "u16", "u32", "u64", "u128", "usize",
-];
+/// What a `Vec<_>` holds.
+pub(crate) fn list_item(ty: &Type) -> Option<&Type> {
+    held_by(ty, "Vec")
+}
 
-/// How many words of a key make a value of this type; `None` for a type of the user's.
-pub(crate) fn word_count(ty: &Type) -> Option<usize> {
-    match ty {
-        Type::Group(group) => word_count(&group.elem),
-        Type::Paren(paren) => word_count(&paren.elem),
-        Type::Tuple(tuple) => Some(tuple.elems.len()),
-        Type::Reference(reference) => match &*reference.elem {
-            Type::Path(path) if path.path.is_ident("str") => Some(1),
-            _ => None,
-        },
-        Type::Path(path) => {
-            let last = path.path.segments.last()?;
-            WORDS.contains(&last.ident.to_string().as_str()).then_some(1)
+/// What a `Json<_>` holds.
+pub(crate) fn json(ty: &Type) -> Option<&Type> {
+    held_by(ty, "Json")
+}
+
+fn held_by<'t>(ty: &'t Type, holder: &str) -> Option<&'t Type> {
+    let last = last_segment(ty)?;
+    if last.ident == holder { first_type(&last.arguments) } else { None }
+}
+
+/// Whether each message has one of its own, as far as is known.
+pub(crate) fn is_one_messages(ty: &Type) -> bool {
+    match Extractor::of(ty) {
+        Extractor::Payload | Extractor::DeliveryTag => true,
+        Extractor::Neutral => name(ty).is_some_and(|name| !COMMON.contains(&name.as_str())),
+        Extractor::Unknown => false,
+    }
+}
+
+/// What is returned when all goes well: what a `Result<_, _>` holds, or the type itself.
+pub(crate) fn successful(ty: &Type) -> &Type {
+    match name(ty).as_deref() {
+        Some("Result" | "ListenerResult") => {
+            last_segment(ty).and_then(|last| first_type(&last.arguments)).unwrap_or(ty)
         }
+        _ => ty,
+    }
+}
+
+/// Whether it answers who sent the message, as far as is known.
+pub(crate) fn is_reply(ty: &Type) -> bool {
+    match held_by(ty, "Option") {
+        Some(held) => is_reply(held),
+        None => name(ty).is_some_and(|name| REPLIES.contains(&name.as_str())),
+    }
+}
+
+/// A type as people write it.
+pub(crate) fn words(ty: &Type) -> String {
+    let spaced = ty.to_token_stream().to_string();
+    [(" < ", "<"), ("< ", "<"), (" >", ">"), (" ::", "::"), (":: ", "::"), (" ,", ","), ("& ", "&")]
+        .into_iter()
+        .fold(spaced, |text, (from, to)| text.replace(from, to))
+}
+
+fn name(ty: &Type) -> Option<String> {
+    last_segment(ty).map(|last| last.ident.to_string())
+}
+
+fn last_segment(ty: &Type) -> Option<&syn::PathSegment> {
+    match ty {
+        Type::Group(group) => last_segment(&group.elem),
+        Type::Paren(paren) => last_segment(&paren.elem),
+        Type::Path(path) => path.path.segments.last(),
         _ => None,
     }
 }

@@ -73,6 +73,21 @@ pub(crate) fn bare(expr: &Expr) -> &Expr {
     }
 }
 
+/// The name of a converter. A type is the likely mistake: elsewhere it is a bean.
+pub(crate) fn converter(entry: &Entry, errors: &mut Errors) -> Option<Text> {
+    let expr = assigned(entry, "\"msgpack\"", errors)?;
+    if matches!(expr, Expr::Path(path) if !is_constant(path)) {
+        errors.add(
+            expr,
+            "`converter` takes a name",
+            "write `converter = \"msgpack\"`; `.converter(\"..\", ..)` of the builder names one of \
+             yours",
+        );
+        return None;
+    }
+    text(entry, errors)
+}
+
 pub(crate) fn text(entry: &Entry, errors: &mut Errors) -> Option<Text> {
     let expr = assigned(entry, "\"..\"", errors)?;
     if matches!(expr, Expr::Array(_)) {

@@ -95,13 +95,18 @@ pub use declare::{
     HashProperty, LeaderLocator, Overflow, Queue,
 };
 pub use error::{CallError, Error, Fault, NotConfirmed, Place, RemoteError, Result, StartError};
+#[cfg(feature = "protobuf")]
+pub use extract::Protobuf;
 pub use extract::{
-    AppId, Attempt, ConsumerTag, CorrelationId, Death, DeliveryCount, ExchangeName, FromDelivery,
-    Headers, Json, MessageId, Path, Payload, Properties, QueueName, ReceivedDelay, Redelivered,
-    ReplyTo, RoutingKey, State, Text, Timestamp, UserId, XDeath,
+    AppId, Attempt, BatchSize, ConsumerTag, CorrelationId, Death, DeliveryCount, ExchangeName,
+    FromBatch, FromDelivery, Headers, Json, MessageId, Path, Payload, Properties, QueueName,
+    ReceivedDelay, Redelivered, ReplyTo, RoutingKey, State, Text, Timestamp, UserId, XDeath,
 };
+#[cfg(feature = "garde")]
+pub use extract::{Invalid, Valid};
 pub use listener::attempt::HandlerTimedOut;
-pub use listener::context::DeliveryContext;
+pub use listener::batch::{BatchError, IntoBatchOutcome};
+pub use listener::context::{BatchContext, DeliveryContext};
 pub use listener::endpoint::AcknowledgeMode;
 pub use listener::health::{Health, ListenerHealth, ListenerStatus};
 pub use listener::invoke::HandlerPanicked;

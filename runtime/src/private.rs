@@ -3,11 +3,12 @@
 
 pub use inventory;
 
-pub use crate::extract::{FromDelivery, Payload, header, header_or};
-pub use crate::listener::context::DeliveryContext;
+pub use crate::extract::{FromBatch, FromDelivery, Payload, header, header_or};
+pub use crate::listener::batch::IntoBatchOutcome;
+pub use crate::listener::context::{BatchContext, DeliveryContext};
 pub use crate::listener::endpoint::{
-    AcknowledgeMode, Argument, BindingAttributes, Concurrency, Invocation, ListenerAttributes,
-    ListenerItem, RabbitListenerEndpoint, Registration, RetryAttributes,
+    AcknowledgeMode, Argument, BindingAttributes, Concurrency, Invocation, Invoke,
+    ListenerAttributes, ListenerItem, RabbitListenerEndpoint, Registration, RetryAttributes,
 };
 pub use crate::listener::outcome::{IntoOutcome, Outcome};
 pub use crate::state::Requirements;

@@ -5,8 +5,6 @@
 
 mod queue;
 
-pub(crate) use queue::millis;
-
 use proc_macro2::TokenStream;
 use syn::ext::IdentExt as _;
 use syn::parse::{Parse, ParseStream, Parser as _};

@@ -6,6 +6,7 @@ use syn::{Expr, ExprLit, Ident, Lit, LitBool, LitInt, LitStr};
 
 use super::ArgumentValue;
 use crate::diagnostics::Errors;
+use crate::duration::{UNITS, millis};
 use crate::keys::closest;
 use crate::value;
 
@@ -215,7 +216,7 @@ impl QueueArgument {
 
     fn milliseconds(&self, value: &Expr, min: i64, errors: &mut Errors) -> Option<i64> {
         let key = self.key;
-        let units = "units are ms, s, m, h and d";
+        let units = UNITS;
         let literal = match value {
             Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => text.value(),
             Expr::Lit(ExprLit { lit: Lit::Int(number), .. }) => {
@@ -266,24 +267,6 @@ impl Form {
             Self::Word(words) => format!("\"{}\"", words.first().copied().unwrap_or_default()),
         }
     }
-}
-
-/// A whole number and its unit; saturating, so that "far too long" is out of every range.
-pub(crate) fn millis(text: &str) -> Option<u128> {
-    let unit = text.find(|c: char| !c.is_ascii_digit())?;
-    let (number, unit) = text.split_at_checked(unit)?;
-    let unit: u128 = match unit {
-        "ms" => 1,
-        "s" => 1000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        "d" => 86_400_000,
-        _ => return None,
-    };
-    if number.is_empty() {
-        return None;
-    }
-    Some(number.parse::<u128>().unwrap_or(u128::MAX).saturating_mul(unit))
 }
 
 /// A number of Rust's may say its type; `10s` is none.

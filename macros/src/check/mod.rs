@@ -3,6 +3,7 @@
 //! Only what is certain from the source is judged here. A constant's value, a `${placeholder}`, an
 //! exchange declared elsewhere: those are checked when the application starts, with the same care.
 
+mod batch;
 mod binding;
 mod failure;
 mod function;
@@ -28,6 +29,7 @@ pub(crate) fn check(attributes: &[ListenerArgs], function: &ListenerFn, errors: 
     same_ids(attributes, errors);
     function::check(attributes, function, errors);
     path::check(attributes, function, errors);
+    batch::check(attributes, function, errors);
 }
 
 fn queue(args: &ListenerArgs, errors: &mut Errors) {

@@ -88,7 +88,7 @@ fn differing(key: &Text, words: &[String], others: &[String], errors: &mut Error
 }
 
 fn arity(ty: &Type, key: &Text, words: &[String], errors: &mut Errors) {
-    let Some(wanted) = types::word_count(ty).filter(|wanted| *wanted != words.len()) else {
+    let Some(wanted) = word_count(ty).filter(|wanted| *wanted != words.len()) else {
         return;
     };
     let wanted = if wanted == 1 { "1 word".to_owned() } else { format!("{wanted} words") };
@@ -102,6 +102,30 @@ fn arity(ty: &Type, key: &Text, words: &[String], errors: &mut Errors) {
         format!("`Path` takes {wanted}, and the key \"{text}\" has {}", words.len()),
         help,
     );
+}
+
+/// What is made of one word of a key.
+const WORDS: &[&str] = &[
+    "String", "bool", "char", "f32", "f64", "i8", "i16", "i32", "i64", "i128", "isize", "u8",
+    "u16", "u32", "u64", "u128", "usize",
+];
+
+/// How many words of a key make a value of this type; `None` for a type of the user's.
+fn word_count(ty: &Type) -> Option<usize> {
+    match ty {
+        Type::Group(group) => word_count(&group.elem),
+        Type::Paren(paren) => word_count(&paren.elem),
+        Type::Tuple(tuple) => Some(tuple.elems.len()),
+        Type::Reference(reference) => match &*reference.elem {
+            Type::Path(path) if path.path.is_ident("str") => Some(1),
+            _ => None,
+        },
+        Type::Path(path) => {
+            let last = path.path.segments.last()?;
+            WORDS.contains(&last.ident.to_string().as_str()).then_some(1)
+        }
+        _ => None,
+    }
 }
 
 fn fields(words: &[String]) -> String {

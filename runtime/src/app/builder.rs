@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use springhare_broker::Broker;
@@ -7,7 +8,7 @@ use springhare_broker::Broker;
 use super::Springhare;
 use super::startup::Startup;
 use crate::connection::Link;
-use crate::convert::{MessageConverter, MessageConverters};
+use crate::convert::{MessageConverter, MessageConverters, NamedConverters};
 use crate::declare::Declaration;
 use crate::error::{Fault, Result};
 use crate::graph::{BindingNode, ExchangeNode, QueueNode};
@@ -27,6 +28,7 @@ pub struct SpringhareBuilder {
     pub(super) bindings: Vec<BindingNode>,
     pub(super) properties: BTreeMap<String, String>,
     pub(super) converters: MessageConverters,
+    pub(super) named_converters: NamedConverters,
     /// None for the environment's `SPRINGHARE_STARTUP`, or the default.
     pub(super) startup: Option<Startup>,
     pub(super) waits: Waits,
@@ -41,7 +43,7 @@ pub(super) enum BrokerChoice {
     Environment,
     Url(String),
     Handle(Broker),
-    Link(std::sync::Arc<dyn Link>),
+    Link(Arc<dyn Link>),
 }
 
 impl SpringhareBuilder {
@@ -55,6 +57,7 @@ impl SpringhareBuilder {
             bindings: Vec::new(),
             properties: BTreeMap::new(),
             converters: MessageConverters::new(),
+            named_converters: NamedConverters::default(),
             startup: None,
             waits: Waits::default(),
             faults: Vec::new(),
@@ -77,7 +80,7 @@ impl SpringhareBuilder {
 
     /// A link to a broker of your own making, in place of an address.
     pub fn link(mut self, link: impl Link) -> Self {
-        self.broker = BrokerChoice::Link(std::sync::Arc::new(link));
+        self.broker = BrokerChoice::Link(Arc::new(link));
         self
     }
 
@@ -155,9 +158,28 @@ impl SpringhareBuilder {
         self
     }
 
-    /// Writes and reads bodies with this converter, in place of JSON and text.
+    /// Writes bodies with this converter, in place of JSON and text, and reads its content types with
+    /// it.
     pub fn message_converter(mut self, converter: impl MessageConverter) -> Self {
-        self.converters = MessageConverters::overridden_by(converter);
+        self.converters = self.converters.written_by(converter);
+        self
+    }
+
+    /// Reads content types with this converter beside the others, and gives it a name: a listener
+    /// with `converter = "name"` writes its replies with it, and reads what has no content type.
+    ///
+    /// ```
+    /// use springhare::convert::MessageConverter;
+    /// use springhare::prelude::*;
+    ///
+    /// fn with_envelopes(envelope: impl MessageConverter) -> springhare::SpringhareBuilder {
+    ///     Springhare::builder().converter("envelope", envelope)
+    /// }
+    /// ```
+    pub fn converter(mut self, name: impl Into<String>, converter: impl MessageConverter) -> Self {
+        let converter = Arc::new(converter);
+        self.converters = self.converters.with_reader(Arc::clone(&converter) as _);
+        self.named_converters.name(name.into(), converter);
         self
     }
 

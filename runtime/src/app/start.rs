@@ -33,6 +33,8 @@ pub(super) async fn start(mut builder: SpringhareBuilder) -> Result<Springhare> 
         queues: builder.queues,
         bindings: builder.bindings,
         states: &builder.states,
+        named_converters: &builder.named_converters,
+        converters: &builder.converters,
         placeholders: Placeholders::new(&builder.properties, &environment),
     });
     let mut faults = builder.faults;

@@ -2,7 +2,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use springhare_amqp::{DeliveryMode, Message};
 
-use super::converter::MessageConverters;
+use super::converters::MessageConverters;
 use super::encode::{OCTETS, octets};
 use super::error::ConversionError;
 

@@ -6,6 +6,7 @@ use std::any::type_name;
 use serde::de::value::BorrowedStrDeserializer;
 use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
 
+use super::encoding::is_known_charset;
 use super::error::ConversionError;
 
 /// What the content type says of a body.
@@ -64,7 +65,11 @@ pub(crate) fn decode<'d, T: Deserialize<'d>>(
     body: &'d [u8],
 ) -> Result<T, ConversionError> {
     let mut first_error = None;
-    for &reading in Form::of(content_type).readings() {
+    let form = Form::of(content_type);
+    if matches!(form, Form::Json | Form::Text) {
+        refuse_foreign_charset(content_type)?;
+    }
+    for &reading in form.readings() {
         match T::deserialize(BodyDeserializer { body, reading }) {
             Ok(value) => return Ok(value),
             Err(error) => {
@@ -73,6 +78,20 @@ pub(crate) fn decode<'d, T: Deserialize<'d>>(
         }
     }
     Err(failure(type_name::<T>(), content_type, body.len(), first_error))
+}
+
+/// An error for a content type with a charset that is not UTF-8 or a part of it.
+pub(crate) fn refuse_foreign_charset(content_type: Option<&str>) -> Result<(), ConversionError> {
+    let Some((_, parameters)) = content_type.and_then(|given| given.split_once(';')) else {
+        return Ok(());
+    };
+    for (name, value) in parameters.split(';').filter_map(|parameter| parameter.split_once('=')) {
+        let value = value.trim().trim_matches('"');
+        if name.trim().eq_ignore_ascii_case("charset") && !is_known_charset(value) {
+            return Err(ConversionError::UnknownCharset { charset: value.to_owned() });
+        }
+    }
+    Ok(())
 }
 
 /// Apart from [`decode`], so that it is compiled once for all types.
@@ -297,6 +316,17 @@ mod tests {
         assert_eq!(decode::<String>(None, b"\"hello\"").unwrap(), "hello");
         assert_eq!(decode::<&str>(Some("application/json"), b"\"hello\"").unwrap(), "hello");
         assert!(decode::<String>(Some("application/json"), b"hello").is_err());
+    }
+
+    #[test]
+    fn a_text_in_another_charset_is_not_read_as_if_it_were_utf_8() {
+        for known in ["text/plain; charset=\"US-ASCII\"", "text/plain;format=flowed;Charset=utf8"] {
+            assert_eq!(decode::<String>(Some(known), b"tea").unwrap(), "tea", "{known}");
+        }
+        for foreign in ["text/plain; charset=iso-8859-1", "application/json;charset=\"UTF-16\""] {
+            let error = decode::<u8>(Some(foreign), b"5").unwrap_err().to_string();
+            assert!(error.starts_with("a text in the charset '"), "{error}");
+        }
     }
 
     #[test]

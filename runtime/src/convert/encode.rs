@@ -8,6 +8,11 @@ use springhare_amqp::{BasicProperties, DeliveryMode, Message, MessageProperties,
 /// Bytes of any kind.
 pub(super) const OCTETS: ShortString = ShortString::from_static("application/octet-stream");
 
+/// Whether a content type says nothing of what the bytes are.
+pub(super) fn is_octets(content_type: &str) -> bool {
+    content_type.is_empty() || content_type.eq_ignore_ascii_case(&OCTETS)
+}
+
 const PERSISTENT: BasicProperties =
     BasicProperties { delivery_mode: Some(DeliveryMode::Persistent), ..BasicProperties::NONE };
 

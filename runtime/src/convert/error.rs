@@ -38,7 +38,56 @@ pub enum ConversionError {
         /// The message's content type.
         content_type: String,
     },
+    /// Nothing here unwraps bodies of this content encoding.
+    #[error(
+        "a body of {length} bytes, content encoding '{encoding}', can't be read: {ENCODINGS}; publish \
+         it in one of these or as it is, or take `Bytes`"
+    )]
+    UnknownEncoding {
+        /// The message's content encoding.
+        encoding: String,
+        /// The body's length in bytes.
+        length: usize,
+    },
+    /// A text is in a charset that is not UTF-8.
+    #[error(
+        "a text in the charset '{charset}' can't be read, only one in UTF-8; publish it so, or take \
+         `Bytes`"
+    )]
+    UnknownCharset {
+        /// The charset that the content type names.
+        charset: String,
+    },
+    /// A body is not compressed as its content encoding says.
+    #[error("a body of {length} bytes, content encoding '{encoding}', can't be inflated: {source}")]
+    Inflate {
+        /// The message's content encoding.
+        encoding: String,
+        /// The body's length in bytes, compressed.
+        length: usize,
+        /// What went wrong.
+        source: Box<dyn StdError + Send + Sync>,
+    },
+    /// A compressed body is too large.
+    #[error(
+        "a body of {length} bytes, content encoding '{encoding}', inflates to more than {limit} \
+         bytes; publish less at a time, or take `Bytes` and inflate it in parts"
+    )]
+    TooLarge {
+        /// The message's content encoding.
+        encoding: String,
+        /// The body's length in bytes, compressed.
+        length: usize,
+        /// How many bytes it may have.
+        limit: usize,
+    },
 }
+
+/// Which content encodings there are.
+#[cfg(feature = "compression")]
+const ENCODINGS: &str = "it knows gzip and deflate";
+#[cfg(not(feature = "compression"))]
+const ENCODINGS: &str = "it knows none, springhare's feature `compression` brings gzip and deflate";
 
 fn content_type_shown(content_type: Option<&str>) -> String {
     match content_type {

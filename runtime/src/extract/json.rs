@@ -68,7 +68,8 @@ impl<'d, T: Deserialize<'d>> FromDelivery<'d> for Json<T> {
     type Rejection = JsonRejection;
 
     fn from_delivery(cx: &'d DeliveryContext) -> Result<Self, JsonRejection> {
-        decode(cx.properties().content_type.as_deref(), cx.body())
+        cx.content()
+            .and_then(|body| decode(cx.properties().content_type.as_deref(), body))
             .map(Self)
             .map_err(|source| JsonRejection { receiver: Receiver::of(cx), source })
     }
@@ -78,10 +79,10 @@ impl<'d, T: Deserialize<'d>> OptionalFromDelivery<'d> for Json<T> {
     type Rejection = JsonRejection;
 
     fn optional_from_delivery(cx: &'d DeliveryContext) -> Result<Option<Self>, JsonRejection> {
-        if matches!(cx.body().trim_ascii(), b"" | b"null") {
-            return Ok(None);
+        match cx.content() {
+            Ok(body) if matches!(body.trim_ascii(), b"" | b"null") => Ok(None),
+            _ => Self::from_delivery(cx).map(Some),
         }
-        Self::from_delivery(cx).map(Some)
     }
 }
 

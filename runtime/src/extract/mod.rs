@@ -12,11 +12,14 @@
 //! | [`Redelivered`], [`DeliveryCount`], [`Attempt`] | whether it was delivered before, how often it failed, which call with it this is |
 //! | [`Channel`](crate::Channel), [`DeliveryTag`](crate::DeliveryTag) | settlement by hand |
 //! | [`State<T>`](State), [`RabbitTemplate`](crate::RabbitTemplate) | the application's own |
+//! | `Protobuf<T>`, `Valid<E>` | features `protobuf` and `garde`: the body as a value of Protocol Buffers, or checked |
 //! | `Option<E>`, `Result<E, R>` | an extractor that may come to nothing, or fail |
+//! | `Vec<E>`, [`BatchSize`] | with `batch = ..`: one from each message, how many those are |
 //!
 //! The order of the arguments does not matter, and none takes anything from another but the
 //! `DeliveryTag`, which exists once. Types of your own become arguments by [`FromDelivery`].
 
+mod batch;
 mod body;
 mod deliveries;
 mod header;
@@ -26,17 +29,22 @@ mod names;
 mod optional;
 mod path;
 mod payload;
+#[cfg(feature = "protobuf")]
+mod protobuf;
 mod rejection;
 mod settlement;
 mod state;
 mod text;
 mod times;
+#[cfg(feature = "garde")]
+mod valid;
 mod x_death;
 
 use crate::listener::context::DeliveryContext;
 use crate::listener::outcome::ListenerError;
 use crate::state::Requirements;
 
+pub use batch::{BatchSize, FromBatch};
 pub use deliveries::{Attempt, DeliveryCount, Redelivered};
 pub use header::{FromHeader, HeaderRejection, HeaderType, header, header_or};
 pub use json::{Json, JsonRejection};
@@ -48,11 +56,15 @@ pub use names::{
 pub use optional::OptionalFromDelivery;
 pub use path::{Path, PathError, PathRejection};
 pub use payload::{Payload, PayloadRejection};
+#[cfg(feature = "protobuf")]
+pub use protobuf::{Protobuf, ProtobufRejection};
 pub use rejection::Receiver;
 pub use settlement::DeliveryTagRejection;
 pub use state::{State, StateRejection};
 pub use text::{Text, TextRejection};
 pub use times::{ReceivedDelay, Timestamp};
+#[cfg(feature = "garde")]
+pub use valid::{Invalid, Valid};
 pub use x_death::{Death, XDeath};
 
 /// What a handler's argument is taken from a delivery by.

@@ -1,3 +1,5 @@
+use std::ops::Deref;
+
 use serde::{Deserialize, Serialize};
 use springhare_amqp::Message;
 
@@ -7,8 +9,8 @@ use crate::convert::{ConversionError, MessageConverters};
 use crate::listener::context::DeliveryContext;
 use crate::listener::reply::{ReplyBody, encoded};
 
-/// The body as a value, by its content type and the application's converter: what an argument
-/// marked `#[payload]` is taken by.
+/// The body as a value, by its content type and the application's converters, or the listener's own
+/// (`converter = ".."`): what an argument marked `#[payload]` is taken by.
 ///
 /// Without a converter of the application's own it reads what [`Json`](super::Json) reads. Of
 /// type `Option<..>` it is none for an empty body and for `null`.
@@ -34,6 +36,14 @@ impl PayloadRejection {
     }
 }
 
+impl<T> Deref for Payload<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
 impl<T: Serialize> ReplyBody for Payload<T> {
     fn into_message(self, converters: &MessageConverters) -> Result<Message, ConversionError> {
         encoded(&self.0, converters)
@@ -44,8 +54,8 @@ impl<'d, T: Deserialize<'d>> FromDelivery<'d> for Payload<T> {
     type Rejection = PayloadRejection;
 
     fn from_delivery(cx: &'d DeliveryContext) -> Result<Self, PayloadRejection> {
-        cx.converters()
-            .decode(cx.properties(), cx.body())
+        cx.content()
+            .and_then(|body| cx.converters().decode(cx.properties(), body))
             .map(Self)
             .map_err(|source| PayloadRejection { receiver: Receiver::of(cx), source })
     }
@@ -108,8 +118,8 @@ mod tests {
         let cx = cx.content_type("application/x-shouted").build();
         assert_eq!(Payload::<String>::from_delivery(&cx).unwrap().0, "tea");
         let cx = DeliveryContext::for_test().converters(converters).body("TEA");
-        let cx = cx.content_type("application/cbor").build();
+        let cx = cx.content_type("application/x-unknown").build();
         let text = Payload::<String>::from_delivery(&cx).unwrap_err().to_string();
-        assert!(text.contains("'application/cbor' can't be read as"), "{text}");
+        assert!(text.contains("'application/x-unknown' can't be read as"), "{text}");
     }
 }

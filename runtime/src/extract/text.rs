@@ -6,25 +6,31 @@ use springhare_amqp::Message;
 
 use super::rejection::Receiver;
 use super::{FromDelivery, OptionalFromDelivery};
-use crate::convert::{ConversionError, MessageConverters};
+use crate::convert::{ConversionError, MessageConverters, refuse_foreign_charset};
 use crate::listener::context::DeliveryContext;
 use crate::listener::reply::{ReplyBody, encoded};
 
-/// The body as a text, whatever its content type says. `&str` borrows it instead.
+/// The body as a text, whatever its content type says but of the charset. `&str` borrows it instead.
 ///
 /// `Option<Text>` is none for an empty body.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Text(pub String);
 
-/// The body is not UTF-8.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{receiver}: a body of {length} bytes is no text: {source}; publish UTF-8, or take `Bytes`"
-)]
+/// The body is no text in UTF-8.
+#[derive(Debug, thiserror::Error)]
+#[error("{receiver}: {source}")]
 pub struct TextRejection {
     receiver: Receiver,
-    length: usize,
-    source: Utf8Error,
+    source: NoText,
+}
+
+/// Why a body is no text.
+#[derive(Debug, thiserror::Error)]
+enum NoText {
+    #[error("a body of {length} bytes is no text: {source}; publish UTF-8, or take `Bytes`")]
+    NotUtf8 { length: usize, source: Utf8Error },
+    #[error(transparent)]
+    Unread(#[from] ConversionError),
 }
 
 impl TextRejection {
@@ -43,15 +49,17 @@ impl Text {
     }
 }
 
+fn text_of(cx: &DeliveryContext) -> Result<&str, NoText> {
+    let body = cx.content()?;
+    refuse_foreign_charset(cx.properties().content_type.as_deref())?;
+    std::str::from_utf8(body).map_err(|source| NoText::NotUtf8 { length: body.len(), source })
+}
+
 impl<'d> FromDelivery<'d> for &'d str {
     type Rejection = TextRejection;
 
     fn from_delivery(cx: &'d DeliveryContext) -> Result<Self, TextRejection> {
-        std::str::from_utf8(cx.body()).map_err(|source| TextRejection {
-            receiver: Receiver::of(cx),
-            length: cx.body().len(),
-            source,
-        })
+        text_of(cx).map_err(|source| TextRejection { receiver: Receiver::of(cx), source })
     }
 }
 
@@ -127,5 +135,18 @@ mod tests {
         let cx = DeliveryContext::for_test().build();
         assert_eq!(Text::from_delivery(&cx).unwrap().as_str(), "");
         assert_eq!(Option::<Text>::from_delivery(&cx).unwrap(), None);
+    }
+
+    #[test]
+    fn a_text_in_another_charset_or_encoding_is_rejected() {
+        let cx = DeliveryContext::for_test().content_type("text/plain;charset=latin1").body("tea");
+        let text = Text::from_delivery(&cx.build()).unwrap_err().to_string();
+        assert!(text.contains("a text in the charset 'latin1' can't be read"), "{text}");
+        let cx = DeliveryContext::for_test().body("tea");
+        let br = Some(springhare_amqp::ShortString::from_static("br"));
+        let cx = cx.properties(|properties| properties.content_encoding = br).build();
+        let text = Text::from_delivery(&cx).unwrap_err().to_string();
+        assert!(text.contains("content encoding 'br', can't be read"), "{text}");
+        assert_eq!(<&[u8]>::from_delivery(&cx).unwrap(), b"tea", "bytes are as they came");
     }
 }

@@ -8,11 +8,13 @@ use springhare_amqp::ShortString;
 
 use super::Graph;
 use super::consistency::inconsistencies;
+use super::converting::choose_converters;
 use super::definition::{BindingNode, Definition, ExchangeNode, Origin, QueueNode};
 use super::key_paths::unmet_paths;
 use super::merge::{Bound, merge};
 use super::placeholder::Placeholders;
 use super::resolve::{ResolvedListener, resolve};
+use crate::convert::{MessageConverters, NamedConverters};
 use crate::error::Fault;
 use crate::listener::endpoint::RabbitListenerEndpoint;
 use crate::state::StateRegistry;
@@ -29,6 +31,8 @@ pub(crate) struct GraphInput<'a> {
     pub(crate) queues: Vec<QueueNode>,
     pub(crate) bindings: Vec<BindingNode>,
     pub(crate) states: &'a StateRegistry,
+    pub(crate) named_converters: &'a NamedConverters,
+    pub(crate) converters: &'a MessageConverters,
     pub(crate) placeholders: Placeholders<'a>,
 }
 
@@ -46,6 +50,8 @@ pub(crate) fn check(input: GraphInput<'_>) -> (Graph, Vec<Fault>) {
         .filter_map(|endpoint| resolve(endpoint, &input.placeholders, &mut faults))
         .collect();
     listeners.sort_by(|a, b| a.plan.id.cmp(&b.plan.id));
+    let plans = listeners.iter_mut().map(|listener| &mut listener.plan);
+    choose_converters(plans, input.named_converters, input.converters, &mut faults);
     duplicate_ids(&listeners, &mut faults);
     listeners.iter().for_each(|listener| unmet_paths(listener, &mut faults));
 

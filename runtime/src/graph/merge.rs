@@ -104,6 +104,16 @@ fn container(graph: &Graph, group: &[&Bound], faults: &mut Vec<Fault>) -> Option
     if others.is_empty() {
         return Some(ContainerPlan::alone(Arc::clone(&lead.plan)));
     }
+    if let Some(batches) = group.iter().find(|bound| bound.plan.batch.is_some()) {
+        let other = group.iter().find(|other| !Arc::ptr_eq(&other.plan, &batches.plan));
+        let other = other.unwrap_or(batches);
+        let text = format!(
+            "`{}` and `{}` share a queue with different keys, and a batch would mix their \
+             messages; give each a queue of its own, or remove `batch`",
+            batches.plan.id, other.plan.id
+        );
+        faults.push(contradiction(text, &batches.plan.origin, &other.plan.origin));
+    }
     others.iter().for_each(|other| differences(&lead.plan, &other.plan, faults));
     let mut queues: Vec<(ShortString, Dispatch)> = Vec::new();
     for queue in group.iter().flat_map(|bound| &bound.plan.queues) {

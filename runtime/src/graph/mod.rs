@@ -8,6 +8,7 @@
 
 mod check;
 mod consistency;
+mod converting;
 mod declare;
 mod declared;
 mod declaring_link;

@@ -12,11 +12,12 @@ use super::definition::{
 };
 use super::placeholder::Placeholders;
 use crate::error::Fault;
+use crate::listener::batch::BatchPlan;
 use crate::listener::endpoint::{
     Argument, BindingAttributes, ListenerAttributes, RabbitListenerEndpoint,
 };
 use crate::listener::key_path::KeyPath;
-use crate::listener::plan::{DEFAULT_PREFETCH, ListenerPlan, ReplyPlan};
+use crate::listener::plan::{ConverterPlan, DEFAULT_PREFETCH, ListenerPlan, ReplyPlan};
 use crate::listener::retry::FailurePlan;
 use crate::listener::stream_offset::StreamOffset;
 
@@ -48,15 +49,20 @@ pub(crate) fn resolve(
     let Bound { exchanges, bindings, key_paths } = bound(attributes, &queues, &origin, &mut texts);
     let stream_offset = attributes.stream_offset.and_then(|offset| texts.stream_offset(offset));
     let group = attributes.group.map(|group| texts.text("group", group));
+    let converter = attributes.converter.map(|name| texts.text("converter", name));
     let send_to = attributes.send_to.and_then(|text| texts.destination("send_to", text));
     let plan = ListenerPlan {
+        prefetch: prefetch(&id, attributes),
         id: Arc::from(id),
         endpoint,
         origin,
         queues: queues.iter().map(|queue| queue.name.clone()).collect(),
         anonymous: attributes.queues.is_empty(),
         acknowledge: attributes.ack,
-        prefetch: attributes.prefetch.unwrap_or(DEFAULT_PREFETCH),
+        batch: attributes.batch.map(|size| BatchPlan {
+            size,
+            timeout: attributes.batch_timeout.unwrap_or(BatchPlan::TIMEOUT),
+        }),
         concurrency: attributes.concurrency.map_or(1, |concurrency| concurrency.min.max(1)),
         priority: attributes.priority,
         stream_offset,
@@ -71,9 +77,28 @@ pub(crate) fn resolve(
         },
         key_paths: key_paths.into(),
         failure: FailurePlan::of(attributes),
+        converter: ConverterPlan { name: converter, ..ConverterPlan::default() },
     };
     let resolved = ResolvedListener { plan, queues, exchanges, bindings };
     (faults.len() == faults_before).then_some(resolved)
+}
+
+/// A batch must fit into what the broker sends ahead, or it would never be full; 0 is no limit.
+fn prefetch(id: &str, attributes: &ListenerAttributes) -> u16 {
+    let prefetch = attributes.prefetch.unwrap_or(DEFAULT_PREFETCH);
+    let batch = attributes.batch.unwrap_or_default();
+    if prefetch == 0 || prefetch >= batch {
+        return prefetch;
+    }
+    if attributes.prefetch.is_some() {
+        tracing::warn!(
+            listener = id,
+            prefetch,
+            batch,
+            "a batch would never be full: the prefetch is raised to its size"
+        );
+    }
+    batch
 }
 
 fn queues(

@@ -1,7 +1,8 @@
 //! Which deliveries are done and not yet acknowledged, so that one `basic.ack` can cover many.
 //!
 //! Pure. A `multiple` ack covers every earlier delivery of the channel, so it may only be sent
-//! when none of those is still open: paused, being settled by hand, or in its handler.
+//! when none of those is still open: paused, being settled by hand, or in its handler. Handlers
+//! that run side by side are done in any order.
 
 use std::collections::BTreeSet;
 
@@ -28,7 +29,11 @@ pub(crate) struct AckGather {
 impl AckGather {
     /// The handler is done with it; it is acknowledged with the next flush.
     pub(crate) fn done(&mut self, delivery_tag: u64) {
-        self.done.push(delivery_tag);
+        if self.done.last().is_none_or(|last| *last < delivery_tag) {
+            return self.done.push(delivery_tag);
+        }
+        let place = self.done.partition_point(|tag| *tag < delivery_tag);
+        self.done.insert(place, delivery_tag);
     }
 
     /// It stays unsettled for now.
@@ -71,6 +76,10 @@ impl AckGather {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
     use super::*;
 
     fn acks(gather: &mut AckGather, covering: Covering) -> Vec<(u64, Multiple)> {
@@ -115,5 +124,92 @@ mod tests {
             acks(&mut gather, Covering::Forbidden),
             [(1, Multiple::One), (3, Multiple::One)]
         );
+    }
+
+    /// What is done to one of the deliveries that are open, or to all.
+    #[derive(Debug, Clone)]
+    enum Step {
+        /// The next one goes to a handler.
+        Deliver,
+        Done(prop::sample::Index),
+        /// It fails, and is settled by itself.
+        Settled(prop::sample::Index),
+        Flush(Covering),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            3 => Just(Step::Deliver),
+            3 => any::<prop::sample::Index>().prop_map(Step::Done),
+            1 => any::<prop::sample::Index>().prop_map(Step::Settled),
+            1 => Just(Step::Flush(Covering::Allowed)),
+            1 => Just(Step::Flush(Covering::Forbidden)),
+        ]
+    }
+
+    /// What the broker knows of each delivery, and what the handlers do.
+    #[derive(Debug, Default)]
+    struct Model {
+        gather: AckGather,
+        /// Unsettled at the broker, with whether their handlers are done.
+        unsettled: BTreeMap<u64, bool>,
+        next_tag: u64,
+    }
+
+    impl Model {
+        fn open(&self, index: prop::sample::Index) -> Option<u64> {
+            let open: Vec<u64> =
+                self.unsettled.iter().filter(|(_, done)| !**done).map(|(tag, _)| *tag).collect();
+            (!open.is_empty()).then(|| *index.get(&open))
+        }
+
+        fn play(&mut self, step: Step) {
+            match step {
+                Step::Deliver => {
+                    self.next_tag += 1;
+                    self.unsettled.insert(self.next_tag, false);
+                    self.gather.stays_open(self.next_tag);
+                }
+                Step::Done(index) => {
+                    let Some(tag) = self.open(index) else { return };
+                    self.gather.closed(tag);
+                    self.gather.done(tag);
+                    self.unsettled.insert(tag, true);
+                }
+                Step::Settled(index) => {
+                    let Some(tag) = self.open(index) else { return };
+                    self.gather.closed(tag);
+                    self.unsettled.remove(&tag);
+                }
+                Step::Flush(covering) => self.flush(covering),
+            }
+        }
+
+        fn flush(&mut self, covering: Covering) {
+            let acks = acks(&mut self.gather, covering);
+            let several = acks.iter().filter(|(_, multiple)| *multiple == Multiple::UpTo).count();
+            assert!(several <= usize::from(covering == Covering::Allowed), "{acks:?}");
+            for (tag, multiple) in acks {
+                let from = if multiple == Multiple::UpTo { 0 } else { tag };
+                let covered: Vec<u64> =
+                    self.unsettled.range(from..=tag).map(|(tag, _)| *tag).collect();
+                assert!(!covered.is_empty(), "an ack of {tag} for nothing closes the channel");
+                for covered in covered {
+                    assert_eq!(self.unsettled.remove(&covered), Some(true), "{covered} is lost");
+                }
+            }
+            assert!(self.unsettled.values().all(|done| !done), "all that is done is acknowledged");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_order_handlers_are_done_in_none_that_is_open_is_acknowledged(
+            steps in prop::collection::vec(step(), 0..200),
+        ) {
+            let mut model = Model::default();
+            steps.into_iter().for_each(|step| model.play(step));
+            model.flush(Covering::Allowed);
+        }
     }
 }

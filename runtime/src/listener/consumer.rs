@@ -6,16 +6,18 @@
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 
 use springhare_amqp::ShortString;
-use springhare_broker::{Clock, ConsumerEnd, Delivery};
+use springhare_broker::{Clock, ConsumerEnd, Delivery, Sleep};
 
 use super::attempt::Attempt;
+use super::batch::BatchLoop;
 use super::connection::Opened;
 use super::container::{Container, Selection};
 use super::context::DeliveryContext;
+use super::endpoint::Invoke;
 use super::failure::FailurePolicy;
 use super::handling::Handling;
 use super::outcome::Outcome;
@@ -71,58 +73,53 @@ pub(crate) struct Work<'s> {
     pub(super) settler: Settler,
     pub(super) failure: FailurePolicy<'s>,
     pub(super) stop: &'s StopSignal,
-    link: Box<dyn LinkConsumer>,
+    pub(super) link: Box<dyn LinkConsumer>,
     draining: bool,
 }
 
 /// What a consumer waits for.
-enum Event {
+pub(super) enum Event {
     Received,
     Ended,
     PauseEnded,
+    /// The time that was waited for is up.
+    TimeUp,
     Stop,
 }
 
-impl<'s> ConsumerLoop<'s> {
-    pub(crate) fn new(
-        container: &'s Container,
-        queue: &ShortString,
-        failure: FailurePolicy<'s>,
-        started: StartedConsumer,
-        clock: Clock,
-        stop: &'s StopSignal,
-    ) -> Self {
-        let prefetch = container.common().prefetch;
-        Self {
-            container,
-            selection: container.selection(queue),
-            context: started.context,
-            received: VecDeque::new(),
-            work: Work {
-                settler: Settler::new(started.channel, clock, prefetch),
-                failure,
-                link: started.link,
-                stop,
-                draining: false,
-            },
+/// Works until it is told to stop or the consumer is lost; then closes the channel, which requeues
+/// what is not settled.
+pub(crate) async fn run(
+    container: &Container,
+    queue: &ShortString,
+    failure: FailurePolicy<'_>,
+    started: StartedConsumer,
+    clock: Clock,
+    stop: &StopSignal,
+) -> Exit {
+    let StartedConsumer { channel, link, context, .. } = started;
+    let settler = Settler::new(channel, clock, container.common().prefetch);
+    let work = Work { settler, failure, link, stop, draining: false };
+    let selection = container.selection(queue);
+    match selection.first().plan.endpoint.invoke {
+        Invoke::One(_) => {
+            let received = VecDeque::new();
+            ConsumerLoop { container, selection, context, received, work }.run().await
+        }
+        Invoke::Batch(invoke) => {
+            BatchLoop::new(&selection.first().plan, invoke, context, work).run().await
         }
     }
+}
 
-    /// Works until it is told to stop or the consumer is lost; then closes the channel, which
-    /// requeues what is not settled.
-    pub(crate) async fn run(mut self) -> Exit {
-        let exit = loop {
+impl ConsumerLoop<'_> {
+    async fn run(mut self) -> Exit {
+        loop {
             if let Err(exit) = self.step().await {
-                break exit;
+                self.work.close(&self.container.name).await;
+                return exit;
             }
-        };
-        let link = self.work.settler.channel().link();
-        if link.close_reason().is_none()
-            && let Err(error) = link.close().await
-        {
-            tracing::debug!(listener = &*self.container.name, %error, "a channel could not be closed");
         }
-        exit
     }
 
     async fn step(&mut self) -> Result<(), Exit> {
@@ -141,8 +138,8 @@ impl<'s> ConsumerLoop<'s> {
         // From here on it may wait: what is done is acknowledged first.
         self.context.clear();
         self.work.settler.flush().await?;
-        match self.work.next(&mut self.received).await {
-            Event::Received => Ok(()),
+        match self.work.next(&mut self.received, None).await {
+            Event::Received | Event::TimeUp => Ok(()),
             Event::PauseEnded => Ok(self.work.settler.requeue_due().await?),
             Event::Stop => self.work.heed_stop().await,
             Event::Ended => Err(self.work.end().await?),
@@ -193,7 +190,7 @@ impl<'s> ConsumerLoop<'s> {
 
 impl Work<'_> {
     /// Takes over what has come meanwhile, if anything has.
-    async fn take_more(&mut self, received: &mut VecDeque<Delivery>) -> bool {
+    pub(super) async fn take_more(&mut self, received: &mut VecDeque<Delivery>) -> bool {
         poll_fn(|cx| {
             let taken = self.link.poll_recv_many(cx, received, RECEIVE_MAX);
             Poll::Ready(matches!(taken, Poll::Ready(1..)))
@@ -201,8 +198,12 @@ impl Work<'_> {
         .await
     }
 
-    /// Waits for deliveries, the end of a pause, a stop.
-    async fn next(&mut self, received: &mut VecDeque<Delivery>) -> Event {
+    /// Waits for deliveries, the end of a pause, a stop, and the end of a time.
+    pub(super) async fn next(
+        &mut self,
+        received: &mut VecDeque<Delivery>,
+        mut time: Option<&mut Sleep>,
+    ) -> Event {
         poll_fn(|cx| {
             if let Poll::Ready(count) = self.link.poll_recv_many(cx, received, RECEIVE_MAX) {
                 return Poll::Ready(if count == 0 { Event::Ended } else { Event::Received });
@@ -211,13 +212,26 @@ impl Work<'_> {
             if self.settler.poll_pause(cx).is_ready() {
                 return Poll::Ready(Event::PauseEnded);
             }
+            if time.as_mut().is_some_and(|time| Pin::new(&mut **time).poll(cx).is_ready()) {
+                return Poll::Ready(Event::TimeUp);
+            }
             self.poll_stop(cx.waker()).map(|()| Event::Stop)
         })
         .await
     }
 
+    /// Closes the channel, which requeues what is not settled.
+    pub(super) async fn close(&mut self, listener: &str) {
+        let link = self.settler.channel().link();
+        if link.close_reason().is_none()
+            && let Err(error) = link.close().await
+        {
+            tracing::debug!(listener, %error, "a channel could not be closed");
+        }
+    }
+
     /// Sends a handler's reply, and tends to the rest if that takes a while.
-    async fn answer(
+    pub(super) async fn answer(
         &mut self,
         context: &DeliveryContext,
         plan: &ListenerPlan,
@@ -283,12 +297,17 @@ impl Work<'_> {
         }
     }
 
+    /// Whether what it holds will come again, to this consumer or another.
+    pub(super) fn is_lost(&self) -> bool {
+        matches!(self.link.end(), Some(ConsumerEnd::Closed(_)))
+    }
+
     pub(super) fn is_draining(&self) -> bool {
         self.draining
     }
 
     /// Nothing will come any more.
-    async fn end(&mut self) -> Result<Exit, Exit> {
+    pub(super) async fn end(&mut self) -> Result<Exit, Exit> {
         match self.link.end() {
             _ if self.draining => {
                 self.settler.requeue_paused().await?;

@@ -8,7 +8,6 @@ use super::context::DeliveryContext;
 use super::dispatch::{Dispatch, RouteTable};
 use super::handling::Handling;
 use super::plan::{ContainerPlan, ListenerPlan};
-use crate::convert::MessageConverters;
 
 /// One listener, or several that share queues and so consumers. They start and stop together.
 #[derive(Debug)]
@@ -30,9 +29,8 @@ pub(crate) enum Selection<'c> {
 }
 
 impl Container {
-    pub(crate) fn new(plan: &ContainerPlan, converters: &MessageConverters) -> Self {
-        let handling =
-            |plan: &Arc<ListenerPlan>| Arc::new(Handling::new(Arc::clone(plan), converters));
+    pub(crate) fn new(plan: &ContainerPlan) -> Self {
+        let handling = |plan: &Arc<ListenerPlan>| Arc::new(Handling::new(Arc::clone(plan)));
         let name = match plan.others.as_slice() {
             [] => Arc::clone(&plan.lead.id),
             _ => {

@@ -1,5 +1,6 @@
 //! What an extractor sees: one delivery, and the listener that got it.
 
+mod batch;
 #[cfg(test)]
 mod for_test;
 
@@ -12,8 +13,11 @@ use springhare_broker::{Delivery, PublishedMessage};
 use super::handling::Served;
 use super::key_path::KeyPath;
 use super::pacing::Failures;
+pub use batch::BatchContext;
+pub(crate) use batch::Verdicts;
+
 use crate::channel::{Channel, DeliveryTag, Settlement};
-use crate::convert::MessageConverters;
+use crate::convert::{ConversionError, MessageConverters, content};
 use crate::state::StateRegistry;
 use crate::template::{DeathEntry, RabbitTemplate, Retried};
 
@@ -43,6 +47,8 @@ pub struct DeliveryContext {
     attempt: u32,
     /// What the message says of its original, if it is a retry copy; looked up when somebody asks.
     retried: OnceLock<Option<Retried>>,
+    /// The body of a compressed message, inflated when somebody asks.
+    inflated: OnceLock<Bytes>,
     /// What stands in for a delivery between two messages.
     nothing: Arc<PublishedMessage>,
 }
@@ -55,8 +61,13 @@ impl DeliveryContext {
             Message::default(),
         ));
         let delivery = no_delivery(&nothing);
-        let (settlement, retried) = (OnceLock::new(), OnceLock::new());
-        Self { scope, served, delivery, settlement, attempt: 1, retried, nothing }
+        let (settlement, retried, inflated) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
+        Self { scope, served, delivery, settlement, attempt: 1, retried, inflated, nothing }
+    }
+
+    /// A context for another delivery to the same consumer.
+    pub(crate) fn sibling(&self) -> Self {
+        Self::new(self.scope.clone(), Arc::clone(&self.served))
     }
 
     /// Makes `delivery` the one that extractors see.
@@ -65,13 +76,7 @@ impl DeliveryContext {
         self.settlement.take();
         self.attempt = 1;
         self.retried.take();
-    }
-
-    /// Makes the delivery that of this listener: those that share a consumer take turns.
-    pub(crate) fn serve(&mut self, served: &Arc<Served>) {
-        if !Arc::ptr_eq(&self.served, served) {
-            self.served = Arc::clone(served);
-        }
+        self.inflated.take();
     }
 
     /// Makes it ready for another call with the same delivery, whose handler gets a delivery tag
@@ -86,6 +91,13 @@ impl DeliveryContext {
     #[must_use]
     pub fn attempt(&self) -> u32 {
         self.attempt
+    }
+
+    /// Makes the delivery that of this listener: those that share a consumer take turns.
+    pub(crate) fn serve(&mut self, served: &Arc<Served>) {
+        if !Arc::ptr_eq(&self.served, served) {
+            self.served = Arc::clone(served);
+        }
     }
 
     /// Lets go of the delivery, so that an idle consumer keeps no message alive.
@@ -127,7 +139,24 @@ impl DeliveryContext {
         &self.delivery.message.message.properties
     }
 
-    /// The message's body.
+    /// The message's body as it was before it was compressed; without `content_encoding` that is the
+    /// [`body`](Self::body).
+    ///
+    /// # Errors
+    ///
+    /// [`ConversionError`] when the content encoding is unknown, or the body does not inflate. That
+    /// takes the feature `compression`.
+    pub fn content(&self) -> Result<&Bytes, ConversionError> {
+        if let Some(inflated) = self.inflated.get() {
+            return Ok(inflated);
+        }
+        match content(self.properties(), self.body())? {
+            None => Ok(self.body()),
+            Some(inflated) => Ok(self.inflated.get_or_init(|| inflated)),
+        }
+    }
+
+    /// The message's body, as it came.
     #[must_use]
     pub fn body(&self) -> &Bytes {
         &self.delivery.message.message.body

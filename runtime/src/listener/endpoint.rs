@@ -8,12 +8,26 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-use crate::listener::context::DeliveryContext;
+use crate::listener::context::{BatchContext, DeliveryContext};
 use crate::listener::outcome::Outcome;
 use crate::state::Requirements;
 
-/// The call of a handler with one delivery.
+/// The call of a handler with one delivery, or one batch of them.
 pub type Invocation<'d> = Pin<Box<dyn Future<Output = Outcome> + Send + 'd>>;
+
+/// Extracts the arguments from one message, and calls the function.
+pub(crate) type InvokeOne = for<'d> fn(&'d DeliveryContext) -> Invocation<'d>;
+/// Extracts the arguments from the messages of a batch, and calls the function.
+pub(crate) type InvokeBatch = for<'d> fn(&'d BatchContext) -> Invocation<'d>;
+
+/// How the function is called.
+#[derive(Debug, Clone, Copy)]
+pub enum Invoke {
+    /// With one message.
+    One(InvokeOne),
+    /// With the messages of a batch.
+    Batch(InvokeBatch),
+}
 
 /// One `#[rabbit_listener]`: which function, where it stands, what its attribute says.
 pub struct RabbitListenerEndpoint {
@@ -32,7 +46,7 @@ pub struct RabbitListenerEndpoint {
     /// Collects what the arguments need of the application.
     pub require: fn(&mut Requirements),
     /// Extracts the arguments and calls the function.
-    pub invoke: for<'d> fn(&'d DeliveryContext) -> Invocation<'d>,
+    pub invoke: Invoke,
 }
 
 impl RabbitListenerEndpoint {
@@ -104,6 +118,10 @@ pub struct ListenerAttributes {
     pub prefetch: Option<u16>,
     /// `concurrency`: how many consumers.
     pub concurrency: Option<Concurrency>,
+    /// `batch`: how many messages the handler gets at a time; without it one.
+    pub batch: Option<u16>,
+    /// `batch_timeout`: how long a batch that is not full waits for more.
+    pub batch_timeout: Option<Duration>,
     /// `priority`: the consumers' priority.
     pub priority: Option<i32>,
     /// `stream_offset`: where the consumers of a stream begin.
@@ -126,6 +144,8 @@ pub struct ListenerAttributes {
     pub send_to: Option<&'static str>,
     /// `return_errors`: whether callers are told of failures; by default those that ask for it.
     pub return_errors: Option<bool>,
+    /// `converter`: what reads bodies that don't say what they are, and writes replies.
+    pub converter: Option<&'static str>,
 }
 
 impl ListenerAttributes {
@@ -145,6 +165,8 @@ impl ListenerAttributes {
         ack: AcknowledgeMode::Auto,
         prefetch: None,
         concurrency: None,
+        batch: None,
+        batch_timeout: None,
         priority: None,
         stream_offset: None,
         auto_startup: true,
@@ -156,6 +178,7 @@ impl ListenerAttributes {
         timeout: None,
         send_to: None,
         return_errors: None,
+        converter: None,
     };
 }
 
@@ -265,7 +288,7 @@ mod tests {
             ordinal,
             attributes: ListenerAttributes { id, ..ListenerAttributes::DEFAULT },
             require: |_| {},
-            invoke: |_| Box::pin(async { Outcome::Ack }),
+            invoke: Invoke::One(|_| Box::pin(async { Outcome::Ack })),
         }
     }
 

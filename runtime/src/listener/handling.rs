@@ -23,10 +23,10 @@ pub(crate) struct Served {
 }
 
 impl Handling {
-    pub(crate) fn new(plan: Arc<ListenerPlan>, converters: &MessageConverters) -> Self {
+    pub(crate) fn new(plan: Arc<ListenerPlan>) -> Self {
         let served = Served {
             listener_id: Arc::clone(&plan.id),
-            converters: converters.clone(),
+            converters: plan.converter.chosen.clone(),
             key_paths: Arc::clone(&plan.key_paths),
         };
         Self { plan, served: Arc::new(served) }

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::{Context, Poll};
 
 use super::context::DeliveryContext;
-use super::endpoint::{Invocation, RabbitListenerEndpoint};
+use super::endpoint::{Invocation, Invoke, RabbitListenerEndpoint};
 use super::outcome::{ListenerError, Outcome};
 
 /// A handler panicked. That is a failure like any other.
@@ -17,7 +17,7 @@ pub struct HandlerPanicked {
     message: String,
 }
 
-/// A handler at work on one delivery.
+/// A handler at work.
 pub(crate) struct Call<'d> {
     running: Option<Invocation<'d>>,
     /// It panicked before it could be polled.
@@ -25,9 +25,21 @@ pub(crate) struct Call<'d> {
 }
 
 impl<'d> Call<'d> {
+    /// Calls the handler with one delivery.
     pub(crate) fn new(endpoint: &RabbitListenerEndpoint, context: &'d DeliveryContext) -> Self {
+        match endpoint.invoke {
+            Invoke::One(invoke) => Self::begin(|| invoke(context)),
+            Invoke::Batch(_) => {
+                let error = ListenerError::msg("a batch's handler was called with one message");
+                Self { running: None, ended: Some(Outcome::Failed(error)) }
+            }
+        }
+    }
+
+    /// Calls the handler by `begin`.
+    pub(crate) fn begin(begin: impl FnOnce() -> Invocation<'d>) -> Self {
         // What a panic leaves half done is the handler's own: nothing of ours is borrowed mutably.
-        match catch_unwind(AssertUnwindSafe(|| (endpoint.invoke)(context))) {
+        match catch_unwind(AssertUnwindSafe(begin)) {
             Ok(invocation) => Self { running: Some(invocation), ended: None },
             Err(panic) => Self { running: None, ended: Some(panicked(&*panic)) },
         }

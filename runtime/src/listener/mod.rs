@@ -11,6 +11,7 @@
 
 mod ack_gather;
 pub(crate) mod attempt;
+pub(crate) mod batch;
 mod busy_pace;
 mod connection;
 mod consumer;

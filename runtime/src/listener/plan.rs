@@ -5,7 +5,9 @@ use std::sync::atomic::AtomicBool;
 
 use springhare_amqp::ShortString;
 
+use crate::convert::MessageConverters;
 use crate::graph::Origin;
+use crate::listener::batch::BatchPlan;
 use crate::listener::dispatch::Dispatch;
 use crate::listener::endpoint::{AcknowledgeMode, RabbitListenerEndpoint};
 use crate::listener::key_path::KeyPath;
@@ -28,6 +30,7 @@ pub(crate) struct ListenerPlan {
     pub(crate) acknowledge: AcknowledgeMode,
     pub(crate) prefetch: u16,
     pub(crate) concurrency: u16,
+    pub(crate) batch: Option<BatchPlan>,
     pub(crate) priority: Option<i32>,
     pub(crate) stream_offset: Option<StreamOffset>,
     pub(crate) auto_startup: bool,
@@ -39,6 +42,16 @@ pub(crate) struct ListenerPlan {
     /// Those of its keys that have words in braces.
     pub(crate) key_paths: Arc<[KeyPath]>,
     pub(crate) failure: FailurePlan,
+    pub(crate) converter: ConverterPlan,
+}
+
+/// How a listener's bodies become values, and its replies bodies.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ConverterPlan {
+    /// The converter's name in the attribute; none for the application's own.
+    pub(crate) name: Option<String>,
+    /// All that it reads with, once the names are known.
+    pub(crate) chosen: MessageConverters,
 }
 
 /// What a listener's attribute says of replies.

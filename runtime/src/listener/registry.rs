@@ -47,9 +47,8 @@ struct RunningConsumers {
 
 impl ListenerRegistry {
     pub(crate) fn new(scope: Arc<ListenerScope>) -> Self {
-        let converters = scope.template.converters();
         let registered = |plan: &ContainerPlan| Registered {
-            container: Arc::new(Container::new(plan, converters)),
+            container: Arc::new(Container::new(plan)),
             tasks: Mutex::new(JoinSet::new()),
             running: StdMutex::default(),
         };

@@ -8,7 +8,7 @@ use springhare_amqp::{FieldTable, ShortString};
 use springhare_broker::{BasicConsumeOptions, QosScope};
 
 use super::connection::{Extent, ListenerConnection, Opened, WELL_AFTER};
-use super::consumer::{ConsumerLoop, Exit, StartedConsumer};
+use super::consumer::{self, Exit, StartedConsumer};
 use super::consumer_states::{ConsumerStates, News};
 use super::container::Container;
 use super::context::{ConsumerScope, DeliveryContext};
@@ -131,9 +131,8 @@ impl Supervised {
             let since = clock.now();
             let (container, queue) = (&*self.container, &self.queue);
             let failure = self.failure();
-            let running =
-                ConsumerLoop::new(container, queue, failure, next, clock.clone(), &self.stop);
-            let reason = match Box::pin(running.run()).await {
+            let running = consumer::run(container, queue, failure, next, clock.clone(), &self.stop);
+            let reason = match Box::pin(running).await {
                 Exit::Stopped => return,
                 Exit::Cancelled => {
                     "the broker cancelled the consumer, its queue is gone".to_owned()

@@ -64,7 +64,7 @@ impl RabbitTemplate {
         let Some(got) = self.get(queue).await? else { return Ok(None) };
         let delivery = &got.delivery;
         let message = &delivery.message.message;
-        let converted = self.converters().decode(&message.properties, &message.body);
+        let converted = self.converters().read(message);
         if let Err(error) = &converted {
             let reason = ParkReason::Fatal { exception: error.to_string() };
             let before = Retried::of(&delivery.message).map_or(0, |retried| retried.failures);

@@ -8,6 +8,7 @@
 mod support;
 
 mod address;
+mod batches;
 mod data_folder;
 mod definitions;
 mod failures;

@@ -32,6 +32,21 @@ async fn an_unmanaged_state_stops_the_start() {
     builder().manage(unmanaged::Db).start().await.unwrap().stop().await.unwrap();
 }
 
+mod named {
+    use super::*;
+
+    #[rabbit_listener(queue = "orders", converter = "xml")]
+    pub(super) async fn chooses(_order: Text) {}
+}
+
+#[tokio::test]
+async fn a_converter_that_is_not_there_stops_the_start() {
+    let error = refused(Springhare::builder().listeners(listeners![named::chooses])).await;
+    let text = error.to_string();
+    assert!(text.contains("start.rs:") && text.contains("named::chooses"), "{text}");
+    assert!(text.contains("no converter is called \"xml\", there is json"), "{text}");
+}
+
 mod conflicting {
     use super::*;
 

@@ -36,6 +36,7 @@ mod names {
     timeout = "30s",
     send_to = "answers/done",
     return_errors = true,
+    converter = "json",
 )]
 async fn every_key(channel: Channel, tag: DeliveryTag) -> ListenerResult<Text> {
     channel.ack(tag).await?;
@@ -101,6 +102,9 @@ async fn delayed() {}
 #[rabbit_listener(queue = "ours", arguments(queue_type = "quorum", delivery_limit = 3))]
 async fn of_a_kind() {}
 
+#[rabbit_listener(queue = "many", batch = 100, batch_timeout = "200ms")]
+async fn in_batches(_texts: Vec<Text>) {}
+
 #[rabbit_listener(queue = "log", stream_offset = "2026-01-31T12:00:00Z")]
 async fn from_a_time() {}
 
@@ -133,6 +137,8 @@ fn main() {
         ack: AcknowledgeMode::Manual,
         prefetch: Some(1),
         concurrency: Some(Concurrency { min: 2, max: 8 }),
+        batch: None,
+        batch_timeout: None,
         priority: Some(-5),
         stream_offset: None,
         auto_startup: false,
@@ -146,6 +152,10 @@ fn main() {
         return_errors: Some(true),
     };
     assert_eq!(attributes::<every_key>(), expected);
+
+    let in_batches = attributes::<in_batches>();
+    assert_eq!(in_batches.batch, Some(100));
+    assert_eq!(in_batches.batch_timeout, Some(std::time::Duration::from_millis(200)));
 
     let every_argument = attributes::<every_argument>();
     assert_eq!(

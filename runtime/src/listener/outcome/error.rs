@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The longest time that a handler may have its message wait, a half of what RabbitMQ lets a
@@ -51,7 +52,7 @@ struct Inner {
     disposition: Disposition,
     /// The disposition is an extractor's default, and nobody's choice.
     of_rejection: bool,
-    source: Box<dyn StdError + Send + Sync>,
+    source: Arc<dyn StdError + Send + Sync>,
 }
 
 /// What happens to a message whose handler failed.
@@ -94,7 +95,7 @@ impl ListenerError {
             Some(Inner { disposition, of_rejection, .. }) => Self(Box::new(Inner {
                 disposition: *disposition,
                 of_rejection: *of_rejection,
-                source,
+                source: source.into(),
             })),
             None => Self::with(Disposition::Default, source),
         }
@@ -139,7 +140,13 @@ impl ListenerError {
     }
 
     fn with(disposition: Disposition, source: Box<dyn StdError + Send + Sync>) -> Self {
-        Self(Box::new(Inner { disposition, of_rejection: false, source }))
+        Self(Box::new(Inner { disposition, of_rejection: false, source: source.into() }))
+    }
+
+    /// The same failure for another message.
+    pub(in crate::listener) fn share(&self) -> Self {
+        let Inner { disposition, of_rejection, ref source } = *self.0;
+        Self(Box::new(Inner { disposition, of_rejection, source: Arc::clone(source) }))
     }
 
     /// A `std::error::Error` of it, to be the source of another; a [`ListenerError`] that is made

@@ -16,7 +16,7 @@ use crate::listener::plan::ListenerPlan;
 
 /// How a pause between two calls ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Rest {
+pub(in crate::listener) enum Rest {
     Done,
     /// The consumer is told to stop.
     CutShort,
@@ -78,7 +78,7 @@ impl Work<'_> {
     }
 
     /// Waits, and tends to the rest meanwhile.
-    async fn rest(&mut self, pause: Duration) -> Result<Rest, Exit> {
+    pub(in crate::listener) async fn rest(&mut self, pause: Duration) -> Result<Rest, Exit> {
         let sleep = self.settler.clock().sleep(pause);
         let stop = self.stop;
         let resting = Box::pin(async move {

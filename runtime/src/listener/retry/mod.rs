@@ -10,6 +10,7 @@ mod schedule;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(super) use in_memory::Rest;
 pub(crate) use schedule::Calls;
 
 use super::endpoint::{ListenerAttributes, RetryAttributes};

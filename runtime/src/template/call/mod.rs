@@ -129,9 +129,7 @@ impl<'t, T: DeserializeOwned> ConvertSendAndReceive<'t, T> {
         route: impl IntoRoute,
         body: impl IntoBody,
     ) -> Self {
-        Self::new(template, route, body, |converters, reply| {
-            converters.decode(&reply.properties, &reply.body)
-        })
+        Self::new(template, route, body, |converters, reply| converters.read(&reply))
     }
 }
 

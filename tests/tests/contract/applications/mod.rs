@@ -2,7 +2,9 @@
 
 mod absent;
 mod attributes;
+mod batches;
 mod calls;
+mod codecs;
 mod definitions;
 mod dispatch;
 mod extractors;

@@ -1,0 +1,214 @@
+//! A consumer that hands its messages to the handler several at a time.
+//!
+//! A batch is handed over when it is full, when its time is up, or when nothing more will come:
+//! the consumer stops. What could not be settled as the handler wished it, since an earlier message
+//! failed, stays here and begins the next batch, so that no message is overtaken and none is
+//! counted as failed that was not looked at.
+
+mod outcome;
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::task::Poll;
+use std::time::Duration;
+
+use springhare_broker::{Delivery, Sleep};
+
+pub use outcome::{BatchError, IntoBatchOutcome};
+
+use super::attempt::Attempt;
+use super::consumer::{Event, Exit, Work};
+use super::context::{BatchContext, DeliveryContext};
+use super::endpoint::{AcknowledgeMode, InvokeBatch};
+use super::failure::{Decision, Kept};
+use super::invoke::Call;
+use super::outcome::Outcome;
+use super::plan::ListenerPlan;
+use super::reply;
+use super::retry::Rest;
+use super::settle::Due;
+use crate::backoff::random;
+use outcome::{Verdict, verdicts};
+
+/// How many messages make a batch, and how long one that is not full waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct BatchPlan {
+    pub(crate) size: u16,
+    pub(crate) timeout: Duration,
+}
+
+impl BatchPlan {
+    /// How long a batch that is not full waits where the attribute does not say, as in Spring.
+    pub(crate) const TIMEOUT: Duration = Duration::from_secs(1);
+}
+
+/// A consumer at work, batch by batch.
+pub(super) struct BatchLoop<'s> {
+    plan: &'s ListenerPlan,
+    invoke: InvokeBatch,
+    batch: BatchContext,
+    /// Taken over from the broker, not yet handled.
+    received: VecDeque<Delivery>,
+    /// Runs while a batch waits to become full.
+    timer: Option<Sleep>,
+    work: Work<'s>,
+}
+
+impl<'s> BatchLoop<'s> {
+    pub(super) fn new(
+        plan: &'s ListenerPlan,
+        invoke: InvokeBatch,
+        context: DeliveryContext,
+        work: Work<'s>,
+    ) -> Self {
+        let batch = BatchContext::new(context);
+        Self { plan, invoke, batch, received: VecDeque::new(), timer: None, work }
+    }
+
+    /// Works until it is told to stop or the consumer is lost; then closes the channel, which
+    /// requeues what is not settled.
+    pub(super) async fn run(mut self) -> Exit {
+        loop {
+            if let Err(exit) = self.step().await {
+                self.work.close(&self.plan.id).await;
+                return exit;
+            }
+        }
+    }
+
+    fn size(&self) -> usize {
+        self.plan.batch.map_or(1, |batch| usize::from(batch.size.max(1)))
+    }
+
+    async fn step(&mut self) -> Result<(), Exit> {
+        self.work.heed_stop().await?;
+        if self.work.settler.has_due() {
+            self.work.settler.requeue_due().await?;
+        }
+        if self.received.len() >= self.size() {
+            return self.handle().await;
+        }
+        if self.work.take_more(&mut self.received).await {
+            return Ok(());
+        }
+        if self.work.is_draining() && !self.received.is_empty() {
+            return self.handle().await;
+        }
+        self.work.settler.flush().await?;
+        if !self.received.is_empty() && self.timer.is_none() {
+            let timeout = self.plan.batch.map_or(BatchPlan::TIMEOUT, |batch| batch.timeout);
+            self.timer = Some(self.work.settler.clock().sleep(timeout));
+        }
+        match self.work.next(&mut self.received, self.timer.as_mut()).await {
+            Event::Received => Ok(()),
+            Event::PauseEnded => Ok(self.work.settler.requeue_due().await?),
+            Event::TimeUp => self.handle().await,
+            Event::Stop => self.work.heed_stop().await,
+            Event::Ended if !self.received.is_empty() && !self.work.is_lost() => {
+                self.handle().await
+            }
+            Event::Ended => Err(self.work.end().await?),
+        }
+    }
+
+    /// Calls the handler with what is there, up to a full batch.
+    async fn handle(&mut self) -> Result<(), Exit> {
+        self.timer = None;
+        let count = self.received.len().min(self.size());
+        self.received.drain(..count).for_each(|delivery| self.batch.push(delivery));
+        let outcome = self.call().await?;
+        let verdicts = verdicts(count, outcome, self.batch.take_verdicts());
+        let mut again = Vec::new();
+        for (context, verdict) in self.batch.messages().iter().zip(verdicts) {
+            match verdict {
+                Verdict::Settle(outcome) => self.work.conclude(context, self.plan, outcome).await?,
+                Verdict::Again if self.plan.acknowledge == AcknowledgeMode::Manual => {
+                    // Its tag is the handler's, who may have settled it.
+                    self.work.conclude(context, self.plan, Outcome::Requeue).await?;
+                }
+                Verdict::Again => again.push(context.delivery().clone()),
+            }
+        }
+        again.into_iter().rev().for_each(|delivery| self.received.push_front(delivery));
+        self.batch.clear();
+        match self.work.settler.after_message() {
+            Due::Nothing => {}
+            Due::Flush => self.work.settler.flush().await?,
+            Due::Breath => {
+                self.work.settler.flush().await?;
+                tokio::task::yield_now().await;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl BatchLoop<'_> {
+    /// Calls the handler, again and again if the listener asks for that.
+    async fn call(&mut self) -> Result<Outcome, Exit> {
+        let mut failed = 0;
+        loop {
+            let outcome = self.attempt().await?;
+            failed += 1;
+            let Outcome::Failed(error) = &outcome else { return Ok(outcome) };
+            let calls = &self.plan.failure.calls;
+            let is_of_all = error.find::<BatchError>().is_none();
+            if !is_of_all || Decision::on(error, self.plan) != Decision::Redeliver {
+                return Ok(outcome);
+            }
+            let Some(pause) = calls.pause_after(failed, random()) else { return Ok(outcome) };
+            if self.work.is_draining() || !self.work.renew(&mut self.batch) {
+                return Ok(outcome);
+            }
+            tracing::warn!(
+                listener = &*self.plan.id,
+                call = failed,
+                error = error.report(),
+                next_call_in = ?pause,
+                "a handler failed and is called again"
+            );
+            if self.work.rest(pause).await? == Rest::CutShort {
+                // A stream has no place for it to go back to: it is parked.
+                let goes_back = self.work.failure.kept == Kept::UntilSettled;
+                return Ok(if goes_back { Outcome::Requeue } else { outcome });
+            }
+        }
+    }
+
+    async fn attempt(&mut self) -> Result<Outcome, Exit> {
+        let (timeout, clock) = (self.plan.failure.timeout, self.work.settler.clock());
+        let call = Call::begin(|| (self.invoke)(&self.batch));
+        let mut attempt = Attempt::bounded(call, timeout, clock);
+        match poll_fn(|cx| Poll::Ready(attempt.poll(cx))).await {
+            Poll::Ready(outcome) => Ok(outcome),
+            Poll::Pending => self.work.until_done(&mut attempt).await,
+        }
+    }
+}
+
+impl Work<'_> {
+    /// Makes the batch one that was not handled; false if the handler has settled some of it.
+    fn renew(&self, batch: &mut BatchContext) -> bool {
+        if !batch.messages().iter().all(|context| self.claim(context)) {
+            return false;
+        }
+        batch.renew();
+        true
+    }
+
+    /// Answers and settles one message of several.
+    async fn conclude(
+        &mut self,
+        context: &DeliveryContext,
+        plan: &ListenerPlan,
+        mut outcome: Outcome,
+    ) -> Result<(), Exit> {
+        if reply::is_answer(context, plan, &outcome) {
+            outcome = self.answer(context, plan, outcome).await?;
+        }
+        if self.settle_at_once(context, plan, &outcome) {
+            return Ok(());
+        }
+        self.settle(context, plan, outcome).await
+    }
+}
