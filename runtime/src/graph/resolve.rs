@@ -12,12 +12,11 @@ use super::definition::{
 };
 use super::placeholder::Placeholders;
 use crate::error::Fault;
-use crate::listener::batch::BatchPlan;
 use crate::listener::endpoint::{
     Argument, BindingAttributes, ListenerAttributes, RabbitListenerEndpoint,
 };
 use crate::listener::key_path::KeyPath;
-use crate::listener::plan::{ConverterPlan, DEFAULT_PREFETCH, ListenerPlan, ReplyPlan};
+use crate::listener::plan::{BatchPlan, ConverterPlan, DEFAULT_PREFETCH, ListenerPlan, ReplyPlan};
 use crate::listener::retry::FailurePlan;
 use crate::listener::stream_offset::StreamOffset;
 

@@ -175,10 +175,11 @@ impl DeliveryContext {
     }
 
     /// The other routes that may have led the message here: a carbon copy's, and those that it had
-    /// before it was parked in an error queue or dead-lettered, the oldest first.
+    /// before it was parked in an error queue, tried again or dead-lettered, the oldest first.
     pub(crate) fn earlier_routes(&self) -> impl Iterator<Item = (&str, &str)> {
         let properties = self.properties();
         let text = |name| properties.header(name).and_then(FieldValue::as_str);
+        let first = Retried::first_route(properties);
         let copies = match properties.header("CC") {
             Some(FieldValue::Array(keys)) => keys.as_slice(),
             _ => &[],
@@ -190,7 +191,7 @@ impl DeliveryContext {
             let exchange = death.text("exchange");
             death.routing_keys().filter_map(move |key| Some((exchange?, key)))
         });
-        copies.chain(parked).chain(deaths)
+        copies.chain(parked).chain(first).chain(deaths)
     }
 
     /// The listener's keys that have words in braces.
@@ -199,15 +200,17 @@ impl DeliveryContext {
     }
 
     /// The key of the listener's that led the message here, and the words in place of its braces;
-    /// none if no such key matches.
+    /// none if no such key matches. What came by the default exchange came by no binding.
     pub(crate) fn key_path<'c>(&'c self) -> Option<(&'c KeyPath, Vec<&'c str>)> {
         let own = (&**self.exchange(), &**self.routing_key());
-        std::iter::once(own).chain(self.earlier_routes()).find_map(|(exchange, key)| {
-            let of = |path: &&KeyPath| path.is_of(exchange);
+        let routes = std::iter::once(own).chain(self.earlier_routes());
+        let mut routes = routes.filter(|(exchange, _)| !exchange.is_empty());
+        routes.find_map(|(exchange, key)| {
             let words = |path: &'c KeyPath| Some((path, path.words_of(key)?));
-            // The message may name an exchange that leads to that of the binding.
             let paths = self.key_paths().iter();
-            paths.clone().filter(of).find_map(words).or_else(|| paths.clone().find_map(words))
+            // The message may name an exchange that leads to that of the binding.
+            let of_exchange = paths.clone().filter(|path| path.is_of(exchange)).find_map(words);
+            of_exchange.or_else(|| paths.clone().find_map(words))
         })
     }
 

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use springhare_amqp::ShortString;
 
 use crate::convert::MessageConverters;
 use crate::graph::Origin;
-use crate::listener::batch::BatchPlan;
 use crate::listener::dispatch::Dispatch;
 use crate::listener::endpoint::{AcknowledgeMode, RabbitListenerEndpoint};
 use crate::listener::key_path::KeyPath;
@@ -52,6 +52,18 @@ pub(crate) struct ConverterPlan {
     pub(crate) name: Option<String>,
     /// All that it reads with, once the names are known.
     pub(crate) chosen: MessageConverters,
+}
+
+/// How many messages make a batch, and how long one that is not full waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct BatchPlan {
+    pub(crate) size: u16,
+    pub(crate) timeout: Duration,
+}
+
+impl BatchPlan {
+    /// How long a batch that is not full waits where the attribute does not say, as in Spring.
+    pub(crate) const TIMEOUT: Duration = Duration::from_secs(1);
 }
 
 /// What a listener's attribute says of replies.

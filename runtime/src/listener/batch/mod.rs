@@ -10,7 +10,6 @@ mod outcome;
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::task::Poll;
-use std::time::Duration;
 
 use springhare_broker::{Delivery, Sleep};
 
@@ -23,24 +22,12 @@ use super::endpoint::{AcknowledgeMode, InvokeBatch};
 use super::failure::{Decision, Kept};
 use super::invoke::Call;
 use super::outcome::Outcome;
-use super::plan::ListenerPlan;
+use super::plan::{BatchPlan, ListenerPlan};
 use super::reply;
 use super::retry::Rest;
 use super::settle::Due;
 use crate::backoff::random;
 use outcome::{Verdict, verdicts};
-
-/// How many messages make a batch, and how long one that is not full waits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct BatchPlan {
-    pub(crate) size: u16,
-    pub(crate) timeout: Duration,
-}
-
-impl BatchPlan {
-    /// How long a batch that is not full waits where the attribute does not say, as in Spring.
-    pub(crate) const TIMEOUT: Duration = Duration::from_secs(1);
-}
 
 /// A consumer at work, batch by batch.
 pub(super) struct BatchLoop<'s> {

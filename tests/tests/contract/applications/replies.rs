@@ -254,7 +254,7 @@ async fn misdirected(Text(word): Text) -> Reply<Text> {
 
 async fn a_caller_hears_that_its_answer_went_nowhere(place: &Place) {
     let (app, rabbit) = start(place.builder().listeners(listeners![misdirected])).await;
-    let asked = rabbit.convert_send_and_receive::<_, String>("p.misdirected", "tea").await;
+    let asked = rabbit.convert_send_and_receive::<String>("p.misdirected", "tea").await;
     let Err(CallError::Remote(RemoteError { kind, message, .. })) = asked else {
         panic!("{asked:?}")
     };
@@ -275,7 +275,7 @@ async fn refusing(Text(word): Text) -> Outcome {
 async fn a_caller_hears_of_a_refusal_whichever_way_it_was_said(place: &Place) {
     let (app, rabbit) = start(place.builder().listeners(listeners![refusing])).await;
     for (way, text) in [("outcome", "the handler rejected it"), ("error", "no such tea")] {
-        let asked = rabbit.convert_send_and_receive::<_, String>("p.refusing", way).await;
+        let asked = rabbit.convert_send_and_receive::<String>("p.refusing", way).await;
         let Err(CallError::Remote(RemoteError { kind, message, .. })) = asked else {
             panic!("{asked:?}")
         };
