@@ -96,7 +96,7 @@ fn parse_item(input: ParseStream<'_>) -> syn::Result<ListenerFn> {
 const NOT_A_FUNCTION: &str = "`#[rabbit_listener]` stands on a function\nhelp: write `async fn on_order(..) { .. }` below it";
 
 /// Our attribute, by whatever path it was imported.
-fn is_rabbit_listener(attr: &Attribute) -> bool {
+pub(crate) fn is_rabbit_listener(attr: &Attribute) -> bool {
     attr.path().segments.last().is_some_and(|segment| segment.ident == "rabbit_listener")
 }
 

@@ -142,6 +142,31 @@ pub(crate) fn is_reply(ty: &Type) -> bool {
     }
 }
 
+/// What holds a body read as the type inside.
+const READ_AS: &[&str] = &["Json", "Payload", "Protobuf", "Valid"];
+
+/// What the body is read as.
+pub(crate) fn body_type(ty: &Type) -> Option<&Type> {
+    let inside = first_type(&last_segment(ty)?.arguments)?;
+    match name(ty)?.as_str() {
+        "Option" | "Result" => body_type(inside),
+        "Valid" => Some(body_type(inside).unwrap_or(inside)),
+        holder if READ_AS.contains(&holder) => Some(inside),
+        _ => None,
+    }
+}
+
+/// What an `Option<_>` holds, or the type itself.
+pub(crate) fn inside_option(ty: &Type) -> &Type {
+    held_by(ty, "Option").unwrap_or(ty)
+}
+
+/// The name of a type that holds no other: `OrderCreated`, `events::OrderCreated<'_>`.
+pub(crate) fn plain_name(ty: &Type) -> Option<String> {
+    let last = last_segment(ty)?;
+    first_type(&last.arguments).is_none().then(|| last.ident.to_string())
+}
+
 /// A type as people write it.
 pub(crate) fn words(ty: &Type) -> String {
     let spaced = ty.to_token_stream().to_string();
@@ -150,7 +175,8 @@ pub(crate) fn words(ty: &Type) -> String {
         .fold(spaced, |text, (from, to)| text.replace(from, to))
 }
 
-fn name(ty: &Type) -> Option<String> {
+/// The last word of its path.
+pub(crate) fn name(ty: &Type) -> Option<String> {
     last_segment(ty).map(|last| last.ident.to_string())
 }
 

@@ -86,6 +86,8 @@ pub use springhare_broker::{Multiple, Requeue};
 ///
 pub use springhare_macros::rabbit_listener;
 
+pub use springhare_macros::rabbit_handler;
+
 pub use app::{
     STARTUP_WAIT, STOP_DEADLINE, Springhare, SpringhareBuilder, Startup, UnknownStartup,
 };
@@ -128,6 +130,7 @@ pub mod prelude {
         DeliveryTag, Exchange, ExchangeName, Headers, Json, ListenerError, ListenerResult,
         ListenerResultExt, Message, MessageId, Outcome, Path, Properties, Queue, QueueName,
         RabbitTemplate, ReceivedDelay, Redelivered, Reply, ReplyTo, Requeue, RoutingKey,
-        Springhare, State, Text, Timestamp, UserId, XDeath, listeners, rabbit_listener,
+        Springhare, State, Text, Timestamp, UserId, XDeath, listeners, rabbit_handler,
+        rabbit_listener,
     };
 }

@@ -109,6 +109,17 @@ impl Requirements {
         &self.paths
     }
 
+    /// Adds what another handler of the same listener needs, of which a message meets one.
+    pub(crate) fn or(&mut self, other: Self) {
+        for state in other.states {
+            if !self.states.contains(&state) {
+                self.states.push(state);
+            }
+        }
+        self.delivery_tags = self.delivery_tags.max(other.delivery_tags);
+        self.paths.extend(other.paths);
+    }
+
     /// How many arguments take the right to settle.
     #[must_use]
     pub fn delivery_tags(&self) -> usize {

@@ -7,6 +7,7 @@ mod batch;
 mod binding;
 mod failure;
 mod function;
+pub(crate) mod handlers;
 mod names;
 mod path;
 mod queue_kind;
@@ -18,6 +19,14 @@ use crate::signature::ListenerFn;
 
 /// Checks all attributes of one function, and the function.
 pub(crate) fn check(attributes: &[ListenerArgs], function: &ListenerFn, errors: &mut Errors) {
+    self::attributes(attributes, errors);
+    function::check(attributes, function, errors);
+    path::check(attributes, function, errors);
+    batch::check(attributes, function, errors);
+}
+
+/// Checks the attributes alone.
+fn attributes(attributes: &[ListenerArgs], errors: &mut Errors) {
     for args in attributes {
         queue(args, errors);
         queue_kind::check(args, errors);
@@ -27,9 +36,6 @@ pub(crate) fn check(attributes: &[ListenerArgs], function: &ListenerFn, errors: 
         identity(args, errors);
     }
     same_ids(attributes, errors);
-    function::check(attributes, function, errors);
-    path::check(attributes, function, errors);
-    batch::check(attributes, function, errors);
 }
 
 fn queue(args: &ListenerArgs, errors: &mut Errors) {

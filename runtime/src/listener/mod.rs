@@ -13,6 +13,7 @@ mod ack_gather;
 pub(crate) mod attempt;
 pub(crate) mod batch;
 mod busy_pace;
+pub(crate) mod by_type;
 mod connection;
 mod consumer;
 mod consumer_states;

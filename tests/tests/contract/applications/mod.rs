@@ -20,3 +20,4 @@ mod settlement;
 mod stop;
 mod streams;
 mod template;
+mod types;
