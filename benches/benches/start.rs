@@ -1,8 +1,10 @@
-//! `Springhare::builder().start()` with ten listeners, and the stop after it.
+//! `Springhare::builder().start()` with ten listeners, the stop after it, and the same start in the
+//! harness of the testing kit.
 //!
 //! `cargo bench -p springhare-benches --bench start`
 
 use springhare::prelude::*;
+use springhare::test::Harness;
 use springhare_benches::{Way, report};
 
 const ROUNDS: usize = 51;
@@ -22,9 +24,9 @@ ten_listeners! {
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let mut ways = [Way::new("start"), Way::new("stop")];
+    let mut ways = [Way::new("start"), Way::new("stop"), Way::new("start in a test's harness")];
     for _ in 0..ROUNDS {
-        let [start, stop] = &mut ways;
+        let [start, stop, harness] = &mut ways;
         let mut app = None;
         start.measure(1, || app = Some(runtime.block_on(Springhare::builder().start())));
         let Some(app) = app else { continue };
@@ -32,6 +34,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         stop.measure(1, || {
             let _ = runtime.block_on(app.stop());
         });
+        let mut app = None;
+        harness.measure(1, || app = Some(runtime.block_on(Harness::start(|app| app))));
+        if let Some(app) = app {
+            runtime.block_on(app?.stop())?;
+        }
     }
     report("an application with ten listeners (one message is one start)", &ways);
     Ok(())

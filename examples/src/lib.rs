@@ -19,6 +19,21 @@ mod readme {}
 #[doc = include_str!("../../docs/queues.md")]
 mod queues {}
 
+/// And that in what is told of settings.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/configuration.md")]
+mod configuration {}
+
+/// And in what is told of testing.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/testing.md")]
+mod testing {}
+
+/// And in what is told of verbs.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/describing.md")]
+mod describing {}
+
 /// What an example's `main` returns: an error ends the program with exit code 1.
 pub type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
 

@@ -69,6 +69,7 @@ pub(crate) struct ConsumerArgs {
     pub(crate) requeue_rejected: Option<Given<bool>>,
     pub(crate) send_to: Option<Given<Text>>,
     pub(crate) return_errors: Option<Given<bool>>,
+    pub(crate) profile: Option<Given<Text>>,
     pub(crate) converter: Option<Given<Text>>,
 }
 
@@ -144,6 +145,7 @@ impl ListenerArgs {
             "timeout" => set(&mut failure.timeout, entry, timeout, errors),
             "send_to" => set(&mut consumer.send_to, entry, value::text, errors),
             "return_errors" => set(&mut consumer.return_errors, entry, value::flag, errors),
+            "profile" => set(&mut consumer.profile, entry, value::text, errors),
             "converter" => set(&mut consumer.converter, entry, value::converter, errors),
             "blocking" => set(blocking, entry, switch, errors),
             "crate" => set(root, entry, value::path, errors),

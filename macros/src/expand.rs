@@ -290,11 +290,13 @@ fn outcome(listener: &Listener) -> TokenStream {
 /// The name and the definition of one attribute's record.
 fn record(listener: &Listener, ordinal: u32, endpoint: &Endpoint) -> (Ident, TokenStream) {
     let Listener { function, paths, takes, .. } = listener;
-    record_of(&function.name(), *takes, paths, ordinal, endpoint)
+    let names = (function.name(), function.docs());
+    record_of(&names, *takes, paths, ordinal, endpoint)
 }
 
+/// The record of what has this name and this doc comment.
 pub(crate) fn record_of(
-    function: &str,
+    (function, docs): &(String, String),
     takes: Takes,
     paths: &Paths,
     ordinal: u32,
@@ -317,6 +319,7 @@ pub(crate) fn record_of(
             module: ::core::module_path!(),
             file: ::core::file!(),
             line: #line,
+            docs: #docs,
             ordinal: #ordinal,
             attributes: #attributes,
             require: __require,

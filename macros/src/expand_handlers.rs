@@ -14,7 +14,8 @@ pub(crate) fn expand(block: HandlersImpl, attributes: Vec<ListenerArgs>) -> Toke
     let paths = listener::paths(&attributes);
     let Paths { listener_item, rabbit_listener_endpoint, registration, submit, .. } = &paths;
     let conditions: Vec<_> = block.conditions().cloned().collect();
-    let (name, self_ty) = (block.name(), block.self_ty.clone());
+    let self_ty = block.self_ty.clone();
+    let about = (block.name(), block.docs());
     let untouched = quote!(#block);
     let endpoints: Vec<Endpoint> = attributes.into_iter().map(Endpoint::from).collect();
     let (shims, entries): (Vec<_>, Vec<_>) = block
@@ -26,7 +27,7 @@ pub(crate) fn expand(block: HandlersImpl, attributes: Vec<ListenerArgs>) -> Toke
     let choice = choice(&entries, &self_ty, &paths);
     let numbered = (1..).zip(&endpoints);
     let (names, records): (Vec<_>, Vec<_>) = numbered
-        .map(|(ordinal, endpoint)| record_of(&name, Takes::OneMessage, &paths, ordinal, endpoint))
+        .map(|(ordinal, endpoint)| record_of(&about, Takes::OneMessage, &paths, ordinal, endpoint))
         .unzip();
     quote! {
         #untouched

@@ -9,7 +9,7 @@ use syn::{Attribute, FnArg, LitStr, Meta, Token, Type, Visibility, token};
 use crate::diagnostics::Errors;
 use crate::grammar;
 use crate::parameter::{self, Source};
-use crate::signature::{ListenerFn, Param, is_rabbit_listener};
+use crate::signature::{self, ListenerFn, Param, is_rabbit_listener};
 use crate::types;
 use crate::value;
 
@@ -68,6 +68,11 @@ impl HandlersImpl {
     /// The type's name as a user reads it.
     pub(crate) fn name(&self) -> String {
         types::name(&self.self_ty).unwrap_or_default()
+    }
+
+    /// The doc comment, line by line.
+    pub(crate) fn docs(&self) -> String {
+        signature::docs(&self.attrs)
     }
 
     /// Conditions that hold for the block, and so for everything generated beside it.

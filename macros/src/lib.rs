@@ -111,6 +111,7 @@ use crate::signature::ListenerFn;
 /// | `timeout` | `"30s"` | how long the function may take: one that takes longer is dropped and has failed; no bound |
 /// | `send_to` | `"queue"`, `"exchange/key"` | where a returned reply goes if its request names no queue for it (`reply_to`) |
 /// | `return_errors` | `true`, `false` | whether a request that fails is answered with its error and acknowledged, rather than tried again; where its sender asks for that by the header `x-springhare-errors`, as springhare's own callers do |
+/// | `profile` | `".."` | whose settings are meant where the attribute says nothing: a name of the builder's `.profile(..)` or of a file's `[profiles.NAME]` |
 /// | `converter` | `"json"`, `"msgpack"`, `"cbor"`, a name that the builder gave by `.converter(..)` | what writes replies, and reads a `#[payload]` whose content type says nothing; the application's |
 /// | `blocking` | alone | the function is not async and runs on a thread for blocking work |
 /// | `crate` | a path | where the runtime is found; `::springhare` |

@@ -83,6 +83,7 @@ pub(crate) struct Consumer {
     pub(crate) requeue_rejected: Option<bool>,
     pub(crate) send_to: Option<Text>,
     pub(crate) return_errors: Option<bool>,
+    pub(crate) profile: Option<Text>,
     pub(crate) converter: Option<Text>,
 }
 
@@ -143,6 +144,7 @@ impl From<ListenerArgs> for Endpoint {
                 requeue_rejected: value(consumer.requeue_rejected),
                 send_to: value(consumer.send_to),
                 return_errors: value(consumer.return_errors),
+                profile: value(consumer.profile),
                 converter: value(consumer.converter),
             },
             failure: Failure {

@@ -57,35 +57,35 @@ fn one_of_many(binding: &Binding, paths: &Paths) -> TokenStream {
 }
 
 fn consume(consumer: &Consumer, paths: &Paths) -> Vec<TokenStream> {
-    let mode = consumer.ack.map(|word| {
+    let ack = consumer.ack.map(|word| {
         let modes = &paths.acknowledge_mode;
         let mode = match word {
             "manual" => quote!(Manual),
             "none" => quote!(None),
             _ => quote!(Auto),
         };
-        quote!(ack: #modes::#mode,)
+        quote!(#modes::#mode)
     });
     let concurrency = consumer.concurrency.map(|Concurrency { min, max }| {
         let path = &paths.concurrency;
         quote!(#path { min: #min, max: #max })
     });
     let competing = consumer.competing.map(|value| quote!(competing: #value,));
-    let auto_startup = consumer.auto_startup.map(|value| quote!(auto_startup: #value,));
     vec![
-        mode.unwrap_or_default(),
+        some("ack", ack.as_ref()),
         some("prefetch", consumer.prefetch.as_ref()),
         some("concurrency", concurrency.as_ref()),
         some("batch", consumer.batch.as_ref()),
         some("batch_timeout", consumer.batch_timeout.map(duration::tokens).as_ref()),
         some("priority", consumer.priority.as_ref()),
         some("stream_offset", consumer.stream_offset.as_ref()),
-        auto_startup.unwrap_or_default(),
+        some("auto_startup", consumer.auto_startup.as_ref()),
         some("group", consumer.group.as_ref()),
         competing.unwrap_or_default(),
         some("requeue_rejected", consumer.requeue_rejected.as_ref()),
         some("send_to", consumer.send_to.as_ref()),
         some("return_errors", consumer.return_errors.as_ref()),
+        some("profile", consumer.profile.as_ref()),
         some("converter", consumer.converter.as_ref()),
     ]
 }

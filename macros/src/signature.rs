@@ -6,7 +6,7 @@ use proc_macro2::{Ident, TokenStream};
 use quote::ToTokens;
 use syn::ext::IdentExt as _;
 use syn::parse::{ParseStream, Parser as _};
-use syn::{Attribute, FnArg, Signature, Token, Type, Visibility, token};
+use syn::{Attribute, Expr, ExprLit, FnArg, Lit, Signature, Token, Type, Visibility, token};
 
 use crate::diagnostics::Errors;
 use crate::parameter::{self, Source};
@@ -57,6 +57,11 @@ impl ListenerFn {
         &self.sig.ident
     }
 
+    /// The doc comment, line by line.
+    pub(crate) fn docs(&self) -> String {
+        docs(&self.attrs)
+    }
+
     /// Conditions that hold for the function, and so for everything generated beside it.
     pub(crate) fn conditions(&self) -> impl Iterator<Item = &Attribute> {
         self.attrs.iter().filter(|attr| attr.path().is_ident("cfg"))
@@ -72,6 +77,18 @@ impl ToTokens for ListenerFn {
         self.sig.to_tokens(tokens);
         self.body.to_tokens(tokens);
     }
+}
+
+/// The doc comment among these attributes, line by line.
+pub(crate) fn docs(attrs: &[Attribute]) -> String {
+    let docs = attrs.iter().filter(|attr| attr.path().is_ident("doc"));
+    let text = |attr: &Attribute| match &attr.meta.require_name_value().ok()?.value {
+        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(text.value()),
+        _ => None,
+    };
+    let lines: Vec<String> = docs.filter_map(text).collect();
+    let lines = lines.iter().map(|line| line.strip_prefix(' ').unwrap_or(line).trim_end());
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 fn parse_item(input: ParseStream<'_>) -> syn::Result<ListenerFn> {

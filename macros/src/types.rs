@@ -50,7 +50,8 @@ const REPLIES: &[&str] = &["Json", "Text", "String", "Bytes", "Message", "Reply"
 pub(crate) enum Extractor {
     Payload,
     DeliveryTag,
-    /// The runtime's, and neither of the above.
+    Outbox,
+    /// The runtime's, and none of the above.
     Neutral,
     /// The user's own, or an alias: anything may be in it.
     Unknown,
@@ -71,6 +72,7 @@ impl Extractor {
                         first_type(&last.arguments).map_or(Self::Unknown, Self::of)
                     }
                     "DeliveryTag" => Self::DeliveryTag,
+                    "Outbox" => Self::Outbox,
                     name if PAYLOADS.contains(&name) => Self::Payload,
                     name if NEUTRAL.contains(&name) => Self::Neutral,
                     _ => Self::Unknown,
@@ -118,7 +120,7 @@ fn held_by<'t>(ty: &'t Type, holder: &str) -> Option<&'t Type> {
 /// Whether each message has one of its own, as far as is known.
 pub(crate) fn is_one_messages(ty: &Type) -> bool {
     match Extractor::of(ty) {
-        Extractor::Payload | Extractor::DeliveryTag => true,
+        Extractor::Payload | Extractor::DeliveryTag | Extractor::Outbox => true,
         Extractor::Neutral => name(ty).is_some_and(|name| !COMMON.contains(&name.as_str())),
         Extractor::Unknown => false,
     }

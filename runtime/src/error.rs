@@ -59,6 +59,17 @@ pub enum Error {
     /// A value could not become a message, or a message a value.
     #[error(transparent)]
     Conversion(#[from] ConversionError),
+    /// A handler has put more into its [`Outbox`](crate::Outbox) than that holds.
+    #[error(
+        "the outbox is full: it holds {messages} messages and {bytes} bytes in them at most; send \
+         large numbers of messages with `RabbitTemplate`"
+    )]
+    OutboxFull {
+        /// How many messages it holds.
+        messages: usize,
+        /// How many bytes they may have together.
+        bytes: usize,
+    },
     /// A call got no reply that it could use.
     #[error(transparent)]
     Call(Box<CallError>),

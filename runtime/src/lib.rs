@@ -43,16 +43,19 @@
 pub mod connection;
 pub mod convert;
 pub mod extract;
+pub mod middleware;
 pub mod test;
 
 mod app;
 mod backoff;
 mod channel;
 mod declare;
+mod describe;
 mod error;
 mod graph;
 mod listener;
 mod macros;
+mod settings;
 mod state;
 mod template;
 
@@ -67,7 +70,7 @@ pub use springhare_broker as broker;
 
 pub use bytes::Bytes;
 pub use springhare_amqp::Message;
-pub use springhare_broker::{Multiple, Requeue};
+pub use springhare_broker::{Multiple, Publish, Requeue};
 /// ```
 /// use springhare::prelude::*;
 ///
@@ -88,28 +91,28 @@ pub use springhare_macros::rabbit_listener;
 
 pub use springhare_macros::rabbit_handler;
 
-pub use app::{
-    STARTUP_WAIT, STOP_DEADLINE, Springhare, SpringhareBuilder, Startup, UnknownStartup,
-};
+pub use app::{STOP_DEADLINE, Springhare, SpringhareBuilder};
 pub use channel::{Channel, Consumer, DeliveryTag, SettleError};
 pub use declare::{
     Binding, BindingTo, DeadLetterStrategy, Declaration, DelayedRetry, Exchange, ExchangeType,
     HashProperty, LeaderLocator, Overflow, Queue,
 };
+pub use describe::{DefinitionsError, Description, TopologyDiff};
 pub use error::{CallError, Error, Fault, NotConfirmed, Place, RemoteError, Result, StartError};
 #[cfg(feature = "protobuf")]
 pub use extract::Protobuf;
 pub use extract::{
     AppId, Attempt, BatchSize, ConsumerTag, CorrelationId, Death, DeliveryCount, ExchangeName,
-    FromBatch, FromDelivery, Headers, Json, MessageId, Path, Payload, Properties, QueueName,
-    ReceivedDelay, Redelivered, ReplyTo, RoutingKey, State, Text, Timestamp, UserId, XDeath,
+    FromBatch, FromDelivery, Headers, Json, MessageId, Outbox, Path, Payload, Properties,
+    QueueName, ReceivedDelay, Redelivered, ReplyTo, RoutingKey, State, Text, Timestamp, UserId,
+    XDeath,
 };
 #[cfg(feature = "garde")]
 pub use extract::{Invalid, Valid};
 pub use listener::attempt::HandlerTimedOut;
 pub use listener::batch::{BatchError, IntoBatchOutcome};
 pub use listener::context::{BatchContext, DeliveryContext};
-pub use listener::endpoint::AcknowledgeMode;
+pub use listener::endpoint::{AcknowledgeMode, Concurrency, Invocation};
 pub use listener::health::{Health, ListenerHealth, ListenerStatus};
 pub use listener::invoke::HandlerPanicked;
 pub use listener::outcome::{
@@ -117,6 +120,7 @@ pub use listener::outcome::{
     RETRY_AFTER_MAX,
 };
 pub use listener::reply::{PreparedReply, Reply, ReplyBody};
+pub use settings::{ListenerSettings, STARTUP_WAIT, Startup, UnknownStartup};
 pub use state::{DuplicateState, Requirements};
 pub use template::{
     Calling, ConvertAndSend, ConvertSendAndReceive, IntoPublish, IntoRoute, REPLY_TIMEOUT,
@@ -128,7 +132,7 @@ pub mod prelude {
     pub use crate::{
         AppId, Attempt, Binding, Bytes, Channel, ConsumerTag, CorrelationId, DeliveryCount,
         DeliveryTag, Exchange, ExchangeName, Headers, Json, ListenerError, ListenerResult,
-        ListenerResultExt, Message, MessageId, Outcome, Path, Properties, Queue, QueueName,
+        ListenerResultExt, Message, MessageId, Outbox, Outcome, Path, Properties, Queue, QueueName,
         RabbitTemplate, ReceivedDelay, Redelivered, Reply, ReplyTo, Requeue, RoutingKey,
         Springhare, State, Text, Timestamp, UserId, XDeath, listeners, rabbit_handler,
         rabbit_listener,

@@ -83,6 +83,7 @@ pub struct Requirements {
     states: Vec<(TypeId, &'static str)>,
     delivery_tags: usize,
     paths: Vec<PathShape>,
+    payload: Option<(&'static str, &'static str)>,
 }
 
 impl Requirements {
@@ -118,6 +119,18 @@ impl Requirements {
         }
         self.delivery_tags = self.delivery_tags.max(other.delivery_tags);
         self.paths.extend(other.paths);
+        self.payload = self.payload.or(other.payload);
+    }
+
+    /// The listener takes bodies of this content type as a `T`: what a description shows.
+    pub fn payload<T: ?Sized>(&mut self, content_type: &'static str) {
+        self.payload = Some((type_name::<T>(), content_type));
+    }
+
+    /// The name of the type that the listener takes bodies as, and their content type.
+    #[must_use]
+    pub fn payload_type(&self) -> Option<(&'static str, &'static str)> {
+        self.payload
     }
 
     /// How many arguments take the right to settle.

@@ -2,7 +2,7 @@
 
 use syn::{FnArg, ReceiverKind, Type};
 
-use super::{attributes as check_attributes, function, path};
+use super::{attributes as check_attributes, function, outbox, path};
 use crate::attr::ListenerArgs;
 use crate::diagnostics::Errors;
 use crate::handlers::{Handler, HandlersImpl};
@@ -14,6 +14,7 @@ pub(crate) fn check(attributes: &[ListenerArgs], block: &HandlersImpl, errors: &
     for handler in &block.handlers {
         receiver(handler, errors);
         function::check_method(attributes, &handler.function, errors);
+        outbox::check(attributes, &handler.function, errors);
         if handler.function.params.iter().any(|param| types::path(&param.ty).is_some()) {
             path::check(attributes, &handler.function, errors);
         }

@@ -9,6 +9,7 @@ mod failure;
 mod function;
 pub(crate) mod handlers;
 mod names;
+mod outbox;
 mod path;
 mod queue_kind;
 
@@ -22,6 +23,7 @@ pub(crate) fn check(attributes: &[ListenerArgs], function: &ListenerFn, errors: 
     self::attributes(attributes, errors);
     function::check(attributes, function, errors);
     path::check(attributes, function, errors);
+    outbox::check(attributes, function, errors);
     batch::check(attributes, function, errors);
 }
 
@@ -56,6 +58,9 @@ fn queue(args: &ListenerArgs, errors: &mut Errors) {
         }
     }
     dead_letters(args, errors);
+    if let Some(profile) = &args.consumer.profile {
+        names::profile(&profile.value, errors);
+    }
     let anonymous = queue.queue.is_none() && queue.queues.is_none();
     if !anonymous || !args.complete {
         return;

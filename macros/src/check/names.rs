@@ -57,6 +57,15 @@ pub(crate) fn exchange(name: &Text, errors: &mut Errors) {
     }
 }
 
+/// The name of a profile of settings.
+pub(crate) fn profile(name: &Text, errors: &mut Errors) {
+    placeholders(name, errors);
+    if name.known() == Some("") {
+        let help = "name one that the settings have, or leave `profile` out";
+        errors.add(name, "the profile's name is empty", help);
+    }
+}
+
 /// Where a reply goes: `queue`, or `exchange/key`, of which either may be empty.
 pub(crate) fn destination(name: &Text, errors: &mut Errors) {
     placeholders(name, errors);

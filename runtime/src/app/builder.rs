@@ -1,20 +1,21 @@
-use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use springhare_broker::Broker;
 
 use super::Springhare;
-use super::startup::Startup;
 use crate::connection::Link;
 use crate::convert::{MessageConverter, MessageConverters, NamedConverters};
 use crate::declare::Declaration;
 use crate::error::{Fault, Result};
 use crate::graph::{BindingNode, ExchangeNode, QueueNode};
 use crate::listener::endpoint::{RabbitListenerEndpoint, Registration};
+use crate::listener::observe::Observer;
+use crate::middleware::Middleware;
+use crate::settings::{BuilderSettings, Environment, Source, Sourced, Startup, Texts};
 use crate::state::StateRegistry;
-use crate::template::Waits;
 
 /// An application to be: what [`Springhare::builder`] returns.
 #[must_use = "an application runs once it is started"]
@@ -26,12 +27,16 @@ pub struct SpringhareBuilder {
     pub(super) exchanges: Vec<ExchangeNode>,
     pub(super) queues: Vec<QueueNode>,
     pub(super) bindings: Vec<BindingNode>,
-    pub(super) properties: BTreeMap<String, String>,
     pub(super) converters: MessageConverters,
     pub(super) named_converters: NamedConverters,
-    /// None for the environment's `SPRINGHARE_STARTUP`, or the default.
-    pub(super) startup: Option<Startup>,
-    pub(super) waits: Waits,
+    pub(super) middleware: Middleware,
+    /// What is set by the builder; the file and the environment come beneath it.
+    pub(super) settings: BuilderSettings,
+    /// None for the environment's `SPRINGHARE_CONFIG`, or `springhare.toml`.
+    pub(super) config: Option<PathBuf>,
+    /// None for the process's own.
+    pub(super) environment: Option<Environment>,
+    pub(super) observers: Vec<Arc<dyn Observer>>,
     /// What is wrong with the builder's own calls.
     pub(super) faults: Vec<Fault>,
 }
@@ -39,9 +44,8 @@ pub struct SpringhareBuilder {
 /// Which broker the application uses.
 #[derive(Debug)]
 pub(super) enum BrokerChoice {
-    /// `SPRINGHARE_URL`, or the embedded one.
-    Environment,
-    Url(String),
+    /// What the settings say, or the embedded one.
+    Settings,
     Handle(Broker),
     Link(Arc<dyn Link>),
 }
@@ -49,26 +53,31 @@ pub(super) enum BrokerChoice {
 impl SpringhareBuilder {
     pub(super) fn new() -> Self {
         Self {
-            broker: BrokerChoice::Environment,
+            broker: BrokerChoice::Settings,
             endpoints: None,
             states: StateRegistry::default(),
             exchanges: Vec::new(),
             queues: Vec::new(),
             bindings: Vec::new(),
-            properties: BTreeMap::new(),
             converters: MessageConverters::new(),
             named_converters: NamedConverters::default(),
-            startup: None,
-            waits: Waits::default(),
+            middleware: Middleware::default(),
+            settings: BuilderSettings::default(),
+            config: None,
+            environment: None,
+            observers: Vec::new(),
             faults: Vec::new(),
         }
     }
 
-    /// The broker's address; without one it is the environment's `SPRINGHARE_URL`, and without
-    /// that `embedded:`, a broker in this process that lives and ends with the application.
+    /// The broker's address; without one it is the environment's `SPRINGHARE_URL` or what the
+    /// settings say else, and without that `embedded:`, a broker in this process that lives and
+    /// ends with the application.
     /// `embedded:./data` is one that keeps durable queues and persistent messages in a folder.
     pub fn url(mut self, url: impl Into<String>) -> Self {
-        self.broker = BrokerChoice::Url(url.into());
+        self.broker = BrokerChoice::Settings;
+        let value = Texts(vec![url.into()]);
+        self.settings.rabbitmq.url = Some(Sourced { value, source: Source::Builder });
         self
     }
 
@@ -154,7 +163,7 @@ impl SpringhareBuilder {
 
     /// Gives `${name}` in listeners' attributes a value, before the environment's.
     pub fn property(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.properties.insert(name.into(), value.into());
+        self.settings.properties.insert(name.into(), value.into());
         self
     }
 
@@ -194,7 +203,7 @@ impl SpringhareBuilder {
     /// # drop(builder);
     /// ```
     pub fn startup(mut self, startup: Startup) -> Self {
-        self.startup = Some(startup);
+        self.settings.rabbitmq.startup = Some(startup);
         self
     }
 
@@ -202,7 +211,7 @@ impl SpringhareBuilder {
     /// lost before the confirm came; see [`ConvertAndSend::retry`](crate::ConvertAndSend::retry).
     /// Without it such a call ends with an error at once.
     pub fn publish_retry(mut self, at_most: Duration) -> Self {
-        self.waits.publish_retry = Some(at_most);
+        self.settings.template.retry_timeout = Some(at_most);
         self
     }
 
@@ -210,7 +219,13 @@ impl SpringhareBuilder {
     /// for a reply where it does not [say so itself](crate::ConvertSendAndReceive::timeout); without
     /// it that is [`REPLY_TIMEOUT`](crate::REPLY_TIMEOUT).
     pub fn reply_timeout(mut self, timeout: Duration) -> Self {
-        self.waits.reply_timeout = timeout;
+        self.settings.template.reply_timeout = Some(timeout);
+        self
+    }
+
+    /// Tells this one what the listeners do.
+    pub(crate) fn observed_by(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observers.push(observer);
         self
     }
 
@@ -231,9 +246,9 @@ impl SpringhareBuilder {
     }
 
     /// The listeners to run: those that were named, or all that are linked in.
-    pub(super) fn take_endpoints(&mut self) -> Vec<&'static RabbitListenerEndpoint> {
+    pub(super) fn endpoints(&self) -> Vec<&'static RabbitListenerEndpoint> {
         let all = || inventory::iter::<Registration>().map(|registration| registration.0).collect();
-        self.endpoints.take().unwrap_or_else(all)
+        self.endpoints.clone().unwrap_or_else(all)
     }
 }
 

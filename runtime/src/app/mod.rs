@@ -1,18 +1,20 @@
 //! The application: its builder, its start, its life and its stop.
 
 mod builder;
+mod configure;
+mod layers;
+mod planned;
 mod reach;
 mod running;
 mod signals;
 mod start;
-mod startup;
+mod verbs;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use builder::SpringhareBuilder;
-pub use startup::{STARTUP_WAIT, Startup, UnknownStartup};
 
 use running::Running;
 use signals::Signals;

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use springhare_broker::Clock;
 
-use super::startup::Startup;
 use crate::backoff::Backoff;
 use crate::connection::{LinkConnection, LinkError};
 use crate::listener::ListenerConnection;
+use crate::settings::Startup;
 
 /// Opens the first connection. Only [`Startup::Wait`] makes more than one attempt, and only while
 /// another may go better.

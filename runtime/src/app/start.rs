@@ -1,60 +1,52 @@
 //! From a builder to a running application. Whatever fails on the way, what was done before is
 //! undone.
 
-use std::env::{self, VarError};
 use std::sync::Arc;
 
+use springhare_amqp::ShortString;
 use springhare_broker::Broker;
 
 use super::Springhare;
 use super::builder::{BrokerChoice, SpringhareBuilder};
+use super::layers;
+use super::planned::Planned;
 use super::reach::reach;
 use super::running::Running;
-use super::startup::Startup;
-use crate::connection::{Address, AddressError, AmqpLink, EmbeddedAddress, EmbeddedLink, Link};
+use crate::connection::{Address, AmqpLink, EmbeddedAddress, EmbeddedLink, Link, NamedLink};
 use crate::error::{Fault, Result, StartError};
-use crate::graph::{
-    Declared, DeclaringLink, GraphInput, Placeholders, check, declare, unknown_names,
-};
+use crate::graph::{Declared, DeclaringLink, declare, unknown_names};
+use crate::listener::observe::Observing;
 use crate::listener::{ListenerConnection, ListenerRegistry, ListenerScope};
-use crate::template::{RabbitTemplate, TemplateLinks};
+use crate::settings::{AddressProblem, RabbitmqSettings, Settings, Source, Startup, WrongAddress};
+use crate::template::{REPLY_TIMEOUT, RabbitTemplate, TemplateDefaults, TemplateLinks};
 
-/// The environment's address of the broker.
-const URL_VARIABLE: &str = "SPRINGHARE_URL";
-/// The environment's [`Startup`].
-const STARTUP_VARIABLE: &str = "SPRINGHARE_STARTUP";
-
-pub(super) async fn start(mut builder: SpringhareBuilder) -> Result<Springhare> {
-    let endpoints = builder.take_endpoints();
-    let environment = |name: &str| env::var(name).ok();
-    let (graph, graph_faults) = check(GraphInput {
-        endpoints,
-        exchanges: builder.exchanges,
-        queues: builder.queues,
-        bindings: builder.bindings,
-        states: &builder.states,
-        named_converters: &builder.named_converters,
-        converters: &builder.converters,
-        placeholders: Placeholders::new(&builder.properties, &environment),
-    });
-    let mut faults = builder.faults;
-    faults.extend(graph_faults);
-    let startup = match builder.startup {
-        Some(startup) => startup,
-        None => startup_of(env::var(STARTUP_VARIABLE), &mut faults),
-    };
-
-    let (link, own_broker) = link_to(builder.broker)?;
+pub(super) async fn start(builder: SpringhareBuilder) -> Result<Springhare> {
+    let Planned { graph, settings, mut faults } = builder.planned();
+    let ids = graph.listeners.iter().map(|plan| &*plan.id).collect();
+    faults.extend(layers::of_nobody(&builder.middleware, ids));
+    let defaults = template_defaults(&settings, &mut faults);
+    let startup = settings.rabbitmq.startup.unwrap_or_default();
+    let (link, own_broker) = link_to(builder.broker, &settings.rabbitmq, &mut faults)?;
+    let link: Arc<dyn Link> =
+        Arc::new(NamedLink::new(link, settings.rabbitmq.connection_name.clone()));
     let graph = Arc::new(graph);
     let publishing = Arc::new(DeclaringLink::new(Arc::clone(&link), Arc::clone(&graph)));
     let links = TemplateLinks {
         publishing: Arc::clone(&publishing) as Arc<dyn Link>,
         channels: Arc::clone(&link),
     };
+    let observing = Observing::by(builder.observers, link.clock().clone());
     let scope = Arc::new(ListenerScope {
         connection: ListenerConnection::new(link, graph),
-        template: RabbitTemplate::new(links, builder.converters, builder.waits),
+        template: RabbitTemplate::new(
+            links,
+            builder.converters,
+            builder.middleware.of_publishing(),
+            defaults,
+        ),
+        middleware: builder.middleware,
         states: Arc::new(builder.states),
+        observing,
     });
     let listeners = ListenerRegistry::new(Arc::clone(&scope));
     if startup == Startup::Background {
@@ -67,12 +59,51 @@ pub(super) async fn start(mut builder: SpringhareBuilder) -> Result<Springhare> 
     Ok(Springhare { running: Arc::new(Running::new(scope, listeners, own_broker)) })
 }
 
-fn link_to(choice: BrokerChoice) -> Result<(Arc<dyn Link>, Option<Broker>)> {
-    let address: Address = match choice {
+/// What the template does where a call says nothing else.
+fn template_defaults(settings: &Settings, faults: &mut Vec<Fault>) -> TemplateDefaults {
+    let template = &settings.template;
+    let mut name = |key: &str, text: &Option<String>| {
+        ShortString::new(text.as_deref().unwrap_or_default()).unwrap_or_else(|error| {
+            faults.push(Fault::new(format!("`rabbitmq.template.{key}`: {error}")));
+            ShortString::EMPTY
+        })
+    };
+    TemplateDefaults {
+        exchange: name("exchange", &template.exchange),
+        routing_key: name("routing-key", &template.routing_key),
+        publish_retry: template.retry_timeout,
+        reply_timeout: template.reply_timeout.unwrap_or(REPLY_TIMEOUT),
+        mandatory: template.mandatory.or(settings.rabbitmq.publisher_returns).unwrap_or(false),
+    }
+}
+
+/// The link that the builder chose. An address of the settings that can't be used is a fault among
+/// the others.
+pub(super) fn link_to(
+    choice: BrokerChoice,
+    settings: &RabbitmqSettings,
+    faults: &mut Vec<Fault>,
+) -> Result<(Arc<dyn Link>, Option<Broker>)> {
+    match choice {
         BrokerChoice::Link(link) => return Ok((link, None)),
         BrokerChoice::Handle(broker) => return Ok((Arc::new(EmbeddedLink::new(broker)), None)),
-        BrokerChoice::Url(url) => url.parse()?,
-        BrokerChoice::Environment => address_of(env::var(URL_VARIABLE))?,
+        BrokerChoice::Settings => {}
+    }
+    let address = match settings.address() {
+        Ok(address) => address.unwrap_or_else(|| Address::Embedded(EmbeddedAddress::default())),
+        Err(WrongAddress {
+            source: Source::Builder,
+            problem: AddressProblem::Address(error),
+            ..
+        }) => {
+            return Err(error.into());
+        }
+        Err(WrongAddress { key, source, problem }) => {
+            faults.push(source.fault(format_args!("`{key}`: {problem}")));
+            // There is no broker to tell what else is wrong.
+            StartError::of(std::mem::take(faults))?;
+            Address::Embedded(EmbeddedAddress::default())
+        }
     };
     match address {
         Address::Embedded(address) => {
@@ -83,33 +114,11 @@ fn link_to(choice: BrokerChoice) -> Result<(Arc<dyn Link>, Option<Broker>)> {
             let broker = builder.start()?;
             Ok((Arc::new(EmbeddedLink::new(broker.clone())), Some(broker)))
         }
-        Address::Amqp(addresses) => Ok((Arc::new(AmqpLink::new(addresses)), None)),
+        Address::Amqp(addresses) => {
+            let order = settings.address_shuffle_mode.unwrap_or_default();
+            Ok((Arc::new(AmqpLink::new(addresses).with_order(order)), None))
+        }
     }
-}
-
-/// The address that the environment's variable gives; without one it is the embedded broker.
-fn address_of(variable: Result<String, VarError>) -> Result<Address, AddressError> {
-    match variable {
-        Ok(url) => url.parse(),
-        Err(VarError::NotPresent) => Ok(Address::Embedded(EmbeddedAddress::default())),
-        // The value itself is not shown: what can't be read may hold a password.
-        Err(VarError::NotUnicode(_)) => Err(AddressError::UnknownScheme {
-            address: format!("the value of {URL_VARIABLE}, which is not Unicode"),
-        }),
-    }
-}
-
-/// The environment's choice; one that can't be read is a fault.
-fn startup_of(variable: Result<String, VarError>, faults: &mut Vec<Fault>) -> Startup {
-    let text = match variable {
-        Ok(text) => text,
-        Err(VarError::NotPresent) => return Startup::default(),
-        Err(VarError::NotUnicode(text)) => text.to_string_lossy().into_owned(),
-    };
-    text.parse().unwrap_or_else(|error| {
-        faults.push(Fault::new(format!("{STARTUP_VARIABLE}: {error}")));
-        Startup::default()
-    })
 }
 
 /// Connects, declares and consumes; `faults` are those that are known before.
@@ -166,37 +175,5 @@ async fn shut(scope: &Arc<ListenerScope>) {
         if let Err(error) = closed {
             tracing::debug!(%error, "a connection could not be closed");
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::ffi::OsString;
-
-    use super::*;
-
-    #[test]
-    fn only_a_variable_that_is_not_there_means_the_embedded_broker() {
-        let embedded = Ok(Address::Embedded(EmbeddedAddress::default()));
-        assert_eq!(address_of(Err(VarError::NotPresent)), embedded);
-        assert_eq!(address_of(Ok("embedded:".to_owned())), embedded);
-        let unreadable = address_of(Err(VarError::NotUnicode(OsString::from("s3cret"))));
-        let text = unreadable.unwrap_err().to_string();
-        assert!(text.contains("SPRINGHARE_URL, which is not Unicode"), "{text}");
-        assert!(!text.contains("s3cret"), "{text}");
-    }
-
-    #[test]
-    fn a_startup_that_cannot_be_read_is_a_fault() {
-        let mut faults = Vec::new();
-        let background = startup_of(Ok("background".to_owned()), &mut faults);
-        assert_eq!(background, Startup::Background);
-        assert_eq!(startup_of(Err(VarError::NotPresent), &mut faults), Startup::default());
-        assert_eq!(faults, []);
-        startup_of(Ok("later".to_owned()), &mut faults);
-        startup_of(Err(VarError::NotUnicode(OsString::from("never"))), &mut faults);
-        let texts: Vec<_> = faults.iter().map(Fault::text).collect();
-        assert!(texts[0].starts_with("SPRINGHARE_STARTUP: 'later' is none of"), "{texts:?}");
-        assert!(texts[1].contains("'never'"), "{texts:?}");
     }
 }

@@ -17,7 +17,7 @@ pub use delivery_tag::DeliveryTag;
 pub(crate) use delivery_tag::Settlement;
 pub use raw::Consumer;
 pub use settle::SettleError;
-pub(crate) use settle::Verdict;
+pub(crate) use settle::{SettlementObserver, Verdict};
 
 use crate::connection::{LinkChannel, LinkError};
 
@@ -41,6 +41,8 @@ struct Shared {
     covered_up_to: AtomicU64,
     /// Whether there are deliveries on it that its listener does not know.
     consumed_on: AtomicBool,
+    /// Is told of what is settled by a listener or its handler.
+    observer: Option<Arc<dyn SettlementObserver>>,
 }
 
 /// Who settles on a channel.
@@ -54,6 +56,15 @@ pub(crate) enum Purpose {
 
 impl Channel {
     pub(crate) fn new(link: Arc<dyn LinkChannel>, purpose: Purpose) -> Self {
+        Self::observed(link, purpose, None)
+    }
+
+    /// The same, with somebody who is told of its settlements.
+    pub(crate) fn observed(
+        link: Arc<dyn LinkChannel>,
+        purpose: Purpose,
+        observer: Option<Arc<dyn SettlementObserver>>,
+    ) -> Self {
         Self {
             shared: Arc::new(Shared {
                 link,
@@ -62,10 +73,12 @@ impl Channel {
                 settling: tokio::sync::Mutex::new(()),
                 covered_up_to: AtomicU64::new(0),
                 consumed_on: AtomicBool::new(false),
+                observer,
             }),
         }
     }
 
+    /// Which of all channels of this process it is.
     pub(crate) fn epoch(&self) -> u64 {
         self.shared.epoch
     }

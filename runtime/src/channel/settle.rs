@@ -1,3 +1,4 @@
+use std::fmt::Debug;
 use std::sync::atomic::Ordering;
 
 use springhare_broker::{Multiple, Requeue};
@@ -61,6 +62,12 @@ pub(crate) enum Verdict {
     Ack(Multiple),
     Nack(Requeue),
     Reject(Requeue),
+}
+
+/// Is told of the settlements that were sent on channels of listeners.
+pub(crate) trait SettlementObserver: Debug + Send + Sync {
+    /// One was sent on the channel of this epoch, and not refused.
+    fn settled(&self, epoch: u64, delivery_tag: u64, verdict: Verdict);
 }
 
 /// # Settlement
@@ -159,6 +166,10 @@ impl Channel {
             Verdict::Nack(requeue) => link.basic_nack(delivery_tag, Multiple::One, requeue).await,
             Verdict::Reject(requeue) => link.basic_reject(delivery_tag, requeue).await,
         };
-        sent.map_err(|source| SettleError::Link { delivery_tag, source })
+        sent.map_err(|source| SettleError::Link { delivery_tag, source })?;
+        if let Some(observer) = &self.shared.observer {
+            observer.settled(self.epoch(), delivery_tag, verdict);
+        }
+        Ok(())
     }
 }

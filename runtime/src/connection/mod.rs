@@ -12,6 +12,7 @@ mod address;
 mod amqp;
 mod embedded;
 mod error;
+mod named;
 mod publish;
 mod refusable;
 
@@ -30,13 +31,15 @@ use springhare_broker::{
 };
 
 pub use address::{
-    Address, AddressError, AmqpAddress, AmqpAddressProblem, AmqpAddresses, CONNECTION_TIMEOUT,
-    ClientCertificate, EmbeddedAddress, EmbeddedAddressProblem, HEARTBEAT_SECONDS, Password,
-    TlsOptions, Verify,
+    Address, AddressError, AddressOrder, AmqpAddress, AmqpAddressProblem, AmqpAddresses,
+    CONNECTION_TIMEOUT, ClientCertificate, EmbeddedAddress, EmbeddedAddressProblem,
+    HEARTBEAT_SECONDS, Password, TlsOptions, Verify,
 };
+pub(crate) use address::{AmqpDefaults, TlsDefaults, split_list};
 pub use amqp::{AmqpLink, ConnectError, TlsOptionsError};
 pub use embedded::EmbeddedLink;
 pub use error::LinkError;
+pub(crate) use named::NamedLink;
 pub use publish::{
     Confirmation, PublishBatch, PublishCall, PublishError, PublishResult, PublishWait,
 };

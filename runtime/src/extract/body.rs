@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::{FromDelivery, OptionalFromDelivery};
 use crate::listener::context::DeliveryContext;
+use crate::state::Requirements;
 
 /// Shares the body with the broker; nothing is copied.
 impl<'d> FromDelivery<'d> for Bytes {
@@ -13,6 +14,10 @@ impl<'d> FromDelivery<'d> for Bytes {
 
     fn from_delivery(cx: &'d DeliveryContext) -> Result<Self, Infallible> {
         Ok(cx.body().clone())
+    }
+
+    fn require(requirements: &mut Requirements) {
+        requirements.payload::<[u8]>("application/octet-stream");
     }
 }
 

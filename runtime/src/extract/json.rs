@@ -8,6 +8,7 @@ use super::{FromDelivery, OptionalFromDelivery};
 use crate::convert::{ConversionError, MessageConverters, decode};
 use crate::listener::context::DeliveryContext;
 use crate::listener::reply::ReplyBody;
+use crate::state::Requirements;
 
 /// The body as a value, read from JSON.
 ///
@@ -72,6 +73,10 @@ impl<'d, T: Deserialize<'d>> FromDelivery<'d> for Json<T> {
             .and_then(|body| decode(cx.properties().content_type.as_deref(), body))
             .map(Self)
             .map_err(|source| JsonRejection { receiver: Receiver::of(cx), source })
+    }
+
+    fn require(requirements: &mut Requirements) {
+        requirements.payload::<T>("application/json");
     }
 }
 

@@ -15,7 +15,7 @@ impl<'d> FromDelivery<'d> for Message {
     type Rejection = Infallible;
 
     fn from_delivery(cx: &'d DeliveryContext) -> Result<Self, Infallible> {
-        Ok(cx.delivery().message.message.clone())
+        Ok(cx.message().clone())
     }
 }
 
@@ -39,7 +39,7 @@ impl<'d> FromDelivery<'d> for Properties {
     type Rejection = Infallible;
 
     fn from_delivery(cx: &'d DeliveryContext) -> Result<Self, Infallible> {
-        Ok(Self(Arc::clone(&cx.delivery().message)))
+        Ok(Self(Arc::clone(cx.published())))
     }
 }
 

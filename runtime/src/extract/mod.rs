@@ -12,6 +12,7 @@
 //! | [`Redelivered`], [`DeliveryCount`], [`Attempt`] | whether it was delivered before, how often it failed, which call with it this is |
 //! | [`Channel`](crate::Channel), [`DeliveryTag`](crate::DeliveryTag) | settlement by hand |
 //! | [`State<T>`](State), [`RabbitTemplate`](crate::RabbitTemplate) | the application's own |
+//! | [`Outbox`] | messages that go out if the handler succeeds |
 //! | `Protobuf<T>`, `Valid<E>` | features `protobuf` and `garde`: the body as a value of Protocol Buffers, or checked |
 //! | `Option<E>`, `Result<E, R>` | an extractor that may come to nothing, or fail |
 //! | `Vec<E>`, [`BatchSize`] | with `batch = ..`: one from each message, how many those are |
@@ -27,6 +28,7 @@ mod json;
 mod message;
 mod names;
 mod optional;
+mod outbox;
 mod path;
 mod payload;
 #[cfg(feature = "protobuf")]
@@ -54,6 +56,7 @@ pub use names::{
     ReplyTo, RoutingKey, UserId,
 };
 pub use optional::OptionalFromDelivery;
+pub use outbox::Outbox;
 pub use path::{Path, PathError, PathRejection};
 pub use payload::{Payload, PayloadRejection};
 #[cfg(feature = "protobuf")]

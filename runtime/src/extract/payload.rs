@@ -8,6 +8,7 @@ use super::rejection::Receiver;
 use crate::convert::{ConversionError, MessageConverters};
 use crate::listener::context::DeliveryContext;
 use crate::listener::reply::{ReplyBody, encoded};
+use crate::state::Requirements;
 
 /// The body as a value, by its content type and the application's converters, or the listener's own
 /// (`converter = ".."`): what an argument marked `#[payload]` is taken by.
@@ -58,6 +59,10 @@ impl<'d, T: Deserialize<'d>> FromDelivery<'d> for Payload<T> {
             .and_then(|body| cx.converters().decode(cx.properties(), body))
             .map(Self)
             .map_err(|source| PayloadRejection { receiver: Receiver::of(cx), source })
+    }
+
+    fn require(requirements: &mut Requirements) {
+        requirements.payload::<T>("application/json");
     }
 }
 

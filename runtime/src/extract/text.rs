@@ -9,6 +9,7 @@ use super::{FromDelivery, OptionalFromDelivery};
 use crate::convert::{ConversionError, MessageConverters, refuse_foreign_charset};
 use crate::listener::context::DeliveryContext;
 use crate::listener::reply::{ReplyBody, encoded};
+use crate::state::Requirements;
 
 /// The body as a text, whatever its content type says but of the charset. `&str` borrows it instead.
 ///
@@ -61,6 +62,10 @@ impl<'d> FromDelivery<'d> for &'d str {
     fn from_delivery(cx: &'d DeliveryContext) -> Result<Self, TextRejection> {
         text_of(cx).map_err(|source| TextRejection { receiver: Receiver::of(cx), source })
     }
+
+    fn require(requirements: &mut Requirements) {
+        requirements.payload::<str>("text/plain");
+    }
 }
 
 impl ReplyBody for Text {
@@ -74,6 +79,10 @@ impl<'d> FromDelivery<'d> for Text {
 
     fn from_delivery(cx: &'d DeliveryContext) -> Result<Self, TextRejection> {
         <&str>::from_delivery(cx).map(|text| Self(text.to_owned()))
+    }
+
+    fn require(requirements: &mut Requirements) {
+        requirements.payload::<str>("text/plain");
     }
 }
 

@@ -17,6 +17,7 @@ use super::resolve::{ResolvedListener, resolve};
 use crate::convert::{MessageConverters, NamedConverters};
 use crate::error::Fault;
 use crate::listener::endpoint::RabbitListenerEndpoint;
+use crate::settings::Settings;
 use crate::state::StateRegistry;
 
 /// The kinds of exchanges that every broker has.
@@ -34,6 +35,7 @@ pub(crate) struct GraphInput<'a> {
     pub(crate) named_converters: &'a NamedConverters,
     pub(crate) converters: &'a MessageConverters,
     pub(crate) placeholders: Placeholders<'a>,
+    pub(crate) settings: &'a Settings,
 }
 
 /// The graph of `input`, and every fault in it. What the graph alone can't tell (an exchange
@@ -45,15 +47,17 @@ pub(crate) fn check(input: GraphInput<'_>) -> (Graph, Vec<Fault>) {
     for endpoint in &endpoints {
         unmet_requirements(endpoint, input.states, &mut faults);
     }
+    let unresolved: Vec<String> = endpoints.iter().map(|endpoint| endpoint.id()).collect();
     let mut listeners: Vec<ResolvedListener> = endpoints
         .into_iter()
-        .filter_map(|endpoint| resolve(endpoint, &input.placeholders, &mut faults))
+        .filter_map(|endpoint| resolve(endpoint, &input.placeholders, input.settings, &mut faults))
         .collect();
     listeners.sort_by(|a, b| a.plan.id.cmp(&b.plan.id));
     let plans = listeners.iter_mut().map(|listener| &mut listener.plan);
     choose_converters(plans, input.named_converters, input.converters, &mut faults);
     duplicate_ids(&listeners, &mut faults);
     listeners.iter().for_each(|listener| unmet_paths(listener, &mut faults));
+    faults.extend(unknown_listeners(&listeners, unresolved, input.settings));
 
     let mut graph = Graph::default();
     let mut bound = Vec::new();
@@ -114,6 +118,19 @@ fn unmet_requirements(
         );
         faults.push(Fault::new(text).at(endpoint.file, endpoint.line));
     }
+}
+
+/// Settings for listeners that there are not. One that could not be resolved is there all the same.
+fn unknown_listeners(
+    listeners: &[ResolvedListener],
+    mut ids: Vec<String>,
+    settings: &Settings,
+) -> Vec<Fault> {
+    ids.retain(|id| !id.contains("${"));
+    ids.extend(listeners.iter().map(|listener| listener.plan.id.to_string()));
+    ids.sort();
+    ids.dedup();
+    settings.unknown_listeners(&ids.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
 fn duplicate_ids(listeners: &[ResolvedListener], faults: &mut Vec<Fault>) {

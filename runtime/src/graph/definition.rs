@@ -128,6 +128,11 @@ impl QueueNode {
         }
     }
 
+    /// Whether the application has named it, another name at each start.
+    pub(crate) fn is_anonymous(&self) -> bool {
+        self.naming == Naming::Generated
+    }
+
     pub(crate) fn is_stream(&self) -> bool {
         Kind::of(&self.options.arguments) == Some(Kind::Stream)
     }

@@ -15,7 +15,6 @@ mod declaring_link;
 mod definition;
 mod key_paths;
 mod merge;
-mod placeholder;
 mod redeclare;
 mod resolve;
 
@@ -27,11 +26,13 @@ use springhare_amqp::ShortString;
 pub(crate) use check::{GraphInput, check};
 pub(crate) use declare::{Declared, declare, unknown_names};
 pub(crate) use declaring_link::DeclaringLink;
-pub(crate) use definition::{BindingNode, ExchangeNode, Generation, Origin, QueueNode};
-pub(crate) use placeholder::Placeholders;
+pub(crate) use definition::{
+    BindingNode, DestinationKind, ExchangeNode, Generation, Origin, QueueNode,
+};
 pub(crate) use redeclare::{Refused, declare_for_queue, redeclare};
 
 use crate::listener::plan::{ContainerPlan, ListenerPlan};
+use crate::settings::placeholder;
 
 /// Everything that an application declares and runs.
 #[derive(Debug, Default)]

@@ -13,12 +13,13 @@ use super::definition::{
 use super::placeholder::Placeholders;
 use crate::error::Fault;
 use crate::listener::endpoint::{
-    Argument, BindingAttributes, ListenerAttributes, RabbitListenerEndpoint,
+    AcknowledgeMode, Argument, BindingAttributes, ListenerAttributes, RabbitListenerEndpoint,
 };
 use crate::listener::key_path::KeyPath;
 use crate::listener::plan::{BatchPlan, ConverterPlan, DEFAULT_PREFETCH, ListenerPlan, ReplyPlan};
 use crate::listener::retry::FailurePlan;
 use crate::listener::stream_offset::StreamOffset;
+use crate::settings::{ListenerSettings, Settings, Source};
 
 /// What the names of anonymous queues start with.
 const ANONYMOUS_PREFIX: &str = "springhare.gen-";
@@ -36,6 +37,7 @@ pub(crate) struct ResolvedListener {
 pub(crate) fn resolve(
     endpoint: &'static RabbitListenerEndpoint,
     placeholders: &Placeholders<'_>,
+    settings: &Settings,
     faults: &mut Vec<Fault>,
 ) -> Option<ResolvedListener> {
     let faults_before = faults.len();
@@ -44,31 +46,35 @@ pub(crate) fn resolve(
     let origin =
         Origin { by: format!("listener `{id}`"), file: endpoint.file, line: endpoint.line };
     let attributes = &endpoint.attributes;
+    let settings = texts.settings(&id, settings);
+    let consumers = settings.consumers();
     let queues = queues(attributes, &origin, &mut texts);
     let Bound { exchanges, bindings, key_paths } = bound(attributes, &queues, &origin, &mut texts);
     let stream_offset = attributes.stream_offset.and_then(|offset| texts.stream_offset(offset));
     let group = attributes.group.map(|group| texts.text("group", group));
-    let converter = attributes.converter.map(|name| texts.text("converter", name));
+    let converter = settings.converter.clone();
+    // Only a handler that takes a batch can be given one.
+    let batch = attributes.batch.map(|size| BatchPlan {
+        size: settings.batch_size.unwrap_or(size).max(1),
+        timeout: settings.batch_receive_timeout.unwrap_or(BatchPlan::TIMEOUT),
+    });
     let send_to = attributes.send_to.and_then(|text| texts.destination("send_to", text));
     let plan = ListenerPlan {
-        prefetch: prefetch(&id, attributes),
+        prefetch: prefetch(&id, &settings, batch),
         id: Arc::from(id),
         endpoint,
         origin,
         queues: queues.iter().map(|queue| queue.name.clone()).collect(),
         anonymous: attributes.queues.is_empty(),
-        acknowledge: attributes.ack,
-        batch: attributes.batch.map(|size| BatchPlan {
-            size,
-            timeout: attributes.batch_timeout.unwrap_or(BatchPlan::TIMEOUT),
-        }),
-        concurrency: attributes.concurrency.map_or(1, |concurrency| concurrency.min.max(1)),
-        priority: attributes.priority,
+        acknowledge: settings.acknowledge_mode.unwrap_or_default(),
+        batch,
+        concurrency: consumers.min,
+        priority: settings.priority,
         stream_offset,
-        auto_startup: attributes.auto_startup,
+        auto_startup: settings.auto_startup.unwrap_or(true),
         group,
         competing: attributes.competing,
-        requeue_rejected: attributes.requeue_rejected.unwrap_or(true),
+        requeue_rejected: settings.default_requeue_rejected.unwrap_or(true),
         reply: ReplyPlan {
             send_to,
             return_errors: attributes.return_errors,
@@ -83,13 +89,13 @@ pub(crate) fn resolve(
 }
 
 /// A batch must fit into what the broker sends ahead, or it would never be full; 0 is no limit.
-fn prefetch(id: &str, attributes: &ListenerAttributes) -> u16 {
-    let prefetch = attributes.prefetch.unwrap_or(DEFAULT_PREFETCH);
-    let batch = attributes.batch.unwrap_or_default();
+fn prefetch(id: &str, settings: &ListenerSettings, batch: Option<BatchPlan>) -> u16 {
+    let prefetch = settings.prefetch.unwrap_or(DEFAULT_PREFETCH);
+    let batch = batch.map_or(0, |batch| batch.size);
     if prefetch == 0 || prefetch >= batch {
         return prefetch;
     }
-    if attributes.prefetch.is_some() {
+    if settings.prefetch.is_some() {
         tracing::warn!(
             listener = id,
             prefetch,
@@ -200,6 +206,45 @@ impl Texts<'_, '_> {
     fn fault(&mut self, text: &str) {
         let fault = Fault::new(format!("listener `{}`: {text}", self.endpoint.id()));
         self.faults.push(fault.at(self.endpoint.file, self.endpoint.line));
+    }
+
+    /// The listener's settings: its attribute among all that is said of it elsewhere.
+    fn settings(&mut self, id: &str, settings: &Settings) -> ListenerSettings {
+        let mut attribute = ListenerSettings::of(&self.endpoint.attributes);
+        for (key, text) in
+            [("profile", &mut attribute.profile), ("converter", &mut attribute.converter)]
+        {
+            if let Some(text) = text {
+                *text = self.text(key, text);
+            }
+        }
+        let mut wrong = Vec::new();
+        let settings = settings.of_listener(id, attribute, &mut wrong);
+        for (source, text) in wrong {
+            match source {
+                Source::Builder => self.fault(&text),
+                placed => self.faults.push(placed.fault(text)),
+            }
+        }
+        self.settlement(settings.acknowledge_mode);
+        settings
+    }
+
+    /// Whether the function can settle as it is set to. The macro has asked this of the attribute.
+    fn settlement(&mut self, mode: Option<AcknowledgeMode>) {
+        let takes_tag = self.endpoint.requirements().delivery_tags() > 0;
+        match mode {
+            mode if mode == self.endpoint.attributes.ack => {}
+            Some(AcknowledgeMode::Manual) if !takes_tag => self.fault(
+                "`acknowledge-mode` is set to manual, but the function takes no `DeliveryTag` and \
+                 could never settle a message",
+            ),
+            Some(AcknowledgeMode::None) if takes_tag => self.fault(
+                "`acknowledge-mode` is set to none, but the function takes a `DeliveryTag`, and \
+                 there would be nothing to settle",
+            ),
+            _ => {}
+        }
     }
 
     /// The text with its placeholders replaced.

@@ -9,7 +9,8 @@ use std::time::Duration;
 use springhare_broker::{Clock, Sleep};
 
 use super::context::DeliveryContext;
-use super::endpoint::{Invocation, RabbitListenerEndpoint};
+use super::endpoint::Invocation;
+use super::handling::Handling;
 use super::invoke::Call;
 use super::outcome::{ListenerError, Outcome};
 
@@ -44,13 +45,8 @@ struct Deadline {
 }
 
 impl<'d> Attempt<'d> {
-    pub(crate) fn new(
-        endpoint: &RabbitListenerEndpoint,
-        timeout: Option<Duration>,
-        clock: &Clock,
-        context: &'d DeliveryContext,
-    ) -> Self {
-        Self::bounded(Call::new(endpoint, context), timeout, clock)
+    pub(crate) fn new(handling: &'d Handling, clock: &Clock, context: &'d DeliveryContext) -> Self {
+        Self::bounded(Call::new(handling, context), handling.plan.failure.timeout, clock)
     }
 
     pub(crate) fn bounded(call: Call<'d>, timeout: Option<Duration>, clock: &Clock) -> Self {

@@ -13,8 +13,8 @@ use crate::backoff::Backoff;
 use crate::connection::{Link, LinkConnection, LinkError};
 use crate::graph::{Generation, Graph, Refused, redeclare};
 
-/// What the broker shows the connection as.
-const NAME: &str = "springhare listeners";
+/// What the broker shows the connection as, behind the application's name.
+const NAME: &str = "listeners";
 /// What was open for this long was well: the next loss begins with the shortest pause.
 pub(crate) const WELL_AFTER: Duration = Duration::from_secs(10);
 

@@ -17,10 +17,12 @@ use super::batch::BatchLoop;
 use super::connection::Opened;
 use super::container::{Container, Selection};
 use super::context::DeliveryContext;
-use super::endpoint::Invoke;
+use super::endpoint::{Invocation, Invoke};
 use super::failure::FailurePolicy;
 use super::handling::Handling;
+use super::observe::Observed;
 use super::outcome::Outcome;
+use super::outgoing;
 use super::plan::ListenerPlan;
 use super::reply;
 use super::settle::{Due, Settler};
@@ -165,10 +167,12 @@ impl ConsumerLoop<'_> {
 
     async fn handle_by(&mut self, handling: &Handling) -> Result<(), Exit> {
         self.context.serve(&handling.served);
+        let observed = Observed::delivered(&self.context);
         let plan = &*handling.plan;
-        let mut outcome = {
-            let (timeout, clock) = (plan.failure.timeout, self.work.settler.clock());
-            let mut attempt = Attempt::new(plan.endpoint, timeout, clock, &self.context);
+        let mut outcome = if let Some(outcome) = handling.process(&self.context) {
+            outcome
+        } else {
+            let mut attempt = Attempt::new(handling, self.work.settler.clock(), &self.context);
             // Most handlers are done at once: only one that waits costs more than a call.
             match poll_fn(|cx| Poll::Ready(attempt.poll(cx))).await {
                 Poll::Ready(outcome) => outcome,
@@ -176,8 +180,12 @@ impl ConsumerLoop<'_> {
             }
         };
         if matches!(outcome, Outcome::Failed(_)) && plan.failure.calls.are_several() {
-            outcome = Box::pin(self.after_failure(plan, outcome)).await?;
+            outcome = Box::pin(self.after_failure(handling, outcome)).await?;
         }
+        if outgoing::is_to_send(&self.context, &outcome) {
+            outcome = self.work.send_outgoing(&self.context, outcome).await?;
+        }
+        observed.handled(&self.context, &outcome);
         if reply::is_answer(&self.context, plan, &outcome) {
             outcome = self.work.answer(&self.context, plan, outcome).await?;
         }
@@ -230,6 +238,15 @@ impl Work<'_> {
         }
     }
 
+    /// Sends what a handler has put into its outbox, and tends to the rest if that takes a while.
+    pub(super) async fn send_outgoing(
+        &mut self,
+        context: &DeliveryContext,
+        outcome: Outcome,
+    ) -> Result<Outcome, Exit> {
+        self.carry_on(Box::pin(outgoing::send(context, outcome))).await
+    }
+
     /// Sends a handler's reply, and tends to the rest if that takes a while.
     pub(super) async fn answer(
         &mut self,
@@ -237,7 +254,13 @@ impl Work<'_> {
         plan: &ListenerPlan,
         outcome: Outcome,
     ) -> Result<Outcome, Exit> {
-        let mut sending = Attempt::of(Box::pin(reply::answer(context, plan, outcome)));
+        self.carry_on(Box::pin(reply::answer(context, plan, outcome))).await
+    }
+
+    /// Does what is to be done for a handler that has returned, and tends to the rest if that takes
+    /// a while.
+    async fn carry_on(&mut self, sending: Invocation<'_>) -> Result<Outcome, Exit> {
+        let mut sending = Attempt::of(sending);
         match poll_fn(|cx| Poll::Ready(sending.poll(cx))).await {
             Poll::Ready(outcome) => Ok(outcome),
             Poll::Pending => self.until_done(&mut sending).await,

@@ -8,6 +8,7 @@ use super::context::DeliveryContext;
 use super::dispatch::{Dispatch, RouteTable};
 use super::handling::Handling;
 use super::plan::{ContainerPlan, ListenerPlan};
+use crate::middleware::Middleware;
 
 /// One listener, or several that share queues and so consumers. They start and stop together.
 #[derive(Debug)]
@@ -29,8 +30,9 @@ pub(crate) enum Selection<'c> {
 }
 
 impl Container {
-    pub(crate) fn new(plan: &ContainerPlan) -> Self {
-        let handling = |plan: &Arc<ListenerPlan>| Arc::new(Handling::new(Arc::clone(plan)));
+    pub(crate) fn new(plan: &ContainerPlan, middleware: &Middleware) -> Self {
+        let handling =
+            |plan: &Arc<ListenerPlan>| Arc::new(Handling::new(Arc::clone(plan), middleware));
         let name = match plan.others.as_slice() {
             [] => Arc::clone(&plan.lead.id),
             _ => {

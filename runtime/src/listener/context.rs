@@ -10,8 +10,11 @@ use bytes::Bytes;
 use springhare_amqp::{BasicProperties, FieldValue, Message, ShortString};
 use springhare_broker::{Delivery, PublishedMessage};
 
+use super::extras::Extras;
 use super::handling::Served;
 use super::key_path::KeyPath;
+use super::observe::Observing;
+use super::outgoing::Outgoing;
 use super::pacing::Failures;
 pub use batch::BatchContext;
 pub(crate) use batch::Verdicts;
@@ -29,6 +32,8 @@ pub(crate) struct ConsumerScope {
     pub(crate) channel: Channel,
     pub(crate) template: RabbitTemplate,
     pub(crate) states: Arc<StateRegistry>,
+    /// Who looks at its deliveries.
+    pub(crate) observing: Option<Observing>,
 }
 
 /// One delivery to a listener: what [`FromDelivery`](crate::FromDelivery) takes arguments from.
@@ -47,8 +52,8 @@ pub struct DeliveryContext {
     attempt: u32,
     /// What the message says of its original, if it is a retry copy; looked up when somebody asks.
     retried: OnceLock<Option<Retried>>,
-    /// The body of a compressed message, inflated when somebody asks.
-    inflated: OnceLock<Bytes>,
+    /// What few deliveries have.
+    extras: OnceLock<Box<Extras>>,
     /// What stands in for a delivery between two messages.
     nothing: Arc<PublishedMessage>,
 }
@@ -61,8 +66,8 @@ impl DeliveryContext {
             Message::default(),
         ));
         let delivery = no_delivery(&nothing);
-        let (settlement, retried, inflated) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
-        Self { scope, served, delivery, settlement, attempt: 1, retried, inflated, nothing }
+        let (settlement, retried, extras) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
+        Self { scope, served, delivery, settlement, attempt: 1, retried, extras, nothing }
     }
 
     /// A context for another delivery to the same consumer.
@@ -76,13 +81,16 @@ impl DeliveryContext {
         self.settlement.take();
         self.attempt = 1;
         self.retried.take();
-        self.inflated.take();
+        self.extras.take();
     }
 
     /// Makes it ready for another call with the same delivery, whose handler gets a delivery tag
     /// of its own: whoever has the last one's settles nothing more.
     pub(crate) fn renew(&mut self) {
         self.settlement.take();
+        if let Some(extras) = self.extras.get_mut() {
+            extras.outgoing.take();
+        }
         self.attempt = self.attempt.saturating_add(1);
     }
 
@@ -111,6 +119,16 @@ impl DeliveryContext {
         self.settlement.get()
     }
 
+    /// Who looks at the consumer's deliveries.
+    pub(crate) fn observing(&self) -> Option<&Observing> {
+        self.scope.observing.as_ref()
+    }
+
+    /// The channel that the delivery came on, by its number.
+    pub(crate) fn epoch(&self) -> u64 {
+        self.scope.channel.epoch()
+    }
+
     /// What the message says of its original; none if it is no retry copy.
     pub(crate) fn retried(&self) -> Option<&Retried> {
         self.retried.get_or_init(|| Retried::of(&self.delivery.message)).as_ref()
@@ -133,10 +151,47 @@ impl DeliveryContext {
         &self.delivery
     }
 
+    /// The message: as the broker delivered it, unless the application's
+    /// [processors](crate::middleware::MessageProcessor) have changed it.
+    #[must_use]
+    pub fn message(&self) -> &Message {
+        &self.published().message
+    }
+
+    /// The same with its route.
+    pub(crate) fn published(&self) -> &Arc<PublishedMessage> {
+        match self.extras.get() {
+            None => &self.delivery.message,
+            Some(extras) => extras.processed.get().unwrap_or(&self.delivery.message),
+        }
+    }
+
+    /// Makes `message` the one that extractors see, before any of them has seen the broker's.
+    pub(super) fn replace_message(&self, message: Message) {
+        let PublishedMessage { exchange, routing_key, .. } = &*self.delivery.message;
+        let processed = PublishedMessage::new(exchange.clone(), routing_key.clone(), message);
+        // Nobody has set it before: there is one for each delivery.
+        let _ = self.extras().processed.set(Arc::new(processed));
+    }
+
+    fn extras(&self) -> &Extras {
+        self.extras.get_or_init(Box::default)
+    }
+
+    /// What goes out if the handler succeeds.
+    pub(crate) fn outgoing(&self) -> &Outgoing {
+        self.extras().outgoing.get_or_init(Outgoing::default)
+    }
+
+    /// Whether there is anything of it.
+    pub(super) fn has_outgoing(&self) -> bool {
+        self.extras.get().is_some_and(|extras| extras.outgoing.get().is_some())
+    }
+
     /// The message's properties.
     #[must_use]
     pub fn properties(&self) -> &BasicProperties {
-        &self.delivery.message.message.properties
+        &self.message().properties
     }
 
     /// The message's body as it was before it was compressed; without `content_encoding` that is the
@@ -147,19 +202,19 @@ impl DeliveryContext {
     /// [`ConversionError`] when the content encoding is unknown, or the body does not inflate. That
     /// takes the feature `compression`.
     pub fn content(&self) -> Result<&Bytes, ConversionError> {
-        if let Some(inflated) = self.inflated.get() {
+        if let Some(inflated) = self.extras.get().and_then(|extras| extras.inflated.get()) {
             return Ok(inflated);
         }
         match content(self.properties(), self.body())? {
             None => Ok(self.body()),
-            Some(inflated) => Ok(self.inflated.get_or_init(|| inflated)),
+            Some(inflated) => Ok(self.extras().inflated.get_or_init(|| inflated)),
         }
     }
 
     /// The message's body, as it came.
     #[must_use]
     pub fn body(&self) -> &Bytes {
-        &self.delivery.message.message.body
+        &self.message().body
     }
 
     /// The exchange that the message was published to; empty for the default exchange.

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::ops::RangeInclusive;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -39,6 +40,8 @@ pub struct RabbitListenerEndpoint {
     pub file: &'static str,
     /// The line of the attribute.
     pub line: u32,
+    /// The function's doc comment.
+    pub docs: &'static str,
     /// Which of the attributes stacked on the function, from 1.
     pub ordinal: u32,
     /// What the attribute says.
@@ -113,7 +116,7 @@ pub struct ListenerAttributes {
     /// `auto_delete`: of the queues.
     pub auto_delete: Option<bool>,
     /// `ack`: who settles, and when.
-    pub ack: AcknowledgeMode,
+    pub ack: Option<AcknowledgeMode>,
     /// `prefetch`: how many unsettled deliveries a consumer holds at most.
     pub prefetch: Option<u16>,
     /// `concurrency`: how many consumers.
@@ -127,7 +130,7 @@ pub struct ListenerAttributes {
     /// `stream_offset`: where the consumers of a stream begin.
     pub stream_offset: Option<&'static str>,
     /// `auto_startup`: whether the application's start starts the listener.
-    pub auto_startup: bool,
+    pub auto_startup: Option<bool>,
     /// `group`: listeners to start and stop together.
     pub group: Option<&'static str>,
     /// `competing`: whether listeners of one queue with different keys take each other's messages.
@@ -144,6 +147,8 @@ pub struct ListenerAttributes {
     pub send_to: Option<&'static str>,
     /// `return_errors`: whether callers are told of failures; by default those that ask for it.
     pub return_errors: Option<bool>,
+    /// `profile`: whose settings are meant where the attribute says nothing.
+    pub profile: Option<&'static str>,
     /// `converter`: what reads bodies that don't say what they are, and writes replies.
     pub converter: Option<&'static str>,
 }
@@ -162,14 +167,14 @@ impl ListenerAttributes {
         durable: None,
         exclusive: None,
         auto_delete: None,
-        ack: AcknowledgeMode::Auto,
+        ack: None,
         prefetch: None,
         concurrency: None,
         batch: None,
         batch_timeout: None,
         priority: None,
         stream_offset: None,
-        auto_startup: true,
+        auto_startup: None,
         group: None,
         competing: false,
         requeue_rejected: None,
@@ -178,6 +183,7 @@ impl ListenerAttributes {
         timeout: None,
         send_to: None,
         return_errors: None,
+        profile: None,
         converter: None,
     };
 }
@@ -246,6 +252,18 @@ pub struct Concurrency {
     pub max: u16,
 }
 
+impl From<u16> for Concurrency {
+    fn from(number: u16) -> Self {
+        Self { min: number, max: number }
+    }
+}
+
+impl From<RangeInclusive<u16>> for Concurrency {
+    fn from(range: RangeInclusive<u16>) -> Self {
+        Self { min: *range.start(), max: *range.end() }
+    }
+}
+
 /// The value of an argument in an attribute, for queues and bindings.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Argument {
@@ -285,6 +303,7 @@ mod tests {
             module: "shop::orders",
             file: "src/orders.rs",
             line: 12,
+            docs: "",
             ordinal,
             attributes: ListenerAttributes { id, ..ListenerAttributes::DEFAULT },
             require: |_| {},

@@ -1,16 +1,24 @@
 //! A listener as a part of a container: its plan, and what its deliveries know of it.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use springhare_amqp::Message;
+
+use super::context::DeliveryContext;
+use super::invoke::panicked;
 use super::key_path::KeyPath;
+use super::outcome::{ListenerError, Outcome};
 use super::plan::ListenerPlan;
 use crate::convert::MessageConverters;
+use crate::middleware::{Flow, ListenerMiddleware, MessageProcessor, Middleware};
 
 /// One listener of a container.
 #[derive(Debug)]
 pub(crate) struct Handling {
     pub(crate) plan: Arc<ListenerPlan>,
     pub(crate) served: Arc<Served>,
+    pub(crate) middleware: ListenerMiddleware,
 }
 
 /// What a delivery's context says of the listener that the delivery is for.
@@ -23,12 +31,40 @@ pub(crate) struct Served {
 }
 
 impl Handling {
-    pub(crate) fn new(plan: Arc<ListenerPlan>) -> Self {
+    pub(crate) fn new(plan: Arc<ListenerPlan>, middleware: &Middleware) -> Self {
         let served = Served {
             listener_id: Arc::clone(&plan.id),
             converters: plan.converter.chosen.clone(),
             key_paths: Arc::clone(&plan.key_paths),
         };
-        Self { plan, served: Arc::new(served) }
+        let middleware = middleware.of_listener(&plan.id);
+        Self { plan, served: Arc::new(served), middleware }
     }
+}
+
+impl Handling {
+    /// Has the application's processors look at the message in `context`; an outcome if it goes no
+    /// further.
+    pub(super) fn process(&self, context: &DeliveryContext) -> Option<Outcome> {
+        if self.middleware.processors.is_empty() { None } else { self.processed(context) }
+    }
+
+    fn processed(&self, context: &DeliveryContext) -> Option<Outcome> {
+        let mut message = context.message().clone();
+        for processor in &self.middleware.processors {
+            match run(&**processor, &mut message) {
+                Ok(Flow::Continue) => {}
+                Ok(Flow::Discard) => return Some(Outcome::Ack),
+                Err(error) => return Some(Outcome::from_rejection(error)),
+            }
+        }
+        context.replace_message(message);
+        None
+    }
+}
+
+/// A processor that panics has failed, as a handler has.
+fn run(processor: &dyn MessageProcessor, message: &mut Message) -> Result<Flow, ListenerError> {
+    catch_unwind(AssertUnwindSafe(|| processor.after_receive(message)))
+        .unwrap_or_else(|panic| Err(panicked(&*panic)))
 }

@@ -5,8 +5,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::{Context, Poll};
 
 use super::context::DeliveryContext;
-use super::endpoint::{Invocation, Invoke, RabbitListenerEndpoint};
+use super::endpoint::{Invocation, Invoke};
+use super::handling::Handling;
 use super::outcome::{ListenerError, Outcome};
+use crate::middleware::Next;
 
 /// A handler panicked. That is a failure like any other.
 ///
@@ -25,10 +27,12 @@ pub(crate) struct Call<'d> {
 }
 
 impl<'d> Call<'d> {
-    /// Calls the handler with one delivery.
-    pub(crate) fn new(endpoint: &RabbitListenerEndpoint, context: &'d DeliveryContext) -> Self {
-        match endpoint.invoke {
-            Invoke::One(invoke) => Self::begin(|| invoke(context)),
+    /// Calls the handler with one delivery, through the layers round it.
+    pub(crate) fn new(handling: &'d Handling, context: &'d DeliveryContext) -> Self {
+        let layers = &*handling.middleware.layers;
+        match handling.plan.endpoint.invoke {
+            Invoke::One(invoke) if layers.is_empty() => Self::begin(|| invoke(context)),
+            Invoke::One(invoke) => Self::begin(|| Next::new(layers, invoke).run(context)),
             Invoke::Batch(_) => {
                 let error = ListenerError::msg("a batch's handler was called with one message");
                 Self { running: None, ended: Some(Outcome::Failed(error)) }
@@ -41,7 +45,7 @@ impl<'d> Call<'d> {
         // What a panic leaves half done is the handler's own: nothing of ours is borrowed mutably.
         match catch_unwind(AssertUnwindSafe(begin)) {
             Ok(invocation) => Self { running: Some(invocation), ended: None },
-            Err(panic) => Self { running: None, ended: Some(panicked(&*panic)) },
+            Err(panic) => Self { running: None, ended: Some(Outcome::Failed(panicked(&*panic))) },
         }
     }
 
@@ -69,7 +73,7 @@ impl<'d> Call<'d> {
                 self.running = Some(running);
                 Poll::Pending
             }
-            Err(panic) => Poll::Ready(panicked(&*panic)),
+            Err(panic) => Poll::Ready(Outcome::Failed(panicked(&*panic))),
         }
     }
 }
@@ -90,8 +94,9 @@ impl Drop for Call<'_> {
     }
 }
 
-fn panicked(panic: &(dyn Any + Send)) -> Outcome {
-    Outcome::Failed(ListenerError::new(HandlerPanicked { message: message_of(panic) }))
+/// The failure that a panic is.
+pub(super) fn panicked(panic: &(dyn Any + Send)) -> ListenerError {
+    ListenerError::new(HandlerPanicked { message: message_of(panic) })
 }
 
 fn message_of(panic: &(dyn Any + Send)) -> String {

@@ -48,7 +48,7 @@ struct RunningConsumers {
 impl ListenerRegistry {
     pub(crate) fn new(scope: Arc<ListenerScope>) -> Self {
         let registered = |plan: &ContainerPlan| Registered {
-            container: Arc::new(Container::new(plan)),
+            container: Arc::new(Container::new(plan, &scope.middleware)),
             tasks: Mutex::new(JoinSet::new()),
             running: StdMutex::default(),
         };

@@ -14,11 +14,13 @@ use super::container::Container;
 use super::context::{ConsumerScope, DeliveryContext};
 use super::endpoint::AcknowledgeMode;
 use super::failure::{DeadLetters, FailurePolicy, Kept};
+use super::observe::Observing;
 use super::stop_signal::{StopPhase, StopSignal};
 use crate::backoff::Backoff;
 use crate::channel::{Channel, Purpose};
 use crate::connection::{LinkConnection, LinkError};
 use crate::graph::{Generation, Graph, QueueNode, declare_for_queue};
+use crate::middleware::Middleware;
 use crate::state::StateRegistry;
 use crate::template::{RabbitTemplate, error_queue_of};
 
@@ -28,6 +30,9 @@ pub(crate) struct ListenerScope {
     pub(crate) connection: ListenerConnection,
     pub(crate) template: RabbitTemplate,
     pub(crate) states: Arc<StateRegistry>,
+    pub(crate) middleware: Middleware,
+    /// Who looks at what the listeners do.
+    pub(crate) observing: Option<Observing>,
 }
 
 impl ListenerScope {
@@ -93,13 +98,16 @@ impl Supervised {
         let options = BasicConsumeOptions { no_ack, exclusive: false, arguments };
         let queue = self.scope.graph().queue_name_in(&self.queue, generation);
         let consumer = link.basic_consume(&queue, "", options).await?;
-        let channel = Channel::new(link, Purpose::Listener);
+        let observing = self.scope.observing.clone();
+        let settlements = observing.as_ref().map(Observing::settlements);
+        let channel = Channel::observed(link, Purpose::Listener, settlements);
         let scope = ConsumerScope {
             queue,
             consumer_tag: consumer.tag().clone(),
             channel: channel.clone(),
             template: self.scope.template.clone(),
             states: Arc::clone(&self.scope.states),
+            observing,
         };
         let served = &self.container.selection(&self.queue).first().served;
         let context = DeliveryContext::new(scope, Arc::clone(served));

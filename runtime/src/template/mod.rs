@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
-use springhare_amqp::Message;
+use springhare_amqp::{Message, ShortString};
 use springhare_broker::Publish;
 use tokio::sync::Mutex;
 
@@ -34,6 +34,7 @@ use crate::channel::{Channel, Purpose};
 use crate::connection::{LinkChannel, LinkError};
 use crate::convert::{IntoBody, MessageConverters};
 use crate::error::Result;
+use crate::middleware::PublishMiddleware;
 use call::Calls;
 use publishing::Publishing;
 pub(crate) use publishing::TemplateLinks;
@@ -60,35 +61,54 @@ struct Shared {
     publishing: Arc<Publishing>,
     calls: Calls,
     converters: MessageConverters,
-    waits: Waits,
+    middleware: PublishMiddleware,
+    defaults: TemplateDefaults,
     /// The channel that single messages are received on; one at a time uses it.
     receiving: Mutex<Option<Arc<dyn LinkChannel>>>,
 }
 
-/// How long those wait that do not say so themselves.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Waits {
+/// What holds for calls that do not say it themselves.
+#[derive(Debug, Clone)]
+pub(crate) struct TemplateDefaults {
     /// A message whose fate is not known is sent again so long.
     pub(crate) publish_retry: Option<Duration>,
     /// A reply is waited for so long.
     pub(crate) reply_timeout: Duration,
+    /// The exchange of a route that is a key alone.
+    pub(crate) exchange: ShortString,
+    /// The key of a route that has none.
+    pub(crate) routing_key: ShortString,
+    /// Whether a message must reach a queue, whatever its exchange.
+    pub(crate) mandatory: bool,
 }
 
-impl Default for Waits {
+impl Default for TemplateDefaults {
     fn default() -> Self {
-        Self { publish_retry: None, reply_timeout: REPLY_TIMEOUT }
+        Self {
+            publish_retry: None,
+            reply_timeout: REPLY_TIMEOUT,
+            exchange: ShortString::EMPTY,
+            routing_key: ShortString::EMPTY,
+            mandatory: false,
+        }
     }
 }
 
 impl RabbitTemplate {
-    pub(crate) fn new(links: TemplateLinks, converters: MessageConverters, waits: Waits) -> Self {
+    pub(crate) fn new(
+        links: TemplateLinks,
+        converters: MessageConverters,
+        middleware: PublishMiddleware,
+        defaults: TemplateDefaults,
+    ) -> Self {
         let publishing = Arc::new(Publishing::new(links));
         Self {
             shared: Arc::new(Shared {
                 calls: Calls::new(Arc::clone(&publishing)),
                 publishing,
                 converters,
-                waits,
+                middleware,
+                defaults,
                 receiving: Mutex::new(None),
             }),
         }
@@ -96,7 +116,8 @@ impl RabbitTemplate {
 
     /// Sends a body along a route.
     ///
-    /// The route is a queue's name, or an exchange and a key. The body is a reference to any
+    /// The route is a queue's name, or an exchange and a key; with a
+    /// [default exchange](crate::SpringhareBuilder::template_exchange) a text alone is a key of that. The body is a reference to any
     /// value that `serde` can serialize, or by value `Bytes`, `Vec<u8>`, `String` or
     /// [`Message`]. Nothing is sent before the returned call is awaited; then `Ok` means that
     /// the broker has the message.
@@ -244,6 +265,10 @@ impl RabbitTemplate {
         self.shared.publishing.stop().await
     }
 
+    fn middleware(&self) -> &PublishMiddleware {
+        &self.shared.middleware
+    }
+
     pub(crate) fn converters(&self) -> &MessageConverters {
         &self.shared.converters
     }
@@ -252,8 +277,9 @@ impl RabbitTemplate {
     fn publish_of(&self, route: impl IntoRoute, body: impl IntoBody) -> Result<Publish> {
         let route = route.into_route()?;
         let message = body.into_body(&self.shared.converters)?;
-        let (exchange, routing_key) = route.into_parts();
-        let mandatory = exchange.is_empty();
+        let defaults = &self.shared.defaults;
+        let (exchange, routing_key) = route.or(&defaults.exchange, &defaults.routing_key);
+        let mandatory = defaults.mandatory || exchange.is_empty();
         Ok(Publish { exchange, routing_key, mandatory, message })
     }
 }

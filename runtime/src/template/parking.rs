@@ -128,6 +128,7 @@ impl RabbitTemplate {
         publish: Publish,
         confirmation: Confirmation,
     ) -> Result<()> {
+        let publish = self.middleware().process(publish)?;
         self.shared.publishing.publish_replacement(publish, confirmation).await
     }
 

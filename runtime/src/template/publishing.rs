@@ -142,7 +142,7 @@ impl Publishing {
     }
 
     async fn attempt(&self) -> Result<Arc<PublishingPath>, LinkError> {
-        let connection = self.link.connect("springhare publisher").await?;
+        let connection = self.link.connect("publisher").await?;
         let publisher = connection.publisher().await?;
         let path = Arc::new(PublishingPath { connection, publisher });
         self.path.store(Some(Arc::clone(&path)));
@@ -191,7 +191,7 @@ impl Publishing {
         }
         let connection = match channels.take_if(|open| open.closed().is_none()) {
             Some(open) => open,
-            None => self.channels_link.connect("springhare template").await?,
+            None => self.channels_link.connect("template").await?,
         };
         *channels = Some(Arc::clone(&connection));
         drop(channels);

@@ -17,6 +17,8 @@ use springhare_amqp::{ShortString, ShortStringTooLong};
 pub struct Route {
     exchange: ShortString,
     routing_key: ShortString,
+    /// Neither an exchange nor a queue was named: what the template's defaults are for.
+    by_default: bool,
 }
 
 impl Route {
@@ -32,7 +34,13 @@ impl Route {
         Ok(Self {
             exchange: ShortString::new(exchange)?,
             routing_key: ShortString::new(routing_key)?,
+            by_default: false,
         })
+    }
+
+    /// A route to the template's default exchange, by this key.
+    fn by_default(routing_key: impl AsRef<str>) -> Result<Self, ShortStringTooLong> {
+        Ok(Self { by_default: true, ..Self::to_queue(routing_key)? })
     }
 
     /// A route to the queue of this name, through the default exchange.
@@ -41,7 +49,7 @@ impl Route {
     ///
     /// [`ShortStringTooLong`] when the name has more than 255 bytes.
     pub fn to_queue(queue: impl AsRef<str>) -> Result<Self, ShortStringTooLong> {
-        Ok(Self { exchange: ShortString::EMPTY, routing_key: ShortString::new(queue)? })
+        Self::new("", queue)
     }
 
     /// The exchange; empty for the default exchange.
@@ -56,12 +64,27 @@ impl Route {
         &self.routing_key
     }
 
+    /// Exchange and key; these where it does not name its own.
+    pub(crate) fn or(
+        self,
+        exchange: &ShortString,
+        routing_key: &ShortString,
+    ) -> (ShortString, ShortString) {
+        if !self.by_default {
+            return self.into_parts();
+        }
+        let key = if self.routing_key.is_empty() { routing_key.clone() } else { self.routing_key };
+        (exchange.clone(), key)
+    }
+
     pub(crate) fn into_parts(self) -> (ShortString, ShortString) {
         (self.exchange, self.routing_key)
     }
 }
 
-/// What names a route: `"queue"` for the default exchange, or `("exchange", "key")`.
+/// What names a route: `"queue"` for the default exchange, or `("exchange", "key")`. `()` is the
+/// template's own route, for an application that
+/// [sends along one](crate::SpringhareBuilder::template_exchange).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no route",
     note = "a route is a queue's name, `\"orders\"`, or an exchange and a key, \
@@ -88,17 +111,30 @@ impl IntoRoute for &Route {
     }
 }
 
-macro_rules! queue_names {
+/// A short string is a name that was checked: a queue's, whatever the defaults.
+impl IntoRoute for ShortString {
+    fn into_route(self) -> Result<Route, ShortStringTooLong> {
+        Route::to_queue(self)
+    }
+}
+
+macro_rules! texts {
     ($($name:ty),+) => {$(
         impl IntoRoute for $name {
             fn into_route(self) -> Result<Route, ShortStringTooLong> {
-                Route::to_queue(self)
+                Route::by_default(self)
             }
         }
     )+};
 }
 
-queue_names!(&str, String, &String, ShortString);
+texts!(&str, String, &String);
+
+impl IntoRoute for () {
+    fn into_route(self) -> Result<Route, ShortStringTooLong> {
+        Route::by_default("")
+    }
+}
 
 impl<E: AsRef<str>, K: AsRef<str>> IntoRoute for (E, K) {
     fn into_route(self) -> Result<Route, ShortStringTooLong> {
@@ -116,6 +152,19 @@ mod tests {
         assert_eq!((route.exchange(), route.routing_key()), ("", "orders"));
         let route = ("logs", String::from("a.b")).into_route().unwrap();
         assert_eq!((route.exchange(), route.routing_key()), ("logs", "a.b"));
+    }
+
+    #[test]
+    fn the_defaults_are_for_those_that_name_no_exchange() {
+        let (exchange, key) = (ShortString::from_static("shop"), ShortString::from_static("new"));
+        let parts = |route: Route| {
+            let (exchange, key) = route.or(&exchange, &key);
+            format!("{exchange}/{key}")
+        };
+        assert_eq!(parts("paid".into_route().unwrap()), "shop/paid");
+        assert_eq!(parts(().into_route().unwrap()), "shop/new");
+        assert_eq!(parts(("", "paid").into_route().unwrap()), "/paid");
+        assert_eq!(parts(Route::to_queue("paid").unwrap()), "/paid");
     }
 
     #[test]

@@ -15,6 +15,7 @@ use crate::backoff::Backoff;
 use crate::connection::{Confirmation, LinkError, PublishCall, PublishError};
 use crate::convert::IntoBody;
 use crate::error::{Error, NotConfirmed, Result};
+use crate::middleware::{LayerFuture, NextPublish};
 
 /// One message on its way: what [`RabbitTemplate::convert_and_send`] returns.
 ///
@@ -49,7 +50,7 @@ impl<'t> ConvertAndSend<'t> {
         body: impl IntoBody,
     ) -> Self {
         let draft = Draft::new(template.publish_of(route, body));
-        let retry = template.shared.waits.publish_retry;
+        let retry = template.shared.defaults.publish_retry;
         Self { template, draft, confirmation: Confirmation::Awaited, retry }
     }
 
@@ -179,7 +180,8 @@ impl<'t> ConvertAndSend<'t> {
     }
 
     pub(super) fn into_result(self) -> Result<Publish> {
-        self.draft.into_result()
+        let middleware = self.template.middleware();
+        self.draft.into_result().and_then(|publish| middleware.process(publish))
     }
 }
 
@@ -194,18 +196,39 @@ impl<'t> IntoFuture for ConvertAndSend<'t> {
     type IntoFuture = Sending<'t>;
 
     fn into_future(self) -> Sending<'t> {
-        let Self { template, draft, confirmation, retry } = self;
-        let state = match (draft.into_result(), retry) {
-            (Err(error), _) => State::Failed(Some(error)),
-            (Ok(publish), None) => {
-                let call = PublishCall::new(publish, confirmation);
-                State::Once(Attempt { path: None, opening: None, call, is_second: false })
+        let Self { template, confirmation, retry, .. } = self;
+        let state = match self.into_result() {
+            Err(error) => State::Failed(Some(error)),
+            Ok(publish) if template.middleware().has_layers() => {
+                let send = move |publish| -> LayerFuture<'t> {
+                    let state = State::sending(template, publish, confirmation, retry);
+                    Box::pin(Sending { template, state })
+                };
+                let next = NextPublish::new(&template.middleware().layers, send);
+                State::Boxed(next.run(publish))
             }
-            (Ok(publish), Some(limit)) => {
-                State::Again(Box::pin(send_again(template, publish, confirmation, limit)))
-            }
+            Ok(publish) => State::sending(template, publish, confirmation, retry),
         };
         Sending { template, state }
+    }
+}
+
+impl<'t> State<'t> {
+    fn sending(
+        template: &'t RabbitTemplate,
+        publish: Publish,
+        confirmation: Confirmation,
+        retry: Option<Duration>,
+    ) -> Self {
+        match retry {
+            None => {
+                let call = PublishCall::new(publish, confirmation);
+                Self::Once(Attempt { path: None, opening: None, call, is_second: false })
+            }
+            Some(limit) => {
+                Self::Boxed(Box::pin(send_again(template, publish, confirmation, limit)))
+            }
+        }
     }
 }
 
@@ -224,7 +247,8 @@ enum State<'t> {
     /// The call failed before it could be sent.
     Failed(Option<Error>),
     Once(Attempt<'t>),
-    Again(Pin<Box<dyn Future<Output = Result<()>> + Send + 't>>),
+    /// Again and again, or with layers round it.
+    Boxed(LayerFuture<'t>),
 }
 
 /// One attempt to send a message.
@@ -246,7 +270,7 @@ impl Future for Sending<'_> {
         match &mut this.state {
             State::Failed(error) => Poll::Ready(error.take().map_or(Ok(()), Err)),
             State::Once(attempt) => attempt.poll(this.template, cx),
-            State::Again(sending) => sending.as_mut().poll(cx),
+            State::Boxed(sending) => sending.as_mut().poll(cx),
         }
     }
 }

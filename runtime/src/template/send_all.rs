@@ -39,7 +39,17 @@ impl IntoPublish for ConvertAndSend<'_> {
 
 impl<R: IntoRoute, B: IntoBody> IntoPublish for (R, B) {
     fn into_publish(self, template: &RabbitTemplate) -> Result<Publish> {
-        template.publish_of(self.0, self.1)
+        let publish = template.publish_of(self.0, self.1)?;
+        template.middleware().process(publish)
+    }
+}
+
+/// A message that is ready to be sent.
+struct Prepared(Publish);
+
+impl IntoPublish for Prepared {
+    fn into_publish(self, _template: &RabbitTemplate) -> Result<Publish> {
+        Ok(self.0)
     }
 }
 
@@ -129,6 +139,11 @@ impl RabbitTemplate {
                 None => {}
             }
         }
+    }
+
+    /// Sends messages that are ready, all of them confirmed.
+    pub(crate) async fn send_prepared(&self, publishes: Vec<Publish>) -> Result<(), SendAllError> {
+        self.convert_and_send_all(publishes.into_iter().map(Prepared)).await
     }
 
     /// Carries `batch` on; afterwards all the results that it has are `Ok`.

@@ -14,6 +14,7 @@ mod definitions;
 mod failures;
 mod merged;
 mod queue_kinds;
+mod settings;
 mod settlement;
 mod start;
 mod stop;

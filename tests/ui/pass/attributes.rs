@@ -36,6 +36,7 @@ mod names {
     timeout = "30s",
     send_to = "answers/done",
     return_errors = true,
+    profile = "bulk",
     converter = "json",
 )]
 async fn every_key(channel: Channel, tag: DeliveryTag) -> ListenerResult<Text> {
@@ -134,14 +135,14 @@ fn main() {
         durable: Some(true),
         exclusive: Some(false),
         auto_delete: Some(false),
-        ack: AcknowledgeMode::Manual,
+        ack: Some(AcknowledgeMode::Manual),
         prefetch: Some(1),
         concurrency: Some(Concurrency { min: 2, max: 8 }),
         batch: None,
         batch_timeout: None,
         priority: Some(-5),
         stream_offset: None,
-        auto_startup: false,
+        auto_startup: Some(false),
         group: Some("slow"),
         competing: true,
         requeue_rejected: Some(false),
@@ -150,6 +151,8 @@ fn main() {
         timeout: Some(Duration::from_secs(30)),
         send_to: Some("answers/done"),
         return_errors: Some(true),
+        profile: Some("bulk"),
+        converter: Some("json"),
     };
     assert_eq!(attributes::<every_key>(), expected);
 
@@ -212,7 +215,7 @@ fn main() {
     let anonymous = attributes::<anonymous>();
     assert_eq!(anonymous.queues, [""; 0]);
     assert_eq!(anonymous.keys, ["*.error", "kern.#"]);
-    assert_eq!(anonymous.ack, AcknowledgeMode::Auto);
+    assert_eq!(anonymous.ack, None);
 
     let [logs, headers, audit] = attributes::<bound>().bindings else { panic!("three") };
     assert_eq!((logs.exchange, logs.kind), ("logs", Some("topic")));
@@ -224,5 +227,5 @@ fn main() {
     let several = attributes::<several>();
     assert_eq!(several.queues, ["${app.first:a}", "orders"]);
     assert_eq!(several.concurrency, Some(Concurrency { min: 4, max: 4 }));
-    assert_eq!(several.ack, AcknowledgeMode::None);
+    assert_eq!(several.ack, Some(AcknowledgeMode::None));
 }

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::hash::{BuildHasher, RandomState};
 use std::slice;
 use std::str::FromStr;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use springhare_amqp::ShortString;
 use super::error::AddressError;
 use super::password::Password;
 use super::redacted::redacted;
-use super::tls_options::TlsOptions;
+use super::tls_options::{TlsDefaults, TlsOptions};
 use super::uri;
 
 /// How often each side shows that it lives, in seconds, unless an address says `heartbeat`. It is
@@ -156,15 +157,46 @@ impl AmqpAddress {
     }
 }
 
+/// What is meant by an address that does not say it.
+#[derive(Debug, Clone)]
+pub(crate) struct AmqpDefaults {
+    pub(crate) user: String,
+    pub(crate) password: Password,
+    pub(crate) virtual_host: ShortString,
+    pub(crate) heartbeat: u16,
+    pub(crate) connection_timeout: Duration,
+    pub(crate) tls: TlsDefaults,
+}
+
+impl Default for AmqpDefaults {
+    fn default() -> Self {
+        Self {
+            user: DEFAULT_USER.to_owned(),
+            password: Password::new(DEFAULT_PASSWORD),
+            virtual_host: DEFAULT_VIRTUAL_HOST,
+            heartbeat: HEARTBEAT_SECONDS,
+            connection_timeout: CONNECTION_TIMEOUT,
+            tls: TlsDefaults::default(),
+        }
+    }
+}
+
 impl FromStr for AmqpAddress {
     type Err = AddressError;
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
+        Self::read(text, &AmqpDefaults::default())
+    }
+}
+
+impl AmqpAddress {
+    /// The address that a text says, and the defaults where it says nothing.
+    pub(super) fn read(text: &str, defaults: &AmqpDefaults) -> Result<Self, AddressError> {
         let text = text.trim();
         let Some(transport) = Transport::of(text) else {
             return Err(AddressError::UnknownScheme { address: redacted(text) });
         };
-        uri::parse(text, transport)
+        uri::parse(text, transport, defaults)
             .map_err(|problem| AddressError::Amqp { address: redacted(text), problem })
     }
 }
@@ -184,6 +216,18 @@ impl fmt::Display for AmqpAddress {
     }
 }
 
+/// In which order the brokers of a list are tried: Spring Boot's `address-shuffle-mode`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum AddressOrder {
+    /// As they are given, from the first, each time a connection is opened: Boot's `none`.
+    #[default]
+    AsGiven,
+    /// Another order each time: Boot's `random`.
+    Random,
+    /// Each time from the next one: Boot's `inorder`.
+    InTurn,
+}
+
 /// Brokers on the network, at least one, of which the first that answers is taken: the nodes of a
 /// cluster.
 ///
@@ -198,6 +242,23 @@ impl AmqpAddresses {
     /// These addresses, in this order.
     pub fn new(first: AmqpAddress, rest: impl IntoIterator<Item = AmqpAddress>) -> Self {
         Self { first: Box::new(first), rest: rest.into_iter().collect() }
+    }
+
+    /// In the order that an attempt to connect takes them, of which this is the `turn`th.
+    pub(crate) fn in_order(&self, order: AddressOrder, turn: usize) -> Vec<&AmqpAddress> {
+        let mut addresses: Vec<&AmqpAddress> = self.iter().collect();
+        let count = addresses.len();
+        match order {
+            AddressOrder::AsGiven => {}
+            AddressOrder::InTurn => addresses.rotate_left(turn % count),
+            AddressOrder::Random => {
+                // The standard library's hash keys differ from one time to the next.
+                addresses.sort_by_cached_key(|address| {
+                    RandomState::new().hash_one((address.host(), address.port()))
+                });
+            }
+        }
+        addresses
     }
 
     /// The first.

@@ -15,10 +15,12 @@ mod uri;
 use std::fmt;
 use std::str::FromStr;
 
-pub use amqp::{AmqpAddress, AmqpAddresses, CONNECTION_TIMEOUT, HEARTBEAT_SECONDS};
+pub(crate) use amqp::AmqpDefaults;
+pub use amqp::{AddressOrder, AmqpAddress, AmqpAddresses, CONNECTION_TIMEOUT, HEARTBEAT_SECONDS};
 pub use embedded::EmbeddedAddress;
 pub use error::{AddressError, AmqpAddressProblem, EmbeddedAddressProblem};
 pub use password::Password;
+pub(crate) use tls_options::TlsDefaults;
 pub use tls_options::{ClientCertificate, TlsOptions, Verify};
 
 use embedded::EMBEDDED;
@@ -50,6 +52,13 @@ impl FromStr for Address {
 
     /// Reads an address, or a list of those on the network with commas between them.
     fn from_str(text: &str) -> Result<Self, AddressError> {
+        Self::read(text, &AmqpDefaults::default())
+    }
+}
+
+impl Address {
+    /// The same, and what is meant by an address on the network that does not say it.
+    pub(crate) fn read(text: &str, defaults: &AmqpDefaults) -> Result<Self, AddressError> {
         let addresses = split_list(text);
         let [first, rest @ ..] = addresses.as_slice() else {
             return Err(AddressError::UnknownScheme { address: String::new() });
@@ -64,15 +73,16 @@ impl FromStr for Address {
             let addresses = shown.collect::<Vec<_>>().join(",");
             return Err(AddressError::EmbeddedInList { addresses });
         }
-        let first = first.parse()?;
-        let rest = rest.iter().map(|address| address.parse()).collect::<Result<Vec<_>, _>>()?;
+        let first = AmqpAddress::read(first, defaults)?;
+        let rest = rest.iter().map(|address| AmqpAddress::read(address, defaults));
+        let rest = rest.collect::<Result<Vec<_>, _>>()?;
         Ok(Self::Amqp(AmqpAddresses::new(first, rest)))
     }
 }
 
 /// Cuts a list at the commas that an address follows. Others are part of the address that they are
 /// in: a password may have one.
-fn split_list(text: &str) -> Vec<&str> {
+pub(crate) fn split_list(text: &str) -> Vec<&str> {
     let mut addresses = Vec::new();
     let mut start = 0;
     for (comma, _) in text.match_indices(',') {

@@ -14,7 +14,7 @@ use std::fmt;
 pub struct Password(Box<str>);
 
 impl Password {
-    pub(super) fn new(text: impl Into<Box<str>>) -> Self {
+    pub(crate) fn new(text: impl Into<Box<str>>) -> Self {
         Self(text.into())
     }
 

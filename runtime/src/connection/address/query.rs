@@ -8,9 +8,9 @@ use std::time::Duration;
 use fluent_uri::pct_enc::{EStr, encoder};
 use tokio_rustls::rustls::pki_types::ServerName;
 
-use super::amqp::{CONNECTION_TIMEOUT, HEARTBEAT_SECONDS};
+use super::amqp::AmqpDefaults;
 use super::error::AmqpAddressProblem as Problem;
-use super::tls_options::{ClientCertificate, TlsOptions, Verify};
+use super::tls_options::{ClientCertificate, TlsDefaults, TlsOptions, Verify};
 use super::uri::decoded;
 
 /// The parameters of every address.
@@ -31,16 +31,6 @@ pub(super) struct Query {
     tls: TlsParameters,
 }
 
-impl Default for Query {
-    fn default() -> Self {
-        Self {
-            heartbeat: HEARTBEAT_SECONDS,
-            connection_timeout: CONNECTION_TIMEOUT,
-            tls: TlsParameters::default(),
-        }
-    }
-}
-
 #[derive(Debug, Default)]
 struct TlsParameters {
     /// The last parameter of TLS that was given.
@@ -48,13 +38,25 @@ struct TlsParameters {
     ca_file: Option<PathBuf>,
     certificate_file: Option<PathBuf>,
     key_file: Option<PathBuf>,
-    verify: Verify,
+    verify: Option<Verify>,
     server_name: Option<ServerName<'static>>,
 }
 
 impl Query {
-    pub(super) fn parse(query: &EStr<encoder::Query>) -> Result<Self, Problem> {
-        let mut parsed = Self::default();
+    /// What is meant without a query.
+    pub(super) fn of(defaults: &AmqpDefaults) -> Self {
+        Self {
+            heartbeat: defaults.heartbeat,
+            connection_timeout: defaults.connection_timeout,
+            tls: TlsParameters::default(),
+        }
+    }
+
+    pub(super) fn parse(
+        query: &EStr<encoder::Query>,
+        defaults: &AmqpDefaults,
+    ) -> Result<Self, Problem> {
+        let mut parsed = Self::of(defaults);
         let mut seen = Vec::new();
         for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
             let (name, value) = parameter.split_once('=').unwrap_or((parameter, EStr::EMPTY));
@@ -93,8 +95,8 @@ impl Query {
             "keyfile" => self.tls.key_file = file()?,
             "verify" => {
                 self.tls.verify = match value {
-                    "verify_peer" => Verify::Peer,
-                    "verify_none" => Verify::None,
+                    "verify_peer" => Some(Verify::Peer),
+                    "verify_none" => Some(Verify::None),
                     _ => return Err(wrong("'verify_peer' or 'verify_none'")),
                 };
             }
@@ -105,9 +107,18 @@ impl Query {
     }
 
     /// The options of an `amqps://` address with this host.
-    pub(super) fn tls_options(&mut self, host: &str) -> Result<TlsOptions, Problem> {
+    pub(super) fn tls_options(
+        &mut self,
+        host: &str,
+        defaults: &TlsDefaults,
+    ) -> Result<TlsOptions, Problem> {
         let parameters = std::mem::take(&mut self.tls);
-        let client_certificate = match (parameters.certificate_file, parameters.key_file) {
+        let (certificate_file, key_file) = match (parameters.certificate_file, parameters.key_file)
+        {
+            (None, None) => (defaults.certificate_file.clone(), defaults.key_file.clone()),
+            given => given,
+        };
+        let client_certificate = match (certificate_file, key_file) {
             (Some(certificate_file), key_file) => Some(ClientCertificate {
                 key_file: key_file.unwrap_or_else(|| certificate_file.clone()),
                 certificate_file,
@@ -116,11 +127,12 @@ impl Query {
             (None, None) => None,
         };
         let host_name = || ServerName::try_from(host.to_owned()).map_err(|_| Problem::Host);
+        let server_name = parameters.server_name.or_else(|| defaults.server_name.clone());
         Ok(TlsOptions {
-            verify: parameters.verify,
-            ca_file: parameters.ca_file,
+            verify: parameters.verify.unwrap_or(defaults.verify),
+            ca_file: parameters.ca_file.or_else(|| defaults.ca_file.clone()),
             client_certificate,
-            server_name: parameters.server_name.map_or_else(host_name, Ok)?,
+            server_name: server_name.map_or_else(host_name, Ok)?,
         })
     }
 

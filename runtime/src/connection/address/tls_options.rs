@@ -34,6 +34,25 @@ pub struct ClientCertificate {
     pub(super) key_file: PathBuf,
 }
 
+/// What is meant of TLS where an address says nothing of it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct TlsDefaults {
+    pub(crate) verify: Verify,
+    pub(crate) ca_file: Option<PathBuf>,
+    pub(crate) certificate_file: Option<PathBuf>,
+    pub(crate) key_file: Option<PathBuf>,
+    /// The host if absent.
+    pub(crate) server_name: Option<ServerName<'static>>,
+}
+
+impl TlsDefaults {
+    /// The same, with this name in the broker's certificate; none if no certificate can have it.
+    pub(crate) fn named(self, name: &str) -> Option<Self> {
+        let name = ServerName::try_from(name.to_owned()).ok()?;
+        Some(Self { server_name: Some(name), ..self })
+    }
+}
+
 impl TlsOptions {
     /// Whether the broker's certificate is checked.
     #[must_use]

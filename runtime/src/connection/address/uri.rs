@@ -6,14 +6,16 @@ use fluent_uri::pct_enc::{EStr, Encoder, encoder};
 use fluent_uri::{ParseErrorKind, Uri};
 use springhare_amqp::ShortString;
 
-use super::amqp::{
-    AmqpAddress, DEFAULT_HOST, DEFAULT_PASSWORD, DEFAULT_USER, DEFAULT_VIRTUAL_HOST, Transport,
-};
+use super::amqp::{AmqpAddress, AmqpDefaults, DEFAULT_HOST, DEFAULT_PASSWORD, Transport};
 use super::error::AmqpAddressProblem as Problem;
 use super::password::Password;
 use super::query::Query;
 
-pub(super) fn parse(address: &str, transport: Transport) -> Result<AmqpAddress, Problem> {
+pub(super) fn parse(
+    address: &str,
+    transport: Transport,
+    defaults: &AmqpDefaults,
+) -> Result<AmqpAddress, Problem> {
     check_at_signs(address)?;
     let uri = Uri::parse(address).map_err(|error| match error.kind() {
         ParseErrorKind::InvalidPctEncodedOctet => Problem::PercentEncoding,
@@ -25,14 +27,16 @@ pub(super) fn parse(address: &str, transport: Transport) -> Result<AmqpAddress, 
     }
     // An address has one: it starts with `scheme://`.
     let authority = uri.authority().ok_or(Problem::Host)?;
-    let (user, password) = login(authority)?;
+    let (user, password) = login(authority, defaults)?;
     let host = host(authority)?;
     let port = port(authority, transport)?;
-    let virtual_host = virtual_host(uri.path())?;
-    let mut query = uri.query().map_or_else(|| Ok(Query::default()), Query::parse)?;
+    let virtual_host = virtual_host(uri.path(), &defaults.virtual_host)?;
+    let mut query = uri
+        .query()
+        .map_or_else(|| Ok(Query::of(defaults)), |query| Query::parse(query, defaults))?;
     let tls = match transport {
         Transport::Tcp => query.check_without_tls().map(|()| None)?,
-        Transport::Tls => Some(query.tls_options(&host)?),
+        Transport::Tls => Some(query.tls_options(&host, &defaults.tls)?),
     };
     Ok(AmqpAddress {
         host,
@@ -54,9 +58,9 @@ fn check_at_signs(address: &str) -> Result<(), Problem> {
     if behind.contains('@') { Err(Problem::Character) } else { Ok(()) }
 }
 
-fn login(authority: Authority<'_>) -> Result<(String, Password), Problem> {
+fn login(authority: Authority<'_>, defaults: &AmqpDefaults) -> Result<(String, Password), Problem> {
     let Some(userinfo) = authority.userinfo() else {
-        return Ok((DEFAULT_USER.to_owned(), Password::new(DEFAULT_PASSWORD)));
+        return Ok((defaults.user.clone(), defaults.password.clone()));
     };
     let (user, password) = match userinfo.split_once(':') {
         Some((user, password)) => (user, decoded("password", password)?),
@@ -95,13 +99,13 @@ fn port(authority: Authority<'_>, transport: Transport) -> Result<u16, Problem> 
     }
 }
 
-/// Nothing after the host is the virtual host `/`; a `/` with nothing after it is the one whose
+/// Nothing after the host is the default, mostly `/`; a `/` with nothing after it is the one whose
 /// name is empty.
-fn virtual_host(path: &EStr<encoder::Path>) -> Result<ShortString, Problem> {
+fn virtual_host(path: &EStr<encoder::Path>, default: &ShortString) -> Result<ShortString, Problem> {
     // The path is empty or starts with a `/`.
     let mut segments = path.split('/').skip(1);
     let Some(segment) = segments.next() else {
-        return Ok(DEFAULT_VIRTUAL_HOST);
+        return Ok(default.clone());
     };
     if segments.next().is_some() {
         return Err(Problem::VirtualHost);

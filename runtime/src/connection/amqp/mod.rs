@@ -25,12 +25,14 @@ mod user_channel;
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use springhare_amqp::client::Connection;
 use springhare_broker::Clock;
 
 use super::{
-    AmqpAddresses, Link, LinkChannel, LinkConnection, LinkError, LinkFuture, LinkPublisher,
+    AddressOrder, AmqpAddresses, Link, LinkChannel, LinkConnection, LinkError, LinkFuture,
+    LinkPublisher,
 };
 use channel::AmqpChannel;
 pub use connect::ConnectError;
@@ -55,6 +57,9 @@ pub use tls::TlsOptionsError;
 #[derive(Debug)]
 pub struct AmqpLink {
     addresses: AmqpAddresses,
+    order: AddressOrder,
+    /// How many connections were asked for.
+    turns: AtomicUsize,
     clock: Clock,
 }
 
@@ -62,7 +67,12 @@ impl AmqpLink {
     /// A link to the first of these brokers that can be reached.
     #[must_use]
     pub fn new(addresses: AmqpAddresses) -> Self {
-        Self { addresses, clock: Clock::system() }
+        Self {
+            addresses,
+            order: AddressOrder::default(),
+            turns: AtomicUsize::new(0),
+            clock: Clock::system(),
+        }
     }
 
     /// The same on another clock, for a test that drives it by hand: heartbeats and the deadlines
@@ -70,6 +80,12 @@ impl AmqpLink {
     #[must_use]
     pub fn with_clock(self, clock: Clock) -> Self {
         Self { clock, ..self }
+    }
+
+    /// The same, with its brokers tried in this order.
+    #[must_use]
+    pub fn with_order(self, order: AddressOrder) -> Self {
+        Self { order, ..self }
     }
 }
 
@@ -85,7 +101,8 @@ impl Link for AmqpLink {
     fn connect<'a>(&'a self, name: &'a str) -> LinkFuture<'a, Arc<dyn LinkConnection>> {
         Box::pin(async move {
             let mut failed = None;
-            for address in self.addresses.iter() {
+            let turn = self.turns.fetch_add(1, Ordering::Relaxed);
+            for address in self.addresses.in_order(self.order, turn) {
                 match connect::open(address, name, &self.clock).await {
                     Ok(opened) => {
                         let client = Connection::new(opened.agreed, self.clock.now());

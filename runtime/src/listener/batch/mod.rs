@@ -21,7 +21,9 @@ use super::context::{BatchContext, DeliveryContext};
 use super::endpoint::{AcknowledgeMode, InvokeBatch};
 use super::failure::{Decision, Kept};
 use super::invoke::Call;
+use super::observe::Observed;
 use super::outcome::Outcome;
+use super::outgoing;
 use super::plan::{BatchPlan, ListenerPlan};
 use super::reply;
 use super::retry::Rest;
@@ -103,12 +105,18 @@ impl<'s> BatchLoop<'s> {
         self.timer = None;
         let count = self.received.len().min(self.size());
         self.received.drain(..count).for_each(|delivery| self.batch.push(delivery));
+        let observed = self.batch.messages().iter().map(Observed::delivered).last();
         let outcome = self.call().await?;
         let verdicts = verdicts(count, outcome, self.batch.take_verdicts());
         let mut again = Vec::new();
         for (context, verdict) in self.batch.messages().iter().zip(verdicts) {
             match verdict {
-                Verdict::Settle(outcome) => self.work.conclude(context, self.plan, outcome).await?,
+                Verdict::Settle(outcome) => {
+                    if let Some(observed) = observed {
+                        observed.handled(context, &outcome);
+                    }
+                    self.work.conclude(context, self.plan, outcome).await?;
+                }
                 Verdict::Again if self.plan.acknowledge == AcknowledgeMode::Manual => {
                     // Its tag is the handler's, who may have settled it.
                     self.work.conclude(context, self.plan, Outcome::Requeue).await?;
@@ -190,6 +198,9 @@ impl Work<'_> {
         plan: &ListenerPlan,
         mut outcome: Outcome,
     ) -> Result<(), Exit> {
+        if outgoing::is_to_send(context, &outcome) {
+            outcome = self.send_outgoing(context, outcome).await?;
+        }
         if reply::is_answer(context, plan, &outcome) {
             outcome = self.answer(context, plan, outcome).await?;
         }

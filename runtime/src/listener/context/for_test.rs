@@ -10,8 +10,9 @@ use super::{ConsumerScope, DeliveryContext, Served};
 use crate::connection::{Link, LinkConnection, LinkError, LinkFuture};
 use crate::convert::MessageConverters;
 use crate::listener::key_path::KeyPath;
+use crate::middleware::PublishMiddleware;
 use crate::state::StateRegistry;
-use crate::template::{RabbitTemplate, TemplateLinks, Waits};
+use crate::template::{RabbitTemplate, TemplateDefaults, TemplateLinks};
 
 #[derive(Default)]
 pub(crate) struct ForTest {
@@ -88,8 +89,14 @@ impl ForTest {
             queue: ShortString::from_static("test"),
             consumer_tag: ShortString::from_static("ctag-test"),
             channel: crate::test::delivery().channel,
-            template: RabbitTemplate::new(links, self.converters.clone(), Waits::default()),
+            template: RabbitTemplate::new(
+                links,
+                self.converters.clone(),
+                PublishMiddleware::default(),
+                TemplateDefaults::default(),
+            ),
             states: Arc::new(self.states),
+            observing: None,
         };
         let served = Served {
             listener_id: "test::listener".into(),

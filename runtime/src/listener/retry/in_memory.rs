@@ -11,8 +11,8 @@ use crate::listener::attempt::Attempt;
 use crate::listener::consumer::{ConsumerLoop, Exit, Work};
 use crate::listener::context::DeliveryContext;
 use crate::listener::failure::{Decision, Kept};
+use crate::listener::handling::Handling;
 use crate::listener::outcome::Outcome;
-use crate::listener::plan::ListenerPlan;
 
 /// How a pause between two calls ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,9 +29,10 @@ impl ConsumerLoop<'_> {
     /// A stop ends the pause, and the message goes back to its queue.
     pub(in crate::listener) async fn after_failure(
         &mut self,
-        plan: &ListenerPlan,
+        handling: &Handling,
         mut outcome: Outcome,
     ) -> Result<Outcome, Exit> {
+        let plan = &*handling.plan;
         for failed in 1.. {
             let Outcome::Failed(error) = &outcome else { break };
             if Decision::on(error, plan) != Decision::Redeliver {
@@ -57,7 +58,7 @@ impl ConsumerLoop<'_> {
                 }
                 break;
             }
-            outcome = self.work.call(plan, &self.context).await?;
+            outcome = self.work.call(handling, &self.context).await?;
         }
         Ok(outcome)
     }
@@ -66,11 +67,10 @@ impl ConsumerLoop<'_> {
 impl Work<'_> {
     async fn call(
         &mut self,
-        plan: &ListenerPlan,
+        handling: &Handling,
         context: &DeliveryContext,
     ) -> Result<Outcome, Exit> {
-        let clock = self.settler.clock();
-        let mut attempt = Attempt::new(plan.endpoint, plan.failure.timeout, clock, context);
+        let mut attempt = Attempt::new(handling, self.settler.clock(), context);
         match poll_fn(|cx| Poll::Ready(attempt.poll(cx))).await {
             Poll::Ready(outcome) => Ok(outcome),
             Poll::Pending => self.until_done(&mut attempt).await,

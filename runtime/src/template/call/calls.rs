@@ -107,6 +107,8 @@ impl Calls {
             None => drop(tokio::spawn(task)),
         }
         state.channels.insert(way.clone(), Arc::clone(&channel), number);
+        // It may be the channel of any who wait.
+        self.has_channel.notify_waiters();
         Ok(Some((channel, number)))
     }
 
@@ -117,7 +119,7 @@ impl Calls {
             let mut has_channel = pin!(self.has_channel.notified());
             has_channel.as_mut().enable();
             if let Some(found) = self.channel(way)? {
-                // It may be the next one's channel too.
+                // There may be room for another still.
                 self.has_channel.notify_one();
                 return Ok(found);
             }

@@ -46,6 +46,11 @@ type Outcome = Result<Message, CallError>;
 /// Options hang off it, and `.await` sends it and waits for the reply. The request does not outlive
 /// the broker, as its caller's wait doesn't, and has to reach a queue.
 ///
+/// Any number of requests are on their way at a time, to sixteen exchanges at once. What the broker
+/// may refuse for its own sake (a body above 64 KiB, `user_id`, `CC`, an expiration that is no
+/// number) has a channel to itself, so that a refusal ends that one call: of such requests sixteen
+/// are on their way at most, and others wait.
+///
 /// ```
 /// # async fn example(rabbit: springhare::RabbitTemplate) -> springhare::Result<()> {
 /// use std::time::Duration;
@@ -78,7 +83,7 @@ impl<'t, T> ConvertSendAndReceive<'t, T> {
         let mut draft = Draft::new(template.publish_of(route, body));
         draft.change(|publish| publish.mandatory = true);
         draft.persistent(false);
-        let timeout = template.shared.waits.reply_timeout;
+        let timeout = template.shared.defaults.reply_timeout;
         Self { template, draft, timeout, decode }
     }
 
@@ -158,7 +163,8 @@ impl<'t, T> IntoFuture for ConvertSendAndReceive<'t, T> {
 
     fn into_future(self) -> Calling<'t, T> {
         let Self { template, draft, timeout, decode } = self;
-        let state = match draft.into_result() {
+        let request = draft.into_result();
+        let state = match request.and_then(|request| template.middleware().process(request)) {
             Ok(request) => State::Calling(Box::pin(call(template, request, timeout))),
             Err(error) => State::Failed(Some(CallError::Request(Box::new(error)))),
         };

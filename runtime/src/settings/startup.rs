@@ -4,6 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use super::source::Source;
+use super::value::{Setting, Value, Wrong, duration};
+
 /// How long a start waits for a broker that is not there, where nobody says otherwise.
 pub const STARTUP_WAIT: Duration = Duration::from_secs(30);
 
@@ -26,7 +29,7 @@ pub const STARTUP_WAIT: Duration = Duration::from_secs(30);
 #[non_exhaustive]
 pub enum Startup {
     /// `wait(30s)`: tries again, with pauses, until this time is over; then the start fails with
-    /// the last attempt's error. Units are `ms`, `s` and `m`.
+    /// the last attempt's error. Units are `ms`, `s`, `m` and `h`.
     Wait(Duration),
     /// `background`: the start succeeds once the application itself is checked. The listeners
     /// start by themselves when the broker is there, and what the broker then refuses is logged
@@ -75,16 +78,13 @@ impl fmt::Display for Startup {
     }
 }
 
-/// A whole number and its unit: `500ms`, `30s`, `2m`.
-fn duration(text: &str) -> Option<Duration> {
-    let unit = text.find(|c: char| !c.is_ascii_digit())?;
-    let (number, unit) = text.split_at(unit);
-    let number: u64 = number.parse().ok()?;
-    match unit {
-        "ms" => Some(Duration::from_millis(number)),
-        "s" => Some(Duration::from_secs(number)),
-        "m" => number.checked_mul(60).map(Duration::from_secs),
-        _ => None,
+impl Setting for Startup {
+    fn read(value: &Value, _: &Source) -> Result<Self, Wrong> {
+        let startup = match value {
+            Value::Text(text) => text.parse().ok(),
+            _ => None,
+        };
+        startup.ok_or(Wrong::is("one of wait(30s), background and fail"))
     }
 }
 
@@ -104,7 +104,7 @@ mod tests {
     fn anything_else_is_refused_and_shown() {
         let too_long = format!("wait({}m)", u64::MAX);
         for text in
-            ["", "wait", "wait()", "wait(30)", "wait(s)", "wait(1h)", "wait(-1s)", &too_long]
+            ["", "wait", "wait()", "wait(30)", "wait(s)", "wait(1d)", "wait(-1s)", &too_long]
         {
             let error = text.parse::<Startup>().unwrap_err();
             assert!(error.to_string().contains(text), "{error}");

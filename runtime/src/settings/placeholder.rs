@@ -2,7 +2,7 @@
 //!
 //! A name is looked up among the builder's properties, then in the environment as it is, then
 //! in the environment in capitals with `_` for every other character (`app.queue` becomes
-//! `APP_QUEUE`).
+//! `APP_QUEUE`), then among the file's `[properties]`.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -12,7 +12,8 @@ use std::collections::BTreeMap;
 pub(crate) enum PlaceholderError {
     #[error(
         "`${{{name}}}` has no value: give it a default, `${{{name}:...}}`, set it on the builder \
-         with `.property(\"{name}\", ..)`, or set the environment variable `{variable}`"
+         with `.property(\"{name}\", ..)` or in springhare.toml below `[properties]`, or set the \
+         environment variable `{variable}`"
     )]
     NoValue { name: String, variable: String },
     #[error("`{text}` has a `${{` without its `}}`")]
@@ -23,6 +24,8 @@ pub(crate) enum PlaceholderError {
 pub(crate) struct Placeholders<'a> {
     properties: &'a BTreeMap<String, String>,
     environment: &'a dyn Fn(&str) -> Option<String>,
+    /// The file's.
+    weakest: Option<&'a BTreeMap<String, String>>,
 }
 
 impl<'a> Placeholders<'a> {
@@ -30,7 +33,12 @@ impl<'a> Placeholders<'a> {
         properties: &'a BTreeMap<String, String>,
         environment: &'a dyn Fn(&str) -> Option<String>,
     ) -> Self {
-        Self { properties, environment }
+        Self { properties, environment, weakest: None }
+    }
+
+    /// The same, with these properties beneath the environment.
+    pub(crate) fn over(self, weakest: &'a BTreeMap<String, String>) -> Self {
+        Self { weakest: Some(weakest), ..self }
     }
 
     /// Puts the values in; a text without placeholders is returned as it is.
@@ -63,6 +71,7 @@ impl<'a> Placeholders<'a> {
             .cloned()
             .or_else(|| (self.environment)(name))
             .or_else(|| (self.environment)(&variable))
+            .or_else(|| self.weakest?.get(name).cloned())
             .or_else(|| default.map(str::to_owned))
             .ok_or_else(|| PlaceholderError::NoValue { name: name.to_owned(), variable })
     }

@@ -1,0 +1,49 @@
+//! What the builder puts round publishing and round listeners.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::builder::SpringhareBuilder;
+use crate::error::Fault;
+use crate::middleware::{ListenerLayer, MessageProcessor, Middleware, PublishLayer};
+
+impl SpringhareBuilder {
+    /// Has a [`MessageProcessor`] change all messages as they go out and as they come in.
+    pub fn processor(mut self, processor: impl MessageProcessor) -> Self {
+        self.middleware.processors.push(Arc::new(processor));
+        self
+    }
+
+    /// Puts a [`ListenerLayer`] round all handlers, inside those that were given before.
+    pub fn layer(mut self, layer: impl ListenerLayer) -> Self {
+        self.middleware.listener_layers.push(Arc::new(layer));
+        self
+    }
+
+    /// Puts a [`ListenerLayer`] round the handler of the listener with this id, inside those of all.
+    pub fn layer_of(mut self, id: impl Into<String>, layer: impl ListenerLayer) -> Self {
+        self.middleware.of_listeners.push((id.into(), Arc::new(layer)));
+        self
+    }
+
+    /// Puts a [`PublishLayer`] round all that is sent one by one, inside those that were given before.
+    pub fn publish_layer(mut self, layer: impl PublishLayer) -> Self {
+        self.middleware.publish_layers.push(Arc::new(layer));
+        self
+    }
+}
+
+/// A fault for each layer whose listener is not there.
+pub(super) fn of_nobody<'a>(
+    middleware: &'a Middleware,
+    ids: BTreeSet<&'a str>,
+) -> impl Iterator<Item = Fault> + 'a {
+    let missing = middleware.of_listeners.iter().map(|(id, _)| &**id);
+    let missing = missing.filter(move |id| !ids.contains(id)).collect::<BTreeSet<_>>();
+    missing.into_iter().map(|id| {
+        Fault::new(format!(
+            "`.layer_of(\"{id}\", ..)`: no listener has this id; it is `module::function` where the \
+             attribute says nothing, `app.listener_ids()` names all"
+        ))
+    })
+}

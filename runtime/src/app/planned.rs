@@ -1,0 +1,59 @@
+//! What an application declares and runs, told before and after its start.
+
+use super::{Springhare, SpringhareBuilder};
+use crate::describe::Description;
+use crate::error::Fault;
+use crate::graph::{Graph, GraphInput, check};
+use crate::settings::{Environment, Placeholders, Settings};
+
+/// An application as it is written and set up.
+#[derive(Debug)]
+pub(super) struct Planned {
+    pub(super) graph: Graph,
+    pub(super) settings: Settings,
+    pub(super) faults: Vec<Fault>,
+}
+
+impl SpringhareBuilder {
+    /// What the application declares and runs, and what is wrong with that.
+    pub(crate) fn graph(&self) -> (Graph, Vec<Fault>) {
+        let Planned { graph, faults, .. } = self.planned();
+        (graph, faults)
+    }
+
+    /// Reads the settings, and makes the graph by them.
+    pub(super) fn planned(&self) -> Planned {
+        let mut faults = self.faults.clone();
+        let environment = self.environment.clone().unwrap_or_else(Environment::of_process);
+        let config = self.config.as_deref();
+        let settings = Settings::read(config, &environment, self.settings.clone(), &mut faults);
+        let lookup = |name: &str| environment.get(name);
+        let placeholders = Placeholders::new(&settings.own_properties, &lookup);
+        let (graph, graph_faults) = check(GraphInput {
+            endpoints: self.endpoints(),
+            exchanges: self.exchanges.clone(),
+            queues: self.queues.clone(),
+            bindings: self.bindings.clone(),
+            states: &self.states,
+            named_converters: &self.named_converters,
+            converters: &self.converters,
+            placeholders: placeholders.over(&settings.properties),
+            settings: &settings,
+        });
+        faults.extend(graph_faults);
+        Planned { graph, settings, faults }
+    }
+}
+
+impl Springhare {
+    /// What it declares and runs, for a look at it: a table, a graph, a document.
+    #[must_use]
+    pub fn describe(&self) -> Description {
+        Description::of(self.graph())
+    }
+
+    /// What it declares and runs.
+    pub(crate) fn graph(&self) -> &Graph {
+        self.running.scope.graph()
+    }
+}

@@ -1,0 +1,268 @@
+//! The difference between an application and a broker that runs.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde_json::Value;
+use springhare_amqp::ReplyCode;
+
+use super::Description;
+use crate::connection::{Link, LinkConnection, LinkError};
+use crate::graph::{BindingNode, DestinationKind, Origin};
+
+/// What differs between what an application declares and what a broker has.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[must_use = "it says what differs"]
+pub struct TopologyDiff {
+    missing: Vec<String>,
+    different: Vec<String>,
+    stale: Vec<String>,
+    bindings: usize,
+    knows_bindings: bool,
+}
+
+/// A definitions file that can't be read.
+#[derive(Debug, thiserror::Error)]
+#[error("the definitions can't be read: {0}; export them with `rabbitmqctl export_definitions`")]
+pub struct DefinitionsError(#[from] serde_json::Error);
+
+impl TopologyDiff {
+    /// What the broker has not, and a start would declare.
+    #[must_use]
+    pub fn missing(&self) -> &[String] {
+        &self.missing
+    }
+
+    /// What the broker has otherwise: a start would fail.
+    #[must_use]
+    pub fn different(&self) -> &[String] {
+        &self.different
+    }
+
+    /// Bindings of the application's queues that it does not declare: messages come by them that no
+    /// listener may expect. They are known from a definitions file alone.
+    #[must_use]
+    pub fn stale(&self) -> &[String] {
+        &self.stale
+    }
+
+    /// Whether nothing differs, as far as it is known.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.missing.is_empty() && self.different.is_empty() && self.stale.is_empty()
+    }
+}
+
+impl fmt::Display for TopologyDiff {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let all = [("+", &self.missing), ("!", &self.different), ("-", &self.stale)];
+        for (sign, lines) in all {
+            for line in lines {
+                writeln!(f, "{sign} {line}")?;
+            }
+        }
+        if self.is_empty() {
+            writeln!(f, "no difference")?;
+        }
+        if self.bindings > 0 && !self.knows_bindings {
+            let count = self.bindings;
+            writeln!(f, "? {count} bindings: AMQP does not tell them, a definitions file does")?;
+        }
+        Ok(())
+    }
+}
+
+impl Description {
+    /// Holds it against a broker. Nothing is changed there: what is missing is told and not
+    /// declared. Queues that an application has to itself are passed over.
+    ///
+    /// AMQP tells no bindings. With RabbitMQ's `definitions` (the text of an export) they are held
+    /// against those.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Link`](crate::Error::Link) when the broker can't be reached,
+    /// [`Error::Other`](crate::Error::Other) with a [`DefinitionsError`].
+    pub async fn diff(
+        &self,
+        link: &dyn Link,
+        definitions: Option<&str>,
+    ) -> crate::Result<TopologyDiff> {
+        let existing = definitions.map(bindings_of).transpose();
+        let existing = existing.map_err(|error| crate::Error::Other(Box::new(error)))?;
+        let connection = link.connect("springhare topology").await?;
+        let mut diff = TopologyDiff { bindings: self.bindings.len(), ..TopologyDiff::default() };
+        self.compare_exchanges(&connection, &mut diff).await?;
+        self.compare_queues(&connection, &mut diff).await?;
+        if let Some(existing) = existing {
+            self.compare_bindings(&existing, &mut diff);
+        }
+        connection.close().await?;
+        Ok(diff)
+    }
+
+    async fn compare_exchanges(
+        &self,
+        connection: &Arc<dyn LinkConnection>,
+        diff: &mut TopologyDiff,
+    ) -> Result<(), LinkError> {
+        for node in &self.exchanges {
+            let what = format!("exchange '{}' ({})", node.name, node.describe());
+            let channel = connection.open_channel().await?;
+            match channel.exchange_declare_passive(&node.name).await {
+                Ok(()) => {}
+                Err(error) => {
+                    diff.not_found(&what, &node.origin, error)?;
+                    continue;
+                }
+            }
+            let same = channel.exchange_declare(&node.name, &node.kind, node.options.clone()).await;
+            diff.compared(&what, &node.origin, same)?;
+            channel.close().await.or_else(if_closed)?;
+        }
+        Ok(())
+    }
+
+    async fn compare_queues(
+        &self,
+        connection: &Arc<dyn LinkConnection>,
+        diff: &mut TopologyDiff,
+    ) -> Result<(), LinkError> {
+        // What belongs to a connection, or goes with its consumers, is not there while nobody runs.
+        let lasting =
+            self.queues.iter().filter(|node| !node.is_anonymous() && !node.options.exclusive);
+        for node in lasting {
+            let what = format!("queue '{}' ({})", node.name, node.describe());
+            let channel = connection.open_channel().await?;
+            match channel.queue_declare_passive(&node.name).await {
+                Ok(_) => {}
+                Err(error) => {
+                    diff.not_found(&what, &node.origin, error)?;
+                    continue;
+                }
+            }
+            let same = channel.queue_declare(&node.name, node.options.clone()).await.map(drop);
+            diff.compared(&what, &node.origin, same)?;
+            channel.close().await.or_else(if_closed)?;
+        }
+        Ok(())
+    }
+
+    fn compare_bindings(&self, existing: &[Existing], diff: &mut TopologyDiff) {
+        diff.knows_bindings = true;
+        let is_ours = |queue: &str| self.queues.iter().any(|node| node.name == *queue);
+        for node in &self.bindings {
+            let is_anonymous = self.shown(&node.destination) != &*node.destination;
+            if !is_anonymous && !existing.iter().any(|existing| existing.is(node)) {
+                let what = format!("binding of {} to {}", told(node), node.describe());
+                diff.missing.push(at(&what, &node.origin));
+            }
+        }
+        for existing in existing {
+            let is_known = self.bindings.iter().any(|node| existing.is(node));
+            if !is_known
+                && existing.kind == DestinationKind::Queue
+                && is_ours(&existing.destination)
+            {
+                let Existing { source, destination, routing_key, .. } = existing;
+                diff.stale.push(format!(
+                    "binding of queue '{destination}' to exchange '{source}' key '{routing_key}', \
+                     which nobody declares any more"
+                ));
+            }
+        }
+    }
+}
+
+impl TopologyDiff {
+    /// It can't be found: it is missing, unless something else is wrong.
+    fn not_found(
+        &mut self,
+        what: &str,
+        origin: &Origin,
+        error: LinkError,
+    ) -> Result<(), LinkError> {
+        match error.amqp().map(springhare_amqp::AmqpError::code) {
+            Some(ReplyCode::NotFound) => {
+                self.missing.push(at(what, origin));
+                Ok(())
+            }
+            _ => self.compared(what, origin, Err(error)),
+        }
+    }
+
+    /// It was declared once more, which changes nothing where it is the same.
+    fn compared(
+        &mut self,
+        what: &str,
+        origin: &Origin,
+        declared: Result<(), LinkError>,
+    ) -> Result<(), LinkError> {
+        match declared {
+            Ok(()) => Ok(()),
+            Err(error) if error.amqp().is_some() => {
+                self.different.push(format!("{}: {error}", at(what, origin)));
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// A channel that the broker has closed is closed.
+fn if_closed(error: LinkError) -> Result<(), LinkError> {
+    if error.amqp().is_some() || matches!(error, LinkError::Closed { .. }) {
+        Ok(())
+    } else {
+        Err(error)
+    }
+}
+
+fn at(what: &str, origin: &Origin) -> String {
+    format!("{what}, {origin}")
+}
+
+fn told(node: &BindingNode) -> String {
+    format!("{} '{}'", node.kind.name(), node.destination)
+}
+
+/// A binding of a definitions file.
+struct Existing {
+    source: String,
+    kind: DestinationKind,
+    destination: String,
+    routing_key: String,
+    arguments: usize,
+}
+
+impl Existing {
+    fn is(&self, node: &BindingNode) -> bool {
+        node.exchange == *self.source
+            && node.kind == self.kind
+            && node.destination == *self.destination
+            && node.routing_key == *self.routing_key
+            && node.arguments.len() == self.arguments
+    }
+}
+
+/// The bindings of an export, of whichever virtual host.
+fn bindings_of(definitions: &str) -> Result<Vec<Existing>, DefinitionsError> {
+    let definitions: Value = serde_json::from_str(definitions)?;
+    let bindings = definitions.get("bindings").and_then(Value::as_array);
+    let text = |binding: &Value, key: &str| {
+        binding.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
+    };
+    let existing = |binding: &Value| Existing {
+        source: text(binding, "source"),
+        kind: match &*text(binding, "destination_type") {
+            "exchange" => DestinationKind::Exchange,
+            _ => DestinationKind::Queue,
+        },
+        destination: text(binding, "destination"),
+        routing_key: text(binding, "routing_key"),
+        arguments: binding.get("arguments").and_then(Value::as_object).map_or(0, Map::len),
+    };
+    Ok(bindings.into_iter().flatten().map(existing).collect())
+}
+
+type Map = serde_json::Map<String, Value>;

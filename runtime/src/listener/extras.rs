@@ -1,0 +1,19 @@
+//! What few deliveries have.
+
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use springhare_broker::PublishedMessage;
+
+use super::outgoing::Outgoing;
+
+/// What few deliveries have beside what all of them have; made when the first of it is.
+#[derive(Debug, Default)]
+pub(super) struct Extras {
+    /// The message as the application's processors have left it.
+    pub(super) processed: OnceLock<Arc<PublishedMessage>>,
+    /// The body of a compressed message.
+    pub(super) inflated: OnceLock<Bytes>,
+    /// What its handler sends if it succeeds.
+    pub(super) outgoing: OnceLock<Outgoing>,
+}

@@ -1,0 +1,104 @@
+//! What an application puts round its publishing and its listeners.
+//!
+//! A [`MessageProcessor`] changes messages as they go out and as they come in, and waits for nothing.
+//! A [`ListenerLayer`] goes round a handler, a [`PublishLayer`] round a publish: they may wait, do
+//! without what they go round, or look at what it comes to.
+//!
+//! They are not `tower`'s services: a delivery is borrowed from its consumer, and a service is
+//! called mutably, so that each message would cost clones of all of them.
+//!
+//! Deliberately out: what the layers do. Retries, timeouts and circuits are a listener's own.
+
+mod listener_layer;
+mod processor;
+mod publish_layer;
+
+use std::fmt;
+use std::sync::Arc;
+
+use springhare_broker::Publish;
+
+pub use listener_layer::{ListenerLayer, Next};
+pub use processor::{Flow, MessageProcessor};
+pub use publish_layer::{LayerFuture, NextPublish, PublishLayer};
+
+use crate::error::Result;
+
+/// All that one application has.
+#[derive(Clone, Default)]
+pub(crate) struct Middleware {
+    pub(crate) processors: Vec<Arc<dyn MessageProcessor>>,
+    pub(crate) publish_layers: Vec<Arc<dyn PublishLayer>>,
+    pub(crate) listener_layers: Vec<Arc<dyn ListenerLayer>>,
+    /// Those of single listeners, by their ids.
+    pub(crate) of_listeners: Vec<(String, Arc<dyn ListenerLayer>)>,
+}
+
+impl Middleware {
+    /// What goes round publishing.
+    pub(crate) fn of_publishing(&self) -> PublishMiddleware {
+        PublishMiddleware {
+            processors: self.processors.clone(),
+            layers: self.publish_layers.clone(),
+        }
+    }
+
+    /// What goes round the handler of this listener: the application's outside, its own inside.
+    pub(crate) fn of_listener(&self, id: &str) -> ListenerMiddleware {
+        let own = self.of_listeners.iter().filter(|(of, _)| of == id).map(|(_, layer)| layer);
+        ListenerMiddleware {
+            processors: self.processors.clone(),
+            layers: self.listener_layers.iter().chain(own).cloned().collect(),
+        }
+    }
+}
+
+impl fmt::Debug for Middleware {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Middleware")
+            .field("processors", &self.processors.len())
+            .field("publish_layers", &self.publish_layers.len())
+            .field("listener_layers", &self.listener_layers.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What goes round the publishes of a template.
+#[derive(Clone, Default)]
+pub(crate) struct PublishMiddleware {
+    processors: Vec<Arc<dyn MessageProcessor>>,
+    pub(crate) layers: Vec<Arc<dyn PublishLayer>>,
+}
+
+impl PublishMiddleware {
+    /// The message as the processors leave it, in their order.
+    pub(crate) fn process(&self, mut publish: Publish) -> Result<Publish> {
+        for processor in &self.processors {
+            processor.before_publish(&mut publish)?;
+        }
+        Ok(publish)
+    }
+
+    pub(crate) fn has_layers(&self) -> bool {
+        !self.layers.is_empty()
+    }
+}
+
+impl fmt::Debug for PublishMiddleware {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PublishMiddleware").finish_non_exhaustive()
+    }
+}
+
+/// What goes round the handler of a listener.
+#[derive(Clone, Default)]
+pub(crate) struct ListenerMiddleware {
+    pub(crate) processors: Vec<Arc<dyn MessageProcessor>>,
+    pub(crate) layers: Vec<Arc<dyn ListenerLayer>>,
+}
+
+impl fmt::Debug for ListenerMiddleware {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ListenerMiddleware").finish_non_exhaustive()
+    }
+}

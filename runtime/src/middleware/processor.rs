@@ -1,0 +1,69 @@
+use springhare_amqp::Message;
+use springhare_broker::Publish;
+
+use crate::error::Result;
+use crate::listener::outcome::ListenerError;
+
+/// Changes messages as they go out and as they come in, for the whole application:
+/// [`SpringhareBuilder::processor`](crate::SpringhareBuilder::processor).
+///
+/// Several are asked in the order in which they were given, on the way out as on the way in. What a
+/// failed message leaves behind (a retry, a message in an error queue) is as the broker delivered it,
+/// and processed anew when it comes again.
+///
+/// ```
+/// use springhare::amqp::ShortString;
+/// use springhare::middleware::{Flow, MessageProcessor};
+/// use springhare::{ListenerError, Message, Publish, Springhare};
+///
+/// /// Says which program sent a message, and passes over what a test sent.
+/// struct Origin;
+///
+/// impl MessageProcessor for Origin {
+///     fn before_publish(&self, publish: &mut Publish) -> springhare::Result<()> {
+///         let name = ShortString::from_static("x-origin");
+///         publish.message.properties.set_header(name, "shop".into());
+///         Ok(())
+///     }
+///
+///     fn after_receive(&self, message: &mut Message) -> Result<Flow, ListenerError> {
+///         let is_test = message.properties.header("x-test").is_some();
+///         Ok(if is_test { Flow::Discard } else { Flow::Continue })
+///     }
+/// }
+///
+/// let builder = Springhare::builder().processor(Origin);
+/// # drop(builder);
+/// ```
+pub trait MessageProcessor: Send + Sync + 'static {
+    /// Changes a message, or its route, before it is published: by a template, as a reply, out of an
+    /// [`Outbox`](crate::Outbox).
+    ///
+    /// # Errors
+    ///
+    /// Whatever keeps the message from being sent: it is the error of the call.
+    fn before_publish(&self, _publish: &mut Publish) -> Result<()> {
+        Ok(())
+    }
+
+    /// Changes a message before its listener's handler gets it, but for those that a listener gets in
+    /// batches. What the broker delivered stays as it
+    /// is, [`DeliveryContext::delivery`](crate::DeliveryContext::delivery) shows it.
+    ///
+    /// # Errors
+    ///
+    /// Why the message can't be handled, which is [fatal](crate::Disposition::Fatal) unless the error
+    /// says otherwise.
+    fn after_receive(&self, _message: &mut Message) -> Result<Flow, ListenerError> {
+        Ok(Flow::Continue)
+    }
+}
+
+/// Whether a message goes on to its handler.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Flow {
+    /// It does.
+    Continue,
+    /// It is acknowledged, and nobody gets it.
+    Discard,
+}

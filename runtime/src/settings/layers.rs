@@ -1,0 +1,260 @@
+//! What the file and the environment say, sorted into the tables that it is about.
+
+use std::collections::BTreeMap;
+
+use super::environment::Environment;
+use super::file::FileEntry;
+use super::listener::ListenerSettings;
+use super::names::{known_paths, suggestion, unknown};
+use super::placeholder::Placeholders;
+use super::rabbitmq::RabbitmqSettings;
+use super::section::{Section, bare, known_key};
+use super::source::Source;
+use super::template::TemplateSettings;
+use super::value::Value;
+use crate::error::Fault;
+
+/// What our own variables begin with.
+const PREFIX: &str = "SPRINGHARE_";
+/// What Spring Boot's begin with.
+const BOOT_PREFIX: &str = "SPRING_";
+/// Variables whose names are shorter than their keys.
+const SHORT: [(&str, &str); 2] = [("SPRINGHARE_URL", "url"), ("SPRINGHARE_STARTUP", "startup")];
+/// What the rest of a variable's name begins with that is about the broker, and about a listener.
+const ABOUT_RABBITMQ: &str = "RABBITMQ_";
+const ABOUT_LISTENER: &str = "LISTENER_";
+
+/// What one source says.
+#[derive(Debug, Default)]
+pub(super) struct Layer {
+    pub(super) rabbitmq: RabbitmqSettings,
+    pub(super) template: TemplateSettings,
+    pub(super) defaults: ListenerSettings,
+    pub(super) profiles: BTreeMap<String, ListenerSettings>,
+    /// By the listener's id, with the place that names it first.
+    pub(super) listeners: BTreeMap<String, (ListenerSettings, Source)>,
+    /// `[properties]`, for placeholders.
+    pub(super) properties: BTreeMap<String, String>,
+}
+
+/// A variable about a listener, whose id is not known before the listeners are.
+#[derive(Debug, Clone)]
+pub(super) struct ListenerVariable {
+    /// Id and key, with nothing between them.
+    pub(super) rest: String,
+    pub(super) value: Value,
+    pub(super) source: Source,
+}
+
+/// The name of the profile that can't be defined, since it is there.
+pub(super) const SPRING: &str = "spring";
+
+impl Layer {
+    /// Takes the file's `[properties]` and says what else there is.
+    pub(super) fn take_properties(
+        &mut self,
+        entries: Vec<FileEntry>,
+        faults: &mut Vec<Fault>,
+    ) -> Vec<FileEntry> {
+        let (properties, others) = entries
+            .into_iter()
+            .partition(|entry| entry.path.first().is_some_and(|(name, _)| name == "properties"));
+        for FileEntry { path, value } in properties {
+            let names: Vec<&str> = path.iter().skip(1).map(|(name, _)| name.as_str()).collect();
+            let text = match value {
+                Value::Text(text) => text,
+                Value::Integer(number) => number.to_string(),
+                Value::Bool(value) => value.to_string(),
+                Value::EmptyTable => continue,
+                Value::List(_) | Value::Other => {
+                    let text = "a property is a text, a whole number, true or false";
+                    faults.extend(path.last().map(|(_, place)| place.fault(text)));
+                    continue;
+                }
+            };
+            self.properties.insert(names.join("."), text);
+        }
+        others
+    }
+
+    /// Takes what the file says apart from properties.
+    pub(super) fn take_file(
+        &mut self,
+        entries: Vec<FileEntry>,
+        placeholders: &Placeholders<'_>,
+        faults: &mut Vec<Fault>,
+    ) {
+        for FileEntry { path, value } in entries {
+            let Some((_, source)) = path.last() else { continue };
+            let value = match resolved(value, placeholders) {
+                Ok(value) => value,
+                Err(error) => {
+                    faults.push(source.fault(error));
+                    continue;
+                }
+            };
+            let names: Vec<&str> = path.iter().map(|(name, _)| name.as_str()).collect();
+            if let [(table, _), (id, place), ..] = path.as_slice()
+                && table == "listener"
+            {
+                let new = || (ListenerSettings::default(), place.clone());
+                self.listeners.entry(id.clone()).or_insert_with(new);
+            }
+            let fault = match self.take(&names, &value, source) {
+                Taken::Yes => continue,
+                Taken::Wrong(text) => source.fault(text),
+                Taken::Unknown => {
+                    let (index, text) = unknown(&names);
+                    path.get(index).map_or(source, |(_, place)| place).fault(text)
+                }
+            };
+            // A table with a wrong name has many keys.
+            if !faults.contains(&fault) {
+                faults.push(fault);
+            }
+        }
+    }
+
+    fn take(&mut self, names: &[&str], value: &Value, source: &Source) -> Taken {
+        match names {
+            ["rabbitmq", "listener", "simple", key @ ..] => {
+                set(&mut self.defaults, key, value, source)
+            }
+            ["rabbitmq", "template", key @ ..] => set(&mut self.template, key, value, source),
+            ["rabbitmq", key @ ..] => set(&mut self.rabbitmq, key, value, source),
+            ["profiles", SPRING, ..] => Taken::Wrong(
+                "the profile `spring` is there already, it does what Spring does; choose another \
+                 name"
+                    .to_owned(),
+            ),
+            ["profiles", name, key @ ..] => {
+                set(self.profiles.entry((*name).to_owned()).or_default(), key, value, source)
+            }
+            ["listener", id, key @ ..] => {
+                let new = || (ListenerSettings::default(), source.clone());
+                let (settings, _) = self.listeners.entry((*id).to_owned()).or_insert_with(new);
+                set(settings, key, value, source)
+            }
+            _ => Taken::Unknown,
+        }
+    }
+
+    /// Takes what the variables of Spring Boot say: one that we don't know may be another
+    /// program's, and is told and no more.
+    pub(super) fn take_boot(&mut self, environment: &Environment, faults: &mut Vec<Fault>) {
+        for (rest, name, value) in environment.beginning(BOOT_PREFIX) {
+            if rest.starts_with(ABOUT_RABBITMQ)
+                && self.take_variable(rest, name, value, faults) == Taken::Unknown
+            {
+                tracing::warn!(variable = name, "a variable that sets nothing here");
+            }
+        }
+    }
+
+    /// Takes what our own variables say, and leaves those of single listeners.
+    pub(super) fn take_environment(
+        &mut self,
+        environment: &Environment,
+        faults: &mut Vec<Fault>,
+    ) -> Vec<ListenerVariable> {
+        let mut of_listeners = Vec::new();
+        for (rest, name, value) in environment.beginning(PREFIX) {
+            if let Some(rest) = rest.strip_prefix(ABOUT_LISTENER) {
+                let (value, source) = variable(name, value);
+                of_listeners.push(ListenerVariable { rest: bare(rest), value, source });
+            } else if rest.starts_with(ABOUT_RABBITMQ)
+                && self.take_variable(rest, name, value, faults) == Taken::Unknown
+            {
+                faults.push(unknown_variable(name));
+            }
+        }
+        for (name, key) in SHORT {
+            if let Some((_, name, value)) =
+                environment.beginning(name).find(|found| found.0.is_empty())
+            {
+                let (value, source) = variable(name, value);
+                if let Taken::Wrong(text) = set(&mut self.rabbitmq, &[key], &value, &source) {
+                    faults.push(source.fault(text));
+                }
+            }
+        }
+        of_listeners
+    }
+
+    fn take_variable(
+        &mut self,
+        rest: &str,
+        name: &str,
+        value: Option<&str>,
+        faults: &mut Vec<Fault>,
+    ) -> Taken {
+        let (value, source) = variable(name, value);
+        let rest = bare(rest);
+        let path = known_paths().into_iter().find(|path| bare(&path.concat()) == rest);
+        let taken = path.map_or(Taken::Unknown, |path| self.take(&path, &value, &source));
+        if let Taken::Wrong(text) = &taken {
+            faults.push(source.fault(text));
+        }
+        taken
+    }
+}
+
+/// What became of a value.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Taken {
+    Yes,
+    /// The key can't have it.
+    Wrong(String),
+    /// Nobody knows the key.
+    Unknown,
+}
+
+/// Sets the key of these names in a table.
+pub(super) fn set<S: Section>(
+    section: &mut S,
+    key: &[&str],
+    value: &Value,
+    source: &Source,
+) -> Taken {
+    if key.is_empty() && *value == Value::EmptyTable {
+        return Taken::Yes;
+    }
+    let Some(key) = known_key::<S>(&key.join(".")) else { return Taken::Unknown };
+    match section.set(key, value, source) {
+        Ok(()) => Taken::Yes,
+        Err(wrong) => Taken::Wrong(format!("`{key}` is {wrong}")),
+    }
+}
+
+fn variable(name: &str, value: Option<&str>) -> (Value, Source) {
+    // What is not Unicode is shown by nobody: it may hold a password.
+    let value = value.map_or(Value::Other, |value| Value::Text(value.to_owned()));
+    (value, Source::Variable(name.to_owned()))
+}
+
+fn unknown_variable(name: &str) -> Fault {
+    let names: Vec<String> = known_paths()
+        .into_iter()
+        .filter(|path| path.first() == Some(&"rabbitmq"))
+        .map(|path| format!("{PREFIX}{}", path.join("_").replace('-', "").replace('.', "_")))
+        .map(|name| name.to_ascii_uppercase())
+        .collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    Source::Variable(name.to_owned())
+        .fault(format!("no setting has this name{}", suggestion(name, &names)))
+}
+
+/// The value with the placeholders in its texts replaced.
+fn resolved(
+    value: Value,
+    placeholders: &Placeholders<'_>,
+) -> Result<Value, super::placeholder::PlaceholderError> {
+    Ok(match value {
+        Value::Text(text) => Value::Text(placeholders.resolve(&text)?.into_owned()),
+        Value::List(items) => {
+            let items = items.into_iter().map(|item| resolved(item, placeholders));
+            Value::List(items.collect::<Result<_, _>>()?)
+        }
+        other => other,
+    })
+}

@@ -1,0 +1,202 @@
+//! What can be set from outside of the code: a file, the environment, and the builder, each
+//! stronger than the one before.
+//!
+//! `rabbitmq`, `template` and `listener` are the tables, one line for each key (`section`); `value`
+//! is what a key can have. `file` and `environment` read, `layers` sorts what they say into the
+//! tables, `names` answers to names that nobody knows, and `placeholder` replaces `${name}`.
+//! docs/configuration.md is this for users.
+
+mod environment;
+mod file;
+mod layers;
+mod listener;
+mod names;
+pub(crate) mod placeholder;
+mod rabbitmq;
+mod section;
+mod source;
+mod startup;
+mod template;
+mod value;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+pub(crate) use environment::Environment;
+pub use listener::ListenerSettings;
+pub(crate) use placeholder::Placeholders;
+pub(crate) use rabbitmq::{AddressProblem, RabbitmqSettings, WrongAddress};
+pub(crate) use source::Source;
+pub use startup::{STARTUP_WAIT, Startup, UnknownStartup};
+pub(crate) use template::TemplateSettings;
+pub(crate) use value::{Sourced, Texts};
+
+use crate::error::{Fault, Place};
+use layers::{Layer, ListenerVariable, SPRING, Taken, set};
+use names::suggestion;
+use section::{Section, bare};
+
+/// The file that is read if it is there.
+const FILE: &str = "springhare.toml";
+/// The variable that names another, which must be there.
+const FILE_VARIABLE: &str = "SPRINGHARE_CONFIG";
+
+/// What the builder was told.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct BuilderSettings {
+    pub(crate) rabbitmq: RabbitmqSettings,
+    pub(crate) template: TemplateSettings,
+    pub(crate) defaults: ListenerSettings,
+    pub(crate) profiles: BTreeMap<String, ListenerSettings>,
+    pub(crate) listeners: BTreeMap<String, (ListenerSettings, Place)>,
+    /// For placeholders.
+    pub(crate) properties: BTreeMap<String, String>,
+}
+
+/// All settings of an application.
+#[derive(Debug, Default)]
+pub(crate) struct Settings {
+    pub(crate) rabbitmq: RabbitmqSettings,
+    pub(crate) template: TemplateSettings,
+    /// The file's `[properties]`.
+    pub(crate) properties: BTreeMap<String, String>,
+    /// The builder's.
+    pub(crate) own_properties: BTreeMap<String, String>,
+    defaults: ListenerSettings,
+    profiles: BTreeMap<String, ListenerSettings>,
+    /// What the file says of single listeners.
+    of_file: BTreeMap<String, (ListenerSettings, Source)>,
+    of_environment: Vec<ListenerVariable>,
+    of_builder: BTreeMap<String, (ListenerSettings, Place)>,
+}
+
+impl Settings {
+    /// Reads the file and the environment beneath what the builder was told; `config` is the file
+    /// that the builder named.
+    pub(crate) fn read(
+        config: Option<&Path>,
+        environment: &Environment,
+        builder: BuilderSettings,
+        faults: &mut Vec<Fault>,
+    ) -> Self {
+        let mut file = Layer::default();
+        if let Some(path) = file_of(config, environment) {
+            let entries = file::read(&path, faults);
+            let entries = file.take_properties(entries, faults);
+            let properties = std::mem::take(&mut file.properties);
+            let lookup = |name: &str| environment.get(name);
+            let placeholders = Placeholders::new(&builder.properties, &lookup).over(&properties);
+            file.take_file(entries, &placeholders, faults);
+            file.properties = properties;
+        }
+        let mut boot = Layer::default();
+        boot.take_boot(environment, faults);
+        let mut own = Layer::default();
+        let of_environment = own.take_environment(environment, faults);
+        let mut profiles = file.profiles;
+        for (name, stronger) in builder.profiles {
+            let weaker = profiles.remove(&name).unwrap_or_default();
+            profiles.insert(name, weaker.under(stronger));
+        }
+        let defaults = file.defaults.under(boot.defaults).under(own.defaults);
+        let template = file.template.under(boot.template).under(own.template);
+        let rabbitmq = file.rabbitmq.beneath(boot.rabbitmq).beneath(own.rabbitmq);
+        Self {
+            rabbitmq: rabbitmq.beneath(builder.rabbitmq),
+            template: template.under(builder.template),
+            properties: file.properties,
+            own_properties: builder.properties,
+            defaults: defaults.under(builder.defaults),
+            profiles,
+            of_file: file.listeners,
+            of_environment,
+            of_builder: builder.listeners,
+        }
+    }
+
+    /// The settings of one listener, from the weakest to the strongest: the defaults, its profile,
+    /// its attribute, and what is said of it alone.
+    pub(crate) fn of_listener(
+        &self,
+        id: &str,
+        attribute: ListenerSettings,
+        faults: &mut Vec<(Source, String)>,
+    ) -> ListenerSettings {
+        let mut alone = self.of_file.get(id).map(|(settings, _)| settings.clone());
+        let mut of_environment = ListenerSettings::default();
+        for variable in &self.of_environment {
+            let Some(key) = variable.key_for(id) else { continue };
+            let taken = set(&mut of_environment, &[key], &variable.value, &variable.source);
+            if let Taken::Wrong(text) = taken {
+                faults.push((variable.source.clone(), text));
+            }
+        }
+        let of_builder = self.of_builder.get(id).map(|(settings, _)| settings.clone());
+        let alone = alone.take().unwrap_or_default().under(of_environment);
+        let alone = alone.under(of_builder.unwrap_or_default());
+        let by_name = |settings: &ListenerSettings| settings.profile.clone();
+        let profile =
+            by_name(&alone).or_else(|| by_name(&attribute)).or_else(|| by_name(&self.defaults));
+        let profile = match profile.as_deref() {
+            None | Some(SPRING) => ListenerSettings::default(),
+            Some(name) => self.profiles.get(name).cloned().unwrap_or_else(|| {
+                let names: Vec<&str> = self.profiles.keys().map(String::as_str).collect();
+                let known = suggestion(name, &names);
+                let text = format!(
+                    "there is no profile `{name}`{known}; define it as `[profiles.{name}]` or \
+                     with `.profile(\"{name}\", ..)`"
+                );
+                faults.push((Source::Builder, text));
+                ListenerSettings::default()
+            }),
+        };
+        self.defaults.clone().under(profile).under(attribute).under(alone)
+    }
+
+    /// What is said of listeners that there are not; `ids` are those that there are.
+    pub(crate) fn unknown_listeners(&self, ids: &[&str]) -> Vec<Fault> {
+        let text = |id: &str| format!("there is no listener `{id}`{}", suggestion(id, ids));
+        let mut faults = Vec::new();
+        for (id, (_, source)) in &self.of_file {
+            if !ids.contains(&id.as_str()) {
+                faults.push(source.fault(text(id)));
+            }
+        }
+        for variable in &self.of_environment {
+            if !ids.iter().any(|id| variable.key_for(id).is_some()) {
+                faults.push(variable.source.fault(format_args!(
+                    "no listener's id, followed by a key, has this name; the listeners are {}, \
+                     and the keys {}",
+                    ids.join(", "),
+                    ListenerSettings::KEYS.join(", ")
+                )));
+            }
+        }
+        for (id, (_, place)) in &self.of_builder {
+            if !ids.contains(&id.as_str()) {
+                let text = format!("`.listener(\"{id}\", ..)`: {}", text(id));
+                faults.push(Fault::new(text).at(place.file, place.line));
+            }
+        }
+        faults
+    }
+}
+
+impl ListenerVariable {
+    /// The key that it sets for this listener; none if it is about another.
+    fn key_for(&self, id: &str) -> Option<&'static str> {
+        let key = self.rest.strip_prefix(&bare(id))?;
+        ListenerSettings::KEYS.iter().copied().find(|known| bare(known) == key)
+    }
+}
+
+/// The file to read: the builder's, the environment's, or the one beside the program if there is one.
+fn file_of(config: Option<&Path>, environment: &Environment) -> Option<PathBuf> {
+    let named = config.map(Path::to_owned);
+    named
+        .or_else(|| environment.get(FILE_VARIABLE).map(PathBuf::from))
+        .or_else(|| Some(PathBuf::from(FILE)).filter(|file| file.exists()))
+}
+
+#[cfg(test)]
+mod tests;

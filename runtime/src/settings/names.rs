@@ -1,0 +1,170 @@
+//! Every name that a setting has, and what to answer to others.
+
+use super::listener::ListenerSettings;
+use super::rabbitmq::RabbitmqSettings;
+use super::section::{Section, uniform};
+use super::template::TemplateSettings;
+
+/// How alike two names must be for one to be taken for the other; as clap does with flags.
+const LIKENESS_MIN: f64 = 0.7;
+
+/// In place of a name that is the user's to choose.
+const ANY: &str = "*";
+
+/// What people write who come from Spring Boot or from the server's own file, by the beginning of
+/// its path: the answer is a lesson, not a guess.
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("spring", "what Spring Boot has below `spring.rabbitmq` is the table `[rabbitmq]` here"),
+    ("listen", SERVER),
+    ("tls-listen", SERVER),
+    ("tls-cert", SERVER),
+    ("tls-key", SERVER),
+    ("tls-client-ca", SERVER),
+    ("data", SERVER),
+    ("durability", SERVER),
+    ("definitions", SERVER),
+    ("log", SERVER),
+    ("log-level", SERVER),
+    ("shutdown-timeout", SERVER),
+    ("virtual-hosts", SERVER),
+    ("loopback-users", SERVER),
+    ("server", SERVER),
+    ("limits", SERVER),
+    ("users", SERVER),
+    ("rabbitmq.listener.direct", ONE_KIND),
+    ("rabbitmq.listener.stream", ONE_KIND),
+    ("rabbitmq.listener.type", ONE_KIND),
+    ("rabbitmq.cache", "connections and channels are shared here, there is no cache to set"),
+    ("rabbitmq.ssl.bundle", PEM),
+    ("rabbitmq.ssl.key-store", PEM),
+    ("rabbitmq.ssl.trust-store", PEM),
+    (
+        "rabbitmq.ssl.verify-hostname",
+        "certificate and name are checked together: \
+      `ssl.validate-server-certificate`, and `ssl.server-name` for another name than the host's",
+    ),
+    ("rabbitmq.template.retry.enabled", ONE_LIMIT),
+    ("rabbitmq.template.retry.max-retries", ONE_LIMIT),
+    ("rabbitmq.template.retry.initial-interval", ONE_LIMIT),
+    ("rabbitmq.template.retry.multiplier", ONE_LIMIT),
+    ("rabbitmq.template.retry.max-interval", ONE_LIMIT),
+    (
+        "listener.*.requeue-rejected",
+        "Spring Boot calls it `default-requeue-rejected`, and so do we",
+    ),
+    ("listener.*.ack", "Spring Boot calls it `acknowledge-mode`, and so do we"),
+];
+
+const SERVER: &str = "that belongs to the server's file, which `springhare serve --config` reads; this is an \
+     application's";
+const ONE_KIND: &str = "there is one kind of listener here: `[rabbitmq.listener.simple]`";
+const PEM: &str = "certificates are files in PEM here: `ssl.ca-certificate`, `ssl.certificate`, `ssl.private-key`";
+const ONE_LIMIT: &str = "messages are sent again for a time, with growing pauses: \
+                         `template.retry.timeout = \"30s\"`";
+
+/// The paths of all settings, each name by itself.
+pub(super) fn known_paths() -> Vec<Vec<&'static str>> {
+    let mut paths = Vec::new();
+    let mut add = |table: &[&'static str], keys: &[&'static str]| {
+        for key in keys {
+            paths.push(table.iter().copied().chain(key.split('.')).collect());
+        }
+    };
+    add(&["rabbitmq"], RabbitmqSettings::KEYS);
+    add(&["rabbitmq", "listener", "simple"], ListenerSettings::KEYS);
+    add(&["rabbitmq", "template"], TemplateSettings::KEYS);
+    add(&["listener", ANY], ListenerSettings::KEYS);
+    add(&["profiles", ANY], ListenerSettings::KEYS);
+    add(&["properties"], &[ANY]);
+    paths
+}
+
+/// Which of the names in an unknown path is the first that nobody knows, and what to do about it.
+pub(super) fn unknown(path: &[&str]) -> (usize, String) {
+    let paths = known_paths();
+    let matching = |depth: usize| -> Vec<&Vec<&'static str>> {
+        let begins = |known: &&Vec<&'static str>| {
+            known.len() > depth && known.iter().zip(path).take(depth).all(|(k, p)| fits(k, p))
+        };
+        paths.iter().filter(begins).collect()
+    };
+    let mut depth = 0;
+    while depth + 1 < path.len() && !matching(depth + 1).is_empty() {
+        depth += 1;
+    }
+    let written = path.get(depth).copied().unwrap_or_default();
+    let candidates = matching(depth);
+    let mut names: Vec<&str> =
+        candidates.iter().filter_map(|known| known.get(depth).copied()).collect();
+    names.dedup();
+    if let Some(lesson) = lesson(path) {
+        return (depth, format!("there is no `{written}` here: {lesson}"));
+    }
+    if names.iter().any(|name| fits(name, written)) {
+        return (depth, format!("`{written}` is a table, and stands here as a value or empty"));
+    }
+    (depth, format!("there is no `{written}` here{}", suggestion(written, &names)))
+}
+
+fn fits(known: &str, written: &str) -> bool {
+    known == ANY || uniform(known) == uniform(written)
+}
+
+fn lesson(path: &[&str]) -> Option<&'static str> {
+    let begins = |words: &str| {
+        let count = words.split('.').count();
+        count <= path.len() && words.split('.').zip(path).all(|(word, name)| fits(word, name))
+    };
+    ELSEWHERE.iter().find(|(words, _)| begins(words)).map(|(_, lesson)| *lesson)
+}
+
+/// `; did you mean ..`, or all that there are.
+pub(super) fn suggestion(written: &str, names: &[&str]) -> String {
+    match most_alike(written, names) {
+        Some(alike) => format!("; did you mean `{alike}`?"),
+        None if names.is_empty() => String::new(),
+        None => format!("; known are {}", names.join(", ")),
+    }
+}
+
+fn most_alike<'a>(written: &str, names: &[&'a str]) -> Option<&'a str> {
+    let alike = names.iter().map(|name| (strsim::jaro(written, name), *name));
+    let alike = alike.filter(|(likeness, _)| *likeness > LIKENESS_MIN);
+    alike.max_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, name)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::super::section::bare;
+    use super::*;
+
+    #[test]
+    fn no_two_settings_have_one_name_in_the_environment() {
+        let mut seen = BTreeSet::new();
+        for path in known_paths() {
+            assert!(seen.insert(bare(&path.concat())), "{path:?}");
+        }
+    }
+
+    #[test]
+    fn the_first_name_that_nobody_knows_is_told_with_the_nearest_known_one() {
+        for (path, depth, words) in [
+            (&["rabitmq", "host"][..], 0, "did you mean `rabbitmq`?"),
+            (&["rabbitmq", "hots"], 1, "did you mean `host`?"),
+            (&["rabbitmq", "listener", "simpel", "prefetch"], 2, "did you mean `simple`?"),
+            (&["listener", "orders", "prefech"], 2, "did you mean `prefetch`?"),
+            (&["rabbitmq", "wombat"], 1, "known are url, addresses,"),
+            (&["spring", "rabbitmq", "host"], 0, "`[rabbitmq]`"),
+            (&["virtual_hosts"], 0, "springhare serve --config"),
+            (&["rabbitmq", "ssl", "keyStore"], 2, "files in PEM"),
+            (&["listener", "orders", "ack"], 2, "`acknowledge-mode`"),
+            (&["rabbitmq"], 0, "is a table"),
+        ] {
+            let (found, text) = unknown(path);
+            assert_eq!(found, depth, "{path:?}: {text}");
+            assert!(text.contains(words), "{path:?}: {text}");
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Applications that are set up from outside: a file, the environment, the builder.
+
+use std::path::PathBuf;
+
+use springhare::prelude::*;
+use springhare::{AcknowledgeMode, Error, SpringhareBuilder};
+use tempfile::TempDir;
+
+use crate::support::{Tell, broker, telling};
+
+/// A file of settings, which goes with the folder.
+fn file(text: &str) -> (TempDir, PathBuf) {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("springhare.toml");
+    std::fs::write(&path, text).unwrap();
+    (folder, path)
+}
+
+/// What keeps the application from starting.
+async fn refused(builder: SpringhareBuilder) -> String {
+    match builder.start().await {
+        Err(error @ Error::Start(_)) => error.to_string(),
+        Err(other) => panic!("another error: {other}"),
+        Ok(_) => panic!("it started"),
+    }
+}
+
+#[rabbit_listener(id = "orders", queue = "${orders.queue:none}", concurrency = 3)]
+async fn orders(text: Text, queue: QueueName, seen: State<Tell<String>>) {
+    seen.tell(format!("{} from {}", text.0, queue.as_str()));
+}
+
+#[rabbit_listener(id = "sleeper", queue = "sleeper")]
+async fn sleeper(_body: Bytes) {}
+
+#[tokio::test]
+async fn an_application_is_what_its_file_and_its_environment_say() {
+    let (seen, mut texts) = telling::<String>();
+    let (broker, _hand) = broker();
+    let (_folder, path) = file(
+        "[rabbitmq.template]\nexchange = \"shop\"\n[properties]\norders.queue = \"orders-eu\"\n\
+         [listener.orders]\nconcurrency = 2\nprefetch = 7\n[listener.sleeper]\nauto-startup = false\n",
+    );
+    let app = Springhare::builder()
+        .broker(broker.clone())
+        .config(path)
+        .environment([("SPRINGHARE_LISTENER_ORDERS_CONCURRENCY", "1")])
+        .listeners(listeners![orders, sleeper])
+        .declare(Exchange::topic("shop"))
+        .declare(Binding::queue("orders-eu").to("shop").with("order.*"))
+        .manage(seen)
+        .start()
+        .await
+        .unwrap();
+    app.rabbit_template().convert_and_send("order.new", "tea").await.unwrap();
+    assert_eq!(texts.next().await, "tea from orders-eu");
+    let consumers = |queue| async move {
+        let channel = broker.connect("onlooker").unwrap().open_channel().unwrap();
+        channel.queue_declare_passive(queue).await.unwrap().consumer_count
+    };
+    assert_eq!(consumers("orders-eu").await, 1);
+    assert!(app.health().listeners().iter().any(|one| {
+        one.id() == "sleeper" && *one.status() == springhare::ListenerStatus::Stopped
+    }));
+    app.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_wrong_outside_of_the_code_is_told_with_what_is_wrong_in_it() {
+    let (_folder, path) = file(
+        "[rabbitmq]\nprefech = 1\n[listener.order]\nprefetch = 1\n[listener.sleeper]\n\
+         acknowledge-mode = \"manual\"\n",
+    );
+    let builder = Springhare::builder()
+        .config(path)
+        .environment([("SPRINGHARE_RABBITMQ_HOTS", "rabbit")])
+        .listeners(listeners![orders, sleeper])
+        .listener("sleepers", |one| one.acknowledge_mode(AcknowledgeMode::None));
+    let text = refused(builder).await;
+    for words in [
+        "springhare.toml:2:1: there is no `prefech` here",
+        "springhare.toml:3:11: there is no listener `order`; did you mean `orders`?",
+        "SPRINGHARE_RABBITMQ_HOTS: no setting has this name; did you mean",
+        "settings.rs:78: `.listener(\"sleepers\", ..)`: there is no listener `sleepers`; did you mean \
+         `sleeper`?",
+        "listener `sleeper`: `acknowledge-mode` is set to manual, but the function takes no",
+        "listener `orders` needs a `State<",
+    ] {
+        assert!(text.contains(words), "{words} in {text}");
+    }
+    assert!(text.contains("for 6 reasons"), "{text}");
+}
+
+#[tokio::test]
+async fn an_address_of_the_environment_that_cannot_be_used_is_a_fault_among_others() {
+    let builder = Springhare::builder()
+        .environment([("SPRINGHARE_URL", "amqp://shop:s3cret@host:99999")])
+        .listeners(listeners![orders]);
+    let text = refused(builder).await;
+    assert!(text.contains("SPRINGHARE_URL: `url`: 'amqp://host"), "{text}");
+    assert!(text.contains("needs a `State<") && !text.contains("s3cret"), "{text}");
+}
