@@ -19,6 +19,11 @@ mod readme {}
 #[doc = include_str!("../../docs/queues.md")]
 mod queues {}
 
+/// And in what is told of handlers that share a queue.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/dispatch.md")]
+mod dispatch {}
+
 /// And that in what is told of settings.
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/configuration.md")]

@@ -9,6 +9,7 @@
 //! ```text
 //! grammar → attr (value, arguments, keys, failure)      what the attribute says, key by key
 //! signature (parameter, types)                 what the function looks like
+//! handlers                                     what an `impl` of them looks like
 //! check (binding, names, function)             the rules, all mistakes at once
 //! listener                                     the model, valid by construction
 //! expand (record, paths)                       the model in tokens; total

@@ -12,6 +12,7 @@ use crate::types::{self, Extractor};
 
 pub(crate) fn check(attributes: &[ListenerArgs], function: &ListenerFn, errors: &mut Errors) {
     no_receiver(&function.sig, errors);
+    asynchrony(attributes, function, errors);
     check_method(attributes, function, errors);
 }
 
@@ -23,7 +24,6 @@ pub(super) fn check_method(
 ) {
     plain(&function.sig, errors);
     generics(&function.sig, errors);
-    asynchrony(attributes, function, errors);
     impl_trait(function, errors);
     payloads(function, errors);
     delivery_tags(attributes, function, errors);

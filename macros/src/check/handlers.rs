@@ -13,6 +13,13 @@ pub(crate) fn check(attributes: &[ListenerArgs], block: &HandlersImpl, errors: &
     whole(attributes, block, errors);
     for handler in &block.handlers {
         receiver(handler, errors);
+        if handler.function.sig.asyncness.is_none() {
+            errors.add(
+                &handler.function.sig.fn_token,
+                "a handler that is not async would hold up all others while it works",
+                "write `async fn`",
+            );
+        }
         function::check_method(attributes, &handler.function, errors);
         outbox::check(attributes, &handler.function, errors);
         if handler.function.params.iter().any(|param| types::path(&param.ty).is_some()) {
