@@ -24,6 +24,11 @@ mod queues {}
 #[doc = include_str!("../../docs/dispatch.md")]
 mod dispatch {}
 
+/// And the code in what is told of failures.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/failures.md")]
+mod failures {}
+
 /// And that in what is told of settings.
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/configuration.md")]
@@ -38,6 +43,16 @@ mod testing {}
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/describing.md")]
 mod describing {}
+
+/// So does the code in what is told of middleware.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/middleware.md")]
+mod middleware {}
+
+/// And in what is told of observability.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/observability.md")]
+mod observability {}
 
 /// What an example's `main` returns: an error ends the program with exit code 1.
 pub type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;

@@ -10,11 +10,13 @@ use syn::Ident;
 
 use crate::arguments::{Argument, queue_arguments};
 use crate::binding::{self, BindingArgs};
+use crate::circuit::{Circuit, circuit};
 use crate::diagnostics::Errors;
 use crate::duration::duration;
-use crate::failure::{Millis, Retry, max_attempts, retry, timeout};
+use crate::failure::{Millis, Retry, error_handler, max_attempts, retry, timeout};
 use crate::grammar::{self, Entry, EntryValue};
 use crate::keys;
+use crate::recover::{Recover, recover};
 use crate::value::{self, Concurrency, Text};
 
 /// A value together with the key it was given under.
@@ -47,6 +49,7 @@ pub(crate) struct ListenerArgs {
 pub(crate) struct QueueArgs {
     pub(crate) queue: Option<Given<Text>>,
     pub(crate) queues: Option<Given<Vec<Text>>>,
+    pub(crate) fault_of: Option<Given<Text>>,
     pub(crate) durable: Option<Given<bool>>,
     pub(crate) exclusive: Option<Given<bool>>,
     pub(crate) auto_delete: Option<Given<bool>>,
@@ -70,6 +73,8 @@ pub(crate) struct ConsumerArgs {
     pub(crate) send_to: Option<Given<Text>>,
     pub(crate) return_errors: Option<Given<bool>>,
     pub(crate) profile: Option<Given<Text>>,
+    pub(crate) declare: Option<Given<bool>>,
+    pub(crate) lenient: Option<Given<bool>>,
     pub(crate) converter: Option<Given<Text>>,
 }
 
@@ -79,6 +84,9 @@ pub(crate) struct FailureArgs {
     pub(crate) retry: Option<Given<Retry>>,
     pub(crate) max_attempts: Option<Given<u32>>,
     pub(crate) timeout: Option<Given<Millis>>,
+    pub(crate) recover: Option<Given<Recover>>,
+    pub(crate) error_handler: Option<Given<syn::Path>>,
+    pub(crate) circuit: Option<Given<Circuit>>,
 }
 
 /// The values of `ack`.
@@ -122,6 +130,7 @@ impl ListenerArgs {
             "id" => set(id, entry, value::text, errors),
             "queue" => set(&mut queue.queue, entry, value::text, errors),
             "queues" => set(&mut queue.queues, entry, value::texts, errors),
+            "fault_of" => set(&mut queue.fault_of, entry, value::text, errors),
             "durable" => set(&mut queue.durable, entry, value::flag, errors),
             "exclusive" => set(&mut queue.exclusive, entry, value::flag, errors),
             "auto_delete" => set(&mut queue.auto_delete, entry, value::flag, errors),
@@ -142,10 +151,15 @@ impl ListenerArgs {
             "requeue_rejected" => set(&mut consumer.requeue_rejected, entry, value::flag, errors),
             "retry" => set(&mut failure.retry, entry, retry, errors),
             "max_attempts" => set(&mut failure.max_attempts, entry, max_attempts, errors),
+            "error_handler" => set(&mut failure.error_handler, entry, error_handler, errors),
+            "circuit" => set(&mut failure.circuit, entry, circuit, errors),
+            "recover" => set(&mut failure.recover, entry, recover, errors),
             "timeout" => set(&mut failure.timeout, entry, timeout, errors),
             "send_to" => set(&mut consumer.send_to, entry, value::text, errors),
             "return_errors" => set(&mut consumer.return_errors, entry, value::flag, errors),
             "profile" => set(&mut consumer.profile, entry, value::text, errors),
+            "declare" => set(&mut consumer.declare, entry, value::flag, errors),
+            "lenient" => set(&mut consumer.lenient, entry, switch, errors),
             "converter" => set(&mut consumer.converter, entry, value::converter, errors),
             "blocking" => set(blocking, entry, switch, errors),
             "crate" => set(root, entry, value::path, errors),

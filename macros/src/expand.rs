@@ -10,6 +10,7 @@ use syn::spanned::Spanned as _;
 use syn::{ReturnType, Type};
 
 use crate::batch;
+use crate::error_handler;
 use crate::listener::{Endpoint, Listener, Takes, Thread};
 use crate::parameter::Source;
 use crate::paths::Paths;
@@ -308,6 +309,7 @@ pub(crate) fn record_of(
         Takes::OneMessage => quote!(One),
         Takes::Batches => quote!(Batch),
     };
+    let error_handler = error_handler::shim(endpoint, paths);
     let name = format_ident!("__ENDPOINT_{ordinal}", span = Span::mixed_site());
     let attributes = record::attributes(endpoint, paths);
     // Resolved where the user wrote the attribute, `line!` is that attribute's line, whichever of
@@ -324,6 +326,7 @@ pub(crate) fn record_of(
             attributes: #attributes,
             require: __require,
             invoke: #invoke::#takes(__invoke),
+            error_handler: #error_handler,
         };
     };
     (name, definition)

@@ -14,6 +14,8 @@ use crate::value;
 
 /// The longest time that a key takes: a day, in milliseconds.
 const MILLIS_MAX: u64 = 86_400_000;
+/// The longest pause between two calls, in milliseconds.
+const BACKOFF_MILLIS_MAX: u64 = 900_000;
 /// How many delays a listener may ask for: each is a queue of its own on RabbitMQ.
 const DELAYS_MAX: usize = 32;
 
@@ -98,7 +100,7 @@ pub(crate) fn retry(entry: &Entry, errors: &mut Errors) -> Option<Retry> {
 }
 
 /// A key inside of parentheses that is none.
-fn unknown_key(
+pub(crate) fn unknown_key(
     outer: &str,
     unknown: &str,
     keys: &[&'static str],
@@ -149,6 +151,13 @@ fn backoff(entry: &Entry, errors: &mut Errors) -> Option<(Millis, Millis)> {
     let (first, last) = text.split_once("..").unwrap_or((&text, &text));
     let first = time(entry, expr, first.trim(), "\"100ms..10s\"", errors)?;
     let last = time(entry, expr, last.trim(), "\"100ms..10s\"", errors)?;
+    if last.0 > BACKOFF_MILLIS_MAX {
+        let what = "`backoff` is out of range";
+        let help = "it takes 15 minutes at the most: RabbitMQ lets a consumer hold a message for \
+                    30; `delays` may be longer";
+        errors.add(expr, what, help);
+        return None;
+    }
     if first.0 > last.0 {
         let what = "`backoff` is reversed: pauses grow";
         errors.add(expr, what, "write the first pause first, then the longest one");
@@ -252,4 +261,15 @@ fn time(
         errors.add(expr, format!("`{name}` is out of range"), "it takes a day at the most");
     }
     fitting.map(Millis)
+}
+
+/// `error_handler = path`.
+pub(crate) fn error_handler(entry: &Entry, errors: &mut Errors) -> Option<syn::Path> {
+    let expr = value::assigned(entry, "on_failure", errors)?;
+    if let Expr::Path(syn::ExprPath { path, qself: None, .. }) = expr {
+        return Some(path.clone());
+    }
+    let help = "write `error_handler = on_failure`, without quotes";
+    errors.add(expr, "`error_handler` takes the path of a function", help);
+    None
 }

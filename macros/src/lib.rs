@@ -30,7 +30,9 @@ mod value;
 mod arguments;
 mod attr;
 mod binding;
+mod circuit;
 mod failure;
+mod recover;
 
 mod handlers;
 mod parameter;
@@ -41,6 +43,7 @@ mod check;
 mod listener;
 
 mod batch;
+mod error_handler;
 mod expand;
 mod expand_handlers;
 mod record;
@@ -86,6 +89,7 @@ use crate::signature::ListenerFn;
 /// | `id` | `".."` | the name under which the listener is found; `module::function` |
 /// | `queue` | `".."` | the queue to consume; without it an anonymous one of this listener's own, exclusive and deleted at its end |
 /// | `queues` | `["..", ".."]` | several queues |
+/// | `fault_of` | `".."` | a queue: the listener consumes the messages that were given up there, from `<queue>.error`, and may take `Fault<..>` |
 /// | `exchange` | `".."` | the exchange to bind the queue to; none |
 /// | `kind` | `"direct"`, `"fanout"`, `"topic"`, `"headers"` | the exchange's kind |
 /// | `key` | `".."` | the binding's routing key; in a topic `*` stands for one word, `#` for any number, `{name}` for one that `Path<..>` takes |
@@ -110,15 +114,21 @@ use crate::signature::ListenerFn;
 /// | `retry` | `(max_attempts = 5, backoff = "100ms..10s", jitter = 0.2)`, `(delays = ["5s", "1m"])` | what is done before a failed message is given up, see below |
 /// | `max_attempts` | `1` or more | how many paced deliveries of a message may fail where there is no `retry`; 20 |
 /// | `timeout` | `"30s"` | how long the function may take: one that takes longer is dropped and has failed; no bound |
+/// | `error_handler` | a path | `async fn(ListenerError, &DeliveryContext) -> ListenerResult<..>`: called when the function has failed; what it returns becomes of the message, and its error goes on as the function's |
+/// | `circuit` | `(failures = 10, pause = "30s")` | after so many failures one after the other the listener pauses for this time; then it is tried with one message |
+/// | `recover` | `"park"`, `"reject"`, `"requeue"`, `(exchange = "failed", key = "orders")` | where a message goes that is given up: to `<queue>.error`; rejected, to its queue's dead-letter exchange if it has one; back to its queue; as a copy to an exchange, under the key or its own; to the dead-letter exchange if there is one, else to `<queue>.error` |
 /// | `send_to` | `"queue"`, `"exchange/key"` | where a returned reply goes if its request names no queue for it (`reply_to`) |
 /// | `return_errors` | `true`, `false` | whether a request that fails is answered with its error and acknowledged, rather than tried again; where its sender asks for that by the header `x-springhare-errors`, as springhare's own callers do |
 /// | `profile` | `".."` | whose settings are meant where the attribute says nothing: a name of the builder's `.profile(..)` or of a file's `[profiles.NAME]` |
+/// | `declare` | `true`, `false` | whether queue, exchange and bindings are declared; with `false` the queue is somebody else's and must be there; `true` |
+/// | `lenient` | alone | that the broker refuses to declare them is logged, and does not fail the start |
 /// | `converter` | `"json"`, `"msgpack"`, `"cbor"`, a name that the builder gave by `.converter(..)` | what writes replies, and reads a `#[payload]` whose content type says nothing; the application's |
 /// | `blocking` | alone | the function is not async and runs on a thread for blocking work |
 /// | `crate` | a path | where the runtime is found; `::springhare` |
 ///
 /// A string may be a literal or the path of a constant. A literal may hold `${name}` or
-/// `${name:default}`, resolved from the settings when the application starts.
+/// `${name:default}`, resolved from the settings when the application starts. Times are
+/// written out, without a placeholder.
 ///
 /// # A queue's arguments
 ///

@@ -7,8 +7,10 @@ use proc_macro2::Span;
 use crate::arguments::Argument;
 use crate::attr::{Given, ListenerArgs};
 use crate::binding::BindingArgs;
+use crate::circuit::Circuit;
 use crate::failure::{Millis, Retry};
 use crate::paths::Paths;
+use crate::recover::Recover;
 use crate::signature::ListenerFn;
 use crate::value::{Concurrency, Text};
 
@@ -47,6 +49,7 @@ pub(crate) struct Endpoint {
     pub(crate) id: Option<Text>,
     /// Empty for an anonymous queue.
     pub(crate) queues: Vec<Text>,
+    pub(crate) fault_of: Option<Text>,
     pub(crate) durable: Option<bool>,
     pub(crate) exclusive: Option<bool>,
     pub(crate) auto_delete: Option<bool>,
@@ -84,6 +87,8 @@ pub(crate) struct Consumer {
     pub(crate) send_to: Option<Text>,
     pub(crate) return_errors: Option<bool>,
     pub(crate) profile: Option<Text>,
+    pub(crate) declare: Option<bool>,
+    pub(crate) lenient: Option<bool>,
     pub(crate) converter: Option<Text>,
 }
 
@@ -93,6 +98,9 @@ pub(crate) struct Failure {
     pub(crate) retry: Option<Retry>,
     pub(crate) max_attempts: Option<u32>,
     pub(crate) timeout: Option<Millis>,
+    pub(crate) recover: Option<Recover>,
+    pub(crate) error_handler: Option<syn::Path>,
+    pub(crate) circuit: Option<Circuit>,
 }
 
 impl Listener {
@@ -124,6 +132,7 @@ impl From<ListenerArgs> for Endpoint {
             place,
             id: value(id),
             queues: one_or_many(queue.queue, queue.queues),
+            fault_of: value(queue.fault_of),
             durable: value(queue.durable),
             exclusive: value(queue.exclusive),
             auto_delete: value(queue.auto_delete),
@@ -145,12 +154,17 @@ impl From<ListenerArgs> for Endpoint {
                 send_to: value(consumer.send_to),
                 return_errors: value(consumer.return_errors),
                 profile: value(consumer.profile),
+                declare: value(consumer.declare),
+                lenient: value(consumer.lenient),
                 converter: value(consumer.converter),
             },
             failure: Failure {
                 retry: value(failure.retry),
                 max_attempts: value(failure.max_attempts),
                 timeout: value(failure.timeout),
+                recover: value(failure.recover),
+                error_handler: value(failure.error_handler),
+                circuit: value(failure.circuit),
             },
         }
     }

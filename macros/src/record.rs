@@ -16,6 +16,7 @@ pub(crate) fn attributes(endpoint: &Endpoint, paths: &Paths) -> TokenStream {
     let own = [
         some("id", id.as_ref()),
         list("queues", queues),
+        some("fault_of", endpoint.fault_of.as_ref()),
         list("arguments", &table(&endpoint.arguments, paths)),
         some("durable", durable.as_ref()),
         some("exclusive", exclusive.as_ref()),
@@ -70,6 +71,7 @@ fn consume(consumer: &Consumer, paths: &Paths) -> Vec<TokenStream> {
         let path = &paths.concurrency;
         quote!(#path { min: #min, max: #max })
     });
+    let lenient = consumer.lenient.map(|value| quote!(lenient: #value,));
     let competing = consumer.competing.map(|value| quote!(competing: #value,));
     vec![
         some("ack", ack.as_ref()),
@@ -86,17 +88,23 @@ fn consume(consumer: &Consumer, paths: &Paths) -> Vec<TokenStream> {
         some("send_to", consumer.send_to.as_ref()),
         some("return_errors", consumer.return_errors.as_ref()),
         some("profile", consumer.profile.as_ref()),
+        some("declare", consumer.declare.as_ref()),
+        lenient.unwrap_or_default(),
         some("converter", consumer.converter.as_ref()),
     ]
 }
 
-fn fail(failure: &Failure, paths: &Paths) -> [TokenStream; 3] {
+fn fail(failure: &Failure, paths: &Paths) -> [TokenStream; 5] {
+    let circuit = failure.circuit.map(|circuit| circuit.tokens(paths));
+    let recover = failure.recover.as_ref().map(|recover| recover.tokens(paths));
     let retry = failure.retry.as_ref().map(|retry| retry.tokens(paths));
     let timeout = failure.timeout.map(|timeout| timeout.tokens());
     [
         some("retry", retry.as_ref()),
         some("max_attempts", failure.max_attempts.as_ref()),
         some("timeout", timeout.as_ref()),
+        some("recover", recover.as_ref()),
+        some("circuit", circuit.as_ref()),
     ]
 }
 

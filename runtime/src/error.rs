@@ -76,6 +76,9 @@ pub enum Error {
     /// The application can't start as it is written; every fault is named.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// What was to be declared contradicts itself, the application or the broker.
+    #[error("{0}")]
+    Declaration(Box<Fault>),
     /// The broker in this process could not be started.
     #[error("the embedded broker could not start: {0}")]
     Broker(#[from] springhare_broker::Error),

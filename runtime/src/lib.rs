@@ -43,6 +43,8 @@
 pub mod connection;
 pub mod convert;
 pub mod extract;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 pub mod middleware;
 pub mod test;
 
@@ -58,6 +60,9 @@ mod macros;
 mod settings;
 mod state;
 mod template;
+mod trace;
+#[cfg(feature = "axum")]
+pub mod web;
 
 #[doc(hidden)]
 #[path = "private.rs"]
@@ -91,7 +96,7 @@ pub use springhare_macros::rabbit_listener;
 
 pub use springhare_macros::rabbit_handler;
 
-pub use app::{STOP_DEADLINE, Springhare, SpringhareBuilder};
+pub use app::{QueueInfo, RabbitAdmin, STOP_DEADLINE, Springhare, SpringhareBuilder};
 pub use channel::{Channel, Consumer, DeliveryTag, SettleError};
 pub use declare::{
     Binding, BindingTo, DeadLetterStrategy, Declaration, DelayedRetry, Exchange, ExchangeType,
@@ -119,6 +124,7 @@ pub use listener::outcome::{
     Disposition, IntoOutcome, ListenerError, ListenerResult, ListenerResultExt, Outcome,
     RETRY_AFTER_MAX,
 };
+pub use listener::policy::OnError;
 pub use listener::reply::{PreparedReply, Reply, ReplyBody};
 pub use settings::{ListenerSettings, STARTUP_WAIT, Startup, UnknownStartup};
 pub use state::{DuplicateState, Requirements};
@@ -129,6 +135,7 @@ pub use template::{
 
 /// What a program with listeners uses: `use springhare::prelude::*;`.
 pub mod prelude {
+    pub use crate::extract::Fault;
     pub use crate::{
         AppId, Attempt, Binding, Bytes, Channel, ConsumerTag, CorrelationId, DeliveryCount,
         DeliveryTag, Exchange, ExchangeName, Headers, Json, ListenerError, ListenerResult,

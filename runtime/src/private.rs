@@ -8,13 +8,12 @@ pub use crate::listener::batch::IntoBatchOutcome;
 pub use crate::listener::by_type::{TypedHandler, invoke_by_type, require_each};
 pub use crate::listener::context::{BatchContext, DeliveryContext};
 pub use crate::listener::endpoint::{
-    AcknowledgeMode, Argument, BindingAttributes, Concurrency, Invocation, Invoke,
-    ListenerAttributes, ListenerItem, RabbitListenerEndpoint, Registration, RetryAttributes,
+    AcknowledgeMode, Argument, BindingAttributes, CircuitAttributes, Concurrency, ErrorHandler,
+    Invocation, Invoke, ListenerAttributes, ListenerItem, RabbitListenerEndpoint, Recover,
+    Registration, RetryAttributes,
 };
-pub use crate::listener::outcome::{IntoOutcome, Outcome};
+pub use crate::listener::outcome::{IntoOutcome, ListenerError, Outcome};
 pub use crate::state::Requirements;
-
-use crate::listener::outcome::ListenerError;
 
 /// Runs a blocking handler on a thread where it may block; what it returned, or why it could not be
 /// run.
@@ -27,7 +26,8 @@ where
     T: Send + 'static,
     F: FnOnce() -> T + Send + 'static,
 {
-    match tokio::task::spawn_blocking(handler).await {
+    let traced = crate::trace::carry_over(handler);
+    match tokio::task::spawn_blocking(traced).await {
         Ok(value) => Ok(value),
         Err(error) => match error.try_into_panic() {
             // The consumer catches it, as it does that of any other handler.

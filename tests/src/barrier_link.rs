@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use springhare::connection::{
     DeliveryCounting, Link, LinkChannel, LinkConnection, LinkConsumer, LinkError, LinkFuture,
-    LinkPublisher,
+    LinkPublisher, Product,
 };
 use springhare_amqp::{FieldTable, Message};
 use springhare_broker::{
@@ -65,6 +65,10 @@ impl LinkConnection for BarrierConnection {
 
     fn publisher(&self) -> LinkFuture<'_, Arc<dyn LinkPublisher>> {
         self.0.publisher()
+    }
+
+    fn product(&self) -> Product {
+        self.0.product()
     }
 
     fn close(&self) -> LinkFuture<'_, ()> {

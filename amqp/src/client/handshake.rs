@@ -68,6 +68,7 @@ pub struct Agreed {
 pub struct Handshake {
     login: Login,
     state: State,
+    product: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -91,7 +92,13 @@ impl Handshake {
     #[must_use]
     pub fn new(login: Login, out: &mut BytesMut) -> Self {
         out.extend_from_slice(&PROTOCOL_HEADER);
-        Self { login, state: State::Start }
+        Self { login, state: State::Start, product: None }
+    }
+
+    /// What the broker calls itself (`product` of its properties), once it has said so.
+    #[must_use]
+    pub fn product(&self) -> Option<&str> {
+        self.product.as_deref()
     }
 
     /// Takes what was received, and says how much of it is done with; the answer is in `out`.
@@ -142,6 +149,8 @@ impl Handshake {
         match (self.state, method) {
             (State::Start, Method::Connection(connection::Method::Start(start))) => {
                 encode_method_frame(0, &self.start_ok(&start)?, out);
+                let product = start.server_properties.get("product").and_then(FieldValue::as_str);
+                self.product = product.map(str::to_owned);
                 self.state = State::Tune;
             }
             (State::Tune, Method::Connection(connection::Method::Tune(tune))) => {

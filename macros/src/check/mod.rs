@@ -5,6 +5,7 @@
 
 mod batch;
 mod binding;
+mod declared;
 mod failure;
 mod function;
 pub(crate) mod handlers;
@@ -58,10 +59,11 @@ fn queue(args: &ListenerArgs, errors: &mut Errors) {
         }
     }
     dead_letters(args, errors);
+    declared::declared(args, errors);
     if let Some(profile) = &args.consumer.profile {
         names::profile(&profile.value, errors);
     }
-    let anonymous = queue.queue.is_none() && queue.queues.is_none();
+    let anonymous = queue.queue.is_none() && queue.queues.is_none() && queue.fault_of.is_none();
     if !anonymous || !args.complete {
         return;
     }

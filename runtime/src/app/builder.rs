@@ -13,6 +13,7 @@ use crate::error::{Fault, Result};
 use crate::graph::{BindingNode, ExchangeNode, QueueNode};
 use crate::listener::endpoint::{RabbitListenerEndpoint, Registration};
 use crate::listener::observe::Observer;
+use crate::listener::policy::ErrorPolicies;
 use crate::middleware::Middleware;
 use crate::settings::{BuilderSettings, Environment, Source, Sourced, Startup, Texts};
 use crate::state::StateRegistry;
@@ -37,6 +38,7 @@ pub struct SpringhareBuilder {
     /// None for the process's own.
     pub(super) environment: Option<Environment>,
     pub(super) observers: Vec<Arc<dyn Observer>>,
+    pub(super) policies: ErrorPolicies,
     /// What is wrong with the builder's own calls.
     pub(super) faults: Vec<Fault>,
 }
@@ -66,6 +68,7 @@ impl SpringhareBuilder {
             config: None,
             environment: None,
             observers: Vec::new(),
+            policies: ErrorPolicies::default(),
             faults: Vec::new(),
         }
     }

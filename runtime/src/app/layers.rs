@@ -8,6 +8,17 @@ use crate::error::Fault;
 use crate::middleware::{ListenerLayer, MessageProcessor, Middleware, PublishLayer};
 
 impl SpringhareBuilder {
+    /// Measures what happens, see [`metrics`](crate::metrics): feature `metrics`.
+    ///
+    /// ```
+    /// let builder = springhare::Springhare::builder().metrics();
+    /// # drop(builder);
+    /// ```
+    #[cfg(feature = "metrics")]
+    pub fn metrics(self) -> Self {
+        self.observed_by(Arc::new(crate::metrics::Metrics))
+    }
+
     /// Has a [`MessageProcessor`] change all messages as they go out and as they come in.
     pub fn processor(mut self, processor: impl MessageProcessor) -> Self {
         self.middleware.processors.push(Arc::new(processor));

@@ -1,7 +1,9 @@
 //! The application: its builder, its start, its life and its stop.
 
+mod admin;
 mod builder;
 mod configure;
+mod failures;
 mod layers;
 mod planned;
 mod reach;
@@ -14,11 +16,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use admin::{QueueInfo, RabbitAdmin};
 pub use builder::SpringhareBuilder;
 
-use running::Running;
+pub(crate) use running::Running;
 use signals::Signals;
 
+use crate::declare::Declaration;
 use crate::error::{Error, Result};
 use crate::listener::StopPhase;
 use crate::listener::health::Health;
@@ -59,10 +63,50 @@ impl Springhare {
         SpringhareBuilder::new()
     }
 
+    /// What runs, for those who must not keep it running.
+    #[cfg(feature = "axum")]
+    pub(crate) fn weak(&self) -> std::sync::Weak<Running> {
+        Arc::downgrade(&self.running)
+    }
+
     /// The template to send with.
     #[must_use]
     pub fn rabbit_template(&self) -> RabbitTemplate {
         self.running.scope.template.clone()
+    }
+
+    /// Declares, deletes and looks at queues and exchanges while the application runs.
+    ///
+    /// ```
+    /// # async fn example(app: &springhare::Springhare) -> springhare::Result<()> {
+    /// app.admin().purge_queue("orders").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn admin(&self) -> RabbitAdmin {
+        RabbitAdmin::new(Arc::clone(&self.running))
+    }
+
+    /// Declares a queue, an exchange or a binding, now and after every loss of the connection:
+    /// [`RabbitAdmin::declare`].
+    ///
+    /// ```
+    /// # async fn example(app: &springhare::Springhare) -> springhare::Result<()> {
+    /// app.declare(springhare::Queue::durable("orders.eu")).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`RabbitAdmin::declare`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`RabbitAdmin::declare`].
+    pub async fn declare(&self, declaration: impl Into<Declaration>) -> Result<()> {
+        self.admin().declare(declaration).await
     }
 
     /// The ids of the listeners, sorted.

@@ -1,5 +1,7 @@
 //! What an application declares and runs, told before and after its start.
 
+use std::sync::Arc;
+
 use super::{Springhare, SpringhareBuilder};
 use crate::describe::Description;
 use crate::error::Fault;
@@ -35,6 +37,7 @@ impl SpringhareBuilder {
             queues: self.queues.clone(),
             bindings: self.bindings.clone(),
             states: &self.states,
+            policies: &self.policies,
             named_converters: &self.named_converters,
             converters: &self.converters,
             placeholders: placeholders.over(&settings.properties),
@@ -49,11 +52,11 @@ impl Springhare {
     /// What it declares and runs, for a look at it: a table, a graph, a document.
     #[must_use]
     pub fn describe(&self) -> Description {
-        Description::of(self.graph())
+        Description::of(&self.graph())
     }
 
     /// What it declares and runs.
-    pub(crate) fn graph(&self) -> &Graph {
+    pub(crate) fn graph(&self) -> Arc<Graph> {
         self.running.scope.graph()
     }
 }

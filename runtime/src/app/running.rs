@@ -16,6 +16,8 @@ use tokio::task::AbortHandle;
 use super::STOP_DEADLINE;
 use crate::connection::LinkError;
 use crate::error::{Error, Result};
+#[cfg(feature = "axum")]
+use crate::listener::health::Health;
 use crate::listener::{ListenerRegistry, ListenerScope, StopPhase, keep_connected};
 
 /// How long a forced stop waits for the listeners' tasks, which only a handler that blocks its
@@ -27,7 +29,7 @@ type Outcome = Option<Result<(), LinkError>>;
 
 /// What an application and the task that stops it share.
 #[derive(Debug)]
-pub(super) struct Running {
+pub(crate) struct Running {
     pub(super) scope: Arc<ListenerScope>,
     pub(super) listeners: ListenerRegistry,
     /// The broker that lives and ends with the application.
@@ -42,6 +44,19 @@ pub(super) struct Running {
     /// Taken by the stop's task, which there is once; if that is lost, nobody waits for it.
     stopper: StdMutex<Option<watch::Sender<Outcome>>>,
     outcome: watch::Receiver<Outcome>,
+}
+
+#[cfg(feature = "axum")]
+impl Running {
+    /// What every listener does right now.
+    pub(crate) fn health(&self) -> Health {
+        self.listeners.health()
+    }
+
+    /// Whether its stop has begun.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stopper.lock().unwrap_or_else(PoisonError::into_inner).is_none()
+    }
 }
 
 impl Running {
@@ -73,7 +88,7 @@ impl Running {
         stop.unless(StopPhase::Draining, starting).await.unwrap_or(Err(Error::Stopped))
     }
 
-    fn unless_stopping(&self) -> Result<()> {
+    pub(super) fn unless_stopping(&self) -> Result<()> {
         if self.listeners.stop.phase() == StopPhase::Running { Ok(()) } else { Err(Error::Stopped) }
     }
 

@@ -14,7 +14,7 @@ use super::reach::reach;
 use super::running::Running;
 use crate::connection::{Address, AmqpLink, EmbeddedAddress, EmbeddedLink, Link, NamedLink};
 use crate::error::{Fault, Result, StartError};
-use crate::graph::{Declared, DeclaringLink, declare, unknown_names};
+use crate::graph::{Declared, DeclaringLink, SharedGraph, declare, unknown_names};
 use crate::listener::observe::Observing;
 use crate::listener::{ListenerConnection, ListenerRegistry, ListenerScope};
 use crate::settings::{AddressProblem, RabbitmqSettings, Settings, Source, Startup, WrongAddress};
@@ -29,15 +29,17 @@ pub(super) async fn start(builder: SpringhareBuilder) -> Result<Springhare> {
     let (link, own_broker) = link_to(builder.broker, &settings.rabbitmq, &mut faults)?;
     let link: Arc<dyn Link> =
         Arc::new(NamedLink::new(link, settings.rabbitmq.connection_name.clone()));
-    let graph = Arc::new(graph);
+    let graph = Arc::new(SharedGraph::new(graph));
     let publishing = Arc::new(DeclaringLink::new(Arc::clone(&link), Arc::clone(&graph)));
+    let observing = Observing::by(builder.observers, link.clock().clone());
+    let observer = observing.as_ref().map(Observing::template);
     let links = TemplateLinks {
         publishing: Arc::clone(&publishing) as Arc<dyn Link>,
         channels: Arc::clone(&link),
+        observer: observer.clone(),
     };
-    let observing = Observing::by(builder.observers, link.clock().clone());
     let scope = Arc::new(ListenerScope {
-        connection: ListenerConnection::new(link, graph),
+        connection: ListenerConnection::new(link, graph, observer),
         template: RabbitTemplate::new(
             links,
             builder.converters,
@@ -139,9 +141,9 @@ async fn bring_up(
         }
     };
     let graph = scope.graph();
-    faults.extend(unknown_names(&connection, graph).await);
+    faults.extend(unknown_names(&connection, &graph).await);
     StartError::of(faults)?;
-    let (declared, faults) = declare(&connection, graph).await;
+    let (declared, faults) = declare(&connection, &graph).await;
     let started = async {
         StartError::of(faults)?;
         publishing.is_declared();

@@ -14,7 +14,8 @@ use springhare_broker::{
 
 use super::{
     Confirmation, DeliveryCounting, Link, LinkChannel, LinkConnection, LinkConsumer, LinkError,
-    LinkFuture, LinkPublisher, PublishBatch, PublishCall, PublishError, PublishResult, PublishWait,
+    LinkFuture, LinkPublisher, Product, PublishBatch, PublishCall, PublishError, PublishResult,
+    PublishWait,
 };
 
 /// The link to a [`Broker`] in this process.
@@ -76,6 +77,10 @@ impl LinkConnection for EmbeddedConnection {
                 Arc::new(EmbeddedPublisher::new(self.publisher.clone()));
             Ok(publisher)
         })
+    }
+
+    fn product(&self) -> Product {
+        Product::Springhare
     }
 
     fn close(&self) -> LinkFuture<'_, ()> {

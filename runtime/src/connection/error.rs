@@ -55,6 +55,12 @@ impl LinkError {
         }
     }
 
+    /// Whether there is no such queue or exchange.
+    #[must_use]
+    pub(crate) fn is_not_found(&self) -> bool {
+        self.amqp().is_some_and(|error| error.code() == springhare_amqp::ReplyCode::NotFound)
+    }
+
     /// Whether the broker refused the user, the password or the virtual host: to try again soon is
     /// pointless.
     #[must_use]

@@ -76,6 +76,31 @@ pub enum DeliveryCounting {
     OnSomeQueues,
 }
 
+/// Which broker answers on a connection.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Product {
+    /// Ours, in this process or served.
+    Springhare,
+    /// RabbitMQ.
+    RabbitMq,
+    /// Another one, or one that does not say: nothing but AMQP is expected of it.
+    #[default]
+    Other,
+}
+
+impl Product {
+    /// The product that a broker names in its properties.
+    #[must_use]
+    pub fn named(name: &str) -> Self {
+        match name {
+            "springhare" => Self::Springhare,
+            "RabbitMQ" => Self::RabbitMq,
+            _ => Self::Other,
+        }
+    }
+}
+
 /// An open connection.
 pub trait LinkConnection: fmt::Debug + Send + Sync + 'static {
     /// Opens a channel on it.
@@ -83,6 +108,11 @@ pub trait LinkConnection: fmt::Debug + Send + Sync + 'static {
 
     /// A publishing path on this connection, for any number of callers.
     fn publisher(&self) -> LinkFuture<'_, Arc<dyn LinkPublisher>>;
+
+    /// Which broker it is to.
+    fn product(&self) -> Product {
+        Product::Other
+    }
 
     /// Closes it and all its channels; what they hold unacknowledged is requeued.
     fn close(&self) -> LinkFuture<'_, ()>;

@@ -14,6 +14,8 @@ const TEN_YEARS: Duration = Duration::from_secs(315_360_000);
 #[derive(Debug, Clone)]
 pub(super) struct Draft {
     pub(super) arguments: FieldTable,
+    /// That the broker refuses it is logged, and no more.
+    pub(super) lenient: bool,
     place: Place,
     faults: Vec<String>,
 }
@@ -21,7 +23,9 @@ pub(super) struct Draft {
 /// Where it was written is no part of what it says.
 impl PartialEq for Draft {
     fn eq(&self, other: &Self) -> bool {
-        self.arguments == other.arguments && self.faults == other.faults
+        self.arguments == other.arguments
+            && self.lenient == other.lenient
+            && self.faults == other.faults
     }
 }
 
@@ -30,7 +34,7 @@ impl Draft {
     pub(super) fn new() -> Self {
         let caller = Location::caller();
         let place = Place { file: caller.file(), line: caller.line() };
-        Self { arguments: FieldTable::new(), place, faults: Vec::new() }
+        Self { arguments: FieldTable::new(), lenient: false, place, faults: Vec::new() }
     }
 
     /// `text` as a short string; one that is too long is a fault.

@@ -112,6 +112,17 @@ impl Queue {
         }
     }
 
+    /// That the broker refuses it (mostly since it has another definition) is logged, and keeps the
+    /// application from nothing.
+    pub fn lenient(mut self) -> Self {
+        self.draft.lenient = true;
+        self
+    }
+
+    pub(crate) fn is_lenient(&self) -> bool {
+        self.draft.lenient
+    }
+
     /// Where it was written.
     #[must_use]
     pub fn place(&self) -> Place {

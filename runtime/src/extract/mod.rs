@@ -14,6 +14,7 @@
 //! | [`State<T>`](State), [`RabbitTemplate`](crate::RabbitTemplate) | the application's own |
 //! | [`Outbox`] | messages that go out if the handler succeeds |
 //! | `Protobuf<T>`, `Valid<E>` | features `protobuf` and `garde`: the body as a value of Protocol Buffers, or checked |
+//! | [`Fault<E>`](Fault) | a message that was given up, and why |
 //! | `Option<E>`, `Result<E, R>` | an extractor that may come to nothing, or fail |
 //! | `Vec<E>`, [`BatchSize`] | with `batch = ..`: one from each message, how many those are |
 //!
@@ -23,6 +24,7 @@
 mod batch;
 mod body;
 mod deliveries;
+mod fault;
 mod header;
 mod json;
 mod message;
@@ -48,6 +50,7 @@ use crate::state::Requirements;
 
 pub use batch::{BatchSize, FromBatch};
 pub use deliveries::{Attempt, DeliveryCount, Redelivered};
+pub use fault::Fault;
 pub use header::{FromHeader, HeaderRejection, HeaderType, header, header_or};
 pub use json::{Json, JsonRejection};
 pub use message::{Headers, Properties};

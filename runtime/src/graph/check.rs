@@ -10,6 +10,7 @@ use super::Graph;
 use super::consistency::inconsistencies;
 use super::converting::choose_converters;
 use super::definition::{BindingNode, Definition, ExchangeNode, Origin, QueueNode};
+use super::delays::Delays;
 use super::key_paths::unmet_paths;
 use super::merge::{Bound, merge};
 use super::placeholder::Placeholders;
@@ -17,6 +18,7 @@ use super::resolve::{ResolvedListener, resolve};
 use crate::convert::{MessageConverters, NamedConverters};
 use crate::error::Fault;
 use crate::listener::endpoint::RabbitListenerEndpoint;
+use crate::listener::policy::ErrorPolicies;
 use crate::settings::Settings;
 use crate::state::StateRegistry;
 
@@ -32,6 +34,7 @@ pub(crate) struct GraphInput<'a> {
     pub(crate) queues: Vec<QueueNode>,
     pub(crate) bindings: Vec<BindingNode>,
     pub(crate) states: &'a StateRegistry,
+    pub(crate) policies: &'a ErrorPolicies,
     pub(crate) named_converters: &'a NamedConverters,
     pub(crate) converters: &'a MessageConverters,
     pub(crate) placeholders: Placeholders<'a>,
@@ -55,6 +58,10 @@ pub(crate) fn check(input: GraphInput<'_>) -> (Graph, Vec<Fault>) {
     listeners.sort_by(|a, b| a.plan.id.cmp(&b.plan.id));
     let plans = listeners.iter_mut().map(|listener| &mut listener.plan);
     choose_converters(plans, input.named_converters, input.converters, &mut faults);
+    unknown_policies(&listeners, input.policies, &mut faults);
+    for listener in &mut listeners {
+        listener.plan.failure.on_errors = input.policies.of(&listener.plan.id);
+    }
     duplicate_ids(&listeners, &mut faults);
     listeners.iter().for_each(|listener| unmet_paths(listener, &mut faults));
     faults.extend(unknown_listeners(&listeners, unresolved, input.settings));
@@ -64,9 +71,20 @@ pub(crate) fn check(input: GraphInput<'_>) -> (Graph, Vec<Fault>) {
     input.exchanges.into_iter().for_each(|node| add_exchange(&mut graph, node, &mut faults));
     input.queues.into_iter().for_each(|node| add_queue(&mut graph, node, &mut faults));
     for listener in listeners {
+        if !listener.plan.declare {
+            graph.expect(&listener.plan);
+            let plan = Arc::new(listener.plan);
+            graph.listeners.push(Arc::clone(&plan));
+            bound.push(Bound { plan, bindings: listener.bindings });
+            continue;
+        }
         listener.exchanges.into_iter().for_each(|node| add_exchange(&mut graph, node, &mut faults));
         listener.queues.into_iter().for_each(|node| add_queue(&mut graph, node, &mut faults));
         listener.bindings.iter().for_each(|node| add_binding(&mut graph, node.clone()));
+        let Delays { exchange, queues, bindings } = listener.delays;
+        exchange.into_iter().for_each(|node| add_exchange(&mut graph, node, &mut faults));
+        queues.into_iter().for_each(|node| add_queue(&mut graph, node, &mut faults));
+        bindings.into_iter().for_each(|node| add_binding(&mut graph, node));
         let plan = Arc::new(listener.plan);
         graph.listeners.push(Arc::clone(&plan));
         bound.push(Bound { plan, bindings: listener.bindings });
@@ -133,6 +151,26 @@ fn unknown_listeners(
     settings.unknown_listeners(&ids.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
+/// What is said of the errors of listeners that there are not.
+fn unknown_policies(
+    listeners: &[ResolvedListener],
+    policies: &ErrorPolicies,
+    faults: &mut Vec<Fault>,
+) {
+    for (id, (_, place)) in &policies.listeners {
+        if listeners.iter().any(|listener| *listener.plan.id == **id) {
+            continue;
+        }
+        let ids: Vec<String> =
+            listeners.iter().map(|listener| format!("`{}`", listener.plan.id)).collect();
+        let text = format!(
+            "there is no listener `{id}` whose errors could be told apart; there are {}",
+            ids.join(", ")
+        );
+        faults.push(Fault::new(text).at(place.file, place.line));
+    }
+}
+
 fn duplicate_ids(listeners: &[ResolvedListener], faults: &mut Vec<Fault>) {
     for pair in listeners.windows(2) {
         let [first, second] = pair else { continue };
@@ -146,7 +184,7 @@ fn duplicate_ids(listeners: &[ResolvedListener], faults: &mut Vec<Fault>) {
     }
 }
 
-fn add_exchange(graph: &mut Graph, node: ExchangeNode, faults: &mut Vec<Fault>) {
+pub(super) fn add_exchange(graph: &mut Graph, node: ExchangeNode, faults: &mut Vec<Fault>) {
     if !KINDS.contains(&node.kind.as_str()) && !node.kind.starts_with(PLUGIN_KIND_PREFIX) {
         let text = format!(
             "exchange '{}' of {} has the kind '{}'; there are {}",
@@ -171,7 +209,7 @@ fn add_exchange(graph: &mut Graph, node: ExchangeNode, faults: &mut Vec<Fault>) 
     }
 }
 
-fn add_queue(graph: &mut Graph, node: QueueNode, faults: &mut Vec<Fault>) {
+pub(super) fn add_queue(graph: &mut Graph, node: QueueNode, faults: &mut Vec<Fault>) {
     match graph.queues.entry(node.name.clone()) {
         Entry::Vacant(vacant) => {
             vacant.insert(node);
@@ -186,7 +224,7 @@ fn add_queue(graph: &mut Graph, node: QueueNode, faults: &mut Vec<Fault>) {
     }
 }
 
-fn add_binding(graph: &mut Graph, node: BindingNode) {
+pub(super) fn add_binding(graph: &mut Graph, node: BindingNode) {
     if !graph.bindings.iter().any(|known| known.same_as(&node)) {
         graph.bindings.push(node);
     }

@@ -128,6 +128,12 @@ fn consumption(listener: &ListenerPlan, queue: &QueueNode) -> Vec<String> {
             "queue '{name}' is a stream, whose consumers have no priority: leave `priority` out"
         ));
     }
+    if listener.failure.redeliveries.has_delays() {
+        texts.push(format!(
+            "queue '{name}' is a stream, which delivers nothing twice: leave `delays` out of \
+             `retry(..)`, and retry in memory with `retry(max_attempts = ..)`"
+        ));
+    }
     if listener.concurrency > 1 {
         texts.push(format!(
             "queue '{name}' is a stream, and each of {} consumers would get every message: leave \

@@ -11,6 +11,7 @@ use springhare_broker::{IfUnused, QueueDeleteOptions};
 
 use super::Graph;
 use super::definition::{BindingNode, DestinationKind, ExchangeNode, Origin, QueueNode};
+use super::redeclare::Node;
 use crate::connection::{LinkChannel, LinkConnection, LinkError};
 use crate::error::Fault;
 
@@ -27,13 +28,14 @@ pub(crate) async fn declare(
     graph: &Graph,
 ) -> (Declared, Vec<Fault>) {
     let mut declaring = Declaring::new(connection);
-    for exchange in graph.exchanges.values() {
+    let product = connection.product();
+    for exchange in graph.exchanges.values().filter(|exchange| exchange.is_on(product)) {
         declaring.exchange(exchange).await;
     }
-    for queue in graph.queues.values() {
+    for queue in graph.queues.values().filter(|queue| queue.is_on(product)) {
         declaring.queue(queue).await;
     }
-    for binding in &graph.bindings {
+    for binding in graph.bindings.iter().filter(|binding| binding.is_on(product)) {
         declaring.binding(binding).await;
     }
     declaring.channel.close().await;
@@ -101,6 +103,19 @@ impl Declaring {
                     exchange.origin.by, exchange.name
                 );
                 self.fault(text, &exchange.origin);
+            }
+        }
+        for queue in &graph.expected {
+            if !graph.queues.contains_key(&queue.name) && !self.broker_has_queue(&queue.name).await
+            {
+                let text = format!(
+                    "{} consumes from queue '{}', which the broker does not have and \
+                     `declare = false` leaves to others to declare; have it declared, remove \
+                     `declare = false`, or let the listener wait for it with the setting \
+                     `missing-queues-fatal = false`",
+                    queue.origin.by, queue.name
+                );
+                self.fault(text, &queue.origin);
             }
         }
         for queue in graph.queues.values() {
@@ -180,7 +195,7 @@ impl Declaring {
             Ok(()) if is_new => self.declared.exchanges.push(node.name.clone()),
             Ok(()) => {}
             Err(error) => {
-                self.refused("exchange", &node.name, &node.describe(), &node.origin, &error);
+                self.refused(Node::Exchange(node), &error);
             }
         }
     }
@@ -195,7 +210,7 @@ impl Declaring {
             Ok(()) if is_new => self.declared.queues.push(node.name.clone()),
             Ok(()) => {}
             Err(error) => {
-                self.refused("queue", &node.name, &node.describe(), &node.origin, &error);
+                self.refused(Node::Queue(node), &error);
             }
         }
     }
@@ -206,24 +221,21 @@ impl Declaring {
             Err(error) => Err(error),
         };
         if let Err(error) = bound {
-            self.faults.push(refused_binding(node, &error));
+            self.refused(Node::Binding(node), &error);
         }
     }
 
-    fn refused(
-        &mut self,
-        what: &str,
-        name: &str,
-        definition: &str,
-        origin: &Origin,
-        error: &LinkError,
-    ) {
+    fn refused(&mut self, node: Node<'_>, error: &LinkError) {
         let connection_is_lost = matches!(error, LinkError::Closed { what: "connection", .. });
         if connection_is_lost && !self.faults.is_empty() {
             // What closed it is told already.
             return;
         }
-        self.faults.push(refused(what, name, definition, origin, error));
+        let fault = node.fault(error);
+        if node.is_lenient() && error.amqp().is_some() {
+            return tracing::warn!(%fault, "a declaration was refused");
+        }
+        self.faults.push(fault);
     }
 
     fn fault(&mut self, text: String, origin: &Origin) {
@@ -291,6 +303,18 @@ pub(super) async fn declare_binding(
         DestinationKind::Queue => channel.queue_bind(destination, source, key, arguments).await,
         DestinationKind::Exchange => {
             channel.exchange_bind(destination, source, key, arguments).await
+        }
+    }
+}
+
+/// Takes a binding away.
+pub(crate) async fn unbind(channel: &dyn LinkChannel, node: &BindingNode) -> Result<(), LinkError> {
+    let arguments = node.arguments.clone();
+    let (source, key, destination) = (&node.exchange, &node.routing_key, &node.destination);
+    match node.kind {
+        DestinationKind::Queue => channel.queue_unbind(destination, source, key, arguments).await,
+        DestinationKind::Exchange => {
+            channel.exchange_unbind(destination, source, key, arguments).await
         }
     }
 }

@@ -16,6 +16,7 @@ impl From<&Queue> for QueueNode {
             naming: Naming::Given,
             options: queue.options(),
             definition: Definition::Full,
+            lenient: queue.is_lenient(),
             origin: Origin::builder(queue.place()),
         }
     }
@@ -28,6 +29,7 @@ impl From<&Exchange> for ExchangeNode {
             kind: exchange.kind().to_owned(),
             options: exchange.options(),
             definition: Definition::Full,
+            lenient: exchange.is_lenient(),
             origin: Origin::builder(exchange.place()),
         }
     }
@@ -46,6 +48,7 @@ impl From<&Binding> for BindingNode {
             destination: ShortString::truncated(binding.destination()),
             routing_key: ShortString::truncated(binding.routing_key()),
             arguments: binding.arguments().clone(),
+            lenient: binding.is_lenient(),
             origin: Origin::builder(binding.place()),
         }
     }

@@ -3,8 +3,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use springhare_broker::Clock;
 
-use super::Graph;
 use super::redeclare::declare_shared;
+use super::shared::SharedGraph;
 use crate::connection::{DeliveryCounting, Link, LinkConnection, LinkFuture};
 
 /// The way to the broker for who publishes: a connection that replaces a lost one comes with the
@@ -13,13 +13,13 @@ use crate::connection::{DeliveryCounting, Link, LinkConnection, LinkFuture};
 #[derive(Debug)]
 pub(crate) struct DeclaringLink {
     link: Arc<dyn Link>,
-    graph: Arc<Graph>,
+    graph: Arc<SharedGraph>,
     /// The next connection finds everything declared.
     is_declared: AtomicBool,
 }
 
 impl DeclaringLink {
-    pub(crate) fn new(link: Arc<dyn Link>, graph: Arc<Graph>) -> Self {
+    pub(crate) fn new(link: Arc<dyn Link>, graph: Arc<SharedGraph>) -> Self {
         Self { link, graph, is_declared: AtomicBool::new(false) }
     }
 
@@ -46,7 +46,8 @@ impl Link for DeclaringLink {
         Box::pin(async move {
             let connection = self.link.connect(name).await?;
             if !self.is_declared.swap(false, Ordering::AcqRel) {
-                for fault in declare_shared(&connection, &self.graph).await {
+                let graph = self.graph.declaring().await;
+                for fault in declare_shared(&connection, &graph).await {
                     tracing::error!(%fault, "not all could be declared for publishing");
                 }
             }

@@ -66,6 +66,8 @@ pub(crate) enum Naming {
     Given,
     /// The application, for an anonymous queue.
     Generated,
+    /// The application, for messages that wait for another delivery.
+    Waiting,
 }
 
 /// A queue of the graph.
@@ -76,6 +78,8 @@ pub(crate) struct QueueNode {
     pub(crate) naming: Naming,
     pub(crate) options: QueueDeclareOptions,
     pub(crate) definition: Definition,
+    /// That the broker refuses it is logged, and no more.
+    pub(crate) lenient: bool,
     pub(crate) origin: Origin,
 }
 
@@ -86,6 +90,8 @@ pub(crate) struct ExchangeNode {
     pub(crate) kind: String,
     pub(crate) options: ExchangeDeclareOptions,
     pub(crate) definition: Definition,
+    /// That the broker refuses it is logged, and no more.
+    pub(crate) lenient: bool,
     pub(crate) origin: Origin,
 }
 
@@ -113,6 +119,8 @@ pub(crate) struct BindingNode {
     pub(crate) destination: ShortString,
     pub(crate) routing_key: ShortString,
     pub(crate) arguments: FieldTable,
+    /// That the broker refuses it is logged, and no more.
+    pub(crate) lenient: bool,
     pub(crate) origin: Origin,
 }
 
@@ -267,6 +275,7 @@ mod tests {
             naming: Naming::Given,
             options: QueueDeclareOptions { durable: true, arguments, ..Default::default() },
             definition: Definition::Full,
+            lenient: false,
             origin: Origin { by: "listener `l`".to_owned(), file: "a.rs", line: 1 },
         };
         assert_eq!(
@@ -309,6 +318,7 @@ mod tests {
             naming,
             options: QueueDeclareOptions { exclusive, ..Default::default() },
             definition: Definition::Full,
+            lenient: false,
             origin: Origin { by: "listener `l`".to_owned(), file: "a.rs", line: 1 },
         };
         let first = Generation::default();

@@ -6,6 +6,7 @@
 //! which listeners share consumers. `declare` takes the graph to the broker, and back when the start fails; `redeclare` takes it there once more when a connection or a consumer was lost.
 //! Deliberately out: consuming.
 
+mod change;
 mod check;
 mod consistency;
 mod converting;
@@ -13,35 +14,61 @@ mod declare;
 mod declared;
 mod declaring_link;
 mod definition;
+mod delays;
 mod key_paths;
 mod merge;
 mod redeclare;
 mod resolve;
+mod shared;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use springhare_amqp::ShortString;
 
+pub(crate) use change::Part;
 pub(crate) use check::{GraphInput, check};
-pub(crate) use declare::{Declared, declare, unknown_names};
+pub(crate) use declare::{Declared, declare, unbind, unknown_names};
 pub(crate) use declaring_link::DeclaringLink;
 pub(crate) use definition::{
     BindingNode, DestinationKind, ExchangeNode, Generation, Origin, QueueNode,
 };
-pub(crate) use redeclare::{Refused, declare_for_queue, redeclare};
+pub(crate) use redeclare::{Refused, declare_for_queue, declare_part, redeclare};
+pub(crate) use shared::SharedGraph;
 
 use crate::listener::plan::{ContainerPlan, ListenerPlan};
 use crate::settings::placeholder;
 
+/// A queue that must be there, for a listener with `declare = false`.
+#[derive(Debug, Clone)]
+pub(crate) struct ExpectedQueue {
+    pub(crate) name: ShortString,
+    pub(crate) origin: Origin,
+}
+
 /// Everything that an application declares and runs.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Graph {
     pub(crate) exchanges: BTreeMap<ShortString, ExchangeNode>,
     pub(crate) queues: BTreeMap<ShortString, QueueNode>,
     pub(crate) bindings: Vec<BindingNode>,
+    /// The queues that somebody else declares.
+    pub(crate) expected: Vec<ExpectedQueue>,
     /// Sorted by id.
     pub(crate) listeners: Vec<Arc<ListenerPlan>>,
     /// The same listeners, by what shares consumers.
     pub(crate) containers: Vec<ContainerPlan>,
+}
+
+impl Graph {
+    /// The listener's queues are somebody else's.
+    fn expect(&mut self, listener: &ListenerPlan) {
+        if listener.missing_queues_fatal && listener.auto_startup {
+            let expected = |name: &ShortString| ExpectedQueue {
+                name: name.clone(),
+                origin: listener.origin.clone(),
+            };
+            self.expected.extend(listener.queues.iter().map(expected));
+        }
+    }
 }

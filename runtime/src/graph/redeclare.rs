@@ -8,11 +8,12 @@ use std::sync::Arc;
 use springhare_amqp::ShortString;
 
 use super::Graph;
+use super::change::Part;
 use super::declare::{
     DeclaringChannel, declare_binding, declare_exchange, refused, refused_binding,
 };
 use super::definition::{BindingNode, DestinationKind, ExchangeNode, Generation, QueueNode};
-use crate::connection::{LinkChannel, LinkConnection, LinkError};
+use crate::connection::{LinkChannel, LinkConnection, LinkError, Product};
 use crate::error::Fault;
 
 /// A part of a graph that is declared by itself.
@@ -23,10 +24,9 @@ pub(crate) enum Node<'g> {
     Binding(&'g BindingNode),
 }
 
-/// A node that the broker did not take.
+/// That the broker did not take a node.
 #[derive(Debug)]
-pub(crate) struct Refused<'g> {
-    pub(crate) node: Node<'g>,
+pub(crate) struct Refused {
     pub(crate) fault: Fault,
 }
 
@@ -85,7 +85,24 @@ impl Graph {
 }
 
 impl Node<'_> {
-    fn fault(self, error: &LinkError) -> Fault {
+    fn is_on(&self, product: Product) -> bool {
+        match self {
+            Self::Exchange(node) => node.is_on(product),
+            Self::Queue(node) => node.is_on(product),
+            Self::Binding(node) => node.is_on(product),
+        }
+    }
+
+    /// Whether that it is refused is logged, and no more.
+    pub(super) fn is_lenient(self) -> bool {
+        match self {
+            Self::Exchange(node) => node.lenient,
+            Self::Queue(node) => node.lenient,
+            Self::Binding(node) => node.lenient,
+        }
+    }
+
+    pub(super) fn fault(self, error: &LinkError) -> Fault {
         match self {
             Self::Exchange(node) => {
                 refused("exchange", &node.name, &node.describe(), &node.origin, error)
@@ -106,17 +123,23 @@ pub(crate) async fn redeclare<'g>(
     graph: &'g Graph,
     nodes: Vec<Node<'g>>,
     generation: Generation,
-) -> Vec<Refused<'g>> {
+) -> Vec<Refused> {
     let mut channel = DeclaringChannel::new(connection);
     let mut all_refused = Vec::new();
-    for node in nodes {
+    let product = connection.product();
+    for node in nodes.into_iter().filter(|node| node.is_on(product)) {
         let declared = match channel.open().await {
             Ok(channel) => graph.declare_node(&*channel, node, generation).await,
             Err(error) => Err(error),
         };
         if let Err(error) = declared {
             channel.leave_after(&error);
-            all_refused.push(Refused { node, fault: node.fault(&error) });
+            let fault = node.fault(&error);
+            if node.is_lenient() && error.amqp().is_some() {
+                tracing::warn!(%fault, "a declaration was refused");
+            } else {
+                all_refused.push(Refused { fault });
+            }
             if connection.closed().is_some() {
                 return all_refused;
             }
@@ -141,11 +164,12 @@ pub(crate) async fn declare_shared(
 
 /// Declares once more the queue that a consumer was lost of, and what leads there.
 pub(crate) async fn declare_for_queue(
-    channel: &dyn LinkChannel,
+    connection: &Arc<dyn LinkConnection>,
     graph: &Graph,
     queue: &ShortString,
     generation: Generation,
 ) -> Result<(), LinkError> {
+    let product = connection.product();
     let leads_there = |binding: &&BindingNode| {
         binding.kind == DestinationKind::Queue && binding.destination == *queue
     };
@@ -153,10 +177,41 @@ pub(crate) async fn declare_for_queue(
     let exchanges = bindings.iter().filter_map(|binding| graph.exchanges.get(&binding.exchange));
     let queue = graph.queues.get(queue).into_iter();
     let nodes = exchanges.map(Node::Exchange).chain(queue.map(Node::Queue));
-    for node in nodes.chain(bindings.iter().copied().map(Node::Binding)) {
-        graph.declare_node(channel, node, generation).await?;
+    let mut channel = DeclaringChannel::new(connection);
+    let nodes = nodes.chain(bindings.iter().copied().map(Node::Binding));
+    for node in nodes.filter(|node| node.is_on(product)) {
+        let open = channel.open().await?;
+        match graph.declare_node(&*open, node, generation).await {
+            Err(error) if !node.is_lenient() || error.amqp().is_none() => return Err(error),
+            _ => {}
+        }
     }
+    channel.close().await;
     Ok(())
+}
+
+/// Declares one part by itself; if it is refused, that is told as a fault, too.
+pub(crate) async fn declare_part(
+    connection: &Arc<dyn LinkConnection>,
+    part: &Part,
+    generation: Generation,
+) -> Result<(), (LinkError, Fault)> {
+    let node = part.node();
+    let mut channel = DeclaringChannel::new(connection);
+    let declared = match channel.open().await {
+        Ok(open) => Graph::default().declare_node(&*open, node, generation).await,
+        Err(error) => Err(error),
+    };
+    match declared {
+        Err(error) if !node.is_lenient() || error.amqp().is_none() => {
+            let fault = node.fault(&error);
+            Err((error, fault))
+        }
+        _ => {
+            channel.close().await;
+            Ok(())
+        }
+    }
 }
 
 #[cfg(test)]
@@ -176,6 +231,7 @@ mod tests {
             naming: Naming::Generated,
             options: QueueDeclareOptions { exclusive: true, ..Default::default() },
             definition: Definition::Full,
+            lenient: false,
             origin: Origin { by: "listener `l`".to_owned(), file: "a.rs", line: 1 },
         };
         let kept = QueueNode::from(&Queue::durable("kept"));
@@ -220,10 +276,7 @@ mod tests {
         let listeners = EmbeddedLink::new(broker.clone()).connect("listeners").await.unwrap();
         let graph = graph();
         let refused = redeclare(&listeners, &graph, graph.nodes(), Generation::default()).await;
-        let [Refused { node: Node::Exchange(node), fault }] = refused.as_slice() else {
-            panic!("{refused:?}")
-        };
-        assert_eq!(node.name, "news");
+        let [Refused { fault }] = refused.as_slice() else { panic!("{refused:?}") };
         for words in ["exchange 'news' as fanout", "received 'fanout' but current is 'topic'"] {
             assert!(fault.text().contains(words), "{fault}");
         }

@@ -10,16 +10,19 @@ use springhare_broker::{ExchangeDeclareOptions, QueueDeclareOptions};
 use super::definition::{
     BindingNode, Definition, DestinationKind, ExchangeNode, Naming, Origin, QueueNode,
 };
+use super::delays::Delays;
 use super::placeholder::Placeholders;
 use crate::error::Fault;
 use crate::listener::endpoint::{
     AcknowledgeMode, Argument, BindingAttributes, ListenerAttributes, RabbitListenerEndpoint,
+    Recover,
 };
 use crate::listener::key_path::KeyPath;
 use crate::listener::plan::{BatchPlan, ConverterPlan, DEFAULT_PREFETCH, ListenerPlan, ReplyPlan};
-use crate::listener::retry::FailurePlan;
+use crate::listener::retry::{FailurePlan, Manner, Recoverer};
 use crate::listener::stream_offset::StreamOffset;
-use crate::settings::{ListenerSettings, Settings, Source};
+use crate::settings::{ListenerSettings, SPRING, Settings, Source};
+use crate::template::error_queue_of;
 
 /// What the names of anonymous queues start with.
 const ANONYMOUS_PREFIX: &str = "springhare.gen-";
@@ -31,6 +34,7 @@ pub(crate) struct ResolvedListener {
     pub(crate) queues: Vec<QueueNode>,
     pub(crate) exchanges: Vec<ExchangeNode>,
     pub(crate) bindings: Vec<BindingNode>,
+    pub(crate) delays: Delays,
 }
 
 /// Resolves `endpoint`; faults are added to `faults`, and then there is no listener.
@@ -59,13 +63,20 @@ pub(crate) fn resolve(
         timeout: settings.batch_receive_timeout.unwrap_or(BatchPlan::TIMEOUT),
     });
     let send_to = attributes.send_to.and_then(|text| texts.destination("send_to", text));
+    let recoverer = attributes.recover.and_then(|recover| texts.recoverer(recover));
+    let manner = match settings.profile.as_deref() {
+        Some(SPRING) => Manner::Spring,
+        _ => Manner::Springhare,
+    };
+    let failure = FailurePlan::of(attributes, recoverer.unwrap_or_default(), manner);
+    let delays = Delays::of(&failure.redeliveries, &queues, &origin);
     let plan = ListenerPlan {
         prefetch: prefetch(&id, &settings, batch),
         id: Arc::from(id),
         endpoint,
         origin,
         queues: queues.iter().map(|queue| queue.name.clone()).collect(),
-        anonymous: attributes.queues.is_empty(),
+        anonymous: is_anonymous(attributes),
         acknowledge: settings.acknowledge_mode.unwrap_or_default(),
         batch,
         concurrency: consumers.min,
@@ -74,6 +85,8 @@ pub(crate) fn resolve(
         auto_startup: settings.auto_startup.unwrap_or(true),
         group,
         competing: attributes.competing,
+        declare: attributes.declare.unwrap_or(true),
+        missing_queues_fatal: settings.missing_queues_fatal.unwrap_or(true),
         requeue_rejected: settings.default_requeue_rejected.unwrap_or(true),
         reply: ReplyPlan {
             send_to,
@@ -81,10 +94,10 @@ pub(crate) fn resolve(
             ..ReplyPlan::default()
         },
         key_paths: key_paths.into(),
-        failure: FailurePlan::of(attributes),
+        failure,
         converter: ConverterPlan { name: converter, ..ConverterPlan::default() },
     };
-    let resolved = ResolvedListener { plan, queues, exchanges, bindings };
+    let resolved = ResolvedListener { plan, queues, exchanges, bindings, delays };
     (faults.len() == faults_before).then_some(resolved)
 }
 
@@ -106,12 +119,17 @@ fn prefetch(id: &str, settings: &ListenerSettings, batch: Option<BatchPlan>) -> 
     batch
 }
 
+/// Whether its queue has no name of the user's.
+fn is_anonymous(attributes: &ListenerAttributes) -> bool {
+    attributes.queues.is_empty() && attributes.fault_of.is_none()
+}
+
 fn queues(
     attributes: &ListenerAttributes,
     origin: &Origin,
     texts: &mut Texts<'_, '_>,
 ) -> Vec<QueueNode> {
-    let anonymous = attributes.queues.is_empty();
+    let anonymous = is_anonymous(attributes);
     let options = QueueDeclareOptions {
         durable: attributes.durable.unwrap_or(!anonymous),
         exclusive: attributes.exclusive.unwrap_or(anonymous),
@@ -123,7 +141,9 @@ fn queues(
         && attributes.auto_delete.is_none()
         && attributes.arguments.is_empty();
     let definition = if says_nothing { Definition::NameOnly } else { Definition::Full };
-    let names = if anonymous {
+    let names = if let Some(queue) = attributes.fault_of {
+        texts.name("fault_of", queue).map(|queue| error_queue_of(&queue)).into_iter().collect()
+    } else if anonymous {
         vec![anonymous_name()]
     } else {
         attributes.queues.iter().filter_map(|queue| texts.name("queue", queue)).collect()
@@ -133,6 +153,7 @@ fn queues(
         naming: if anonymous { Naming::Generated } else { Naming::Given },
         options: options.clone(),
         definition,
+        lenient: attributes.lenient,
         origin: origin.clone(),
     };
     names.into_iter().map(node).collect()
@@ -140,6 +161,7 @@ fn queues(
 
 fn exchange(
     binding: &BindingAttributes,
+    lenient: bool,
     origin: &Origin,
     texts: &mut Texts<'_, '_>,
 ) -> Option<ExchangeNode> {
@@ -152,6 +174,7 @@ fn exchange(
             Some(_) => Definition::Full,
             None => Definition::NameOnly,
         },
+        lenient,
         origin: origin.clone(),
     })
 }
@@ -172,7 +195,9 @@ fn bound(
 ) -> Bound {
     let mut bound = Bound::default();
     for binding in attributes.all_bindings() {
-        let Some(exchange) = exchange(&binding, origin, texts) else { continue };
+        let Some(exchange) = exchange(&binding, attributes.lenient, origin, texts) else {
+            continue;
+        };
         let arguments = texts.table("binding_arguments", binding.arguments);
         let keys: &[&str] = if binding.keys.is_empty() { &[""] } else { binding.keys };
         let keys: Vec<ShortString> = keys
@@ -185,6 +210,7 @@ fn bound(
             destination: queue.name.clone(),
             routing_key: key.clone(),
             arguments: arguments.clone(),
+            lenient: attributes.lenient,
             origin: origin.clone(),
         };
         let of_queue = |queue| keys.iter().map(move |key| (queue, key));
@@ -338,6 +364,22 @@ impl Texts<'_, '_> {
             }
         };
         Some((name(exchange)?, name(routing_key)?))
+    }
+
+    fn recoverer(&mut self, recover: Recover) -> Option<Recoverer> {
+        Some(match recover {
+            Recover::Park => Recoverer::Park,
+            Recover::Reject => Recoverer::Reject,
+            Recover::Requeue => Recoverer::Requeue,
+            Recover::Republish { exchange, key } => {
+                let exchange = self.short("recover", exchange)?;
+                let routing_key = match key {
+                    Some(key) => Some(self.short("recover", key)?),
+                    None => None,
+                };
+                Recoverer::Republish { exchange, routing_key }
+            }
+        })
     }
 
     fn stream_offset(&mut self, text: &str) -> Option<StreamOffset> {

@@ -11,7 +11,8 @@ use tokio::sync::{Mutex, watch};
 
 use crate::backoff::Backoff;
 use crate::connection::{Link, LinkConnection, LinkError};
-use crate::graph::{Generation, Graph, Refused, redeclare};
+use crate::graph::{Generation, Graph, Refused, SharedGraph, redeclare};
+use crate::template::TemplateObserver;
 
 /// What the broker shows the connection as, behind the application's name.
 const NAME: &str = "listeners";
@@ -21,8 +22,10 @@ pub(crate) const WELL_AFTER: Duration = Duration::from_secs(10);
 /// The listeners' connection, opened again when it was lost.
 #[derive(Debug)]
 pub(crate) struct ListenerConnection {
+    /// Who is told of it.
+    observer: Option<Arc<dyn TemplateObserver>>,
     link: Arc<dyn Link>,
-    graph: Arc<Graph>,
+    graph: Arc<SharedGraph>,
     /// Held while a connection is opened, so that one does it for all; never during a pause.
     recovery: Mutex<Recovery>,
     /// The connection that was opened last.
@@ -61,9 +64,14 @@ pub(crate) enum Extent {
 }
 
 impl ListenerConnection {
-    pub(crate) fn new(link: Arc<dyn Link>, graph: Arc<Graph>) -> Self {
+    pub(crate) fn new(
+        link: Arc<dyn Link>,
+        graph: Arc<SharedGraph>,
+        observer: Option<Arc<dyn TemplateObserver>>,
+    ) -> Self {
         Self {
             link,
+            observer,
             graph,
             recovery: Mutex::default(),
             latest: watch::Sender::new(None),
@@ -80,7 +88,13 @@ impl ListenerConnection {
         self.link.clock()
     }
 
-    pub(crate) fn graph(&self) -> &Graph {
+    /// The graph as it is now.
+    pub(crate) fn graph(&self) -> Arc<Graph> {
+        self.graph.load()
+    }
+
+    /// The graph, for who declares or changes it.
+    pub(crate) fn shared_graph(&self) -> &SharedGraph {
         &self.graph
     }
 
@@ -148,10 +162,10 @@ impl ListenerConnection {
     }
 
     /// Tells what the broker refused, if it was not told before.
-    pub(crate) fn tell(&self, all_refused: &[Refused<'_>]) {
+    pub(crate) fn tell(&self, all_refused: &[Refused]) {
         let faults = all_refused.iter().map(|refused| refused.fault.to_string()).collect();
         let told = std::mem::replace(&mut *locked(&self.told), faults);
-        for Refused { fault, .. } in all_refused {
+        for Refused { fault } in all_refused {
             if !told.contains(&fault.to_string()) {
                 let address = self.link.describe();
                 tracing::error!(address, %fault, "not all could be declared; it is tried again");
@@ -172,6 +186,9 @@ impl ListenerConnection {
         let opened = recovery.current.take()?;
         let Some(reason) = opened.link.closed() else {
             recovery.current = Some(opened.clone());
+            if let Some(observer) = &self.observer {
+                observer.connected("listeners");
+            }
             return Some(opened);
         };
         let now = self.clock().now();
@@ -216,7 +233,9 @@ impl ListenerConnection {
     async fn connect_and_declare(&self, recovery: &mut Recovery) -> Result<Opened, LinkError> {
         let link = self.link.connect(NAME).await?;
         let generation = recovery.take_generation();
-        let all_refused = redeclare(&link, &self.graph, self.graph.nodes(), generation).await;
+        let graph = self.graph.declaring().await;
+        let all_refused = redeclare(&link, &graph, graph.nodes(), generation).await;
+        drop(graph);
         self.tell(&all_refused);
         if let Some(reason) = link.closed() {
             return Err(reason);

@@ -14,6 +14,7 @@ use springhare_broker::{Clock, ConsumerEnd, Delivery, Sleep};
 
 use super::attempt::Attempt;
 use super::batch::BatchLoop;
+use super::circuit::{Admission, SharedCircuit};
 use super::connection::Opened;
 use super::container::{Container, Selection};
 use super::context::DeliveryContext;
@@ -40,6 +41,8 @@ pub(crate) enum Exit {
     Stopped,
     /// The broker cancelled it: its queue is gone.
     Cancelled,
+    /// Its circuit has turned: it may consume nothing for a while, or more than before.
+    Circuit,
     /// The channel or the connection is lost.
     Lost(String),
 }
@@ -63,6 +66,8 @@ pub(crate) struct StartedConsumer {
 /// A consumer at work.
 pub(crate) struct ConsumerLoop<'s> {
     container: &'s Container,
+    /// What its circuit let it do when it began.
+    admitted: Admission,
     selection: Selection<'s>,
     pub(super) context: DeliveryContext,
     /// Taken over from the broker, not yet handled.
@@ -106,7 +111,8 @@ pub(crate) async fn run(
     match selection.first().plan.endpoint.invoke {
         Invoke::One(_) => {
             let received = VecDeque::new();
-            ConsumerLoop { container, selection, context, received, work }.run().await
+            let admitted = container.circuit().map_or(Admission::All, SharedCircuit::admission);
+            ConsumerLoop { container, admitted, selection, context, received, work }.run().await
         }
         Invoke::Batch(invoke) => {
             BatchLoop::new(&selection.first().plan, invoke, context, work).run().await
@@ -127,6 +133,11 @@ impl ConsumerLoop<'_> {
     async fn step(&mut self) -> Result<(), Exit> {
         if self.work.stop.phase() != StopPhase::Running {
             self.work.heed_stop().await?;
+        }
+        if let Some(circuit) = self.container.circuit()
+            && self.admitted != circuit.admission()
+        {
+            return Err(self.work.leave().await?);
         }
         if self.work.settler.has_due() {
             self.work.settler.requeue_due().await?;
@@ -169,6 +180,32 @@ impl ConsumerLoop<'_> {
         self.context.serve(&handling.served);
         let observed = Observed::delivered(&self.context);
         let plan = &*handling.plan;
+        let mut outcome = match self.outcome_of(handling).await {
+            Ok(outcome) => outcome,
+            Err(exit) => {
+                observed.abandoned(&self.context);
+                return Err(exit);
+            }
+        };
+        observed.handled(&self.context, &outcome);
+        if let Some(circuit) = self.container.circuit() {
+            self.work.tell(circuit, plan, &outcome);
+        }
+        let has_failed = matches!(outcome, Outcome::Failed(_));
+        if reply::is_answer(&self.context, plan, &outcome) {
+            outcome = self.work.answer(&self.context, plan, outcome).await?;
+        }
+        if !has_failed && matches!(outcome, Outcome::Failed(_)) {
+            self.context.forgive();
+        }
+        if !self.work.settle_at_once(&self.context, plan, &outcome) {
+            self.work.settle(&self.context, plan, outcome).await?;
+        }
+        Ok(())
+    }
+
+    /// What the handler of the delivery comes to, called as often as its listener says.
+    async fn outcome_of(&mut self, handling: &Handling) -> Result<Outcome, Exit> {
         let mut outcome = if let Some(outcome) = handling.process(&self.context) {
             outcome
         } else {
@@ -179,20 +216,17 @@ impl ConsumerLoop<'_> {
                 Poll::Pending => self.work.until_done(&mut attempt).await?,
             }
         };
-        if matches!(outcome, Outcome::Failed(_)) && plan.failure.calls.are_several() {
+        if matches!(outcome, Outcome::Failed(_)) && handling.plan.looks_after_failures() {
             outcome = Box::pin(self.after_failure(handling, outcome)).await?;
         }
+        let has_failed = matches!(outcome, Outcome::Failed(_));
         if outgoing::is_to_send(&self.context, &outcome) {
             outcome = self.work.send_outgoing(&self.context, outcome).await?;
         }
-        observed.handled(&self.context, &outcome);
-        if reply::is_answer(&self.context, plan, &outcome) {
-            outcome = self.work.answer(&self.context, plan, outcome).await?;
+        if !has_failed && matches!(outcome, Outcome::Failed(_)) {
+            self.context.forgive();
         }
-        if !self.work.settle_at_once(&self.context, plan, &outcome) {
-            self.work.settle(&self.context, plan, outcome).await?;
-        }
-        Ok(())
+        Ok(outcome)
     }
 }
 
@@ -323,6 +357,10 @@ impl Work<'_> {
     /// Whether what it holds will come again, to this consumer or another.
     pub(super) fn is_lost(&self) -> bool {
         matches!(self.link.end(), Some(ConsumerEnd::Closed(_)))
+    }
+
+    pub(super) fn consumer_tag(&self) -> ShortString {
+        self.link.tag().clone()
     }
 
     pub(super) fn is_draining(&self) -> bool {

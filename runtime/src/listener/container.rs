@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use springhare_amqp::ShortString;
 
+use super::circuit::SharedCircuit;
 use super::context::DeliveryContext;
 use super::dispatch::{Dispatch, RouteTable};
 use super::handling::Handling;
@@ -19,6 +20,7 @@ pub(crate) struct Container {
     /// Those after the first.
     others: Vec<Arc<Handling>>,
     queues: Vec<(ShortString, Dispatch)>,
+    circuit: Option<SharedCircuit>,
 }
 
 /// How a consumer finds the handler of a delivery.
@@ -44,6 +46,7 @@ impl Container {
             lead: handling(&plan.lead),
             others: plan.others.iter().map(handling).collect(),
             queues: plan.queues.clone(),
+            circuit: plan.lead.failure.circuit.map(SharedCircuit::new),
         }
     }
 
@@ -51,6 +54,11 @@ impl Container {
     /// they start. The graph has seen to it that all of them say the same.
     pub(crate) fn common(&self) -> &ListenerPlan {
         &self.lead.plan
+    }
+
+    /// When its consumers are left alone for a while; none if they never are.
+    pub(crate) fn circuit(&self) -> Option<&SharedCircuit> {
+        self.circuit.as_ref()
     }
 
     /// Its listeners.

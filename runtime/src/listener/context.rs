@@ -94,6 +94,16 @@ impl DeliveryContext {
         self.attempt = self.attempt.saturating_add(1);
     }
 
+    /// The handler has not failed, and what it came to could not be sent.
+    pub(crate) fn forgive(&mut self) {
+        self.attempt = 0;
+    }
+
+    /// How often the handler has failed with this delivery, once it has failed.
+    pub(crate) fn failed_calls(&self) -> u32 {
+        self.attempt
+    }
+
     /// Which call of the handler with this delivery it is, from 1; a listener with
     /// `retry(max_attempts = ..)` is called again.
     #[must_use]

@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use crate::listener::context::{BatchContext, DeliveryContext};
-use crate::listener::outcome::Outcome;
+use crate::listener::outcome::{ListenerError, Outcome};
 use crate::state::Requirements;
 
 /// The call of a handler with one delivery, or one batch of them.
@@ -29,6 +29,9 @@ pub enum Invoke {
     /// With the messages of a batch.
     Batch(InvokeBatch),
 }
+
+/// What looks at a handler's failure before anything is done about it.
+pub type ErrorHandler = for<'d> fn(&'d DeliveryContext, ListenerError) -> Invocation<'d>;
 
 /// One `#[rabbit_listener]`: which function, where it stands, what its attribute says.
 pub struct RabbitListenerEndpoint {
@@ -50,6 +53,8 @@ pub struct RabbitListenerEndpoint {
     pub require: fn(&mut Requirements),
     /// Extracts the arguments and calls the function.
     pub invoke: Invoke,
+    /// `error_handler`: looks at its failures.
+    pub error_handler: Option<ErrorHandler>,
 }
 
 impl RabbitListenerEndpoint {
@@ -97,6 +102,8 @@ pub struct ListenerAttributes {
     pub id: Option<&'static str>,
     /// `queue`, `queues`: empty for an anonymous queue.
     pub queues: &'static [&'static str],
+    /// `fault_of`: the queue whose messages that were given up are consumed.
+    pub fault_of: Option<&'static str>,
     /// `exchange`: what the queues are bound to.
     pub exchange: Option<&'static str>,
     /// `kind`: the exchange's type.
@@ -135,6 +142,10 @@ pub struct ListenerAttributes {
     pub group: Option<&'static str>,
     /// `competing`: whether listeners of one queue with different keys take each other's messages.
     pub competing: bool,
+    /// `declare`: whether queue, exchange and bindings are declared, or are somebody else's.
+    pub declare: Option<bool>,
+    /// `lenient`: that the broker refuses to declare them is logged, and no more.
+    pub lenient: bool,
     /// `requeue_rejected`: whether a failed message is delivered again.
     pub requeue_rejected: Option<bool>,
     /// `retry(..)`: how often the handler is called, and when.
@@ -143,6 +154,10 @@ pub struct ListenerAttributes {
     pub max_attempts: Option<u32>,
     /// `timeout`: how long the handler may take.
     pub timeout: Option<Duration>,
+    /// `circuit(..)`: when the listener is left alone for a while.
+    pub circuit: Option<CircuitAttributes>,
+    /// `recover`: where a message goes that is given up.
+    pub recover: Option<Recover>,
     /// `send_to`: where replies go to requests that name no queue for them.
     pub send_to: Option<&'static str>,
     /// `return_errors`: whether callers are told of failures; by default those that ask for it.
@@ -158,6 +173,7 @@ impl ListenerAttributes {
     pub const DEFAULT: Self = Self {
         id: None,
         queues: &[],
+        fault_of: None,
         exchange: None,
         kind: None,
         keys: &[],
@@ -177,10 +193,14 @@ impl ListenerAttributes {
         auto_startup: None,
         group: None,
         competing: false,
+        declare: None,
+        lenient: false,
         requeue_rejected: None,
         retry: None,
         max_attempts: None,
         timeout: None,
+        circuit: None,
+        recover: None,
         send_to: None,
         return_errors: None,
         profile: None,
@@ -228,6 +248,33 @@ pub struct RetryAttributes {
     pub jitter: Option<f64>,
     /// The times after which the message is delivered again, one after the other.
     pub delays: &'static [Duration],
+}
+
+/// `circuit(..)`: when a listener is left alone for a while.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CircuitAttributes {
+    /// After so many failures one after the other.
+    pub failures: u32,
+    /// For how long.
+    pub pause: Duration,
+}
+
+/// `recover = ".."`, `recover(..)`: where a message goes that is given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recover {
+    /// `"park"`: to `<queue>.error`.
+    Park,
+    /// `"reject"`: to its queue's dead-letter exchange, if it has one.
+    Reject,
+    /// `"requeue"`: back to its queue.
+    Requeue,
+    /// `(exchange = "..", key = "..")`: to this exchange, under this key or its own.
+    Republish {
+        /// `exchange`.
+        exchange: &'static str,
+        /// `key`.
+        key: Option<&'static str>,
+    },
 }
 
 /// Who settles a delivery, and when.
@@ -307,6 +354,7 @@ mod tests {
             ordinal,
             attributes: ListenerAttributes { id, ..ListenerAttributes::DEFAULT },
             require: |_| {},
+            error_handler: None,
             invoke: Invoke::One(|_| Box::pin(async { Outcome::Ack })),
         }
     }

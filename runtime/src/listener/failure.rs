@@ -1,12 +1,15 @@
 //! What becomes of a message by its handler's outcome; for a failed one that is the failure
 //! default: paced redelivery, then the dead-letter exchange or `<queue>.error`.
 
+mod circuit;
 mod decision;
+mod give_up;
 mod retry;
 mod stream;
 mod unmatched;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use springhare_amqp::ShortString;
 use springhare_broker::{Multiple, PublishedMessage, Requeue};
@@ -18,7 +21,7 @@ use super::consumer::{Exit, Work};
 use super::context::DeliveryContext;
 use super::endpoint::AcknowledgeMode;
 use super::outcome::Outcome;
-use super::pacing::{Failures, PAUSE_MAX, Redelivery};
+use super::pacing::{Failures, Redelivery};
 use super::plan::ListenerPlan;
 use crate::channel::Verdict;
 use crate::template::{ParkReason, RabbitTemplate};
@@ -139,7 +142,7 @@ impl Work<'_> {
             );
         }
         if self.failure.kept == Kept::InStream {
-            return self.leave_in_stream(failed, outcome).await;
+            return self.leave_in_stream(failed, plan, outcome).await;
         }
         let verdict = match outcome {
             Outcome::Ack | Outcome::Reply(_) => Verdict::Ack(Multiple::One),
@@ -148,7 +151,7 @@ impl Work<'_> {
             Outcome::RetryAfter(pause) => {
                 let next = failed.failures.redelivery_after(pause, &plan.failure.redeliveries);
                 let exception = "its handler asked for it again".to_owned();
-                return self.redeliver(failed, next, exception).await;
+                return self.redeliver(failed, plan, next, exception).await;
             }
             Outcome::Failed(error) => match Decision::on(&error, plan) {
                 Decision::Reject => Verdict::Reject(Requeue::No),
@@ -156,21 +159,26 @@ impl Work<'_> {
                 Decision::Acknowledge => Verdict::Ack(Multiple::One),
                 Decision::GiveUp => {
                     let reason = ParkReason::Fatal { exception: error.report() };
-                    return self.give_up(failed, reason).await;
+                    return self.give_up(failed, plan, reason).await;
+                }
+                Decision::Park => {
+                    let reason = ParkReason::Fatal { exception: error.report() };
+                    return self.park(failed, plan, reason).await;
                 }
                 Decision::RedeliverAfter(pause) => {
                     let next = failed.failures.redelivery_after(pause, &plan.failure.redeliveries);
-                    return self.redeliver(failed, next, error.report()).await;
+                    return self.redeliver(failed, plan, next, error.report()).await;
                 }
                 Decision::Redeliver => {
-                    let next = failed.failures.redelivery(&plan.failure.redeliveries);
-                    return self.redeliver(failed, next, error.report()).await;
+                    let follow = plan.failure.redeliveries_after(context.failed_calls());
+                    let next = failed.failures.redelivery(follow);
+                    return self.redeliver(failed, plan, next, error.report()).await;
                 }
             },
         };
         if verdict == Verdict::Reject(Requeue::No) && self.is_ours_to_dead_letter(&failed) {
             let reason = ParkReason::Fatal { exception: "its handler rejected it".to_owned() };
-            return self.give_up(failed, reason).await;
+            return self.give_up(failed, plan, reason).await;
         }
         Ok(self.settler.settle(failed.delivery_tag, verdict).await?)
     }
@@ -186,6 +194,7 @@ impl Work<'_> {
     async fn redeliver(
         &mut self,
         failed: Failed,
+        plan: &ListenerPlan,
         next: Redelivery,
         exception: String,
     ) -> Result<(), Exit> {
@@ -193,7 +202,7 @@ impl Work<'_> {
         match next {
             Redelivery::Ended => {
                 let reason = ParkReason::DeliveriesExhausted { exception };
-                self.give_up(failed, reason).await
+                self.give_up(failed, plan, reason).await
             }
             // A consumer that stops does not wait the pause out.
             _ if self.is_draining() => {
@@ -203,61 +212,28 @@ impl Work<'_> {
             Redelivery::RequeueAfter(pause) => {
                 Ok(self.settler.requeue_after(delivery_tag, pause).await?)
             }
-            // Stage 2.
-            Redelivery::RepublishAfter(pause) | Redelivery::Delayed(pause) => {
-                let retry = self.retry_of(failed, exception);
+            Redelivery::RepublishAfter(pause) => {
+                let retry = self.retry_of(failed, exception, None);
                 Ok(self.settler.republish_after(delivery_tag, pause, retry).await?)
+            }
+            // It waits at the broker, and not here.
+            Redelivery::Delayed(delay) => {
+                let retry = self.retry_of(failed, exception, Some(delay));
+                Ok(self.settler.republish_after(delivery_tag, Duration::ZERO, retry).await?)
             }
         }
     }
 
-    fn retry_of(&self, failed: Failed, exception: String) -> Retry {
+    fn retry_of(&self, failed: Failed, exception: String, delay: Option<Duration>) -> Retry {
         Retry {
             template: self.failure.template.clone(),
             queue: failed.queue,
             message: failed.message,
             attempts: failed.failures.attempts(),
+            delay,
             exception,
             dead_letters: self.failure.dead_letters.clone(),
             error_queue: self.failure.error_queue.clone(),
-        }
-    }
-
-    /// Takes a message out of the way that will not be handled: to the dead-letter exchange, or
-    /// to the error queue, where it is confirmed before the original is acknowledged.
-    async fn give_up(&mut self, failed: Failed, reason: ParkReason) -> Result<(), Exit> {
-        let is_ours = self.is_ours_to_dead_letter(&failed);
-        let FailurePolicy { template, ref dead_letters, ref error_queue, .. } = self.failure;
-        if *dead_letters != DeadLetters::Nowhere && !is_ours {
-            let reject = Verdict::Reject(Requeue::No);
-            return Ok(self.settler.settle(failed.delivery_tag, reject).await?);
-        }
-        let (dead_letters, error_queue) = (dead_letters.clone(), error_queue.clone());
-        self.settler.flush().await?;
-        let attempts = failed.failures.attempts();
-        let giving_up = async {
-            match &dead_letters {
-                DeadLetters::ToExchange(exchange) => {
-                    template.dead_letter(exchange, &failed.message, &reason, attempts).await
-                }
-                DeadLetters::UnderItsKey | DeadLetters::Nowhere => {
-                    template.park(&error_queue, &failed.message, &reason, attempts).await
-                }
-            }
-        };
-        match self.stop.unless_forced(giving_up).await.ok_or(Exit::Stopped)? {
-            Ok(()) => {
-                let ack = Verdict::Ack(Multiple::One);
-                Ok(self.settler.settle(failed.delivery_tag, ack).await?)
-            }
-            Err(error) => {
-                tracing::error!(
-                    queue = &*error_queue,
-                    %error,
-                    "a message could not be parked; it is delivered again"
-                );
-                Ok(self.settler.requeue_after(failed.delivery_tag, PAUSE_MAX).await?)
-            }
         }
     }
 }

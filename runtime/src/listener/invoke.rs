@@ -9,6 +9,7 @@ use super::endpoint::{Invocation, Invoke};
 use super::handling::Handling;
 use super::outcome::{ListenerError, Outcome};
 use crate::middleware::Next;
+use crate::trace::Traced;
 
 /// A handler panicked. That is a failure like any other.
 ///
@@ -24,6 +25,8 @@ pub(crate) struct Call<'d> {
     running: Option<Invocation<'d>>,
     /// It panicked before it could be polled.
     ended: Option<Outcome>,
+    /// The trace that its message belongs to, if it does to any.
+    traced: Option<Box<Traced>>,
 }
 
 impl<'d> Call<'d> {
@@ -31,27 +34,40 @@ impl<'d> Call<'d> {
     pub(crate) fn new(handling: &'d Handling, context: &'d DeliveryContext) -> Self {
         let layers = &*handling.middleware.layers;
         match handling.plan.endpoint.invoke {
-            Invoke::One(invoke) if layers.is_empty() => Self::begin(|| invoke(context)),
-            Invoke::One(invoke) => Self::begin(|| Next::new(layers, invoke).run(context)),
+            Invoke::One(invoke) => {
+                let traced = Traced::of(context);
+                Self::begin_in(traced, || match layers {
+                    [] => invoke(context),
+                    layers => Next::new(layers, invoke).run(context),
+                })
+            }
             Invoke::Batch(_) => {
                 let error = ListenerError::msg("a batch's handler was called with one message");
-                Self { running: None, ended: Some(Outcome::Failed(error)) }
+                Self { running: None, ended: Some(Outcome::Failed(error)), traced: None }
             }
         }
     }
 
     /// Calls the handler by `begin`.
     pub(crate) fn begin(begin: impl FnOnce() -> Invocation<'d>) -> Self {
+        Self::begin_in(None, begin)
+    }
+
+    fn begin_in(traced: Option<Box<Traced>>, begin: impl FnOnce() -> Invocation<'d>) -> Self {
+        let entered = traced.as_deref().map(Traced::enter);
         // What a panic leaves half done is the handler's own: nothing of ours is borrowed mutably.
-        match catch_unwind(AssertUnwindSafe(begin)) {
-            Ok(invocation) => Self { running: Some(invocation), ended: None },
-            Err(panic) => Self { running: None, ended: Some(Outcome::Failed(panicked(&*panic))) },
-        }
+        let begun = catch_unwind(AssertUnwindSafe(begin));
+        drop(entered);
+        let (running, ended) = match begun {
+            Ok(invocation) => (Some(invocation), None),
+            Err(panic) => (None, Some(Outcome::Failed(panicked(&*panic)))),
+        };
+        Self { running, ended, traced }
     }
 
     /// What is done for a handler that has returned.
     pub(crate) fn of(running: Invocation<'d>) -> Self {
-        Self { running: Some(running), ended: None }
+        Self { running: Some(running), ended: None, traced: None }
     }
 
     /// Carries the handler on. Not to be called again once it was ready.
@@ -59,6 +75,7 @@ impl<'d> Call<'d> {
         let Some(mut running) = self.running.take() else {
             return self.ended.take().map_or(Poll::Pending, Poll::Ready);
         };
+        let entered = self.traced.as_deref().map(Traced::enter);
         // One that is done is dropped inside, since a destructor may panic too.
         let polled = catch_unwind(AssertUnwindSafe(|| match running.as_mut().poll(cx) {
             Poll::Ready(outcome) => Ok({
@@ -67,14 +84,19 @@ impl<'d> Call<'d> {
             }),
             Poll::Pending => Err(running),
         }));
-        match polled {
-            Ok(Ok(outcome)) => Poll::Ready(outcome),
+        drop(entered);
+        let outcome = match polled {
+            Ok(Ok(outcome)) => outcome,
             Ok(Err(running)) => {
                 self.running = Some(running);
-                Poll::Pending
+                return Poll::Pending;
             }
-            Err(panic) => Poll::Ready(Outcome::Failed(panicked(&*panic))),
+            Err(panic) => Outcome::Failed(panicked(&*panic)),
+        };
+        if let Some(traced) = &self.traced {
+            traced.ended(&outcome);
         }
+        Poll::Ready(outcome)
     }
 }
 

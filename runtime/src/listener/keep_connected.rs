@@ -41,14 +41,15 @@ pub(crate) async fn keep_connected(scope: Arc<ListenerScope>) {
 
 /// Declares what was refused, until the broker takes all of it.
 async fn declare_the_rest(connection: &ListenerConnection, opened: &Opened) {
-    let graph = connection.graph();
     let mut backoff = Backoff::default();
-    let mut rest = graph.nodes();
-    while !rest.is_empty() {
+    loop {
         connection.clock().sleep(backoff.after_failure()).await;
-        let all_refused = redeclare(&opened.link, graph, rest, opened.generation).await;
+        // All of it: what was refused may have been deleted meanwhile, and other things declared.
+        let graph = connection.shared_graph().declaring().await;
+        let all_refused = redeclare(&opened.link, &graph, graph.nodes(), opened.generation).await;
         connection.tell(&all_refused);
-        rest = all_refused.into_iter().map(|refused| refused.node).collect();
+        if all_refused.is_empty() {
+            return tracing::info!("all that was refused is declared");
+        }
     }
-    tracing::info!("all that was refused is declared");
 }

@@ -10,6 +10,8 @@ use springhare_broker::Clock;
 use super::context::DeliveryContext;
 use super::outcome::Outcome;
 use crate::channel::{SettlementObserver, Verdict};
+use crate::connection::{Confirmation, PublishResult};
+use crate::template::TemplateObserver;
 
 /// Is told what happens to deliveries. It is called in the consumer's task, which waits for it.
 pub(crate) trait Observer: Debug + Send + Sync {
@@ -19,6 +21,18 @@ pub(crate) trait Observer: Debug + Send + Sync {
     /// Its handler is done, after so long; what it answers is not sent yet. A delivery whose
     /// consumer ends before is not told of.
     fn handled(&self, _context: &DeliveryContext, _outcome: &Outcome, _took: Duration) {}
+
+    /// It is not known what came of a delivery: its consumer has ended before its handler was done.
+    fn abandoned(&self, _context: &DeliveryContext) {}
+
+    /// It is known what became of a message that was published.
+    fn published(&self, _result: &PublishResult, _confirmation: Confirmation) {}
+
+    /// A message was given up and put into this error queue.
+    fn parked(&self, _queue: &str, _reason: &'static str) {}
+
+    /// A connection was opened: `listeners` or `publisher`, the first or after a loss.
+    fn connected(&self, _connection: &'static str) {}
 
     /// A delivery was settled on the channel of this [epoch](crate::Channel::epoch), by its
     /// listener or by its handler; with an ack of `Multiple::UpTo` all before it, too.
@@ -41,6 +55,11 @@ impl Observing {
         (!observers.is_empty()).then(|| Self(Arc::new(Shared { observers, clock })))
     }
 
+    /// Who is told of what the template does.
+    pub(crate) fn template(&self) -> Arc<dyn TemplateObserver> {
+        Arc::clone(&self.0) as Arc<dyn TemplateObserver>
+    }
+
     /// Who is told of a channel's settlements.
     pub(crate) fn settlements(&self) -> Arc<dyn SettlementObserver> {
         Arc::clone(&self.0) as Arc<dyn SettlementObserver>
@@ -50,6 +69,20 @@ impl Observing {
 impl SettlementObserver for Shared {
     fn settled(&self, epoch: u64, delivery_tag: u64, verdict: Verdict) {
         self.observers.iter().for_each(|one| one.settled(epoch, delivery_tag, verdict));
+    }
+}
+
+impl TemplateObserver for Shared {
+    fn published(&self, result: &PublishResult, confirmation: Confirmation) {
+        self.observers.iter().for_each(|one| one.published(result, confirmation));
+    }
+
+    fn parked(&self, queue: &str, reason: &'static str) {
+        self.observers.iter().for_each(|one| one.parked(queue, reason));
+    }
+
+    fn connected(&self, connection: &'static str) {
+        self.observers.iter().for_each(|one| one.connected(connection));
     }
 }
 
@@ -76,5 +109,12 @@ impl Observed {
         };
         let took = shared.clock.now().saturating_sub(since);
         shared.observers.iter().for_each(|one| one.handled(context, outcome, took));
+    }
+
+    /// Tells that nothing came of it.
+    pub(crate) fn abandoned(self, context: &DeliveryContext) {
+        if let (Some(_), Some(Observing(shared))) = (self.since, context.observing()) {
+            shared.observers.iter().for_each(|one| one.abandoned(context));
+        }
     }
 }

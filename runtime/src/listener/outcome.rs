@@ -7,8 +7,11 @@ use std::time::Duration;
 
 pub use error::{Disposition, ListenerError, ListenerResult, ListenerResultExt, RETRY_AFTER_MAX};
 
+use super::attempt::HandlerTimedOut;
 use super::context::DeliveryContext;
+use super::invoke::HandlerPanicked;
 use super::reply::PreparedReply;
+use crate::convert::ConversionError;
 
 /// What becomes of a message, by what its handler returned.
 ///
@@ -60,6 +63,22 @@ impl Outcome {
     /// rejection has chosen a disposition itself.
     pub fn from_rejection(rejection: impl Into<ListenerError>) -> Self {
         Self::Failed(rejection.into().of_rejection())
+    }
+}
+
+impl Outcome {
+    /// In a word how a handler failed, for whoever counts: `none` if it has not.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Ack | Self::Reply(_) => "none",
+            Self::Reject => "rejected",
+            Self::Requeue | Self::RetryAfter(_) => "requeued",
+            Self::Failed(error) if error.find::<HandlerPanicked>().is_some() => "panic",
+            Self::Failed(error) if error.find::<HandlerTimedOut>().is_some() => "timeout",
+            Self::Failed(error) if error.find::<ConversionError>().is_some() => "conversion",
+            Self::Failed(error) if error.disposition() == Disposition::Fatal => "fatal",
+            Self::Failed(_) => "error",
+        }
     }
 }
 

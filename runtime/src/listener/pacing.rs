@@ -1,13 +1,16 @@
 //! How failed messages are counted and paced: which pause comes before which redelivery, and the
 //! messages that wait for theirs. Pure: the time is handed in.
 
+#[cfg(test)]
+mod counting;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use springhare_broker::Delivery;
 
 use super::outcome::RETRY_AFTER_MAX;
-use super::retry::Redeliveries;
+use super::retry::{DELIVERIES_MAX, Redeliveries};
 use crate::connection::DeliveryCounting;
 use crate::template::Retried;
 
@@ -65,6 +68,7 @@ impl Failures {
     pub(crate) fn redelivery(self, redeliveries: &Redeliveries) -> Redelivery {
         match redeliveries {
             Redeliveries::Paced { limit } if self.attempts() >= *limit => Redelivery::Ended,
+            Redeliveries::Endless => Redelivery::RequeueAfter(Duration::ZERO),
             Redeliveries::Paced { .. } => self.after(pause_after(self.before)),
             Redeliveries::After(delays) => match usize::try_from(self.before) {
                 Ok(before) => {
@@ -81,10 +85,15 @@ impl Failures {
         pause: Duration,
         redeliveries: &Redeliveries,
     ) -> Redelivery {
-        match self.redelivery(redeliveries) {
-            Redelivery::Ended => Redelivery::Ended,
-            _ => self.after(pause.min(RETRY_AFTER_MAX)),
+        let limit = match redeliveries {
+            Redeliveries::Paced { limit } => *limit,
+            Redeliveries::After(_) => DELIVERIES_MAX,
+            Redeliveries::Endless => u32::MAX,
+        };
+        if self.attempts() >= limit {
+            return Redelivery::Ended;
         }
+        self.after(pause.min(RETRY_AFTER_MAX))
     }
 
     fn after(self, pause: Duration) -> Redelivery {
@@ -209,6 +218,35 @@ mod tests {
         assert_eq!(failures_of_copy(false, 0, 19).redelivery(&DEFAULT), Redelivery::Ended);
         assert_eq!(failures_of_copy(true, 0, 18).redelivery(&DEFAULT), Redelivery::Ended);
         assert_eq!(failures_of_copy(true, 1, u32::MAX).attempts(), u32::MAX);
+    }
+
+    #[test]
+    fn a_time_that_the_handler_chose_holds_whatever_its_listener_does_with_failures() {
+        let pause = Duration::from_secs(30);
+        let delays = Redeliveries::After([Duration::from_secs(5)].into());
+        for redeliveries in [&Redeliveries::none(), &delays, &DEFAULT, &Redeliveries::Endless] {
+            let next = failures(true, 18).redelivery_after(pause, redeliveries);
+            assert_eq!(next, Redelivery::RequeueAfter(pause), "{redeliveries:?}");
+        }
+        for redeliveries in [&Redeliveries::none(), &delays, &DEFAULT] {
+            let next = failures(true, 19).redelivery_after(pause, redeliveries);
+            assert_eq!(next, Redelivery::Ended, "{redeliveries:?}");
+        }
+        let longest = failures(false, 0).redelivery_after(Duration::MAX, &DEFAULT);
+        assert_eq!(longest, Redelivery::RequeueAfter(RETRY_AFTER_MAX));
+    }
+
+    #[test]
+    fn a_delay_follows_each_failure_until_there_is_none_left() {
+        let second = Duration::from_secs(1);
+        let delays = Redeliveries::After([second, 2 * second].into());
+        assert_eq!(failures(false, 0).redelivery(&delays), Redelivery::Delayed(second));
+        assert_eq!(
+            failures_of_copy(false, 0, 1).redelivery(&delays),
+            Redelivery::Delayed(2 * second)
+        );
+        assert_eq!(failures_of_copy(false, 0, 2).redelivery(&delays), Redelivery::Ended);
+        assert_eq!(failures(false, 0).redelivery(&Redeliveries::none()), Redelivery::Ended);
     }
 
     #[test]

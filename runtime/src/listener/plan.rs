@@ -37,6 +37,10 @@ pub(crate) struct ListenerPlan {
     pub(crate) group: Option<String>,
     /// Whether it takes its queue's messages whatever their keys, as those beside it do.
     pub(crate) competing: bool,
+    /// Whether its queues are the application's to declare.
+    pub(crate) declare: bool,
+    /// Whether the start fails where a queue is not there that somebody else declares.
+    pub(crate) missing_queues_fatal: bool,
     pub(crate) requeue_rejected: bool,
     pub(crate) reply: ReplyPlan,
     /// Those of its keys that have words in braces.
@@ -64,6 +68,13 @@ pub(crate) struct BatchPlan {
 impl BatchPlan {
     /// How long a batch that is not full waits where the attribute does not say, as in Spring.
     pub(crate) const TIMEOUT: Duration = Duration::from_secs(1);
+}
+
+impl ListenerPlan {
+    /// Whether a failure is looked at, or tried again in memory, before anything is done about it.
+    pub(crate) fn looks_after_failures(&self) -> bool {
+        self.failure.calls.are_several() || self.endpoint.error_handler.is_some()
+    }
 }
 
 /// What a listener's attribute says of replies.

@@ -52,7 +52,8 @@ impl ListenerRegistry {
             tasks: Mutex::new(JoinSet::new()),
             running: StdMutex::default(),
         };
-        let containers = scope.graph().containers.iter().map(registered).collect();
+        let graph = scope.graph();
+        let containers = graph.containers.iter().map(registered).collect();
         Self { scope, containers, stop: StopSignal::default() }
     }
 
@@ -77,6 +78,11 @@ impl ListenerRegistry {
         for registered in self.to_be_started() {
             match self.start_consumers(&registered.container, Redeclare::No).await {
                 Ok(started) => all_started.push((registered, started)),
+                Err((queue, error)) if registered.waits_for_queues() && error.is_not_found() => {
+                    let listener = &*registered.container.name;
+                    tracing::warn!(listener, queue, "the listener waits for its queue");
+                    all_started.push((registered, self.not_started(&registered.container)));
+                }
                 Err((queue, error)) => {
                     let origin = &registered.container.common().origin;
                     let text = format!(
@@ -100,10 +106,15 @@ impl ListenerRegistry {
     /// a connection.
     pub(crate) async fn start_all_in_background(&self) {
         for registered in self.to_be_started() {
-            let consumers = self.consumers_of(&registered.container).into_iter();
-            let consumers = consumers.map(|supervised| (supervised, None)).collect();
+            let consumers = self.not_started(&registered.container);
             registered.run(&mut *registered.tasks.lock().await, consumers);
         }
+    }
+
+    /// Its consumers, which are to start by themselves.
+    fn not_started(&self, container: &Arc<Container>) -> Vec<StartOf> {
+        let consumers = self.consumers_of(container).into_iter();
+        consumers.map(|supervised| (supervised, None)).collect()
     }
 
     fn to_be_started(&self) -> impl Iterator<Item = &Registered> {
@@ -240,6 +251,12 @@ impl ListenerRegistry {
 }
 
 impl Registered {
+    /// Whether it may start without its queues, which somebody else declares.
+    fn waits_for_queues(&self) -> bool {
+        let plan = self.container.common();
+        !plan.declare && !plan.missing_queues_fatal
+    }
+
     fn plans(&self) -> impl Iterator<Item = &ListenerPlan> {
         self.container.plans()
     }

@@ -21,6 +21,7 @@ use crate::error::Error;
 use crate::template::{
     DIRECT_REPLY_TO, ERROR_HEADER, ERRORS_HEADER, EXCEPTION_HEADER, IntoRoute, Route,
 };
+use crate::trace::TraceContext;
 
 /// What may be a reply's body: a handler that returns one of these answers its request.
 ///
@@ -309,6 +310,9 @@ async fn send(
         },
     };
     let properties = &mut message.properties;
+    if let Some(trace) = TraceContext::of(request) {
+        trace.put_on(properties);
+    }
     // Who makes no correlation ids knows its request by the message's own.
     let id = request.correlation_id.as_ref().or(request.message_id.as_ref());
     let is_answer = !matches!(address, Address::Given { .. }) && id.is_some();

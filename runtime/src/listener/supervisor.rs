@@ -7,6 +7,7 @@ use std::time::Duration;
 use springhare_amqp::{FieldTable, ShortString};
 use springhare_broker::{BasicConsumeOptions, QosScope};
 
+use super::circuit::Admission;
 use super::connection::{Extent, ListenerConnection, Opened, WELL_AFTER};
 use super::consumer::{self, Exit, StartedConsumer};
 use super::consumer_states::{ConsumerStates, News};
@@ -36,7 +37,7 @@ pub(crate) struct ListenerScope {
 }
 
 impl ListenerScope {
-    pub(crate) fn graph(&self) -> &Graph {
+    pub(crate) fn graph(&self) -> Arc<Graph> {
         self.connection.graph()
     }
 }
@@ -81,12 +82,18 @@ impl Supervised {
         let generation = connection.generation;
         let link = connection.link.open_channel().await?;
         if redeclare == Redeclare::Yes || connection.extent == Extent::InPart {
-            declare_for_queue(&*link, self.scope.graph(), &self.queue, generation).await?;
+            let graph = self.scope.connection.shared_graph().declaring().await;
+            declare_for_queue(&connection.link, &graph, &self.queue, generation).await?;
         }
         let plan = self.container.common();
         let no_ack = plan.acknowledge == AcknowledgeMode::None;
         if !no_ack {
-            link.basic_qos(plan.prefetch, QosScope::Consumer).await?;
+            let is_tried = self
+                .container
+                .circuit()
+                .is_some_and(|circuit| circuit.admission() == Admission::One);
+            let prefetch = if is_tried { 1 } else { plan.prefetch };
+            link.basic_qos(prefetch, QosScope::Consumer).await?;
         }
         let mut arguments = FieldTable::new();
         if let Some(priority) = plan.priority {
@@ -123,7 +130,10 @@ impl Supervised {
         while self.stop.phase() == StopPhase::Running {
             let next = match started.take() {
                 Some(started) => Some(started),
-                None => self.start_again(&mut attempts).await,
+                None => {
+                    self.wait_for_circuit().await;
+                    self.start_again(&mut attempts).await
+                }
             };
             let Some(next) = next else { continue };
             let connection = next.connection.clone();
@@ -142,6 +152,7 @@ impl Supervised {
             let running = consumer::run(container, queue, failure, next, clock.clone(), &self.stop);
             let reason = match Box::pin(running).await {
                 Exit::Stopped => return,
+                Exit::Circuit => continue,
                 Exit::Cancelled => {
                     "the broker cancelled the consumer, its queue is gone".to_owned()
                 }
@@ -155,6 +166,17 @@ impl Supervised {
             }
             self.lost(&*connection.link, &reason, &mut attempts, Backoff::after_loss);
         }
+    }
+
+    /// Waits until the circuit lets the consumer work, or it is told to stop.
+    async fn wait_for_circuit(&self) {
+        let Some(circuit) = self.container.circuit() else { return };
+        if circuit.admission() != Admission::All {
+            self.states.lost_with_connection(self.number, &circuit.reason());
+        }
+        let is_first = self.number % usize::from(self.container.common().concurrency.max(1)) == 0;
+        let admitted = circuit.admit(self.scope.connection.clock(), is_first);
+        self.stop.unless(StopPhase::Draining, admitted).await;
     }
 
     /// One attempt to get the consumer back, once there is a connection.
@@ -215,7 +237,8 @@ impl Supervised {
     }
 
     fn failure(&self) -> FailurePolicy<'_> {
-        let queue = self.scope.graph().queues.get(&self.queue);
+        let graph = self.scope.graph();
+        let queue = graph.queues.get(&self.queue);
         let exchange = queue.and_then(|queue| queue.dead_letter_exchange());
         let is_stream = queue.is_some_and(QueueNode::is_stream);
         let has_key = queue.is_some_and(QueueNode::has_dead_letter_key);

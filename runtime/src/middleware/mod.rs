@@ -23,6 +23,7 @@ pub use processor::{Flow, MessageProcessor};
 pub use publish_layer::{LayerFuture, NextPublish, PublishLayer};
 
 use crate::error::Result;
+use crate::trace;
 
 /// All that one application has.
 #[derive(Clone, Default)]
@@ -71,11 +72,12 @@ pub(crate) struct PublishMiddleware {
 }
 
 impl PublishMiddleware {
-    /// The message as the processors leave it, in their order.
+    /// The message as the processors leave it, in their order, and part of the current trace.
     pub(crate) fn process(&self, mut publish: Publish) -> Result<Publish> {
         for processor in &self.processors {
             processor.before_publish(&mut publish)?;
         }
+        trace::inject(&mut publish.message.properties);
         Ok(publish)
     }
 

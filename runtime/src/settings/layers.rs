@@ -47,7 +47,7 @@ pub(super) struct ListenerVariable {
 }
 
 /// The name of the profile that can't be defined, since it is there.
-pub(super) const SPRING: &str = "spring";
+pub(crate) const SPRING: &str = "spring";
 
 impl Layer {
     /// Takes the file's `[properties]` and says what else there is.

@@ -38,6 +38,9 @@ section! {
         /// The converter that reads bodies which don't say what they are, and writes replies, by its
         /// name; the application's.
         converter: String as into = "converter",
+        /// Whether the start fails where a queue is not there that the listener does not declare
+        /// (`declare = false`), rather than wait for it; `true`.
+        missing_queues_fatal: bool = "missing-queues-fatal",
         /// The consumers' priority: those with a higher one are served first; none.
         priority: i32 = "priority",
         /// The profile whose settings are meant where nothing else is said; none.

@@ -23,6 +23,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 pub(crate) use environment::Environment;
+pub(crate) use layers::SPRING;
 pub use listener::ListenerSettings;
 pub(crate) use placeholder::Placeholders;
 pub(crate) use rabbitmq::{AddressProblem, RabbitmqSettings, WrongAddress};
@@ -32,7 +33,7 @@ pub(crate) use template::TemplateSettings;
 pub(crate) use value::{Sourced, Texts};
 
 use crate::error::{Fault, Place};
-use layers::{Layer, ListenerVariable, SPRING, Taken, set};
+use layers::{Layer, ListenerVariable, Taken, set};
 use names::suggestion;
 use section::{Section, bare};
 

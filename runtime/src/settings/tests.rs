@@ -101,6 +101,7 @@ fn some_value(key: &str) -> &'static str {
         | "validate-server-certificate"
         | "publisher-returns"
         | "mandatory"
+        | "missing-queues-fatal"
         | "auto-startup"
         | "default-requeue-rejected" => "true",
         "profile" => "spring",

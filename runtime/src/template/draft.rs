@@ -14,6 +14,11 @@ impl Draft {
         Self(publish)
     }
 
+    /// The message, as far as nothing is wrong with it.
+    pub(super) fn publish(&self) -> Option<&Publish> {
+        self.0.as_ref().ok()
+    }
+
     pub(super) fn into_result(self) -> Result<Publish> {
         self.0
     }

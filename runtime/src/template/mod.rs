@@ -6,6 +6,7 @@
 mod call;
 mod deaths;
 mod draft;
+mod observer;
 mod parking;
 mod publishing;
 mod receive;
@@ -25,7 +26,13 @@ use tokio::sync::Mutex;
 pub(crate) use call::names::{DIRECT_REPLY_TO, ERROR_HEADER, ERRORS_HEADER, EXCEPTION_HEADER};
 pub use call::{Calling, ConvertSendAndReceive, REPLY_TIMEOUT};
 pub(crate) use deaths::DeathEntry;
-pub(crate) use parking::{ParkReason, Republished, Retried, error_queue_of};
+pub(crate) use observer::TemplateObserver;
+#[cfg(test)]
+pub(crate) use parking::copy_for_test;
+pub(crate) use parking::{
+    ERROR_SUFFIX, ParkReason, ParkedFrom, RETRY_EXCHANGE, Republished, Retried, error_queue_of,
+    restored, wait_queue_of, wait_queue_options, was_rejected_from,
+};
 pub use route::{IntoRoute, Route};
 pub use send::{ConvertAndSend, Sending};
 pub use send_all::{IntoPublish, SendAllError};

@@ -2,6 +2,9 @@
 //! its headers, and is confirmed there before the original is settled. A message that is tried
 //! once more goes to its own queue in the same way.
 
+mod delay;
+mod recover;
+mod restore;
 mod retry;
 
 use springhare_amqp::{
@@ -9,7 +12,11 @@ use springhare_amqp::{
 };
 use springhare_broker::{Publish, PublishedMessage, QueueDeclareOptions};
 
-pub(crate) use retry::{Republished, Retried};
+pub(crate) use delay::{RETRY_EXCHANGE, wait_queue_of, wait_queue_options};
+pub(crate) use restore::restored;
+#[cfg(test)]
+pub(crate) use retry::copy_for_test;
+pub(crate) use retry::{Republished, Retried, was_rejected_from};
 
 use super::{DIRECT_REPLY_TO, ERRORS_HEADER, RabbitTemplate};
 use crate::connection::Confirmation;
@@ -17,7 +24,7 @@ use crate::error::{Error, NotConfirmed, Result};
 use retry::{forget_retries, original_route};
 
 /// What an error queue's name ends with.
-const SUFFIX: &str = ".error";
+pub(crate) const ERROR_SUFFIX: &str = ".error";
 /// The longest `x-exception-message`, in bytes: a header must not outgrow a frame.
 const EXCEPTION_MAX_BYTES: usize = 4096;
 /// The longest one where the original's headers leave no room for more.
@@ -46,7 +53,8 @@ impl ParkReason {
         }
     }
 
-    fn exception(&self) -> &str {
+    /// What the failure says.
+    pub(crate) fn exception(&self) -> &str {
         match self {
             Self::Fatal { exception }
             | Self::DeliveriesExhausted { exception }
@@ -54,6 +62,14 @@ impl ParkReason {
             | Self::Unmatched { exception } => exception,
         }
     }
+}
+
+/// Where a message is parked from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ParkedFrom<'q> {
+    pub(crate) queue: &'q ShortString,
+    /// How many of its deliveries failed.
+    pub(crate) attempts: u32,
 }
 
 /// How much of what a parked message could carry it does carry: its headers must fit a frame,
@@ -83,12 +99,12 @@ impl Extent {
 /// The queue that messages from `queue` are parked in.
 pub(crate) fn error_queue_of(queue: &str) -> ShortString {
     let stem = ShortString::truncated(queue);
-    let mut end = stem.len().min(ShortString::MAX_BYTES - SUFFIX.len());
+    let mut end = stem.len().min(ShortString::MAX_BYTES - ERROR_SUFFIX.len());
     while !stem.is_char_boundary(end) {
         end -= 1;
     }
     let stem = stem.get(..end).unwrap_or_default();
-    ShortString::truncated(&format!("{stem}{SUFFIX}"))
+    ShortString::truncated(&format!("{stem}{ERROR_SUFFIX}"))
 }
 
 impl RabbitTemplate {
@@ -103,7 +119,7 @@ impl RabbitTemplate {
         error_queue: &ShortString,
         original: &PublishedMessage,
         reason: &ParkReason,
-        attempts: u32,
+        from: ParkedFrom<'_>,
     ) -> Result<()> {
         let mut sent = Ok(());
         for extent in Extent::ALL {
@@ -113,11 +129,14 @@ impl RabbitTemplate {
                     "a message is parked without its headers, which fill a frame"
                 );
             }
-            let message = parked(original, reason, attempts, extent);
+            let message = parked(original, reason, from, extent);
             sent = self.send_parked(error_queue, message).await;
             if !is_too_large(&sent) {
                 break;
             }
+        }
+        if sent.is_ok() {
+            self.shared.publishing.tell_parked(error_queue, reason.word());
         }
         sent
     }
@@ -162,7 +181,7 @@ fn is_too_large(sent: &Result<()>) -> bool {
 fn parked(
     original: &PublishedMessage,
     reason: &ParkReason,
-    attempts: u32,
+    from: ParkedFrom<'_>,
     extent: Extent,
 ) -> Message {
     let mut properties = BasicProperties::from(original.message.properties.clone());
@@ -183,7 +202,8 @@ fn parked(
     set(&mut headers, "x-original-exchange", exchange);
     set(&mut headers, "x-original-routingKey", routing_key);
     set(&mut headers, "x-springhare-reason", reason.word());
-    set(&mut headers, "x-springhare-attempts", i64::from(attempts));
+    set(&mut headers, "x-springhare-attempts", i64::from(from.attempts));
+    set(&mut headers, "x-original-queue", from.queue.clone());
     if let Some(expiration) = properties.expiration {
         set(&mut headers, "x-original-expiration", expiration);
     }
@@ -257,12 +277,15 @@ mod tests {
             }),
         );
         let reason = ParkReason::Fatal { exception: "ü".repeat(5000) };
-        let parked = parked(&original, &reason, 1, Extent::Full);
+        let queue = ShortString::from_static("errors");
+        let parked =
+            parked(&original, &reason, ParkedFrom { queue: &queue, attempts: 1 }, Extent::Full);
         let text = |name: &str| {
             parked.properties.header(name).and_then(FieldValue::as_str).map(str::to_owned)
         };
         assert_eq!(text("x-original-exchange").as_deref(), Some("logs"));
         assert_eq!(text("x-original-routingKey").as_deref(), Some("kern.error"));
+        assert_eq!(text("x-original-queue").as_deref(), Some("errors"));
         assert_eq!(text("x-springhare-reason").as_deref(), Some("fatal"));
         assert_eq!(text("x-original-expiration").as_deref(), Some("1000"));
         assert_eq!(text("x-exception-message").map(|text| text.len()), Some(4096));

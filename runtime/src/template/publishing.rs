@@ -13,9 +13,10 @@ use tokio::sync::{Mutex, Notify};
 use crate::backoff::REFUSED_LOGIN_PAUSE;
 use crate::connection::{
     Confirmation, DeliveryCounting, Link, LinkChannel, LinkConnection, LinkError, LinkPublisher,
-    PublishCall, PublishError,
+    Product, PublishCall, PublishError, PublishResult,
 };
 use crate::error::Error;
+use crate::template::TemplateObserver;
 
 /// The connection that the template publishes on, apart from the listeners' one: a broker that
 /// holds publishers back must not hold back acks.
@@ -33,6 +34,7 @@ pub(crate) struct Publishing {
     /// connection that publishes: what is received, and thereby makes room, must not wait for it.
     channels: Mutex<Option<Arc<dyn LinkConnection>>>,
     channels_link: Arc<dyn Link>,
+    observer: Option<Arc<dyn TemplateObserver>>,
     stopped: AtomicBool,
 }
 
@@ -53,6 +55,8 @@ pub(crate) struct TemplateLinks {
     pub(crate) publishing: Arc<dyn Link>,
     /// For all else.
     pub(crate) channels: Arc<dyn Link>,
+    /// Who is told what is done over them.
+    pub(crate) observer: Option<Arc<dyn TemplateObserver>>,
 }
 
 /// An open path to the broker.
@@ -63,6 +67,11 @@ pub(crate) struct PublishingPath {
 }
 
 impl PublishingPath {
+    /// Which broker it leads to.
+    pub(crate) fn product(&self) -> Product {
+        self.connection.product()
+    }
+
     /// A channel on the publishing connection.
     pub(super) async fn open_channel(&self) -> Result<Arc<dyn LinkChannel>, LinkError> {
         self.connection.open_channel().await
@@ -75,6 +84,7 @@ impl Publishing {
             link: links.publishing,
             channels: Mutex::new(None),
             channels_link: links.channels,
+            observer: links.observer,
             path: ArcSwapOption::empty(),
             opening: Mutex::new(None),
             attempts: AtomicU64::new(0),
@@ -97,6 +107,20 @@ impl Publishing {
             self.lost(&path);
         }
         self.open().await
+    }
+
+    /// Tells what became of a message.
+    pub(super) fn tell(&self, result: &PublishResult, confirmation: Confirmation) {
+        if let Some(observer) = &self.observer {
+            observer.published(result, confirmation);
+        }
+    }
+
+    /// Tells that a message was given up.
+    pub(super) fn tell_parked(&self, queue: &str, reason: &'static str) {
+        if let Some(observer) = &self.observer {
+            observer.parked(queue, reason);
+        }
     }
 
     pub(crate) fn clock(&self) -> &Clock {
@@ -146,6 +170,9 @@ impl Publishing {
         let publisher = connection.publisher().await?;
         let path = Arc::new(PublishingPath { connection, publisher });
         self.path.store(Some(Arc::clone(&path)));
+        if let Some(observer) = &self.observer {
+            observer.connected("publisher");
+        }
         Ok(path)
     }
 
@@ -177,6 +204,7 @@ impl Publishing {
             // The connection was lost while nobody sent: nothing is lost yet.
             let is_whole = call.publish.is_some();
             if !(matches!(result, Err(PublishError::NotSent(_))) && is_whole && !is_second) {
+                self.tell(&result, confirmation);
                 return Ok(result?);
             }
             is_second = true;

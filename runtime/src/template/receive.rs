@@ -1,11 +1,11 @@
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
-use springhare_amqp::Message;
+use springhare_amqp::{Message, ShortString};
 use springhare_broker::{Delivery, Multiple, NoAck};
 use tokio::sync::MutexGuard;
 
-use super::{ParkReason, RabbitTemplate, Retried, error_queue_of};
+use super::{ParkReason, ParkedFrom, RabbitTemplate, Retried, error_queue_of};
 use crate::connection::LinkChannel;
 use crate::error::{Error, Result};
 
@@ -69,7 +69,9 @@ impl RabbitTemplate {
             let reason = ParkReason::Fatal { exception: error.to_string() };
             let before = Retried::of(&delivery.message).map_or(0, |retried| retried.failures);
             let attempts = before.saturating_add(delivery.delivery_count).saturating_add(1);
-            self.park(&error_queue_of(queue), &delivery.message, &reason, attempts).await?;
+            let name = ShortString::truncated(queue);
+            let from = ParkedFrom { queue: &name, attempts };
+            self.park(&error_queue_of(queue), &delivery.message, &reason, from).await?;
         }
         got.ack().await?;
         converted.map(Some).map_err(Error::from)

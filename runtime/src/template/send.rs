@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use springhare_amqp::FieldValue;
 use springhare_broker::Publish;
+use tracing::Instrument as _;
 
 use super::draft::Draft;
 use super::publishing::PublishingPath;
@@ -16,6 +17,7 @@ use crate::connection::{Confirmation, LinkError, PublishCall, PublishError};
 use crate::convert::IntoBody;
 use crate::error::{Error, NotConfirmed, Result};
 use crate::middleware::{LayerFuture, NextPublish};
+use crate::trace;
 
 /// One message on its way: what [`RabbitTemplate::convert_and_send`] returns.
 ///
@@ -197,7 +199,8 @@ impl<'t> IntoFuture for ConvertAndSend<'t> {
 
     fn into_future(self) -> Sending<'t> {
         let Self { template, confirmation, retry, .. } = self;
-        let state = match self.into_result() {
+        let span = trace::send_span(self.draft.publish());
+        let state = match span.in_scope(|| self.into_result()) {
             Err(error) => State::Failed(Some(error)),
             Ok(publish) if template.middleware().has_layers() => {
                 let send = move |publish| -> LayerFuture<'t> {
@@ -209,7 +212,11 @@ impl<'t> IntoFuture for ConvertAndSend<'t> {
             }
             Ok(publish) => State::sending(template, publish, confirmation, retry),
         };
-        Sending { template, state }
+        let sending = Sending { template, state };
+        if span.is_disabled() {
+            return sending;
+        }
+        Sending { template, state: State::Boxed(Box::pin(sending.instrument(span))) }
     }
 }
 
@@ -301,6 +308,7 @@ impl<'t> Attempt<'t> {
                 (self.path, self.opening) = (None, None);
                 continue;
             }
+            publishing.tell(&result, self.call.confirmation);
             return Poll::Ready(result.map_err(Error::from));
         }
     }

@@ -3,7 +3,7 @@ use std::future::poll_fn;
 use springhare_broker::Publish;
 
 use super::{ConvertAndSend, IntoRoute, RabbitTemplate};
-use crate::connection::{PublishBatch, PublishError, PublishResult};
+use crate::connection::{Confirmation, PublishBatch, PublishError, PublishResult};
 use crate::convert::IntoBody;
 use crate::error::{Error, Result};
 
@@ -163,11 +163,13 @@ impl RabbitTemplate {
         })?;
         poll_fn(|cx| path.publisher.poll_publish_many(cx, batch)).await;
         if batch.results.iter().all(PublishResult::is_ok) {
+            batch.results.iter().for_each(|result| publishing.tell(result, Confirmation::Awaited));
             return Ok(());
         }
         // What is on its way with the one that failed is not left unknown.
         batch.open_max = 0;
         poll_fn(|cx| path.publisher.poll_publish_many(cx, batch)).await;
+        batch.results.iter().for_each(|result| publishing.tell(result, Confirmation::Awaited));
         if batch.results.iter().any(is_lost) {
             publishing.lost(&path);
         }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use springhare::connection::{
-    Link, LinkChannel, LinkConnection, LinkConsumer, LinkError, LinkFuture, LinkPublisher,
+    Link, LinkChannel, LinkConnection, LinkConsumer, LinkError, LinkFuture, LinkPublisher, Product,
 };
 use springhare_amqp::{FieldTable, Message, ShortString};
 use springhare_broker::{
@@ -105,6 +105,10 @@ impl LinkConnection for RecordingConnection {
             let publisher: Arc<dyn LinkPublisher> = Arc::new(RecordingPublisher { inner, lane });
             Ok(publisher)
         })
+    }
+
+    fn product(&self) -> Product {
+        self.inner.product()
     }
 
     fn close(&self) -> LinkFuture<'_, ()> {

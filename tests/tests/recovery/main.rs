@@ -9,8 +9,10 @@
 mod support;
 mod switch_link;
 
+mod admin;
 mod attempts;
 mod calls;
+mod delays;
 mod listeners;
 mod neighbours;
 mod outage;

@@ -23,7 +23,8 @@ pub(crate) struct SwitchLink {
 struct Line {
     broker: Option<Broker>,
     login: Login,
-    connections: Vec<Arc<dyn LinkConnection>>,
+    /// With the names that they were asked for by.
+    connections: Vec<(String, Arc<dyn LinkConnection>)>,
     /// The names of all connections that were asked for.
     attempts: Vec<String>,
 }
@@ -77,8 +78,20 @@ impl SwitchLink {
 
     /// Closes all connections, as an operator does. The broker lives on.
     pub(crate) fn close_connections(&self) {
-        let connections = std::mem::take(&mut self.line().connections);
-        for connection in connections {
+        self.close_those_named("");
+    }
+
+    /// Closes the connections whose names hold this word.
+    pub(crate) fn close_those_named(&self, word: &str) {
+        let connections = {
+            let mut line = self.line();
+            let all = std::mem::take(&mut line.connections);
+            let (closed, left) = all.into_iter().partition(|(name, _)| name.contains(word));
+            line.connections = left;
+            let closed: Vec<(String, Arc<dyn LinkConnection>)> = closed;
+            closed
+        };
+        for (_, connection) in connections {
             connection.close().now_or_never().unwrap().unwrap();
         }
     }
@@ -116,7 +129,7 @@ impl Link for SwitchLink {
             let absent = std::io::ErrorKind::ConnectionRefused;
             let broker = broker.ok_or_else(|| error(Arc::new(std::io::Error::from(absent))))?;
             let connection = EmbeddedLink::new(broker).connect(name).await?;
-            self.line().connections.push(Arc::clone(&connection));
+            self.line().connections.push((name.to_owned(), Arc::clone(&connection)));
             Ok(connection)
         })
     }

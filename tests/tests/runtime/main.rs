@@ -9,6 +9,7 @@ mod support;
 
 mod address;
 mod batches;
+mod circuit;
 mod data_folder;
 mod definitions;
 mod failures;

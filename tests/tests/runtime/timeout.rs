@@ -3,8 +3,9 @@
 
 use std::time::Duration;
 
+use springhare::SpringhareBuilder;
 use springhare::prelude::*;
-use springhare_tests::eventually;
+use springhare_tests::{eventually, within_limit};
 
 use crate::support::{Gate, Tell, arrives, broker, header_text, ready, someone_sleeps, telling};
 
@@ -113,37 +114,37 @@ async fn a_message_that_is_to_come_later_comes_then() {
     app.stop().await.unwrap();
 }
 
-#[rabbit_listener(queue = "stopping", timeout = "30s", retry(max_attempts = 9, backoff = "1h"))]
+#[rabbit_listener(queue = "stopping", timeout = "2s", retry(max_attempts = 9, backoff = "10m"))]
 async fn stopping(gate: State<Gate>, calls: State<Tell<()>>) {
     calls.tell(());
     gate.pass().await;
 }
 
-#[tokio::test]
-async fn a_stop_waits_for_a_call_no_longer_than_its_time_and_calls_no_more() {
+/// Stops it while a handler works, and lets this much time pass: how many messages are left.
+async fn left_after_a_stop(
+    listeners: impl FnOnce(SpringhareBuilder) -> SpringhareBuilder,
+    queue: &str,
+) -> u64 {
     let (broker, hand) = broker();
     let (tell, mut calls) = telling::<()>();
-    let app = Springhare::builder()
-        .broker(broker.clone())
-        .listeners(listeners![stopping])
-        .manage(tell)
-        .manage(Gate::closed())
-        .start()
-        .await
-        .unwrap();
-    app.rabbit_template().convert_and_send("stopping", "tea").await.unwrap();
+    let builder = listeners(Springhare::builder().broker(broker.clone()));
+    let app = builder.manage(tell).manage(Gate::closed()).start().await.unwrap();
+    app.rabbit_template().convert_and_send(queue, "tea").await.unwrap();
     calls.next().await;
     let stopping = tokio::spawn(async move { app.stop().await });
-    someone_sleeps(&hand).await;
-    eventually("the stop", async || {
-        hand.advance(Duration::from_secs(1));
-        stopping.is_finished().then_some(())
-    })
-    .await;
-    stopping.await.unwrap().unwrap();
+    eventually("the stop has begun", async || (hand.sleepers() > 1).then_some(())).await;
+    hand.advance(Duration::from_secs(2));
+    within_limit("the stop", stopping).await.unwrap().unwrap();
+    assert!(calls.is_silent(), "it is called no more");
     let onlooker = Springhare::builder().broker(broker).listeners(listeners![]);
     let onlooker = onlooker.start().await.unwrap();
-    assert_eq!(ready(&onlooker.rabbit_template(), "stopping").await, 1);
+    let left = ready(&onlooker.rabbit_template(), queue).await;
     onlooker.stop().await.unwrap();
-    assert!(calls.is_silent());
+    left
+}
+
+#[tokio::test]
+async fn a_message_that_fails_while_its_consumer_stops_goes_back() {
+    let listeners = |builder: SpringhareBuilder| builder.listeners(listeners![stopping]);
+    assert_eq!(left_after_a_stop(listeners, "stopping").await, 1);
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use springhare::__private::{
-    AcknowledgeMode, Argument, Concurrency, ListenerAttributes, ListenerItem, RetryAttributes,
+    AcknowledgeMode, Argument, CircuitAttributes, Concurrency, ListenerAttributes, ListenerItem, Recover, RetryAttributes,
 };
 use springhare::prelude::*;
 
@@ -32,11 +32,15 @@ mod names {
     group = "slow",
     competing,
     requeue_rejected = false,
-    max_attempts = 7,
     timeout = "30s",
+    error_handler = on_failure,
+    recover(exchange = "failed", key = "orders"),
+    circuit(failures = 10, pause = "30s"),
     send_to = "answers/done",
     return_errors = true,
     profile = "bulk",
+    declare = true,
+    lenient,
     converter = "json",
 )]
 async fn every_key(channel: Channel, tag: DeliveryTag) -> ListenerResult<Text> {
@@ -97,6 +101,19 @@ async fn every_argument() {}
 )]
 async fn tried() {}
 
+async fn on_failure(
+    error: ListenerError,
+    _cx: &springhare::DeliveryContext,
+) -> ListenerResult<Option<Text>> {
+    Err(error)
+}
+
+#[rabbit_listener(fault_of = "orders", recover = "reject")]
+async fn faults(_fault: Fault<Text>) {}
+
+#[rabbit_listener(queue = "counted", max_attempts = 7)]
+async fn counted() {}
+
 #[rabbit_listener(queue = "delayed", retry(delays = ["1h"], backoff = "1s", jitter = 1))]
 async fn delayed() {}
 
@@ -117,6 +134,7 @@ fn main() {
     let expected = ListenerAttributes {
         id: Some("fulfil"),
         queues: &["orders"],
+        fault_of: None,
         exchange: Some("logs"),
         kind: Some("headers"),
         keys: &[],
@@ -147,11 +165,15 @@ fn main() {
         competing: true,
         requeue_rejected: Some(false),
         retry: None,
-        max_attempts: Some(7),
+        max_attempts: None,
         timeout: Some(Duration::from_secs(30)),
+        recover: Some(Recover::Republish { exchange: "failed", key: Some("orders") }),
+        circuit: Some(CircuitAttributes { failures: 10, pause: Duration::from_secs(30) }),
         send_to: Some("answers/done"),
         return_errors: Some(true),
         profile: Some("bulk"),
+        declare: Some(true),
+        lenient: true,
         converter: Some("json"),
     };
     assert_eq!(attributes::<every_key>(), expected);
@@ -211,6 +233,13 @@ fn main() {
         delays: &[Duration::from_secs(3600)],
     };
     assert_eq!(attributes::<delayed>().retry, Some(retry));
+
+    assert_eq!(attributes::<counted>().max_attempts, Some(7));
+
+    let faults = attributes::<faults>();
+    assert_eq!((faults.fault_of, faults.recover), (Some("orders"), Some(Recover::Reject)));
+    assert!(every_key::ENDPOINTS[0].error_handler.is_some());
+    assert!(tried::ENDPOINTS[0].error_handler.is_none());
 
     let anonymous = attributes::<anonymous>();
     assert_eq!(anonymous.queues, [""; 0]);

@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::tls::{self, TlsOptionsError};
-use crate::connection::AmqpAddress;
+use crate::connection::{AmqpAddress, Product};
 
 /// What is read at a time while logging in, in bytes.
 const HANDSHAKE_READ_BYTES: usize = 4 << 10;
@@ -123,6 +123,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Socket for S {}
 pub(super) struct Opened {
     pub(super) socket: Box<dyn Socket>,
     pub(super) agreed: Agreed,
+    pub(super) product: Product,
     /// What came after the handshake.
     pub(super) received: BytesMut,
 }
@@ -192,7 +193,8 @@ async fn log_in(
         let (done, progress) = step.map_err(|error| refused(address, error))?;
         received.advance(done);
         if let Progress::Open(agreed) = progress {
-            return Ok(Opened { socket, agreed, received });
+            let product = handshake.product().map(Product::named).unwrap_or_default();
+            return Ok(Opened { socket, agreed, product, received });
         }
     }
 }

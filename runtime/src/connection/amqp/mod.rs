@@ -32,7 +32,7 @@ use springhare_broker::Clock;
 
 use super::{
     AddressOrder, AmqpAddresses, Link, LinkChannel, LinkConnection, LinkError, LinkFuture,
-    LinkPublisher,
+    LinkPublisher, Product,
 };
 use channel::AmqpChannel;
 pub use connect::ConnectError;
@@ -107,11 +107,12 @@ impl Link for AmqpLink {
                     Ok(opened) => {
                         let client = Connection::new(opened.agreed, self.clock.now());
                         let shared = Arc::new(Shared::new(address.to_string(), client));
+                        let product = opened.product;
                         let driver = Driver::new(Arc::clone(&shared), opened, self.clock.clone());
                         tokio::spawn(driver.run());
                         let opened = Arc::new(OpenedConnection { shared });
                         let connection: Arc<dyn LinkConnection> =
-                            Arc::new(AmqpConnection { opened, clock: self.clock.clone() });
+                            Arc::new(AmqpConnection { opened, clock: self.clock.clone(), product });
                         return Ok(connection);
                     }
                     Err(error) => {
@@ -133,6 +134,7 @@ impl Link for AmqpLink {
 struct AmqpConnection {
     opened: Arc<OpenedConnection>,
     clock: Clock,
+    product: Product,
 }
 
 impl fmt::Debug for AmqpConnection {
@@ -158,6 +160,10 @@ impl LinkConnection for AmqpConnection {
                 Arc::new(AmqpPublisher { connection: Arc::clone(&self.opened) });
             Ok(publisher)
         })
+    }
+
+    fn product(&self) -> Product {
+        self.product
     }
 
     fn close(&self) -> LinkFuture<'_, ()> {

@@ -106,7 +106,14 @@ impl<'s> BatchLoop<'s> {
         let count = self.received.len().min(self.size());
         self.received.drain(..count).for_each(|delivery| self.batch.push(delivery));
         let observed = self.batch.messages().iter().map(Observed::delivered).last();
-        let outcome = self.call().await?;
+        let outcome = match self.call().await {
+            Ok(outcome) => outcome,
+            Err(exit) => {
+                let messages = self.batch.messages().iter().zip(observed.iter().cycle());
+                messages.for_each(|(context, observed)| observed.abandoned(context));
+                return Err(exit);
+            }
+        };
         let verdicts = verdicts(count, outcome, self.batch.take_verdicts());
         let mut again = Vec::new();
         for (context, verdict) in self.batch.messages().iter().zip(verdicts) {
@@ -121,7 +128,12 @@ impl<'s> BatchLoop<'s> {
                     // Its tag is the handler's, who may have settled it.
                     self.work.conclude(context, self.plan, Outcome::Requeue).await?;
                 }
-                Verdict::Again => again.push(context.delivery().clone()),
+                Verdict::Again => {
+                    if let Some(observed) = observed {
+                        observed.abandoned(context);
+                    }
+                    again.push(context.delivery().clone());
+                }
             }
         }
         again.into_iter().rev().for_each(|delivery| self.received.push_front(delivery));

@@ -84,7 +84,7 @@ impl ForTest {
 
     pub(crate) fn build(self) -> DeliveryContext {
         let link: Arc<dyn Link> = Arc::new(NoBroker(Clock::system()));
-        let links = TemplateLinks { publishing: Arc::clone(&link), channels: link };
+        let links = TemplateLinks { publishing: Arc::clone(&link), channels: link, observer: None };
         let scope = ConsumerScope {
             queue: ShortString::from_static("test"),
             consumer_tag: ShortString::from_static("ctag-test"),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::listener::outcome::{Disposition, ListenerError};
 use crate::listener::plan::ListenerPlan;
+use crate::listener::policy::OnError;
 
 /// What is to become of a message whose handler failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +15,8 @@ pub(in crate::listener) enum Decision {
     RedeliverAfter(Duration),
     /// Given up at once.
     GiveUp,
+    /// To the error queue at once.
+    Park,
     Acknowledge,
     Reject,
     /// Back to its queue, without a count.
@@ -24,6 +27,11 @@ impl Decision {
     /// What somebody has chosen holds before what the kind of the error says, and that before what
     /// the listener does with failures.
     pub(in crate::listener) fn on(error: &ListenerError, plan: &ListenerPlan) -> Self {
+        if !error.is_chosen()
+            && let Some(on) = plan.failure.on_errors.of(error)
+        {
+            return on.into();
+        }
         match error.disposition() {
             Disposition::RejectAndDontRequeue => Self::Reject,
             Disposition::ImmediateRequeue => Self::Requeue,
@@ -32,6 +40,20 @@ impl Decision {
             Disposition::Fatal => Self::GiveUp,
             Disposition::Default if !plan.requeue_rejected => Self::Reject,
             Disposition::Default => Self::Redeliver,
+        }
+    }
+}
+
+impl From<OnError> for Decision {
+    fn from(on: OnError) -> Self {
+        match on {
+            OnError::Retry => Self::Redeliver,
+            OnError::RetryAfter(delay) => Self::RedeliverAfter(delay),
+            OnError::Requeue => Self::Requeue,
+            OnError::Reject => Self::Reject,
+            OnError::Park => Self::Park,
+            OnError::Acknowledge => Self::Acknowledge,
+            OnError::Fatal => Self::GiveUp,
         }
     }
 }

@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use springhare_amqp::ShortString;
 use springhare_broker::{Multiple, PublishedMessage, Requeue};
@@ -6,7 +7,7 @@ use springhare_broker::{Multiple, PublishedMessage, Requeue};
 use super::DeadLetters;
 use crate::channel::Verdict;
 use crate::error::Error;
-use crate::template::{ParkReason, RabbitTemplate, Republished};
+use crate::template::{ParkReason, ParkedFrom, RabbitTemplate, Republished};
 
 /// How the original of a retry copy is to be settled; the copy's error if there is none.
 pub(in crate::listener) type RetryResult = Result<Verdict, Error>;
@@ -19,6 +20,8 @@ pub(in crate::listener) struct Retry {
     pub(super) message: Arc<PublishedMessage>,
     /// How many of its deliveries failed.
     pub(super) attempts: u32,
+    /// How long it is to wait at the broker.
+    pub(super) delay: Option<Duration>,
     /// Why the last one did.
     pub(super) exception: String,
     pub(super) dead_letters: DeadLetters,
@@ -29,9 +32,14 @@ impl Retry {
     /// Makes the copy and waits until it is confirmed. A message whose headers leave no room for
     /// the count would be tried for ever: it is given up in place of that.
     pub(in crate::listener) async fn republish(self) -> RetryResult {
-        let Self { template, queue, message, attempts, exception, dead_letters, error_queue } =
-            self;
-        match (template.republish(&queue, &message, attempts).await?, dead_letters) {
+        let Self { template, queue, message, attempts, delay, .. } = self;
+        let (exception, dead_letters, error_queue) =
+            (self.exception, self.dead_letters, self.error_queue);
+        let republished = match delay {
+            Some(delay) => template.delay(&queue, &message, attempts, delay).await?,
+            None => template.republish(&queue, &message, attempts).await?,
+        };
+        match (republished, dead_letters) {
             (Republished::Confirmed, _) => {}
             // It is no copy: what is one has room.
             (Republished::NoRoom, DeadLetters::UnderItsKey | DeadLetters::ToExchange(_)) => {
@@ -39,7 +47,8 @@ impl Retry {
             }
             (Republished::NoRoom, DeadLetters::Nowhere) => {
                 let reason = ParkReason::NoRoomToCount { exception };
-                template.park(&error_queue, &message, &reason, attempts).await?;
+                let from = ParkedFrom { queue: &queue, attempts };
+                template.park(&error_queue, &message, &reason, from).await?;
             }
         }
         Ok(Verdict::Ack(Multiple::One))

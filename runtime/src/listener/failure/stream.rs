@@ -3,10 +3,13 @@
 
 use springhare_broker::Multiple;
 
-use super::{Failed, Work};
+use super::give_up::Copied;
+use super::{Decision, Failed, Work};
 use crate::channel::Verdict;
 use crate::listener::consumer::Exit;
-use crate::listener::outcome::{Disposition, ListenerError, Outcome};
+use crate::listener::outcome::{ListenerError, Outcome};
+use crate::listener::plan::ListenerPlan;
+use crate::listener::retry::Recoverer;
 use crate::template::ParkReason;
 
 impl Work<'_> {
@@ -15,19 +18,23 @@ impl Work<'_> {
     pub(super) async fn leave_in_stream(
         &mut self,
         failed: Failed,
+        plan: &ListenerPlan,
         outcome: Outcome,
     ) -> Result<(), Exit> {
         if let Outcome::Failed(error) = outcome
-            && is_to_be_seen(&error)
+            && is_to_be_seen(&error, plan)
         {
             self.settler.flush().await?;
             let reason = ParkReason::Fatal { exception: error.report() };
-            let (template, error_queue) = (self.failure.template, &self.failure.error_queue);
-            let parking =
-                template.park(error_queue, &failed.message, &reason, failed.failures.attempts());
-            if let Err(error) = self.stop.unless_forced(parking).await.ok_or(Exit::Stopped)? {
+            let copied = match plan.failure.recoverer {
+                Recoverer::Republish { .. } => Copied::Republished,
+                _ => Copied::Parked,
+            };
+            let stop = self.stop;
+            let parking = self.failure.copy_out(&failed, plan, &reason, copied);
+            if let Err(error) = stop.unless_forced(parking).await.ok_or(Exit::Stopped)? {
                 tracing::error!(
-                    queue = &**error_queue,
+                    queue = &*failed.queue,
                     %error,
                     "a message of a stream could not be parked; it is still in the stream"
                 );
@@ -38,9 +45,6 @@ impl Work<'_> {
 }
 
 /// Whether nobody has decided yet that the message does not matter.
-fn is_to_be_seen(error: &ListenerError) -> bool {
-    !matches!(
-        error.disposition(),
-        Disposition::ImmediateAcknowledge | Disposition::RejectAndDontRequeue
-    )
+fn is_to_be_seen(error: &ListenerError, plan: &ListenerPlan) -> bool {
+    !matches!(Decision::on(error, plan), Decision::Acknowledge | Decision::Reject)
 }

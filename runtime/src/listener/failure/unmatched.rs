@@ -9,7 +9,7 @@ use crate::listener::container::Container;
 use crate::listener::context::DeliveryContext;
 use crate::listener::endpoint::AcknowledgeMode;
 use crate::listener::pacing::PAUSE_MAX;
-use crate::template::ParkReason;
+use crate::template::{ParkReason, ParkedFrom};
 
 impl Work<'_> {
     /// Parks it, and acknowledges it when the copy is confirmed. A dead-letter exchange is not asked:
@@ -34,9 +34,8 @@ impl Work<'_> {
             format!("no handler takes exchange '{exchange}' key '{key}': {}", container.name);
         let reason = ParkReason::Unmatched { exception };
         self.settler.flush().await?;
-        let failures = context.failures().before;
-        let parking =
-            self.failure.template.park(&error_queue, &delivery.message, &reason, failures);
+        let from = ParkedFrom { queue: context.queue(), attempts: context.failures().before };
+        let parking = self.failure.template.park(&error_queue, &delivery.message, &reason, from);
         let parked = self.stop.unless_forced(parking).await.ok_or(Exit::Stopped)?;
         if let Err(error) = &parked {
             tracing::error!(queue = &*error_queue, %error, "a message could not be parked");

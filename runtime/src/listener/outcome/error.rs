@@ -176,7 +176,6 @@ impl ListenerError {
 
     /// Whether somebody has said what happens to the message: the handler, or a rejection of
     /// its own mind.
-    #[cfg(test)]
     pub(crate) fn is_chosen(&self) -> bool {
         self.0.disposition != Disposition::Default && !self.0.of_rejection
     }

@@ -12,7 +12,12 @@ use crate::listener::consumer::{ConsumerLoop, Exit, Work};
 use crate::listener::context::DeliveryContext;
 use crate::listener::failure::{Decision, Kept};
 use crate::listener::handling::Handling;
+use crate::listener::invoke::Call;
 use crate::listener::outcome::Outcome;
+use crate::listener::plan::ListenerPlan;
+
+/// How long a pause goes on at the most without a look at the channel.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// How a pause between two calls ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +39,7 @@ impl ConsumerLoop<'_> {
     ) -> Result<Outcome, Exit> {
         let plan = &*handling.plan;
         for failed in 1.. {
+            outcome = self.work.looked_at(plan, &self.context, outcome).await?;
             let Outcome::Failed(error) = &outcome else { break };
             if Decision::on(error, plan) != Decision::Redeliver {
                 break;
@@ -77,25 +83,55 @@ impl Work<'_> {
         }
     }
 
-    /// Waits, and tends to the rest meanwhile.
-    pub(in crate::listener) async fn rest(&mut self, pause: Duration) -> Result<Rest, Exit> {
-        let sleep = self.settler.clock().sleep(pause);
-        let stop = self.stop;
-        let resting = Box::pin(async move {
-            let mut sleep = pin!(sleep);
-            poll_fn(|cx| match sleep.as_mut().poll(cx) {
-                Poll::Ready(()) => Poll::Ready(()),
-                Poll::Pending if stop.is_raised() => Poll::Ready(()),
-                Poll::Pending => Poll::Pending,
-            })
-            .await;
-            Outcome::Ack
-        });
-        let _ = self.until_done(&mut Attempt::of(resting)).await?;
-        if self.stop.is_raised() {
-            self.heed_stop().await?;
-            return Ok(Rest::CutShort);
+    /// What a failure comes to once the listener's error handler has looked at it.
+    async fn looked_at(
+        &mut self,
+        plan: &ListenerPlan,
+        context: &DeliveryContext,
+        outcome: Outcome,
+    ) -> Result<Outcome, Exit> {
+        let Some(handler) = plan.endpoint.error_handler else { return Ok(outcome) };
+        let error = match outcome {
+            Outcome::Failed(error) => error,
+            other => return Ok(other),
+        };
+        let call = Call::begin(|| handler(context, error));
+        let mut attempt = Attempt::bounded(call, plan.failure.timeout, self.settler.clock());
+        match poll_fn(|cx| Poll::Ready(attempt.poll(cx))).await {
+            Poll::Ready(outcome) => Ok(outcome),
+            Poll::Pending => self.until_done(&mut attempt).await,
         }
-        Ok(Rest::Done)
+    }
+
+    /// Waits, and tends to the rest meanwhile. A message whose channel is lost is somebody else's:
+    /// that is looked for every [`LOOK_EVERY`].
+    pub(in crate::listener) async fn rest(&mut self, pause: Duration) -> Result<Rest, Exit> {
+        let until = self.settler.clock().now().saturating_add(pause);
+        loop {
+            let now = self.settler.clock().now();
+            if now >= until {
+                return Ok(Rest::Done);
+            }
+            let sleep = self.settler.clock().sleep((until - now).min(LOOK_EVERY));
+            let stop = self.stop;
+            let resting = Box::pin(async move {
+                let mut sleep = pin!(sleep);
+                poll_fn(|cx| match sleep.as_mut().poll(cx) {
+                    Poll::Ready(()) => Poll::Ready(()),
+                    Poll::Pending if stop.is_raised() => Poll::Ready(()),
+                    Poll::Pending => Poll::Pending,
+                })
+                .await;
+                Outcome::Ack
+            });
+            let _ = self.until_done(&mut Attempt::of(resting)).await?;
+            if self.stop.is_raised() {
+                self.heed_stop().await?;
+                return Ok(Rest::CutShort);
+            }
+            if let Some(reason) = self.settler.channel().link().close_reason() {
+                return Err(Exit::Lost(reason.to_string()));
+            }
+        }
     }
 }

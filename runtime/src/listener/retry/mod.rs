@@ -13,7 +13,11 @@ use std::time::Duration;
 pub(super) use in_memory::Rest;
 pub(crate) use schedule::Calls;
 
-use super::endpoint::{ListenerAttributes, RetryAttributes};
+use springhare_amqp::ShortString;
+
+use super::circuit::CircuitPlan;
+use super::endpoint::{CircuitAttributes, ListenerAttributes, RetryAttributes};
+use super::policy::OnErrors;
 
 /// A message that has failed this often is redelivered no more; RabbitMQ's default for quorum
 /// queues.
@@ -23,7 +27,7 @@ pub(crate) const DELIVERIES_MAX: u32 = 20;
 const CALLS_DEFAULT: u32 = 3;
 
 /// What a listener's attribute says of failures.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub(crate) struct FailurePlan {
     /// The calls with one delivery.
     pub(crate) calls: Calls,
@@ -31,6 +35,13 @@ pub(crate) struct FailurePlan {
     pub(crate) redeliveries: Redeliveries,
     /// How long the handler may take.
     pub(crate) timeout: Option<Duration>,
+    /// Where a message goes that is given up.
+    pub(crate) recoverer: Recoverer,
+    pub(crate) manner: Manner,
+    /// What is done about which errors.
+    pub(crate) on_errors: OnErrors,
+    /// When it is left alone for a while.
+    pub(crate) circuit: Option<CircuitPlan>,
 }
 
 /// Which deliveries follow one that failed.
@@ -40,6 +51,35 @@ pub(crate) enum Redeliveries {
     Paced { limit: u32 },
     /// One after each of these.
     After(Arc<[Duration]>),
+    /// One after the other, at once and without an end.
+    Endless,
+}
+
+/// Whose ways hold where the listener says nothing of its own.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Manner {
+    /// Ours: failures are paced and counted, and nothing is lost.
+    #[default]
+    Springhare,
+    /// Spring's, `profile = "spring"`: a failed message is requeued at once and without an end, one
+    /// that can't be handled is rejected, and dropped if it was rejected here before.
+    Spring,
+}
+
+/// Where a message goes that is given up.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) enum Recoverer {
+    /// To its queue's dead-letter exchange, or else to `<queue>.error`.
+    #[default]
+    Default,
+    /// To `<queue>.error`.
+    Park,
+    /// It is rejected: dead-lettered, or else dropped.
+    Reject,
+    /// Back to its queue, unless it can never be handled.
+    Requeue,
+    /// A copy goes to this exchange, under this key or its own.
+    Republish { exchange: ShortString, routing_key: Option<ShortString> },
 }
 
 impl Redeliveries {
@@ -47,16 +87,52 @@ impl Redeliveries {
     pub(crate) fn none() -> Self {
         Self::After(Arc::default())
     }
+
+    /// Whether messages wait at the broker.
+    pub(crate) fn has_delays(&self) -> bool {
+        matches!(self, Self::After(delays) if !delays.is_empty())
+    }
 }
 
+/// What follows a delivery whose calls are not used up.
+static PACED: Redeliveries = Redeliveries::Paced { limit: DELIVERIES_MAX };
+
 impl FailurePlan {
-    pub(crate) fn of(attributes: &ListenerAttributes) -> Self {
-        let limit = attributes.max_attempts.unwrap_or(DELIVERIES_MAX);
-        let (calls, redeliveries) = match &attributes.retry {
-            None => (Calls::ONE, Redeliveries::Paced { limit }),
-            Some(retry) => of_retry(retry),
+    /// Which deliveries follow one whose handler has failed so often. Where it was to be called
+    /// again, something else has failed: the consumer stops, or what the handler came to could not
+    /// be sent. It has a chance left.
+    pub(crate) fn redeliveries_after(&self, failed: u32) -> &Redeliveries {
+        match &self.redeliveries {
+            Redeliveries::After(_) if !self.calls.are_used_up_after(failed) => &PACED,
+            redeliveries => redeliveries,
+        }
+    }
+
+    pub(crate) fn of(
+        attributes: &ListenerAttributes,
+        recoverer: Recoverer,
+        manner: Manner,
+    ) -> Self {
+        let (calls, redeliveries) = match (&attributes.retry, attributes.max_attempts, manner) {
+            (Some(retry), _, _) => of_retry(retry),
+            (None, None, Manner::Spring) => (Calls::ONE, Redeliveries::Endless),
+            (None, limit, _) => {
+                (Calls::ONE, Redeliveries::Paced { limit: limit.unwrap_or(DELIVERIES_MAX) })
+            }
         };
-        Self { calls, redeliveries, timeout: attributes.timeout }
+        let circuit = attributes.circuit.map(|CircuitAttributes { failures, pause }| CircuitPlan {
+            failures: failures.max(1),
+            pause,
+        });
+        Self {
+            calls,
+            redeliveries,
+            timeout: attributes.timeout,
+            recoverer,
+            manner,
+            on_errors: OnErrors::default(),
+            circuit,
+        }
     }
 }
 
@@ -84,7 +160,8 @@ mod tests {
 
     fn plan(retry: Option<RetryAttributes>, max_attempts: Option<u32>) -> FailurePlan {
         let default = ListenerAttributes::DEFAULT;
-        FailurePlan::of(&ListenerAttributes { retry, max_attempts, ..default })
+        let attributes = ListenerAttributes { retry, max_attempts, ..default };
+        FailurePlan::of(&attributes, Recoverer::Default, Manner::Springhare)
     }
 
     #[test]
@@ -101,6 +178,17 @@ mod tests {
         let plan = plan(Some(retry), None);
         assert_eq!(plan.calls.max(), 5);
         assert_eq!(plan.redeliveries, Redeliveries::none());
+    }
+
+    #[test]
+    fn what_fails_before_its_calls_are_used_up_is_delivered_again() {
+        let plan = plan(Some(RetryAttributes { max_attempts: Some(2), ..NOTHING }), None);
+        assert_eq!(plan.redeliveries_after(2), &Redeliveries::none());
+        for failed in 0..2 {
+            assert_eq!(plan.redeliveries_after(failed), &Redeliveries::Paced { limit: 20 });
+        }
+        let counted = self::plan(None, Some(7));
+        assert_eq!(counted.redeliveries_after(0), &Redeliveries::Paced { limit: 7 });
     }
 
     #[test]

@@ -40,6 +40,11 @@ impl Calls {
         self.max > 1
     }
 
+    /// Whether there is no other after so many.
+    pub(crate) fn are_used_up_after(self, calls: u32) -> bool {
+        calls >= self.max
+    }
+
     /// The pause before the next call, after `failed` of them; none if there is no other.
     pub(crate) fn pause_after(self, failed: u32, random: u64) -> Option<Duration> {
         if failed >= self.max {

@@ -126,7 +126,7 @@ mod tests {
     /// A channel that nobody serves.
     fn channel() -> Arc<CallChannel> {
         let link: Arc<dyn Link> = Arc::new(EmbeddedLink::new(Broker::builder().start().unwrap()));
-        let links = TemplateLinks { publishing: Arc::clone(&link), channels: link };
+        let links = TemplateLinks { publishing: Arc::clone(&link), channels: link, observer: None };
         let publishing = Arc::new(Publishing::new(links));
         let (late_replies, has_channel) = Default::default();
         let (channel, task) =

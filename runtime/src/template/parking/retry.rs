@@ -5,7 +5,10 @@
 use springhare_amqp::{BasicProperties, FieldTable, FieldValue, Message, Property, ShortString};
 use springhare_broker::PublishedMessage;
 
-use super::{Extent, ParkReason, RabbitTemplate, carried_properties, is_too_large, parked, set};
+use super::delay::{RETRY_EXCHANGE, X_DELAY, is_wait, wait_queue_prefix};
+use super::{
+    Extent, ParkReason, ParkedFrom, RabbitTemplate, carried_properties, is_too_large, parked, set,
+};
 use crate::connection::{Confirmation, DeliveryCounting};
 use crate::error::Result;
 
@@ -21,6 +24,9 @@ const ROUTING_KEY: &str = "x-springhare-routing-key";
 /// How often it had been dead-lettered when the copy was made: a copy that was dead-lettered
 /// since and brought back starts anew, as a message of a queue that counts does.
 const DEATHS: &str = "x-springhare-deaths";
+const X_DEATH: &str = "x-death";
+/// The `x-death` of a message while it waits in a queue for another delivery.
+const ORIGINAL_DEATH: &str = "x-original-death";
 
 /// What a retry copy says of its original.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +37,15 @@ pub(crate) struct Retried {
     pub(crate) exchange: ShortString,
     /// The routing key that the original was published with.
     pub(crate) routing_key: ShortString,
+}
+
+/// Where a copy is until it comes to its queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wait {
+    /// In a queue whose messages expire.
+    InQueue,
+    /// In none.
+    Nowhere,
 }
 
 /// What became of a retry copy that did not fail.
@@ -54,14 +69,16 @@ impl Retried {
     /// exchange, or has no headers, is not looked into.
     pub(crate) fn of(message: &PublishedMessage) -> Option<Self> {
         let properties = &message.message.properties;
-        let may_be_copy = message.exchange.is_empty() && properties.has(Property::Headers);
+        let may_be_copy = (message.exchange.is_empty() || message.exchange == RETRY_EXCHANGE)
+            && properties.has(Property::Headers);
         if !may_be_copy || !properties.has_header(FAILURES) {
             return None;
         }
         let headers = properties.headers.as_ref()?;
         let text = |name| headers.get(name).and_then(FieldValue::as_str);
-        let made_before = headers.get(DEATHS).and_then(FieldValue::as_i64);
-        if text(QUEUE) != Some(&*message.routing_key) || made_before != Some(deaths(headers)) {
+        let made_before = headers.get(DEATHS).and_then(FieldValue::as_i64)?;
+        let is_in_its_queue = text(QUEUE) == Some(&*message.routing_key);
+        if !is_in_its_queue || deaths(headers, &message.routing_key) > made_before {
             return None;
         }
         let failures = headers.get(FAILURES).and_then(FieldValue::as_i64)?;
@@ -89,7 +106,8 @@ impl RabbitTemplate {
         original: &PublishedMessage,
         failures: u32,
     ) -> Result<Republished> {
-        let publish = self.publish_of(queue.clone(), retry_copy(original, queue, failures))?;
+        let publish =
+            self.publish_of(queue.clone(), retry_copy(original, queue, failures, Wait::Nowhere))?;
         let sent = self.shared.publishing.publish_replacement(publish, Confirmation::Awaited).await;
         if is_too_large(&sent) {
             return Ok(Republished::NoRoom);
@@ -112,12 +130,12 @@ impl RabbitTemplate {
         exchange: &ShortString,
         copy: &PublishedMessage,
         reason: &ParkReason,
-        attempts: u32,
+        from: ParkedFrom<'_>,
     ) -> Result<()> {
         let (_, routing_key) = original_route(copy);
         let mut sent = Ok(());
         for extent in Extent::ALL {
-            let message = parked(copy, reason, attempts, extent);
+            let message = parked(copy, reason, from, extent);
             let mut publish = self.publish_of((exchange, &routing_key), message)?;
             publish.mandatory = false;
             sent = self.shared.publishing.publish_replacement(publish, Confirmation::Awaited).await;
@@ -130,17 +148,35 @@ impl RabbitTemplate {
 }
 
 /// The message as it goes to its queue once more. Its expiration stays, and begins anew.
-fn retry_copy(original: &PublishedMessage, queue: &ShortString, failures: u32) -> Message {
+///
+/// One that waits in a queue until then has its deaths in another header: by these the broker could
+/// take its way back for a loop, and drop it.
+pub(super) fn retry_copy(
+    original: &PublishedMessage,
+    queue: &ShortString,
+    failures: u32,
+    wait: Wait,
+) -> Message {
     let (exchange, routing_key) = original_route(original);
     let mut properties = carried_properties(original.message.properties.clone().into());
     let headers = properties.headers.get_or_insert_default();
-    let deaths = deaths(headers);
-    set(headers, FAILURES, i64::from(failures));
-    set(headers, QUEUE, queue.clone());
-    set(headers, EXCHANGE, exchange);
-    set(headers, ROUTING_KEY, routing_key);
-    set(headers, DEATHS, deaths);
+    if wait == Wait::InQueue
+        && let Some(deaths) = headers.remove(X_DEATH)
+    {
+        set(headers, ORIGINAL_DEATH, deaths);
+    }
+    tell_original(headers, queue, Retried { failures, exchange, routing_key });
     Message::new(original.message.body.clone()).with_properties(properties)
+}
+
+/// Writes down what a copy in `queue` says of its original.
+pub(super) fn tell_original(headers: &mut FieldTable, queue: &ShortString, original: Retried) {
+    let deaths = deaths(headers, queue);
+    set(headers, FAILURES, i64::from(original.failures));
+    set(headers, QUEUE, queue.clone());
+    set(headers, EXCHANGE, original.exchange);
+    set(headers, ROUTING_KEY, original.routing_key);
+    set(headers, DEATHS, deaths);
 }
 
 /// The exchange and the routing key that the message was published with before any copy.
@@ -153,19 +189,78 @@ pub(super) fn original_route(message: &PublishedMessage) -> (ShortString, ShortS
 
 /// Takes out what a retry copy says of its original.
 pub(super) fn forget_retries(headers: &mut FieldTable) {
+    let queue = headers.get(QUEUE).and_then(FieldValue::as_str).map(str::to_owned);
+    if let Some(queue) = queue {
+        forget_waits(headers, &queue);
+    }
     for name in [FAILURES, QUEUE, EXCHANGE, ROUTING_KEY, DEATHS] {
         headers.remove(name);
     }
 }
 
-/// How often the message was dead-lettered, by its `x-death`.
-fn deaths(headers: &FieldTable) -> i64 {
-    let Some(FieldValue::Array(deaths)) = headers.get("x-death") else { return 0 };
-    let counts = deaths.iter().filter_map(|death| match death {
-        FieldValue::Table(death) => death.get("count")?.as_i64(),
-        _ => None,
-    });
+/// Takes out what tells of waiting for another delivery, and puts back what was there before.
+fn forget_waits(headers: &mut FieldTable, queue: &str) {
+    if headers.get(X_DELAY).and_then(FieldValue::as_i64).is_some_and(i64::is_negative) {
+        headers.remove(X_DELAY);
+    }
+    if let Some(FieldValue::Array(mut deaths)) = headers.remove(X_DEATH) {
+        deaths.retain(|death| !is_wait(death, queue));
+        if !deaths.is_empty() {
+            set(headers, X_DEATH, FieldValue::Array(deaths));
+        }
+    }
+    let prefix = wait_queue_prefix(queue);
+    for which in ["x-first-death", "x-last-death"] {
+        let name = headers.get(&*format!("{which}-queue")).and_then(FieldValue::as_str);
+        if name.is_some_and(|name| name.starts_with(&prefix)) {
+            for what in ["queue", "reason", "exchange"] {
+                headers.remove(&*format!("{which}-{what}"));
+            }
+        }
+    }
+    if let Some(deaths) = headers.remove(ORIGINAL_DEATH)
+        && headers.get(X_DEATH).is_none()
+    {
+        set(headers, X_DEATH, deaths);
+    }
+}
+
+/// Whether the message was rejected from this queue before, by its `x-death`. Anybody may write the
+/// header: what is no list of tables tells nothing.
+pub(crate) fn was_rejected_from(message: &PublishedMessage, queue: &str) -> bool {
+    let Some(headers) = &message.message.properties.headers else { return false };
+    [X_DEATH, ORIGINAL_DEATH].into_iter().any(|name| {
+        let Some(FieldValue::Array(deaths)) = headers.get(name) else { return false };
+        deaths.iter().any(|death| {
+            let FieldValue::Table(death) = death else { return false };
+            let text = |name| death.get(name).and_then(FieldValue::as_str);
+            text("queue") == Some(queue) && text("reason") == Some("rejected")
+        })
+    })
+}
+
+/// How often the message was dead-lettered, by its `x-death`, but for its waits for another
+/// delivery to this queue.
+fn deaths(headers: &FieldTable, queue: &str) -> i64 {
+    let Some(FieldValue::Array(deaths)) = headers.get(X_DEATH) else { return 0 };
+    let counts =
+        deaths.iter().filter(|death| !is_wait(death, queue)).filter_map(|death| match death {
+            FieldValue::Table(death) => death.get("count")?.as_i64(),
+            _ => None,
+        });
     counts.fold(0, i64::saturating_add)
+}
+
+/// A copy as it comes to its queue, once it has waited, or not.
+#[cfg(test)]
+pub(crate) fn copy_for_test(
+    original: &PublishedMessage,
+    queue: &ShortString,
+    failures: u32,
+    waits_in_queue: bool,
+) -> Message {
+    let wait = if waits_in_queue { Wait::InQueue } else { Wait::Nowhere };
+    retry_copy(original, queue, failures, wait)
 }
 
 #[cfg(test)]
@@ -211,7 +306,7 @@ mod tests {
     fn a_copy_tells_its_original_and_goes_nowhere_else() {
         let original = original();
         assert_eq!(Retried::of(&original), None);
-        let copy = retry_copy(&original, &ORDERS, 2);
+        let copy = retry_copy(&original, &ORDERS, 2, Wait::Nowhere);
         let properties = &copy.properties;
         for name in ["CC", "x-delivery-count"] {
             assert!(properties.header(name).is_none(), "{name}");
@@ -230,7 +325,7 @@ mod tests {
         let copy = published("orders", copy);
         assert_eq!(Retried::of(&copy), Some(told.clone()));
         // A copy of the copy tells the same original.
-        let again = published("orders", retry_copy(&copy, &ORDERS, 3));
+        let again = published("orders", retry_copy(&copy, &ORDERS, 3, Wait::Nowhere));
         assert_eq!(Retried::of(&again), Some(Retried { failures: 3, ..told }));
         assert_eq!(again.message.properties.headers, {
             let mut headers = copy.message.properties.headers.clone().unwrap();
@@ -241,13 +336,13 @@ mod tests {
 
     #[test]
     fn a_transient_message_stays_one() {
-        let copy = retry_copy(&published("orders", Message::new("tea")), &ORDERS, 2);
+        let copy = retry_copy(&published("orders", Message::new("tea")), &ORDERS, 2, Wait::Nowhere);
         assert_eq!(copy.properties.delivery_mode, None);
     }
 
     #[test]
     fn a_copy_that_was_sent_on_or_dead_lettered_since_starts_anew() {
-        let copy = retry_copy(&original(), &ORDERS, 2);
+        let copy = retry_copy(&original(), &ORDERS, 2, Wait::Nowhere);
         assert_eq!(Retried::of(&published("elsewhere", copy.clone())), None);
         let mut elsewhere = published("orders", copy.clone());
         elsewhere.exchange = ShortString::from_static("shop");
@@ -255,7 +350,7 @@ mod tests {
         let back = published("orders", died(copy));
         assert_eq!(Retried::of(&back), None);
         // It is counted from there on.
-        let next = published("orders", retry_copy(&back, &ORDERS, 2));
+        let next = published("orders", retry_copy(&back, &ORDERS, 2, Wait::Nowhere));
         assert_eq!(Retried::of(&next).map(|retried| retried.failures), Some(2));
     }
 }

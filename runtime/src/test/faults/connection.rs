@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::Faults;
 use super::channel::FaultChannel;
 use super::publisher::FaultPublisher;
-use crate::connection::{LinkChannel, LinkConnection, LinkError, LinkFuture, LinkPublisher};
+use crate::connection::{
+    LinkChannel, LinkConnection, LinkError, LinkFuture, LinkPublisher, Product,
+};
 
 /// A connection on which faults happen.
 #[derive(Debug)]
@@ -55,6 +57,10 @@ impl LinkConnection for FaultConnection {
                 Arc::new(FaultPublisher { inner, faults, is_lost });
             Ok(publisher)
         })
+    }
+
+    fn product(&self) -> Product {
+        self.inner.product()
     }
 
     fn close(&self) -> LinkFuture<'_, ()> {

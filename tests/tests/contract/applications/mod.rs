@@ -1,6 +1,7 @@
 //! Listeners and the template, as applications use them.
 
 mod absent;
+mod admin;
 mod attributes;
 mod batches;
 mod calls;
@@ -10,11 +11,14 @@ mod dispatch;
 mod extractors;
 mod facts;
 mod failures;
+mod faults;
 mod losses;
 mod middleware;
 mod one_program;
 mod outbox;
 mod path;
+mod policies;
+mod recoverers;
 mod replies;
 mod retries;
 mod returns;
@@ -22,4 +26,5 @@ mod settlement;
 mod stop;
 mod streams;
 mod template;
+mod traces;
 mod types;

@@ -4,6 +4,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use springhare::broker::Clock;
 use springhare::prelude::*;
 use springhare_tests::{Tell, arrives, header_number, header_text, telling};
 
@@ -19,6 +20,11 @@ application!(
     as_many_deliveries_as_asked_for_may_fail,
     a_handler_may_have_its_message_later,
     a_panic_is_tried_again_as_any_failure,
+    a_message_waits_out_its_delays_while_others_are_handled,
+    each_delayed_delivery_is_tried_in_memory_first,
+    a_message_that_waits_does_not_expire_meanwhile,
+    a_message_that_is_to_come_later_does_though_it_is_tried_in_memory,
+    a_queue_that_dead_letters_takes_what_has_waited_in_vain,
 );
 
 /// Fails so often with each word, and tells each call.
@@ -183,7 +189,7 @@ async fn an_error_with_a_mind_of_its_own_is_not_tried_again_in_memory(place: &Pl
     assert!(numbers.is_silent());
 }
 
-#[rabbit_listener(id = "r.stopped", queue = "r.stopped", retry(max_attempts = 5, backoff = "1h"))]
+#[rabbit_listener(id = "r.stopped", queue = "r.stopped", retry(max_attempts = 5, backoff = "10m"))]
 async fn for_an_hour(calls: State<Tell<()>>) -> ListenerResult {
     calls.tell(());
     Err(ListenerError::msg("no van"))
@@ -270,4 +276,150 @@ async fn a_panic_is_tried_again_as_any_failure(place: &Place) {
     app.rabbit_template().convert_and_send("r.panics", "tea").await.unwrap();
     assert_eq!((calls.next().await, calls.next().await), (1, 2));
     app.stop().await.unwrap();
+}
+
+/// What a handler sees of a delivery.
+type Seen = (String, u32, bool, String);
+
+#[rabbit_listener(
+    queue = "r.delays",
+    exchange = "r.shop",
+    kind = "topic",
+    key = "order.*",
+    retry(delays = ["150ms", "200ms"])
+)]
+async fn delayed(
+    word: Text,
+    count: DeliveryCount,
+    again: Redelivered,
+    key: RoutingKey,
+    seen: State<Tell<Seen>>,
+) -> ListenerResult {
+    seen.tell((word.0.clone(), count.value(), again.is_redelivered(), key.to_string()));
+    if word.0 == "bad" { Err(ListenerError::msg("no van")) } else { Ok(()) }
+}
+
+async fn a_message_waits_out_its_delays_while_others_are_handled(place: &Place) {
+    let (tell, mut seen) = telling::<Seen>();
+    let app = place.builder().listeners(listeners![delayed]).manage(tell).start().await.unwrap();
+    let rabbit = app.rabbit_template();
+    let clock = Clock::system();
+    let began = clock.now();
+    rabbit.convert_and_send(("r.shop", "order.new"), "bad").header("x-id", 7).await.unwrap();
+    rabbit.convert_and_send(("r.shop", "order.old"), "good").await.unwrap();
+    let bad = |count, again| ("bad".to_owned(), count, again, "order.new".to_owned());
+    assert_eq!(seen.next().await, bad(0, false));
+    assert_eq!(seen.next().await, ("good".to_owned(), 0, false, "order.old".to_owned()));
+    assert_eq!(seen.next().await, bad(1, true));
+    assert!(clock.now() - began >= Duration::from_millis(150));
+    assert_eq!(seen.next().await, bad(2, true));
+    assert!(clock.now() - began >= Duration::from_millis(350));
+    let parked = arrives(&rabbit, "r.delays.error").await;
+    assert_eq!(header_text(&parked, "x-springhare-reason"), "deliveries-exhausted");
+    assert_eq!(header_number(&parked, "x-springhare-attempts"), Some(3));
+    assert_eq!(header_text(&parked, "x-original-exchange"), "r.shop");
+    assert_eq!(header_text(&parked, "x-original-routingKey"), "order.new");
+    assert_eq!(header_number(&parked, "x-id"), Some(7));
+    for header in ["x-death", "x-first-death-queue", "x-delay"] {
+        assert!(parked.properties.header(header).is_none(), "{header} tells of the waits");
+    }
+    app.stop().await.unwrap();
+    assert!(seen.is_silent());
+    place.has_left("r.delays", 0).await;
+}
+
+#[rabbit_listener(
+    queue = "r.levels",
+    retry(max_attempts = 2, backoff = "1ms", delays = ["50ms"])
+)]
+async fn two_levels(
+    word: Text,
+    attempt: Attempt,
+    count: DeliveryCount,
+    calls: State<Calls>,
+) -> ListenerResult {
+    fails(&calls, &word.0, attempt, count, 9).await
+}
+
+async fn each_delayed_delivery_is_tried_in_memory_first(place: &Place) {
+    let (tell, mut calls) = telling::<(String, u32, u32)>();
+    let app = place.builder().listeners(listeners![two_levels]).manage(tell).start().await.unwrap();
+    let rabbit = app.rabbit_template();
+    rabbit.convert_and_send("r.levels", "bad").await.unwrap();
+    for (attempt, count) in [(1, 0), (2, 0), (1, 1), (2, 1)] {
+        assert_eq!(calls.next().await, ("bad".to_owned(), attempt, count));
+    }
+    let parked = arrives(&rabbit, "r.levels.error").await;
+    assert_eq!(header_number(&parked, "x-springhare-attempts"), Some(2));
+    app.stop().await.unwrap();
+    assert!(calls.is_silent());
+}
+
+#[rabbit_listener(queue = "r.expiring", retry(delays = ["300ms"]))]
+async fn expiring(count: DeliveryCount, counts: State<Tell<u32>>) -> ListenerResult {
+    counts.tell(count.value());
+    Err(ListenerError::msg("no van"))
+}
+
+async fn a_message_that_waits_does_not_expire_meanwhile(place: &Place) {
+    let (tell, mut counts) = telling::<u32>();
+    let app = place.builder().listeners(listeners![expiring]).manage(tell).start().await.unwrap();
+    let rabbit = app.rabbit_template();
+    let clock = Clock::system();
+    let began = clock.now();
+    let soon = rabbit.convert_and_send("r.expiring", "tea").expiration(Duration::from_millis(100));
+    soon.await.unwrap();
+    assert_eq!(counts.next().await, 0);
+    assert_eq!(counts.next().await, 1);
+    assert!(clock.now() - began >= Duration::from_millis(300), "its wait was not cut short");
+    let parked = arrives(&rabbit, "r.expiring.error").await;
+    assert_eq!(header_text(&parked, "x-original-expiration"), "100");
+    app.stop().await.unwrap();
+}
+
+#[rabbit_listener(
+    queue = "r.buried",
+    arguments(dead_letter = "r.graves"),
+    retry(delays = ["50ms"])
+)]
+async fn buried(count: DeliveryCount, counts: State<Tell<u32>>) -> ListenerResult {
+    counts.tell(count.value());
+    Err(ListenerError::msg("no van"))
+}
+
+async fn a_queue_that_dead_letters_takes_what_has_waited_in_vain(place: &Place) {
+    let (tell, mut counts) = telling::<u32>();
+    let app = place
+        .builder()
+        .listeners(listeners![buried])
+        .declare(Exchange::direct("r.graves"))
+        .declare(Queue::durable("r.graveyard"))
+        .declare(Binding::queue("r.graveyard").to("r.graves").with("r.buried"))
+        .manage(tell)
+        .start()
+        .await
+        .unwrap();
+    let rabbit = app.rabbit_template();
+    rabbit.convert_and_send("r.buried", "tea").await.unwrap();
+    assert_eq!((counts.next().await, counts.next().await), (0, 1));
+    assert_eq!(&*arrives(&rabbit, "r.graveyard").await.body, b"tea");
+    app.stop().await.unwrap();
+}
+
+#[rabbit_listener(queue = "r.both", retry(max_attempts = 2, backoff = "1ms"))]
+async fn both(count: DeliveryCount, counts: State<Tell<u32>>) -> ListenerResult {
+    counts.tell(count.value());
+    let fault: Result<(), _> = Err(std::io::Error::other("no van"));
+    if count.value() < 3 { fault.retry_after(Duration::from_millis(20)) } else { Ok(()) }
+}
+
+async fn a_message_that_is_to_come_later_does_though_it_is_tried_in_memory(place: &Place) {
+    let (tell, mut counts) = telling::<u32>();
+    let app = place.builder().listeners(listeners![both]).manage(tell).start().await.unwrap();
+    app.rabbit_template().convert_and_send("r.both", "tea").await.unwrap();
+    for count in 0..4 {
+        assert_eq!(counts.next().await, count);
+    }
+    app.stop().await.unwrap();
+    place.has_left("r.both", 0).await;
 }

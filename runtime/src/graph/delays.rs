@@ -1,0 +1,90 @@
+//! What a listener with `retry(delays = ..)` needs at the broker: on ours an exchange that keeps
+//! messages back, on any other a queue for each delay.
+
+use springhare_amqp::{FieldTable, ShortString};
+use springhare_broker::ExchangeDeclareOptions;
+
+use super::definition::{
+    BindingNode, Definition, DestinationKind, ExchangeNode, Naming, Origin, QueueNode,
+};
+use crate::connection::Product;
+use crate::listener::retry::Redeliveries;
+use crate::template::{RETRY_EXCHANGE, wait_queue_of, wait_queue_options};
+
+/// What the delays of one listener are kept by.
+#[derive(Debug, Default)]
+pub(crate) struct Delays {
+    pub(crate) exchange: Option<ExchangeNode>,
+    pub(crate) bindings: Vec<BindingNode>,
+    pub(crate) queues: Vec<QueueNode>,
+}
+
+impl Delays {
+    pub(crate) fn of(redeliveries: &Redeliveries, queues: &[QueueNode], origin: &Origin) -> Self {
+        let delays = match redeliveries {
+            Redeliveries::After(delays) if !delays.is_empty() => delays,
+            _ => return Self::default(),
+        };
+        let binding = |queue: &QueueNode| BindingNode {
+            exchange: RETRY_EXCHANGE,
+            kind: DestinationKind::Queue,
+            destination: queue.name.clone(),
+            routing_key: queue.name.clone(),
+            arguments: FieldTable::new(),
+            lenient: false,
+            origin: origin.clone(),
+        };
+        let waiting = |queue: &QueueNode| -> Vec<QueueNode> {
+            let node = |delay| QueueNode {
+                name: wait_queue_of(&queue.name, delay),
+                naming: Naming::Waiting,
+                options: wait_queue_options(&queue.name, delay),
+                definition: Definition::Full,
+                lenient: false,
+                origin: origin.clone(),
+            };
+            delays.iter().copied().map(node).collect()
+        };
+        Self {
+            exchange: Some(exchange(origin)),
+            bindings: queues.iter().map(binding).collect(),
+            queues: queues.iter().flat_map(waiting).collect(),
+        }
+    }
+}
+
+/// The same whoever declares it, so that its listeners are one another's equals.
+fn exchange(origin: &Origin) -> ExchangeNode {
+    let mut arguments = FieldTable::new();
+    arguments.set(ShortString::from_static("x-delayed-type"), "direct");
+    ExchangeNode {
+        name: RETRY_EXCHANGE,
+        kind: "x-delayed-message".to_owned(),
+        options: ExchangeDeclareOptions { durable: true, arguments, ..Default::default() },
+        definition: Definition::Full,
+        lenient: false,
+        origin: origin.clone(),
+    }
+}
+
+impl QueueNode {
+    /// Whether it is declared on this broker: one that keeps messages back itself needs no queue
+    /// for them to wait in.
+    pub(crate) fn is_on(&self, product: Product) -> bool {
+        self.naming != Naming::Waiting || product != Product::Springhare
+    }
+}
+
+impl ExchangeNode {
+    /// Whether it is declared on this broker: others need a plugin to keep messages back.
+    pub(crate) fn is_on(&self, product: Product) -> bool {
+        self.name != RETRY_EXCHANGE || product == Product::Springhare
+    }
+}
+
+impl BindingNode {
+    /// Whether it is declared on this broker.
+    pub(crate) fn is_on(&self, product: Product) -> bool {
+        self.exchange != RETRY_EXCHANGE || product == Product::Springhare
+    }
+}

@@ -1,0 +1,139 @@
+//! The circuit that the consumers of a container have together.
+
+use std::fmt;
+use std::pin::pin;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use springhare_broker::Clock;
+use tokio::sync::Notify;
+
+use super::{Circuit, CircuitPlan, Turn};
+
+/// What its consumers may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Admission {
+    /// Consume.
+    All = 0,
+    /// The first of each queue may consume, one message at a time.
+    One = 1,
+    /// Nothing.
+    Nobody = 2,
+}
+
+/// A circuit, and who waits for it.
+pub(crate) struct SharedCircuit {
+    plan: CircuitPlan,
+    circuit: Mutex<Circuit>,
+    /// What the circuit says, to be read without its lock.
+    admission: AtomicU8,
+    changed: Notify,
+}
+
+impl SharedCircuit {
+    pub(crate) fn new(plan: CircuitPlan) -> Self {
+        Self {
+            plan,
+            circuit: Mutex::new(Circuit::new(plan)),
+            admission: AtomicU8::new(Admission::All as u8),
+            changed: Notify::new(),
+        }
+    }
+
+    pub(crate) fn admission(&self) -> Admission {
+        match self.admission.load(Ordering::Acquire) {
+            0 => Admission::All,
+            1 => Admission::One,
+            _ => Admission::Nobody,
+        }
+    }
+
+    /// A message was handled.
+    pub(crate) fn succeeded(&self, listener: &str) {
+        let turn = self.change(Circuit::succeeded);
+        if turn == Turn::Closed {
+            tracing::info!(listener, "a message was handled: the listener's circuit is closed");
+        }
+    }
+
+    /// A message has failed.
+    pub(crate) fn failed(&self, listener: &str, now: Duration) {
+        if let Turn::Opened { .. } = self.change(|circuit| circuit.failed(now)) {
+            let CircuitPlan { failures, pause } = self.plan;
+            tracing::error!(
+                listener,
+                failures,
+                ?pause,
+                "failures one after the other have opened the listener's circuit: it pauses"
+            );
+        }
+    }
+
+    /// Why its consumers do not consume.
+    pub(crate) fn reason(&self) -> String {
+        let CircuitPlan { failures, pause } = self.plan;
+        format!(
+            "its circuit is open: {failures} messages failed one after the other, and it pauses for \
+             {pause:?}"
+        )
+    }
+
+    /// Waits until a consumer may consume: the first of its queue when one message may be tried,
+    /// the others when that was handled.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost when the future is dropped.
+    pub(crate) async fn admit(&self, clock: &Clock, is_first_of_queue: bool) {
+        loop {
+            let mut changed = pin!(self.changed.notified());
+            changed.as_mut().enable();
+            let now = clock.now();
+            let _ = self.change(|circuit| {
+                circuit.try_again(now);
+                Turn::None
+            });
+            match self.admission() {
+                Admission::All => return,
+                Admission::One if is_first_of_queue => return,
+                Admission::One => changed.await,
+                Admission::Nobody => {
+                    let until = self.lock().open_until().unwrap_or(now);
+                    tokio::select! {
+                        () = clock.sleep(until.saturating_sub(now)) => {}
+                        () = changed => {}
+                    }
+                }
+            }
+        }
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Circuit) -> Turn) -> Turn {
+        let mut circuit = self.lock();
+        let turn = change(&mut circuit);
+        let admission = match (circuit.open_until(), circuit.is_half_open()) {
+            (Some(_), _) => Admission::Nobody,
+            (None, true) => Admission::One,
+            (None, false) => Admission::All,
+        };
+        let before = self.admission.swap(admission as u8, Ordering::AcqRel);
+        drop(circuit);
+        if before != admission as u8 {
+            self.changed.notify_waiters();
+        }
+        turn
+    }
+
+    /// The circuit is whole between any two statements.
+    fn lock(&self) -> MutexGuard<'_, Circuit> {
+        self.circuit.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for SharedCircuit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("SharedCircuit").field(&*self.lock()).finish()
+    }
+}

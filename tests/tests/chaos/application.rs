@@ -1,0 +1,128 @@
+//! An application with listeners of each kind, and who keeps it busy.
+
+use std::sync::Arc;
+
+use springhare::__private::RabbitListenerEndpoint;
+use springhare::prelude::*;
+
+use crate::ledger::Ledger;
+
+/// A way to a handler.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Lane {
+    /// Several consumers; some messages fail twice.
+    Work,
+    /// Failures are tried again in memory.
+    Memory,
+    /// Handed over several at a time.
+    Batch,
+    /// The one of two listeners that share a queue by key ..
+    Left,
+    /// .. and the other.
+    Right,
+}
+
+impl Lane {
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Work, Self::Memory, Self::Batch, Self::Left, Self::Right];
+
+    pub(crate) fn queue(self) -> &'static str {
+        match self {
+            Self::Work => "c.work",
+            Self::Memory => "c.memory",
+            Self::Batch => "c.batch",
+            Self::Left | Self::Right => "c.merged",
+        }
+    }
+
+    fn route(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Left => ("c.keys", "left.x"),
+            Self::Right => ("c.keys", "right.x"),
+            other => ("", other.queue()),
+        }
+    }
+}
+
+pub(crate) fn listeners() -> Vec<&'static [&'static RabbitListenerEndpoint]> {
+    listeners![work, memory, batch, left, right, double]
+}
+
+#[rabbit_listener(id = "work", queue = "c.work", concurrency = 2, prefetch = 20)]
+async fn work(
+    number: Json<u64>,
+    count: DeliveryCount,
+    ledger: State<Arc<Ledger>>,
+) -> ListenerResult {
+    ledger.is_called();
+    if number.0 % 7 == 0 && count.value() < 2 {
+        return Err(ListenerError::msg("not yet"));
+    }
+    ledger.found(Lane::Work, number.0);
+    Ok(())
+}
+
+#[rabbit_listener(
+    id = "memory",
+    queue = "c.memory",
+    retry(max_attempts = 3, backoff = "1ms..10ms")
+)]
+async fn memory(number: Json<u64>, ledger: State<Arc<Ledger>>) -> ListenerResult {
+    ledger.is_called();
+    if number.0 % 5 == 0 && ledger.is_seen_for_the_first_time(number.0) {
+        return Err(ListenerError::msg("not at once"));
+    }
+    ledger.found(Lane::Memory, number.0);
+    Ok(())
+}
+
+#[rabbit_listener(id = "batch", queue = "c.batch", batch = 10, batch_timeout = "50ms")]
+async fn batch(numbers: Vec<Json<u64>>, ledger: State<Arc<Ledger>>) {
+    ledger.is_called();
+    for Json(number) in numbers {
+        ledger.found(Lane::Batch, number);
+    }
+}
+
+#[rabbit_listener(
+    id = "left",
+    queue = "c.merged",
+    exchange = "c.keys",
+    kind = "topic",
+    key = "left.*"
+)]
+async fn left(number: Json<u64>, ledger: State<Arc<Ledger>>) {
+    ledger.is_called();
+    ledger.found(Lane::Left, number.0);
+}
+
+#[rabbit_listener(
+    id = "right",
+    queue = "c.merged",
+    exchange = "c.keys",
+    kind = "topic",
+    key = "right.*"
+)]
+async fn right(number: Json<u64>, ledger: State<Arc<Ledger>>) {
+    ledger.is_called();
+    ledger.found(Lane::Right, number.0);
+}
+
+#[rabbit_listener(id = "double", queue = "c.double")]
+async fn double(number: Json<u64>) -> Json<u64> {
+    Json(number.0 * 2)
+}
+
+/// Sends one message; what is confirmed is noted.
+pub(crate) async fn send(rabbit: RabbitTemplate, lane: Lane, number: u64, ledger: Arc<Ledger>) {
+    if rabbit.convert_and_send(lane.route(), &number).await.is_ok() {
+        ledger.confirm(lane, number);
+    }
+}
+
+/// Asks for a number's double: the answer is that, or an error.
+pub(crate) async fn ask(rabbit: RabbitTemplate, number: u64) {
+    if let Ok(double) = rabbit.convert_send_and_receive::<u64>("c.double", &number).await {
+        assert_eq!(double, number * 2);
+    }
+}

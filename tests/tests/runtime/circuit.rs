@@ -1,0 +1,117 @@
+//! A listener whose every message fails is left alone for a while.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use springhare::prelude::*;
+use springhare_broker::{Broker, ManualClock};
+use springhare_tests::eventually;
+
+use crate::support::{Tell, Told, broker, telling};
+
+/// Whether what handlers need is there.
+#[derive(Debug, Clone, Default)]
+struct Shop(Arc<AtomicBool>);
+
+#[rabbit_listener(queue = "broken", concurrency = 2, circuit(failures = 3, pause = "30s"))]
+async fn broken(text: Text, shop: State<Shop>, calls: State<Tell<String>>) -> ListenerResult {
+    calls.tell(text.0.clone());
+    if shop.0.load(Ordering::Relaxed) { Ok(()) } else { Err(ListenerError::msg("no shop")) }
+}
+
+async fn start(broker: &Broker) -> (Springhare, Told<String>, Shop) {
+    let (tell, calls) = telling::<String>();
+    let builder = Springhare::builder().broker(broker.clone()).listeners(listeners![broken]);
+    let shop = Shop::default();
+    let app = builder.manage(tell).manage(shop.clone()).start().await.unwrap();
+    (app, calls, shop)
+}
+
+/// How many consumers the queue has.
+async fn consumers(broker: &Broker) -> u64 {
+    let channel = broker.connect("onlooker").unwrap().open_channel().unwrap();
+    channel.queue_declare_passive("broken").await.unwrap().consumer_count
+}
+
+async fn are_consumers(broker: &Broker, count: u64) {
+    let what = format!("{count} consumers");
+    eventually(&what, async || (consumers(broker).await == count).then_some(())).await;
+}
+
+/// Lets little time pass until the circuit is open: how often the handler was called.
+async fn until_open(broker: &Broker, hand: &ManualClock, calls: &mut Told<String>) -> usize {
+    eventually("the circuit opens", async || {
+        hand.advance(Duration::from_millis(100));
+        let c = consumers(broker).await;
+        eprintln!("DEBUG consumers {c} sleepers {}", hand.sleepers());
+        (c == 0).then_some(())
+    })
+    .await;
+    let mut called = 0;
+    while !calls.is_silent() {
+        calls.next().await;
+        called += 1;
+    }
+    called
+}
+
+#[tokio::test]
+async fn after_many_failures_nothing_is_consumed_and_health_is_down() {
+    let (broker, hand) = broker();
+    let (app, mut calls, _shop) = start(&broker).await;
+    let rabbit = app.rabbit_template();
+    for number in 0..10 {
+        rabbit.convert_and_send("broken", number.to_string()).await.unwrap();
+    }
+    let called = until_open(&broker, &hand, &mut calls).await;
+    // The other consumer may have been at work.
+    assert!((3..=4).contains(&called), "{called}");
+    let health = app.health();
+    assert!(!health.is_up());
+    assert!(health.to_string().contains("its circuit is open: 3 messages failed"), "{health}");
+    let ready = springhare_tests::ready(&rabbit, "broken").await;
+    assert_eq!(ready, 10, "all went back");
+    app.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn one_message_is_tried_after_the_pause_and_a_success_lets_all_through() {
+    let (broker, hand) = broker();
+    let (app, mut calls, shop) = start(&broker).await;
+    let rabbit = app.rabbit_template();
+    for number in 0..5 {
+        rabbit.convert_and_send("broken", number.to_string()).await.unwrap();
+    }
+    until_open(&broker, &hand, &mut calls).await;
+    hand.advance(Duration::from_secs(20));
+    assert!(calls.is_silent());
+    hand.advance(Duration::from_secs(10));
+    calls.next().await;
+    // It failed once more: another pause.
+    are_consumers(&broker, 0).await;
+    assert!(calls.is_silent());
+    hand.advance(Duration::from_secs(20));
+    assert!(calls.is_silent());
+    shop.0.store(true, Ordering::Relaxed);
+    hand.advance(Duration::from_secs(10));
+    for _ in 0..5 {
+        calls.next().await;
+    }
+    are_consumers(&broker, 2).await;
+    eventually("the health is up", async || app.health().is_up().then_some(())).await;
+    app.stop().await.unwrap();
+    assert!(calls.is_silent());
+}
+
+#[tokio::test]
+async fn a_stop_does_not_wait_for_the_end_of_the_pause() {
+    let (broker, hand) = broker();
+    let (app, mut calls, _shop) = start(&broker).await;
+    for number in 0..3 {
+        app.rabbit_template().convert_and_send("broken", number.to_string()).await.unwrap();
+    }
+    until_open(&broker, &hand, &mut calls).await;
+    app.stop().await.unwrap();
+    assert!(calls.is_silent());
+}
