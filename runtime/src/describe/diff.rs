@@ -7,7 +7,7 @@ use serde_json::Value;
 use springhare_amqp::ReplyCode;
 
 use super::Description;
-use crate::connection::{Link, LinkConnection, LinkError};
+use crate::connection::{Link, LinkConnection, LinkError, Product};
 use crate::graph::{BindingNode, DestinationKind, Origin};
 
 /// What differs between what an application declares and what a broker has.
@@ -95,7 +95,7 @@ impl Description {
         self.compare_exchanges(&connection, &mut diff).await?;
         self.compare_queues(&connection, &mut diff).await?;
         if let Some(existing) = existing {
-            self.compare_bindings(&existing, &mut diff);
+            self.compare_bindings(&existing, connection.product(), &mut diff);
         }
         connection.close().await?;
         Ok(diff)
@@ -106,7 +106,7 @@ impl Description {
         connection: &Arc<dyn LinkConnection>,
         diff: &mut TopologyDiff,
     ) -> Result<(), LinkError> {
-        for node in &self.exchanges {
+        for node in self.exchanges.iter().filter(|node| node.is_on(connection.product())) {
             let what = format!("exchange '{}' ({})", node.name, node.describe());
             let channel = connection.open_channel().await?;
             match channel.exchange_declare_passive(&node.name).await {
@@ -131,7 +131,7 @@ impl Description {
         // What belongs to a connection, or goes with its consumers, is not there while nobody runs.
         let lasting =
             self.queues.iter().filter(|node| !node.is_anonymous() && !node.options.exclusive);
-        for node in lasting {
+        for node in lasting.filter(|node| node.is_on(connection.product())) {
             let what = format!("queue '{}' ({})", node.name, node.describe());
             let channel = connection.open_channel().await?;
             match channel.queue_declare_passive(&node.name).await {
@@ -148,10 +148,10 @@ impl Description {
         Ok(())
     }
 
-    fn compare_bindings(&self, existing: &[Existing], diff: &mut TopologyDiff) {
+    fn compare_bindings(&self, existing: &[Existing], product: Product, diff: &mut TopologyDiff) {
         diff.knows_bindings = true;
         let is_ours = |queue: &str| self.queues.iter().any(|node| node.name == *queue);
-        for node in &self.bindings {
+        for node in self.bindings.iter().filter(|node| node.is_on(product)) {
             let is_anonymous = self.shown(&node.destination) != &*node.destination;
             if !is_anonymous && !existing.iter().any(|existing| existing.is(node)) {
                 let what = format!("binding of {} to {}", told(node), node.describe());

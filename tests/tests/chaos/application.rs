@@ -14,6 +14,8 @@ pub(crate) enum Lane {
     Work,
     /// Failures are tried again in memory.
     Memory,
+    /// Failures wait at the broker.
+    Delayed,
     /// Handed over several at a time.
     Batch,
     /// The one of two listeners that share a queue by key ..
@@ -23,13 +25,14 @@ pub(crate) enum Lane {
 }
 
 impl Lane {
-    pub(crate) const ALL: [Self; 5] =
-        [Self::Work, Self::Memory, Self::Batch, Self::Left, Self::Right];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Work, Self::Memory, Self::Delayed, Self::Batch, Self::Left, Self::Right];
 
     pub(crate) fn queue(self) -> &'static str {
         match self {
             Self::Work => "c.work",
             Self::Memory => "c.memory",
+            Self::Delayed => "c.delayed",
             Self::Batch => "c.batch",
             Self::Left | Self::Right => "c.merged",
         }
@@ -45,7 +48,7 @@ impl Lane {
 }
 
 pub(crate) fn listeners() -> Vec<&'static [&'static RabbitListenerEndpoint]> {
-    listeners![work, memory, batch, left, right, double]
+    listeners![work, memory, delayed, batch, left, right, double]
 }
 
 #[rabbit_listener(id = "work", queue = "c.work", concurrency = 2, prefetch = 20)]
@@ -55,7 +58,7 @@ async fn work(
     ledger: State<Arc<Ledger>>,
 ) -> ListenerResult {
     ledger.is_called();
-    if number.0 % 7 == 0 && count.value() < 2 {
+    if number.0.is_multiple_of(7) && count.value() < 2 {
         return Err(ListenerError::msg("not yet"));
     }
     ledger.found(Lane::Work, number.0);
@@ -69,10 +72,20 @@ async fn work(
 )]
 async fn memory(number: Json<u64>, ledger: State<Arc<Ledger>>) -> ListenerResult {
     ledger.is_called();
-    if number.0 % 5 == 0 && ledger.is_seen_for_the_first_time(number.0) {
+    if number.0.is_multiple_of(5) && ledger.is_seen_for_the_first_time(Lane::Memory, number.0) {
         return Err(ListenerError::msg("not at once"));
     }
     ledger.found(Lane::Memory, number.0);
+    Ok(())
+}
+
+#[rabbit_listener(id = "delayed", queue = "c.delayed", retry(delays = ["20ms", "100ms"]))]
+async fn delayed(number: Json<u64>, ledger: State<Arc<Ledger>>) -> ListenerResult {
+    ledger.is_called();
+    if number.0.is_multiple_of(3) && ledger.is_seen_for_the_first_time(Lane::Delayed, number.0) {
+        return Err(ListenerError::msg("later"));
+    }
+    ledger.found(Lane::Delayed, number.0);
     Ok(())
 }
 

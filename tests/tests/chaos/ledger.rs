@@ -16,7 +16,7 @@ pub(crate) struct Ledger {
 struct Entries {
     confirmed: BTreeSet<(Lane, u64)>,
     found: BTreeSet<(Lane, u64)>,
-    seen: BTreeSet<u64>,
+    seen: BTreeSet<(Lane, u64)>,
 }
 
 impl Ledger {
@@ -32,8 +32,8 @@ impl Ledger {
         self.lock().found.insert((lane, number));
     }
 
-    pub(crate) fn is_seen_for_the_first_time(&self, number: u64) -> bool {
-        self.lock().seen.insert(number)
+    pub(crate) fn is_seen_for_the_first_time(&self, lane: Lane, number: u64) -> bool {
+        self.lock().seen.insert((lane, number))
     }
 
     /// The broker answers for it.

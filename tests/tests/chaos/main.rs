@@ -9,7 +9,6 @@ mod application;
 mod dice;
 mod ledger;
 
-use std::io::{self, Write as _};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -70,7 +69,7 @@ fn build(app: SpringhareBuilder, ledger: Arc<Ledger>) -> SpringhareBuilder {
 
 async fn chaos(start: impl AsyncFn(Arc<Ledger>) -> Result<Harness>, course: Course) {
     let mut dice = Dice::new();
-    writeln!(io::stderr(), "SPRINGHARE_CHAOS_SEED={}", dice.seed()).unwrap();
+    eprintln!("SPRINGHARE_CHAOS_SEED={}", dice.seed());
     let ledger = Arc::new(Ledger::default());
     let h = start(Arc::clone(&ledger)).await.unwrap();
     let mut senders = JoinSet::new();

@@ -3,7 +3,7 @@
 use springhare::prelude::*;
 use springhare_tests::eventually;
 
-use crate::support::{Tell, channel_of, is_down, is_up_again, telling};
+use crate::support::{Tell, channel_of, is_down, is_up_again, publish, telling};
 use crate::switch_link::SwitchLink;
 
 #[rabbit_listener(id = "orders", queue = "orders")]
@@ -37,7 +37,7 @@ async fn a_broker_that_comes_back_empty_has_what_was_declared_by_hand_and_not_wh
         is_up_again(&app, &hand).await;
         let channel = channel_of(&broker);
         channel.queue_declare_passive("late").await.unwrap();
-        app.rabbit_template().convert_and_send(("news", ""), "tea").mandatory().await.unwrap();
+        publish(&broker, "news", "", "tea").await;
         eventually("the binding is back, too", async || {
             let late = channel_of(&broker).queue_declare_passive("late").await.unwrap();
             (late.message_count == 1).then_some(())
