@@ -8,7 +8,8 @@ use crate::error::Fault;
 use crate::middleware::{ListenerLayer, MessageProcessor, Middleware, PublishLayer};
 
 impl SpringhareBuilder {
-    /// Measures what happens, see [`metrics`](crate::metrics): feature `metrics`.
+    /// Measures what happens, see [`metrics`](crate::metrics): feature `metrics`. With the feature
+    /// `prometheus` it installs the recorder, if the process has none: install your own before.
     ///
     /// ```
     /// let builder = springhare::Springhare::builder().metrics();
@@ -16,6 +17,9 @@ impl SpringhareBuilder {
     /// ```
     #[cfg(feature = "metrics")]
     pub fn metrics(self) -> Self {
+        // Before the first message: a counter without a recorder counts for nobody.
+        #[cfg(feature = "prometheus")]
+        drop(crate::metrics::prometheus());
         self.observed_by(Arc::new(crate::metrics::Metrics))
     }
 

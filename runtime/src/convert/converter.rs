@@ -38,6 +38,12 @@ pub trait MessageConverter: fmt::Debug + Send + Sync + 'static {
         content_type.eq_ignore_ascii_case(self.content_type())
     }
 
+    /// Whether it unwraps this content encoding, which nothing else here does: it gets such a body as it
+    /// came. If it says no the body is an error; without more it says yes.
+    fn unwraps(&self, _content_encoding: &str) -> bool {
+        true
+    }
+
     /// Writes a value.
     ///
     /// # Errors

@@ -132,8 +132,22 @@ impl MessageConverters {
     /// [`ConversionError`] when the body does not fit `T`, or its content type, its content encoding
     /// or its charset is unknown.
     pub fn read<T: DeserializeOwned>(&self, message: &Message) -> Result<T, ConversionError> {
-        let inflated = content(&message.properties, &message.body)?;
+        let inflated = match content(&message.properties, &message.body) {
+            Err(error) if self.takes_as_it_came(&message.properties, &error) => None,
+            content => content?,
+        };
         self.decode(&message.properties, inflated.as_ref().unwrap_or(&message.body))
+    }
+
+    /// Whether who reads the body knows a content encoding that is unknown here.
+    pub(crate) fn takes_as_it_came(
+        &self,
+        properties: &BasicProperties,
+        error: &ConversionError,
+    ) -> bool {
+        let ConversionError::UnknownEncoding { encoding, .. } = error else { return false };
+        let reader = self.reader(properties.content_type.as_deref());
+        reader.is_some_and(|reader| reader.unwraps(encoding))
     }
 
     /// Who reads bodies of this content type, if text, bytes and JSON don't.
@@ -237,6 +251,16 @@ mod tests {
         assert_eq!(written.properties.content_type.as_deref(), Some("application/json"));
         let converters = converters.written_by(Marked);
         assert_eq!(&*converters.encode(&5_u8).unwrap().body, b"!5");
+    }
+
+    #[test]
+    fn a_converter_of_the_applications_own_gets_what_only_it_can_unwrap() {
+        let mut sent = message(ShortString::from_static("application/x-marked"), "!5");
+        sent.properties.content_encoding = Some(ShortString::from_static("x-aes"));
+        let converters = MessageConverters::new();
+        let error = converters.read::<u8>(&sent).unwrap_err();
+        assert!(matches!(error, ConversionError::UnknownEncoding { .. }), "{error}");
+        assert_eq!(converters.read_by(Marked).read::<u8>(&sent).unwrap(), 5);
     }
 
     #[test]

@@ -9,9 +9,12 @@ use crate::template::{IntoPublish, IntoRoute};
 /// Messages that go out only if the handler succeeds: before its reply and before its message is
 /// acknowledged, all of them confirmed. What a handler that fails has put here is dropped.
 ///
-/// If they can't be sent the handler has failed, and its message is delivered again. Where the broker
-/// took some of them, or the connection is lost before the acknowledgement, they are there a second
-/// time then: at least once, never lost. The listener has `ack = "auto"`.
+/// If they can't be sent the handler has failed. Where that may pass (a connection is lost, a queue is
+/// full) its message is delivered again, and those that the broker took, or all of them if the
+/// connection is lost before the acknowledgement, are there a second time then: at least once, never
+/// lost. Where it does not (a message reaches no queue, there is no such exchange, the broker refuses
+/// one) the message is given up at once, and what was sent before is not sent again. The listener has
+/// `ack = "auto"`.
 ///
 /// ```
 /// use springhare::prelude::*;

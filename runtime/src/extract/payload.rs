@@ -55,7 +55,13 @@ impl<'d, T: Deserialize<'d>> FromDelivery<'d> for Payload<T> {
     type Rejection = PayloadRejection;
 
     fn from_delivery(cx: &'d DeliveryContext) -> Result<Self, PayloadRejection> {
-        cx.content()
+        let content = match cx.content() {
+            Err(error) if cx.converters().takes_as_it_came(cx.properties(), &error) => {
+                Ok(cx.body())
+            }
+            content => content,
+        };
+        content
             .and_then(|body| cx.converters().decode(cx.properties(), body))
             .map(Self)
             .map_err(|source| PayloadRejection { receiver: Receiver::of(cx), source })
@@ -73,6 +79,11 @@ mod tests {
         ConverterError, MessageConverter, MessageConverters, ReadBody, erased_serde,
     };
     use serde::de::value::StringDeserializer;
+
+    fn encoded_by(encoding: &'static str) -> impl FnOnce(&mut springhare_amqp::BasicProperties) {
+        let encoding = springhare_amqp::ShortString::from_static(encoding);
+        |properties| properties.content_encoding = Some(encoding)
+    }
 
     #[test]
     fn the_content_type_says_how_the_body_is_read() {
@@ -122,6 +133,10 @@ mod tests {
         let cx = DeliveryContext::for_test().converters(converters.clone()).body("TEA");
         let cx = cx.content_type("application/x-shouted").build();
         assert_eq!(Payload::<String>::from_delivery(&cx).unwrap().0, "tea");
+        let cx = DeliveryContext::for_test().converters(converters.clone()).body("TEA");
+        let cx = cx.content_type("application/x-shouted").properties(encoded_by("x-aes")).build();
+        let known_to_it = Payload::<String>::from_delivery(&cx);
+        assert_eq!(known_to_it.unwrap().0, "tea", "as it came");
         let cx = DeliveryContext::for_test().converters(converters).body("TEA");
         let cx = cx.content_type("application/x-unknown").build();
         let text = Payload::<String>::from_delivery(&cx).unwrap_err().to_string();

@@ -35,7 +35,8 @@ use crate::state::Requirements;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Valid<E>(pub E);
 
-/// A body breaks the rules of its type; all that it breaks are named.
+/// A body breaks the rules of its type; its text names the first of them, its
+/// [`report`](Self::report) all.
 #[derive(Debug, thiserror::Error)]
 #[error("{receiver}: the body is not valid: {}", on_one_line(report))]
 pub struct Invalid {
@@ -57,15 +58,30 @@ impl Invalid {
     }
 }
 
+/// How many faults an error's text names.
+const NAMED_MAX: usize = 16;
+/// How many bytes of its text a fault has there: a body's own keys may be in it.
+const NAMED_BYTES_MAX: usize = 256;
+
 fn on_one_line(report: &Report) -> String {
-    let faults: Vec<_> = report
-        .iter()
-        .map(|(path, error)| match path.to_string() {
-            path if path.is_empty() => error.to_string(),
-            path => format!("{path}: {error}"),
-        })
-        .collect();
-    faults.join("; ")
+    let faults = report.iter().take(NAMED_MAX).map(|(path, error)| match path.to_string() {
+        path if path.is_empty() => cut(error.to_string()),
+        path => cut(format!("{path}: {error}")),
+    });
+    let faults = faults.collect::<Vec<_>>().join("; ");
+    match report.iter().count().saturating_sub(NAMED_MAX) {
+        0 => faults,
+        more => format!("{faults}; and {more} more"),
+    }
+}
+
+fn cut(mut text: String) -> String {
+    if text.len() > NAMED_BYTES_MAX {
+        let end = (0..=NAMED_BYTES_MAX).rev().find(|end| text.is_char_boundary(*end));
+        text.truncate(end.unwrap_or_default());
+        text.push_str("..");
+    }
+    text
 }
 
 impl<E> Valid<E>
@@ -146,6 +162,24 @@ mod tests {
         let Outcome::Failed(error) = Outcome::from_rejection(error) else { panic!("it failed") };
         assert_eq!(error.disposition(), Disposition::Fatal);
         assert_eq!(error.find::<Invalid>().unwrap().report().iter().count(), 2);
+    }
+
+    #[derive(Debug, serde::Deserialize, Validate)]
+    #[serde(transparent)]
+    struct Orders(#[garde(dive)] std::collections::BTreeMap<String, Order>);
+
+    #[test]
+    fn the_text_of_an_invalid_body_is_bounded_and_its_report_whole() {
+        let order = "{\"item\":\"\",\"count\":1}";
+        let key = "\u{e9}".repeat(1000);
+        let orders: Vec<_> = (0..100).map(|n| format!("\"{n}{key}\":{order}")).collect();
+        let body = format!("{{{}}}", orders.join(","));
+        let cx = DeliveryContext::for_test().body(body).build();
+        let error = Valid::<Json<Orders>>::from_delivery(&cx).unwrap_err();
+        let text = error.to_string();
+        assert!(text.ends_with("; and 84 more"), "{text}");
+        assert!(text.len() < 17 * NAMED_BYTES_MAX, "{} bytes", text.len());
+        assert_eq!(error.find::<Invalid>().unwrap().report().iter().count(), 100);
     }
 
     #[test]

@@ -186,9 +186,6 @@ impl ListenerConnection {
         let opened = recovery.current.take()?;
         let Some(reason) = opened.link.closed() else {
             recovery.current = Some(opened.clone());
-            if let Some(observer) = &self.observer {
-                observer.connected("listeners");
-            }
             return Some(opened);
         };
         let now = self.clock().now();
@@ -256,6 +253,9 @@ impl ListenerConnection {
         recovery.current = Some(opened.clone());
         self.latest.send_replace(Some(generation));
         *locked(&self.trouble) = None;
+        if let Some(observer) = &self.observer {
+            observer.connected(NAME);
+        }
         opened
     }
 }

@@ -197,14 +197,10 @@ impl ConsumerLoop<'_> {
         self.context.serve(&handling.served);
         let observed = Observed::delivered(&self.context);
         let plan = &*handling.plan;
-        let mut outcome = match self.outcome_of(handling).await {
-            Ok(outcome) => outcome,
-            Err(exit) => {
-                observed.abandoned(&self.context);
-                return Err(exit);
-            }
-        };
-        observed.handled(&self.context, &outcome);
+        let mut outcome = self.outcome_of(handling).await?;
+        if let Some(observed) = observed {
+            observed.handled(&self.context, &outcome);
+        }
         if let Some(circuit) = self.container.circuit() {
             self.work.tell(circuit, plan, &outcome);
         }

@@ -107,6 +107,16 @@ impl DeliveryContext {
         self.attempt = self.attempt.saturating_add(1);
     }
 
+    /// Nobody gets the delivery: who took it settles it.
+    pub(super) fn discard(&self) {
+        self.extras().discarded.get_or_init(|| ());
+    }
+
+    /// Whether nobody gets it.
+    pub(super) fn is_discarded(&self) -> bool {
+        self.extras.get().is_some_and(|extras| extras.discarded.get().is_some())
+    }
+
     /// The delivery has failed, and its handler is called again where others are delivered again.
     pub(crate) fn fail_here(&mut self) {
         self.failed_here = self.failed_here.saturating_add(1);
@@ -303,6 +313,14 @@ impl DeliveryContext {
         &self.scope.queue
     }
 
+    /// The queue for who counts: all anonymous ones are one.
+    pub(crate) fn counted_queue(&self) -> ShortString {
+        match self.served.anonymous {
+            true => ShortString::from_static("anonymous"),
+            false => self.queue().clone(),
+        }
+    }
+
     /// The consumer that got it.
     #[must_use]
     pub fn consumer_tag(&self) -> &ShortString {
@@ -313,6 +331,10 @@ impl DeliveryContext {
     #[must_use]
     pub fn listener_id(&self) -> &str {
         &self.served.listener_id
+    }
+
+    pub(crate) fn shared_listener_id(&self) -> Arc<str> {
+        Arc::clone(&self.served.listener_id)
     }
 
     /// The channel that the message came on.

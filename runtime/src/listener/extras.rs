@@ -16,4 +16,6 @@ pub(super) struct Extras {
     pub(super) inflated: OnceLock<Bytes>,
     /// What its handler sends if it succeeds.
     pub(super) outgoing: OnceLock<Outgoing>,
+    /// Set if a processor has discarded it.
+    pub(super) discarded: OnceLock<()>,
 }

@@ -92,15 +92,17 @@ impl Work<'_> {
         let delivery_tag = context.delivery().delivery_tag;
         match (plan.acknowledge, outcome) {
             (AcknowledgeMode::None, outcome) => log_unsettled(plan, &outcome),
-            (AcknowledgeMode::Manual, Outcome::Ack) => match context.settlement() {
-                Some(settlement) => settlement.handler_returned(delivery_tag),
-                None => tracing::warn!(
-                    listener = &*plan.id,
-                    delivery_tag,
-                    "a manual listener took no DeliveryTag; its message stays unacknowledged \
+            (AcknowledgeMode::Manual, Outcome::Ack) if !context.is_discarded() => {
+                match context.settlement() {
+                    Some(settlement) => settlement.handler_returned(delivery_tag),
+                    None => tracing::warn!(
+                        listener = &*plan.id,
+                        delivery_tag,
+                        "a manual listener took no DeliveryTag; its message stays unacknowledged \
                      until the channel closes"
-                ),
-            },
+                    ),
+                }
+            }
             (AcknowledgeMode::Auto | AcknowledgeMode::Manual, outcome) => {
                 if self.claim(context) {
                     self.refuse(context, plan, outcome).await?;

@@ -28,6 +28,8 @@ pub(crate) struct Served {
     pub(crate) converters: MessageConverters,
     /// Those of its keys that have words in braces.
     pub(crate) key_paths: Arc<[KeyPath]>,
+    /// Its queue has a name of the broker's, and another one with each connection.
+    pub(crate) anonymous: bool,
 }
 
 impl Handling {
@@ -36,6 +38,7 @@ impl Handling {
             listener_id: Arc::clone(&plan.id),
             converters: plan.converter.chosen.clone(),
             key_paths: Arc::clone(&plan.key_paths),
+            anonymous: plan.anonymous,
         };
         let middleware = middleware.of_listener(&plan.id);
         Self { plan, served: Arc::new(served), middleware }
@@ -53,9 +56,13 @@ impl Handling {
         let mut message = context.message().clone();
         for processor in &self.middleware.processors {
             match run(&**processor, &mut message) {
-                Ok(Flow::Continue) => {}
-                Ok(Flow::Discard) => return Some(Outcome::Ack),
-                Err(error) => return Some(Outcome::from_rejection(error)),
+                Ok(Ok(Flow::Continue)) => {}
+                Ok(Ok(Flow::Discard)) => {
+                    context.discard();
+                    return Some(Outcome::Ack);
+                }
+                Ok(Err(error)) => return Some(Outcome::from_rejection(error)),
+                Err(panic) => return Some(Outcome::Failed(panic)),
             }
         }
         context.replace_message(message);
@@ -63,8 +70,12 @@ impl Handling {
     }
 }
 
-/// A processor that panics has failed, as a handler has.
-fn run(processor: &dyn MessageProcessor, message: &mut Message) -> Result<Flow, ListenerError> {
+/// What a processor says. One that panics has failed as a handler has, which may pass; what it
+/// refuses is refused for good.
+fn run(
+    processor: &dyn MessageProcessor,
+    message: &mut Message,
+) -> Result<Result<Flow, ListenerError>, ListenerError> {
     catch_unwind(AssertUnwindSafe(|| processor.after_receive(message)))
-        .unwrap_or_else(|panic| Err(panicked(&*panic)))
+        .map_err(|panic| panicked(&*panic))
 }

@@ -31,7 +31,7 @@ mod keep_connected;
 pub(crate) mod key_path;
 pub(crate) mod observe;
 pub(crate) mod outcome;
-mod outgoing;
+pub(crate) mod outgoing;
 mod pacing;
 pub(crate) mod partition;
 mod pattern;

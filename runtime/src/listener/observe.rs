@@ -5,12 +5,14 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
+use springhare_amqp::ShortString;
 use springhare_broker::Clock;
 
 use super::context::DeliveryContext;
 use super::outcome::Outcome;
 use crate::channel::{SettlementObserver, Verdict};
-use crate::connection::{Confirmation, PublishResult};
+use crate::connection::Confirmation;
+use crate::error::Result;
 use crate::template::TemplateObserver;
 
 /// Is told what happens to deliveries. It is called in the consumer's task, which waits for it.
@@ -22,11 +24,13 @@ pub(crate) trait Observer: Debug + Send + Sync {
     /// consumer ends before is not told of.
     fn handled(&self, _context: &DeliveryContext, _outcome: &Outcome, _took: Duration) {}
 
-    /// It is not known what came of a delivery: its consumer has ended before its handler was done.
-    fn abandoned(&self, _context: &DeliveryContext) {}
+    /// A delivery to this listener, from a queue of this [name](DeliveryContext::counted_queue), is
+    /// not at work any more and nothing is told of what came of it: its consumer has ended before its
+    /// handler was done, or it waits for the next batch.
+    fn abandoned(&self, _listener_id: &str, _queue: &str) {}
 
     /// It is known what became of a message that was published.
-    fn published(&self, _result: &PublishResult, _confirmation: Confirmation) {}
+    fn published(&self, _result: &Result<()>, _confirmation: Confirmation) {}
 
     /// A message was given up and put into this error queue.
     fn parked(&self, _queue: &str, _reason: &'static str) {}
@@ -73,7 +77,7 @@ impl SettlementObserver for Shared {
 }
 
 impl TemplateObserver for Shared {
-    fn published(&self, result: &PublishResult, confirmation: Confirmation) {
+    fn published(&self, result: &Result<()>, confirmation: Confirmation) {
         self.observers.iter().for_each(|one| one.published(result, confirmation));
     }
 
@@ -86,35 +90,45 @@ impl TemplateObserver for Shared {
     }
 }
 
-/// A delivery that is looked at, if anybody looks.
-#[derive(Debug, Clone, Copy)]
+/// A delivery that somebody looks at. Dropped before its handler is done, it is abandoned.
+#[derive(Debug)]
 #[must_use = "its outcome is told, too"]
 pub(crate) struct Observed {
-    /// When it was delivered; none if nobody looks.
-    since: Option<Duration>,
+    observing: Observing,
+    since: Duration,
+    listener_id: Arc<str>,
+    queue: ShortString,
+    is_handled: bool,
 }
 
 impl Observed {
-    /// Tells that the delivery in `context` is about to be handled.
-    pub(crate) fn delivered(context: &DeliveryContext) -> Self {
-        let Some(Observing(shared)) = context.observing() else { return Self { since: None } };
-        shared.observers.iter().for_each(|one| one.delivered(context));
-        Self { since: Some(shared.clock.now()) }
+    /// Tells that the delivery in `context` is about to be handled; none if nobody looks.
+    pub(crate) fn delivered(context: &DeliveryContext) -> Option<Self> {
+        let observing = context.observing()?;
+        observing.0.observers.iter().for_each(|one| one.delivered(context));
+        Some(Self {
+            observing: observing.clone(),
+            since: observing.0.clock.now(),
+            listener_id: context.shared_listener_id(),
+            queue: context.counted_queue(),
+            is_handled: false,
+        })
     }
 
     /// Tells what its handler came to.
-    pub(crate) fn handled(self, context: &DeliveryContext, outcome: &Outcome) {
-        let (Some(since), Some(Observing(shared))) = (self.since, context.observing()) else {
-            return;
-        };
-        let took = shared.clock.now().saturating_sub(since);
+    pub(crate) fn handled(mut self, context: &DeliveryContext, outcome: &Outcome) {
+        self.is_handled = true;
+        let Observing(shared) = &self.observing;
+        let took = shared.clock.now().saturating_sub(self.since);
         shared.observers.iter().for_each(|one| one.handled(context, outcome, took));
     }
+}
 
-    /// Tells that nothing came of it.
-    pub(crate) fn abandoned(self, context: &DeliveryContext) {
-        if let (Some(_), Some(Observing(shared))) = (self.since, context.observing()) {
-            shared.observers.iter().for_each(|one| one.abandoned(context));
+impl Drop for Observed {
+    fn drop(&mut self) {
+        if !self.is_handled {
+            let observers = self.observing.0.observers.iter();
+            observers.for_each(|one| one.abandoned(&self.listener_id, &self.queue));
         }
     }
 }

@@ -6,6 +6,7 @@ use springhare_broker::Publish;
 
 use super::context::DeliveryContext;
 use super::outcome::{ListenerError, Outcome};
+use super::reply::passes;
 use crate::error::{Error, Result};
 
 /// How many messages an outbox holds.
@@ -49,22 +50,29 @@ impl Outgoing {
 
 /// Whether something goes out before this outcome takes effect.
 pub(super) fn is_to_send(context: &DeliveryContext, outcome: &Outcome) -> bool {
-    context.has_outgoing() && matches!(outcome, Outcome::Ack | Outcome::Reply(_))
+    context.has_outgoing() && is_for(outcome)
+}
+
+/// Whether an outcome is one that an outbox goes out for.
+pub(crate) fn is_for(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Ack | Outcome::Reply(_))
 }
 
 /// Drops what a handler has put into its outbox that has failed.
-pub(super) fn discard(context: &DeliveryContext) {
+pub(crate) fn discard(context: &DeliveryContext) {
     if context.has_outgoing() {
         drop(context.outgoing().take());
     }
 }
 
-/// Sends what the handler has put into its outbox, and what becomes of its message then.
+/// Sends what the handler has put into its outbox, and what becomes of its message then: it fails for
+/// good where trying again would only send anew what did go out.
 pub(super) async fn send(context: &DeliveryContext, outcome: Outcome) -> Outcome {
     let publishes = context.outgoing().take();
     match context.template().send_prepared(publishes).await {
         Ok(()) => outcome,
-        Err(error) => Outcome::Failed(ListenerError::new(error)),
+        Err(error) if passes(&error.error) => Outcome::Failed(ListenerError::new(error)),
+        Err(error) => Outcome::Failed(ListenerError::fatal(error)),
     }
 }
 

@@ -255,9 +255,9 @@ pub(super) async fn answer(
     }
 }
 
-/// Whether a reply that could not be sent may be sent later, so that it is worth while to make it
-/// once more.
-fn passes(error: &Error) -> bool {
+/// Whether a reply or an outbox that could not be sent may be sent later, so that it is worth while to
+/// make it once more.
+pub(super) fn passes(error: &Error) -> bool {
     error.is_passing() || matches!(error, Error::Stopped)
 }
 

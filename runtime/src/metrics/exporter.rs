@@ -24,7 +24,8 @@ pub struct Prometheus(PrometheusHandle);
 )]
 pub struct RecorderTaken;
 
-/// The recorder of this process for Prometheus; installed with the first call.
+/// The recorder of this process for Prometheus; installed with the first call, or by
+/// [`SpringhareBuilder::metrics`](crate::SpringhareBuilder::metrics), whichever comes first.
 ///
 /// ```
 /// # fn main() -> Result<(), springhare::metrics::RecorderTaken> {
@@ -39,6 +40,12 @@ pub struct RecorderTaken;
 /// [`RecorderTaken`] when the process has another one.
 pub fn prometheus() -> Result<Prometheus, RecorderTaken> {
     INSTALLED.get_or_init(install).clone().map(Prometheus).ok_or(RecorderTaken)
+}
+
+/// What [`prometheus`] has installed, if it has.
+#[cfg(feature = "axum")]
+pub(crate) fn installed() -> Result<Prometheus, RecorderTaken> {
+    INSTALLED.get().cloned().flatten().map(Prometheus).ok_or(RecorderTaken)
 }
 
 fn install() -> Option<PrometheusHandle> {

@@ -11,14 +11,16 @@
 //! | `springhare_redelivered_total` | counter; `listener_id`, `queue` | those of them that came before |
 //! | `rabbitmq_rejected_total`, `springhare_requeued_total` | counter | messages that were sent back: for good, and to come again |
 //! | `springhare_parked_total` | counter; `queue`, `reason` | messages that were given up and put into that error queue |
-//! | `rabbitmq_published_total` | counter | messages that the broker has been given |
+//! | `rabbitmq_published_total` | counter | messages that the broker has been given, retry copies and parked ones too; not the requests of calls |
 //! | `rabbitmq_acknowledged_published_total`, `rabbitmq_not_acknowledged_published_total` | counter | those that it confirmed, and refused |
 //! | `rabbitmq_unrouted_published_total` | counter | those that it returned, since they reached no queue |
-//! | `rabbitmq_failed_to_publish_total` | counter | messages that were not sent, or of which that is not known |
+//! | `rabbitmq_failed_to_publish_total` | counter | messages that were not sent, or of which that is not known; once, however often it was tried |
 //! | `springhare_connections_opened_total` | counter; `connection` | connections that were opened, the first and each after a loss |
 //!
 //! [`SpringhareBuilder::metrics`](crate::SpringhareBuilder::metrics) turns it on. Whatever recorder
-//! of the facade is installed gets it; with the feature `prometheus`, [`prometheus`] installs one.
+//! of the facade is installed gets it; with the feature `prometheus` it installs one itself, unless there
+//! is one: a recorder of the program's own comes before that call. Messages are counted by deliveries, a
+//! batch's by the time of the batch; all anonymous queues are the `queue` `anonymous`.
 
 #[cfg(feature = "prometheus")]
 mod exporter;
@@ -27,11 +29,14 @@ use std::time::Duration;
 
 use metrics::{counter, gauge, histogram};
 
+#[cfg(all(feature = "prometheus", feature = "axum"))]
+pub(crate) use exporter::installed;
 #[cfg(feature = "prometheus")]
 pub use exporter::{Prometheus, RecorderTaken, prometheus};
 
 use crate::channel::Verdict;
-use crate::connection::{Confirmation, PublishError, PublishResult};
+use crate::connection::Confirmation;
+use crate::error::{Error, NotConfirmed, Result};
 use crate::listener::context::DeliveryContext;
 use crate::listener::observe::Observer;
 use crate::listener::outcome::Outcome;
@@ -68,13 +73,13 @@ impl Observer for Metrics {
             "exception" => exception,
         )
         .record(took);
-        self.abandoned(context);
+        self.abandoned(context.listener_id(), &context.counted_queue());
         #[cfg(feature = "prometheus")]
         exporter::after_sample();
     }
 
-    fn abandoned(&self, context: &DeliveryContext) {
-        let [listener, queue] = labels(context);
+    fn abandoned(&self, listener_id: &str, queue: &str) {
+        let [listener, queue] = [listener_id, queue].map(str::to_owned);
         gauge!("spring_rabbitmq_listener_active", "listener_id" => listener, "queue" => queue)
             .decrement(1.0);
     }
@@ -91,27 +96,24 @@ impl Observer for Metrics {
         }
     }
 
-    fn published(&self, result: &PublishResult, confirmation: Confirmation) {
-        let is_failed = matches!(
-            result,
-            Err(PublishError::NotSent(_) | PublishError::Unknown(_) | PublishError::NoExchange(_))
-        );
-        if is_failed {
-            counter!("rabbitmq_failed_to_publish_total").increment(1);
-            return;
-        }
-        counter!("rabbitmq_published_total").increment(1);
-        match result {
+    fn published(&self, result: &Result<()>, confirmation: Confirmation) {
+        let kind = match result {
             Ok(()) if confirmation == Confirmation::Awaited => {
-                counter!("rabbitmq_acknowledged_published_total").increment(1);
+                Some("rabbitmq_acknowledged_published_total")
             }
-            Err(PublishError::Unroutable(_)) => {
-                counter!("rabbitmq_unrouted_published_total").increment(1);
+            Ok(()) => None,
+            Err(Error::Unroutable(_)) => Some("rabbitmq_unrouted_published_total"),
+            Err(Error::NotConfirmed(NotConfirmed::Refused(_))) => {
+                Some("rabbitmq_not_acknowledged_published_total")
             }
-            Err(PublishError::Refused(_)) => {
-                counter!("rabbitmq_not_acknowledged_published_total").increment(1);
+            Err(_) => {
+                counter!("rabbitmq_failed_to_publish_total").increment(1);
+                return;
             }
-            _ => {}
+        };
+        counter!("rabbitmq_published_total").increment(1);
+        if let Some(kind) = kind {
+            counter!(kind).increment(1);
         }
     }
 
@@ -126,5 +128,5 @@ impl Observer for Metrics {
 }
 
 fn labels(context: &DeliveryContext) -> [String; 2] {
-    [context.listener_id().to_owned(), context.queue().to_string()]
+    [context.listener_id().to_owned(), context.counted_queue().to_string()]
 }

@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use crate::listener::context::DeliveryContext;
 use crate::listener::endpoint::Invocation;
+use crate::listener::outgoing;
 
 /// Goes round handlers: [`SpringhareBuilder::layer`](crate::SpringhareBuilder::layer) for all
 /// listeners, [`layer_of`](crate::SpringhareBuilder::layer_of) for one.
@@ -54,12 +55,39 @@ impl<'d> Next<'d> {
         Self { layers, handler }
     }
 
-    /// Handles the delivery.
+    /// Handles the delivery. What a call that fails, or that is dropped midway, has put into its
+    /// [`Outbox`](crate::Outbox) does not go out, whatever the layer makes of that; nor does what an
+    /// earlier call has put there.
     #[must_use = "a handler does nothing before it is polled"]
     pub fn run(self, cx: &'d DeliveryContext) -> Invocation<'d> {
         match self.layers.split_first() {
             Some((layer, layers)) => layer.call(cx, Self { layers, ..self }),
-            None => (self.handler)(cx),
+            None => self.handle(cx),
+        }
+    }
+
+    fn handle(self, cx: &'d DeliveryContext) -> Invocation<'d> {
+        outgoing::discard(cx);
+        let unless_done = DiscardOnDrop(Some(cx));
+        let handling = (self.handler)(cx);
+        Box::pin(async move {
+            let mut unless_done = unless_done;
+            let outcome = handling.await;
+            if outgoing::is_for(&outcome) {
+                unless_done.0 = None;
+            }
+            outcome
+        })
+    }
+}
+
+/// Empties the outbox of a call that has not succeeded.
+struct DiscardOnDrop<'d>(Option<&'d DeliveryContext>);
+
+impl Drop for DiscardOnDrop<'_> {
+    fn drop(&mut self) {
+        if let Some(cx) = self.0 {
+            outgoing::discard(cx);
         }
     }
 }

@@ -52,7 +52,7 @@ pub trait MessageProcessor: Send + Sync + 'static {
     /// # Errors
     ///
     /// Why the message can't be handled, which is [fatal](crate::Disposition::Fatal) unless the error
-    /// says otherwise.
+    /// says otherwise. A panic is a failure like a handler's: the message is delivered again.
     fn after_receive(&self, _message: &mut Message) -> Result<Flow, ListenerError> {
         Ok(Flow::Continue)
     }
@@ -63,6 +63,6 @@ pub trait MessageProcessor: Send + Sync + 'static {
 pub enum Flow {
     /// It does.
     Continue,
-    /// It is acknowledged, and nobody gets it.
+    /// It is acknowledged, whatever the listener's `ack` says, and nobody gets it.
     Discard,
 }

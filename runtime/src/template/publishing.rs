@@ -13,7 +13,7 @@ use tokio::sync::{Mutex, Notify};
 use crate::backoff::REFUSED_LOGIN_PAUSE;
 use crate::connection::{
     Confirmation, DeliveryCounting, Link, LinkChannel, LinkConnection, LinkError, LinkPublisher,
-    Product, PublishCall, PublishError, PublishResult,
+    Product, PublishCall, PublishError,
 };
 use crate::error::Error;
 use crate::template::TemplateObserver;
@@ -109,8 +109,8 @@ impl Publishing {
         self.open().await
     }
 
-    /// Tells what became of a message.
-    pub(super) fn tell(&self, result: &PublishResult, confirmation: Confirmation) {
+    /// Tells what became of a message, once.
+    pub(super) fn tell(&self, result: &Result<(), Error>, confirmation: Confirmation) {
         if let Some(observer) = &self.observer {
             observer.published(result, confirmation);
         }
@@ -191,6 +191,16 @@ impl Publishing {
         publish: Publish,
         confirmation: Confirmation,
     ) -> Result<(), Error> {
+        let published = self.publish_beyond_the_memory_mark(publish, confirmation).await;
+        self.tell(&published, confirmation);
+        published
+    }
+
+    async fn publish_beyond_the_memory_mark(
+        &self,
+        publish: Publish,
+        confirmation: Confirmation,
+    ) -> Result<(), Error> {
         let mut call = PublishCall::new(publish, confirmation);
         let mut is_second = false;
         loop {
@@ -204,7 +214,6 @@ impl Publishing {
             // The connection was lost while nobody sent: nothing is lost yet.
             let is_whole = call.publish.is_some();
             if !(matches!(result, Err(PublishError::NotSent(_))) && is_whole && !is_second) {
-                self.tell(&result, confirmation);
                 return Ok(result?);
             }
             is_second = true;

@@ -276,7 +276,11 @@ impl Future for Sending<'_> {
         let this = &mut *self;
         match &mut this.state {
             State::Failed(error) => Poll::Ready(error.take().map_or(Ok(()), Err)),
-            State::Once(attempt) => attempt.poll(this.template, cx),
+            State::Once(attempt) => {
+                let sent = ready!(attempt.poll(this.template, cx));
+                this.template.shared.publishing.tell(&sent, attempt.call.confirmation);
+                Poll::Ready(sent)
+            }
             State::Boxed(sending) => sending.as_mut().poll(cx),
         }
     }
@@ -308,14 +312,24 @@ impl<'t> Attempt<'t> {
                 (self.path, self.opening) = (None, None);
                 continue;
             }
-            publishing.tell(&result, self.call.confirmation);
             return Poll::Ready(result.map_err(Error::from));
         }
     }
 }
 
-/// Sends until the message is confirmed or refused, or the time is over.
+/// Sends until the message is confirmed or refused, or the time is over; tells what became of it.
 async fn send_again(
+    template: &RabbitTemplate,
+    publish: Publish,
+    confirmation: Confirmation,
+    limit: Duration,
+) -> Result<()> {
+    let sent = until_sent(template, publish, confirmation, limit).await;
+    template.shared.publishing.tell(&sent, confirmation);
+    sent
+}
+
+async fn until_sent(
     template: &RabbitTemplate,
     publish: Publish,
     confirmation: Confirmation,

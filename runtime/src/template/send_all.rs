@@ -156,20 +156,24 @@ impl RabbitTemplate {
             return Ok(());
         }
         let publishing = &self.shared.publishing;
-        let path = publishing.usable().await.map_err(|error| SendAllError {
-            index: confirmed,
-            confirmed_after: 0,
-            error,
-        })?;
+        let path = match publishing.usable().await {
+            Ok(path) => path,
+            Err(error) => {
+                self.tell_unsent(batch);
+                return Err(SendAllError { index: confirmed, confirmed_after: 0, error });
+            }
+        };
         poll_fn(|cx| path.publisher.poll_publish_many(cx, batch)).await;
         if batch.results.iter().all(PublishResult::is_ok) {
-            batch.results.iter().for_each(|result| publishing.tell(result, Confirmation::Awaited));
+            batch.results.iter().for_each(|_| publishing.tell(&Ok(()), Confirmation::Awaited));
             return Ok(());
         }
         // What is on its way with the one that failed is not left unknown.
         batch.open_max = 0;
         poll_fn(|cx| path.publisher.poll_publish_many(cx, batch)).await;
-        batch.results.iter().for_each(|result| publishing.tell(result, Confirmation::Awaited));
+        for result in &batch.results {
+            publishing.tell(&result.clone().map_err(Error::from), Confirmation::Awaited);
+        }
         if batch.results.iter().any(is_lost) {
             publishing.lost(&path);
         }
@@ -179,7 +183,15 @@ impl RabbitTemplate {
             Some(Err(error)) => Error::from(error),
             _ => Error::Stopped,
         };
+        self.tell_unsent(batch);
         Err(SendAllError { index: confirmed + failed, confirmed_after: after, error })
+    }
+
+    /// Tells that those that were taken and not sent are not going to be.
+    fn tell_unsent(&self, batch: &PublishBatch) {
+        let unsent = batch.publishes.len() + batch.waiting.len();
+        let given_up = Err(Error::Stopped);
+        (0..unsent).for_each(|_| self.shared.publishing.tell(&given_up, Confirmation::Awaited));
     }
 }
 

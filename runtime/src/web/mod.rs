@@ -5,7 +5,7 @@
 //! | `/health` | 200 while every listener that is to consume does, else 503; which does what |
 //! | `/health/live` | 200 until the application is stopped: a broker that is away is no reason to restart |
 //! | `/health/ready` | as `/health`, in one word |
-//! | `/metrics` | feature `prometheus`: what was measured |
+//! | `/metrics` | feature `prometheus`: what was measured, if the builder says `.metrics()` |
 //!
 //! The bodies are those of Spring Boot's actuator in small.
 
@@ -40,6 +40,8 @@ pub fn routes(app: &Springhare) -> Router {
         .route("/health", get(health))
         .route("/health/live", get(live))
         .route("/health/ready", get(ready));
+    #[cfg(feature = "prometheus")]
+    drop(crate::metrics::prometheus());
     #[cfg(feature = "prometheus")]
     let routes = routes.route("/metrics", get(metrics));
     routes.with_state(App(app.weak()))
@@ -102,7 +104,7 @@ async fn ready(app: State) -> Response {
 
 #[cfg(feature = "prometheus")]
 async fn metrics() -> Response {
-    match crate::metrics::prometheus() {
+    match crate::metrics::installed() {
         Ok(prometheus) => {
             let content_type = "text/plain; version=0.0.4; charset=utf-8";
             ([(CONTENT_TYPE, content_type)], prometheus.render()).into_response()

@@ -1,3 +1,4 @@
+use cbor4ii::core::dec::{Read as _, Reference};
 use cbor4ii::core::utils::SliceReader;
 use cbor4ii::serde::{Deserializer, to_vec};
 
@@ -38,6 +39,32 @@ impl MessageConverter for CborConverter {
     ) -> Result<(), ConverterError> {
         let mut cbor = Deserializer::new(SliceReader::new(body));
         read(&mut <dyn erased_serde::Deserializer<'_>>::erase(&mut cbor))?;
-        Ok(())
+        match cbor.into_inner().fill(1) {
+            Ok(Reference::Long([]) | Reference::Short([])) => Ok(()),
+            _ => Err(ConverterError::msg("there is something behind the value")),
+        }
+    }
+
+    fn unwraps(&self, _content_encoding: &str) -> bool {
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::convert::MessageConverters;
+
+    #[test]
+    fn a_body_with_something_behind_its_value_is_an_error() {
+        let converters = MessageConverters::overridden_by(CborConverter);
+        let message = converters.encode(&7_u8).unwrap();
+        assert_eq!(converters.read::<u8>(&message).unwrap(), 7);
+        for rest in [[0x07].as_slice(), &[0xff], &[0x81]] {
+            let body = [&*message.body, rest].concat().into();
+            let longer = springhare_amqp::Message { body, ..message.clone() };
+            let text = converters.read::<u8>(&longer).unwrap_err().to_string();
+            assert!(text.ends_with("there is something behind the value"), "{rest:?}: {text}");
+        }
     }
 }

@@ -1,3 +1,5 @@
+use serde::Deserializer as _;
+
 use super::is_one_of;
 use crate::convert::converter::{ConverterError, MessageConverter, ReadBody};
 
@@ -39,6 +41,44 @@ impl MessageConverter for MsgpackConverter {
     ) -> Result<(), ConverterError> {
         let mut msgpack = rmp_serde::Deserializer::from_read_ref(body);
         read(&mut <dyn erased_serde::Deserializer<'_>>::erase(&mut msgpack))?;
-        Ok(())
+        match msgpack.deserialize_any(Nothing) {
+            Err(rmp_serde::decode::Error::InvalidMarkerRead(_)) => Ok(()),
+            _ => Err(ConverterError::msg("there is something behind the value")),
+        }
+    }
+
+    fn unwraps(&self, _content_encoding: &str) -> bool {
+        false
+    }
+}
+
+/// Refuses whatever comes.
+struct Nothing;
+
+impl serde::de::Visitor<'_> for Nothing {
+    type Value = ();
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the end")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::convert::MessageConverters;
+
+    #[test]
+    fn a_body_with_something_behind_its_value_is_an_error() {
+        let converters = MessageConverters::overridden_by(MsgpackConverter);
+        let message = converters.encode(&7_u8).unwrap();
+        assert_eq!(converters.read::<u8>(&message).unwrap(), 7);
+        let value = [0x07].as_slice();
+        for rest in [b"\x07".as_slice(), b"\xc0", b"\x91", b"\xa5te", b"\xd4", b"{\"a\":1}"] {
+            let body = [value, rest].concat().into();
+            let longer = springhare_amqp::Message { body, ..message.clone() };
+            let text = converters.read::<u8>(&longer).unwrap_err().to_string();
+            assert!(text.ends_with("there is something behind the value"), "{rest:?}: {text}");
+        }
     }
 }

@@ -113,23 +113,20 @@ impl<'s> BatchLoop<'s> {
         self.work.behind = self.received.len();
         let count = self.received.len().min(self.size());
         self.received.drain(..count).for_each(|delivery| self.batch.push(delivery));
-        let observed = self.batch.messages().iter().map(Observed::delivered).last();
+        // All of them are looked at, or none. What is left of them at the end is abandoned.
+        let observed: Vec<_> =
+            self.batch.messages().iter().filter_map(Observed::delivered).collect();
         for (index, context) in self.batch.messages().iter().enumerate() {
             if let Some(outcome) = self.handling.process(context) {
                 self.batch.set_aside(index, outcome);
             }
         }
-        let outcome = match self.attempt().await {
-            Ok(outcome) => outcome,
-            Err(exit) => {
-                let messages = self.batch.messages().iter().zip(observed.iter().cycle());
-                messages.for_each(|(context, observed)| observed.abandoned(context));
-                return Err(exit);
-            }
-        };
+        let outcome = self.attempt().await?;
         let verdicts = verdicts(count, outcome, self.batch.take_verdicts());
         let mut again = Vec::new();
+        let mut observed = observed.into_iter();
         for (context, verdict) in self.batch.messages().iter().zip(verdicts) {
+            let observed = observed.next();
             match verdict {
                 Verdict::Settle(outcome) => {
                     if let Some(observed) = observed {
@@ -143,12 +140,7 @@ impl<'s> BatchLoop<'s> {
                 }
                 // The handler has settled it.
                 Verdict::Again if !self.work.claim(context) => {}
-                Verdict::Again => {
-                    if let Some(observed) = observed {
-                        observed.abandoned(context);
-                    }
-                    again.push(context.delivery().clone());
-                }
+                Verdict::Again => again.push(context.delivery().clone()),
             }
         }
         again.into_iter().rev().for_each(|delivery| self.received.push_front(delivery));

@@ -99,6 +99,7 @@ impl ForTest {
             observing: None,
         };
         let served = Served {
+            anonymous: false,
             listener_id: "test::listener".into(),
             converters: self.converters,
             key_paths: self.key_paths.into(),

@@ -378,25 +378,12 @@ fn again(held: &Held, error: &ListenerError) -> Option<(Duration, Counts)> {
     }
 }
 
-/// A delivery that is with its handler. The task may be ended before that is done.
-struct InHand<'c> {
-    observed: Option<Observed>,
-    context: &'c DeliveryContext,
-}
-
-impl Drop for InHand<'_> {
-    fn drop(&mut self) {
-        if let Some(observed) = self.observed.take() {
-            observed.abandoned(self.context);
-        }
-    }
-}
-
 /// Calls the handler with one message, and answers if it has returned a reply.
 async fn handle(lane: LaneId, held: Held, clock: Clock) -> Done {
     let Held { context, handling } = &held;
     let plan = &*handling.plan;
-    let mut observed = InHand { observed: Some(Observed::delivered(context)), context };
+    // The task may be ended before the handler is done.
+    let observed = Observed::delivered(context);
     // The message is processed once, however often the handler is called with it.
     let is_first = context.attempt() == 1;
     let mut outcome = if let Some(outcome) = is_first.then(|| handling.process(context)).flatten() {
@@ -416,10 +403,9 @@ async fn handle(lane: LaneId, held: Held, clock: Clock) -> Done {
     if outgoing::is_to_send(context, &outcome) {
         outcome = outgoing::send(context, outcome).await;
     }
-    if let Some(observed) = observed.observed.take() {
+    if let Some(observed) = observed {
         observed.handled(context, &outcome);
     }
-    drop(observed);
     if matches!(outcome, Outcome::Reply(_)) {
         outcome = reply::answer(context, plan, outcome).await;
     }

@@ -11,6 +11,8 @@ use crate::place::Place;
 application!(
     a_processor_changes_what_goes_out_and_what_comes_in,
     a_processor_may_discard_a_message_or_refuse_it,
+    what_is_discarded_is_acknowledged_where_the_handler_would_have_to_do_so,
+    a_processor_that_panics_has_failed_as_a_handler_has,
     layers_go_round_handlers_from_the_outside_in,
     a_layer_may_do_without_the_handler,
     layers_go_round_what_is_sent_one_by_one,
@@ -92,6 +94,54 @@ async fn a_processor_may_discard_a_message_or_refuse_it(place: &Place) {
     assert!(seen.is_silent());
     assert_eq!(ready(&rabbit, "m.signed").await, 0);
     app.stop().await.unwrap();
+}
+
+#[rabbit_listener(queue = "m.by_hand", ack = "manual", prefetch = 1)]
+async fn read_by_hand(
+    channel: Channel,
+    Text(body): Text,
+    tag: DeliveryTag,
+    seen: State<Tell<String>>,
+) -> ListenerResult {
+    channel.ack(tag).await?;
+    seen.tell(body);
+    Ok(())
+}
+
+/// Passes over `spam`, and panics at the first `panic`.
+#[derive(Default)]
+struct Filter(std::sync::atomic::AtomicBool);
+
+impl MessageProcessor for Filter {
+    fn after_receive(&self, message: &mut Message) -> Result<Flow, ListenerError> {
+        let is_first = || !self.0.swap(true, std::sync::atomic::Ordering::Relaxed);
+        match &*message.body {
+            b"spam" => Ok(Flow::Discard),
+            b"panic" if is_first() => panic!("a panic of the test"),
+            _ => Ok(Flow::Continue),
+        }
+    }
+}
+
+async fn what_is_discarded_is_acknowledged_where_the_handler_would_have_to_do_so(place: &Place) {
+    let (tell, mut seen) = telling::<String>();
+    let builder = place.builder().processor(Filter::default()).manage(tell);
+    let app = builder.listeners(listeners![read_by_hand]).start().await.unwrap();
+    let rabbit = app.rabbit_template();
+    rabbit.convert_and_send_all(["spam", "spam", "tea"].map(|b| ("m.by_hand", b))).await.unwrap();
+    assert_eq!(seen.next().await, "tea");
+    app.stop().await.unwrap();
+    place.has_left("m.by_hand", 0).await;
+}
+
+async fn a_processor_that_panics_has_failed_as_a_handler_has(place: &Place) {
+    let (tell, mut seen) = telling::<String>();
+    let builder = place.builder().processor(Filter::default()).manage(tell);
+    let app = builder.listeners(listeners![read_by_hand]).start().await.unwrap();
+    app.rabbit_template().convert_and_send("m.by_hand", "panic").await.unwrap();
+    assert_eq!(seen.next().await, "panic", "it is delivered again");
+    app.stop().await.unwrap();
+    place.has_left("m.by_hand", 0).await;
 }
 
 type Steps = Arc<Tell<String>>;

@@ -269,24 +269,38 @@ async fn with_outbox(Text(word): Text, outbox: Outbox<'_>) -> ListenerResult {
     fail(&word)
 }
 
+#[rabbit_listener(
+    queue = "o.outbox.lanes",
+    partition_by = "routing_key",
+    concurrency = 2,
+    error_handler = all_is_well
+)]
+async fn with_outbox_in_lanes(Text(word): Text, outbox: Outbox<'_>) -> ListenerResult {
+    outbox.convert_and_send("o.invoices", &word)?;
+    fail(&word)
+}
+
 async fn an_error_handler_that_says_all_is_well_sends_nothing_of_the_handler_that_failed(
     place: &Place,
 ) {
     let (tell, mut words) = telling::<(String, u32)>();
     let app = place
         .builder()
-        .listeners(listeners![with_outbox])
+        .listeners(listeners![with_outbox, with_outbox_in_lanes])
         .declare(Queue::durable("o.invoices"))
         .manage(tell)
         .start()
         .await
         .unwrap();
     let rabbit = app.rabbit_template();
-    rabbit.convert_and_send("o.outbox", "down").await.unwrap();
-    assert_eq!(words.next().await, ("well".to_owned(), 1));
-    rabbit.convert_and_send("o.outbox", "fine").await.unwrap();
-    assert_eq!(&*arrives(&rabbit, "o.invoices").await.body, b"fine");
+    for queue in ["o.outbox", "o.outbox.lanes"] {
+        rabbit.convert_and_send(queue, "down").await.unwrap();
+        assert_eq!(words.next().await, ("well".to_owned(), 1));
+        rabbit.convert_and_send(queue, "fine").await.unwrap();
+        assert_eq!(&*arrives(&rabbit, "o.invoices").await.body, b"fine");
+    }
     app.stop().await.unwrap();
     place.has_left("o.outbox", 0).await;
+    place.has_left("o.outbox.lanes", 0).await;
     place.has_left("o.invoices", 0).await;
 }

@@ -1,0 +1,172 @@
+//! Metrics to the last one. Counters of the whole process are looked at by one test at a time, and every
+//! test here opens connections.
+#![expect(clippy::unwrap_used, reason = "a test ends with a panic")]
+
+use std::time::Duration;
+
+use springhare::prelude::*;
+use springhare::test::Harness;
+use springhare::{BatchError, metrics};
+use tokio::sync::Mutex;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+
+type Seen = State<UnboundedSender<String>>;
+
+static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
+
+/// The sum of a metric's lines that have these labels.
+fn value(name: &str, labels: &[&str]) -> f64 {
+    let rendered = metrics::prometheus().unwrap().render();
+    let lines = rendered.lines().filter(|line| {
+        line.split(['{', ' ']).next() == Some(name)
+            && labels.iter().all(|label| line.contains(label))
+    });
+    lines.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
+}
+
+fn opened() -> f64 {
+    value("springhare_connections_opened_total", &["connection=\"listeners\""])
+}
+
+fn active(id: &str) -> f64 {
+    value("spring_rabbitmq_listener_active", &[&format!("listener_id=\"{id}\"")])
+}
+
+#[rabbit_listener(id = "x.three", queue = "x.three", concurrency = 3)]
+async fn three() {}
+
+#[tokio::test]
+async fn a_connection_is_counted_when_it_is_opened_and_not_when_it_is_used() {
+    let _one = ONE_AT_A_TIME.lock().await;
+    let before = opened();
+    let h = Harness::start(|app| app.metrics().listeners(listeners![three])).await.unwrap();
+    let admin = h.app().admin();
+    for _ in 0..10 {
+        admin.queue_info("x.three").await.unwrap();
+    }
+    assert_eq!(opened() - before, 1.0);
+    h.faults().kill_connections().await;
+    let info = loop {
+        h.advance(Duration::from_secs(1)).await;
+        match admin.queue_info("x.three").await {
+            Ok(Some(info)) if info.consumers == 3 => break info,
+            _ => {}
+        }
+    };
+    assert_eq!(opened() - before, 2.0, "{info:?}");
+    h.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_message_that_was_not_sent_is_counted_once_where_there_is_no_broker() {
+    let _one = ONE_AT_A_TIME.lock().await;
+    let builder = Springhare::builder().url("amqp://127.0.0.1:1").metrics().listeners(listeners![]);
+    let app = builder.startup(springhare::Startup::Background).start().await.unwrap();
+    let rabbit = app.rabbit_template();
+    let failed = || value("rabbitmq_failed_to_publish_total", &[]);
+    let published = value("rabbitmq_published_total", &[]);
+    let before = failed();
+    rabbit.convert_and_send("x.none", "tea").await.unwrap_err();
+    assert_eq!(failed() - before, 1.0);
+    rabbit.convert_and_send("x.none", "tea").retry(Duration::from_millis(50)).await.unwrap_err();
+    assert_eq!(failed() - before, 2.0);
+    rabbit.convert_and_send_all([("x.none", "tea"), ("x.none", "cake")]).await.unwrap_err();
+    assert_eq!(failed() - before, 4.0);
+    assert_eq!(value("rabbitmq_published_total", &[]), published);
+    app.stop().await.unwrap();
+}
+
+#[rabbit_listener(
+    id = "x.batch",
+    queue = "x.batch",
+    ack = "manual",
+    batch = 3,
+    batch_timeout = "10m"
+)]
+async fn in_threes(
+    channel: Channel,
+    texts: Vec<Text>,
+    tags: Vec<DeliveryTag>,
+    seen: Seen,
+) -> ListenerResult {
+    let is_bad = texts.iter().any(|text| text.0 == "bad");
+    for (tag, Text(text)) in tags.into_iter().zip(texts) {
+        if !is_bad {
+            channel.ack(tag).await?;
+            seen.send(text)?;
+        }
+    }
+    if is_bad {
+        Err(BatchError::at(0, ListenerError::fatal("bad")))?
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_message_of_a_batch_that_comes_again_is_not_at_work_meanwhile() {
+    let _one = ONE_AT_A_TIME.lock().await;
+    let (sender, mut seen) = unbounded_channel();
+    let build = |app: springhare::SpringhareBuilder| app.metrics().manage(sender);
+    let h = Harness::start(|app| build(app).listeners(listeners![in_threes])).await.unwrap();
+    let bodies = ["bad", "tea", "cake", "milk"];
+    h.rabbit().convert_and_send_all(bodies.map(|body| ("x.batch", body))).await.unwrap();
+    let mut handled = Vec::new();
+    for _ in 0..3 {
+        handled.push(seen.recv().await.unwrap());
+    }
+    handled.sort();
+    assert_eq!(handled, ["cake", "milk", "tea"]);
+    h.stop().await.unwrap();
+    assert_eq!(active("x.batch"), 0.0);
+}
+
+#[rabbit_listener(
+    id = "x.lanes",
+    queue = "x.lanes",
+    partition_by = "header:x-key",
+    concurrency = 3
+)]
+async fn for_ever(Text(text): Text, seen: Seen) -> ListenerResult {
+    seen.send(text)?;
+    std::future::pending().await
+}
+
+#[tokio::test]
+async fn handlers_whose_channel_is_lost_are_not_at_work_any_more() {
+    let _one = ONE_AT_A_TIME.lock().await;
+    let (sender, mut seen) = unbounded_channel();
+    let build = |app: springhare::SpringhareBuilder| app.metrics().manage(sender);
+    let h = Harness::start(|app| build(app).listeners(listeners![for_ever])).await.unwrap();
+    for key in ["a", "b", "c"] {
+        h.rabbit().convert_and_send("x.lanes", key).header("x-key", key).await.unwrap();
+        seen.recv().await.unwrap();
+    }
+    assert_eq!(active("x.lanes"), 3.0);
+    h.faults().kill_connections().await;
+    let mut again = 0;
+    while again < 3 {
+        h.advance(Duration::from_secs(1)).await;
+        while seen.try_recv().is_ok() {
+            again += 1;
+        }
+    }
+    assert_eq!(active("x.lanes"), 3.0, "they are with their handlers once more");
+    h.app().force_stop().await.unwrap();
+    assert_eq!(active("x.lanes"), 0.0);
+}
+
+#[rabbit_listener(id = "x.nameless", exchange = "x.events", kind = "fanout")]
+async fn nameless() {}
+
+#[tokio::test]
+async fn all_anonymous_queues_are_one_to_who_counts() {
+    let _one = ONE_AT_A_TIME.lock().await;
+    let h = Harness::start(|app| app.metrics().listeners(listeners![nameless])).await.unwrap();
+    h.rabbit().convert_and_send(("x.events", ""), "tea").await.unwrap();
+    h.listener("x.nameless").await_calls(1).await;
+    h.stop().await.unwrap();
+    let labels = ["listener_id=\"x.nameless\"", "queue=\"anonymous\""];
+    assert_eq!(value("rabbitmq_consumed_total", &labels), 1.0);
+    assert_eq!(value("rabbitmq_consumed_total", &labels[..1]), 1.0, "there is no other");
+    assert_eq!(value("spring_rabbitmq_listener_seconds_count", &labels), 1.0);
+}
