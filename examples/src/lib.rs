@@ -23,6 +23,10 @@ mod queues {}
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/concurrency.md")]
 mod concurrency {}
+/// And in what is told of handlers that share a queue.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/dispatch.md")]
+mod dispatch {}
 
 /// And the code in what is told of failures.
 #[cfg(doctest)]

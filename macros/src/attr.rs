@@ -8,7 +8,8 @@ use std::time::Duration;
 use proc_macro2::{Span, TokenStream};
 use syn::Ident;
 
-use crate::arguments::{Argument, binding_arguments, queue_arguments};
+use crate::arguments::{Argument, queue_arguments};
+use crate::binding::{self, BindingArgs};
 use crate::circuit::{Circuit, circuit};
 use crate::diagnostics::Errors;
 use crate::duration::duration;
@@ -36,6 +37,8 @@ pub(crate) struct ListenerArgs {
     pub(crate) id: Option<Given<Text>>,
     pub(crate) queue: QueueArgs,
     pub(crate) binding: BindingArgs,
+    /// Several of them, in place of the one.
+    pub(crate) bindings: Option<Given<Vec<BindingArgs>>>,
     pub(crate) consumer: ConsumerArgs,
     pub(crate) failure: FailureArgs,
     pub(crate) blocking: Option<Given<bool>>,
@@ -51,16 +54,6 @@ pub(crate) struct QueueArgs {
     pub(crate) durable: Option<Given<bool>>,
     pub(crate) exclusive: Option<Given<bool>>,
     pub(crate) auto_delete: Option<Given<bool>>,
-    pub(crate) arguments: Option<Given<Vec<Argument>>>,
-}
-
-/// What binds it to an exchange.
-#[derive(Debug, Default)]
-pub(crate) struct BindingArgs {
-    pub(crate) exchange: Option<Given<Text>>,
-    pub(crate) kind: Option<Given<Text>>,
-    pub(crate) key: Option<Given<Text>>,
-    pub(crate) keys: Option<Given<Vec<Text>>>,
     pub(crate) arguments: Option<Given<Vec<Argument>>>,
 }
 
@@ -111,6 +104,7 @@ impl ListenerArgs {
             id: None,
             queue: QueueArgs::default(),
             binding: BindingArgs::default(),
+            bindings: None,
             consumer: ConsumerArgs::default(),
             failure: FailureArgs::default(),
             blocking: None,
@@ -124,8 +118,17 @@ impl ListenerArgs {
         args
     }
 
+    /// The binding that stands alone, if it does, and those of a list.
+    pub(crate) fn all_bindings(&self) -> impl Iterator<Item = &BindingArgs> {
+        let alone = self.binding.first().map(|_| &self.binding);
+        alone.into_iter().chain(self.bindings.iter().flat_map(|list| &list.value))
+    }
+
     fn take(&mut self, entry: &Entry, errors: &mut Errors) {
-        let Self { id, queue, binding, consumer, failure, blocking, root, .. } = self;
+        if self.binding.take(entry, errors) {
+            return;
+        }
+        let Self { id, queue, bindings, consumer, failure, blocking, root, .. } = self;
         match entry.name().as_str() {
             "id" => set(id, entry, value::text, errors),
             "queue" => set(&mut queue.queue, entry, value::text, errors),
@@ -135,11 +138,7 @@ impl ListenerArgs {
             "exclusive" => set(&mut queue.exclusive, entry, value::flag, errors),
             "auto_delete" => set(&mut queue.auto_delete, entry, value::flag, errors),
             "arguments" => set(&mut queue.arguments, entry, queue_arguments, errors),
-            "exchange" => set(&mut binding.exchange, entry, value::text, errors),
-            "kind" => set(&mut binding.kind, entry, value::text, errors),
-            "key" => set(&mut binding.key, entry, value::text, errors),
-            "keys" => set(&mut binding.keys, entry, value::texts, errors),
-            "binding_arguments" => set(&mut binding.arguments, entry, binding_arguments, errors),
+            "bindings" => set(bindings, entry, binding::bindings, errors),
             "ack" => set(&mut consumer.ack, entry, ack, errors),
             "prefetch" => set(&mut consumer.prefetch, entry, prefetch, errors),
             "concurrency" => set(&mut consumer.concurrency, entry, value::concurrency, errors),

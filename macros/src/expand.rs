@@ -97,6 +97,10 @@ pub(crate) fn at(place: Span) -> Span {
 
 /// Lets each argument say what it needs of the application.
 fn require(listener: &Listener) -> TokenStream {
+    require_of(listener, &generated_name("__require"))
+}
+
+pub(crate) fn require_of(listener: &Listener, shim: &Ident) -> TokenStream {
     let Listener { function, paths, .. } = listener;
     let Paths { requirements, from_delivery, .. } = paths;
     let argument = quote_spanned!(Span::mixed_site()=> __requirements);
@@ -108,7 +112,7 @@ fn require(listener: &Listener) -> TokenStream {
         Some(call(&extractor, from_delivery, "require", &argument))
     });
     quote_spanned! {Span::mixed_site()=>
-        fn __require(__requirements: &mut #requirements) {
+        fn #shim(__requirements: &mut #requirements) {
             #(#calls;)*
         }
     }
@@ -151,16 +155,34 @@ pub(crate) fn generated_type(ty: &Type, listener: &Listener) -> Type {
 
 /// The shim: arguments first, one by one, then the function, then what its return value means.
 fn invoke(listener: &Listener) -> TokenStream {
+    let callee = listener.function.ident().to_token_stream();
+    invoke_of(listener, &generated_name("__invoke"), &callee, None)
+}
+
+fn generated_name(name: &str) -> Ident {
+    Ident::new(name, Span::mixed_site())
+}
+
+/// The shim by this name for this function or method; a method is called on `receiver`.
+pub(crate) fn invoke_of(
+    listener: &Listener,
+    shim: &Ident,
+    callee: &TokenStream,
+    receiver: Option<&Type>,
+) -> TokenStream {
     let Listener { function, paths, thread, .. } = listener;
     let Paths { delivery_context, invocation, run_blocking, .. } = paths;
     let names: Vec<_> = (0..function.params.len()).map(argument_name).collect();
     let params = function.params.iter().zip(&names);
     let arguments = params.map(|(param, name)| argument(param, name, listener));
-    let callee = function.ident();
+    let own = receiver.map(|ty| own_state(ty, paths));
+    let given = receiver.map(|_| quote_spanned!(Span::mixed_site()=> &__own,));
     let outcome = outcome(listener);
     let generated = Span::mixed_site();
     let call = match thread {
-        Thread::Executor => quote_spanned!(generated=> #outcome(#callee(#(#names),*).await, __cx)),
+        Thread::Executor => {
+            quote_spanned!(generated=> #outcome(#callee(#given #(#names),*).await, __cx))
+        }
         Thread::Blocking => quote_spanned! {generated=>
             match #run_blocking(move || #callee(#(#names),*)).await {
                 ::core::result::Result::Ok(__value) => #outcome(__value, __cx),
@@ -169,16 +191,30 @@ fn invoke(listener: &Listener) -> TokenStream {
         },
     };
     // A future that is not `Send` is reported where the box is made: at the function's name.
-    let boxed = quote_spanned! {at(callee.span())=>
+    let boxed = quote_spanned! {at(function.ident().span())=>
         ::std::boxed::Box::pin(async move {
+            #own
             #(#arguments)*
             #call
         })
     };
     quote_spanned! {generated=>
-        fn __invoke<'__d>(__cx: &'__d #delivery_context) -> #invocation<'__d> {
+        fn #shim<'__d>(__cx: &'__d #delivery_context) -> #invocation<'__d> {
             #boxed
         }
+    }
+}
+
+/// The value that a method is called on.
+fn own_state(ty: &Type, paths: &Paths) -> TokenStream {
+    let Paths { outcome, state, from_delivery, .. } = paths;
+    quote_spanned! {at(ty.span())=>
+        let __own = match <#state<#ty> as #from_delivery<'_>>::from_delivery(__cx) {
+            ::core::result::Result::Ok(__value) => __value,
+            ::core::result::Result::Err(__rejection) => {
+                return #outcome::from_rejection(__rejection);
+            }
+        };
     }
 }
 
@@ -254,17 +290,27 @@ fn outcome(listener: &Listener) -> TokenStream {
 
 /// The name and the definition of one attribute's record.
 fn record(listener: &Listener, ordinal: u32, endpoint: &Endpoint) -> (Ident, TokenStream) {
-    let Listener { function, paths, .. } = listener;
+    let Listener { function, paths, takes, .. } = listener;
+    let names = (function.name(), function.docs());
+    record_of(&names, *takes, paths, ordinal, endpoint)
+}
+
+/// The record of what has this name and this doc comment.
+pub(crate) fn record_of(
+    (function, docs): &(String, String),
+    takes: Takes,
+    paths: &Paths,
+    ordinal: u32,
+    endpoint: &Endpoint,
+) -> (Ident, TokenStream) {
     let path = &paths.rabbit_listener_endpoint;
     let invoke = &paths.invoke;
-    let takes = match listener.takes {
+    let takes = match takes {
         Takes::OneMessage => quote!(One),
         Takes::Batches => quote!(Batch),
     };
     let error_handler = error_handler::shim(endpoint, paths);
     let name = format_ident!("__ENDPOINT_{ordinal}", span = Span::mixed_site());
-    let docs = function.docs();
-    let function = function.name();
     let attributes = record::attributes(endpoint, paths);
     // Resolved where the user wrote the attribute, `line!` is that attribute's line, whichever of
     // a stack it is.

@@ -9,6 +9,7 @@
 //! ```text
 //! grammar → attr (value, arguments, keys, failure)      what the attribute says, key by key
 //! signature (parameter, types)                 what the function looks like
+//! handlers                                     what an `impl` of them looks like
 //! check (binding, names, function)             the rules, all mistakes at once
 //! listener                                     the model, valid by construction
 //! expand (record, paths)                       the model in tokens; total
@@ -29,10 +30,12 @@ mod value;
 
 mod arguments;
 mod attr;
+mod binding;
 mod circuit;
 mod failure;
 mod recover;
 
+mod handlers;
 mod parameter;
 mod signature;
 mod types;
@@ -43,6 +46,7 @@ mod listener;
 mod batch;
 mod error_handler;
 mod expand;
+mod expand_handlers;
 mod record;
 
 #[cfg(test)]
@@ -54,6 +58,7 @@ use syn::spanned::Spanned as _;
 
 use crate::attr::ListenerArgs;
 use crate::diagnostics::Errors;
+use crate::handlers::HandlersImpl;
 use crate::listener::Listener;
 use crate::signature::ListenerFn;
 
@@ -88,9 +93,10 @@ use crate::signature::ListenerFn;
 /// | `fault_of` | `".."` | a queue: the listener consumes the messages that were given up there, from `<queue>.error`, and may take `Fault<..>` |
 /// | `exchange` | `".."` | the exchange to bind the queue to; none |
 /// | `kind` | `"direct"`, `"fanout"`, `"topic"`, `"headers"` | the exchange's kind |
-/// | `key` | `".."` | the binding's routing key; in a topic `*` stands for one word, `#` for any number |
+/// | `key` | `".."` | the binding's routing key; in a topic `*` stands for one word, `#` for any number, `{name}` for one that `Path<..>` takes |
 /// | `keys` | `["..", ".."]` | several keys, one binding each |
 /// | `binding_arguments` | `("x-match" = "all", "level" = 3)` | the binding's arguments; a name alone asks that the header is there |
+/// | `bindings` | `((exchange = "a", key = "x"), (exchange = "b", kind = "fanout"))` | several bindings, to several exchanges; each with the five keys above |
 /// | `arguments` | `(ttl = "10s", "x-own" = 3, ..)` | the queue's arguments, see below |
 /// | `durable` | `true`, `false` | whether the queue survives a restart of the broker; `true` for a named one |
 /// | `exclusive` | `true`, `false` | whether this listener alone uses the queue, and so with one consumer; `true` for an anonymous one |
@@ -175,6 +181,24 @@ use crate::signature::ListenerFn;
 /// implements `FromDelivery`. `#[payload] order: Order` takes the body converted by its content
 /// type, `#[header("x-id", default = 0)] id: i32` one header.
 ///
+/// # Handlers by type
+///
+/// On an `impl`, each method with `#[rabbit_handler]` takes the messages of one type, by the property
+/// `type` or the last word of Spring's header `__TypeId__`; the type's name is that of the body,
+/// or `#[rabbit_handler(type = "..")]`. One may be the `default`; without it a message of another type
+/// is fatal. `&self` is the application's managed value.
+///
+/// ```text
+/// #[rabbit_listener(queue = "orders")]
+/// impl Orders {
+///     #[rabbit_handler]
+///     async fn created(&self, Json(order): Json<OrderCreated>) -> ListenerResult { .. }
+///
+///     #[rabbit_handler(default)]
+///     async fn other(&self, message: Message) { .. }
+/// }
+/// ```
+///
 /// # Several attributes
 ///
 /// The attribute may stand more than once on a function: each is a listener of its own. Ids of
@@ -189,6 +213,9 @@ pub fn rabbit_listener(
 
 /// The pipeline.
 fn listener(attr: TokenStream, item: TokenStream) -> TokenStream {
+    if handlers::is_impl(&item) {
+        return handlers_of_impl(attr, item);
+    }
     let mut errors = Errors::new();
     let function = match ListenerFn::parse(item.clone(), &mut errors) {
         Ok(function) => function,
@@ -198,7 +225,7 @@ fn listener(attr: TokenStream, item: TokenStream) -> TokenStream {
             return mistakes.into_iter().chain([item]).collect();
         }
     };
-    let attributes = parse_attributes(attr, &function, &mut errors);
+    let attributes = parse_attributes(attr, &function.stacked, &mut errors);
     check::check(&attributes, &function, &mut errors);
     let paths = listener::paths(&attributes);
     match errors.finish() {
@@ -207,15 +234,51 @@ fn listener(attr: TokenStream, item: TokenStream) -> TokenStream {
     }
 }
 
+/// The same for an `impl`, whose methods take a message by its type.
+fn handlers_of_impl(attr: TokenStream, item: TokenStream) -> TokenStream {
+    let mut errors = Errors::new();
+    let block = match HandlersImpl::parse(item.clone(), &mut errors) {
+        Ok(block) => block,
+        Err(error) => {
+            errors.push(error);
+            let mistakes = errors.finish().err().map(|error| error.to_compile_error());
+            return mistakes.into_iter().chain([item]).collect();
+        }
+    };
+    let attributes = parse_attributes(attr, &block.stacked, &mut errors);
+    check::handlers::check(&attributes, &block, &mut errors);
+    let paths = listener::paths(&attributes);
+    match errors.finish() {
+        Ok(()) => expand_handlers::expand(block, attributes),
+        Err(mistakes) => expand_handlers::fallback(&block, &paths, &mistakes),
+    }
+}
+
+/// Makes a method a handler of its `impl`'s listener, for messages of the type that it takes.
+///
+/// It stands in an `impl` with [`#[rabbit_listener(..)]`](macro@rabbit_listener), which takes it off.
+/// `type = ".."` names the type, which is otherwise that of the body; `default` takes messages of all
+/// other types.
+#[proc_macro_attribute]
+pub fn rabbit_handler(
+    _attr: proc_macro::TokenStream,
+    item: proc_macro::TokenStream,
+) -> proc_macro::TokenStream {
+    let what = "`#[rabbit_handler]` stands in an `impl` with `#[rabbit_listener(..)]`\n\
+                help: put `#[rabbit_listener(queue = \"..\")]` on the `impl` around this method";
+    let mistake = syn::Error::new(Span::call_site(), what).to_compile_error();
+    mistake.into_iter().chain(TokenStream::from(item)).collect::<TokenStream>().into()
+}
+
 /// The outermost attribute, whose tokens the compiler hands over, and those below it.
 fn parse_attributes(
     outermost: TokenStream,
-    function: &ListenerFn,
+    stacked: &[syn::Attribute],
     errors: &mut Errors,
 ) -> Vec<ListenerArgs> {
     let first = ListenerArgs::parse(Span::call_site(), outermost, errors);
     let mut attributes = vec![first];
-    for attr in &function.stacked {
+    for attr in stacked {
         let tokens = match &attr.meta {
             Meta::List(list) => list.tokens.clone(),
             Meta::Path(_) => TokenStream::new(),

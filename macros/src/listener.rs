@@ -6,6 +6,7 @@ use proc_macro2::Span;
 
 use crate::arguments::Argument;
 use crate::attr::{Given, ListenerArgs};
+use crate::binding::BindingArgs;
 use crate::circuit::Circuit;
 use crate::failure::{Millis, Retry};
 use crate::partition::PartitionBy;
@@ -55,6 +56,8 @@ pub(crate) struct Endpoint {
     pub(crate) auto_delete: Option<bool>,
     pub(crate) arguments: Vec<Argument>,
     pub(crate) binding: Binding,
+    /// Several, in place of the one.
+    pub(crate) bindings: Vec<Binding>,
     pub(crate) consumer: Consumer,
     pub(crate) failure: Failure,
 }
@@ -127,7 +130,7 @@ pub(crate) fn paths(attributes: &[ListenerArgs]) -> Paths {
 
 impl From<ListenerArgs> for Endpoint {
     fn from(args: ListenerArgs) -> Self {
-        let ListenerArgs { place, id, queue, binding, consumer, failure, .. } = args;
+        let ListenerArgs { place, id, queue, binding, bindings, consumer, failure, .. } = args;
         Self {
             place,
             id: value(id),
@@ -137,12 +140,8 @@ impl From<ListenerArgs> for Endpoint {
             exclusive: value(queue.exclusive),
             auto_delete: value(queue.auto_delete),
             arguments: value(queue.arguments).unwrap_or_default(),
-            binding: Binding {
-                exchange: value(binding.exchange),
-                kind: value(binding.kind),
-                keys: one_or_many(binding.key, binding.keys),
-                arguments: value(binding.arguments).unwrap_or_default(),
-            },
+            binding: Binding::from(binding),
+            bindings: value(bindings).into_iter().flatten().map(Binding::from).collect(),
             consumer: Consumer {
                 ack: value(consumer.ack),
                 prefetch: value(consumer.prefetch),
@@ -172,6 +171,17 @@ impl From<ListenerArgs> for Endpoint {
                 error_handler: value(failure.error_handler),
                 circuit: value(failure.circuit),
             },
+        }
+    }
+}
+
+impl From<BindingArgs> for Binding {
+    fn from(binding: BindingArgs) -> Self {
+        Self {
+            exchange: value(binding.exchange),
+            kind: value(binding.kind),
+            keys: one_or_many(binding.key, binding.keys),
+            arguments: value(binding.arguments).unwrap_or_default(),
         }
     }
 }

@@ -8,7 +8,7 @@ use quote::{ToTokens, quote};
 macro_rules! paths {
     ($($field:ident => $item:path,)*) => {
         /// The items of the runtime's hidden module for generated code.
-        #[derive(Debug)]
+        #[derive(Debug, Clone)]
         pub(crate) struct Paths {
             $(pub(crate) $field: TokenStream,)*
         }
@@ -26,6 +26,7 @@ macro_rules! paths {
 paths! {
     acknowledge_mode => AcknowledgeMode,
     argument => Argument,
+    binding_attributes => BindingAttributes,
     batch_context => BatchContext,
     circuit_attributes => CircuitAttributes,
     concurrency => Concurrency,
@@ -51,6 +52,10 @@ paths! {
     requirements => Requirements,
     retry_attributes => RetryAttributes,
     run_blocking => run_blocking,
+    invoke_by_type => invoke_by_type,
+    require_each => require_each,
+    state => State,
+    typed_handler => TypedHandler,
     submit => inventory::submit,
     take_parts => take_parts,
 }

@@ -22,7 +22,10 @@ pub(crate) fn attributes(endpoint: &Endpoint, paths: &Paths) -> TokenStream {
         some("exclusive", exclusive.as_ref()),
         some("auto_delete", auto_delete.as_ref()),
     ];
-    let fields = own.into_iter().chain(bind(binding, paths)).chain(consume(consumer, paths));
+    let bindings = endpoint.bindings.iter().map(|binding| one_of_many(binding, paths));
+    let bindings = list("bindings", &bindings.collect::<Vec<_>>());
+    let own = own.into_iter().chain([bindings]);
+    let fields = own.chain(bind(binding, paths)).chain(consume(consumer, paths));
     let fields = fields.chain(fail(&endpoint.failure, paths));
     quote!(#path { #(#fields)* ..#path::DEFAULT })
 }
@@ -35,6 +38,23 @@ fn bind(binding: &Binding, paths: &Paths) -> [TokenStream; 4] {
         list("keys", keys),
         list("binding_arguments", &table(arguments, paths)),
     ]
+}
+
+/// One of `bindings(..)`.
+fn one_of_many(binding: &Binding, paths: &Paths) -> TokenStream {
+    let path = &paths.binding_attributes;
+    let Binding { exchange, kind, keys, arguments } = binding;
+    let kind = match kind {
+        Some(kind) => quote!(::core::option::Option::Some(#kind)),
+        None => quote!(::core::option::Option::None),
+    };
+    let arguments = table(arguments, paths);
+    quote!(#path {
+        exchange: #exchange,
+        kind: #kind,
+        keys: &[#(#keys),*],
+        arguments: &[#(#arguments),*],
+    })
 }
 
 fn consume(consumer: &Consumer, paths: &Paths) -> Vec<TokenStream> {

@@ -59,14 +59,7 @@ impl ListenerFn {
 
     /// The doc comment, line by line.
     pub(crate) fn docs(&self) -> String {
-        let docs = self.attrs.iter().filter(|attr| attr.path().is_ident("doc"));
-        let text = |attr: &Attribute| match &attr.meta.require_name_value().ok()?.value {
-            Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(text.value()),
-            _ => None,
-        };
-        let lines: Vec<String> = docs.filter_map(text).collect();
-        let lines = lines.iter().map(|line| line.strip_prefix(' ').unwrap_or(line).trim_end());
-        lines.collect::<Vec<_>>().join("\n")
+        docs(&self.attrs)
     }
 
     /// Conditions that hold for the function, and so for everything generated beside it.
@@ -84,6 +77,18 @@ impl ToTokens for ListenerFn {
         self.sig.to_tokens(tokens);
         self.body.to_tokens(tokens);
     }
+}
+
+/// The doc comment among these attributes, line by line.
+pub(crate) fn docs(attrs: &[Attribute]) -> String {
+    let docs = attrs.iter().filter(|attr| attr.path().is_ident("doc"));
+    let text = |attr: &Attribute| match &attr.meta.require_name_value().ok()?.value {
+        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(text.value()),
+        _ => None,
+    };
+    let lines: Vec<String> = docs.filter_map(text).collect();
+    let lines = lines.iter().map(|line| line.strip_prefix(' ').unwrap_or(line).trim_end());
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 fn parse_item(input: ParseStream<'_>) -> syn::Result<ListenerFn> {
@@ -108,7 +113,7 @@ fn parse_item(input: ParseStream<'_>) -> syn::Result<ListenerFn> {
 const NOT_A_FUNCTION: &str = "`#[rabbit_listener]` stands on a function\nhelp: write `async fn on_order(..) { .. }` below it";
 
 /// Our attribute, by whatever path it was imported.
-fn is_rabbit_listener(attr: &Attribute) -> bool {
+pub(crate) fn is_rabbit_listener(attr: &Attribute) -> bool {
     attr.path().segments.last().is_some_and(|segment| segment.ident == "rabbit_listener")
 }
 

@@ -5,6 +5,8 @@ use quote::quote;
 
 use crate::listener;
 
+mod dispatch;
+
 /// The first lines of all mistakes.
 fn mistakes(attr: TokenStream, item: TokenStream) -> Vec<String> {
     let text = listener(attr, item).to_string();

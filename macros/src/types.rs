@@ -14,6 +14,7 @@ const PAYLOADS: &[&str] = &["Json", "Text", "Bytes", "Payload", "Protobuf"];
 
 /// Extractors of the runtime that leave the delivery's settlement alone.
 const NEUTRAL: &[&str] = &[
+    "AppId",
     "BatchSize",
     "Channel",
     "ConsumerTag",
@@ -24,12 +25,17 @@ const NEUTRAL: &[&str] = &[
     "Message",
     "MessageId",
     "Properties",
+    "Path",
     "QueueName",
     "RabbitTemplate",
+    "ReceivedDelay",
     "Redelivered",
     "ReplyTo",
     "RoutingKey",
     "State",
+    "Timestamp",
+    "UserId",
+    "XDeath",
 ];
 
 /// Those of them that all messages of a consumer have in common.
@@ -86,6 +92,16 @@ impl Extractor {
     }
 }
 
+/// The type in `Path<..>`, looked for as extractors are.
+pub(crate) fn path(ty: &Type) -> Option<&Type> {
+    let inside = first_type(&last_segment(ty)?.arguments)?;
+    match name(ty)?.as_str() {
+        "Path" => Some(inside),
+        "Option" | "Result" | "Vec" => path(inside),
+        _ => None,
+    }
+}
+
 /// What a `Vec<_>` holds.
 pub(crate) fn list_item(ty: &Type) -> Option<&Type> {
     held_by(ty, "Vec")
@@ -128,6 +144,31 @@ pub(crate) fn is_reply(ty: &Type) -> bool {
     }
 }
 
+/// What holds a body read as the type inside.
+const READ_AS: &[&str] = &["Json", "Payload", "Protobuf", "Valid"];
+
+/// What the body is read as.
+pub(crate) fn body_type(ty: &Type) -> Option<&Type> {
+    let inside = first_type(&last_segment(ty)?.arguments)?;
+    match name(ty)?.as_str() {
+        "Option" | "Result" => body_type(inside),
+        "Valid" => Some(body_type(inside).unwrap_or(inside)),
+        holder if READ_AS.contains(&holder) => Some(inside),
+        _ => None,
+    }
+}
+
+/// What an `Option<_>` holds, or the type itself.
+pub(crate) fn inside_option(ty: &Type) -> &Type {
+    held_by(ty, "Option").unwrap_or(ty)
+}
+
+/// The name of a type that holds no other: `OrderCreated`, `events::OrderCreated<'_>`.
+pub(crate) fn plain_name(ty: &Type) -> Option<String> {
+    let last = last_segment(ty)?;
+    first_type(&last.arguments).is_none().then(|| last.ident.to_string())
+}
+
 /// A type as people write it.
 pub(crate) fn words(ty: &Type) -> String {
     let spaced = ty.to_token_stream().to_string();
@@ -136,7 +177,8 @@ pub(crate) fn words(ty: &Type) -> String {
         .fold(spaced, |text, (from, to)| text.replace(from, to))
 }
 
-fn name(ty: &Type) -> Option<String> {
+/// The last word of its path.
+pub(crate) fn name(ty: &Type) -> Option<String> {
     last_segment(ty).map(|last| last.ident.to_string())
 }
 

@@ -94,6 +94,8 @@ pub use springhare_broker::{Multiple, Publish, Requeue};
 ///
 pub use springhare_macros::rabbit_listener;
 
+pub use springhare_macros::rabbit_handler;
+
 pub use app::{
     ListenerHandle, QueueInfo, RabbitAdmin, STOP_DEADLINE, Springhare, SpringhareBuilder,
 };
@@ -107,9 +109,10 @@ pub use error::{CallError, Error, Fault, NotConfirmed, Place, RemoteError, Resul
 #[cfg(feature = "protobuf")]
 pub use extract::Protobuf;
 pub use extract::{
-    Attempt, BatchSize, ConsumerTag, CorrelationId, DeliveryCount, ExchangeName, FromBatch,
-    FromDelivery, Headers, Json, MessageId, Outbox, Payload, Properties, QueueName, Redelivered,
-    ReplyTo, RoutingKey, State, Text,
+    AppId, Attempt, BatchSize, ConsumerTag, CorrelationId, Death, DeliveryCount, ExchangeName,
+    FromBatch, FromDelivery, Headers, Json, MessageId, Outbox, Path, Payload, Properties,
+    QueueName, ReceivedDelay, Redelivered, ReplyTo, RoutingKey, State, Text, Timestamp, UserId,
+    XDeath,
 };
 #[cfg(feature = "garde")]
 pub use extract::{Invalid, Valid};
@@ -136,10 +139,11 @@ pub use template::{
 pub mod prelude {
     pub use crate::extract::Fault;
     pub use crate::{
-        Attempt, Binding, Bytes, Channel, ConsumerTag, CorrelationId, DeliveryCount, DeliveryTag,
-        Exchange, ExchangeName, Headers, Json, ListenerError, ListenerResult, ListenerResultExt,
-        Message, MessageId, Outbox, Outcome, Properties, Queue, QueueName, RabbitTemplate,
-        Redelivered, Reply, ReplyTo, Requeue, RoutingKey, Springhare, State, Text, listeners,
+        AppId, Attempt, Binding, Bytes, Channel, ConsumerTag, CorrelationId, DeliveryCount,
+        DeliveryTag, Exchange, ExchangeName, Headers, Json, ListenerError, ListenerResult,
+        ListenerResultExt, Message, MessageId, Outbox, Outcome, Path, Properties, Queue, QueueName,
+        RabbitTemplate, ReceivedDelay, Redelivered, Reply, ReplyTo, Requeue, RoutingKey,
+        Springhare, State, Text, Timestamp, UserId, XDeath, listeners, rabbit_handler,
         rabbit_listener,
     };
 }

@@ -3,13 +3,14 @@
 
 pub use inventory;
 
-pub use crate::extract::{FromBatch, FromDelivery, Payload, header, header_or};
+pub use crate::extract::{FromBatch, FromDelivery, Payload, State, header, header_or};
 pub use crate::listener::batch::IntoBatchOutcome;
+pub use crate::listener::by_type::{TypedHandler, invoke_by_type, require_each};
 pub use crate::listener::context::{BatchContext, DeliveryContext};
 pub use crate::listener::endpoint::{
-    AcknowledgeMode, Argument, CircuitAttributes, Concurrency, ErrorHandler, Invocation, Invoke,
-    ListenerAttributes, ListenerItem, PartitionBy, PartitionKey, RabbitListenerEndpoint, Recover,
-    Registration, RetryAttributes,
+    AcknowledgeMode, Argument, BindingAttributes, CircuitAttributes, Concurrency, ErrorHandler,
+    Invocation, Invoke, ListenerAttributes, ListenerItem, PartitionBy, PartitionKey,
+    RabbitListenerEndpoint, Recover, Registration, RetryAttributes,
 };
 pub use crate::listener::outcome::{IntoOutcome, ListenerError, Outcome};
 pub use crate::state::Requirements;

@@ -64,6 +64,17 @@ impl fmt::Debug for StateRegistry {
     }
 }
 
+/// What an argument wants of the words in braces of its listener's key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PathShape {
+    /// So many, in their order.
+    Words(usize),
+    /// Those with the names of its fields.
+    Fields(&'static [&'static str]),
+    /// Whatever there is.
+    Any,
+}
+
 /// What a listener's arguments need of the application; checked before anything is consumed.
 ///
 /// An extractor adds to it in [`FromDelivery::require`](crate::FromDelivery::require).
@@ -71,6 +82,7 @@ impl fmt::Debug for StateRegistry {
 pub struct Requirements {
     states: Vec<(TypeId, &'static str)>,
     delivery_tags: usize,
+    paths: Vec<PathShape>,
     payload: Option<(&'static str, &'static str)>,
 }
 
@@ -86,6 +98,28 @@ impl Requirements {
     /// The listener takes the right to settle; there is one for each delivery.
     pub fn delivery_tag(&mut self) {
         self.delivery_tags += 1;
+    }
+
+    /// The listener takes the words in braces of its key.
+    pub(crate) fn path(&mut self, shape: PathShape) {
+        self.paths.push(shape);
+    }
+
+    /// What its arguments want of those words.
+    pub(crate) fn paths(&self) -> &[PathShape] {
+        &self.paths
+    }
+
+    /// Adds what another handler of the same listener needs, of which a message meets one.
+    pub(crate) fn or(&mut self, other: Self) {
+        for state in other.states {
+            if !self.states.contains(&state) {
+                self.states.push(state);
+            }
+        }
+        self.delivery_tags = self.delivery_tags.max(other.delivery_tags);
+        self.paths.extend(other.paths);
+        self.payload = self.payload.or(other.payload);
     }
 
     /// The listener takes bodies of this content type as a `T`: what a description shows.

@@ -2,7 +2,8 @@
 
 use super::names;
 use crate::arguments::{self, Argument, ArgumentValue};
-use crate::attr::{BindingArgs, Given, ListenerArgs};
+use crate::attr::{Given, ListenerArgs};
+use crate::binding::BindingArgs;
 use crate::diagnostics::Errors;
 use crate::value::{self, Text};
 
@@ -13,10 +14,30 @@ const KINDS: &[&str] = &["direct", "fanout", "topic", "headers"];
 const MATCHES: &[&str] = &["all", "any", "all-with-x", "any-with-x"];
 
 pub(crate) fn check(args: &ListenerArgs, errors: &mut Errors) {
-    let binding = &args.binding;
-    if binding.exchange.is_none() && args.complete {
-        needs_an_exchange(binding, errors);
+    if let (Some(list), Some(alone)) = (&args.bindings, args.binding.first()) {
+        let what = format!("`bindings` and `{alone}` are given together");
+        errors.add(alone, what, format!("put `{alone}` into a binding of `{}(..)`", list.key));
     }
+    if args.bindings.is_none() {
+        alone(args, errors);
+    }
+    for binding in args.bindings.iter().flat_map(|list| &list.value) {
+        if let (None, Some(place)) = (&binding.exchange, binding.place) {
+            let help = "name it with `exchange = \"..\"`";
+            errors.add_at(place, "a binding to which exchange?", help);
+        }
+        one(binding, errors);
+    }
+}
+
+fn alone(args: &ListenerArgs, errors: &mut Errors) {
+    if args.binding.exchange.is_none() && args.complete {
+        needs_an_exchange(&args.binding, errors);
+    }
+    one(&args.binding, errors);
+}
+
+fn one(binding: &BindingArgs, errors: &mut Errors) {
     if let Some(exchange) = &binding.exchange {
         names::exchange(&exchange.value, errors);
     }
@@ -29,7 +50,7 @@ pub(crate) fn check(args: &ListenerArgs, errors: &mut Errors) {
 
 /// What only a binding has a use for.
 fn needs_an_exchange(binding: &BindingArgs, errors: &mut Errors) {
-    let BindingArgs { exchange: _, kind, key, keys, arguments } = binding;
+    let BindingArgs { place: _, exchange: _, kind, key, keys, arguments } = binding;
     if let Some(Given { key, .. }) = kind {
         let help = "name it with `exchange = \"..\"`, or remove `kind`";
         errors.add(key, "a kind of which exchange?", help);
@@ -48,6 +69,15 @@ fn needs_an_exchange(binding: &BindingArgs, errors: &mut Errors) {
             "`binding_arguments` belong to a binding, and no exchange is named",
             "name it with `exchange = \"..\"`; a queue's own arguments are `arguments(..)`",
         );
+    }
+}
+
+/// The kind as far as it is known here, without a word about it.
+pub(crate) fn known_kind(binding: &BindingArgs) -> Option<&str> {
+    let exchange = binding.exchange.as_ref().and_then(|given| given.value.known());
+    match &binding.kind {
+        Some(kind) => kind.value.known(),
+        None => exchange.and_then(names::predeclared_kind),
     }
 }
 
@@ -80,10 +110,8 @@ fn keys(binding: &BindingArgs, kind: Option<&str>, errors: &mut Errors) {
         let help = "put all of them into `keys = [..]`";
         errors.add(&keys.key, "`key` and `keys` are given together", help);
     }
-    let listed = binding.keys.iter().flat_map(|keys| &keys.value);
-    let all = binding.key.iter().map(|key| &key.value).chain(listed);
     let mut seen: Vec<&str> = Vec::new();
-    for key in all {
+    for key in binding.all_keys() {
         names::key(key, kind, errors);
         check_twice(key, &mut seen, errors);
     }

@@ -11,9 +11,19 @@ use crate::signature::{ListenerFn, Param};
 use crate::types::{self, Extractor};
 
 pub(crate) fn check(attributes: &[ListenerArgs], function: &ListenerFn, errors: &mut Errors) {
+    no_receiver(&function.sig, errors);
+    asynchrony(attributes, function, errors);
+    check_method(attributes, function, errors);
+}
+
+/// What holds for a method, too.
+pub(super) fn check_method(
+    attributes: &[ListenerArgs],
+    function: &ListenerFn,
+    errors: &mut Errors,
+) {
     plain(&function.sig, errors);
     generics(&function.sig, errors);
-    asynchrony(attributes, function, errors);
     impl_trait(function, errors);
     payloads(function, errors);
     delivery_tags(attributes, function, errors);
@@ -36,6 +46,9 @@ fn plain(sig: &Signature, errors: &mut Errors) {
         let help = "write one argument for each thing to take from the delivery";
         errors.add(variadic, "a listener cannot be variadic", help);
     }
+}
+
+fn no_receiver(sig: &Signature, errors: &mut Errors) {
     if let Some(FnArg::Receiver(receiver)) = sig.inputs.first() {
         errors.add(
             receiver,

@@ -8,8 +8,10 @@ mod binding;
 mod declared;
 mod failure;
 mod function;
+pub(crate) mod handlers;
 mod names;
 mod outbox;
+mod path;
 mod queue_kind;
 
 use crate::arguments;
@@ -19,6 +21,15 @@ use crate::signature::ListenerFn;
 
 /// Checks all attributes of one function, and the function.
 pub(crate) fn check(attributes: &[ListenerArgs], function: &ListenerFn, errors: &mut Errors) {
+    self::attributes(attributes, errors);
+    function::check(attributes, function, errors);
+    path::check(attributes, function, errors);
+    outbox::check(attributes, function, errors);
+    batch::check(attributes, function, errors);
+}
+
+/// Checks the attributes alone.
+fn attributes(attributes: &[ListenerArgs], errors: &mut Errors) {
     for args in attributes {
         queue(args, errors);
         queue_kind::check(args, errors);
@@ -28,9 +39,6 @@ pub(crate) fn check(attributes: &[ListenerArgs], function: &ListenerFn, errors: 
         identity(args, errors);
     }
     same_ids(attributes, errors);
-    function::check(attributes, function, errors);
-    outbox::check(attributes, function, errors);
-    batch::check(attributes, function, errors);
 }
 
 fn queue(args: &ListenerArgs, errors: &mut Errors) {
@@ -59,7 +67,7 @@ fn queue(args: &ListenerArgs, errors: &mut Errors) {
     if !anonymous || !args.complete {
         return;
     }
-    if args.binding.exchange.is_none() {
+    if args.all_bindings().all(|binding| binding.exchange.is_none()) {
         errors.add_at(
             args.place,
             "nothing to listen to: neither a queue nor an exchange is named",

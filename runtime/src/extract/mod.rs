@@ -6,7 +6,9 @@
 //! | [`Text`], `&str` | the body as a text |
 //! | [`Bytes`](bytes::Bytes), `&[u8]` | the body as it is |
 //! | [`Message`](springhare_amqp::Message), [`Properties`], [`Headers`], `#[header("x")] x: T` | the message, its properties, its headers, one header |
-//! | [`RoutingKey`], [`ExchangeName`], [`QueueName`], [`ConsumerTag`], [`MessageId`], [`CorrelationId`], [`ReplyTo`] | names |
+//! | [`RoutingKey`], [`ExchangeName`], [`QueueName`], [`ConsumerTag`], [`MessageId`], [`CorrelationId`], [`ReplyTo`], [`AppId`], [`UserId`] | names |
+//! | [`Timestamp`], [`ReceivedDelay`], [`XDeath`] | when it was made, how long it was kept back, where it was dead-lettered before |
+//! | [`Path<T>`](Path) | the words in braces of the listener's `key` |
 //! | [`Redelivered`], [`DeliveryCount`], [`Attempt`] | whether it was delivered before, how often it failed, which call with it this is |
 //! | [`Channel`](crate::Channel), [`DeliveryTag`](crate::DeliveryTag) | settlement by hand |
 //! | [`State<T>`](State), [`RabbitTemplate`](crate::RabbitTemplate) | the application's own |
@@ -29,6 +31,7 @@ mod message;
 mod names;
 mod optional;
 mod outbox;
+mod path;
 mod payload;
 #[cfg(feature = "protobuf")]
 mod protobuf;
@@ -36,8 +39,10 @@ mod rejection;
 mod settlement;
 mod state;
 mod text;
+mod times;
 #[cfg(feature = "garde")]
 mod valid;
+mod x_death;
 
 use crate::listener::context::DeliveryContext;
 use crate::listener::outcome::ListenerError;
@@ -50,11 +55,12 @@ pub use header::{FromHeader, HeaderRejection, HeaderType, header, header_or};
 pub use json::{Json, JsonRejection};
 pub use message::{Headers, Properties};
 pub use names::{
-    ConsumerTag, CorrelationId, ExchangeName, MessageId, PropertyRejection, QueueName, ReplyTo,
-    RoutingKey,
+    AppId, ConsumerTag, CorrelationId, ExchangeName, MessageId, PropertyRejection, QueueName,
+    ReplyTo, RoutingKey, UserId,
 };
 pub use optional::OptionalFromDelivery;
 pub use outbox::Outbox;
+pub use path::{Path, PathError, PathRejection};
 pub use payload::{Payload, PayloadRejection};
 #[cfg(feature = "protobuf")]
 pub use protobuf::{Protobuf, ProtobufRejection};
@@ -62,8 +68,10 @@ pub use rejection::Receiver;
 pub use settlement::DeliveryTagRejection;
 pub use state::{State, StateRejection};
 pub use text::{Text, TextRejection};
+pub use times::{ReceivedDelay, Timestamp};
 #[cfg(feature = "garde")]
 pub use valid::{Invalid, Valid};
+pub use x_death::{Death, XDeath};
 
 /// What a handler's argument is taken from a delivery by.
 ///

@@ -115,10 +115,8 @@ macro_rules! property_name {
             type Rejection = PropertyRejection;
 
             fn from_delivery(cx: &'d DeliveryContext) -> Result<Self, PropertyRejection> {
-                cx.properties().$property.clone().map(Self).ok_or_else(|| PropertyRejection {
-                    receiver: Receiver::of(cx),
-                    property: stringify!($property),
-                    extractor: stringify!($name),
+                cx.properties().$property.clone().map(Self).ok_or_else(|| {
+                    PropertyRejection::new(cx, stringify!($property), stringify!($name))
                 })
             }
         }
@@ -146,6 +144,14 @@ pub struct PropertyRejection {
 }
 
 impl PropertyRejection {
+    pub(super) fn new(
+        cx: &DeliveryContext,
+        property: &'static str,
+        extractor: &'static str,
+    ) -> Self {
+        Self { receiver: Receiver::of(cx), property, extractor }
+    }
+
     /// Who received the message.
     #[must_use]
     pub fn receiver(&self) -> &Receiver {
@@ -192,6 +198,16 @@ property_name! {
 property_name! {
     /// The queue that a reply is to be sent to.
     ReplyTo = reply_to
+}
+
+property_name! {
+    /// The user that the message was published as; the broker has made sure of it.
+    UserId = user_id
+}
+
+property_name! {
+    /// The application that published the message, as it calls itself.
+    AppId = app_id
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use super::consistency::inconsistencies;
 use super::converting::choose_converters;
 use super::definition::{BindingNode, Definition, ExchangeNode, Origin, QueueNode};
 use super::delays::Delays;
+use super::key_paths::unmet_paths;
 use super::merge::{Bound, merge};
 use super::placeholder::Placeholders;
 use super::resolve::{ResolvedListener, resolve};
@@ -62,6 +63,7 @@ pub(crate) fn check(input: GraphInput<'_>) -> (Graph, Vec<Fault>) {
         listener.plan.failure.on_errors = input.policies.of(&listener.plan.id);
     }
     duplicate_ids(&listeners, &mut faults);
+    listeners.iter().for_each(|listener| unmet_paths(listener, &mut faults));
     faults.extend(unknown_listeners(&listeners, unresolved, input.settings));
 
     let mut graph = Graph::default();
@@ -76,7 +78,7 @@ pub(crate) fn check(input: GraphInput<'_>) -> (Graph, Vec<Fault>) {
             bound.push(Bound { plan, bindings: listener.bindings });
             continue;
         }
-        listener.exchange.into_iter().for_each(|node| add_exchange(&mut graph, node, &mut faults));
+        listener.exchanges.into_iter().for_each(|node| add_exchange(&mut graph, node, &mut faults));
         listener.queues.into_iter().for_each(|node| add_queue(&mut graph, node, &mut faults));
         listener.bindings.iter().for_each(|node| add_binding(&mut graph, node.clone()));
         let Delays { exchange, queues, bindings } = listener.delays;

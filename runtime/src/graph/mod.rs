@@ -15,6 +15,7 @@ mod declared;
 mod declaring_link;
 mod definition;
 mod delays;
+mod key_paths;
 mod merge;
 mod redeclare;
 mod resolve;

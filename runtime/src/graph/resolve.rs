@@ -14,8 +14,10 @@ use super::delays::Delays;
 use super::placeholder::Placeholders;
 use crate::error::Fault;
 use crate::listener::endpoint::{
-    AcknowledgeMode, Argument, Concurrency, ListenerAttributes, RabbitListenerEndpoint, Recover,
+    AcknowledgeMode, Argument, BindingAttributes, Concurrency, ListenerAttributes,
+    RabbitListenerEndpoint, Recover,
 };
+use crate::listener::key_path::KeyPath;
 use crate::listener::plan::{
     BatchPlan, ConverterPlan, DEFAULT_PREFETCH, ListenerPlan, PartitionPlan, ReplyPlan,
 };
@@ -32,7 +34,7 @@ const ANONYMOUS_PREFIX: &str = "springhare.gen-";
 pub(crate) struct ResolvedListener {
     pub(crate) plan: ListenerPlan,
     pub(crate) queues: Vec<QueueNode>,
-    pub(crate) exchange: Option<ExchangeNode>,
+    pub(crate) exchanges: Vec<ExchangeNode>,
     pub(crate) bindings: Vec<BindingNode>,
     pub(crate) delays: Delays,
 }
@@ -53,11 +55,7 @@ pub(crate) fn resolve(
     let settings = texts.settings(&id, settings);
     let consumers = settings.consumers();
     let queues = queues(attributes, &origin, &mut texts);
-    let exchange = exchange(attributes, &origin, &mut texts);
-    let bindings = match &exchange {
-        Some(exchange) => bindings(attributes, exchange, &queues, &origin, &mut texts),
-        None => Vec::new(),
-    };
+    let Bound { exchanges, bindings, key_paths } = bound(attributes, &queues, &origin, &mut texts);
     let stream_offset = attributes.stream_offset.and_then(|offset| texts.stream_offset(offset));
     let group = attributes.group.map(|group| texts.text("group", group));
     let converter = settings.converter.clone();
@@ -103,16 +101,12 @@ pub(crate) fn resolve(
             return_errors: attributes.return_errors,
             ..ReplyPlan::default()
         },
+        key_paths: key_paths.into(),
         failure,
         converter: ConverterPlan { name: converter, ..ConverterPlan::default() },
     };
-    (faults.len() == faults_before).then_some(ResolvedListener {
-        plan,
-        queues,
-        exchange,
-        bindings,
-        delays,
-    })
+    let resolved = ResolvedListener { plan, queues, exchanges, bindings, delays };
+    (faults.len() == faults_before).then_some(resolved)
 }
 
 /// A batch must fit into what the broker sends ahead, or it would never be full; 0 is no limit.
@@ -190,48 +184,65 @@ fn queues(
 }
 
 fn exchange(
-    attributes: &ListenerAttributes,
+    binding: &BindingAttributes,
+    lenient: bool,
     origin: &Origin,
     texts: &mut Texts<'_, '_>,
 ) -> Option<ExchangeNode> {
-    let name = texts.name("exchange", attributes.exchange?)?;
+    let name = texts.name("exchange", binding.exchange)?;
     Some(ExchangeNode {
         name,
-        kind: texts.text("kind", attributes.kind.unwrap_or("direct")),
+        kind: texts.text("kind", binding.kind.unwrap_or("direct")),
         options: ExchangeDeclareOptions { durable: true, ..Default::default() },
-        definition: match attributes.kind {
+        definition: match binding.kind {
             Some(_) => Definition::Full,
             None => Definition::NameOnly,
         },
-        lenient: attributes.lenient,
+        lenient,
         origin: origin.clone(),
     })
 }
 
-fn bindings(
+/// What a listener's bindings come to.
+#[derive(Debug, Default)]
+struct Bound {
+    exchanges: Vec<ExchangeNode>,
+    bindings: Vec<BindingNode>,
+    key_paths: Vec<KeyPath>,
+}
+
+fn bound(
     attributes: &ListenerAttributes,
-    exchange: &ExchangeNode,
     queues: &[QueueNode],
     origin: &Origin,
     texts: &mut Texts<'_, '_>,
-) -> Vec<BindingNode> {
-    let arguments = texts.table("binding_arguments", attributes.binding_arguments);
-    let keys: &[&str] = if attributes.keys.is_empty() { &[""] } else { attributes.keys };
-    let keys: Vec<ShortString> = keys.iter().filter_map(|key| texts.short("key", key)).collect();
-    let binding = |queue: &QueueNode, key: &ShortString| BindingNode {
-        exchange: exchange.name.clone(),
-        kind: DestinationKind::Queue,
-        destination: queue.name.clone(),
-        routing_key: key.clone(),
-        arguments: arguments.clone(),
-        lenient: attributes.lenient,
-        origin: origin.clone(),
-    };
-    queues
-        .iter()
-        .flat_map(|queue| keys.iter().map(move |key| (queue, key)))
-        .map(|(queue, key)| binding(queue, key))
-        .collect()
+) -> Bound {
+    let mut bound = Bound::default();
+    for binding in attributes.all_bindings() {
+        let Some(exchange) = exchange(&binding, attributes.lenient, origin, texts) else {
+            continue;
+        };
+        let arguments = texts.table("binding_arguments", binding.arguments);
+        let keys: &[&str] = if binding.keys.is_empty() { &[""] } else { binding.keys };
+        let keys: Vec<ShortString> = keys
+            .iter()
+            .filter_map(|key| texts.key(&exchange.name, key, &mut bound.key_paths))
+            .collect();
+        let node = |queue: &QueueNode, key: &ShortString| BindingNode {
+            exchange: exchange.name.clone(),
+            kind: DestinationKind::Queue,
+            destination: queue.name.clone(),
+            routing_key: key.clone(),
+            arguments: arguments.clone(),
+            lenient: attributes.lenient,
+            origin: origin.clone(),
+        };
+        let of_queue = |queue| keys.iter().map(move |key| (queue, key));
+        let nodes = queues.iter().flat_map(of_queue).map(|(queue, key)| node(queue, key));
+        bound.bindings.extend(nodes);
+        bound.exchanges.push(exchange);
+    }
+    bound
 }
 
 /// Reads the texts of one listener's attribute and gathers what is wrong with them.
@@ -304,7 +315,11 @@ impl Texts<'_, '_> {
         if self.faults.len() > faults_before {
             return None;
         }
-        match ShortString::new(&resolved) {
+        self.as_short(key, &resolved)
+    }
+
+    fn as_short(&mut self, key: &str, resolved: &str) -> Option<ShortString> {
+        match ShortString::new(resolved) {
             Ok(short) => Some(short),
             Err(error) => {
                 self.fault(&format!("`{key}`: {error}"));
@@ -321,6 +336,30 @@ impl Texts<'_, '_> {
             return None;
         }
         Some(name)
+    }
+
+    /// A binding's key as the broker gets it; its words in braces are added to `paths`.
+    fn key(
+        &mut self,
+        exchange: &ShortString,
+        key: &str,
+        paths: &mut Vec<KeyPath>,
+    ) -> Option<ShortString> {
+        let faults_before = self.faults.len();
+        let resolved = self.text("key", key);
+        if self.faults.len() > faults_before {
+            return None;
+        }
+        match KeyPath::parse(exchange, &resolved) {
+            Ok((key, path)) => {
+                paths.extend(path);
+                self.as_short("key", &key)
+            }
+            Err(error) => {
+                self.fault(&format!("`key = \"{key}\"`: {error}"));
+                None
+            }
+        }
     }
 
     /// Exchange and key of a destination: `"queue"`, or `"exchange/key"`, of which either may be empty.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use springhare_amqp::{FieldValue, ShortString};
+use springhare_amqp::ShortString;
 
 use super::circuit::SharedCircuit;
 use super::context::DeliveryContext;
@@ -10,7 +10,6 @@ use super::dispatch::{Dispatch, RouteTable};
 use super::handling::Handling;
 use super::plan::{ContainerPlan, ListenerPlan};
 use crate::middleware::Middleware;
-use crate::template::DeathEntry;
 
 /// One listener, or several that share queues and so consumers. They start and stop together.
 #[derive(Debug)]
@@ -100,7 +99,7 @@ impl<'c> Selection<'c> {
         };
         let find = |(exchange, key): (&str, &str)| routes.find(exchange, key);
         find((context.exchange(), context.routing_key()))
-            .or_else(|| earlier_routes(context).find_map(find))
+            .or_else(|| context.earlier_routes().find_map(find))
             .or_else(|| routes.fallback())
             .map(|index| container.handling(index))
     }
@@ -112,23 +111,4 @@ impl<'c> Selection<'c> {
             Self::ByRoute(container, _) => &container.lead,
         }
     }
-}
-
-/// The other routes that may have led the message here: a carbon copy's, and those that it had
-/// before it was parked in an error queue or dead-lettered, the oldest first.
-fn earlier_routes(context: &DeliveryContext) -> impl Iterator<Item = (&str, &str)> {
-    let properties = context.properties();
-    let text = |name| properties.header(name).and_then(FieldValue::as_str);
-    let copies = match properties.header("CC") {
-        Some(FieldValue::Array(keys)) => keys.as_slice(),
-        _ => &[],
-    };
-    let copies = copies.iter().filter_map(FieldValue::as_str);
-    let copies = copies.map(|key| (&**context.exchange(), key));
-    let parked = text("x-original-exchange").zip(text("x-original-routingKey"));
-    let deaths = DeathEntry::all(properties).rev().flat_map(|death| {
-        let exchange = death.text("exchange");
-        death.routing_keys().filter_map(move |key| Some((exchange?, key)))
-    });
-    copies.chain(parked).chain(deaths)
 }

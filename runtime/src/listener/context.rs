@@ -7,11 +7,12 @@ mod for_test;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use springhare_amqp::{BasicProperties, Message, ShortString};
+use springhare_amqp::{BasicProperties, FieldValue, Message, ShortString};
 use springhare_broker::{Delivery, PublishedMessage};
 
 use super::extras::Extras;
 use super::handling::Served;
+use super::key_path::KeyPath;
 use super::observe::Observing;
 use super::outgoing::Outgoing;
 use super::pacing::Failures;
@@ -21,7 +22,7 @@ pub(crate) use batch::Verdicts;
 use crate::channel::{Channel, DeliveryTag, Settlement};
 use crate::convert::{ConversionError, MessageConverters, content};
 use crate::state::StateRegistry;
-use crate::template::{RabbitTemplate, Retried};
+use crate::template::{DeathEntry, RabbitTemplate, Retried};
 
 /// What all deliveries of one consumer have in common.
 #[derive(Debug, Clone)]
@@ -254,6 +255,46 @@ impl DeliveryContext {
     #[must_use]
     pub fn routing_key(&self) -> &ShortString {
         self.retried().map_or(&self.delivery.message.routing_key, |retried| &retried.routing_key)
+    }
+
+    /// The other routes that may have led the message here: a carbon copy's, and those that it had
+    /// before it was parked in an error queue, tried again or dead-lettered, the oldest first.
+    pub(crate) fn earlier_routes(&self) -> impl Iterator<Item = (&str, &str)> {
+        let properties = self.properties();
+        let text = |name| properties.header(name).and_then(FieldValue::as_str);
+        let first = Retried::first_route(properties);
+        let copies = match properties.header("CC") {
+            Some(FieldValue::Array(keys)) => keys.as_slice(),
+            _ => &[],
+        };
+        let copies = copies.iter().filter_map(FieldValue::as_str);
+        let copies = copies.map(|key| (&**self.exchange(), key));
+        let parked = text("x-original-exchange").zip(text("x-original-routingKey"));
+        let deaths = DeathEntry::all(properties).rev().flat_map(|death| {
+            let exchange = death.text("exchange");
+            death.routing_keys().filter_map(move |key| Some((exchange?, key)))
+        });
+        copies.chain(parked).chain(first).chain(deaths)
+    }
+
+    /// The listener's keys that have words in braces.
+    pub(crate) fn key_paths(&self) -> &[KeyPath] {
+        &self.served.key_paths
+    }
+
+    /// The key of the listener's that led the message here, and the words in place of its braces;
+    /// none if no such key matches. What came by the default exchange came by no binding.
+    pub(crate) fn key_path<'c>(&'c self) -> Option<(&'c KeyPath, Vec<&'c str>)> {
+        let own = (&**self.exchange(), &**self.routing_key());
+        let routes = std::iter::once(own).chain(self.earlier_routes());
+        let mut routes = routes.filter(|(exchange, _)| !exchange.is_empty());
+        routes.find_map(|(exchange, key)| {
+            let words = |path: &'c KeyPath| Some((path, path.words_of(key)?));
+            let paths = self.key_paths().iter();
+            // The message may name an exchange that leads to that of the binding.
+            let of_exchange = paths.clone().filter(|path| path.is_of(exchange)).find_map(words);
+            of_exchange.or_else(|| paths.clone().find_map(words))
+        })
     }
 
     /// The queue that the message came from.

@@ -9,6 +9,8 @@ use std::collections::HashMap;
 
 use springhare_amqp::ShortString;
 
+use super::pattern::{Pattern, words};
+
 /// The handlers of one queue of a container, each by its place among the container's.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Dispatch {
@@ -40,21 +42,6 @@ pub(crate) enum RouteKey {
     Exact(ShortString),
     /// Those that match.
     Pattern(Pattern),
-}
-
-/// A topic's pattern. Every run of wildcards is in its shortest form: `#.*.#` and `*.#` are one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Pattern {
-    words: Vec<Word>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Word {
-    Literal(Box<str>),
-    /// `*`
-    One,
-    /// `#`
-    Any,
 }
 
 impl RouteTable {
@@ -127,129 +114,8 @@ impl RouteKey {
 
     /// Every key.
     pub(crate) fn all() -> Self {
-        Self::Pattern(Pattern { words: vec![Word::Any] })
+        Self::Pattern(Pattern::all())
     }
-}
-
-impl Pattern {
-    fn new(key: &str) -> Self {
-        let mut pattern = Vec::new();
-        let mut open = false;
-        for word in words(key) {
-            match word {
-                "*" => pattern.push(Word::One),
-                "#" => open = true,
-                literal => {
-                    pattern.extend(std::mem::take(&mut open).then_some(Word::Any));
-                    pattern.push(Word::Literal(literal.into()));
-                }
-            }
-        }
-        pattern.extend(open.then_some(Word::Any));
-        Self { words: pattern }
-    }
-
-    /// Whether a message with this key matches.
-    fn matches(&self, key: &str) -> bool {
-        let (mut pattern, mut key) = (&*self.words, words(key));
-        // Where to go on if what follows does not fit: the last `#` takes one word more.
-        let mut retry = None;
-        loop {
-            if let Some((Word::Any, rest)) = pattern.split_first() {
-                pattern = rest;
-                retry = Some((rest, key.clone()));
-                continue;
-            }
-            let word = key.next();
-            match (pattern.split_first(), word) {
-                (None, None) => return true,
-                (Some((first, rest)), Some(word)) if first.takes(word) => pattern = rest,
-                _ => {
-                    let Some((rest, from)) = &mut retry else { return false };
-                    if from.next().is_none() {
-                        return false;
-                    }
-                    (pattern, key) = (*rest, from.clone());
-                }
-            }
-        }
-    }
-
-    /// Less is more specific, word by word from the left: a literal, `*`, the end, `#`.
-    fn by_specificity(&self, other: &Self) -> Ordering {
-        let ranks = |pattern: &Self| {
-            let end = std::iter::once(2_u8);
-            let ranks = pattern.words.iter().map(|word| match word {
-                Word::Literal(_) => 0,
-                Word::One => 1,
-                Word::Any => 3,
-            });
-            ranks.chain(end).collect::<Vec<u8>>()
-        };
-        ranks(self).cmp(&ranks(other))
-    }
-
-    /// Whether some key matches both.
-    fn meets(&self, other: &Self) -> bool {
-        // reached[j]: what stands before here and the first j words of `other` can be one key.
-        let mut reached = vec![false; other.words.len() + 1];
-        if let Some(nothing) = reached.first_mut() {
-            *nothing = true;
-        }
-        spread(&mut reached, &other.words);
-        for word in &self.words {
-            let mut next = vec![false; reached.len()];
-            for (j, _) in reached.iter().enumerate().filter(|(_, is_reached)| **is_reached) {
-                let theirs = other.words.get(j);
-                // One that takes any number of words takes this one and goes on, or none.
-                let stays = *word == Word::Any || theirs == Some(&Word::Any);
-                let goes_on = theirs.is_some_and(|theirs| word.meets(theirs));
-                for at in [stays.then_some(j), goes_on.then_some(j + 1)].into_iter().flatten() {
-                    next.get_mut(at).into_iter().for_each(|slot| *slot = true);
-                }
-            }
-            if *word == Word::Any {
-                let from = next.iter().position(|is_reached| *is_reached);
-                next.iter_mut().skip(from.unwrap_or(usize::MAX)).for_each(|slot| *slot = true);
-            }
-            spread(&mut next, &other.words);
-            reached = next;
-        }
-        reached.last().copied().unwrap_or_default()
-    }
-}
-
-impl Word {
-    /// Whether it stands for this word of a key.
-    fn takes(&self, word: &str) -> bool {
-        match self {
-            Self::Literal(literal) => **literal == *word,
-            Self::One | Self::Any => true,
-        }
-    }
-
-    /// Whether one word can be both.
-    fn meets(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Literal(one), Self::Literal(other)) => one == other,
-            _ => true,
-        }
-    }
-}
-
-/// A `#` may take no word at all.
-fn spread(reached: &mut [bool], pattern: &[Word]) {
-    let mut is_before = false;
-    let words = std::iter::once(None).chain(pattern.iter().map(Some));
-    for (slot, word) in reached.iter_mut().zip(words) {
-        *slot |= is_before && word == Some(&Word::Any);
-        is_before = *slot;
-    }
-}
-
-/// The words of a key. The empty key has none.
-fn words(key: &str) -> impl Iterator<Item = &str> + Clone {
-    key.split('.').filter(move |_| !key.is_empty())
 }
 
 #[cfg(test)]
@@ -257,24 +123,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::listener::pattern::tests::{key, naive, pattern, shortest, split};
 
     fn short(text: &str) -> ShortString {
         ShortString::truncated(text)
-    }
-
-    /// Whether the words match, by trying everything.
-    fn naive(pattern: &[&str], key: &[&str]) -> bool {
-        match (pattern, key) {
-            ([], []) => true,
-            (["#", rest @ ..], _) => (0..=key.len()).any(|taken| naive(rest, &key[taken..])),
-            (["*", rest @ ..], [_, key @ ..]) => naive(rest, key),
-            ([first, rest @ ..], [word, key @ ..]) => first == word && naive(rest, key),
-            _ => false,
-        }
-    }
-
-    fn split(key: &str) -> Vec<&str> {
-        words(key).collect()
     }
 
     /// Whether `one` is more specific: the first word that differs decides.
@@ -299,50 +151,7 @@ mod tests {
         }
     }
 
-    /// A pattern as it is kept, in words.
-    fn shortest(pattern: &str) -> String {
-        let words = Pattern::new(pattern).words;
-        let word = |word: &Word| match word {
-            Word::Literal(literal) => literal.to_string(),
-            Word::One => "*".to_owned(),
-            Word::Any => "#".to_owned(),
-        };
-        words.iter().map(word).collect::<Vec<_>>().join(".")
-    }
-
-    fn pattern() -> impl Strategy<Value = String> {
-        let word = prop_oneof![Just("a"), Just("b"), Just("*"), Just("#")];
-        prop::collection::vec(word, 0..6).prop_map(|words| words.join("."))
-    }
-
-    fn key() -> impl Strategy<Value = String> {
-        prop::collection::vec(prop_oneof![Just("a"), Just("b")], 0..6)
-            .prop_map(|words| words.join("."))
-    }
-
-    /// All keys of up to six words of `a`, `b` and another.
-    fn all_keys() -> Vec<String> {
-        let mut keys = vec![String::new()];
-        let mut last = vec![Vec::new()];
-        for _ in 0..6 {
-            last = last
-                .iter()
-                .flat_map(|words: &Vec<&str>| {
-                    ["a", "b", "c"].map(|word| words.iter().copied().chain([word]).collect())
-                })
-                .collect();
-            keys.extend(last.iter().map(|words: &Vec<&str>| words.join(".")));
-        }
-        keys
-    }
-
     proptest! {
-        #[test]
-        fn a_pattern_matches_what_it_matches_word_by_word(pattern in pattern(), key in key()) {
-            let expected = naive(&split(&pattern), &split(&key));
-            prop_assert_eq!(Pattern::new(&pattern).matches(&key), expected);
-        }
-
         #[test]
         fn a_message_goes_to_the_most_specific_of_those_that_match(
             patterns in prop::collection::vec(pattern(), 1..8),
@@ -367,17 +176,6 @@ mod tests {
             prop_assert_eq!(table.find("y", &key), None);
         }
 
-        #[test]
-        fn two_patterns_meet_if_some_key_matches_both(
-            one in "[ab*#](\\.[ab*#]){0,2}",
-            other in "[ab*#](\\.[ab*#]){0,2}",
-        ) {
-            let both = |key: &String| {
-                naive(&split(&one), &split(key)) && naive(&split(&other), &split(key))
-            };
-            let expected = all_keys().iter().any(both);
-            prop_assert_eq!(Pattern::new(&one).meets(&Pattern::new(&other)), expected);
-        }
     }
 
     #[test]

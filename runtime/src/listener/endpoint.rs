@@ -113,6 +113,8 @@ pub struct ListenerAttributes {
     pub keys: &'static [&'static str],
     /// `binding_arguments(..)`: for headers exchanges.
     pub binding_arguments: &'static [(&'static str, Argument)],
+    /// `bindings(..)`: further bindings, in place of the four above.
+    pub bindings: &'static [BindingAttributes],
     /// `arguments(..)`: of the queues.
     pub arguments: &'static [(&'static str, Argument)],
     /// `durable`: of the queues; exchanges are durable.
@@ -182,6 +184,7 @@ impl ListenerAttributes {
         kind: None,
         keys: &[],
         binding_arguments: &[],
+        bindings: &[],
         arguments: &[],
         durable: None,
         exclusive: None,
@@ -211,6 +214,29 @@ impl ListenerAttributes {
         profile: None,
         converter: None,
     };
+}
+
+/// One of several bindings: `(exchange = "logs", kind = "topic", key = "*.error")`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct BindingAttributes {
+    /// `exchange`: what the queues are bound to.
+    pub exchange: &'static str,
+    /// `kind`: the exchange's type.
+    pub kind: Option<&'static str>,
+    /// `key`, `keys`: the binding keys.
+    pub keys: &'static [&'static str],
+    /// `binding_arguments(..)`: for headers exchanges.
+    pub arguments: &'static [(&'static str, Argument)],
+}
+
+impl ListenerAttributes {
+    /// All bindings, those that stand alone and those in a list.
+    pub(crate) fn all_bindings(&self) -> impl Iterator<Item = BindingAttributes> {
+        let Self { kind, keys, binding_arguments: arguments, .. } = *self;
+        let alone =
+            self.exchange.map(|exchange| BindingAttributes { exchange, kind, keys, arguments });
+        alone.into_iter().chain(self.bindings.iter().copied())
+    }
 }
 
 impl Default for ListenerAttributes {

@@ -7,6 +7,7 @@ use springhare_amqp::Message;
 
 use super::context::DeliveryContext;
 use super::invoke::panicked;
+use super::key_path::KeyPath;
 use super::outcome::{ListenerError, Outcome};
 use super::plan::ListenerPlan;
 use crate::convert::MessageConverters;
@@ -25,12 +26,17 @@ pub(crate) struct Handling {
 pub(crate) struct Served {
     pub(crate) listener_id: Arc<str>,
     pub(crate) converters: MessageConverters,
+    /// Those of its keys that have words in braces.
+    pub(crate) key_paths: Arc<[KeyPath]>,
 }
 
 impl Handling {
     pub(crate) fn new(plan: Arc<ListenerPlan>, middleware: &Middleware) -> Self {
-        let converters = plan.converter.chosen.clone();
-        let served = Served { listener_id: Arc::clone(&plan.id), converters };
+        let served = Served {
+            listener_id: Arc::clone(&plan.id),
+            converters: plan.converter.chosen.clone(),
+            key_paths: Arc::clone(&plan.key_paths),
+        };
         let middleware = middleware.of_listener(&plan.id);
         Self { plan, served: Arc::new(served), middleware }
     }

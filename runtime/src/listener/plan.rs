@@ -10,6 +10,7 @@ use crate::convert::MessageConverters;
 use crate::graph::Origin;
 use crate::listener::dispatch::Dispatch;
 use crate::listener::endpoint::{AcknowledgeMode, PartitionBy, RabbitListenerEndpoint};
+use crate::listener::key_path::KeyPath;
 use crate::listener::retry::FailurePlan;
 use crate::listener::stream_offset::StreamOffset;
 
@@ -48,6 +49,8 @@ pub(crate) struct ListenerPlan {
     pub(crate) missing_queues_fatal: bool,
     pub(crate) requeue_rejected: bool,
     pub(crate) reply: ReplyPlan,
+    /// Those of its keys that have words in braces.
+    pub(crate) key_paths: Arc<[KeyPath]>,
     pub(crate) failure: FailurePlan,
     pub(crate) converter: ConverterPlan,
 }

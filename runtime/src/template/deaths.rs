@@ -36,4 +36,9 @@ impl<'m> DeathEntry<'m> {
         };
         keys.iter().filter_map(FieldValue::as_str)
     }
+
+    /// Another value of it: `count`, `time`.
+    pub(crate) fn value(self, name: &str) -> Option<&'m FieldValue> {
+        self.0.get(name)
+    }
 }

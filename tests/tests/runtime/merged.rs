@@ -155,3 +155,59 @@ async fn what_is_the_consumers_must_be_said_alike_by_all_that_share_one() {
         refused(Springhare::builder().listeners(second), words).await;
     }
 }
+
+mod paths {
+    use serde::Deserialize;
+
+    use super::*;
+
+    const KEY: &str = "logs.{level}";
+    const BROKEN: &str = "logs.x{level}";
+
+    #[derive(Debug, Deserialize)]
+    #[expect(dead_code, reason = "no message comes")]
+    pub(super) struct Line {
+        level: String,
+        #[serde(rename = "computer")]
+        host: String,
+    }
+
+    #[rabbit_listener(queue = "q", exchange = "x", kind = "topic", key = KEY)]
+    pub(super) async fn by_name(_line: Path<Line>) {}
+
+    #[rabbit_listener(queue = "q", exchange = "x", kind = "topic", key = KEY)]
+    pub(super) async fn two_words(_line: Path<(String, String)>) {}
+
+    #[rabbit_listener(queue = "q", exchange = "x", kind = "topic", keys = [KEY, "other"])]
+    pub(super) async fn not_in_every_key(_level: Path<String>) {}
+
+    #[rabbit_listener(queue = "q", exchange = "x", kind = "topic", key = "${key:logs.*}")]
+    pub(super) async fn no_words(_level: Path<String>) {}
+
+    #[rabbit_listener(queue = "q", exchange = "x", kind = "topic", key = BROKEN)]
+    pub(super) async fn broken(_level: Path<String>) {}
+
+    #[rabbit_listener(queue = "q", exchange = "x", key = KEY)]
+    pub(super) async fn direct(_level: Path<String>) {}
+
+    #[rabbit_listener(queue = "q", exchange = "x", kind = "topic", key = "${prefix}.{level}")]
+    pub(super) async fn behind_a_setting(_level: Path<String>) {}
+}
+
+#[tokio::test]
+async fn a_path_that_no_message_could_fill_stops_the_start() {
+    for (listener, words) in [
+        (listeners![paths::by_name], "the field `computer`, and the key 'logs.{level}' has no"),
+        (listeners![paths::two_words], "takes 2 words, and the key 'logs.{level}' has 1"),
+        (listeners![paths::not_in_every_key], "another has none"),
+        (listeners![paths::no_words], "no key has any"),
+        (listeners![paths::broken], "braces stand for a whole word"),
+        (listeners![paths::direct], "a direct exchange knows no patterns"),
+    ] {
+        let faults = faults(Springhare::builder().listeners(listener)).await;
+        let [fault] = faults.as_slice() else { panic!("{faults:?}") };
+        assert!(fault.text().contains(words), "{words}: {fault}");
+    }
+    let app = Springhare::builder().listeners(listeners![paths::behind_a_setting]);
+    app.property("prefix", "a.b").start().await.unwrap().stop().await.unwrap();
+}

@@ -264,6 +264,6 @@ async fn a_call_to_a_listener_that_has_stopped_holds_up_no_stop() {
     // The deadline, the call's own time, and that of an answer of somebody else.
     eventually("the call is given up", async || (hand.sleepers() >= 3).then_some(())).await;
     hand.advance(std::time::Duration::from_secs(1));
-    assert_eq!(told.next().await, "Err(Stopped)");
+    assert_eq!(told.next().await, "Err(the application is stopped)");
     within_limit("the stop", stopping).await.unwrap().unwrap();
 }

@@ -52,6 +52,16 @@ async fn every_key(channel: Channel, tag: DeliveryTag) -> ListenerResult<Text> {
 #[rabbit_listener(exchange = "logs", kind = "topic", keys = ["*.error", "kern.#"])]
 async fn anonymous() {}
 
+#[rabbit_listener(
+    queue = ORDERS,
+    bindings(
+        (exchange = names::LOGS, kind = "topic", keys = ["{level}.${app.tail:x.y}", "{level}.b"]),
+        (exchange = "h", binding_arguments("level" = 3)),
+        (exchange = "audit", kind = "topic", key = "#.{level}"),
+    ),
+)]
+async fn bound(_level: Path<String>) {}
+
 #[rabbit_listener(queues = ["${app.first:a}", ORDERS], concurrency = 4, ack = "none")]
 async fn several() {}
 
@@ -144,6 +154,7 @@ fn main() {
             ("level", Argument::Int(3)),
             ("shop", Argument::Void),
         ],
+        bindings: &[],
         arguments: &[
             ("x-message-ttl", Argument::Int(10_000)),
             ("x-low", Argument::Int(-1)),
@@ -252,6 +263,13 @@ fn main() {
     assert_eq!(anonymous.queues, [""; 0]);
     assert_eq!(anonymous.keys, ["*.error", "kern.#"]);
     assert_eq!(anonymous.ack, None);
+
+    let [logs, headers, audit] = attributes::<bound>().bindings else { panic!("three") };
+    assert_eq!((logs.exchange, logs.kind), ("logs", Some("topic")));
+    assert_eq!(logs.keys, ["{level}.${app.tail:x.y}", "{level}.b"]);
+    assert_eq!((headers.exchange, headers.kind, headers.keys.len()), ("h", None, 0));
+    assert_eq!(headers.arguments, [("level", Argument::Int(3))]);
+    assert_eq!((audit.exchange, audit.keys), ("audit", &["#.{level}"][..]));
 
     let several = attributes::<several>();
     assert_eq!(several.queues, ["${app.first:a}", "orders"]);

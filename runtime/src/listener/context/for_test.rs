@@ -9,6 +9,7 @@ use springhare_broker::{Clock, Delivery, PublishedMessage};
 use super::{ConsumerScope, DeliveryContext, Served};
 use crate::connection::{Link, LinkConnection, LinkError, LinkFuture};
 use crate::convert::MessageConverters;
+use crate::listener::key_path::KeyPath;
 use crate::middleware::PublishMiddleware;
 use crate::state::StateRegistry;
 use crate::template::{RabbitTemplate, TemplateDefaults, TemplateLinks};
@@ -19,6 +20,7 @@ pub(crate) struct ForTest {
     exchange: ShortString,
     routing_key: ShortString,
     failed_before: u32,
+    key_paths: Vec<KeyPath>,
     states: StateRegistry,
     converters: MessageConverters,
 }
@@ -58,6 +60,13 @@ impl ForTest {
         self
     }
 
+    /// A listener with this key.
+    pub(crate) fn keyed(mut self, exchange: &str, key: &str) -> Self {
+        let (_, path) = KeyPath::parse(&ShortString::truncated(exchange), key).unwrap();
+        self.key_paths.extend(path);
+        self
+    }
+
     pub(crate) fn failed_before(mut self, times: u32) -> Self {
         self.failed_before = times;
         self
@@ -89,7 +98,11 @@ impl ForTest {
             states: Arc::new(self.states),
             observing: None,
         };
-        let served = Served { listener_id: "test::listener".into(), converters: self.converters };
+        let served = Served {
+            listener_id: "test::listener".into(),
+            converters: self.converters,
+            key_paths: self.key_paths.into(),
+        };
         let mut cx = DeliveryContext::new(scope, Arc::new(served));
         cx.deliver(Delivery {
             delivery_tag: 1,

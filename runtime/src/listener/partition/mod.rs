@@ -378,12 +378,28 @@ fn again(held: &Held, error: &ListenerError) -> Option<(Duration, Counts)> {
     }
 }
 
+/// A delivery that is with its handler. The task may be ended before that is done.
+struct InHand<'c> {
+    observed: Option<Observed>,
+    context: &'c DeliveryContext,
+}
+
+impl Drop for InHand<'_> {
+    fn drop(&mut self) {
+        if let Some(observed) = self.observed.take() {
+            observed.abandoned(self.context);
+        }
+    }
+}
+
 /// Calls the handler with one message, and answers if it has returned a reply.
 async fn handle(lane: LaneId, held: Held, clock: Clock) -> Done {
     let Held { context, handling } = &held;
     let plan = &*handling.plan;
-    let observed = Observed::delivered(context);
-    let mut outcome = if let Some(outcome) = handling.process(context) {
+    let mut observed = InHand { observed: Some(Observed::delivered(context)), context };
+    // The message is processed once, however often the handler is called with it.
+    let is_first = context.attempt() == 1;
+    let mut outcome = if let Some(outcome) = is_first.then(|| handling.process(context)).flatten() {
         outcome
     } else {
         let mut attempt = Attempt::new(handling, &clock, context);
@@ -400,7 +416,10 @@ async fn handle(lane: LaneId, held: Held, clock: Clock) -> Done {
     if outgoing::is_to_send(context, &outcome) {
         outcome = outgoing::send(context, outcome).await;
     }
-    observed.handled(context, &outcome);
+    if let Some(observed) = observed.observed.take() {
+        observed.handled(context, &outcome);
+    }
+    drop(observed);
     if matches!(outcome, Outcome::Reply(_)) {
         outcome = reply::answer(context, plan, outcome).await;
     }

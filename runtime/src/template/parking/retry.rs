@@ -2,7 +2,7 @@
 //! end of its queue once more, as a copy that says how often it has failed and where it was
 //! published to.
 
-use springhare_amqp::{FieldTable, FieldValue, Message, Property, ShortString};
+use springhare_amqp::{BasicProperties, FieldTable, FieldValue, Message, Property, ShortString};
 use springhare_broker::PublishedMessage;
 
 use super::delay::{RETRY_EXCHANGE, X_DELAY, is_wait, wait_queue_prefix};
@@ -58,6 +58,13 @@ pub(crate) enum Republished {
 }
 
 impl Retried {
+    /// Exchange and key of a message's original, if it was a retry copy at some time: one that was
+    /// dead-lettered and brought back is none any more.
+    pub(crate) fn first_route(properties: &BasicProperties) -> Option<(&str, &str)> {
+        let text = |name| properties.header(name).and_then(FieldValue::as_str);
+        text(EXCHANGE).zip(text(ROUTING_KEY))
+    }
+
     /// What `message` says of its original; none if it is no retry copy. What was published to an
     /// exchange, or has no headers, is not looked into.
     pub(crate) fn of(message: &PublishedMessage) -> Option<Self> {

@@ -1,0 +1,198 @@
+//! Words in braces, several bindings, handlers by type.
+
+use super::{accepted, mistakes, plain, refused};
+use proc_macro2::TokenStream;
+use quote::quote;
+
+fn takes(ty: TokenStream) -> TokenStream {
+    quote!(
+        async fn f(words: #ty) {}
+    )
+}
+
+fn topic(keys: TokenStream) -> TokenStream {
+    quote!(queue = "q", exchange = "e", kind = "topic", #keys)
+}
+
+#[test]
+fn as_many_words_are_taken_as_stand_in_braces() {
+    let one = || topic(quote!(key = "logs.{level}"));
+    let two = || topic(quote!(keys = ["{host}.{level}", "a.{host}.#.{level}"]));
+    for fits in [quote!(Path<String>), quote!(Path<(u8,)>), quote!(Option<Path<&str>>)] {
+        accepted(one(), takes(fits));
+    }
+    accepted(two(), takes(quote!(Path<(String, u32)>)));
+    accepted(two(), takes(quote!(Path<Line>)));
+    accepted(one(), takes(quote!(MyOwn)));
+    accepted(topic(quote!(key = "${key}")), takes(quote!(Path<(u8, u8)>)));
+    accepted(topic(quote!(key = "${a:x.y}.{level}")), takes(quote!(Path<String>)));
+    accepted(topic(quote!(key = KEY)), takes(quote!(Path<(u8, u8)>)));
+    let wrong = "`Path` takes 2 words, and the key \\\"logs.{level}\\\" has 1";
+    refused(one(), takes(quote!(Path<(String, u32)>)), &[wrong]);
+    let wrong = "`Path` takes 1 word, and the key \\\"{host}.{level}\\\" has 2";
+    refused(two(), takes(quote!(Result<Path<String>, PathRejection>)), &[wrong]);
+    refused(one(), plain(), &["nobody takes `{level}`"]);
+    let none = "`Path` takes the words in braces of a key, and no key has any";
+    refused(topic(quote!(key = "logs.*")), takes(quote!(Path<String>)), &[none]);
+    refused(quote!(queue = "q"), takes(quote!(Path<String>)), &[none]);
+}
+
+#[test]
+fn braces_hold_one_name_for_one_word() {
+    for (key, mistake) in [
+        ("logs.x{level}", "braces stand for a whole word: in `x{level}` there is more"),
+        ("logs.{level", "the braces of `{level` are not a pair"),
+        ("logs.{}", "the braces of `{}` do not hold a name"),
+        ("logs.{log-level}", "the braces of `{log-level}` do not hold a name"),
+        ("{level}.{level}", "`{level}` stands twice"),
+        ("${a}{level}", "braces stand for a whole word: in `x{level}` there is more"),
+    ] {
+        refused(topic(quote!(key = #key)), takes(quote!(Path<String>)), &[mistake]);
+    }
+    refused(
+        topic(quote!(keys = ["{level}.a", "{word}.b"])),
+        takes(quote!(Path<String>)),
+        &["the keys have different words in braces, and a message matches one of them"],
+    );
+    refused(
+        quote!(queue = "q", exchange = "e", kind = "direct", key = "a.{level}"),
+        takes(quote!(Path<String>)),
+        &["`{level}` stands for a word of a pattern, and a direct exchange has none"],
+    );
+}
+
+#[test]
+fn bindings_are_checked_one_by_one() {
+    accepted(quote!(bindings((exchange = "a", key = "x"), (exchange = "b"))), plain());
+    for (bindings, mistake) in [
+        (quote!(bindings), "`bindings` takes a list in parentheses"),
+        (quote!(bindings()), "`bindings` is empty"),
+        (quote!(bindings(exchange = "a")), "each binding stands in parentheses of its own"),
+        (quote!(bindings((exchange = "a"), (key = "x"))), "a binding to which exchange?"),
+        (quote!(bindings((exchange = "a", durable = true))), "a binding knows no `durable`"),
+        (quote!(bindings((exchange = "a", kind = "fan"))), "there is no kind of exchange named"),
+        (
+            quote!(exchange = "b", bindings((exchange = "a"))),
+            "`bindings` and `exchange` are given together",
+        ),
+    ] {
+        let found = mistakes(quote!(queue = "q", #bindings), plain());
+        assert!(matches!(found.as_slice(), [one] if one.starts_with(mistake)), "{found:?}");
+    }
+}
+
+#[test]
+fn a_handlers_type_is_known_and_its_own() {
+    let queue = || quote!(queue = "q");
+    let handlers = |methods: TokenStream| quote!(impl Orders { #methods });
+    accepted(
+        queue(),
+        handlers(quote! {
+            const WORD: &'static str = "a";
+            const OTHER: Inner = Inner { word: "b" };
+            #[rabbit_handler]
+            async fn a(&self, Json(a): Json<events::A>, tag: DeliveryTag) {}
+            fn plain(&self) -> u8 { 1 }
+            #[rabbit_handler]
+            pub async fn b(&self, #[payload] b: Option<B>) -> ListenerResult { Ok(()) }
+            #[rabbit_handler(type = "c", default)]
+            async fn c(&self, body: Bytes) {}
+        }),
+    );
+    for (methods, mistake) in [
+        (quote!(), "an `impl` without `#[rabbit_handler]` handles nothing"),
+        (
+            quote!(
+                #[rabbit_handler]
+                async fn a(&self, body: Bytes) {}
+            ),
+            "the type of what it takes can't be told from its arguments",
+        ),
+        (
+            quote!(
+                #[rabbit_handler]
+                async fn a(&self, a: Json<Vec<A>>) {}
+            ),
+            "the type of what it takes can't be told from its arguments",
+        ),
+        (
+            quote! {
+                #[rabbit_handler] async fn a(&self, a: Json<A>) {}
+                #[rabbit_handler(type = "A")] async fn b(&self) {}
+            },
+            "two handlers take the type",
+        ),
+        (
+            quote! {
+                #[rabbit_handler(default)] async fn a(&self) {}
+                #[rabbit_handler(default)] async fn b(&self) {}
+            },
+            "two handlers take what no other takes",
+        ),
+        (
+            quote!(
+                #[rabbit_handler(default)]
+                async fn a(&mut self) {}
+            ),
+            "handlers share `self`, and work at the same time",
+        ),
+        (
+            quote!(
+                #[rabbit_handler(default)]
+                async fn a(self) {}
+            ),
+            "handlers share `self`, and work at the same time",
+        ),
+        (
+            quote!(
+                #[rabbit_handler(default)]
+                async fn a() {}
+            ),
+            "a handler is a method",
+        ),
+        (
+            quote!(
+                #[rabbit_handler(default)]
+                fn a(&self) {}
+            ),
+            "a handler that is not async would hold up all others while it works",
+        ),
+        (
+            quote!(
+                #[rabbit_handler(default, id = "a")]
+                async fn a(&self) {}
+            ),
+            "`#[rabbit_handler]` knows no `id`",
+        ),
+    ] {
+        let found = mistakes(queue(), handlers(methods));
+        assert!(matches!(found.as_slice(), [one] if one.starts_with(mistake)), "{found:?}");
+    }
+    let one = || {
+        quote!(
+            #[rabbit_handler(default)]
+            async fn a(&self) {}
+        )
+    };
+    let method = one();
+    refused(
+        queue(),
+        quote!(impl Clone for Orders { #method }),
+        &["handlers stand in an `impl` of the type itself"],
+    );
+    refused(
+        queue(),
+        quote!(impl<T> Orders<T> { #method }),
+        &["a listener cannot be generic: nobody chooses the type"],
+    );
+    refused(
+        quote!(queue = "q", blocking),
+        handlers(one()),
+        &["the handlers of an `impl` do not block"],
+    );
+    refused(
+        quote!(queue = "q", batch = 10),
+        handlers(one()),
+        &["a batch mixes types, and a handler takes one"],
+    );
+}

@@ -1,0 +1,8 @@
+//! A binding to nothing.
+
+use springhare::prelude::*;
+
+#[rabbit_listener(queue = "all", bindings((exchange = "logs"), (key = "a")))]
+async fn on_order(Text(_order): Text) {}
+
+fn main() {}
