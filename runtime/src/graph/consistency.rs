@@ -1,7 +1,7 @@
 //! What of the graph does not go together although every definition is the same wherever it is
 //! made: a queue's arguments among each other, an exchange's, a listener and the kind of its queue.
 
-use springhare_amqp::{FieldTable, ShortString};
+use springhare_amqp::{FieldTable, FieldValue, ShortString};
 
 use super::Graph;
 use super::definition::{BindingNode, ExchangeNode, Origin, QueueNode};
@@ -23,6 +23,7 @@ pub(super) fn inconsistencies(graph: &Graph) -> Vec<Fault> {
         }
     }
     faults.extend(graph.bindings.iter().filter_map(|binding| weight(graph, binding)));
+    faults.extend(graph.bindings.iter().filter_map(|binding| refused_retries(graph, binding)));
     for listener in &graph.listeners {
         for queue in listener.queues.iter().filter_map(|queue| graph.queues.get(queue)) {
             for text in consumption(listener, queue) {
@@ -35,6 +36,27 @@ pub(super) fn inconsistencies(graph: &Graph) -> Vec<Fault> {
 
 fn fault(origin: &Origin, text: &str) -> Fault {
     Fault::new(format!("{}: {text}", origin.by)).at(origin.file, origin.line)
+}
+
+/// A message that has waited is dropped if its queue has no room and refuses it: nobody is there to
+/// be told.
+fn refused_retries(graph: &Graph, binding: &BindingNode) -> Option<Fault> {
+    let queue = graph.queues.get(&binding.destination).filter(|_| binding.is_for_delays())?;
+    let arguments = &queue.options.arguments;
+    let refuses =
+        arguments.get("x-overflow").and_then(FieldValue::as_str) == Some("reject-publish");
+    let limits = ["x-max-length", "x-max-length-bytes"];
+    let limit = limits.into_iter().find(|limit| arguments.get(limit).is_some())?;
+    refuses.then(|| {
+        let text = format!(
+            "queue '{}' refuses messages when it is full (`{limit}`, `x-overflow = \
+             \"reject-publish\"`), and one that comes back to it after its `delays` would be lost \
+             then: leave the limit out, use `retry(max_attempts = ..)`, or give it `x-overflow = \
+             \"reject-publish-dlx\"` and a dead-letter exchange",
+            queue.name
+        );
+        fault(&binding.origin, &text)
+    })
 }
 
 fn exchange_contradictions(exchange: &ExchangeNode) -> Vec<String> {
@@ -142,4 +164,36 @@ fn consumption(listener: &ListenerPlan, queue: &QueueNode) -> Vec<String> {
         ));
     }
     texts
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::declare::Queue;
+    use crate::graph::delays::Delays;
+    use crate::listener::retry::Redeliveries;
+
+    #[test]
+    fn a_queue_that_refuses_what_it_has_no_room_for_may_have_no_delays() {
+        let origin = Origin { by: "listener `l`".to_owned(), file: "a.rs", line: 1 };
+        let faults = |arguments: &[(&str, FieldValue)]| {
+            let mut queue = QueueNode::from(&Queue::durable("q"));
+            for (name, value) in arguments {
+                queue.options.arguments.insert(*name, value.clone()).unwrap();
+            }
+            let redeliveries = Redeliveries::After(vec![Duration::from_secs(5)].into());
+            let delays = Delays::of(&redeliveries, std::slice::from_ref(&queue), &origin);
+            let mut graph = Graph { bindings: delays.bindings, ..Graph::default() };
+            graph.queues.insert(queue.name.clone(), queue);
+            inconsistencies(&graph)
+        };
+        let refuses = ("x-overflow", FieldValue::from("reject-publish"));
+        let full = ("x-max-length", FieldValue::from(5));
+        let [fault] = &faults(&[refuses.clone(), full.clone()])[..] else { panic!() };
+        assert!(fault.text().contains("after its `delays` would be lost"), "{fault}");
+        assert_eq!(faults(&[refuses]), []);
+        assert_eq!(faults(&[full]), []);
+    }
 }

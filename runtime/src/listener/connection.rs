@@ -305,3 +305,25 @@ impl Recovery {
 fn locked<T>(mutex: &StdMutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use springhare_broker::Broker;
+
+    use super::*;
+    use crate::connection::EmbeddedLink;
+
+    #[tokio::test]
+    async fn nobody_opens_a_connection_that_was_closed_for_good() {
+        let broker = Broker::builder().start().unwrap();
+        let graph = Arc::new(SharedGraph::new(Graph::default()));
+        let connection = ListenerConnection::new(Arc::new(EmbeddedLink::new(broker)), graph, None);
+        connection.connect().await.unwrap();
+        connection.open_in_turn().await.unwrap();
+        connection.close().await.unwrap();
+        for opened in [connection.open_in_turn().await, connection.open().await] {
+            let error = opened.unwrap_err();
+            assert!(matches!(error, LinkError::Closed { .. }), "{error}");
+        }
+    }
+}

@@ -115,24 +115,3 @@ async fn an_anonymous_queue_is_known_by_the_name_that_it_has_now_and_by_its_firs
     assert_eq!(admin.queue_info(&first).await.unwrap(), None);
     app.stop().await.unwrap();
 }
-
-#[tokio::test]
-async fn an_operation_that_waits_for_the_connection_while_the_application_stops_opens_none() {
-    let (link, _broker, _hand) = SwitchLink::on();
-    let (seen, _told) = telling::<String>();
-    let builder = Springhare::builder().link(link.clone()).listeners(listeners![orders]);
-    let app = builder.manage(seen).start().await.unwrap();
-    let admin = app.admin();
-    link.kill_broker();
-    is_down(&app).await;
-    let broker = link.new_broker();
-    let (stopped, asked) = tokio::join!(app.stop(), async {
-        let asked = admin.queue_info("orders");
-        link.connect_to(&broker);
-        asked.await
-    });
-    drop(stopped);
-    assert!(matches!(asked, Err(springhare::Error::Stopped)), "{asked:?}");
-    let channel = channel_of(&broker);
-    assert!(channel.queue_declare_passive("orders").await.is_err(), "nothing was declared");
-}
