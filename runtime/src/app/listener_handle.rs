@@ -57,8 +57,8 @@ impl ListenerHandle {
     }
 
     /// Pauses it: each consumer finishes the message that its handler has in hand, and hands those
-    /// back that were prefetched. No failure is counted for them, but RabbitMQ marks them as
-    /// redelivered. [Health](crate::Springhare::health) stays up, and the listener stays paused
+    /// back that were prefetched, as a consumer does that is lost: they come again as redelivered, and
+    /// where the queue counts deliveries this one counts. [Health](crate::Springhare::health) stays up, and the listener stays paused
     /// when the connection is lost and comes back. A queue that is deleted with its last consumer
     /// goes, and comes anew.
     ///

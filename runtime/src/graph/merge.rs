@@ -129,7 +129,7 @@ fn container(graph: &Graph, group: &[&Bound], faults: &mut Vec<Fault>) -> Option
 }
 
 /// What listeners that share consumers must say alike, since it is the consumers'.
-fn common(plan: &ListenerPlan) -> [(&'static str, String); 9] {
+fn common(plan: &ListenerPlan) -> [(&'static str, String); 10] {
     let quoted = |text: &str| format!("\"{text}\"");
     let or_none = |text: Option<String>| text.unwrap_or_else(|| "nothing".to_owned());
     let offset = plan.stream_offset.as_ref().map(|offset| format!("{offset:?}"));
@@ -142,6 +142,7 @@ fn common(plan: &ListenerPlan) -> [(&'static str, String); 9] {
         ("priority", or_none(plan.priority.map(|priority| priority.to_string()))),
         ("stream_offset", or_none(offset)),
         ("auto_startup", plan.auto_startup.to_string()),
+        ("circuit", or_none(plan.failure.circuit.map(|circuit| format!("{circuit:?}")))),
         ("group", or_none(plan.group.as_deref().map(quoted))),
     ]
 }

@@ -16,7 +16,7 @@ pub(crate) enum StopPhase {
     Running = 0,
     /// Take nothing new, finish what was prefetched.
     Draining = 1,
-    /// Finish the message in hand and hand the others back, uncounted where the broker allows it.
+    /// Finish the message in hand and hand the others back by closing the channel.
     Returning = 2,
     /// End now; what is not settled is requeued.
     Forced = 3,

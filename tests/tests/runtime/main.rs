@@ -22,3 +22,4 @@ mod start;
 mod stop;
 mod template;
 mod timeout;
+mod unkept;

@@ -8,7 +8,7 @@ use crate::place::Place;
 
 application!(
     a_paused_listener_finishes_what_it_has_in_hand_and_hands_back_the_rest,
-    what_a_pause_hands_back_is_not_counted_as_failed,
+    what_a_pause_hands_back_counts_as_what_a_lost_consumer_held,
     a_paused_group_goes_on_when_it_is_resumed,
     the_number_of_consumers_may_be_changed,
     a_listener_of_a_higher_phase_stops_first,
@@ -82,7 +82,7 @@ async fn a_paused_listener_finishes_what_it_has_in_hand_and_hands_back_the_rest(
     assert!(matches!(unknown, Error::UnknownListener { .. }), "{unknown}");
 }
 
-async fn what_a_pause_hands_back_is_not_counted_as_failed(place: &Place) {
+async fn what_a_pause_hands_back_counts_as_what_a_lost_consumer_held(place: &Place) {
     let builder = place.builder().listeners(listeners![counted]);
     let (app, gate, mut told) = at_the_gate(place, builder, "c.counted").await;
     let listener = app.listener("c.counted").unwrap();
@@ -97,7 +97,7 @@ async fn what_a_pause_hands_back_is_not_counted_as_failed(place: &Place) {
     gate.let_through(10);
     within_limit("the pause", pausing).await.unwrap().unwrap();
     listener.resume().await.unwrap();
-    for expected in ["1 0", "2 0", "3 0", "4 0"] {
+    for expected in ["1 1", "2 1", "3 1", "4 1"] {
         assert_eq!(told.next().await, expected);
     }
     app.stop().await.unwrap();
