@@ -25,9 +25,7 @@ pub(super) fn inconsistencies(graph: &Graph) -> Vec<Fault> {
     faults.extend(graph.bindings.iter().filter_map(|binding| weight(graph, binding)));
     faults.extend(graph.bindings.iter().filter_map(|binding| refused_retries(graph, binding)));
     for listener in &graph.listeners {
-        for text in unkept(graph, listener) {
-            faults.push(fault(&listener.origin, &text));
-        }
+        faults.extend(unkept(listener).map(|text| fault(&listener.origin, text)));
         for queue in listener.queues.iter().filter_map(|queue| graph.queues.get(queue)) {
             for text in consumption(listener, queue) {
                 faults.push(fault(&listener.origin, &text));
@@ -125,38 +123,13 @@ fn weight(graph: &Graph, binding: &BindingNode) -> Option<Fault> {
     Some(fault(&binding.origin, &text))
 }
 
-/// What a listener does with failures that would lose messages.
-fn unkept(graph: &Graph, listener: &ListenerPlan) -> Vec<String> {
-    let mut texts = Vec::new();
-    let has_delays = listener.failure.redeliveries.has_delays();
-    for name in &listener.queues {
-        let queue = graph.queues.get(name);
-        if has_delays && (queue.is_none() || !listener.declare) {
-            texts.push(format!(
-                "queue '{name}' is not declared here, and a delayed message would not find its way \
-                 back to it: leave `declare = false` or `delays` out, or retry in memory with \
-                 `retry(max_attempts = ..)`"
-            ));
-        }
-        let overflow = queue
-            .and_then(|queue| queue.options.arguments.get("x-overflow"))
-            .and_then(FieldValue::as_str);
-        if has_delays && overflow.is_some_and(|overflow| overflow.starts_with("reject-publish")) {
-            texts.push(format!(
-                "queue '{name}' refuses messages when it is full, and a delayed one that comes back \
-                 then would be lost: leave `overflow` or `delays` out, or retry in memory with \
-                 `retry(max_attempts = ..)`"
-            ));
-        }
-    }
-    if listener.failure.circuit.is_some() && listener.acknowledge == AcknowledgeMode::None {
-        texts.push(
-            "with `ack = \"none\"` the broker has forgotten what a circuit would give back: leave \
-             `circuit` out, or acknowledge with `ack = \"auto\"`"
-                .to_owned(),
-        );
-    }
-    texts
+/// What a listener does with failures that would lose messages, if it does.
+fn unkept(listener: &ListenerPlan) -> Option<&'static str> {
+    let gives_back = listener.acknowledge != AcknowledgeMode::None;
+    (listener.failure.circuit.is_some() && !gives_back).then_some(
+        "with `ack = \"none\"` the broker has forgotten what a circuit would give back: leave \
+         `circuit` out, or acknowledge with `ack = \"auto\"`",
+    )
 }
 
 /// What a stream asks of its consumers, and what only a stream has.
