@@ -210,7 +210,7 @@ impl VirtualHost {
         let routed = RoutedMessage::of(&message, random::number);
         let is_routed = self.topology().route(exchange, &routed, &mut routes).is_ok();
         if !is_routed || routes.is_empty() {
-            tracing::debug!(%exchange, "a delayed message has no route and is dropped");
+            tracing::warn!(%exchange, "a delayed message has no route and is dropped");
             self.settle_delayed(reference.as_slice());
             return Ok(());
         }
@@ -220,7 +220,7 @@ impl VirtualHost {
         entrance.through(|at, queue, references| {
             let entering = references.entering(at, [Arc::clone(&message)], routes.len());
             queue.enqueue(entering, |_| {
-                tracing::debug!(queue = %queue.name(), "a full queue refuses a delayed message");
+                tracing::warn!(queue = %queue.name(), "a full queue refuses a delayed message");
             });
         });
         if !is_replaced {

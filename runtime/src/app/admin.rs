@@ -1,12 +1,13 @@
 use std::sync::Arc;
 
+use springhare_amqp::ShortString;
 use springhare_broker::{IfUnused, QueueDeleteOptions};
 
 use super::running::Running;
 use crate::connection::{LinkChannel, LinkError};
 use crate::declare::{Binding, Declaration};
 use crate::error::{Error, Fault, Result};
-use crate::graph::{BindingNode, Graph, Part, declare_part, unbind};
+use crate::graph::{BindingNode, Generation, Graph, Part, declare_part, redeclare, unbind};
 use crate::listener::Opened;
 
 /// Declares, deletes and looks at queues and exchanges while the application runs:
@@ -73,27 +74,37 @@ impl RabbitAdmin {
     pub async fn declare(&self, declaration: impl Into<Declaration>) -> Result<()> {
         let (part, faults) = Part::of(&declaration.into());
         refused(faults)?;
+        self.unless_stopped(self.declare_now(part)).await
+    }
+
+    async fn declare_now(&self, part: Part) -> Result<()> {
         let opened = self.opened().await?;
         let changing = self.running.scope.connection.shared_graph().changing().await;
-        match changing.before().with(&part) {
-            Ok(graph) => changing.set(graph),
-            Err(faults) => return refused(faults),
+        let before = changing.before();
+        let part = part.known_to(before, opened.generation);
+        let graph = before.with(&part).map_err(first)?;
+        changing.set(graph.clone());
+        let declared = declare_part(&opened.link, &graph, &part, opened.generation).await;
+        if let Err((error, fault)) = declared {
+            changing.take_back();
+            return Err(match error {
+                LinkError::Amqp(_) => first(vec![fault]),
+                lost => lost.into(),
+            });
         }
-        match declare_part(&opened.link, &part, opened.generation).await {
-            Ok(()) => Ok(()),
-            Err((error, fault)) => {
-                changing.take_back();
-                Err(match error {
-                    LinkError::Amqp(_) => Error::Declaration(Box::new(fault)),
-                    lost => lost.into(),
-                })
-            }
+        // What it had before it was deleted comes with it.
+        let back = graph.bindings_since(before);
+        let not_back = redeclare(&opened.link, &graph, back, opened.generation).await;
+        let faults: Vec<Fault> = not_back.into_iter().map(|refused| refused.fault).collect();
+        if !faults.is_empty() {
+            changing.take_back();
         }
+        refused(faults)
     }
 
     /// Deletes a queue, whatever is in it and whoever uses it, and says how many messages went with it. It is
     /// declared no more, and neither are its bindings; a listener that consumes from it waits until
-    /// it is declared again. There being no such queue is no error.
+    /// it is declared again, and then has the bindings of its attribute again. There being no such queue is no error.
     ///
     /// ```
     /// # async fn example(admin: springhare::RabbitAdmin) -> springhare::Result<()> {
@@ -112,14 +123,19 @@ impl RabbitAdmin {
     ///
     /// Dropped midway, it may be there, but is declared no more.
     pub async fn delete_queue(&self, queue: &str) -> Result<u64> {
+        let queue = name(queue)?;
         self.change(
-            |graph| graph.without_queue(queue),
-            async |channel| channel.queue_delete(queue, QueueDeleteOptions::default()).await,
+            |graph, generation| graph.without_queue(&graph.queue_known_as(&queue, generation)),
+            async |channel, graph, generation| {
+                let name = graph.queue_now(&queue, generation);
+                channel.queue_delete(&name, QueueDeleteOptions::default()).await
+            },
         )
         .await
     }
 
     /// Deletes an exchange, whatever is bound to it. It is declared no more, and neither are its bindings.
+    /// Once it is declared again, it has those of the listeners' attributes again.
     /// There being no such exchange is no error.
     ///
     /// ```
@@ -138,8 +154,8 @@ impl RabbitAdmin {
     /// As [`delete_queue`](Self::delete_queue).
     pub async fn delete_exchange(&self, exchange: &str) -> Result<()> {
         self.change(
-            |graph| graph.without_exchange(exchange),
-            async |channel| channel.exchange_delete(exchange, IfUnused::No).await,
+            |graph, _| graph.without_exchange(exchange),
+            async |channel, _, _| channel.exchange_delete(exchange, IfUnused::No).await,
         )
         .await
     }
@@ -187,9 +203,18 @@ impl RabbitAdmin {
     pub async fn unbind(&self, binding: Binding) -> Result<()> {
         refused(binding.faults().collect())?;
         let node = BindingNode::from(&binding);
+        let known = |graph: &Graph, generation| {
+            let mut known = node.clone();
+            known.be_known_to(graph, generation);
+            known
+        };
         self.change(
-            |graph| graph.without_binding(&node),
-            async |channel| unbind(&*channel, &node).await,
+            |graph, generation| graph.without_binding(&known(graph, generation)),
+            async |channel, graph, generation| {
+                let node = known(graph, generation);
+                let destination = graph.destination_in(&node, generation);
+                unbind(&*channel, &node, &destination).await
+            },
         )
         .await
     }
@@ -209,8 +234,11 @@ impl RabbitAdmin {
     /// [`Error::Amqp`] when there is no such queue or the broker refuses, [`Error::Link`] when it is not
     /// there.
     pub async fn purge_queue(&self, queue: &str) -> Result<u64> {
-        let channel = self.opened().await?.link.open_channel().await?;
-        Ok(done(&*channel, channel.queue_purge(queue).await).await?)
+        self.unless_stopped(async {
+            let (channel, queue) = self.on_channel(queue).await?;
+            Ok(done(&*channel, channel.queue_purge(&queue).await).await?)
+        })
+        .await
     }
 
     /// How many messages and consumers a queue has; none if there is no such queue.
@@ -226,8 +254,12 @@ impl RabbitAdmin {
     ///
     /// [`Error::Amqp`] when the broker refuses, [`Error::Link`] when it is not there.
     pub async fn queue_info(&self, queue: &str) -> Result<Option<QueueInfo>> {
-        let channel = self.opened().await?.link.open_channel().await?;
-        match done(&*channel, channel.queue_declare_passive(queue).await).await {
+        self.unless_stopped(self.info_of(queue)).await
+    }
+
+    async fn info_of(&self, queue: &str) -> Result<Option<QueueInfo>> {
+        let (channel, queue) = self.on_channel(queue).await?;
+        match done(&*channel, channel.queue_declare_passive(&queue).await).await {
             Ok(there) => Ok(Some(QueueInfo {
                 name: there.queue.to_string(),
                 messages: there.message_count,
@@ -240,24 +272,47 @@ impl RabbitAdmin {
 
     /// The listeners' connection, on which the application's own is declared.
     async fn opened(&self) -> Result<Opened> {
+        Ok(self.running.scope.connection.open_in_turn().await?)
+    }
+
+    /// A channel, and the name that the queue has on its connection.
+    async fn on_channel(&self, queue: &str) -> Result<(Arc<dyn LinkChannel>, ShortString)> {
+        let opened = self.opened().await?;
+        let graph = self.running.scope.graph();
+        let queue = graph.queue_now(&name(queue)?, opened.generation);
+        Ok((opened.link.open_channel().await?, queue))
+    }
+
+    /// The answer, unless the application stops before it is there.
+    async fn unless_stopped<T>(&self, operation: impl Future<Output = Result<T>>) -> Result<T> {
         self.running.unless_stopping()?;
-        Ok(self.running.scope.connection.open().await?)
+        let answer = operation.await;
+        if answer.is_err() {
+            // It stopped meanwhile, and that is why.
+            self.running.unless_stopping()?;
+        }
+        answer
     }
 
     /// Changes the graph and the broker; not the graph either, if the broker refuses.
     async fn change<T>(
         &self,
-        change: impl FnOnce(&Graph) -> Graph,
-        operate: impl AsyncFnOnce(Arc<dyn LinkChannel>) -> Result<T, LinkError>,
+        change: impl FnOnce(&Graph, Generation) -> Graph,
+        operate: impl AsyncFnOnce(Arc<dyn LinkChannel>, &Graph, Generation) -> Result<T, LinkError>,
     ) -> Result<T> {
-        let channel = self.opened().await?.link.open_channel().await?;
-        let changing = self.running.scope.connection.shared_graph().changing().await;
-        changing.set(change(changing.before()));
-        let result = operate(Arc::clone(&channel)).await;
-        if result.is_err() {
-            changing.take_back();
-        }
-        Ok(done(&*channel, result).await?)
+        let changed = async {
+            let opened = self.opened().await?;
+            let channel = opened.link.open_channel().await?;
+            let changing = self.running.scope.connection.shared_graph().changing().await;
+            let before = changing.before();
+            changing.set(change(before, opened.generation));
+            let result = operate(Arc::clone(&channel), before, opened.generation).await;
+            if result.is_err() {
+                changing.take_back();
+            }
+            Ok(done(&*channel, result).await?)
+        };
+        self.unless_stopped(changed).await
     }
 }
 
@@ -271,7 +326,18 @@ async fn done<T>(channel: &dyn LinkChannel, result: Result<T, LinkError>) -> Res
     result
 }
 
+fn name(queue: &str) -> Result<ShortString> {
+    ShortString::new(queue).map_err(|error| Error::Other(Box::new(error)))
+}
+
 /// The first of these faults, as an error.
 fn refused(faults: Vec<Fault>) -> Result<()> {
-    faults.into_iter().next().map_or(Ok(()), |fault| Err(Error::Declaration(Box::new(fault))))
+    if faults.is_empty() { Ok(()) } else { Err(first(faults)) }
+}
+
+fn first(faults: Vec<Fault>) -> Error {
+    match faults.into_iter().next() {
+        Some(fault) => Error::Declaration(Box::new(fault)),
+        None => Error::Other("a declaration was refused".into()),
+    }
 }

@@ -83,9 +83,13 @@ impl Running {
         self.unless_stopping()?;
         let _one_changes = self.changing.lock().await;
         self.unless_stopping()?;
-        let starting = self.listeners.start(id);
+        self.unless_it_stops(self.listeners.start(id)).await
+    }
+
+    /// The answer, unless the stop begins before it is there. Only for who holds `changing`.
+    async fn unless_it_stops(&self, answer: impl Future<Output = Result<()>>) -> Result<()> {
         let stop = &self.listeners.stop;
-        stop.unless(StopPhase::Draining, starting).await.unwrap_or(Err(Error::Stopped))
+        stop.unless(StopPhase::Draining, answer).await.unwrap_or(Err(Error::Stopped))
     }
 
     pub(super) fn unless_stopping(&self) -> Result<()> {
@@ -111,21 +115,28 @@ impl Running {
     }
 
     pub(super) async fn resume_listener(&self, id: &str) -> Result<()> {
-        match self.listeners.is_paused(id) {
-            None => Err(Error::UnknownListener { id: id.to_owned() }),
-            Some(false) => self.unless_stopping(),
-            Some(true) => {
-                // Who paused it may not have waited.
-                self.ended(id).await;
-                self.start_listener(id).await
-            }
+        if self.listeners.is_paused(id).is_none() {
+            return Err(Error::UnknownListener { id: id.to_owned() });
         }
+        self.unless_stopping()?;
+        let _one_changes = self.changing.lock().await;
+        self.unless_stopping()?;
+        // Somebody else may have resumed it meanwhile.
+        if self.listeners.is_paused(id) != Some(true) {
+            return Ok(());
+        }
+        let resuming = async {
+            // Who paused it may not have waited.
+            self.ended(id).await;
+            self.listeners.start(id).await
+        };
+        self.unless_it_stops(resuming).await
     }
 
     /// Waits for the end of a listener that was told to stop, and insists on it after the deadline.
     async fn ended(&self, id: &str) {
         if !self.in_time(STOP_DEADLINE, self.listeners.wait(id)).await {
-            self.listeners.raise(id, StopPhase::Forced);
+            self.listeners.force(id);
             if !self.in_time(FORCED_STOP_DEADLINE, self.listeners.wait(id)).await {
                 tracing::error!(listener = id, "a handler blocks its thread; its task lives on");
             }

@@ -76,15 +76,13 @@ pub(crate) fn check(input: GraphInput<'_>) -> (Graph, Vec<Fault>) {
             let plan = Arc::new(listener.plan);
             graph.listeners.push(Arc::clone(&plan));
             bound.push(Bound { plan, bindings: listener.bindings });
+            add_delays(&mut graph, listener.delays.to_foreign_queues(), &mut faults);
             continue;
         }
         listener.exchanges.into_iter().for_each(|node| add_exchange(&mut graph, node, &mut faults));
         listener.queues.into_iter().for_each(|node| add_queue(&mut graph, node, &mut faults));
-        listener.bindings.iter().for_each(|node| add_binding(&mut graph, node.clone()));
-        let Delays { exchange, queues, bindings } = listener.delays;
-        exchange.into_iter().for_each(|node| add_exchange(&mut graph, node, &mut faults));
-        queues.into_iter().for_each(|node| add_queue(&mut graph, node, &mut faults));
-        bindings.into_iter().for_each(|node| add_binding(&mut graph, node));
+        listener.bindings.iter().for_each(|node| add_own_binding(&mut graph, node.clone()));
+        add_delays(&mut graph, listener.delays, &mut faults);
         let plan = Arc::new(listener.plan);
         graph.listeners.push(Arc::clone(&plan));
         bound.push(Bound { plan, bindings: listener.bindings });
@@ -224,9 +222,25 @@ pub(super) fn add_queue(graph: &mut Graph, node: QueueNode, faults: &mut Vec<Fau
     }
 }
 
+/// What a listener's messages wait in is the application's, whoever declares the listener's queue.
+fn add_delays(graph: &mut Graph, delays: Delays, faults: &mut Vec<Fault>) {
+    let Delays { exchange, queues, bindings } = delays;
+    exchange.into_iter().for_each(|node| add_exchange(graph, node, faults));
+    queues.into_iter().for_each(|node| add_queue(graph, node, faults));
+    bindings.into_iter().for_each(|node| add_own_binding(graph, node));
+}
+
+/// Adds what a listener binds its queue to.
+fn add_own_binding(graph: &mut Graph, node: BindingNode) {
+    graph.of_listeners.push(node.clone());
+    add_binding(graph, node);
+}
+
+/// Of two equals, of which one must not be refused, none may be.
 pub(super) fn add_binding(graph: &mut Graph, node: BindingNode) {
-    if !graph.bindings.iter().any(|known| known.same_as(&node)) {
-        graph.bindings.push(node);
+    match graph.bindings.iter_mut().find(|known| known.same_as(&node)) {
+        Some(known) => known.lenient &= node.lenient,
+        None => graph.bindings.push(node),
     }
 }
 

@@ -23,10 +23,9 @@ pub(super) fn inconsistencies(graph: &Graph) -> Vec<Fault> {
         }
     }
     faults.extend(graph.bindings.iter().filter_map(|binding| weight(graph, binding)));
+    faults.extend(graph.bindings.iter().filter_map(|binding| refused_retries(graph, binding)));
     for listener in &graph.listeners {
-        for text in unkept(graph, listener) {
-            faults.push(fault(&listener.origin, &text));
-        }
+        faults.extend(unkept(listener).map(|text| fault(&listener.origin, text)));
         for queue in listener.queues.iter().filter_map(|queue| graph.queues.get(queue)) {
             for text in consumption(listener, queue) {
                 faults.push(fault(&listener.origin, &text));
@@ -38,6 +37,27 @@ pub(super) fn inconsistencies(graph: &Graph) -> Vec<Fault> {
 
 fn fault(origin: &Origin, text: &str) -> Fault {
     Fault::new(format!("{}: {text}", origin.by)).at(origin.file, origin.line)
+}
+
+/// A message that has waited is dropped if its queue has no room and refuses it: nobody is there to
+/// be told.
+fn refused_retries(graph: &Graph, binding: &BindingNode) -> Option<Fault> {
+    let queue = graph.queues.get(&binding.destination).filter(|_| binding.is_for_delays())?;
+    let arguments = &queue.options.arguments;
+    let refuses =
+        arguments.get("x-overflow").and_then(FieldValue::as_str) == Some("reject-publish");
+    let limits = ["x-max-length", "x-max-length-bytes"];
+    let limit = limits.into_iter().find(|limit| arguments.get(limit).is_some())?;
+    refuses.then(|| {
+        let text = format!(
+            "queue '{}' refuses messages when it is full (`{limit}`, `x-overflow = \
+             \"reject-publish\"`), and one that comes back to it after its `delays` would be lost \
+             then: leave the limit out, use `retry(max_attempts = ..)`, or give it `x-overflow = \
+             \"reject-publish-dlx\"` and a dead-letter exchange",
+            queue.name
+        );
+        fault(&binding.origin, &text)
+    })
 }
 
 fn exchange_contradictions(exchange: &ExchangeNode) -> Vec<String> {
@@ -103,38 +123,13 @@ fn weight(graph: &Graph, binding: &BindingNode) -> Option<Fault> {
     Some(fault(&binding.origin, &text))
 }
 
-/// What a listener does with failures that would lose messages.
-fn unkept(graph: &Graph, listener: &ListenerPlan) -> Vec<String> {
-    let mut texts = Vec::new();
-    let has_delays = listener.failure.redeliveries.has_delays();
-    for name in &listener.queues {
-        let queue = graph.queues.get(name);
-        if has_delays && (queue.is_none() || !listener.declare) {
-            texts.push(format!(
-                "queue '{name}' is not declared here, and a delayed message would not find its way \
-                 back to it: leave `declare = false` or `delays` out, or retry in memory with \
-                 `retry(max_attempts = ..)`"
-            ));
-        }
-        let overflow = queue
-            .and_then(|queue| queue.options.arguments.get("x-overflow"))
-            .and_then(FieldValue::as_str);
-        if has_delays && overflow.is_some_and(|overflow| overflow.starts_with("reject-publish")) {
-            texts.push(format!(
-                "queue '{name}' refuses messages when it is full, and a delayed one that comes back \
-                 then would be lost: leave `overflow` or `delays` out, or retry in memory with \
-                 `retry(max_attempts = ..)`"
-            ));
-        }
-    }
-    if listener.failure.circuit.is_some() && listener.acknowledge == AcknowledgeMode::None {
-        texts.push(
-            "with `ack = \"none\"` the broker has forgotten what a circuit would give back: leave \
-             `circuit` out, or acknowledge with `ack = \"auto\"`"
-                .to_owned(),
-        );
-    }
-    texts
+/// What a listener does with failures that would lose messages, if it does.
+fn unkept(listener: &ListenerPlan) -> Option<&'static str> {
+    let gives_back = listener.acknowledge != AcknowledgeMode::None;
+    (listener.failure.circuit.is_some() && !gives_back).then_some(
+        "with `ack = \"none\"` the broker has forgotten what a circuit would give back: leave \
+         `circuit` out, or acknowledge with `ack = \"auto\"`",
+    )
 }
 
 /// What a stream asks of its consumers, and what only a stream has.
@@ -179,4 +174,36 @@ fn consumption(listener: &ListenerPlan, queue: &QueueNode) -> Vec<String> {
         ));
     }
     texts
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::declare::Queue;
+    use crate::graph::delays::Delays;
+    use crate::listener::retry::Redeliveries;
+
+    #[test]
+    fn a_queue_that_refuses_what_it_has_no_room_for_may_have_no_delays() {
+        let origin = Origin { by: "listener `l`".to_owned(), file: "a.rs", line: 1 };
+        let faults = |arguments: &[(&str, FieldValue)]| {
+            let mut queue = QueueNode::from(&Queue::durable("q"));
+            for (name, value) in arguments {
+                queue.options.arguments.insert(*name, value.clone()).unwrap();
+            }
+            let redeliveries = Redeliveries::After(vec![Duration::from_secs(5)].into());
+            let delays = Delays::of(&redeliveries, std::slice::from_ref(&queue), &origin);
+            let mut graph = Graph { bindings: delays.bindings, ..Graph::default() };
+            graph.queues.insert(queue.name.clone(), queue);
+            inconsistencies(&graph)
+        };
+        let refuses = ("x-overflow", FieldValue::from("reject-publish"));
+        let full = ("x-max-length", FieldValue::from(5));
+        let [fault] = &faults(&[refuses.clone(), full.clone()])[..] else { panic!() };
+        assert!(fault.text().contains("after its `delays` would be lost"), "{fault}");
+        assert_eq!(faults(&[refuses]), []);
+        assert_eq!(faults(&[full]), []);
+    }
 }

@@ -139,7 +139,8 @@ impl Declaring {
                 self.fault(text, &queue.origin);
             }
         }
-        for binding in &graph.bindings {
+        // A queue that delayed messages come back to is its listener's, or expected.
+        for binding in graph.bindings.iter().filter(|binding| !binding.is_for_delays()) {
             if !self.knows_exchange(graph, &binding.exchange).await {
                 self.unknown_binding_end("exchange", &binding.exchange, &binding.origin);
             }
@@ -232,7 +233,7 @@ impl Declaring {
             return;
         }
         let fault = node.fault(error);
-        if node.is_lenient() && error.amqp().is_some() {
+        if node.forgives(error) {
             return tracing::warn!(%fault, "a declaration was refused");
         }
         self.faults.push(fault);
@@ -298,7 +299,8 @@ pub(super) async fn declare_binding(
     destination: &str,
 ) -> Result<(), LinkError> {
     let arguments = node.arguments.clone();
-    let (source, key) = (&node.exchange, &node.routing_key);
+    let key = if node.is_for_delays() { destination } else { &*node.routing_key };
+    let source = &node.exchange;
     match node.kind {
         DestinationKind::Queue => channel.queue_bind(destination, source, key, arguments).await,
         DestinationKind::Exchange => {
@@ -307,10 +309,14 @@ pub(super) async fn declare_binding(
     }
 }
 
-/// Takes a binding away.
-pub(crate) async fn unbind(channel: &dyn LinkChannel, node: &BindingNode) -> Result<(), LinkError> {
+/// Takes a binding away from `destination`, which is the node's under the name that it has now.
+pub(crate) async fn unbind(
+    channel: &dyn LinkChannel,
+    node: &BindingNode,
+    destination: &str,
+) -> Result<(), LinkError> {
     let arguments = node.arguments.clone();
-    let (source, key, destination) = (&node.exchange, &node.routing_key, &node.destination);
+    let (source, key) = (&node.exchange, &node.routing_key);
     match node.kind {
         DestinationKind::Queue => channel.queue_unbind(destination, source, key, arguments).await,
         DestinationKind::Exchange => {

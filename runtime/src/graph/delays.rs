@@ -1,15 +1,16 @@
 //! What a listener with `retry(delays = ..)` needs at the broker: on ours an exchange that keeps
 //! messages back, on any other a queue for each delay.
 
-use springhare_amqp::{FieldTable, ShortString};
-use springhare_broker::ExchangeDeclareOptions;
+use springhare_amqp::FieldTable;
 
 use super::definition::{
     BindingNode, Definition, DestinationKind, ExchangeNode, Naming, Origin, QueueNode,
 };
 use crate::connection::Product;
 use crate::listener::retry::Redeliveries;
-use crate::template::{RETRY_EXCHANGE, wait_queue_of, wait_queue_options};
+use crate::template::{
+    RETRY_EXCHANGE, RETRY_EXCHANGE_KIND, retry_exchange_options, wait_queue_of, wait_queue_options,
+};
 
 /// What the delays of one listener are kept by.
 #[derive(Debug, Default)]
@@ -51,16 +52,27 @@ impl Delays {
             queues: queues.iter().flat_map(waiting).collect(),
         }
     }
+
+    /// The same for queues that somebody else declares, who may not have done so yet.
+    pub(crate) fn to_foreign_queues(mut self) -> Self {
+        self.bindings.iter_mut().for_each(|binding| binding.lenient = true);
+        self
+    }
+}
+
+impl BindingNode {
+    /// Whether it brings back to its queue what has waited. It has the queue's name for its key.
+    pub(super) fn is_for_delays(&self) -> bool {
+        self.exchange == RETRY_EXCHANGE
+    }
 }
 
 /// The same whoever declares it, so that its listeners are one another's equals.
 fn exchange(origin: &Origin) -> ExchangeNode {
-    let mut arguments = FieldTable::new();
-    arguments.set(ShortString::from_static("x-delayed-type"), "direct");
     ExchangeNode {
         name: RETRY_EXCHANGE,
-        kind: "x-delayed-message".to_owned(),
-        options: ExchangeDeclareOptions { durable: true, arguments, ..Default::default() },
+        kind: RETRY_EXCHANGE_KIND.to_owned(),
+        options: retry_exchange_options(),
         definition: Definition::Full,
         lenient: false,
         origin: origin.clone(),

@@ -21,7 +21,7 @@ mod redeclare;
 mod resolve;
 mod shared;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use springhare_amqp::ShortString;
@@ -52,6 +52,11 @@ pub(crate) struct Graph {
     pub(crate) exchanges: BTreeMap<ShortString, ExchangeNode>,
     pub(crate) queues: BTreeMap<ShortString, QueueNode>,
     pub(crate) bindings: Vec<BindingNode>,
+    /// What listeners bind their queues to. A queue or an exchange that was deleted by hand has
+    /// them again once it is declared.
+    pub(crate) of_listeners: Vec<BindingNode>,
+    /// The queues and exchanges that were deleted by hand.
+    deleted: BTreeSet<(DestinationKind, ShortString)>,
     /// The queues that somebody else declares.
     pub(crate) expected: Vec<ExpectedQueue>,
     /// Sorted by id.

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use springhare_amqp::ShortString;
+use springhare_amqp::{ErrorScope, ShortString};
 
 use super::Graph;
 use super::change::Part;
@@ -58,7 +58,22 @@ impl Graph {
         self.queues.get(queue).map_or_else(|| queue.clone(), |node| node.name_in(generation))
     }
 
-    fn destination_in(&self, binding: &BindingNode, generation: Generation) -> ShortString {
+    /// What the graph knows the queue as that has this name on this connection.
+    pub(crate) fn queue_known_as(&self, name: &ShortString, generation: Generation) -> ShortString {
+        let node = self.queues.values().find(|node| node.name_in(generation) == *name);
+        node.map_or_else(|| name.clone(), |node| node.name.clone())
+    }
+
+    /// The name that a queue has on this connection, which may be given by that already.
+    pub(crate) fn queue_now(&self, name: &ShortString, generation: Generation) -> ShortString {
+        self.queue_name_in(&self.queue_known_as(name, generation), generation)
+    }
+
+    pub(crate) fn destination_in(
+        &self,
+        binding: &BindingNode,
+        generation: Generation,
+    ) -> ShortString {
         match binding.kind {
             DestinationKind::Queue => self.queue_name_in(&binding.destination, generation),
             DestinationKind::Exchange => binding.destination.clone(),
@@ -102,6 +117,13 @@ impl Node<'_> {
         }
     }
 
+    /// Whether it may go on without this node, which the broker has refused. What has cost the
+    /// connection is not forgiven: the next ones would be refused for it.
+    pub(super) fn forgives(self, error: &LinkError) -> bool {
+        let LinkError::Amqp(error) = error else { return false };
+        self.is_lenient() && error.scope() == ErrorScope::Channel
+    }
+
     pub(super) fn fault(self, error: &LinkError) -> Fault {
         match self {
             Self::Exchange(node) => {
@@ -135,7 +157,7 @@ pub(crate) async fn redeclare<'g>(
         if let Err(error) = declared {
             channel.leave_after(&error);
             let fault = node.fault(&error);
-            if node.is_lenient() && error.amqp().is_some() {
+            if node.forgives(&error) {
                 tracing::warn!(%fault, "a declaration was refused");
             } else {
                 all_refused.push(Refused { fault });
@@ -182,7 +204,8 @@ pub(crate) async fn declare_for_queue(
     for node in nodes.filter(|node| node.is_on(product)) {
         let open = channel.open().await?;
         match graph.declare_node(&*open, node, generation).await {
-            Err(error) if !node.is_lenient() || error.amqp().is_none() => return Err(error),
+            // Without its way back a delayed message would be lost: better no consumer yet.
+            Err(error) if is_way_back(node) || !node.forgives(&error) => return Err(error),
             _ => {}
         }
     }
@@ -190,20 +213,25 @@ pub(crate) async fn declare_for_queue(
     Ok(())
 }
 
-/// Declares one part by itself; if it is refused, that is told as a fault, too.
+fn is_way_back(node: Node<'_>) -> bool {
+    matches!(node, Node::Binding(binding) if binding.is_for_delays())
+}
+
+/// Declares one part of `graph` by itself; if it is refused, that is told as a fault, too.
 pub(crate) async fn declare_part(
     connection: &Arc<dyn LinkConnection>,
+    graph: &Graph,
     part: &Part,
     generation: Generation,
 ) -> Result<(), (LinkError, Fault)> {
-    let node = part.node();
+    let node = part.node_in(graph);
     let mut channel = DeclaringChannel::new(connection);
     let declared = match channel.open().await {
-        Ok(open) => Graph::default().declare_node(&*open, node, generation).await,
+        Ok(open) => graph.declare_node(&*open, node, generation).await,
         Err(error) => Err(error),
     };
     match declared {
-        Err(error) if !node.is_lenient() || error.amqp().is_none() => {
+        Err(error) if !node.forgives(&error) => {
             let fault = node.fault(&error);
             Err((error, fault))
         }

@@ -19,6 +19,10 @@ const NAME: &str = "listeners";
 /// What was open for this long was well: the next loss begins with the shortest pause.
 pub(crate) const WELL_AFTER: Duration = Duration::from_secs(10);
 
+/// How long who asks for a connection once the application has stopped waits until it asks again:
+/// its task is about to be ended.
+const AFTER_THE_END: Duration = Duration::from_secs(3600);
+
 /// The listeners' connection, opened again when it was lost.
 #[derive(Debug)]
 pub(crate) struct ListenerConnection {
@@ -44,6 +48,10 @@ struct Recovery {
     backoff: Backoff,
     /// When the next attempt is made, on the link's clock.
     next_attempt: Duration,
+    /// Why the last attempt failed; none since one did not.
+    failure: Option<LinkError>,
+    /// The application has stopped: there will be no other.
+    is_closed: bool,
 }
 
 /// A connection that is open, or was.
@@ -101,6 +109,21 @@ impl ListenerConnection {
     /// Why there is no connection, while it is known that there is none.
     pub(crate) fn trouble(&self) -> Option<String> {
         locked(&self.trouble).clone()
+    }
+
+    /// As [`open`](Self::open), but no attempt is made before its turn, which the last one's
+    /// failure has put off.
+    pub(crate) async fn open_in_turn(&self) -> Result<Opened, LinkError> {
+        {
+            let recovery = self.recovery.lock().await;
+            if let Some(failure) = &recovery.failure
+                && recovery.current.is_none()
+                && self.clock().now() < recovery.next_attempt
+            {
+                return Err(failure.clone());
+            }
+        }
+        self.open().await
     }
 
     /// Makes one attempt to open the first connection, on which the caller declares.
@@ -173,9 +196,11 @@ impl ListenerConnection {
         }
     }
 
-    /// Closes it, and with it all its channels.
+    /// Closes it for good, and with it all its channels.
     pub(crate) async fn close(&self) -> Result<(), LinkError> {
-        match self.recovery.lock().await.current.take() {
+        let mut recovery = self.recovery.lock().await;
+        recovery.is_closed = true;
+        match recovery.current.take() {
             Some(opened) => opened.link.close().await,
             None => Ok(()),
         }
@@ -201,6 +226,10 @@ impl ListenerConnection {
     }
 
     async fn reopen(&self, recovery: &mut Recovery) -> Result<Opened, LinkError> {
+        if recovery.is_closed {
+            recovery.next_attempt = self.clock().now().saturating_add(AFTER_THE_END);
+            return Err(LinkError::Closed { what: "connection", reason: None });
+        }
         let error = match self.connect_and_declare(recovery).await {
             Ok(opened) => return Ok(opened),
             Err(error) => error,
@@ -224,6 +253,7 @@ impl ListenerConnection {
         };
         recovery.next_attempt = self.clock().now().saturating_add(pause);
         *locked(&self.trouble) = Some(error.to_string());
+        recovery.failure = Some(error.clone());
         Err(error)
     }
 
@@ -251,6 +281,7 @@ impl ListenerConnection {
     ) -> Opened {
         let opened = Opened { link, generation, extent, since: self.clock().now() };
         recovery.current = Some(opened.clone());
+        recovery.failure = None;
         self.latest.send_replace(Some(generation));
         *locked(&self.trouble) = None;
         if let Some(observer) = &self.observer {
@@ -273,4 +304,26 @@ impl Recovery {
 /// done.
 fn locked<T>(mutex: &StdMutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use springhare_broker::Broker;
+
+    use super::*;
+    use crate::connection::EmbeddedLink;
+
+    #[tokio::test]
+    async fn nobody_opens_a_connection_that_was_closed_for_good() {
+        let broker = Broker::builder().start().unwrap();
+        let graph = Arc::new(SharedGraph::new(Graph::default()));
+        let connection = ListenerConnection::new(Arc::new(EmbeddedLink::new(broker)), graph, None);
+        connection.connect().await.unwrap();
+        connection.open_in_turn().await.unwrap();
+        connection.close().await.unwrap();
+        for opened in [connection.open_in_turn().await, connection.open().await] {
+            let error = opened.unwrap_err();
+            assert!(matches!(error, LinkError::Closed { .. }), "{error}");
+        }
+    }
 }

@@ -18,7 +18,7 @@ use super::circuit::Admission;
 use super::connection::Opened;
 use super::container::{Container, Selection};
 use super::context::DeliveryContext;
-use super::endpoint::{Invocation, Invoke};
+use super::endpoint::{AcknowledgeMode, Invocation, Invoke};
 use super::failure::FailurePolicy;
 use super::handling::Handling;
 use super::observe::Observed;
@@ -91,6 +91,8 @@ pub(crate) struct Work<'s> {
     /// How many messages are in hand, and behind those.
     pub(super) behind: usize,
     draining: bool,
+    /// The broker has forgotten what it has delivered: nothing can be given back.
+    no_ack: bool,
 }
 
 /// What a consumer waits for.
@@ -116,7 +118,9 @@ pub(crate) async fn run(
     let StartedConsumer { channel, link, context, admitted, .. } = started;
     let settler = Settler::new(channel, clock, container.common().prefetch);
     let late = VecDeque::new();
-    let work = Work { settler, failure, link, stop, load, late, behind: 0, draining: false };
+    let no_ack = container.common().acknowledge == AcknowledgeMode::None;
+    let work =
+        Work { settler, failure, link, stop, load, late, behind: 0, draining: false, no_ack };
     load.works();
     let selection = container.selection(queue);
     let exit = match (selection.first().plan.endpoint.invoke, container.common().partition) {
@@ -153,7 +157,11 @@ impl ConsumerLoop<'_> {
         if let Some(circuit) = self.container.circuit()
             && !circuit.lets_go_on(self.admitted)
         {
-            return Err(self.work.leave().await?);
+            if !self.work.no_ack {
+                return Err(self.work.leave().await?);
+            }
+            self.work.behind = self.received.len();
+            self.work.drain().await?;
         }
         if self.work.settler.has_due() {
             self.work.settler.requeue_due().await?;
@@ -360,32 +368,45 @@ impl Work<'_> {
         }
     }
 
+    /// How far it is to stop. What it can't hand back is to be handled.
+    pub(super) fn phase(&self) -> StopPhase {
+        match self.stop.phase() {
+            StopPhase::Returning if self.no_ack => StopPhase::Draining,
+            phase => phase,
+        }
+    }
+
     /// Begins to drain, or ends, if that is asked for.
     pub(super) async fn heed_stop(&mut self) -> Result<(), Exit> {
         match self.stop.phase() {
             StopPhase::Running => Ok(()),
             StopPhase::Forced => Err(Exit::Stopped),
-            StopPhase::Draining | StopPhase::Returning if self.draining => Ok(()),
-            StopPhase::Draining | StopPhase::Returning => {
-                self.draining = true;
-                let tag: ShortString = self.link.tag().clone();
-                if let Err(error) = self.settler.channel().link().basic_cancel(&tag).await {
-                    return Err(Exit::Lost(error.to_string()));
-                }
-                // All that will ever come has come: what is held can be counted.
-                let Self { link, late, .. } = self;
-                let more = |cx: &mut Context<'_>| link.poll_recv_many(cx, late, RECEIVE_MAX);
-                poll_fn(all_of(more)).await;
-                self.load.holds(self.behind + self.late.len());
-                Ok(self.settler.requeue_paused().await?)
-            }
+            StopPhase::Draining | StopPhase::Returning => self.drain().await,
         }
+    }
+
+    /// Takes nothing more from the broker, if it does not drain already.
+    async fn drain(&mut self) -> Result<(), Exit> {
+        if self.draining {
+            return Ok(());
+        }
+        self.draining = true;
+        let tag: ShortString = self.link.tag().clone();
+        if let Err(error) = self.settler.channel().link().basic_cancel(&tag).await {
+            return Err(Exit::Lost(error.to_string()));
+        }
+        // All that will ever come has come: what is held can be counted.
+        let Self { link, late, .. } = self;
+        let more = |cx: &mut Context<'_>| link.poll_recv_many(cx, late, RECEIVE_MAX);
+        poll_fn(all_of(more)).await;
+        self.load.holds(self.behind + self.late.len());
+        Ok(self.settler.requeue_paused().await?)
     }
 
     /// Heeds a stop when no message is in hand, and so many are behind it.
     pub(super) async fn heed_stop_between(&mut self, behind: usize) -> Result<(), Exit> {
         self.behind = behind;
-        if self.stop.phase() == StopPhase::Returning {
+        if self.phase() == StopPhase::Returning {
             return Err(self.hand_back().await?);
         }
         self.heed_stop().await?;
@@ -419,7 +440,8 @@ impl Work<'_> {
         match self.link.end() {
             _ if self.draining => {
                 self.settler.requeue_paused().await?;
-                Ok(Exit::Stopped)
+                // Who drains though nobody stops it has a circuit that is open.
+                Ok(if self.stop.is_raised() { Exit::Stopped } else { Exit::Circuit })
             }
             Some(ConsumerEnd::CancelledByBroker) => {
                 self.settler.requeue_paused().await?;

@@ -57,6 +57,8 @@ struct Member {
     number: usize,
     stop: Arc<StopSignal>,
     load: Arc<Load>,
+    /// It is one too many, and handles what it holds.
+    leaves: bool,
 }
 
 impl Registered {
@@ -131,6 +133,18 @@ impl Registered {
 
     pub(super) async fn wait(&self) {
         let mut tasks = self.tasks.lock().await;
+        while let Some(ended) = tasks.join_next().await {
+            self.tell_failure(ended);
+        }
+        self.crew.end();
+    }
+
+    /// Waits for the end of those that were told to stop. Who was started since is not waited for.
+    pub(super) async fn wait_if_stopping(&self) {
+        let mut tasks = self.tasks.lock().await;
+        if !tasks.is_empty() && !self.crew.is_told_to_stop() {
+            return;
+        }
         while let Some(ended) = tasks.join_next().await {
             self.tell_failure(ended);
         }
@@ -232,6 +246,7 @@ impl Crew {
         supervised: impl FnOnce(Arc<ConsumerStates>, usize) -> Supervised,
     ) -> Supervised {
         let mut members = self.members();
+        members.forget_who_left();
         let states = Arc::clone(&members.states);
         let number = states.join();
         let supervised = supervised(states, number);
@@ -243,24 +258,26 @@ impl Crew {
     /// Has the youngest consumer of this queue finish what it holds, and end.
     pub(super) fn dismiss(&self, queue: &ShortString) {
         let mut members = self.members();
-        let youngest = members.consumers.iter().rposition(|member| member.queue == *queue);
-        let Some(youngest) = youngest else { return };
-        let member = members.consumers.remove(youngest);
-        members.states.leave(member.number);
+        members.forget_who_left();
+        let Members { consumers, states, .. } = &mut *members;
+        let youngest = consumers.iter_mut().rev().find(|member| member.stays_with(queue));
+        let Some(member) = youngest else { return };
+        member.leaves = true;
+        states.leave(member.number);
         member.stop.raise(StopPhase::Draining);
     }
 
     /// How many consumers this queue has.
     pub(super) fn count(&self, queue: &ShortString) -> u16 {
         let members = self.members();
-        let of_queue = members.consumers.iter().filter(|member| member.queue == *queue);
+        let of_queue = members.consumers.iter().filter(|member| member.stays_with(queue));
         u16::try_from(of_queue.count()).unwrap_or(u16::MAX)
     }
 
     /// How many consumers this queue has, and how many were busy since the last look.
     pub(super) fn look(&self, queue: &ShortString) -> (u16, u16) {
         let members = self.members();
-        let of_queue = members.consumers.iter().filter(|member| member.queue == *queue);
+        let of_queue = members.consumers.iter().filter(|member| member.stays_with(queue));
         let (mut all, mut busy) = (0_u16, 0_u16);
         for member in of_queue {
             all = all.saturating_add(1);
@@ -276,13 +293,25 @@ impl Crew {
     }
 }
 
+impl Members {
+    /// Forgets those that were too many and whose tasks have ended: nobody else has their signal.
+    fn forget_who_left(&mut self) {
+        self.consumers.retain(|member| !member.leaves || Arc::strong_count(&member.stop) > 1);
+    }
+}
+
 impl Member {
+    fn stays_with(&self, queue: &ShortString) -> bool {
+        !self.leaves && self.queue == *queue
+    }
+
     fn of(supervised: &Supervised) -> Self {
         Self {
             queue: supervised.queue.clone(),
             number: supervised.number,
             stop: Arc::clone(&supervised.stop),
             load: Arc::clone(&supervised.load),
+            leaves: false,
         }
     }
 }

@@ -231,10 +231,19 @@ impl ListenerRegistry {
         Ok(())
     }
 
-    /// Waits until the listener of this id has stopped.
+    /// Waits until the listener of this id has stopped, if it was told to.
     pub(crate) async fn wait(&self, id: &str) {
         if let Some(registered) = self.find(id) {
-            registered.wait().await;
+            registered.wait_if_stopping().await;
+        }
+    }
+
+    /// Has the listener of this id end at once, if it was told to stop.
+    pub(crate) fn force(&self, id: &str) {
+        if let Some(registered) = self.find(id)
+            && registered.crew.is_told_to_stop()
+        {
+            registered.crew.raise(StopPhase::Forced);
         }
     }
 

@@ -30,8 +30,9 @@ pub(crate) use observer::TemplateObserver;
 #[cfg(test)]
 pub(crate) use parking::copy_for_test;
 pub(crate) use parking::{
-    ERROR_SUFFIX, ParkReason, ParkedFrom, RETRY_EXCHANGE, Republished, Retried, error_queue_of,
-    restored, wait_queue_of, wait_queue_options, was_rejected_from,
+    ERROR_SUFFIX, ParkReason, ParkedFrom, RETRY_EXCHANGE, RETRY_EXCHANGE_KIND, Republished,
+    Retried, error_queue_of, restored, retry_exchange_options, wait_queue_of, wait_queue_options,
+    was_rejected_from,
 };
 pub use route::{IntoRoute, Route};
 pub use send::{ConvertAndSend, Sending};

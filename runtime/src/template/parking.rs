@@ -12,7 +12,9 @@ use springhare_amqp::{
 };
 use springhare_broker::{Publish, PublishedMessage, QueueDeclareOptions};
 
-pub(crate) use delay::{RETRY_EXCHANGE, wait_queue_of, wait_queue_options};
+pub(crate) use delay::{
+    RETRY_EXCHANGE, RETRY_EXCHANGE_KIND, retry_exchange_options, wait_queue_of, wait_queue_options,
+};
 pub(crate) use restore::restored;
 #[cfg(test)]
 pub(crate) use retry::copy_for_test;

@@ -1,12 +1,14 @@
 //! The template's own connections, opened again when they were lost: the publishing path, and one
 //! for all else.
 
+use std::collections::BTreeSet;
 use std::future::poll_fn;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex as StdMutex};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
+use springhare_amqp::ShortString;
 use springhare_broker::{Clock, Publish};
 use tokio::sync::{Mutex, Notify};
 
@@ -64,6 +66,8 @@ pub(crate) struct TemplateLinks {
 pub(crate) struct PublishingPath {
     connection: Arc<dyn LinkConnection>,
     pub(crate) publisher: Arc<dyn LinkPublisher>,
+    /// The queues that delayed messages are known to come back to.
+    pub(super) leads_back: StdMutex<BTreeSet<ShortString>>,
 }
 
 impl PublishingPath {
@@ -168,7 +172,8 @@ impl Publishing {
     async fn attempt(&self) -> Result<Arc<PublishingPath>, LinkError> {
         let connection = self.link.connect("publisher").await?;
         let publisher = connection.publisher().await?;
-        let path = Arc::new(PublishingPath { connection, publisher });
+        let path =
+            Arc::new(PublishingPath { connection, publisher, leads_back: StdMutex::default() });
         self.path.store(Some(Arc::clone(&path)));
         if let Some(observer) = &self.observer {
             observer.connected("publisher");

@@ -70,3 +70,48 @@ async fn an_operation_without_a_broker_is_refused_and_changes_nothing() {
     assert!(channel_of(&broker).queue_declare_passive("late").await.is_err());
     app.stop().await.unwrap();
 }
+
+#[rabbit_listener(id = "crowd", exchange = "crowd", kind = "fanout")]
+async fn crowd(text: Text, queue: QueueName, seen: State<Tell<(String, String)>>) {
+    seen.tell((text.0, queue.to_string()));
+}
+
+#[tokio::test]
+async fn an_anonymous_queue_is_known_by_the_name_that_it_has_now_and_by_its_first() {
+    let (link, broker, hand) = SwitchLink::on();
+    let (seen, mut told) = telling::<(String, String)>();
+    let builder = Springhare::builder().link(link.clone()).listeners(listeners![crowd]);
+    let app = builder.manage(seen).start().await.unwrap();
+    let admin = app.admin();
+    publish(&broker, "crowd", "", "tea").await;
+    let (_, first) = told.next().await;
+    let mut name = first.clone();
+    for round in 0..2 {
+        link.kill_broker();
+        is_down(&app).await;
+        let broker = link.new_broker();
+        link.connect_to(&broker);
+        is_up_again(&app, &hand).await;
+        publish(&broker, "crowd", "", "tea").await;
+        let (_, now) = told.next().await;
+        assert_ne!(now, name);
+        name = now;
+        for known in [&name, &first] {
+            let info = admin.queue_info(known).await.unwrap().unwrap();
+            assert_eq!((&info.name, info.consumers), (&name, 1));
+        }
+        if round == 0 {
+            admin.bind(Binding::queue(&name).to("amq.topic").with("late")).await.unwrap();
+        }
+        publish(&broker, "amq.topic", "late", "milk").await;
+        assert_eq!(told.next().await, ("milk".to_owned(), name.clone()));
+        assert!(app.health().is_up(), "{}", app.health());
+    }
+    admin.unbind(Binding::queue(&first).to("amq.topic").with("late")).await.unwrap();
+    let rabbit = app.rabbit_template();
+    let unroutable = rabbit.convert_and_send(("amq.topic", "late"), "milk");
+    unroutable.mandatory().await.unwrap_err();
+    admin.delete_queue(&name).await.unwrap();
+    assert_eq!(admin.queue_info(&first).await.unwrap(), None);
+    app.stop().await.unwrap();
+}

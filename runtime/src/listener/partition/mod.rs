@@ -147,13 +147,13 @@ impl<'s> PartitionLoop<'s> {
 
     async fn heed_stop(&mut self) -> Result<(), Exit> {
         self.work.behind = self.held();
-        if self.work.stop.phase() == StopPhase::Returning && self.tasks.is_empty() {
+        if self.work.phase() == StopPhase::Returning && self.tasks.is_empty() {
             return self.work.heed_stop_between(self.held()).await;
         }
         self.work.heed_stop().await?;
         self.received.append(&mut self.work.late);
         self.work.load.holds(self.held());
-        if self.work.stop.phase() == StopPhase::Draining {
+        if self.work.phase() == StopPhase::Draining {
             self.take_over().await?;
             let resting: Vec<_> = self.resting.take_all().collect();
             for (_, (lane, held)) in resting {
@@ -197,7 +197,7 @@ impl<'s> PartitionLoop<'s> {
 
     /// Lets those begin that wait for nobody, as many as there may be.
     fn begin_ready(&mut self) {
-        if self.work.stop.phase() >= StopPhase::Returning {
+        if self.work.phase() >= StopPhase::Returning {
             return;
         }
         while self.tasks.len() < usize::from(self.plan.handlers)

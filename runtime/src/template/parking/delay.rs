@@ -5,18 +5,24 @@
 //! its header says. RabbitMQ has none without a plugin: there it waits in a queue of its own for
 //! each delay, whose messages expire and are dead-lettered to where they came from.
 
+use std::sync::PoisonError;
 use std::time::Duration;
 
-use springhare_amqp::{FieldTable, FieldValue, ShortString};
-use springhare_broker::{Publish, PublishedMessage, QueueDeclareOptions};
+use springhare_amqp::{FieldTable, FieldValue, ReplyCode, ShortString};
+use springhare_broker::{ExchangeDeclareOptions, Publish, PublishedMessage, QueueDeclareOptions};
 
 use super::retry::{Republished, Wait, retry_copy};
 use super::{RabbitTemplate, is_too_large, set};
-use crate::connection::{Confirmation, Product};
+use crate::connection::{Confirmation, LinkChannel, LinkError, Product};
 use crate::error::{Error, Result};
+use crate::template::publishing::PublishingPath;
 
 /// The exchange that messages wait in on our broker, durable. It knows each queue by its name.
 pub(crate) const RETRY_EXCHANGE: ShortString = ShortString::from_static("springhare.retry");
+pub(crate) const RETRY_EXCHANGE_KIND: &str = "x-delayed-message";
+/// Of so many queues it is known that what waits comes back to them; beyond that, they are bound
+/// again.
+const LED_BACK_MAX: usize = 1024;
 /// What stands between a queue's name and a delay in the name of a queue to wait in.
 const WAIT_INFIX: &str = ".retry.";
 /// The longest word for a delay.
@@ -37,6 +43,13 @@ pub(crate) fn wait_queue_options(queue: &ShortString, delay: Duration) -> QueueD
     set(&mut arguments, "x-dead-letter-exchange", "");
     set(&mut arguments, "x-dead-letter-routing-key", queue.clone());
     QueueDeclareOptions { durable: true, arguments, ..Default::default() }
+}
+
+/// What the exchange is declared as.
+pub(crate) fn retry_exchange_options() -> ExchangeDeclareOptions {
+    let mut arguments = FieldTable::new();
+    set(&mut arguments, "x-delayed-type", "direct");
+    ExchangeDeclareOptions { durable: true, arguments, ..Default::default() }
 }
 
 /// What the names of all queues start with that messages from `queue` wait in.
@@ -71,10 +84,20 @@ impl RabbitTemplate {
         delay: Duration,
     ) -> Result<Republished> {
         let publishing = &self.shared.publishing;
-        let product = publishing.usable().await?.product();
+        let path = publishing.usable().await?;
+        let product = path.product();
         let publish = self.delayed(product, queue, original, failures, delay)?;
+        if product == Product::Springhare {
+            path.lead_back_to(queue).await?;
+        }
         let mut sent = publishing.publish_replacement(publish.clone(), Confirmation::Awaited).await;
-        if let Err(Error::Unroutable(_)) = &sent {
+        if let Err(Error::NoExchange(_)) = &sent {
+            // Somebody has deleted the exchange to wait in, and all its bindings.
+            let path = publishing.usable().await?;
+            path.forget_ways_back();
+            path.lead_back_to(queue).await?;
+            sent = publishing.publish_replacement(publish, Confirmation::Awaited).await;
+        } else if let Err(Error::Unroutable(_)) = &sent {
             // Somebody has deleted the queue to wait in.
             let (name, options) = (wait_queue_of(queue, delay), wait_queue_options(queue, delay));
             self.execute(|channel| async move {
@@ -115,6 +138,44 @@ impl RabbitTemplate {
         }
         self.publish_of(wait_queue_of(queue, delay), copy)
     }
+}
+
+impl PublishingPath {
+    /// Has what waits in the exchange come back to this queue: what finds no way there when its
+    /// time is up would be lost, and nobody told.
+    async fn lead_back_to(&self, queue: &ShortString) -> Result<()> {
+        if self.leads_back.lock().unwrap_or_else(PoisonError::into_inner).contains(queue) {
+            return Ok(());
+        }
+        let channel = self.open_channel().await?;
+        let bound = bind(&*channel, queue).await;
+        if channel.close_reason().is_none()
+            && let Err(error) = channel.close().await
+        {
+            tracing::debug!(%error, "a channel could not be closed");
+        }
+        match bound {
+            // It is the listeners' connection's own, where it was bound when it was declared.
+            Err(LinkError::Amqp(error)) if error.code() == ReplyCode::ResourceLocked => {}
+            bound => bound?,
+        }
+        let mut leads_back = self.leads_back.lock().unwrap_or_else(PoisonError::into_inner);
+        if leads_back.len() >= LED_BACK_MAX {
+            leads_back.clear();
+        }
+        leads_back.insert(queue.clone());
+        Ok(())
+    }
+
+    fn forget_ways_back(&self) {
+        self.leads_back.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
+
+async fn bind(channel: &dyn LinkChannel, queue: &str) -> Result<(), LinkError> {
+    let (kind, options) = (RETRY_EXCHANGE_KIND, retry_exchange_options());
+    channel.exchange_declare(&RETRY_EXCHANGE, kind, options).await?;
+    channel.queue_bind(queue, &RETRY_EXCHANGE, queue, FieldTable::new()).await
 }
 
 /// Whether this entry of an `x-death` says that the message has waited for `queue`.

@@ -12,6 +12,8 @@ application!(
     a_paused_group_goes_on_when_it_is_resumed,
     the_number_of_consumers_may_be_changed,
     a_listener_of_a_higher_phase_stops_first,
+    a_paused_listener_handles_what_the_broker_has_forgotten,
+    a_listener_that_is_resumed_twice_runs,
     one_consumer_at_a_time_gets_messages_where_the_queue_says_so,
 );
 
@@ -98,6 +100,48 @@ async fn what_a_pause_hands_back_counts_as_what_a_lost_consumer_held(place: &Pla
     for expected in ["1 1", "2 1", "3 1", "4 1"] {
         assert_eq!(told.next().await, expected);
     }
+    app.stop().await.unwrap();
+}
+
+#[rabbit_listener(id = "c.forgotten", queue = "c.forgotten", ack = "none")]
+async fn forgotten(text: Text, gate: State<Gate>, said: Said) {
+    said.tell(text.0);
+    gate.pass().await;
+}
+
+async fn a_paused_listener_handles_what_the_broker_has_forgotten(place: &Place) {
+    let builder = place.builder().listeners(listeners![forgotten]);
+    let (app, gate, mut told) = at_the_gate(place, builder, "c.forgotten").await;
+    let listener = app.listener("c.forgotten").unwrap();
+    let pausing = tokio::spawn({
+        let listener = listener.clone();
+        async move { listener.pause().await }
+    });
+    eventually("it is paused", async || {
+        (listener.status() == ListenerStatus::Paused).then_some(())
+    })
+    .await;
+    gate.let_through(10);
+    within_limit("the pause", pausing).await.unwrap().unwrap();
+    for expected in ["1", "2", "3", "4"] {
+        assert_eq!(told.next().await, expected);
+    }
+    app.stop().await.unwrap();
+}
+
+async fn a_listener_that_is_resumed_twice_runs(place: &Place) {
+    let (said, mut told) = telling::<String>();
+    let builder = place.builder().listeners(listeners![one]).manage(said);
+    let app = builder.start().await.unwrap();
+    let listener = app.listener("c.one").unwrap();
+    listener.pause().await.unwrap();
+    let resumed = async { tokio::join!(listener.resume(), listener.resume()) };
+    let (first, second) = within_limit("two at a time", resumed).await;
+    first.unwrap();
+    second.unwrap();
+    assert_eq!(listener.status(), ListenerStatus::Consuming);
+    app.rabbit_template().convert_and_send("c.one", "tea").await.unwrap();
+    assert_eq!(told.next().await, "tea");
     app.stop().await.unwrap();
 }
 
