@@ -84,6 +84,7 @@ pub struct Requirements {
     delivery_tags: usize,
     paths: Vec<PathShape>,
     payload: Option<(&'static str, &'static str)>,
+    outbox: bool,
 }
 
 impl Requirements {
@@ -98,6 +99,16 @@ impl Requirements {
     /// The listener takes the right to settle; there is one for each delivery.
     pub fn delivery_tag(&mut self) {
         self.delivery_tags += 1;
+    }
+
+    /// The listener takes the messages that go out before the framework's ack.
+    pub(crate) fn outbox(&mut self) {
+        self.outbox = true;
+    }
+
+    /// Whether it takes them.
+    pub(crate) fn has_outbox(&self) -> bool {
+        self.outbox
     }
 
     /// The listener takes the words in braces of its key.
@@ -119,6 +130,7 @@ impl Requirements {
         }
         self.delivery_tags = self.delivery_tags.max(other.delivery_tags);
         self.paths.extend(other.paths);
+        self.outbox |= other.outbox;
         self.payload = self.payload.or(other.payload);
     }
 

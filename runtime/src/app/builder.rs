@@ -1,5 +1,4 @@
 use std::fmt;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +14,9 @@ use crate::listener::endpoint::{RabbitListenerEndpoint, Registration};
 use crate::listener::observe::Observer;
 use crate::listener::policy::ErrorPolicies;
 use crate::middleware::Middleware;
-use crate::settings::{BuilderSettings, Environment, Source, Sourced, Startup, Texts};
+use crate::settings::{
+    BuilderSettings, ConfigFile, Environment, LongerThanZero, Source, Sourced, Startup, Texts,
+};
 use crate::state::StateRegistry;
 
 /// An application to be: what [`Springhare::builder`] returns.
@@ -33,8 +34,7 @@ pub struct SpringhareBuilder {
     pub(super) middleware: Middleware,
     /// What is set by the builder; the file and the environment come beneath it.
     pub(super) settings: BuilderSettings,
-    /// None for the environment's `SPRINGHARE_CONFIG`, or `springhare.toml`.
-    pub(super) config: Option<PathBuf>,
+    pub(super) config: ConfigFile,
     /// None for the process's own.
     pub(super) environment: Option<Environment>,
     pub(super) observers: Vec<Arc<dyn Observer>>,
@@ -65,7 +65,7 @@ impl SpringhareBuilder {
             named_converters: NamedConverters::default(),
             middleware: Middleware::default(),
             settings: BuilderSettings::default(),
-            config: None,
+            config: ConfigFile::Found,
             environment: None,
             observers: Vec::new(),
             policies: ErrorPolicies::default(),
@@ -222,7 +222,7 @@ impl SpringhareBuilder {
     /// for a reply where it does not [say so itself](crate::ConvertSendAndReceive::timeout); without
     /// it that is [`REPLY_TIMEOUT`](crate::REPLY_TIMEOUT).
     pub fn reply_timeout(mut self, timeout: Duration) -> Self {
-        self.settings.template.reply_timeout = Some(timeout);
+        self.settings.template.reply_timeout = Some(LongerThanZero(timeout));
         self
     }
 
@@ -250,8 +250,12 @@ impl SpringhareBuilder {
 
     /// The listeners to run: those that were named, or all that are linked in.
     pub(super) fn endpoints(&self) -> Vec<&'static RabbitListenerEndpoint> {
-        let all = || inventory::iter::<Registration>().map(|registration| registration.0).collect();
-        self.endpoints.clone().unwrap_or_else(all)
+        self.endpoints.clone().unwrap_or_else(Self::linked)
+    }
+
+    /// All listeners that are linked into the program.
+    pub(super) fn linked() -> Vec<&'static RabbitListenerEndpoint> {
+        inventory::iter::<Registration>().map(|registration| registration.0).collect()
     }
 }
 

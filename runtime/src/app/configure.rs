@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::SpringhareBuilder;
 use crate::error::Place;
-use crate::settings::{Environment, ListenerSettings};
+use crate::settings::{ConfigFile, Environment, ListenerSettings};
 
 impl SpringhareBuilder {
     /// Reads the settings in this file, which must be there. Without it that is the file that the
@@ -25,7 +25,16 @@ impl SpringhareBuilder {
     /// # }
     /// ```
     pub fn config(mut self, file: impl Into<PathBuf>) -> Self {
-        self.config = Some(file.into());
+        self.config = ConfigFile::Named(file.into());
+        self
+    }
+
+    /// Reads what the builder names, and nothing of what is round the process.
+    pub(crate) fn by_itself(mut self) -> Self {
+        if self.config == ConfigFile::Found {
+            self.config = ConfigFile::OfEnvironment;
+        }
+        self.environment.get_or_insert_default();
         self
     }
 

@@ -11,6 +11,7 @@ mod reach;
 mod running;
 mod signals;
 mod start;
+mod template_defaults;
 mod verbs;
 
 use std::fmt;

@@ -2,17 +2,20 @@
 
 use std::sync::Arc;
 
-use super::{Springhare, SpringhareBuilder};
+use super::template_defaults::template_defaults;
+use super::{Springhare, SpringhareBuilder, layers};
 use crate::describe::Description;
 use crate::error::Fault;
 use crate::graph::{Graph, GraphInput, check};
 use crate::settings::{Environment, Placeholders, Settings};
+use crate::template::TemplateDefaults;
 
 /// An application as it is written and set up.
 #[derive(Debug)]
 pub(super) struct Planned {
     pub(super) graph: Graph,
     pub(super) settings: Settings,
+    pub(super) template: TemplateDefaults,
     pub(super) faults: Vec<Fault>,
 }
 
@@ -27,12 +30,14 @@ impl SpringhareBuilder {
     pub(super) fn planned(&self) -> Planned {
         let mut faults = self.faults.clone();
         let environment = self.environment.clone().unwrap_or_else(Environment::of_process);
-        let config = self.config.as_deref();
-        let settings = Settings::read(config, &environment, self.settings.clone(), &mut faults);
+        let settings =
+            Settings::read(&self.config, &environment, self.settings.clone(), &mut faults);
         let lookup = |name: &str| environment.get(name);
         let placeholders = Placeholders::new(&settings.own_properties, &lookup);
         let (graph, graph_faults) = check(GraphInput {
             endpoints: self.endpoints(),
+            linked: Self::linked(),
+            is_a_part: self.endpoints.is_some(),
             exchanges: self.exchanges.clone(),
             queues: self.queues.clone(),
             bindings: self.bindings.clone(),
@@ -44,7 +49,10 @@ impl SpringhareBuilder {
             settings: &settings,
         });
         faults.extend(graph_faults);
-        Planned { graph, settings, faults }
+        let ids = graph.listeners.iter().map(|plan| &*plan.id).collect();
+        faults.extend(layers::of_nobody(&self.middleware, ids));
+        let template = template_defaults(&settings, &mut faults);
+        Planned { graph, settings, template, faults }
     }
 }
 

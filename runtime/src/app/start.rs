@@ -3,12 +3,10 @@
 
 use std::sync::Arc;
 
-use springhare_amqp::ShortString;
 use springhare_broker::Broker;
 
 use super::Springhare;
 use super::builder::{BrokerChoice, SpringhareBuilder};
-use super::layers;
 use super::planned::Planned;
 use super::reach::reach;
 use super::running::Running;
@@ -17,14 +15,11 @@ use crate::error::{Fault, Result, StartError};
 use crate::graph::{Declared, DeclaringLink, SharedGraph, declare, unknown_names};
 use crate::listener::observe::Observing;
 use crate::listener::{ListenerConnection, ListenerRegistry, ListenerScope};
-use crate::settings::{AddressProblem, RabbitmqSettings, Settings, Source, Startup, WrongAddress};
-use crate::template::{REPLY_TIMEOUT, RabbitTemplate, TemplateDefaults, TemplateLinks};
+use crate::settings::{AddressProblem, RabbitmqSettings, Source, Startup, WrongAddress};
+use crate::template::{RabbitTemplate, TemplateLinks};
 
 pub(super) async fn start(builder: SpringhareBuilder) -> Result<Springhare> {
-    let Planned { graph, settings, mut faults } = builder.planned();
-    let ids = graph.listeners.iter().map(|plan| &*plan.id).collect();
-    faults.extend(layers::of_nobody(&builder.middleware, ids));
-    let defaults = template_defaults(&settings, &mut faults);
+    let Planned { graph, settings, template: defaults, mut faults } = builder.planned();
     let startup = settings.rabbitmq.startup.unwrap_or_default();
     let (link, own_broker) = link_to(builder.broker, &settings.rabbitmq, &mut faults)?;
     let link: Arc<dyn Link> =
@@ -61,24 +56,6 @@ pub(super) async fn start(builder: SpringhareBuilder) -> Result<Springhare> {
     Ok(Springhare { running: Arc::new(Running::new(scope, listeners, own_broker)) })
 }
 
-/// What the template does where a call says nothing else.
-fn template_defaults(settings: &Settings, faults: &mut Vec<Fault>) -> TemplateDefaults {
-    let template = &settings.template;
-    let mut name = |key: &str, text: &Option<String>| {
-        ShortString::new(text.as_deref().unwrap_or_default()).unwrap_or_else(|error| {
-            faults.push(Fault::new(format!("`rabbitmq.template.{key}`: {error}")));
-            ShortString::EMPTY
-        })
-    };
-    TemplateDefaults {
-        exchange: name("exchange", &template.exchange),
-        routing_key: name("routing-key", &template.routing_key),
-        publish_retry: template.retry_timeout,
-        reply_timeout: template.reply_timeout.unwrap_or(REPLY_TIMEOUT),
-        mandatory: template.mandatory.or(settings.rabbitmq.publisher_returns).unwrap_or(false),
-    }
-}
-
 /// The link that the builder chose. An address of the settings that can't be used is a fault among
 /// the others.
 pub(super) fn link_to(
@@ -107,6 +84,7 @@ pub(super) fn link_to(
             Address::Embedded(EmbeddedAddress::default())
         }
     };
+    tracing::info!(broker = %address, "the broker that the settings come to");
     match address {
         Address::Embedded(address) => {
             let mut builder = Broker::builder().durability(address.durability());
@@ -117,7 +95,8 @@ pub(super) fn link_to(
             Ok((Arc::new(EmbeddedLink::new(broker.clone())), Some(broker)))
         }
         Address::Amqp(addresses) => {
-            let order = settings.address_shuffle_mode.unwrap_or_default();
+            let order =
+                settings.address_shuffle_mode.as_ref().map(|mode| mode.value).unwrap_or_default();
             Ok((Arc::new(AmqpLink::new(addresses).with_order(order)), None))
         }
     }

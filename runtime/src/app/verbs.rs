@@ -70,7 +70,7 @@ impl SpringhareBuilder {
                 writeln!(out, "{document:#}")?;
             }
             Verb::TopologyDiff { definitions } => {
-                let Planned { graph, settings, mut faults } = self.planned();
+                let Planned { graph, settings, mut faults, .. } = self.planned();
                 StartError::of(std::mem::take(&mut faults))?;
                 let description = crate::Description::of(&graph);
                 let definitions = definitions.map(fs::read_to_string).transpose()?;

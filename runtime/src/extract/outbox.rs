@@ -4,6 +4,7 @@ use super::FromDelivery;
 use crate::convert::IntoBody;
 use crate::error::Result;
 use crate::listener::context::DeliveryContext;
+use crate::state::Requirements;
 use crate::template::{IntoPublish, IntoRoute};
 
 /// Messages that go out only if the handler succeeds: before its reply and before its message is
@@ -68,5 +69,9 @@ impl<'d> FromDelivery<'d> for Outbox<'d> {
 
     fn from_delivery(cx: &'d DeliveryContext) -> Result<Self, Infallible> {
         Ok(Self { cx })
+    }
+
+    fn require(requirements: &mut Requirements) {
+        requirements.outbox();
     }
 }

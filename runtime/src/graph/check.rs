@@ -1,6 +1,7 @@
 //! Merges the listeners' parts and the declared items into one graph, and finds every
 //! contradiction among them.
 
+use std::borrow::Cow;
 use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
@@ -30,6 +31,10 @@ const PLUGIN_KIND_PREFIX: &str = "x-";
 /// What a graph is made of.
 pub(crate) struct GraphInput<'a> {
     pub(crate) endpoints: Vec<&'static RabbitListenerEndpoint>,
+    /// All that are linked into the program.
+    pub(crate) linked: Vec<&'static RabbitListenerEndpoint>,
+    /// Whether the endpoints were chosen among them.
+    pub(crate) is_a_part: bool,
     pub(crate) exchanges: Vec<ExchangeNode>,
     pub(crate) queues: Vec<QueueNode>,
     pub(crate) bindings: Vec<BindingNode>,
@@ -50,7 +55,9 @@ pub(crate) fn check(input: GraphInput<'_>) -> (Graph, Vec<Fault>) {
     for endpoint in &endpoints {
         unmet_requirements(endpoint, input.states, &mut faults);
     }
-    let unresolved: Vec<String> = endpoints.iter().map(|endpoint| endpoint.id()).collect();
+    let known = endpoints.iter().chain(&input.linked).map(|endpoint| endpoint.id());
+    let known = known.map(|id| input.placeholders.resolve(&id).map_or(id.clone(), Cow::into_owned));
+    let known: Vec<String> = known.filter(|id| !id.contains("${")).collect();
     let mut listeners: Vec<ResolvedListener> = endpoints
         .into_iter()
         .filter_map(|endpoint| resolve(endpoint, &input.placeholders, input.settings, &mut faults))
@@ -64,7 +71,7 @@ pub(crate) fn check(input: GraphInput<'_>) -> (Graph, Vec<Fault>) {
     }
     duplicate_ids(&listeners, &mut faults);
     listeners.iter().for_each(|listener| unmet_paths(listener, &mut faults));
-    faults.extend(unknown_listeners(&listeners, unresolved, input.settings));
+    faults.extend(unknown_listeners(known, input.settings, input.is_a_part));
 
     let mut graph = Graph::default();
     let mut bound = Vec::new();
@@ -136,17 +143,12 @@ fn unmet_requirements(
     }
 }
 
-/// Settings for listeners that there are not. One that could not be resolved is there all the same.
-fn unknown_listeners(
-    listeners: &[ResolvedListener],
-    mut ids: Vec<String>,
-    settings: &Settings,
-) -> Vec<Fault> {
-    ids.retain(|id| !id.contains("${"));
-    ids.extend(listeners.iter().map(|listener| listener.plan.id.to_string()));
+/// Settings for listeners that there are not in the program; one that does not run, or could not be
+/// resolved, is there all the same.
+fn unknown_listeners(mut ids: Vec<String>, settings: &Settings, is_a_part: bool) -> Vec<Fault> {
     ids.sort();
     ids.dedup();
-    settings.unknown_listeners(&ids.iter().map(String::as_str).collect::<Vec<_>>())
+    settings.unknown_listeners(&ids.iter().map(String::as_str).collect::<Vec<_>>(), is_a_part)
 }
 
 /// What is said of the errors of listeners that there are not.

@@ -6,6 +6,7 @@
 //! which listeners share consumers. `declare` takes the graph to the broker, and back when the start fails; `redeclare` takes it there once more when a connection or a consumer was lost.
 //! Deliberately out: consuming.
 
+mod acknowledging;
 mod change;
 mod check;
 mod consistency;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use springhare_amqp::{FieldTable, FieldValue, ShortString};
 use springhare_broker::{ExchangeDeclareOptions, QueueDeclareOptions};
 
+use super::acknowledging;
 use super::definition::{
     BindingNode, Definition, DestinationKind, ExchangeNode, Naming, Origin, QueueNode,
 };
@@ -14,8 +15,7 @@ use super::delays::Delays;
 use super::placeholder::Placeholders;
 use crate::error::Fault;
 use crate::listener::endpoint::{
-    AcknowledgeMode, Argument, BindingAttributes, Concurrency, ListenerAttributes,
-    RabbitListenerEndpoint, Recover,
+    Argument, BindingAttributes, Concurrency, ListenerAttributes, RabbitListenerEndpoint, Recover,
 };
 use crate::listener::key_path::KeyPath;
 use crate::listener::plan::{
@@ -276,24 +276,20 @@ impl Texts<'_, '_> {
                 placed => self.faults.push(placed.fault(text)),
             }
         }
-        self.settlement(settings.acknowledge_mode);
+        self.settlement(&settings);
         settings
     }
 
-    /// Whether the function can settle as it is set to. The macro has asked this of the attribute.
-    fn settlement(&mut self, mode: Option<AcknowledgeMode>) {
-        let takes_tag = self.endpoint.requirements().delivery_tags() > 0;
-        match mode {
-            mode if mode == self.endpoint.attributes.ack => {}
-            Some(AcknowledgeMode::Manual) if !takes_tag => self.fault(
-                "`acknowledge-mode` is set to manual, but the function takes no `DeliveryTag` and \
-                 could never settle a message",
-            ),
-            Some(AcknowledgeMode::None) if takes_tag => self.fault(
-                "`acknowledge-mode` is set to none, but the function takes a `DeliveryTag`, and \
-                 there would be nothing to settle",
-            ),
-            _ => {}
+    /// Whether the function can do as it is set to. The macro has asked this of the attribute.
+    fn settlement(&mut self, settings: &ListenerSettings) {
+        let attributes = &self.endpoint.attributes;
+        if let Some(mode) = settings.acknowledge_mode.filter(|mode| Some(*mode) != attributes.ack) {
+            for text in acknowledging::wrong(mode, &self.endpoint.requirements(), attributes) {
+                self.fault(text);
+            }
+        }
+        if let Some(text) = settings.wrong_consumers() {
+            self.fault(&text);
         }
     }
 

@@ -6,7 +6,7 @@ use super::environment::Environment;
 use super::file::FileEntry;
 use super::listener::ListenerSettings;
 use super::names::{known_paths, suggestion, unknown};
-use super::placeholder::Placeholders;
+use super::placeholder::{PlaceholderError, Placeholders};
 use super::rabbitmq::RabbitmqSettings;
 use super::section::{Section, bare, known_key};
 use super::source::Source;
@@ -86,10 +86,12 @@ impl Layer {
     ) {
         for FileEntry { path, value } in entries {
             let Some((_, source)) = path.last() else { continue };
+            let is_reference = is_reference(&value);
             let value = match resolved(value, placeholders) {
                 Ok(value) => value,
                 Err(error) => {
-                    faults.push(source.fault(error));
+                    let key = path.last().map(|(name, _)| name.as_str()).unwrap_or_default();
+                    faults.push(source.fault(unresolved(key, is_reference, &error)));
                     continue;
                 }
             };
@@ -127,6 +129,7 @@ impl Layer {
                  name"
                     .to_owned(),
             ),
+            ["profiles", _, "profile"] => Taken::Wrong(super::PROFILE_IN_PROFILE.to_owned()),
             ["profiles", name, key @ ..] => {
                 set(self.profiles.entry((*name).to_owned()).or_default(), key, value, source)
             }
@@ -244,11 +247,32 @@ fn unknown_variable(name: &str) -> Fault {
         .fault(format!("no setting has this name{}", suggestion(name, &names)))
 }
 
+/// Keys whose values hold a password: what stands in them is not shown.
+const SECRET: [&str; 3] = ["password", "url", "addresses"];
+
+/// What to say of a placeholder without a value. Its name may be a part of a password, if the value
+/// has more than the placeholder.
+fn unresolved(key: &str, is_reference: bool, error: &PlaceholderError) -> String {
+    match error {
+        PlaceholderError::NoValue { .. } if SECRET.contains(&key) && !is_reference => format!(
+            "a placeholder in `{key}` has no value; give it one, or write `$${{` for a `${{` that is \
+             no placeholder"
+        ),
+        _ => error.to_string(),
+    }
+}
+
+/// Whether the value is one placeholder and nothing else.
+fn is_reference(value: &Value) -> bool {
+    let Value::Text(text) = value else { return false };
+    let name = text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
+    name.is_some_and(|name| {
+        name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'))
+    })
+}
+
 /// The value with the placeholders in its texts replaced.
-fn resolved(
-    value: Value,
-    placeholders: &Placeholders<'_>,
-) -> Result<Value, super::placeholder::PlaceholderError> {
+fn resolved(value: Value, placeholders: &Placeholders<'_>) -> Result<Value, PlaceholderError> {
     Ok(match value {
         Value::Text(text) => Value::Text(placeholders.resolve(&text)?.into_owned()),
         Value::List(items) => {

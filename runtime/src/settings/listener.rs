@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::section::section;
+use super::section::{Section, section};
 use crate::listener::endpoint::{AcknowledgeMode, Concurrency, ListenerAttributes};
 
 section! {
@@ -64,6 +64,26 @@ impl ListenerSettings {
             profile: attributes.profile.map(str::to_owned),
             ..Self::default()
         }
+    }
+
+    /// These settings, but for those that a stronger source says. A number of consumers replaces a
+    /// weaker one as a whole, the most among it.
+    #[must_use]
+    pub(crate) fn beneath(mut self, stronger: Self) -> Self {
+        if stronger.concurrency.is_some() {
+            self.max_concurrency = None;
+        }
+        self.under(stronger)
+    }
+
+    /// What is wrong with the number of consumers.
+    pub(crate) fn wrong_consumers(&self) -> Option<String> {
+        let least = self.concurrency.map_or(1, |concurrency| concurrency.min);
+        let most = self.max_concurrency.filter(|most| *most < least)?;
+        Some(format!(
+            "`max-concurrency` is {most}, and `concurrency` {least}, which is more: raise the one or \
+             lower the other"
+        ))
     }
 
     /// The number of consumers: the least, and the most.

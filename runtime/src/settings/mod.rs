@@ -20,7 +20,7 @@ mod template;
 mod value;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 pub(crate) use environment::Environment;
 pub(crate) use layers::SPRING;
@@ -30,17 +30,31 @@ pub(crate) use rabbitmq::{AddressProblem, RabbitmqSettings, WrongAddress};
 pub(crate) use source::Source;
 pub use startup::{STARTUP_WAIT, Startup, UnknownStartup};
 pub(crate) use template::TemplateSettings;
-pub(crate) use value::{Sourced, Texts};
+pub(crate) use value::{LongerThanZero, Sourced, Texts};
 
 use crate::error::{Fault, Place};
 use layers::{Layer, ListenerVariable, Taken, set};
 use names::suggestion;
 use section::{Section, bare};
 
+/// Why a profile can't have a profile.
+const PROFILE_IN_PROFILE: &str = "a profile has no profile of its own; write its settings here";
+
 /// The file that is read if it is there.
 const FILE: &str = "springhare.toml";
 /// The variable that names another, which must be there.
 const FILE_VARIABLE: &str = "SPRINGHARE_CONFIG";
+
+/// Which file is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ConfigFile {
+    /// The one that the environment names, or the one beside the program if there is one.
+    Found,
+    /// The one that the environment names.
+    OfEnvironment,
+    /// This one.
+    Named(PathBuf),
+}
 
 /// What the builder was told.
 #[derive(Debug, Clone, Default)]
@@ -73,15 +87,15 @@ pub(crate) struct Settings {
 
 impl Settings {
     /// Reads the file and the environment beneath what the builder was told; `config` is the file
-    /// that the builder named.
+    /// that the builder chose.
     pub(crate) fn read(
-        config: Option<&Path>,
+        config: &ConfigFile,
         environment: &Environment,
         builder: BuilderSettings,
         faults: &mut Vec<Fault>,
     ) -> Self {
         let mut file = Layer::default();
-        if let Some(path) = file_of(config, environment) {
+        if let Some(path) = file_of(config, environment, faults) {
             let entries = file::read(&path, faults);
             let entries = file.take_properties(entries, faults);
             let properties = std::mem::take(&mut file.properties);
@@ -96,10 +110,14 @@ impl Settings {
         let of_environment = own.take_environment(environment, faults);
         let mut profiles = file.profiles;
         for (name, stronger) in builder.profiles {
+            if stronger.profile.is_some() {
+                let text = format!("`.profile(\"{name}\", ..)`: {PROFILE_IN_PROFILE}");
+                faults.push(Fault::new(text));
+            }
             let weaker = profiles.remove(&name).unwrap_or_default();
-            profiles.insert(name, weaker.under(stronger));
+            profiles.insert(name, weaker.beneath(stronger));
         }
-        let defaults = file.defaults.under(boot.defaults).under(own.defaults);
+        let defaults = file.defaults.beneath(boot.defaults).beneath(own.defaults);
         let template = file.template.under(boot.template).under(own.template);
         let rabbitmq = file.rabbitmq.beneath(boot.rabbitmq).beneath(own.rabbitmq);
         Self {
@@ -107,7 +125,7 @@ impl Settings {
             template: template.under(builder.template),
             properties: file.properties,
             own_properties: builder.properties,
-            defaults: defaults.under(builder.defaults),
+            defaults: defaults.beneath(builder.defaults),
             profiles,
             of_file: file.listeners,
             of_environment,
@@ -133,8 +151,8 @@ impl Settings {
             }
         }
         let of_builder = self.of_builder.get(id).map(|(settings, _)| settings.clone());
-        let alone = alone.take().unwrap_or_default().under(of_environment);
-        let alone = alone.under(of_builder.unwrap_or_default());
+        let alone = alone.take().unwrap_or_default().beneath(of_environment);
+        let alone = alone.beneath(of_builder.unwrap_or_default());
         let by_name = |settings: &ListenerSettings| settings.profile.clone();
         let profile =
             by_name(&alone).or_else(|| by_name(&attribute)).or_else(|| by_name(&self.defaults));
@@ -151,11 +169,13 @@ impl Settings {
                 ListenerSettings::default()
             }),
         };
-        self.defaults.clone().under(profile).under(attribute).under(alone)
+        self.defaults.clone().beneath(profile).beneath(attribute).beneath(alone)
     }
 
-    /// What is said of listeners that there are not; `ids` are those that there are.
-    pub(crate) fn unknown_listeners(&self, ids: &[&str]) -> Vec<Fault> {
+    /// What is said of listeners that there are not; `ids` are those that there are. Where the
+    /// builder chose a part of the listeners, what file and environment say of others is logged: they
+    /// may be there for another program.
+    pub(crate) fn unknown_listeners(&self, ids: &[&str], is_a_part: bool) -> Vec<Fault> {
         let text = |id: &str| format!("there is no listener `{id}`{}", suggestion(id, ids));
         let mut faults = Vec::new();
         for (id, (_, source)) in &self.of_file {
@@ -171,6 +191,11 @@ impl Settings {
                     ids.join(", "),
                     ListenerSettings::KEYS.join(", ")
                 )));
+            }
+        }
+        if is_a_part {
+            for fault in faults.drain(..) {
+                tracing::warn!(%fault, "a setting that nobody heeds");
             }
         }
         for (id, (_, place)) in &self.of_builder {
@@ -192,11 +217,26 @@ impl ListenerVariable {
 }
 
 /// The file to read: the builder's, the environment's, or the one beside the program if there is one.
-fn file_of(config: Option<&Path>, environment: &Environment) -> Option<PathBuf> {
-    let named = config.map(Path::to_owned);
-    named
-        .or_else(|| environment.get(FILE_VARIABLE).map(PathBuf::from))
-        .or_else(|| Some(PathBuf::from(FILE)).filter(|file| file.exists()))
+fn file_of(
+    config: &ConfigFile,
+    environment: &Environment,
+    faults: &mut Vec<Fault>,
+) -> Option<PathBuf> {
+    if let ConfigFile::Named(file) = config {
+        return Some(file.clone());
+    }
+    match environment.get(FILE_VARIABLE) {
+        Some(file) if file.is_empty() => {
+            let text = "it is empty; name a file, or don't set it";
+            faults.push(Source::Variable(FILE_VARIABLE.to_owned()).fault(text));
+            None
+        }
+        Some(file) => Some(PathBuf::from(file)),
+        None if *config == ConfigFile::Found => {
+            Some(PathBuf::from(FILE)).filter(|file| file.exists())
+        }
+        None => None,
+    }
 }
 
 #[cfg(test)]

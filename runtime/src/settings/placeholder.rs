@@ -2,7 +2,7 @@
 //!
 //! A name is looked up among the builder's properties, then in the environment as it is, then
 //! in the environment in capitals with `_` for every other character (`app.queue` becomes
-//! `APP_QUEUE`), then among the file's `[properties]`.
+//! `APP_QUEUE`), then among the file's `[properties]`. `$${` is a `${` that is no placeholder.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -16,8 +16,9 @@ pub(crate) enum PlaceholderError {
          environment variable `{variable}`"
     )]
     NoValue { name: String, variable: String },
-    #[error("`{text}` has a `${{` without its `}}`")]
-    Unclosed { text: String },
+    /// Without the text, which may be a password.
+    #[error("a `${{` has no `}}`; close it, or write `$${{` for one that is no placeholder")]
+    Unclosed,
 }
 
 /// Where placeholders get their values from.
@@ -46,8 +47,14 @@ impl<'a> Placeholders<'a> {
         let mut rest = text;
         let mut resolved = String::new();
         while let Some((before, placeholder)) = rest.split_once("${") {
+            if before.ends_with('$') {
+                resolved.push_str(before);
+                resolved.push('{');
+                rest = placeholder;
+                continue;
+            }
             let Some((inside, after)) = placeholder.split_once('}') else {
-                return Err(PlaceholderError::Unclosed { text: text.to_owned() });
+                return Err(PlaceholderError::Unclosed);
             };
             resolved.push_str(before);
             resolved.push_str(&self.value(inside)?);
@@ -112,6 +119,9 @@ mod tests {
             ("${app.none:x}", "x"),
             ("${app.none:}", ""),
             ("a.${app.own}.${app.none:b:c}.d", "a.own.b:c.d"),
+            ("s3cr$${et", "s3cr${et"),
+            ("$${app.own}", "${app.own}"),
+            ("$${${app.own}", "${own"),
         ] {
             assert_eq!(resolve(text).unwrap(), expected, "{text}");
         }
@@ -123,6 +133,6 @@ mod tests {
         for remedy in ["${app.none:...}", ".property(\"app.none\", ..)", "`APP_NONE`"] {
             assert!(error.contains(remedy), "{error}");
         }
-        assert!(matches!(resolve("${app"), Err(PlaceholderError::Unclosed { .. })));
+        assert!(matches!(resolve("${app"), Err(PlaceholderError::Unclosed)));
     }
 }

@@ -1,9 +1,9 @@
 use std::path::PathBuf;
-use std::time::Duration;
 
 use super::section::{Section, section};
+use super::source::Source;
 use super::startup::Startup;
-use super::value::{Confirmed, Seconds, Sourced, Texts};
+use super::value::{Confirmed, Filled, LongerThanZero, Seconds, Sourced, Texts};
 use crate::connection::{
     Address, AddressError, AddressOrder, AmqpDefaults, Password, TlsDefaults, Verify, split_list,
 };
@@ -16,22 +16,22 @@ section! {
         /// Addresses, of which the first that answers is taken.
         addresses: Sourced<Texts> = "addresses",
         /// In which order they are tried.
-        address_shuffle_mode: AddressOrder = "address-shuffle-mode",
-        host: Sourced<String> = "host",
+        address_shuffle_mode: Sourced<AddressOrder> = "address-shuffle-mode",
+        host: Sourced<Filled> = "host",
         port: Sourced<u16> = "port",
-        username: Sourced<String> = "username",
+        username: Sourced<Filled> = "username",
         password: Sourced<Password> = "password",
         virtual_host: Sourced<String> = "virtual-host",
-        ssl_enabled: bool = "ssl.enabled",
-        ssl_validate: bool = "ssl.validate-server-certificate",
-        ssl_server_name: String = "ssl.server-name",
-        ssl_ca_certificate: PathBuf = "ssl.ca-certificate",
-        ssl_certificate: PathBuf = "ssl.certificate",
-        ssl_private_key: PathBuf = "ssl.private-key",
+        ssl_enabled: Sourced<bool> = "ssl.enabled",
+        ssl_validate: Sourced<bool> = "ssl.validate-server-certificate",
+        ssl_server_name: Sourced<String> = "ssl.server-name",
+        ssl_ca_certificate: Sourced<PathBuf> = "ssl.ca-certificate",
+        ssl_certificate: Sourced<PathBuf> = "ssl.certificate",
+        ssl_private_key: Sourced<PathBuf> = "ssl.private-key",
         /// Zero for none.
-        requested_heartbeat: Seconds = "requested-heartbeat",
+        requested_heartbeat: Sourced<Seconds> = "requested-heartbeat",
         /// Name, TCP, TLS and login together.
-        connection_timeout: Duration = "connection-timeout",
+        connection_timeout: Sourced<LongerThanZero> = "connection-timeout",
         /// What the broker shows the application's connections as.
         connection_name: String = "connection-name",
         /// What the start does when the broker is not there.
@@ -46,7 +46,7 @@ section! {
 #[derive(Debug)]
 pub(crate) struct WrongAddress {
     pub(crate) key: &'static str,
-    pub(crate) source: super::Source,
+    pub(crate) source: Source,
     pub(crate) problem: AddressProblem,
 }
 
@@ -57,6 +57,11 @@ pub(crate) enum AddressProblem {
     Address(AddressError),
     #[error("`url`, `addresses` and `host` say each where the broker is: keep one of them")]
     Several,
+    #[error(
+        "the port is not used: `{0}` says where the broker is, and one of its addresses has no port; \
+         write it there"
+    )]
+    PortBeside(&'static str),
     #[error("a virtual host's name has 255 bytes at most, and this one {0}")]
     VirtualHostTooLong(usize),
     #[error("'{0}' is no name that a certificate can have")]
@@ -71,6 +76,8 @@ impl RabbitmqSettings {
     pub(crate) fn beneath(mut self, stronger: Self) -> Self {
         if stronger.says_where() {
             (self.url, self.addresses, self.host) = (None, None, None);
+            // The port of another host, which a new host alone may have, too.
+            self.port = self.port.filter(|_| stronger.host.is_some());
         }
         self.under(stronger)
     }
@@ -92,21 +99,46 @@ impl RabbitmqSettings {
             let problem = AddressProblem::Several;
             return Err(WrongAddress { key, source: source.clone(), problem });
         }
-        let Some((key, source)) = first.or_else(|| self.speaks_of_a_host()) else {
+        let Some((key, source)) = first.or_else(|| self.speaks_of_the_network()) else {
             return Ok(None);
         };
         let wrong = |problem| WrongAddress { key, source: source.clone(), problem };
+        if let Some(port) = self.port.as_ref().filter(|_| self.host.is_none())
+            && (self.url.is_some() || self.addresses.is_some())
+            && !all_have_ports(&self.written())
+        {
+            let problem = AddressProblem::PortBeside(key);
+            return Err(WrongAddress { key: "port", source: port.source.clone(), problem });
+        }
         let defaults = self.defaults().map_err(wrong)?;
         let address = Address::read(&self.written(), &defaults);
         address.map(Some).map_err(|error| wrong(AddressProblem::Address(error)))
     }
 
     /// A setting that only a broker on the network has: without a host it is this machine.
-    fn speaks_of_a_host(&self) -> Option<(&'static str, &super::Source)> {
-        let port = self.port.as_ref().map(|port| ("port", &port.source));
-        let username = self.username.as_ref().map(|user| ("username", &user.source));
-        let virtual_host = self.virtual_host.as_ref().map(|host| ("virtual-host", &host.source));
-        port.or(username).or(virtual_host)
+    fn speaks_of_the_network(&self) -> Option<(&'static str, &Source)> {
+        fn given<'s, T>(
+            key: &'static str,
+            setting: &'s Option<Sourced<T>>,
+        ) -> Option<(&'static str, &'s Source)> {
+            setting.as_ref().map(|setting| (key, &setting.source))
+        }
+        let all = [
+            given("port", &self.port),
+            given("username", &self.username),
+            given("password", &self.password),
+            given("virtual-host", &self.virtual_host),
+            given("address-shuffle-mode", &self.address_shuffle_mode),
+            given("ssl.enabled", &self.ssl_enabled),
+            given("ssl.validate-server-certificate", &self.ssl_validate),
+            given("ssl.server-name", &self.ssl_server_name),
+            given("ssl.ca-certificate", &self.ssl_ca_certificate),
+            given("ssl.certificate", &self.ssl_certificate),
+            given("ssl.private-key", &self.ssl_private_key),
+            given("requested-heartbeat", &self.requested_heartbeat),
+            given("connection-timeout", &self.connection_timeout),
+        ];
+        all.into_iter().flatten().next()
     }
 
     /// The address as a text; an entry of a list may be a host alone.
@@ -114,7 +146,8 @@ impl RabbitmqSettings {
         if let Some(url) = &self.url {
             return url.value.0.join(",");
         }
-        let scheme = if self.ssl_enabled == Some(true) { "amqps" } else { "amqp" };
+        let is_tls = self.ssl_enabled.as_ref().is_some_and(|enabled| enabled.value);
+        let scheme = if is_tls { "amqps" } else { "amqp" };
         if let Some(addresses) = &self.addresses {
             let entries = addresses.value.0.iter().flat_map(|text| split(text));
             let full = |entry: &str| match entry.contains("://") {
@@ -123,7 +156,7 @@ impl RabbitmqSettings {
             };
             return entries.map(full).collect::<Vec<_>>().join(",");
         }
-        let host = self.host.as_ref().map_or("localhost", |host| host.value.as_str());
+        let host = self.host.as_ref().map_or("localhost", |host| host.value.0.as_str());
         let host = if host.contains(':') && !host.starts_with('[') {
             format!("[{host}]")
         } else {
@@ -138,20 +171,21 @@ impl RabbitmqSettings {
     fn defaults(&self) -> Result<AmqpDefaults, AddressProblem> {
         let mut defaults = AmqpDefaults::default();
         if let Some(username) = &self.username {
-            defaults.user.clone_from(&username.value);
+            defaults.user.clone_from(&username.value.0);
         }
         if let Some(password) = &self.password {
             defaults.password.clone_from(&password.value);
         }
-        if let Some(host) = &self.virtual_host {
+        // Empty is `/`, as Spring Boot has it.
+        if let Some(host) = self.virtual_host.as_ref().filter(|host| !host.value.is_empty()) {
             defaults.virtual_host = springhare_amqp::ShortString::new(&host.value)
                 .map_err(|error| AddressProblem::VirtualHostTooLong(error.length))?;
         }
-        if let Some(Seconds(heartbeat)) = self.requested_heartbeat {
+        if let Some(Sourced { value: Seconds(heartbeat), .. }) = &self.requested_heartbeat {
             defaults.heartbeat = u16::try_from(heartbeat.as_secs()).unwrap_or(u16::MAX);
         }
-        if let Some(timeout) = self.connection_timeout {
-            defaults.connection_timeout = timeout;
+        if let Some(timeout) = &self.connection_timeout {
+            defaults.connection_timeout = timeout.value.0;
         }
         defaults.tls = self.tls()?;
         Ok(defaults)
@@ -161,13 +195,15 @@ impl RabbitmqSettings {
         if self.ssl_private_key.is_some() && self.ssl_certificate.is_none() {
             return Err(AddressProblem::KeyWithoutCertificate);
         }
-        let name = self.ssl_server_name.clone();
-        let verify = if self.ssl_validate == Some(false) { Verify::None } else { Verify::Peer };
+        let name = self.ssl_server_name.as_ref().map(|name| name.value.clone());
+        let is_trusting = self.ssl_validate.as_ref().is_some_and(|validate| !validate.value);
+        let verify = if is_trusting { Verify::None } else { Verify::Peer };
+        let path = |path: &Option<Sourced<PathBuf>>| path.as_ref().map(|path| path.value.clone());
         let tls = TlsDefaults {
             verify,
-            ca_file: self.ssl_ca_certificate.clone(),
-            certificate_file: self.ssl_certificate.clone(),
-            key_file: self.ssl_private_key.clone(),
+            ca_file: path(&self.ssl_ca_certificate),
+            certificate_file: path(&self.ssl_certificate),
+            key_file: path(&self.ssl_private_key),
             server_name: None,
         };
         match name {
@@ -185,4 +221,15 @@ fn split<'t>(text: &'t str) -> Vec<&'t str> {
         false => part.split(',').map(str::trim).filter(|entry| !entry.is_empty()).collect(),
     };
     split_list(text).into_iter().flat_map(cut).collect()
+}
+
+/// Whether each of these addresses names its port, or has none.
+fn all_have_ports(addresses: &str) -> bool {
+    split_list(addresses).into_iter().all(|address| {
+        let Some((_, rest)) = address.split_once("://") else { return true };
+        let authority = rest.split(['/', '?']).next().unwrap_or_default();
+        let host = authority.rsplit('@').next().unwrap_or_default();
+        let behind = host.rsplit(']').next().unwrap_or_default();
+        behind.contains(':')
+    })
 }

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use super::section::section;
+use super::value::LongerThanZero;
 
 section! {
     /// What the template does where a call says nothing else.
@@ -12,7 +13,7 @@ section! {
         /// Whether a message that reaches no queue is an error, whatever its exchange.
         mandatory: bool = "mandatory",
         /// How long a call waits for its reply.
-        reply_timeout: Duration = "reply-timeout",
+        reply_timeout: LongerThanZero = "reply-timeout",
         /// How long a message is sent again while the broker is not there.
         retry_timeout: Duration = "retry.timeout",
     }

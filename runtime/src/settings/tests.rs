@@ -1,10 +1,12 @@
+use std::path::Path;
 use std::time::Duration;
 
-use super::layers::Layer;
 use super::names::known_paths;
 use super::*;
 use crate::connection::Address;
 use crate::listener::endpoint::{AcknowledgeMode, Concurrency, ListenerAttributes};
+
+mod refused;
 
 /// Settings of this file and these variables, and what is wrong with them.
 fn read_with(
@@ -18,7 +20,7 @@ fn read_with(
     let variables = variables.iter().map(|(name, value)| (name.to_string(), value.to_string()));
     let environment = Environment::of(variables);
     let mut faults = Vec::new();
-    let settings = Settings::read(Some(&path), &environment, builder, &mut faults);
+    let settings = Settings::read(&ConfigFile::Named(path), &environment, builder, &mut faults);
     let beside = format!("{}/", folder.path().display());
     (settings, faults.iter().map(|fault| fault.to_string().replace(&beside, "")).collect())
 }
@@ -83,7 +85,7 @@ fn each_source_is_stronger_than_the_one_before_it() {
         assert_eq!(faults, [""; 0]);
         let found = of_listener(&settings, "shop::orders", attributes).prefetch;
         assert_eq!(found, (strongest > 0).then_some(strongest), "{toml}{variables:?}");
-        assert_eq!(settings.unknown_listeners(&["shop::orders"]), []);
+        assert_eq!(settings.unknown_listeners(&["shop::orders"], false), []);
         let other = of_listener(&settings, "shop::others", attributes).prefetch;
         assert_eq!(other, (strongest > 0).then_some(strongest.min(6)));
     }
@@ -228,12 +230,15 @@ fn settings_of_listeners_that_there_are_not_are_told() {
     builder.listeners.insert("refunds".to_owned(), (ListenerSettings::default(), place));
     let (settings, faults) = read_with(toml, &variables, builder);
     assert_eq!(faults, [""; 0]);
-    let unknown = settings.unknown_listeners(&["shop::orders"]);
+    let unknown = settings.unknown_listeners(&["shop::orders"], false);
     let texts: Vec<String> = unknown.iter().map(ToString::to_string).collect();
     assert!(texts[0].contains(":3:11: there is no listener `empty`"), "{texts:#?}");
     assert!(texts[1].contains(":1:11: there is no listener `shop::order`; did you mean"));
     assert!(texts[2].starts_with("SPRINGHARE_LISTENER_SHOP_ORDERS_PREFECH: no listener's id"));
     assert!(texts[3].starts_with("src/main.rs:7: `.listener(\"refunds\", ..)`"), "{texts:#?}");
+    // Beside a part of the listeners, the code's own are wrong and no others.
+    let unknown = settings.unknown_listeners(&["shop::orders"], true);
+    assert_eq!(unknown.iter().map(ToString::to_string).collect::<Vec<_>>(), texts[3..]);
 }
 
 #[test]
@@ -276,7 +281,7 @@ fn a_file_that_was_named_must_be_there() {
     let mut faults = Vec::new();
     let environment =
         Environment::of([("SPRINGHARE_CONFIG".to_owned(), "/no/such.toml".to_owned())]);
-    Settings::read(None, &environment, BuilderSettings::default(), &mut faults);
+    Settings::read(&ConfigFile::Found, &environment, BuilderSettings::default(), &mut faults);
     assert!(
         faults[0].text().starts_with("/no/such.toml: the settings can't be read"),
         "{faults:?}"
@@ -291,8 +296,30 @@ fn no_text_of_the_settings_shows_a_password() {
     assert!(
         !format!("{:?}", Environment::of([("A".to_owned(), "s3cret".to_owned())])).contains("s3")
     );
-    let layer = format!("{:?}", Layer::default());
-    assert!(layer.contains("rabbitmq"));
+}
+
+#[test]
+fn a_fault_of_a_placeholder_shows_no_part_of_a_password() {
+    for toml in [
+        "password = \"s3cr${et\"",
+        "password = \"s3${cret}\"",
+        "url = \"amqp://shop:s3cr${et@host\"",
+        "url = \"amqp://shop:p${s3cret}@host\"",
+        "addresses = [\"amqp://shop:${s3cret}@host\"]",
+    ] {
+        let found = faults(&format!("[rabbitmq]\n{toml}\n"), &[]);
+        assert_eq!(found.len(), 1, "{toml}: {found:?}");
+        let text = &found[0];
+        assert!(text.starts_with("springhare.toml:2:1: ") && text.contains("`$${`"), "{text}");
+        assert!(!text.contains("cr") && !text.contains("et@"), "{text}");
+    }
+    let found = faults("[rabbitmq]\npassword = \"${RABBIT_PASSWORD}\"\n", &[]);
+    assert!(found[0].contains("`${RABBIT_PASSWORD}` has no value"), "{found:?}");
+    let settings = read("[rabbitmq]\npassword = \"s3cr$${et\"\n", &[]);
+    assert_eq!(
+        settings.rabbitmq.password.unwrap().value,
+        crate::connection::Password::new("s3cr${et")
+    );
 }
 
 /// docs/configuration.md, which is to say all there is.
@@ -336,6 +363,31 @@ fn what_a_listener_is_set_to_is_read_with_its_type() {
     assert_eq!((found.auto_startup, found.priority), (Some(false), Some(-2)));
     assert_eq!(found.default_requeue_rejected, Some(false));
     assert_eq!(found.consumers(), Concurrency { min: 3, max: 3 });
-    assert_eq!(settings.template.reply_timeout, Some(Duration::from_millis(250)));
+    assert_eq!(settings.template.reply_timeout, Some(LongerThanZero(Duration::from_millis(250))));
     assert_eq!(settings.template.retry_timeout, Some(Duration::from_secs(60)));
+}
+
+#[test]
+fn a_weaker_most_of_consumers_goes_with_the_number_that_a_stronger_source_replaces() {
+    let defaults = "[rabbitmq.listener.simple]\nmax-concurrency = 8\n";
+    let attribute = |min, max| ListenerAttributes {
+        concurrency: Some(Concurrency { min, max }),
+        ..Default::default()
+    };
+    let alone = |text: &str| format!("{defaults}[listener.a]\n{text}\n");
+    for (toml, attributes, (min, max)) in [
+        (defaults.to_owned(), ListenerAttributes::DEFAULT, (1, 8)),
+        (defaults.to_owned(), attribute(1, 1), (1, 1)),
+        (defaults.to_owned(), attribute(2, 4), (2, 4)),
+        (alone("concurrency = 1"), ListenerAttributes::DEFAULT, (1, 1)),
+        (alone("max-concurrency = 6"), attribute(2, 4), (2, 6)),
+        (alone("concurrency = 2\nmax-concurrency = 6"), attribute(1, 1), (2, 6)),
+    ] {
+        let found = of_listener(&read(&toml, &[]), "a", attributes);
+        assert_eq!(found.consumers(), Concurrency { min, max }, "{toml} {attributes:?}");
+        assert_eq!(found.wrong_consumers(), None);
+    }
+    let found = of_listener(&read(&alone("max-concurrency = 2"), &[]), "a", attribute(4, 4));
+    let text = found.wrong_consumers().unwrap();
+    assert!(text.contains("`max-concurrency` is 2, and `concurrency` 4"), "{text}");
 }

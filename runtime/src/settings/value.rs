@@ -128,10 +128,39 @@ impl Setting for Seconds {
     fn read(value: &Value, _: &Source) -> Result<Self, Wrong> {
         let in_seconds = value.number().map(Duration::from_secs);
         let with_unit = || value.text().and_then(duration);
-        in_seconds
-            .or_else(with_unit)
+        let time: Option<Duration> = in_seconds.or_else(with_unit);
+        time.filter(|time| time.subsec_nanos() == 0 && time.as_secs() <= u64::from(u16::MAX))
             .map(Self)
-            .ok_or(Wrong::is("a time with its unit (ms, s, m, h), as 10s, or a number of seconds"))
+            .ok_or(Wrong::is(
+                "a time in whole seconds, at most 65535, with its unit (s, m, h), as 10s, or a number \
+                 of seconds",
+            ))
+    }
+}
+
+/// A time that is not 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LongerThanZero(pub(crate) Duration);
+
+impl Setting for LongerThanZero {
+    fn read(value: &Value, source: &Source) -> Result<Self, Wrong> {
+        let time = Duration::read(value, source)?;
+        Some(time).filter(|time| !time.is_zero()).map(Self).ok_or(Wrong::is(
+            "a time that is not 0: there is no word for without end; give it a long one, as 24h",
+        ))
+    }
+}
+
+/// A text that is not empty.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Filled(pub(crate) String);
+
+impl Setting for Filled {
+    fn read(value: &Value, _: &Source) -> Result<Self, Wrong> {
+        let text = value.text().filter(|text| !text.is_empty());
+        let text =
+            text.ok_or(Wrong::is("a text that is not empty; leave it out where it is not set"));
+        Ok(Self(text?.to_owned()))
     }
 }
 

@@ -1,24 +1,25 @@
 //! An application under test, on a broker of its own.
 
-use std::collections::BTreeSet;
 use std::env;
 use std::fmt;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
-use springhare_broker::{Broker, Clock, IfUnused, ManualClock, QueueDeleteOptions};
+use springhare_broker::{Broker, Clock, ManualClock};
 use tokio::sync::OnceCell;
 
 use super::capture::{CapturedListener, Captures};
+use super::declared::Declared;
 use super::faults::{FaultLink, Faults};
 use super::queues::InspectedQueue;
 use crate::app::{Springhare, SpringhareBuilder};
 use crate::connection::{Address, AmqpLink, EmbeddedLink, Link, LinkConnection};
-use crate::error::Result;
-use crate::graph::Graph;
+use crate::error::{Error, Result, StartError};
 use crate::listener::endpoint::AcknowledgeMode;
 use crate::listener::observe::Observer;
-use crate::template::{RabbitTemplate, error_queue_of};
+use crate::template::RabbitTemplate;
 
 /// The environment's address of the broker that all harnesses use, in place of one of their own.
 pub const TEST_URL_VARIABLE: &str = "SPRINGHARE_TEST_URL";
@@ -29,6 +30,13 @@ const STEP: Duration = Duration::from_millis(100);
 const STEPS_MAX: u32 = 1_000;
 /// How often others run between two steps.
 const TURNS: usize = 16;
+/// How long [`Harness::stop`] lets handlers end by themselves before it moves the clock, and how long
+/// each step of it takes at least, both in real time: the application's own deadline of 20 s is over
+/// after two.
+const STOP_PATIENCE: Duration = Duration::from_secs(1);
+const STOP_PACE: Duration = Duration::from_millis(10);
+/// How long it waits at most in real time, which elsewhere is the application's deadline, too.
+const STOP_LIMIT: Duration = Duration::from_secs(30);
 
 /// An application under test: on a broker of its own in this process, with a clock that stands
 /// still until the test [moves](Self::advance) it.
@@ -83,17 +91,13 @@ enum Place {
     Elsewhere(Declared),
 }
 
-/// What an application declares.
-struct Declared {
-    queues: BTreeSet<String>,
-    exchanges: BTreeSet<String>,
-}
-
 impl Harness {
     /// Starts an application on a broker of its own, or on that of `SPRINGHARE_TEST_URL`.
     ///
     /// `build` says what the application is. Its broker is the harness's: whatever the builder is
-    /// told of another is passed over.
+    /// told of another is passed over. Settings are those that the builder names, by `.config(..)` and
+    /// `.environment(..)`: no `springhare.toml` is looked for, and the process's environment counts for
+    /// nothing, for placeholders neither.
     ///
     /// # Errors
     ///
@@ -102,7 +106,7 @@ impl Harness {
     pub async fn start(build: impl FnOnce(SpringhareBuilder) -> SpringhareBuilder) -> Result<Self> {
         match env::var(TEST_URL_VARIABLE) {
             Ok(url) => Self::start_at(&url, build).await,
-            Err(_) => Self::start_embedded(build(Springhare::builder())).await,
+            Err(_) => Self::start_embedded(build(Springhare::builder()).by_itself()).await,
         }
     }
 
@@ -115,11 +119,14 @@ impl Harness {
         url: &str,
         build: impl FnOnce(SpringhareBuilder) -> SpringhareBuilder,
     ) -> Result<Self> {
-        let builder = build(Springhare::builder());
+        let builder = build(Springhare::builder()).by_itself();
         match url.parse()? {
             Address::Amqp(addresses) => {
                 let link: Arc<dyn Link> = Arc::new(AmqpLink::new(addresses));
-                let declared = Declared::of(&builder.graph().0);
+                // What can't start deletes nothing.
+                let (graph, faults) = builder.graph();
+                StartError::of(faults)?;
+                let declared = Declared::of(&graph);
                 declared.delete(&*link).await?;
                 Self::start_on(link, builder, Place::Elsewhere(declared)).await
             }
@@ -220,22 +227,63 @@ impl Harness {
 
     /// Stops the application, and deletes what it has declared where the broker is not its own.
     ///
+    /// First all [`faults`](Self::faults) end. Handlers then have a second to end by themselves; for
+    /// those that wait on the hand-driven clock it is moved, until the application's deadline is over
+    /// and what they hold is put back.
+    ///
     /// A harness that is dropped instead ends at once, and leaves things behind at a broker that is
     /// not its own; the next start deletes them.
     ///
     /// # Errors
     ///
-    /// As [`Springhare::stop`], and those of deleting.
+    /// As [`Springhare::stop`], and those of deleting: the first of them. Whatever fails, the rest is
+    /// done. [`Error::Other`] when the application has not stopped after 30 s of real time.
     pub async fn stop(self) -> Result<()> {
-        self.app.stop().await?;
-        if let Some(connection) = self.inspecting.get() {
-            connection.close().await?;
+        self.faults.unblock();
+        self.faults.restore();
+        let stopped = self.app_stops().await;
+        let closed = match self.inspecting.get() {
+            Some(connection) => connection.close().await,
+            None => Ok(()),
+        };
+        let deleted = match self.place {
+            Place::Own(broker, _) => {
+                broker.stop();
+                Ok(())
+            }
+            Place::Elsewhere(declared) => declared.delete(&*self.link).await,
+        };
+        stopped.and(closed.map_err(Into::into)).and(deleted)
+    }
+
+    async fn app_stops(&self) -> Result<()> {
+        let mut stop = pin!(self.app.stop());
+        let mut limit = Clock::system().sleep(STOP_LIMIT);
+        let mut patience = pin!(self.time_passes_for_the_stop());
+        std::future::poll_fn(|cx| {
+            if let Poll::Ready(stopped) = stop.as_mut().poll(cx) {
+                return Poll::Ready(stopped);
+            }
+            // It has no end before the limit's.
+            let _ = patience.as_mut().poll(cx);
+            pin!(&mut limit).poll(cx).map(|()| {
+                let text = format!("the application did not stop within {STOP_LIMIT:?}");
+                Err(Error::Other(text.into()))
+            })
+        })
+        .await
+    }
+
+    /// Moves the clock on for as long as somebody asks.
+    async fn time_passes_for_the_stop(&self) {
+        let real = Clock::system();
+        real.sleep(STOP_PATIENCE).await;
+        let Place::Own(_, hand) = &self.place else { return std::future::pending().await };
+        loop {
+            hand.advance(STEP);
+            others_run().await;
+            real.sleep(STOP_PACE).await;
         }
-        match self.place {
-            Place::Own(broker, _) => broker.stop(),
-            Place::Elsewhere(declared) => declared.delete(&*self.link).await?,
-        }
-        Ok(())
     }
 }
 
@@ -248,37 +296,5 @@ impl fmt::Debug for Harness {
 async fn others_run() {
     for _ in 0..TURNS {
         tokio::task::yield_now().await;
-    }
-}
-
-impl Declared {
-    fn of(graph: &Graph) -> Self {
-        let with_error_queue = |name: &springhare_amqp::ShortString| {
-            [name.to_string(), error_queue_of(name).to_string()]
-        };
-        let ours =
-            |name: &&springhare_amqp::ShortString| !name.is_empty() && !name.starts_with("amq.");
-        Self {
-            queues: graph.queues.keys().flat_map(with_error_queue).collect(),
-            exchanges: graph.exchanges.keys().filter(ours).map(ToString::to_string).collect(),
-        }
-    }
-
-    /// Deletes it; what is not there is none, and so is what somebody else has to himself.
-    async fn delete(&self, link: &dyn Link) -> Result<()> {
-        let connection = link.connect("springhare test").await?;
-        for queue in &self.queues {
-            let channel = connection.open_channel().await?;
-            if let Err(error) = channel.queue_delete(queue, QueueDeleteOptions::default()).await {
-                tracing::debug!(queue, %error, "a test's queue can't be deleted");
-            }
-        }
-        for exchange in &self.exchanges {
-            let channel = connection.open_channel().await?;
-            if let Err(error) = channel.exchange_delete(exchange, IfUnused::No).await {
-                tracing::debug!(exchange, %error, "a test's exchange can't be deleted");
-            }
-        }
-        Ok(connection.close().await?)
     }
 }

@@ -8,6 +8,7 @@
 //! Deliberately out: assertions. A test has its own.
 
 mod capture;
+mod declared;
 mod delivery;
 mod faults;
 mod harness;

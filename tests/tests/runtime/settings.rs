@@ -79,7 +79,6 @@ async fn what_is_wrong_outside_of_the_code_is_told_with_what_is_wrong_in_it() {
     let text = refused(builder).await;
     for words in [
         "springhare.toml:2:1: there is no `prefech` here",
-        "springhare.toml:3:11: there is no listener `order`; did you mean `orders`?",
         "SPRINGHARE_RABBITMQ_HOTS: no setting has this name; did you mean",
         "settings.rs:78: `.listener(\"sleepers\", ..)`: there is no listener `sleepers`; did you mean \
          `sleeper`?",
@@ -88,7 +87,7 @@ async fn what_is_wrong_outside_of_the_code_is_told_with_what_is_wrong_in_it() {
     ] {
         assert!(text.contains(words), "{words} in {text}");
     }
-    assert!(text.contains("for 6 reasons"), "{text}");
+    assert!(text.contains("for 5 reasons"), "{text}");
 }
 
 #[tokio::test]
@@ -99,4 +98,53 @@ async fn an_address_of_the_environment_that_cannot_be_used_is_a_fault_among_othe
     let text = refused(builder).await;
     assert!(text.contains("SPRINGHARE_URL: `url`: 'amqp://host"), "{text}");
     assert!(text.contains("needs a `State<") && !text.contains("s3cret"), "{text}");
+}
+
+#[rabbit_listener(id = "sends", queue = "sends")]
+async fn sends(_body: Bytes, _outbox: Outbox<'_>) {}
+
+#[rabbit_listener(id = "retries", queue = "retries", retry(max_attempts = 3))]
+async fn retries(_body: Bytes) {}
+
+#[rabbit_listener(id = "gives_up", queue = "gives-up", max_attempts = 3)]
+async fn gives_up(_body: Bytes) {}
+
+#[rabbit_listener(id = "settles", queue = "settles", ack = "manual")]
+async fn settles(_body: Bytes, _channel: Channel, _tag: DeliveryTag) {}
+
+#[tokio::test]
+async fn a_mode_that_breaks_what_a_listener_promises_is_refused_wherever_it_is_set() {
+    let builder = Springhare::builder()
+        .environment([
+            ("SPRINGHARE_RABBITMQ_LISTENER_SIMPLE_ACKNOWLEDGE_MODE", "none"),
+            ("SPRINGHARE_LISTENER_SETTLES_ACKNOWLEDGE_MODE", "none"),
+        ])
+        .listeners(listeners![sends, retries, gives_up, settles]);
+    let text = refused(builder).await;
+    for words in [
+        "listener `sends`: `acknowledge-mode` is set to none, but what is in the function's `Outbox`",
+        "listener `retries`: `acknowledge-mode` is set to none, but the attribute has `retry`",
+        "listener `gives_up`: `acknowledge-mode` is set to none, but the attribute has `retry`",
+        "listener `settles`: `acknowledge-mode` is set to none, but the function takes a",
+    ] {
+        assert!(text.contains(words), "{words} in {text}");
+    }
+    assert!(text.contains("for 4 reasons"), "{text}");
+}
+
+#[tokio::test]
+async fn the_most_of_consumers_that_is_less_than_the_least_is_refused() {
+    let builder = |most| {
+        let app =
+            Springhare::builder().environment([("SPRINGHARE_LISTENER_SLEEPER_CONCURRENCY", "4")]);
+        app.listeners(listeners![sleeper]).listener("sleeper", move |one| one.max_concurrency(most))
+    };
+    let text = refused(builder(2)).await;
+    assert!(text.contains("listener `sleeper`: `max-concurrency` is 2, and"), "{text}");
+    let (broker, _hand) = broker();
+    let app = builder(6).broker(broker.clone()).start().await.unwrap();
+    let channel = broker.connect("onlooker").unwrap().open_channel().unwrap();
+    let sleeper = channel.queue_declare_passive("sleeper").await.unwrap();
+    assert_eq!(sleeper.consumer_count, 4);
+    app.stop().await.unwrap();
 }

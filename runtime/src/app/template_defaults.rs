@@ -1,0 +1,23 @@
+use springhare_amqp::ShortString;
+
+use crate::error::Fault;
+use crate::settings::Settings;
+use crate::template::{REPLY_TIMEOUT, TemplateDefaults};
+
+/// What the template does where a call says nothing else.
+pub(super) fn template_defaults(settings: &Settings, faults: &mut Vec<Fault>) -> TemplateDefaults {
+    let template = &settings.template;
+    let mut name = |key: &str, text: &Option<String>| {
+        ShortString::new(text.as_deref().unwrap_or_default()).unwrap_or_else(|error| {
+            faults.push(Fault::new(format!("`rabbitmq.template.{key}`: {error}")));
+            ShortString::EMPTY
+        })
+    };
+    TemplateDefaults {
+        exchange: name("exchange", &template.exchange),
+        routing_key: name("routing-key", &template.routing_key),
+        publish_retry: template.retry_timeout,
+        reply_timeout: template.reply_timeout.map_or(REPLY_TIMEOUT, |timeout| timeout.0),
+        mandatory: template.mandatory.or(settings.rabbitmq.publisher_returns).unwrap_or(false),
+    }
+}

@@ -1,0 +1,66 @@
+//! What a listener can't do in the mode that settings give it: what the macro asks of an attribute's
+//! `ack`, asked of the mode that holds in the end.
+
+use crate::listener::endpoint::{AcknowledgeMode, Argument, ListenerAttributes};
+use crate::state::Requirements;
+
+/// What is wrong with `mode`, which is not the attribute's.
+pub(super) fn wrong(
+    mode: AcknowledgeMode,
+    requirements: &Requirements,
+    attributes: &ListenerAttributes,
+) -> Vec<&'static str> {
+    let has_tag = requirements.delivery_tags() > 0;
+    let has_outbox = requirements.has_outbox();
+    let failures = attributes.retry.is_some()
+        || attributes.max_attempts.is_some()
+        || attributes.recover.is_some();
+    let rules = match mode {
+        AcknowledgeMode::Auto => vec![],
+        AcknowledgeMode::Manual => vec![
+            (
+                !has_tag,
+                "`acknowledge-mode` is set to manual, but the function takes no `DeliveryTag` and \
+                 could never settle a message",
+            ),
+            (
+                has_outbox,
+                "`acknowledge-mode` is set to manual, but what is in the function's `Outbox` goes out \
+                 before the framework's ack, and there would be none",
+            ),
+        ],
+        AcknowledgeMode::None => vec![
+            (
+                has_tag,
+                "`acknowledge-mode` is set to none, but the function takes a `DeliveryTag`, and \
+                 there would be nothing to settle",
+            ),
+            (
+                has_outbox,
+                "`acknowledge-mode` is set to none, but what is in the function's `Outbox` goes out \
+                 before the framework's ack, and there would be none",
+            ),
+            (
+                failures,
+                "`acknowledge-mode` is set to none, but the attribute has `retry`, `max_attempts` or \
+                 `recover`, and the broker would have forgotten the message when its handler fails",
+            ),
+            (
+                attributes.requeue_rejected.is_some(),
+                "`acknowledge-mode` is set to none, but the attribute has `requeue_rejected`, and \
+                 there would be nothing to requeue",
+            ),
+            (
+                is_stream(attributes),
+                "`acknowledge-mode` is set to none, but the consumers of a stream acknowledge",
+            ),
+        ],
+    };
+    rules.into_iter().filter(|(is_so, _)| *is_so).map(|(_, text)| text).collect()
+}
+
+fn is_stream(attributes: &ListenerAttributes) -> bool {
+    attributes.arguments.iter().any(|(name, value)| {
+        *name == "x-queue-type" && matches!(value, Argument::Text(kind) if *kind == "stream")
+    })
+}

@@ -1,0 +1,97 @@
+//! What keys say of the broker's place, and values that would do nothing or something else.
+
+use super::*;
+
+#[test]
+fn every_key_about_the_network_alone_means_a_broker_on_this_machine() {
+    let elsewhere = ["url", "addresses", "host", "startup", "connection-name"];
+    for key in RabbitmqSettings::KEYS {
+        if elsewhere.contains(key) || key.starts_with("publisher-") {
+            continue;
+        }
+        let settings = read(&format!("[rabbitmq]\n{key} = \"{}\"\n", some_value(key)), &[]);
+        match settings.rabbitmq.address() {
+            Ok(Some(Address::Amqp(addresses))) => {
+                assert_eq!(addresses.first().host(), "localhost", "{key}");
+            }
+            Err(wrong) => assert_eq!(wrong.key, *key, "there is more to say with it"),
+            other => panic!("{key}: {other:?}"),
+        }
+    }
+    for key in ["startup", "connection-name", "publisher-returns", "publisher-confirm-type"] {
+        let settings = read(&format!("[rabbitmq]\n{key} = \"{}\"\n", some_value(key)), &[]);
+        assert!(matches!(settings.rabbitmq.address(), Ok(None)), "{key}");
+    }
+}
+
+#[test]
+fn a_value_that_would_do_nothing_or_something_else_is_refused() {
+    for (toml, words) in [
+        ("requested-heartbeat = \"500ms\"", "`requested-heartbeat` is a time in whole seconds"),
+        ("requested-heartbeat = \"1500ms\"", "in whole seconds"),
+        ("requested-heartbeat = 65536", "at most 65535"),
+        ("connection-timeout = 0", "`connection-timeout` is a time that is not 0"),
+        ("template.reply-timeout = \"0s\"", "`reply-timeout` is a time that is not 0"),
+        ("host = \"\"", "`host` is a text that is not empty"),
+        ("username = \"\"", "`username` is a text that is not empty"),
+    ] {
+        let found = faults(&format!("[rabbitmq]\n{toml}\n"), &[]);
+        assert!(found.len() == 1 && found[0].contains(words), "{toml}: {found:?}");
+    }
+    assert_eq!(faults("[rabbitmq]\nrequested-heartbeat = 0\n", &[]), [""; 0]);
+    let empty = [("SPRINGHARE_RABBITMQ_HOST", ""), ("SPRINGHARE_RABBITMQ_USERNAME", "")];
+    let found = faults("", &empty);
+    assert!(found[0].starts_with("SPRINGHARE_RABBITMQ_HOST: `host` is a text"), "{found:?}");
+    assert_eq!(found.len(), 2, "{found:?}");
+    let found = faults("[profiles.bulk]\nprofile = \"slow\"\n", &[]);
+    assert!(found[0].contains("springhare.toml:2:1: a profile has no profile"), "{found:?}");
+    let mut builder = BuilderSettings::default();
+    builder.profiles.insert("bulk".to_owned(), ListenerSettings::default().profile("slow"));
+    let found = read_with("", &[], builder).1;
+    assert!(found[0].contains("`.profile(\"bulk\", ..)`: a profile has"), "{found:?}");
+    let mut found = Vec::new();
+    let environment = Environment::of([("SPRINGHARE_CONFIG".to_owned(), String::new())]);
+    let builder = BuilderSettings::default();
+    Settings::read(&ConfigFile::OfEnvironment, &environment, builder, &mut found);
+    assert!(found[0].text().starts_with("SPRINGHARE_CONFIG: it is empty"), "{found:?}");
+}
+
+#[test]
+fn an_empty_virtual_host_is_the_one_that_is_there_without() {
+    let variables = [("SPRING_RABBITMQ_HOST", "a"), ("SPRING_RABBITMQ_VIRTUAL_HOST", "")];
+    let address = read("", &variables).rabbitmq.address().unwrap().unwrap();
+    assert_eq!(address.to_string(), "amqp://a:5672/%2F");
+}
+
+#[test]
+fn a_port_that_no_address_takes_is_refused() {
+    let port = "[rabbitmq]\nport = 5673\n";
+    for (toml, is_taken) in [
+        ("host = \"a\"", true),
+        ("addresses = [\"a\"]", false),
+        ("addresses = [\"a:1\", \"joe:5@b\"]", false),
+        ("addresses = [\"a:1\", \"amqp://joe:5@[::1]:2/shop\"]", true),
+        ("url = \"amqp://joe:5@a/shop\"", false),
+        ("url = \"amqp://[::1]\"", false),
+        ("url = \"embedded:\"", true),
+    ] {
+        let address = read(&format!("{port}{toml}\n"), &[]).rabbitmq.address();
+        match address {
+            Ok(_) => assert!(is_taken, "{toml}"),
+            Err(wrong) => {
+                let text = wrong.problem.to_string();
+                assert!(!is_taken && wrong.key == "port", "{toml}: {text}");
+                assert!(text.contains("write it there"), "{text}");
+            }
+        }
+    }
+    // A stronger place replaces a weaker one whole; another host may have the same port.
+    let file = format!("{port}host = \"a\"\n");
+    for (variable, shown) in [
+        (("SPRINGHARE_URL", "amqp://b"), "amqp://b:5672/%2F"),
+        (("SPRINGHARE_RABBITMQ_HOST", "b"), "amqp://b:5673/%2F"),
+    ] {
+        let address = read(&file, &[variable]).rabbitmq.address().unwrap().unwrap();
+        assert_eq!(address.to_string(), shown);
+    }
+}
