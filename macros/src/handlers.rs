@@ -129,7 +129,7 @@ fn parse_impl(input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<Handle
         let attrs = inside.call(Attribute::parse_outer)?;
         let (mut ours, attrs): (Vec<_>, Vec<_>) = attrs.into_iter().partition(is_rabbit_handler);
         let Some(attr) = ours.pop() else {
-            items.push(Item::Other(other_item(&inside, attrs)?));
+            items.push(Item::Other(other_item(&inside, &attrs)?));
             continue;
         };
         for second in ours {
@@ -143,7 +143,7 @@ fn parse_impl(input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<Handle
 }
 
 /// An item that is none of ours, up to its end: a `;` or a block.
-fn other_item(input: ParseStream<'_>, attrs: Vec<Attribute>) -> syn::Result<TokenStream> {
+fn other_item(input: ParseStream<'_>, attrs: &[Attribute]) -> syn::Result<TokenStream> {
     let mut item: TokenStream = attrs.iter().map(ToTokens::to_token_stream).collect();
     loop {
         let is_assigned = input.peek(Token![=]);

@@ -4,37 +4,37 @@ use super::{accepted, mistakes, plain, refused};
 use proc_macro2::TokenStream;
 use quote::quote;
 
-fn takes(ty: TokenStream) -> TokenStream {
+fn takes(ty: &TokenStream) -> TokenStream {
     quote!(
         async fn f(words: #ty) {}
     )
 }
 
-fn topic(keys: TokenStream) -> TokenStream {
+fn topic(keys: &TokenStream) -> TokenStream {
     quote!(queue = "q", exchange = "e", kind = "topic", #keys)
 }
 
 #[test]
 fn as_many_words_are_taken_as_stand_in_braces() {
-    let one = || topic(quote!(key = "logs.{level}"));
-    let two = || topic(quote!(keys = ["{host}.{level}", "a.{host}.#.{level}"]));
+    let one = || topic(&quote!(key = "logs.{level}"));
+    let two = || topic(&quote!(keys = ["{host}.{level}", "a.{host}.#.{level}"]));
     for fits in [quote!(Path<String>), quote!(Path<(u8,)>), quote!(Option<Path<&str>>)] {
-        accepted(one(), takes(fits));
+        accepted(one(), takes(&fits));
     }
-    accepted(two(), takes(quote!(Path<(String, u32)>)));
-    accepted(two(), takes(quote!(Path<Line>)));
-    accepted(one(), takes(quote!(MyOwn)));
-    accepted(topic(quote!(key = "${key}")), takes(quote!(Path<(u8, u8)>)));
-    accepted(topic(quote!(key = "${a:x.y}.{level}")), takes(quote!(Path<String>)));
-    accepted(topic(quote!(key = KEY)), takes(quote!(Path<(u8, u8)>)));
+    accepted(two(), takes(&quote!(Path<(String, u32)>)));
+    accepted(two(), takes(&quote!(Path<Line>)));
+    accepted(one(), takes(&quote!(MyOwn)));
+    accepted(topic(&quote!(key = "${key}")), takes(&quote!(Path<(u8, u8)>)));
+    accepted(topic(&quote!(key = "${a:x.y}.{level}")), takes(&quote!(Path<String>)));
+    accepted(topic(&quote!(key = KEY)), takes(&quote!(Path<(u8, u8)>)));
     let wrong = "`Path` takes 2 words, and the key \\\"logs.{level}\\\" has 1";
-    refused(one(), takes(quote!(Path<(String, u32)>)), &[wrong]);
+    refused(one(), takes(&quote!(Path<(String, u32)>)), &[wrong]);
     let wrong = "`Path` takes 1 word, and the key \\\"{host}.{level}\\\" has 2";
-    refused(two(), takes(quote!(Result<Path<String>, PathRejection>)), &[wrong]);
+    refused(two(), takes(&quote!(Result<Path<String>, PathRejection>)), &[wrong]);
     refused(one(), plain(), &["nobody takes `{level}`"]);
     let none = "`Path` takes the words in braces of a key, and no key has any";
-    refused(topic(quote!(key = "logs.*")), takes(quote!(Path<String>)), &[none]);
-    refused(quote!(queue = "q"), takes(quote!(Path<String>)), &[none]);
+    refused(topic(&quote!(key = "logs.*")), takes(&quote!(Path<String>)), &[none]);
+    refused(quote!(queue = "q"), takes(&quote!(Path<String>)), &[none]);
 }
 
 #[test]
@@ -47,16 +47,16 @@ fn braces_hold_one_name_for_one_word() {
         ("{level}.{level}", "`{level}` stands twice"),
         ("${a}{level}", "braces stand for a whole word: in `x{level}` there is more"),
     ] {
-        refused(topic(quote!(key = #key)), takes(quote!(Path<String>)), &[mistake]);
+        refused(topic(&quote!(key = #key)), takes(&quote!(Path<String>)), &[mistake]);
     }
     refused(
-        topic(quote!(keys = ["{level}.a", "{word}.b"])),
-        takes(quote!(Path<String>)),
+        topic(&quote!(keys = ["{level}.a", "{word}.b"])),
+        takes(&quote!(Path<String>)),
         &["the keys have different words in braces, and a message matches one of them"],
     );
     refused(
         quote!(queue = "q", exchange = "e", kind = "direct", key = "a.{level}"),
-        takes(quote!(Path<String>)),
+        takes(&quote!(Path<String>)),
         &["`{level}` stands for a word of a pattern, and a direct exchange has none"],
     );
 }
@@ -83,11 +83,9 @@ fn bindings_are_checked_one_by_one() {
 
 #[test]
 fn a_handlers_type_is_known_and_its_own() {
-    let queue = || quote!(queue = "q");
-    let handlers = |methods: TokenStream| quote!(impl Orders { #methods });
     accepted(
-        queue(),
-        handlers(quote! {
+        quote!(queue = "q"),
+        handlers(&quote! {
             const WORD: &'static str = "a";
             const OTHER: Inner = Inner { word: "b" };
             #[rabbit_handler]
@@ -99,7 +97,23 @@ fn a_handlers_type_is_known_and_its_own() {
             async fn c(&self, body: Bytes) {}
         }),
     );
-    for (methods, mistake) in [
+}
+
+/// The handlers of an `impl` on one queue.
+fn handlers(methods: &TokenStream) -> TokenStream {
+    quote!(impl Orders { #methods })
+}
+
+fn mistaken(cases: &[(TokenStream, &str)]) {
+    for (methods, mistake) in cases {
+        let found = mistakes(quote!(queue = "q"), handlers(methods));
+        assert!(matches!(found.as_slice(), [one] if one.starts_with(mistake)), "{found:?}");
+    }
+}
+
+#[test]
+fn each_type_has_one_handler() {
+    mistaken(&[
         (quote!(), "an `impl` without `#[rabbit_handler]` handles nothing"),
         (
             quote!(
@@ -129,6 +143,12 @@ fn a_handlers_type_is_known_and_its_own() {
             },
             "two handlers take what no other takes",
         ),
+    ]);
+}
+
+#[test]
+fn a_handler_is_an_async_method_that_shares_itself() {
+    mistaken(&[
         (
             quote!(
                 #[rabbit_handler(default)]
@@ -164,10 +184,12 @@ fn a_handlers_type_is_known_and_its_own() {
             ),
             "`#[rabbit_handler]` knows no `id`",
         ),
-    ] {
-        let found = mistakes(queue(), handlers(methods));
-        assert!(matches!(found.as_slice(), [one] if one.starts_with(mistake)), "{found:?}");
-    }
+    ]);
+}
+
+#[test]
+fn what_handlers_by_type_can_not_do_is_refused() {
+    let queue = || quote!(queue = "q");
     let one = || {
         quote!(
             #[rabbit_handler(default)]
@@ -187,12 +209,12 @@ fn a_handlers_type_is_known_and_its_own() {
     );
     refused(
         quote!(queue = "q", blocking),
-        handlers(one()),
+        handlers(&one()),
         &["the handlers of an `impl` do not block"],
     );
     refused(
         quote!(queue = "q", batch = 10),
-        handlers(one()),
+        handlers(&one()),
         &["a batch mixes types, and a handler takes one"],
     );
 }
