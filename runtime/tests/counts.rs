@@ -97,7 +97,7 @@ async fn in_threes(
         }
     }
     if is_bad {
-        Err(BatchError::at(0, ListenerError::fatal("bad")))?
+        Err(BatchError::at(0, ListenerError::fatal("bad")))?;
     }
     Ok(())
 }

@@ -41,7 +41,11 @@ fn whole(attributes: &[ListenerArgs], block: &HandlersImpl, errors: &mut Errors)
         }
     }
     if let Some(generics) = &block.generics {
-        errors.add(generics, "a listener cannot be generic: nobody chooses the type", "write it");
+        errors.add(
+            generics,
+            "a listener cannot be generic: nobody chooses the type",
+            "write `impl Orders`, and one block for each type that it would stand for",
+        );
     }
     if let Some(of_trait) = &block.of_trait {
         let help = "write `impl Orders { .. }`, and call the trait's methods from there";

@@ -81,7 +81,7 @@ impl<'d, E: FromDelivery<'d> + Send> FromBatch<'d> for Vec<E> {
         E::from_delivery(cx).map_err(Into::into)
     }
 
-    fn from_batch(_cx: &'d BatchContext, items: Vec<E>) -> Result<Self, Infallible> {
+    fn from_batch(_cx: &'d BatchContext, items: Self) -> Result<Self, Infallible> {
         Ok(items)
     }
 

@@ -83,7 +83,7 @@ pub(crate) fn check(input: GraphInput<'_>) -> (Graph, Vec<Fault>) {
             let plan = Arc::new(listener.plan);
             graph.listeners.push(Arc::clone(&plan));
             bound.push(Bound { plan, bindings: listener.bindings });
-            add_delays(&mut graph, listener.delays.to_foreign_queues(), &mut faults);
+            add_delays(&mut graph, listener.delays.of_foreign_queues(), &mut faults);
             continue;
         }
         listener.exchanges.into_iter().for_each(|node| add_exchange(&mut graph, node, &mut faults));

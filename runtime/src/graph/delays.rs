@@ -54,7 +54,7 @@ impl Delays {
     }
 
     /// The same for queues that somebody else declares, who may not have done so yet.
-    pub(crate) fn to_foreign_queues(mut self) -> Self {
+    pub(crate) fn of_foreign_queues(mut self) -> Self {
         self.bindings.iter_mut().for_each(|binding| binding.lenient = true);
         self
     }

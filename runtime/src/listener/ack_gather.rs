@@ -158,26 +158,26 @@ mod tests {
     }
 
     impl Model {
-        fn open(&self, index: prop::sample::Index) -> Option<u64> {
+        fn open(&self, index: &prop::sample::Index) -> Option<u64> {
             let open: Vec<u64> =
                 self.unsettled.iter().filter(|(_, done)| !**done).map(|(tag, _)| *tag).collect();
             (!open.is_empty()).then(|| *index.get(&open))
         }
 
-        fn play(&mut self, step: Step) {
-            match step {
+        fn play(&mut self, step: &Step) {
+            match *step {
                 Step::Deliver => {
                     self.next_tag += 1;
                     self.unsettled.insert(self.next_tag, false);
                     self.gather.stays_open(self.next_tag);
                 }
-                Step::Done(index) => {
+                Step::Done(ref index) => {
                     let Some(tag) = self.open(index) else { return };
                     self.gather.closed(tag);
                     self.gather.done(tag);
                     self.unsettled.insert(tag, true);
                 }
-                Step::Settled(index) => {
+                Step::Settled(ref index) => {
                     let Some(tag) = self.open(index) else { return };
                     self.gather.closed(tag);
                     self.unsettled.remove(&tag);
@@ -209,7 +209,7 @@ mod tests {
             steps in prop::collection::vec(step(), 0..200),
         ) {
             let mut model = Model::default();
-            steps.into_iter().for_each(|step| model.play(step));
+            steps.into_iter().for_each(|step| model.play(&step));
             model.flush(Covering::Allowed);
         }
     }

@@ -425,6 +425,7 @@ impl Work<'_> {
     /// Whether what it holds will come again, to this consumer or another.
     pub(super) fn is_lost(&self) -> bool {
         matches!(self.link.end(), Some(ConsumerEnd::Closed(_)))
+            || self.settler.channel().link().close_reason().is_some()
     }
 
     pub(super) fn consumer_tag(&self) -> ShortString {

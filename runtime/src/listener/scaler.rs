@@ -30,10 +30,10 @@ pub(super) struct Scaler {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Woken {
     /// It is time for a look.
-    ToLook,
+    Due,
     /// The numbers have changed.
-    ToChange,
-    ToStop,
+    Changed,
+    Stopped,
 }
 
 impl Scaler {
@@ -45,13 +45,13 @@ impl Scaler {
         self.adjust(&mut started);
         loop {
             match self.woken().await {
-                Woken::ToStop => break,
-                Woken::ToChange => {
+                Woken::Stopped => break,
+                Woken::Changed => {
                     self.concurrency = self.crew.changed_concurrency().unwrap_or(self.concurrency);
                     scaling.set(self.concurrency.min, self.concurrency.max);
                     self.adjust(&mut started);
                 }
-                Woken::ToLook => {
+                Woken::Due => {
                     let (all, busy) = self.crew.look(&self.queue);
                     match scaling.look(clock.now(), all, busy) {
                         Change::Nothing => {}
@@ -75,20 +75,20 @@ impl Scaler {
         // Whoever changed the numbers before this is not missed.
         changed.as_mut().enable();
         if self.crew.changed_concurrency().is_some_and(|changed| changed != self.concurrency) {
-            return Woken::ToChange;
+            return Woken::Changed;
         }
         let is_fixed = self.concurrency.min == self.concurrency.max;
         let look = (!is_fixed).then(|| self.scope.connection.clock().sleep(LOOK_EVERY));
         let mut look = pin!(look);
         poll_fn(|cx| {
             if self.stop.watch(cx.waker()) > super::StopPhase::Running {
-                return Poll::Ready(Woken::ToStop);
+                return Poll::Ready(Woken::Stopped);
             }
             if changed.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(Woken::ToChange);
+                return Poll::Ready(Woken::Changed);
             }
             match look.as_mut().as_pin_mut() {
-                Some(look) => look.poll(cx).map(|()| Woken::ToLook),
+                Some(look) => look.poll(cx).map(|()| Woken::Due),
                 None => Poll::Pending,
             }
         })

@@ -236,7 +236,7 @@ fn main() {
     );
     assert_eq!(attributes::<from_a_time>().stream_offset, Some("2026-01-31T12:00:00Z"));
 
-    let delays = &[Duration::from_secs(5), Duration::from_secs(60)];
+    let delays = const { &[Duration::from_secs(5), Duration::from_secs(60)] };
     let retry = RetryAttributes {
         max_attempts: Some(5),
         backoff: Some((Duration::from_millis(100), Duration::from_secs(10))),
@@ -248,7 +248,7 @@ fn main() {
         max_attempts: None,
         backoff: Some((Duration::from_secs(1), Duration::from_secs(1))),
         jitter: Some(1.0),
-        delays: &[Duration::from_secs(3600)],
+        delays: const { &[Duration::from_secs(3600)] },
     };
     assert_eq!(attributes::<delayed>().retry, Some(retry));
 

@@ -153,7 +153,7 @@ mod tests {
             true
         }
 
-        fn take(&mut self, index: prop::sample::Index) -> Option<(LaneId, (u8, u32))> {
+        fn take(&mut self, index: &prop::sample::Index) -> Option<(LaneId, (u8, u32))> {
             let at = (!self.busy.is_empty()).then(|| index.index(self.busy.len()))?;
             Some(self.busy.remove(at))
         }
@@ -162,24 +162,24 @@ mod tests {
             self.done.insert(key, number);
         }
 
-        fn play(&mut self, step: Step) {
-            match step {
+        fn play(&mut self, step: &Step) {
+            match *step {
                 Step::Push(key) => {
                     self.next += 1;
                     let partition = (key < 4).then(|| PartitionKey::of(&key));
                     self.lanes.push(partition, (key, self.next));
                 }
                 Step::Pop => drop(self.pop()),
-                Step::Free(index) => {
+                Step::Free(ref index) => {
                     let Some((lane, item)) = self.take(index) else { return };
                     self.done(item);
                     self.lanes.free(lane);
                 }
-                Step::PutBack(index) => {
+                Step::PutBack(ref index) => {
                     let Some((lane, item)) = self.take(index) else { return };
                     self.lanes.put_back(lane, item);
                 }
-                Step::Close(index) => {
+                Step::Close(ref index) => {
                     let Some((lane, item)) = self.take(index) else { return };
                     self.done(item);
                     for behind in self.lanes.close(lane) {
@@ -197,7 +197,7 @@ mod tests {
             steps in prop::collection::vec(step(), 0..150),
         ) {
             let mut model = Model::default();
-            steps.into_iter().for_each(|step| model.play(step));
+            steps.into_iter().for_each(|step| model.play(&step));
             loop {
                 while model.pop() {}
                 let Some((lane, item)) = model.busy.pop() else { break };

@@ -50,6 +50,7 @@ pub(super) struct PartitionLoop<'s> {
     plan: PartitionPlan,
     /// What each delivery's context is made of.
     consumer: DeliveryContext,
+    #[expect(clippy::vec_box, reason = "they go to a task and come back without being copied")]
     spare: Vec<Box<DeliveryContext>>,
     received: VecDeque<Delivery>,
     lanes: Lanes<Held>,

@@ -8,6 +8,7 @@ mod calls;
 mod codecs;
 mod control;
 mod definitions;
+mod delays;
 mod dispatch;
 mod extractors;
 mod facts;
