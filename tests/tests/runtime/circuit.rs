@@ -21,7 +21,7 @@ struct Shop(Arc<AtomicBool>);
     circuit(failures = 3, pause = "30s")
 )]
 async fn broken(text: Text, shop: State<Shop>, calls: State<Tell<String>>) -> ListenerResult {
-    calls.tell(text.0.clone());
+    calls.tell(text.0);
     if shop.0.load(Ordering::Relaxed) { Ok(()) } else { Err(ListenerError::msg("no shop")) }
 }
 

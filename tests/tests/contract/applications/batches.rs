@@ -23,8 +23,8 @@ application!(
 type Endpoints = &'static [&'static springhare::__private::RabbitListenerEndpoint];
 type Said = State<Tell<Vec<String>>>;
 
-fn strings<T: ToString>(items: Vec<T>) -> Vec<String> {
-    items.iter().map(T::to_string).collect()
+fn strings<T: ToString>(items: impl Iterator<Item = T>) -> Vec<String> {
+    items.map(|item| item.to_string()).collect()
 }
 
 async fn send_numbers(rabbit: &RabbitTemplate, queue: &'static str, numbers: std::ops::Range<u32>) {
@@ -233,7 +233,7 @@ async fn manual(
     channel.ack_multiple(second).await?;
     assert!(channel.ack(first).await.is_err(), "the second's covered it");
     channel.nack(third, Requeue::No).await?;
-    said.tell(strings(texts.iter().map(|text| &text.0).collect()));
+    said.tell(strings(texts.iter().map(|text| &text.0)));
     Ok(())
 }
 
@@ -249,7 +249,7 @@ async fn a_manual_batch_is_settled_by_its_tags(place: &Place) {
 #[rabbit_listener(queue = "b.panic", batch = 2, batch_timeout = "10m")]
 async fn panicking(counts: Vec<DeliveryCount>, said: Said) {
     assert!(counts.iter().any(|count| count.value() > 0), "a panic of the test");
-    said.tell(strings(counts.iter().map(|count| count.value()).collect()));
+    said.tell(strings(counts.iter().map(|count| count.value())));
 }
 
 async fn a_panic_fails_the_batch(place: &Place) {

@@ -7,7 +7,6 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt;
 use futures_util::future::{Either, join_all, select};
 use springhare::amqp::{BasicProperties, FieldTable, FieldValue, Message, ShortString};
 use springhare::broker::{BasicConsumeOptions, Delivery};

@@ -43,6 +43,7 @@ async fn a_trace_goes_from_a_message_to_what_its_handler_publishes(place: &Place
     app.stop().await.unwrap();
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "that is how a listener takes it")]
 #[rabbit_listener(queue = "t.asked", blocking)]
 fn answer(rabbit: RabbitTemplate) -> Text {
     let handle = tokio::runtime::Handle::current();
