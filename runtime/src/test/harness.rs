@@ -101,7 +101,7 @@ impl Harness {
     ///
     /// # Errors
     ///
-    /// As [`SpringhareBuilder::start`]; [`Error::Address`](crate::Error::Address) when
+    /// As [`SpringhareBuilder::start`]; [`Error::Address`] when
     /// `SPRINGHARE_TEST_URL` can't be read.
     pub async fn start(build: impl FnOnce(SpringhareBuilder) -> SpringhareBuilder) -> Result<Self> {
         match env::var(TEST_URL_VARIABLE) {

@@ -1,6 +1,6 @@
 //! For tests: of a handler alone, and of a whole application.
 //!
-//! [`delivery`] gives a unit test what a handler takes to settle with. [`Harness`] starts an
+//! [`delivery()`] gives a unit test what a handler takes to settle with. [`Harness`] starts an
 //! application on a broker of its own, whose clock the test drives; it shows what each listener was
 //! [called with](Call) and what became of it, what is in the [queues](InspectedQueue), and breaks
 //! what can break ([`Faults`]). [`FaultLink`] does that to any application.
