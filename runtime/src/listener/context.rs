@@ -273,11 +273,12 @@ impl DeliveryContext {
         let properties = self.properties();
         let text = |name| properties.header(name).and_then(FieldValue::as_str);
         let first = Retried::first_route(properties);
-        let copies = match properties.header("CC") {
-            Some(FieldValue::Array(keys)) => keys.as_slice(),
-            _ => &[],
-        };
-        let copies = copies.iter().filter_map(FieldValue::as_str);
+        // A retry copy must not be copied once more: its keys stand under another name.
+        let copies = ["CC", "x-original-CC"].into_iter().filter_map(|name| {
+            let FieldValue::Array(keys) = properties.header(name)? else { return None };
+            Some(keys.iter().filter_map(FieldValue::as_str))
+        });
+        let copies = copies.flatten();
         let copies = copies.map(|key| (&**self.exchange(), key));
         let parked = text("x-original-exchange").zip(text("x-original-routingKey"));
         let deaths = DeathEntry::all(properties).rev().flat_map(|death| {

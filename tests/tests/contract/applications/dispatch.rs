@@ -11,6 +11,7 @@ application!(
     a_message_goes_to_the_handler_of_the_most_specific_key,
     what_no_handler_takes_is_parked,
     a_failed_message_goes_to_its_handler_again,
+    a_failed_carbon_copy_goes_to_its_handler_again,
     a_message_from_a_dead_letter_queue_goes_by_its_first_route,
     a_message_goes_by_the_exchange_that_leads_to_its_handlers,
     handlers_that_share_a_queue_start_and_stop_together,
@@ -153,6 +154,32 @@ async fn a_failed_message_goes_to_its_handler_again(place: &Place) {
     }
     app.stop().await.unwrap();
     place.has_left("d.tried", 0).await;
+    assert!(heard.is_silent());
+}
+
+#[rabbit_listener(queue = "d.copied", exchange = "d.c", kind = "topic", key = "orders.*")]
+async fn ordered(word: Text, count: DeliveryCount, said: Said) -> ListenerResult {
+    said.tell(("ordered", word.0));
+    if count.value() < 3 { Err(ListenerError::msg("not yet")) } else { Ok(()) }
+}
+
+#[rabbit_listener(queue = "d.copied", exchange = "d.c", kind = "topic", key = "audit.*")]
+async fn audited(word: Text, said: Said) {
+    said.tell(("audited", word.0));
+}
+
+async fn a_failed_carbon_copy_goes_to_its_handler_again(place: &Place) {
+    let (tell, mut heard) = telling();
+    let app = place.builder().listeners(listeners![ordered, audited]).manage(tell);
+    let app = app.start().await.unwrap();
+    let rabbit = app.rabbit_template();
+    let to = ("d.c", "elsewhere.one");
+    rabbit.convert_and_send(to, "tea").header("CC", vec!["orders.one"]).await.unwrap();
+    for _ in 0..4 {
+        hears(&mut heard, "ordered", "tea").await;
+    }
+    app.stop().await.unwrap();
+    place.has_left("d.copied", 0).await;
     assert!(heard.is_silent());
 }
 
