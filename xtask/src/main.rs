@@ -55,6 +55,8 @@ fn test() -> Result {
     prepare::packages(&[&prepare::RABBITMQ[..], &prepare::CLIENTS].concat())?;
     heading("unit, integration, UI and documentation tests, on the own broker and on RabbitMQ");
     succeed(cargo(&["test", "--workspace"]))?;
+    heading("what the runtime has by features alone");
+    succeed(cargo(&["test", "-p", "springhare", "--features", "full", "--lib", "--tests"]))?;
     heading("listeners of a linked crate, built for release");
     succeed(cargo(&["test", "--release", "-p", "springhare-tests", "--test", "linked"]))?;
     clients::run(None, &[])?;
