@@ -1,6 +1,6 @@
 //! What an application shows of itself: metrics, health over HTTP, spans. One recorder and one
 //! subscriber serve the whole process, so each case has queues of its own.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test ends with a panic")]
+#![expect(clippy::unwrap_used, reason = "a test ends with a panic")]
 
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
