@@ -22,6 +22,7 @@ pub(crate) const KEYS: &[&str] = &[
     "batch",
     "batch_timeout",
     "partition_by",
+    "idle_event",
     "priority",
     "stream_offset",
     "auto_startup",
@@ -65,6 +66,7 @@ const ELSEWHERE: &[(&[&str], &str)] = &[
     (&["max_concurrency", "max_concurrent_consumers"], "`concurrency = \"2-8\"`"),
     (&["batch_size", "consumer_batch", "consumer_batch_enabled"], "`batch = 100`"),
     (&["receive_timeout", "batch_receive_timeout"], "`batch_timeout = \"200ms\"`"),
+    (&["idle_event_interval"], "`idle_event = \"30s\"`"),
     (&["consumer_priority", "x_priority"], "`priority = 10`"),
     (&["offset", "x_stream_offset"], "`stream_offset = \"first\"`"),
     (

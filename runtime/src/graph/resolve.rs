@@ -90,6 +90,7 @@ pub(crate) fn resolve(
         phase: attributes.phase,
         priority: settings.priority,
         stream_offset,
+        idle_event: settings.idle_event_interval.filter(|interval| !interval.is_zero()),
         auto_startup: settings.auto_startup.unwrap_or(true),
         group,
         competing: attributes.competing,

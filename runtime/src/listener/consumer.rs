@@ -4,9 +4,11 @@
 //! consumers. What is done is acknowledged with as few acks as possible, and never later than the
 //! consumer waits for anything.
 
+mod waiting;
+
 use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 use springhare_amqp::ShortString;
@@ -21,6 +23,7 @@ use super::context::DeliveryContext;
 use super::endpoint::{AcknowledgeMode, Invocation, Invoke};
 use super::failure::FailurePolicy;
 use super::handling::Handling;
+use super::idle::{Idleness, Working};
 use super::observe::Observed;
 use super::outcome::Outcome;
 use super::outgoing;
@@ -32,6 +35,7 @@ use super::settle::{Due, Settler};
 use super::stop_signal::{StopPhase, StopSignal};
 use crate::channel::{Channel, SettleError};
 use crate::connection::LinkConsumer;
+use waiting::{Waiting, all_of};
 
 /// How many deliveries are taken over at a time.
 pub(super) const RECEIVE_MAX: usize = 256;
@@ -86,6 +90,9 @@ pub(crate) struct Work<'s> {
     pub(super) stop: &'s StopSignal,
     pub(super) link: Box<dyn LinkConsumer>,
     pub(super) load: &'s Load,
+    /// Since when nothing came, where somebody asks; and that it has messages in hand.
+    idleness: Option<&'s Idleness>,
+    working: Option<Working<'s>>,
     /// What had come while a handler was in hand and the stop began.
     pub(super) late: VecDeque<Delivery>,
     /// How many messages are in hand, and behind those.
@@ -119,8 +126,19 @@ pub(crate) async fn run(
     let settler = Settler::new(channel, clock, container.common().prefetch);
     let late = VecDeque::new();
     let no_ack = container.common().acknowledge == AcknowledgeMode::None;
-    let work =
-        Work { settler, failure, link, stop, load, late, behind: 0, draining: false, no_ack };
+    let work = Work {
+        settler,
+        failure,
+        link,
+        stop,
+        load,
+        idleness: container.idleness(),
+        working: None,
+        late,
+        behind: 0,
+        draining: false,
+        no_ack,
+    };
     load.works();
     let selection = container.selection(queue);
     let exit = match (selection.first().plan.endpoint.invoke, container.common().partition) {
@@ -258,11 +276,27 @@ impl Work<'_> {
             received.append(&mut self.late);
             return true;
         }
-        poll_fn(|cx| {
+        let taken = poll_fn(|cx| {
             let taken = self.link.poll_recv_many(cx, received, RECEIVE_MAX);
             Poll::Ready(matches!(taken, Poll::Ready(1..)))
         })
-        .await
+        .await;
+        if taken {
+            self.has_work();
+        }
+        taken
+    }
+
+    /// It has messages in hand, for who asks.
+    pub(super) fn has_work(&mut self) {
+        if let Some(idleness) = self.idleness {
+            self.working.get_or_insert_with(|| idleness.works());
+        }
+    }
+
+    /// It has none any more.
+    pub(super) fn has_no_work(&mut self) {
+        self.working = None;
     }
 
     /// Waits for deliveries, the end of a pause, a stop, and the end of a time.
@@ -272,6 +306,7 @@ impl Work<'_> {
         mut time: Option<&mut Sleep>,
     ) -> Event {
         self.load.waits();
+        self.has_no_work();
         let event = poll_fn(|cx| {
             if let Poll::Ready(count) = self.link.poll_recv_many(cx, received, RECEIVE_MAX) {
                 return Poll::Ready(if count == 0 { Event::Ended } else { Event::Received });
@@ -287,6 +322,9 @@ impl Work<'_> {
         })
         .await;
         self.load.works();
+        if let Event::Received = event {
+            self.has_work();
+        }
         event
     }
 
@@ -335,7 +373,7 @@ impl Work<'_> {
     /// Carries a handler on that waits. Failed messages go on meanwhile, and a stop is heeded.
     pub(super) async fn until_done(&mut self, attempt: &mut Attempt<'_>) -> Result<Outcome, Exit> {
         self.settler.idle();
-        let mut waiting = Waiting { attempt, outcome: None };
+        let mut waiting = Waiting::new(attempt);
         waiting.beside(self.settler.flush()).await?;
         loop {
             let event = poll_fn(|cx| {
@@ -451,45 +489,5 @@ impl Work<'_> {
             Some(ConsumerEnd::Closed(error)) => Ok(Exit::Lost(error.to_string())),
             Some(_) | None => Ok(Exit::Lost("its consumer ended".to_owned())),
         }
-    }
-}
-
-/// Takes all that is there, without waiting.
-fn all_of(
-    mut more: impl FnMut(&mut Context<'_>) -> Poll<usize>,
-) -> impl FnMut(&mut Context<'_>) -> Poll<()> {
-    move |cx| {
-        while matches!(more(cx), Poll::Ready(1..)) {}
-        Poll::Ready(())
-    }
-}
-
-/// A handler that waits while its consumer tends to other things.
-struct Waiting<'w, 'd> {
-    attempt: &'w mut Attempt<'d>,
-    outcome: Option<Outcome>,
-}
-
-impl Waiting<'_, '_> {
-    /// Ready once the handler is done.
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.outcome.is_none()
-            && let Poll::Ready(outcome) = self.attempt.poll(cx)
-        {
-            self.outcome = Some(outcome);
-        }
-        if self.outcome.is_some() { Poll::Ready(()) } else { Poll::Pending }
-    }
-
-    /// Carries both on until `work` is done. `work` alone could wait for ever: what settles on a
-    /// channel goes one after the other, and the handler may be before it in that line.
-    async fn beside<T>(&mut self, work: impl Future<Output = T>) -> T {
-        let mut work = pin!(work);
-        poll_fn(|cx| {
-            // Its outcome is looked at when the work is done.
-            let _ = self.poll(cx);
-            work.as_mut().poll(cx)
-        })
-        .await
     }
 }

@@ -39,6 +39,8 @@ pub(crate) struct ListenerPlan {
     pub(crate) partition: Option<PartitionPlan>,
     pub(crate) priority: Option<i32>,
     pub(crate) stream_offset: Option<StreamOffset>,
+    /// After how long without a message that is told, and after which multiples of it.
+    pub(crate) idle_event: Option<Duration>,
     pub(crate) auto_startup: bool,
     pub(crate) group: Option<String>,
     /// Whether it takes its queue's messages whatever their keys, as those beside it do.
