@@ -153,13 +153,13 @@ async fn the_most_of_consumers_that_is_less_than_the_least_is_refused() {
 #[rabbit_listener(id = "fragile", queue = "fragile")]
 async fn fragile(attempt: Attempt, calls: State<Tell<u32>>) -> ListenerResult {
     calls.tell(attempt.value());
-    Err("it breaks".into())
+    Err(ListenerError::msg("it breaks"))
 }
 
 #[rabbit_listener(id = "sound", queue = "sound", retry(max_attempts = 2, backoff = "1s"))]
 async fn sound(attempt: Attempt, calls: State<Tell<u32>>) -> ListenerResult {
     calls.tell(attempt.value());
-    Err("it breaks".into())
+    Err(ListenerError::msg("it breaks"))
 }
 
 #[tokio::test]
