@@ -109,6 +109,8 @@ use crate::signature::ListenerFn;
 /// | `partition_by` | `"routing_key"`, `"correlation_id"`, `"message_id"`, `"header:x-customer"`, the path of a function | messages with the same key are handled one after the other, others side by side: one consumer, and `concurrency` handlers |
 /// | `priority` | a whole number | the consumer's priority: a higher one is served first; 0 |
 /// | `stream_offset` | `"first"`, `"last"`, `"next"`, `42`, `"2026-01-31T12:00:00Z"`, `"1h"` | where in a stream to begin: with the oldest message, the last chunk, what comes from now on, an offset, a time in UTC, a time ago (units `Y`, `M`, `D`, `h`, `m`, `s`; since RabbitMQ 4.0); `"next"` |
+/// | `exclusive_consumer` | alone | the listener is the only consumer of its queue: where another one consumes, it stands by and takes over once that is gone |
+/// | `consumer_arguments` | `("x-own" = true, ..)` | the consumer's arguments by their names in AMQP; those with a key of their own, `priority` and `stream_offset`, are not among them |
 /// | `auto_startup` | `true`, `false` | whether the listener starts with the application; `true` |
 /// | `phase` | a whole number | listeners with a higher one start later and stop first; 0 |
 /// | `group` | `".."` | a name to start and stop several listeners by |

@@ -6,6 +6,7 @@
 mod batch;
 mod binding;
 mod declared;
+mod exclusive_consumer;
 mod failure;
 mod function;
 pub(crate) mod handlers;
@@ -113,6 +114,7 @@ fn consumer(args: &ListenerArgs, errors: &mut Errors) {
             "remove `exclusive` or `concurrency`",
         );
     }
+    exclusive_consumer::check(args, errors);
     if consumer.ack.as_ref().is_none_or(|ack| ack.value != "none") {
         return;
     }

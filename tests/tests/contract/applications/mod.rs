@@ -6,6 +6,7 @@ mod attributes;
 mod batches;
 mod calls;
 mod codecs;
+mod consumers;
 mod control;
 mod definitions;
 mod delays;
