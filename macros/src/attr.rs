@@ -95,7 +95,7 @@ pub(crate) struct FailureArgs {
 }
 
 /// The values of `ack`.
-const ACKNOWLEDGE_MODES: &[&str] = &["auto", "manual", "none"];
+const ACKNOWLEDGE_MODES: &[&str] = &["auto", "manual", "first", "none"];
 
 impl ListenerArgs {
     /// Parses what stands between the attribute's parentheses; `place` is the attribute.

@@ -62,6 +62,7 @@ const ELSEWHERE: &[(&[&str], &str)] = &[
     (&["ack_mode", "acknowledge", "acknowledge_mode"], "`ack = \"..\"`"),
     (&["manual_ack"], "`ack = \"manual\"`"),
     (&["no_ack", "auto_ack"], "`ack = \"none\"`"),
+    (&["ack_first", "early_ack", "at_most_once"], "`ack = \"first\"`"),
     (&["prefetch_count", "qos"], "`prefetch = 250`"),
     (&["concurrent_consumers", "consumers", "workers"], "`concurrency = 4` or \"2-8\""),
     (&["max_concurrency", "max_concurrent_consumers"], "`concurrency = \"2-8\"`"),

@@ -101,7 +101,7 @@ use crate::signature::ListenerFn;
 /// | `durable` | `true`, `false` | whether the queue survives a restart of the broker; `true` for a named one |
 /// | `exclusive` | `true`, `false` | whether this listener alone uses the queue, and so with one consumer; `true` for an anonymous one |
 /// | `auto_delete` | `true`, `false` | whether the queue goes with its last consumer; `true` for an anonymous one |
-/// | `ack` | `"auto"`, `"manual"`, `"none"` | who signs for a message: the framework after the function, the function, nobody; `"auto"` |
+/// | `ack` | `"auto"`, `"manual"`, `"first"`, `"none"` | who signs for a message: the framework after the function, the function, the framework before the function is called, nobody; `"auto"` |
 /// | `prefetch` | `0` to `65535` | how many messages may wait unsigned at each consumer, 0 for no limit; 250 |
 /// | `concurrency` | `4`, `"2-8"` | how many consumers; with a range there are more while all of them are busy, and less while one is idle; 1 |
 /// | `batch` | `1` to `65535` | how many messages the function gets at a time, as lists: `orders: Vec<Json<Order>>`; one message, and no list |

@@ -62,6 +62,7 @@ fn consume(consumer: &Consumer, paths: &Paths) -> Vec<TokenStream> {
         let modes = &paths.acknowledge_mode;
         let mode = match word {
             "manual" => quote!(Manual),
+            "first" => quote!(First),
             "none" => quote!(None),
             _ => quote!(Auto),
         };

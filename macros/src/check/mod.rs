@@ -3,6 +3,7 @@
 //! Only what is certain from the source is judged here. A constant's value, a `${placeholder}`, an
 //! exchange declared elsewhere: those are checked when the application starts, with the same care.
 
+mod acknowledged_first;
 mod batch;
 mod binding;
 mod declared;
@@ -115,6 +116,7 @@ fn consumer(args: &ListenerArgs, errors: &mut Errors) {
         );
     }
     exclusive_consumer::check(args, errors);
+    acknowledged_first::check(args, errors);
     if consumer.ack.as_ref().is_none_or(|ack| ack.value != "none") {
         return;
     }

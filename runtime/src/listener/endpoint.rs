@@ -300,6 +300,9 @@ pub enum AcknowledgeMode {
     /// The handler itself, with a [`Channel`](crate::Channel) and a
     /// [`DeliveryTag`](crate::DeliveryTag).
     Manual,
+    /// The listener, before the handler is called: a message is handled once at most, and what fails
+    /// does not come again. The prefetch holds for what is not begun.
+    First,
     /// Nobody: the broker forgets a message as it sends it, and prefetch does not apply.
     None,
 }

@@ -248,7 +248,12 @@ impl Supervised {
 
     /// Another consumer has the queue for itself: this one asks again, and takes over when that is
     /// gone.
-    fn stand_by(&self, connection: &dyn LinkConnection, error: &LinkError, attempts: &mut Attempts) {
+    fn stand_by(
+        &self,
+        connection: &dyn LinkConnection,
+        error: &LinkError,
+        attempts: &mut Attempts,
+    ) {
         let reason = error.to_string();
         if connection.closed().is_some() {
             return self.states.lost_with_connection(self.number, &reason);

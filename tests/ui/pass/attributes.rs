@@ -134,6 +134,9 @@ async fn by_tenant(_text: Text) {}
 #[rabbit_listener(queue = "many", batch = 100, batch_timeout = "200ms")]
 async fn in_batches(_texts: Vec<Text>) {}
 
+#[rabbit_listener(queue = "once", ack = "first", retry(max_attempts = 2), recover = "park")]
+async fn once() {}
+
 #[rabbit_listener(queue = "log", stream_offset = "2026-01-31T12:00:00Z")]
 async fn from_a_time() {}
 
@@ -212,6 +215,8 @@ fn main() {
             ("x-own", Argument::Text("${app.own:1}")),
         ]
     );
+
+    assert_eq!(attributes::<once>().ack, Some(AcknowledgeMode::First));
 
     let by_key = attributes::<by_key>();
     assert_eq!(by_key.partition_by, Some(PartitionBy::Header("x-customer")));

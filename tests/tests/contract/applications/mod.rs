@@ -1,6 +1,7 @@
 //! Listeners and the template, as applications use them.
 
 mod absent;
+mod acknowledged_first;
 mod admin;
 mod attributes;
 mod batches;
