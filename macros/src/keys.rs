@@ -25,6 +25,8 @@ pub(crate) const KEYS: &[&str] = &[
     "idle_event",
     "priority",
     "stream_offset",
+    "exclusive_consumer",
+    "consumer_arguments",
     "auto_startup",
     "phase",
     "group",
@@ -61,6 +63,7 @@ const ELSEWHERE: &[(&[&str], &str)] = &[
     (&["ack_mode", "acknowledge", "acknowledge_mode"], "`ack = \"..\"`"),
     (&["manual_ack"], "`ack = \"manual\"`"),
     (&["no_ack", "auto_ack"], "`ack = \"none\"`"),
+    (&["ack_first", "early_ack", "at_most_once"], "`ack = \"first\"`"),
     (&["prefetch_count", "qos"], "`prefetch = 250`"),
     (&["concurrent_consumers", "consumers", "workers"], "`concurrency = 4` or \"2-8\""),
     (&["max_concurrency", "max_concurrent_consumers"], "`concurrency = \"2-8\"`"),
@@ -69,6 +72,11 @@ const ELSEWHERE: &[(&[&str], &str)] = &[
     (&["idle_event_interval"], "`idle_event = \"30s\"`"),
     (&["consumer_priority", "x_priority"], "`priority = 10`"),
     (&["offset", "x_stream_offset"], "`stream_offset = \"first\"`"),
+    (&["consume_exclusive", "exclusive_consume"], "`exclusive_consumer`"),
+    (
+        &["consumer_args", "consume_arguments", "consume_args"],
+        "`consumer_arguments(\"x-own\" = true, ..)`",
+    ),
     (
         &["ttl", "message_ttl", "expires", "max_length", "dead_letter", "dead_letter_exchange"],
         "inside `arguments(..)`: `arguments(ttl = \"10s\", max_length = 10, dead_letter = \"..\")`",

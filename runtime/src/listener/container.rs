@@ -12,6 +12,7 @@ use super::handling::Handling;
 use super::idle::Idleness;
 use super::plan::{ContainerPlan, ListenerPlan};
 use super::telling::Telling;
+use crate::connection::LinkError;
 use crate::events::EventBus;
 use crate::middleware::Middleware;
 
@@ -82,6 +83,12 @@ impl Container {
     /// Since when nothing came, where somebody asks.
     pub(crate) fn idleness(&self) -> Option<&Idleness> {
         self.idleness.as_ref()
+    }
+
+    /// Whether the refusal of a consumer is no trouble: it is to be the only one of its queue, which
+    /// another has.
+    pub(crate) fn stands_by_at(&self, error: &LinkError) -> bool {
+        self.common().exclusive_consumer && error.is_in_exclusive_use()
     }
 
     /// Its listeners.

@@ -49,6 +49,7 @@ mod stop_signal;
 pub(crate) mod stream_offset;
 mod supervisor;
 pub(crate) mod telling;
+mod work;
 
 pub(crate) use connection::{ListenerConnection, Opened};
 pub(crate) use keep_connected::keep_connected;
