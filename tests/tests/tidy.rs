@@ -275,6 +275,46 @@ fn modules_use_those_below_them() {
     report("modules use those below them, see ARCHITECTURE.md", &broken);
 }
 
+#[test]
+fn the_documentation_names_tests_that_are_there() {
+    let functions: BTreeSet<String> = sources()
+        .iter()
+        .flat_map(|source| {
+            source.text.split("fn ").skip(1).filter_map(function).collect::<Vec<_>>()
+        })
+        .collect();
+    let mut broken = Vec::new();
+    for page in ["docs/pains.md", "docs/spring-mapping.md"] {
+        let text = fs::read_to_string(root().join(page)).unwrap();
+        let rows = text.lines().filter(|line| line.starts_with("| "));
+        // Each other part of a line is between backquotes.
+        for name in rows.flat_map(|row| row.split('`').skip(1).step_by(2)) {
+            // The shorter ones are keys and methods, and metrics begin with our name.
+            let is_function = name.matches('_').count() >= 3
+                && !name.starts_with("springhare_")
+                && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+            let is_file = name.ends_with(".rs") && !name.contains(' ');
+            if is_function && !functions.contains(name) || is_file && !is_test_file(name) {
+                broken.push(format!("{page} names {name}"));
+            }
+        }
+    }
+    report("documentation names tests that are there", &broken);
+}
+
+/// The name that text after `fn ` begins with.
+fn function(text: &str) -> Option<String> {
+    Some(text.split_once(['(', '<'])?.0.to_owned())
+}
+
+/// Whether this is a file of the tests, or of the workspace, the folder of the applications' cases
+/// being `apps`.
+fn is_test_file(name: &str) -> bool {
+    let below = name.strip_prefix("apps/").map(|file| format!("contract/applications/{file}"));
+    let tests = root().join("tests/tests");
+    tests.join(below.as_deref().unwrap_or(name)).exists() || root().join(name).exists()
+}
+
 /// The block of ARCHITECTURE.md for these sources: which module may use which.
 fn layers(package: &str) -> BTreeMap<String, Vec<String>> {
     let architecture = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();

@@ -12,6 +12,7 @@ use super::definition::{
     BindingNode, Definition, DestinationKind, ExchangeNode, Naming, Origin, QueueNode,
 };
 use super::delays::Delays;
+use super::failing::{failing, wrong_failures};
 use super::placeholder::Placeholders;
 use crate::error::Fault;
 use crate::listener::endpoint::{
@@ -73,7 +74,11 @@ pub(crate) fn resolve(
         None => consumers,
     };
     let recoverer = attributes.recover.and_then(|recover| texts.recoverer(recover));
-    let failure = FailurePlan::of(attributes, recoverer.unwrap_or_default(), manner(&settings));
+    let failing = failing(&settings, attributes);
+    let mut failure = FailurePlan::of(&failing, recoverer.unwrap_or_default(), manner(&settings));
+    if let Some(multiplier) = settings.retry_multiplier {
+        failure.calls = failure.calls.growing_by(multiplier);
+    }
     let delays = Delays::of(&failure.redeliveries, &queues, &origin);
     let plan = ListenerPlan {
         prefetch: prefetch(&id, &settings, batch),
@@ -95,7 +100,7 @@ pub(crate) fn resolve(
         competing: attributes.competing,
         declare: attributes.declare.unwrap_or(true),
         missing_queues_fatal: settings.missing_queues_fatal.unwrap_or(true),
-        requeue_rejected: requeues_rejected(attributes, &settings),
+        requeue_rejected: requeues_rejected(&failing, &settings),
         reply: ReplyPlan {
             send_to,
             return_errors: attributes.return_errors,
@@ -288,9 +293,8 @@ impl Texts<'_, '_> {
                 self.fault(text);
             }
         }
-        if let Some(text) = settings.wrong_consumers() {
-            self.fault(&text);
-        }
+        let wrong = settings.wrong_consumers().into_iter().chain(wrong_failures(settings));
+        wrong.for_each(|text| self.fault(&text));
     }
 
     /// The text with its placeholders replaced.

@@ -104,7 +104,8 @@ fn scalar(value: &DeValue<'_>) -> Value {
             Value::List(items.iter().map(Spanned::get_ref).map(scalar).collect())
         }
         DeValue::Table(table) if table.is_empty() => Value::EmptyTable,
-        DeValue::Float(_) | DeValue::Datetime(_) | DeValue::Table(_) => Value::Other,
+        DeValue::Float(number) => number.as_str().parse().map_or(Value::Other, Value::Decimal),
+        DeValue::Datetime(_) | DeValue::Table(_) => Value::Other,
     }
 }
 

@@ -20,9 +20,10 @@ const PREFIX: &str = "SPRINGHARE_";
 const BOOT_PREFIX: &str = "SPRING_";
 /// Variables whose names are shorter than their keys.
 const SHORT: [(&str, &str); 2] = [("SPRINGHARE_URL", "url"), ("SPRINGHARE_STARTUP", "startup")];
-/// What the rest of a variable's name begins with that is about the broker, and about a listener.
+/// What the rest of a variable's name begins with that is about the broker, a listener, a profile.
 const ABOUT_RABBITMQ: &str = "RABBITMQ_";
 const ABOUT_LISTENER: &str = "LISTENER_";
+const ABOUT_PROFILE: &str = "PROFILES_";
 
 /// What one source says.
 #[derive(Debug, Default)]
@@ -37,13 +38,29 @@ pub(super) struct Layer {
     pub(super) properties: BTreeMap<String, String>,
 }
 
-/// A variable about a listener, whose id is not known before the listeners are.
+/// A variable about something with a name of the user's, which is known later: a listener, a
+/// profile.
 #[derive(Debug, Clone)]
-pub(super) struct ListenerVariable {
-    /// Id and key, with nothing between them.
+pub(super) struct NamedVariable {
+    /// Name and key, with nothing between them.
     pub(super) rest: String,
     pub(super) value: Value,
     pub(super) source: Source,
+}
+
+/// The variables about what has a name, by what it is.
+#[derive(Debug, Clone, Default)]
+pub(super) struct NamedVariables {
+    pub(super) listeners: Vec<NamedVariable>,
+    pub(super) profiles: Vec<NamedVariable>,
+}
+
+impl NamedVariable {
+    /// Which of these keys it sets for what has this name; none if it is about another.
+    pub(super) fn key_for(&self, name: &str, keys: &[&'static str]) -> Option<&'static str> {
+        let key = self.rest.strip_prefix(&bare(name))?;
+        keys.iter().copied().find(|known| bare(known) == key)
+    }
 }
 
 /// The name of the profile that can't be defined, since it is there.
@@ -66,7 +83,7 @@ impl Layer {
                 Value::Integer(number) => number.to_string(),
                 Value::Bool(value) => value.to_string(),
                 Value::EmptyTable => continue,
-                Value::List(_) | Value::Other => {
+                Value::Decimal(_) | Value::List(_) | Value::Other => {
                     let text = "a property is a text, a whole number, true or false";
                     faults.extend(path.last().map(|(_, place)| place.fault(text)));
                     continue;
@@ -154,17 +171,22 @@ impl Layer {
         }
     }
 
-    /// Takes what our own variables say, and leaves those of single listeners.
+    /// Takes what our own variables say, and leaves those about what has a name.
     pub(super) fn take_environment(
         &mut self,
         environment: &Environment,
         faults: &mut Vec<Fault>,
-    ) -> Vec<ListenerVariable> {
-        let mut of_listeners = Vec::new();
+    ) -> NamedVariables {
+        let mut named = NamedVariables::default();
         for (rest, name, value) in environment.beginning(PREFIX) {
-            if let Some(rest) = rest.strip_prefix(ABOUT_LISTENER) {
+            let about = |rest: &str| {
                 let (value, source) = variable(name, value);
-                of_listeners.push(ListenerVariable { rest: bare(rest), value, source });
+                NamedVariable { rest: bare(rest), value, source }
+            };
+            if let Some(rest) = rest.strip_prefix(ABOUT_LISTENER) {
+                named.listeners.push(about(rest));
+            } else if let Some(rest) = rest.strip_prefix(ABOUT_PROFILE) {
+                named.profiles.push(about(rest));
             } else if rest.starts_with(ABOUT_RABBITMQ)
                 && self.take_variable(rest, name, value, faults) == Taken::Unknown
             {
@@ -181,7 +203,7 @@ impl Layer {
                 }
             }
         }
-        of_listeners
+        named
     }
 
     fn take_variable(

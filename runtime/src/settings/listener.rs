@@ -43,15 +43,57 @@ section! {
         missing_queues_fatal: bool = "missing-queues-fatal",
         /// The consumers' priority: those with a higher one are served first; none.
         priority: i32 = "priority",
+        /// How long the handler may take; zero for without end, which is the default.
+        timeout: Duration = "timeout",
+        /// How many deliveries of a message may fail before it is given up; 20. A listener that
+        /// retries in memory has no use for it.
+        max_attempts: u32 = "max-attempts",
+        /// Whether a handler that failed is called again with the same delivery, while the message
+        /// waits in this process; only where the attribute has `retry(..)`.
+        retry_enabled: bool = "retry.enabled",
+        /// How often it is called with one delivery, the first call among them; 3.
+        retry_max_attempts: u32 = "retry.max-attempts",
+        /// How often it is called again: one less than `retry_max_attempts`, which it replaces.
+        retry_max_retries: u32 = "retry.max-retries",
+        /// The pause before the second call; 100 ms.
+        retry_initial_interval: Duration = "retry.initial-interval",
+        /// How much longer each pause is than the one before; 2.
+        retry_multiplier: f64 = "retry.multiplier",
+        /// The longest pause; 5 s, at most [`ListenerSettings::RETRY_INTERVAL_MAX`].
+        retry_max_interval: Duration = "retry.max-interval",
+        /// So many failures one after the other, and the listener is left alone for a while; zero
+        /// for never, which is the default.
+        circuit_failures: u32 = "circuit.failures",
+        /// How long it is left alone.
+        circuit_pause: Duration = "circuit.pause",
         /// The profile whose settings are meant where nothing else is said; none.
         profile: String as into = "profile",
     }
 }
 
 impl ListenerSettings {
+    /// The longest pause between two calls of a handler with the same delivery: RabbitMQ takes a
+    /// message back that a consumer holds for half an hour.
+    pub const RETRY_INTERVAL_MAX: Duration = Duration::from_secs(15 * 60);
+
     /// What a listener's attribute says.
     pub(crate) fn of(attributes: &ListenerAttributes) -> Self {
+        let retry = attributes.retry;
+        let is_of_delays = retry.is_some_and(|retry| !retry.delays.is_empty());
+        let is_in_memory =
+            retry.is_some_and(|retry| retry.max_attempts.is_some() || retry.backoff.is_some());
+        // Delays alone say that there is one call with each delivery.
+        let calls = if is_of_delays && !is_in_memory { Some(1) } else { None };
+        let backoff = retry.and_then(|retry| retry.backoff);
         Self {
+            timeout: attributes.timeout,
+            max_attempts: attributes.max_attempts,
+            retry_enabled: retry.map(|_| true),
+            retry_max_attempts: retry.and_then(|retry| retry.max_attempts).or(calls),
+            retry_initial_interval: backoff.map(|(first, _)| first),
+            retry_max_interval: backoff.map(|(_, longest)| longest),
+            circuit_failures: attributes.circuit.map(|circuit| circuit.failures),
+            circuit_pause: attributes.circuit.map(|circuit| circuit.pause),
             auto_startup: attributes.auto_startup,
             acknowledge_mode: attributes.ack,
             prefetch: attributes.prefetch,
@@ -67,11 +109,15 @@ impl ListenerSettings {
     }
 
     /// These settings, but for those that a stronger source says. A number of consumers replaces a
-    /// weaker one as a whole, the most among it.
+    /// weaker one as a whole, the most among it; and so does a number of calls, whichever of its
+    /// two names it has.
     #[must_use]
     pub(crate) fn beneath(mut self, stronger: Self) -> Self {
         if stronger.concurrency.is_some() {
             self.max_concurrency = None;
+        }
+        if stronger.retry_max_attempts.is_some() || stronger.retry_max_retries.is_some() {
+            (self.retry_max_attempts, self.retry_max_retries) = (None, None);
         }
         self.under(stronger)
     }

@@ -33,9 +33,9 @@ pub(crate) use template::TemplateSettings;
 pub(crate) use value::{LongerThanZero, Sourced, Texts};
 
 use crate::error::{Fault, Place};
-use layers::{Layer, ListenerVariable, Taken, set};
+use layers::{Layer, NamedVariable, Taken, set};
 use names::suggestion;
-use section::{Section, bare};
+use section::Section;
 
 /// Why a profile can't have a profile.
 const PROFILE_IN_PROFILE: &str = "a profile has no profile of its own; write its settings here";
@@ -81,7 +81,7 @@ pub(crate) struct Settings {
     profiles: BTreeMap<String, ListenerSettings>,
     /// What the file says of single listeners.
     of_file: BTreeMap<String, (ListenerSettings, Source)>,
-    of_environment: Vec<ListenerVariable>,
+    of_environment: Vec<NamedVariable>,
     of_builder: BTreeMap<String, (ListenerSettings, Place)>,
 }
 
@@ -107,16 +107,8 @@ impl Settings {
         let mut boot = Layer::default();
         boot.take_boot(environment, faults);
         let mut own = Layer::default();
-        let of_environment = own.take_environment(environment, faults);
-        let mut profiles = file.profiles;
-        for (name, stronger) in builder.profiles {
-            if stronger.profile.is_some() {
-                let text = format!("`.profile(\"{name}\", ..)`: {PROFILE_IN_PROFILE}");
-                faults.push(Fault::new(text));
-            }
-            let weaker = profiles.remove(&name).unwrap_or_default();
-            profiles.insert(name, weaker.beneath(stronger));
-        }
+        let named = own.take_environment(environment, faults);
+        let profiles = profiles(file.profiles, &named.profiles, builder.profiles, faults);
         let defaults = file.defaults.beneath(boot.defaults).beneath(own.defaults);
         let template = file.template.under(boot.template).under(own.template);
         let rabbitmq = file.rabbitmq.beneath(boot.rabbitmq).beneath(own.rabbitmq);
@@ -128,7 +120,7 @@ impl Settings {
             defaults: defaults.beneath(builder.defaults),
             profiles,
             of_file: file.listeners,
-            of_environment,
+            of_environment: named.listeners,
             of_builder: builder.listeners,
         }
     }
@@ -144,7 +136,7 @@ impl Settings {
         let mut alone = self.of_file.get(id).map(|(settings, _)| settings.clone());
         let mut of_environment = ListenerSettings::default();
         for variable in &self.of_environment {
-            let Some(key) = variable.key_for(id) else { continue };
+            let Some(key) = variable.key_for(id, ListenerSettings::KEYS) else { continue };
             let taken = set(&mut of_environment, &[key], &variable.value, &variable.source);
             if let Taken::Wrong(text) = taken {
                 faults.push((variable.source.clone(), text));
@@ -184,7 +176,8 @@ impl Settings {
             }
         }
         for variable in &self.of_environment {
-            if !ids.iter().any(|id| variable.key_for(id).is_some()) {
+            let is_of = |id: &&str| variable.key_for(id, ListenerSettings::KEYS).is_some();
+            if !ids.iter().any(is_of) {
                 faults.push(variable.source.fault(format_args!(
                     "no listener's id, followed by a key, has this name; the listeners are {}, \
                      and the keys {}",
@@ -208,12 +201,48 @@ impl Settings {
     }
 }
 
-impl ListenerVariable {
-    /// The key that it sets for this listener; none if it is about another.
-    fn key_for(&self, id: &str) -> Option<&'static str> {
-        let key = self.rest.strip_prefix(&bare(id))?;
-        ListenerSettings::KEYS.iter().copied().find(|known| bare(known) == key)
+/// The profiles of the file, the variables and the builder. File and builder define them.
+fn profiles(
+    mut profiles: BTreeMap<String, ListenerSettings>,
+    variables: &[NamedVariable],
+    of_builder: BTreeMap<String, ListenerSettings>,
+    faults: &mut Vec<Fault>,
+) -> BTreeMap<String, ListenerSettings> {
+    for name in of_builder.keys() {
+        profiles.entry(name.clone()).or_default();
     }
+    let mut of_environment: BTreeMap<String, ListenerSettings> = BTreeMap::new();
+    for variable in variables {
+        let NamedVariable { value, source, .. } = variable;
+        let mut is_known = false;
+        for name in profiles.keys() {
+            let Some(key) = variable.key_for(name, ListenerSettings::KEYS) else { continue };
+            is_known = true;
+            let profile = of_environment.entry(name.clone()).or_default();
+            match set(profile, &[key], value, source) {
+                Taken::Wrong(text) => faults.push(source.fault(text)),
+                _ if key == "profile" => faults.push(source.fault(PROFILE_IN_PROFILE)),
+                _ => {}
+            }
+        }
+        if !is_known {
+            let names: Vec<&str> = profiles.keys().map(String::as_str).collect();
+            faults.push(source.fault(format_args!(
+                "no profile's name, followed by a key, has this name; the profiles are {}, and the \
+                 keys {}",
+                names.join(", "),
+                ListenerSettings::KEYS.join(", ")
+            )));
+        }
+    }
+    for (name, _) in of_builder.iter().filter(|(_, profile)| profile.profile.is_some()) {
+        faults.push(Fault::new(format!("`.profile(\"{name}\", ..)`: {PROFILE_IN_PROFILE}")));
+    }
+    for (name, stronger) in of_environment.into_iter().chain(of_builder) {
+        let weaker = profiles.remove(&name).unwrap_or_default();
+        profiles.insert(name, weaker.beneath(stronger));
+    }
+    profiles
 }
 
 /// The file to read: the builder's, the environment's, or the one beside the program if there is one.

@@ -48,6 +48,9 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("rabbitmq.template.retry.initial-interval", ONE_LIMIT),
     ("rabbitmq.template.retry.multiplier", ONE_LIMIT),
     ("rabbitmq.template.retry.max-interval", ONE_LIMIT),
+    ("rabbitmq.listener.simple.retry.stateless", STATELESS),
+    ("listener.*.retry.stateless", STATELESS),
+    ("profiles.*.retry.stateless", STATELESS),
     (
         "listener.*.requeue-rejected",
         "Spring Boot calls it `default-requeue-rejected`, and so do we",
@@ -61,6 +64,9 @@ const ONE_KIND: &str = "there is one kind of listener here: `[rabbitmq.listener.
 const PEM: &str = "certificates are files in PEM here: `ssl.ca-certificate`, `ssl.certificate`, `ssl.private-key`";
 const ONE_LIMIT: &str = "messages are sent again for a time, with growing pauses: \
                          `template.retry.timeout = \"30s\"`";
+
+const STATELESS: &str = "a message waits in this process between two calls, and nothing is kept of it elsewhere; \
+                         for one that waits at the broker the attribute has `retry(delays = [..])`";
 
 /// The paths of all settings, each name by itself.
 pub(super) fn known_paths() -> Vec<Vec<&'static str>> {

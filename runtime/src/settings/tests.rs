@@ -45,8 +45,8 @@ fn of_listener(settings: &Settings, id: &str, attributes: ListenerAttributes) ->
 #[test]
 fn each_source_is_stronger_than_the_one_before_it() {
     // Each line but the first is added to all before it, and its number is the prefetch then.
-    let attribute = ListenerAttributes { prefetch: Some(6), ..ListenerAttributes::DEFAULT };
-    for strongest in 0..=9 {
+    let attribute = ListenerAttributes { prefetch: Some(8), ..ListenerAttributes::DEFAULT };
+    for strongest in 0..=11 {
         let mut toml = String::new();
         let mut variables = Vec::new();
         let mut builder = BuilderSettings::default();
@@ -68,17 +68,24 @@ fn each_source_is_stronger_than_the_one_before_it() {
             attributes.profile = Some("bulk");
         }
         if strongest >= 6 {
-            attributes = ListenerAttributes { profile: attributes.profile, ..attribute };
+            variables.push(("SPRINGHARE_PROFILES_BULK_PREFETCH", "6"));
         }
         if strongest >= 7 {
-            toml += "[listener.\"shop::orders\"]\nprefetch = 7\n";
+            let bulk = ListenerSettings::default().prefetch(7);
+            builder.profiles.insert("bulk".to_owned(), bulk);
         }
         if strongest >= 8 {
-            variables.push(("SPRINGHARE_LISTENER_SHOP_ORDERS_PREFETCH", "8"));
+            attributes = ListenerAttributes { profile: attributes.profile, ..attribute };
         }
         if strongest >= 9 {
+            toml += "[listener.\"shop::orders\"]\nprefetch = 9\n";
+        }
+        if strongest >= 10 {
+            variables.push(("SPRINGHARE_LISTENER_SHOP_ORDERS_PREFETCH", "10"));
+        }
+        if strongest >= 11 {
             let place = Place { file: "src/main.rs", line: 1 };
-            let settings = ListenerSettings::default().prefetch(9);
+            let settings = ListenerSettings::default().prefetch(11);
             builder.listeners.insert("shop::orders".to_owned(), (settings, place));
         }
         let (settings, faults) = read_with(&toml, &variables, builder);
@@ -87,7 +94,7 @@ fn each_source_is_stronger_than_the_one_before_it() {
         assert_eq!(found, (strongest > 0).then_some(strongest), "{toml}{variables:?}");
         assert_eq!(settings.unknown_listeners(&["shop::orders"], false), []);
         let other = of_listener(&settings, "shop::others", attributes).prefetch;
-        assert_eq!(other, (strongest > 0).then_some(strongest.min(6)));
+        assert_eq!(other, (strongest > 0).then_some(strongest.min(8)));
     }
 }
 
@@ -390,4 +397,52 @@ fn a_weaker_most_of_consumers_goes_with_the_number_that_a_stronger_source_replac
     let found = of_listener(&read(&alone("max-concurrency = 2"), &[]), "a", attribute(4, 4));
     let text = found.wrong_consumers().unwrap();
     assert!(text.contains("`max-concurrency` is 2, and `concurrency` 4"), "{text}");
+}
+
+#[test]
+fn what_is_done_about_failures_is_read_from_every_source() {
+    let toml = "[rabbitmq.listener.simple.retry]\nenabled = true\nmax-retries = 4\nmultiplier = 1.5\n\
+                [profiles.slow]\ntimeout = \"30s\"\nretry.initial-interval = 2000\n\
+                [listener.a]\nprofile = \"slow\"\ncircuit.failures = 10\n";
+    let variables = [
+        ("SPRINGHARE_PROFILES_SLOW_RETRY_MAX_INTERVAL", "9s"),
+        ("SPRING_RABBITMQ_LISTENER_SIMPLE_RETRY_MAX_ATTEMPTS", "7"),
+        ("SPRINGHARE_LISTENER_A_CIRCUIT_PAUSE", "30s"),
+    ];
+    let found = of_listener(&read(toml, &variables), "a", ListenerAttributes::DEFAULT);
+    assert_eq!((found.retry_enabled, found.retry_multiplier), (Some(true), Some(1.5)));
+    // A stronger number of calls replaces a weaker one, whichever name it has.
+    assert_eq!((found.retry_max_attempts, found.retry_max_retries), (Some(7), None));
+    assert_eq!(found.timeout, Some(Duration::from_secs(30)));
+    assert_eq!(found.retry_initial_interval, Some(Duration::from_secs(2)));
+    assert_eq!(found.retry_max_interval, Some(Duration::from_secs(9)));
+    assert_eq!(found.circuit_failures, Some(10));
+    assert_eq!(found.circuit_pause, Some(Duration::from_secs(30)));
+    let stateless = faults("[rabbitmq.listener.simple.retry]\nstateless = false\n", &[]);
+    assert!(
+        stateless[0].contains(":2:1: there is no `stateless` here: a message"),
+        "{stateless:?}"
+    );
+    assert!(stateless[0].contains("`retry(delays = [..])`"), "{stateless:?}");
+}
+
+#[test]
+fn variables_about_profiles_that_there_are_not_are_told() {
+    let toml = "[profiles.bulk]\nprefetch = 1\n";
+    let variables = [
+        ("SPRINGHARE_PROFILES_BULKS_PREFETCH", "2"),
+        ("SPRINGHARE_PROFILES_BULK_PREFECH", "2"),
+        ("SPRINGHARE_PROFILES_BULK_CONCURRENCY", "many"),
+        ("SPRINGHARE_PROFILES_BULK_PROFILE", "slow"),
+    ];
+    let found = faults(toml, &variables);
+    for expected in [
+        "SPRINGHARE_PROFILES_BULKS_PREFETCH: no profile's name, followed by a key,",
+        "SPRINGHARE_PROFILES_BULK_PREFECH: no profile's name, followed by a key,",
+        "SPRINGHARE_PROFILES_BULK_CONCURRENCY: `concurrency` is a number from 1",
+        "SPRINGHARE_PROFILES_BULK_PROFILE: a profile has no profile of its own",
+    ] {
+        assert!(found.iter().any(|fault| fault.starts_with(expected)), "{expected}: {found:#?}");
+    }
+    assert_eq!(found.len(), 4, "{found:#?}");
 }

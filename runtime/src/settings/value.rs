@@ -14,10 +14,12 @@ use crate::listener::endpoint::{AcknowledgeMode, Concurrency};
 pub(crate) enum Value {
     Bool(bool),
     Integer(i64),
+    /// A number with a fraction.
+    Decimal(f64),
     /// All that the environment has, and a file's strings.
     Text(String),
     List(Vec<Self>),
-    /// A time of the calendar or a number with a fraction, which no key takes.
+    /// A time of the calendar, which no key takes.
     Other,
     /// A table with nothing in it.
     EmptyTable,
@@ -85,6 +87,17 @@ impl Setting for u32 {
 impl Setting for i32 {
     fn read(value: &Value, _: &Source) -> Result<Self, Wrong> {
         value.number().ok_or(Wrong::is("a whole number from -2147483648 to 2147483647"))
+    }
+}
+
+impl Setting for f64 {
+    fn read(value: &Value, _: &Source) -> Result<Self, Wrong> {
+        let number = match value {
+            Value::Decimal(number) => Some(*number),
+            other => other.number::<i32>().map(Self::from),
+        };
+        let number = number.or_else(|| value.text().and_then(|text| text.trim().parse().ok()));
+        number.filter(|number| number.is_finite()).ok_or(Wrong::is("a number, as 2 or 1.5"))
     }
 }
 

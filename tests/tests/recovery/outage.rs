@@ -172,7 +172,6 @@ async fn a_listener_whose_handler_is_busy_does_not_look_well_without_its_channel
     app.rabbit_template().convert_and_send("busy", "tea").await.unwrap();
     assert_eq!(told.next().await, "tea");
     link.close_connections();
-    is_down(&app).await;
     eventually("the connection is back without it", async || {
         hand.advance(LONG);
         (link.attempts() > 1).then_some(())

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use springhare::prelude::*;
 
-use crate::support::{Tell, is_down, is_up_again, publish, telling};
+use crate::support::{Tell, is_up_again, publish, telling};
 use crate::switch_link::SwitchLink;
 
 /// Which keys are in a handler now, and how often one came to be while it was. A panic in the
@@ -102,7 +102,6 @@ async fn the_order_of_each_key_outlives_connections_and_none_is_handled_twice_at
             note(told.next().await);
         }
         link.close_connections();
-        is_down(&app).await;
         is_up_again(&app, &hand).await;
     }
     let all = KEYS.len() * usize::try_from(4 * EACH).unwrap();

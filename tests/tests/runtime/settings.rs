@@ -1,12 +1,13 @@
 //! Applications that are set up from outside: a file, the environment, the builder.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use springhare::prelude::*;
 use springhare::{AcknowledgeMode, Error, SpringhareBuilder};
 use tempfile::TempDir;
 
-use crate::support::{Tell, broker, telling};
+use crate::support::{Tell, arrives, broker, someone_sleeps, telling};
 
 /// A file of settings, which goes with the folder.
 fn file(text: &str) -> (TempDir, PathBuf) {
@@ -80,7 +81,7 @@ async fn what_is_wrong_outside_of_the_code_is_told_with_what_is_wrong_in_it() {
     for words in [
         "springhare.toml:2:1: there is no `prefech` here",
         "SPRINGHARE_RABBITMQ_HOTS: no setting has this name; did you mean",
-        "settings.rs:78: `.listener(\"sleepers\", ..)`: there is no listener `sleepers`; did you mean \
+        "settings.rs:79: `.listener(\"sleepers\", ..)`: there is no listener `sleepers`; did you mean \
          `sleeper`?",
         "listener `sleeper`: `acknowledge-mode` is set to manual, but the function takes no",
         "listener `orders` needs a `State<",
@@ -147,4 +148,70 @@ async fn the_most_of_consumers_that_is_less_than_the_least_is_refused() {
     let sleeper = channel.queue_declare_passive("sleeper").await.unwrap();
     assert_eq!(sleeper.consumer_count, 4);
     app.stop().await.unwrap();
+}
+
+#[rabbit_listener(id = "fragile", queue = "fragile")]
+async fn fragile(attempt: Attempt, calls: State<Tell<u32>>) -> ListenerResult {
+    calls.tell(attempt.value());
+    Err(ListenerError::msg("it breaks"))
+}
+
+#[rabbit_listener(id = "sound", queue = "sound", retry(max_attempts = 2, backoff = "1s"))]
+async fn sound(attempt: Attempt, calls: State<Tell<u32>>) -> ListenerResult {
+    calls.tell(attempt.value());
+    Err(ListenerError::msg("it breaks"))
+}
+
+#[tokio::test]
+async fn settings_say_how_often_a_handler_is_called_and_when() {
+    let (calls, mut told) = telling::<u32>();
+    let (broker, hand) = broker();
+    let (_folder, path) = file(
+        "[rabbitmq.listener.simple.retry]\nenabled = true\nmax-attempts = 4\n\
+         initial-interval = \"500ms\"\nmultiplier = 1.8\n\
+         [listener.sound.retry]\nenabled = false\n[listener.sound]\nmax-attempts = 1\n",
+    );
+    let app = Springhare::builder()
+        .broker(broker)
+        .config(path)
+        .environment([("SPRINGHARE_LISTENER_FRAGILE_RETRY_MAX_ATTEMPTS", "3")])
+        .listeners(listeners![fragile, sound])
+        .manage(calls)
+        .start()
+        .await
+        .unwrap();
+    let rabbit = app.rabbit_template();
+    rabbit.convert_and_send("fragile", "tea").await.unwrap();
+    for (call, pause) in [(1, 500), (2, 900)] {
+        assert_eq!(told.next().await, call);
+        someone_sleeps(&hand).await;
+        hand.advance(Duration::from_millis(pause - 1));
+        tokio::task::yield_now().await;
+        assert!(told.is_silent(), "before the pause after call {call} is over");
+        hand.advance(Duration::from_millis(1));
+    }
+    assert_eq!(told.next().await, 3);
+    arrives(&rabbit, "fragile.error").await;
+    // What the attribute asks for is turned off for this one.
+    rabbit.convert_and_send("sound", "tea").await.unwrap();
+    assert_eq!(told.next().await, 1);
+    arrives(&rabbit, "sound.error").await;
+    assert!(told.is_silent());
+    app.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_settings_of_failures_can_not_mean_is_refused_with_the_listener() {
+    let builder = Springhare::builder()
+        .environment([
+            ("SPRINGHARE_LISTENER_SLEEPER_CIRCUIT_FAILURES", "3"),
+            ("SPRINGHARE_LISTENER_SLEEPER_RETRY_MAXATTEMPTS", "3"),
+            ("SPRINGHARE_LISTENER_SLEEPER_RETRY_MAXRETRIES", "3"),
+        ])
+        .listeners(listeners![sleeper]);
+    let text = refused(builder).await;
+    for words in ["listener `sleeper`: `circuit.failures` says", "listener `sleeper`: `retry.max-a"]
+    {
+        assert!(text.contains(words), "{words} in {text}");
+    }
 }

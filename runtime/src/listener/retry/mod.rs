@@ -15,6 +15,8 @@ pub(crate) use schedule::Calls;
 use springhare_amqp::ShortString;
 
 use super::circuit::CircuitPlan;
+pub(crate) use super::pacing::{PAUSE_MAX, PAUSE_MIN};
+
 use super::endpoint::{CircuitAttributes, ListenerAttributes, RetryAttributes};
 use super::policy::OnErrors;
 

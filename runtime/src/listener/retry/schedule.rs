@@ -11,13 +11,16 @@ pub(crate) struct Calls {
     max: u32,
     first: Duration,
     last: Duration,
+    /// How much longer each pause is than the one before: at least 1.
+    multiplier: f64,
     /// The part of a pause by which it is longer or shorter, at random: 0 to 1.
     jitter: f64,
 }
 
 impl Calls {
     /// One call, and no other.
-    pub(crate) const ONE: Self = Self { max: 1, first: PAUSE_MIN, last: PAUSE_MAX, jitter: 0.0 };
+    pub(crate) const ONE: Self =
+        Self { max: 1, first: PAUSE_MIN, last: PAUSE_MAX, multiplier: 2.0, jitter: 0.0 };
 
     /// Pauses that begin with the first of `backoff` and double up to its second.
     pub(crate) fn new(
@@ -26,7 +29,14 @@ impl Calls {
         jitter: Option<f64>,
     ) -> Self {
         let (first, last) = backoff.unwrap_or((PAUSE_MIN, PAUSE_MAX));
-        Self { max: max.max(1), first, last, jitter: jitter.unwrap_or_default().clamp(0.0, 1.0) }
+        let jitter = jitter.unwrap_or_default().clamp(0.0, 1.0);
+        Self { max: max.max(1), first, last, jitter, ..Self::ONE }
+    }
+
+    /// With pauses of which each is so many times as long as the one before.
+    pub(crate) fn growing_by(mut self, multiplier: f64) -> Self {
+        self.multiplier = multiplier.max(1.0);
+        self
     }
 
     /// How many there are at the most.
@@ -50,8 +60,9 @@ impl Calls {
         if failed >= self.max {
             return None;
         }
-        let factor = 1_u32.checked_shl(failed.saturating_sub(1)).unwrap_or(u32::MAX);
-        let pause = self.first.saturating_mul(factor).min(self.last);
+        let growths = i32::try_from(failed.saturating_sub(1)).unwrap_or(i32::MAX);
+        let seconds = self.first.as_secs_f64() * self.multiplier.powi(growths);
+        let pause = Duration::try_from_secs_f64(seconds).unwrap_or(self.last).min(self.last);
         Some(pause.mul_f64(1.0 + self.jitter * between_minus_one_and_one(random)))
     }
 }
@@ -77,6 +88,15 @@ mod tests {
         assert_eq!(millis(Calls::new(6, backoff, None), 7), [100, 200, 400, 500, 500]);
         assert!(millis(Calls::ONE, 0).is_empty());
         assert_eq!(Calls::new(0, None, None).max(), 1);
+    }
+
+    #[test]
+    fn the_pauses_grow_by_another_factor_where_one_is_given() {
+        let backoff = Some((Duration::from_millis(100), Duration::from_secs(1)));
+        let calls = Calls::new(5, backoff, None);
+        assert_eq!(millis(calls.growing_by(3.0), 7), [100, 300, 900, 1000]);
+        assert_eq!(millis(calls.growing_by(1.0), 7), [100, 100, 100, 100]);
+        assert_eq!(millis(calls.growing_by(1.5), 7), [100, 150, 225, 337]);
     }
 
     #[test]
