@@ -14,6 +14,7 @@ use tokio::sync::{Mutex, watch};
 use tokio::task::AbortHandle;
 
 use super::STOP_DEADLINE;
+use super::joining::Standing;
 use crate::connection::LinkError;
 use crate::error::{Error, Result};
 #[cfg(feature = "axum")]
@@ -35,12 +36,14 @@ pub(crate) struct Running {
     /// The broker that lives and ends with the application.
     own_broker: Option<Broker>,
     /// The runtime that the application was started on: the stop runs there.
-    runtime: Handle,
+    pub(super) runtime: Handle,
     /// Keeps the listeners' connection open, until the stop begins.
     keeper: AbortHandle,
     /// Held by who starts a listener, and by the stop; who holds it may wait on the listeners'
     /// stop signal.
-    changing: Mutex<()>,
+    pub(super) changing: Mutex<()>,
+    /// What holds for listeners that join later.
+    pub(super) standing: Standing,
     /// Taken by the stop's task, which there is once; if that is lost, nobody waits for it.
     stopper: StdMutex<Option<watch::Sender<Outcome>>>,
     outcome: watch::Receiver<Outcome>,
@@ -64,6 +67,7 @@ impl Running {
         scope: Arc<ListenerScope>,
         listeners: ListenerRegistry,
         own_broker: Option<Broker>,
+        standing: Standing,
     ) -> Self {
         let (stopper, outcome) = watch::channel(None);
         let keeper = tokio::spawn(keep_connected(Arc::clone(&scope))).abort_handle();
@@ -74,6 +78,7 @@ impl Running {
             own_broker,
             runtime: Handle::current(),
             changing: Mutex::new(()),
+            standing,
             stopper: StdMutex::new(Some(stopper)),
             outcome,
         }
@@ -87,7 +92,10 @@ impl Running {
     }
 
     /// The answer, unless the stop begins before it is there. Only for who holds `changing`.
-    async fn unless_it_stops(&self, answer: impl Future<Output = Result<()>>) -> Result<()> {
+    pub(super) async fn unless_it_stops<T>(
+        &self,
+        answer: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
         let stop = &self.listeners.stop;
         stop.unless(StopPhase::Draining, answer).await.unwrap_or(Err(Error::Stopped))
     }

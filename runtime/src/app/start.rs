@@ -7,15 +7,18 @@ use springhare_broker::Broker;
 
 use super::Springhare;
 use super::builder::{BrokerChoice, SpringhareBuilder};
+use super::joining::Standing;
 use super::planned::Planned;
 use super::reach::reach;
 use super::running::Running;
 use crate::connection::{Address, AmqpLink, EmbeddedAddress, EmbeddedLink, Link, NamedLink};
 use crate::error::{Fault, Result, StartError};
-use crate::graph::{Declared, DeclaringLink, SharedGraph, declare, unknown_names};
+use crate::graph::{Declared, DeclaringLink, Generation, SharedGraph, declare, unknown_names};
 use crate::listener::observe::Observing;
 use crate::listener::{ListenerConnection, ListenerRegistry, ListenerScope};
-use crate::settings::{AddressProblem, RabbitmqSettings, Source, Startup, WrongAddress};
+use crate::settings::{
+    AddressProblem, Environment, RabbitmqSettings, Source, Startup, WrongAddress,
+};
 use crate::template::{RabbitTemplate, TemplateLinks};
 
 pub(super) async fn start(builder: SpringhareBuilder) -> Result<Springhare> {
@@ -38,7 +41,7 @@ pub(super) async fn start(builder: SpringhareBuilder) -> Result<Springhare> {
         connection: ListenerConnection::new(link, graph, observer, builder.events.clone()),
         template: RabbitTemplate::new(
             links,
-            builder.converters,
+            builder.converters.clone(),
             builder.middleware.of_publishing(),
             defaults,
         ),
@@ -55,7 +58,14 @@ pub(super) async fn start(builder: SpringhareBuilder) -> Result<Springhare> {
         shut(&scope).await;
         return Err(error);
     }
-    Ok(Springhare { running: Arc::new(Running::new(scope, listeners, own_broker)) })
+    let standing = Standing {
+        settings,
+        environment: builder.environment.unwrap_or_else(Environment::of_process),
+        policies: builder.policies,
+        named_converters: builder.named_converters,
+        converters: builder.converters,
+    };
+    Ok(Springhare { running: Arc::new(Running::new(scope, listeners, own_broker, standing)) })
 }
 
 /// The link that the builder chose. An address of the settings that can't be used is a fault among
@@ -124,7 +134,7 @@ async fn bring_up(
     let graph = scope.graph();
     faults.extend(unknown_names(&connection, &graph).await);
     StartError::of(faults)?;
-    let (declared, faults) = declare(&connection, &graph).await;
+    let (declared, faults) = declare(&connection, &graph, Generation::default()).await;
     let started = async {
         StartError::of(faults)?;
         publishing.is_declared();

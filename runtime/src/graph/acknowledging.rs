@@ -8,17 +8,13 @@ use crate::state::Requirements;
 pub(super) fn wrong(
     mode: AcknowledgeMode,
     requirements: &Requirements,
-    attributes: &ListenerAttributes,
+    attributes: &ListenerAttributes<'_>,
 ) -> Vec<&'static str> {
     let has_tag = requirements.delivery_tags() > 0;
     let has_outbox = requirements.has_outbox();
     let failures = attributes.retry.is_some()
         || attributes.max_attempts.is_some()
         || attributes.recover.is_some();
-    let requeues = attributes.retry.is_some_and(|retry| !retry.delays.is_empty())
-        || attributes.max_attempts.is_some()
-        || attributes.requeue_rejected.is_some()
-        || matches!(attributes.recover, Some(Recover::Requeue | Recover::Reject));
     let rules = match mode {
         AcknowledgeMode::Auto => vec![],
         AcknowledgeMode::Manual => vec![
@@ -45,7 +41,7 @@ pub(super) fn wrong(
                  before the ack, and that would be sent before the function is called",
             ),
             (
-                requeues,
+                requeues(attributes),
                 "`acknowledge-mode` is set to first, but the attribute says how a failed message is \
                  delivered again or rejected, and it would be acknowledged before it is handled",
             ),
@@ -85,7 +81,15 @@ pub(super) fn wrong(
     rules.into_iter().filter(|(is_so, _)| *is_so).map(|(_, text)| text).collect()
 }
 
-fn is_stream(attributes: &ListenerAttributes) -> bool {
+/// Whether the attribute says how a failed message comes again, or is rejected.
+fn requeues(attributes: &ListenerAttributes<'_>) -> bool {
+    attributes.retry.is_some_and(|retry| !retry.delays.is_empty())
+        || attributes.max_attempts.is_some()
+        || attributes.requeue_rejected.is_some()
+        || matches!(attributes.recover, Some(Recover::Requeue | Recover::Reject))
+}
+
+fn is_stream(attributes: &ListenerAttributes<'_>) -> bool {
     attributes.arguments.iter().any(|(name, value)| {
         *name == "x-queue-type" && matches!(value, Argument::Text(kind) if *kind == "stream")
     })

@@ -17,9 +17,11 @@ use super::key_paths::unmet_paths;
 use super::merge::{Bound, merge};
 use super::placeholder::Placeholders;
 use super::resolve::{ResolvedListener, resolve};
+use super::source::ListenerSource;
 use crate::convert::{MessageConverters, NamedConverters};
-use crate::error::Fault;
+use crate::error::{Fault, Place};
 use crate::listener::endpoint::RabbitListenerEndpoint;
+use crate::listener::plan::ListenerPlan;
 use crate::listener::policy::ErrorPolicies;
 use crate::settings::Settings;
 use crate::state::StateRegistry;
@@ -53,15 +55,16 @@ pub(crate) fn check(input: GraphInput<'_>) -> (Graph, Vec<Fault>) {
     let mut faults = Vec::new();
     let mut endpoints = input.endpoints;
     endpoints.sort_by_key(|endpoint| (endpoint.id(), endpoint.file, endpoint.line));
-    for endpoint in &endpoints {
-        unmet_requirements(endpoint, input.states, &mut faults);
+    let sources: Vec<_> = endpoints.iter().copied().map(ListenerSource::of).collect();
+    for source in &sources {
+        unmet_requirements(source, input.states, &mut faults);
     }
     let known = endpoints.iter().chain(&input.linked).map(|endpoint| endpoint.id());
     let known = known.map(|id| input.placeholders.resolve(&id).map_or(id.clone(), Cow::into_owned));
     let known: Vec<String> = known.filter(|id| !id.contains("${")).collect();
-    let mut listeners: Vec<ResolvedListener> = endpoints
-        .into_iter()
-        .filter_map(|endpoint| resolve(endpoint, &input.placeholders, input.settings, &mut faults))
+    let mut listeners: Vec<ResolvedListener> = sources
+        .iter()
+        .filter_map(|source| resolve(source, &input.placeholders, input.settings, &mut faults))
         .collect();
     listeners.sort_by(|a, b| a.plan.id.cmp(&b.plan.id));
     let plans = listeners.iter_mut().map(|listener| &mut listener.plan);
@@ -70,42 +73,43 @@ pub(crate) fn check(input: GraphInput<'_>) -> (Graph, Vec<Fault>) {
     for listener in &mut listeners {
         listener.plan.failure.on_errors = input.policies.of(&listener.plan.id);
     }
-    duplicate_ids(&listeners, &mut faults);
+    duplicate_ids(listeners.iter().map(|listener| &listener.plan), &mut faults);
     listeners.iter().for_each(|listener| unmet_paths(listener, &mut faults));
     faults.extend(unknown_listeners(known, input.settings, input.is_a_part));
 
     let mut graph = Graph::default();
-    let mut bound = Vec::new();
     input.exchanges.into_iter().for_each(|node| add_exchange(&mut graph, node, &mut faults));
     input.queues.into_iter().for_each(|node| add_queue(&mut graph, node, &mut faults));
-    for listener in listeners {
-        if !listener.plan.declare {
-            graph.expect(&listener.plan);
-            let plan = Arc::new(listener.plan);
-            graph.listeners.push(Arc::clone(&plan));
-            bound.push(Bound { plan, bindings: listener.bindings });
-            add_delays(&mut graph, listener.delays.of_foreign_queues(), &mut faults);
-            continue;
-        }
-        listener.exchanges.into_iter().for_each(|node| add_exchange(&mut graph, node, &mut faults));
-        listener.queues.into_iter().for_each(|node| add_queue(&mut graph, node, &mut faults));
-        listener.bindings.iter().for_each(|node| add_own_binding(&mut graph, node.clone()));
-        add_delays(&mut graph, listener.delays, &mut faults);
-        let plan = Arc::new(listener.plan);
-        graph.listeners.push(Arc::clone(&plan));
-        bound.push(Bound { plan, bindings: listener.bindings });
-    }
+    listeners.into_iter().for_each(|listener| add_listener(&mut graph, listener, &mut faults));
     input.bindings.into_iter().for_each(|node| add_binding(&mut graph, node));
-    graph.containers = merge(&graph, &bound, &mut faults);
+    graph.containers = merge(&graph, &graph.bound, &mut faults);
     unreachable_keys(&graph, &mut faults);
     faults.extend(inconsistencies(&graph));
     faults.extend(exclusive_consumers(&graph));
     (graph, faults)
 }
 
+/// Adds a listener, and what it declares.
+pub(super) fn add_listener(graph: &mut Graph, listener: ResolvedListener, faults: &mut Vec<Fault>) {
+    let ResolvedListener { plan, queues, exchanges, bindings, delays } = listener;
+    let delays = if plan.declare {
+        exchanges.into_iter().for_each(|node| add_exchange(graph, node, faults));
+        queues.into_iter().for_each(|node| add_queue(graph, node, faults));
+        bindings.iter().for_each(|node| add_own_binding(graph, node.clone()));
+        delays
+    } else {
+        graph.expect(&plan);
+        delays.of_foreign_queues()
+    };
+    add_delays(graph, delays, faults);
+    let plan = Arc::new(plan);
+    graph.listeners.push(Arc::clone(&plan));
+    graph.bound.push(Bound { plan, bindings });
+}
+
 /// A pattern on a direct exchange is a key that no message has. The macro finds it where it sees
 /// the exchange's kind; here it may come from the builder, or be the default.
-fn unreachable_keys(graph: &Graph, faults: &mut Vec<Fault>) {
+pub(super) fn unreachable_keys(graph: &Graph, faults: &mut Vec<Fault>) {
     for binding in &graph.bindings {
         let Some(exchange) = graph.exchanges.get(&binding.exchange) else { continue };
         let is_pattern = binding.routing_key.split('.').any(|word| matches!(word, "*" | "#"));
@@ -121,27 +125,28 @@ fn unreachable_keys(graph: &Graph, faults: &mut Vec<Fault>) {
     }
 }
 
-fn unmet_requirements(
-    endpoint: &RabbitListenerEndpoint,
+pub(super) fn unmet_requirements(
+    source: &ListenerSource<'_>,
     states: &StateRegistry,
     faults: &mut Vec<Fault>,
 ) {
-    let requirements = endpoint.requirements();
+    let requirements = source.function.requirements();
+    let Place { file, line } = source.function.place;
     if requirements.delivery_tags() > 1 {
         let text = format!(
             "listener `{}` takes more than one `DeliveryTag`, but a delivery is settled once; \
              take one and hand it on",
-            endpoint.id()
+            source.id
         );
-        faults.push(Fault::new(text).at(endpoint.file, endpoint.line));
+        faults.push(Fault::new(text).at(file, line));
     }
     for type_name in states.missing(&requirements) {
         let text = format!(
             "listener `{}` needs a `State<{type_name}>`, but no value of that type is managed; \
              add `.manage(..)` with one to the builder",
-            endpoint.id()
+            source.id
         );
-        faults.push(Fault::new(text).at(endpoint.file, endpoint.line));
+        faults.push(Fault::new(text).at(file, line));
     }
 }
 
@@ -173,15 +178,20 @@ fn unknown_policies(
     }
 }
 
-fn duplicate_ids(listeners: &[ResolvedListener], faults: &mut Vec<Fault>) {
-    for pair in listeners.windows(2) {
+/// Two listeners of one id; they are sorted by it.
+pub(super) fn duplicate_ids<'p>(
+    plans: impl Iterator<Item = &'p ListenerPlan>,
+    faults: &mut Vec<Fault>,
+) {
+    let plans: Vec<_> = plans.collect();
+    for pair in plans.windows(2) {
         let [first, second] = pair else { continue };
-        if first.plan.id == second.plan.id {
+        if first.id == second.id {
             let text = format!(
                 "two listeners have the id `{}`; give one of them another with `id = \"..\"`",
-                first.plan.id
+                first.id
             );
-            faults.push(contradiction(text, &first.plan.origin, &second.plan.origin));
+            faults.push(contradiction(text, &first.origin, &second.origin));
         }
     }
 }
@@ -227,7 +237,7 @@ pub(super) fn add_queue(graph: &mut Graph, node: QueueNode, faults: &mut Vec<Fau
 }
 
 /// What a listener's messages wait in is the application's, whoever declares the listener's queue.
-fn add_delays(graph: &mut Graph, delays: Delays, faults: &mut Vec<Fault>) {
+pub(super) fn add_delays(graph: &mut Graph, delays: Delays, faults: &mut Vec<Fault>) {
     let Delays { exchange, queues, bindings } = delays;
     exchange.into_iter().for_each(|node| add_exchange(graph, node, faults));
     queues.into_iter().for_each(|node| add_queue(graph, node, faults));

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use futures_util::future::join_all;
 use springhare_amqp::ShortString;
 
@@ -23,7 +24,8 @@ use crate::events::ApplicationEvent;
 #[derive(Debug)]
 pub(crate) struct ListenerRegistry {
     scope: Arc<ListenerScope>,
-    containers: Vec<Registered>,
+    /// Those that there are now: one who holds the list keeps what was removed meanwhile.
+    containers: ArcSwap<Vec<Arc<Registered>>>,
     /// How far the whole application is to stop. One task at a time waits on it: that which
     /// starts a listener, or that which stops all.
     pub(crate) stop: StopSignal,
@@ -31,26 +33,117 @@ pub(crate) struct ListenerRegistry {
 
 impl ListenerRegistry {
     pub(crate) fn new(scope: Arc<ListenerScope>) -> Self {
-        let ListenerScope { connection, middleware, events, .. } = &*scope;
-        let registered = |plan: &ContainerPlan| {
-            Registered::new(Container::new(plan, middleware, events, connection.clock()))
-        };
         let graph = scope.graph();
-        let containers = graph.containers.iter().map(registered).collect();
+        let containers =
+            graph.containers.iter().map(|plan| Arc::new(registered(plan, &scope))).collect();
+        let containers = ArcSwap::from_pointee(containers);
         Self { scope, containers, stop: StopSignal::default() }
     }
 
-    /// The plans, sorted by id.
-    pub(crate) fn plans(&self) -> impl Iterator<Item = &ListenerPlan> {
-        self.sorted().into_iter().map(|(_, plan)| plan)
+    fn all(&self) -> Arc<Vec<Arc<Registered>>> {
+        self.containers.load_full()
     }
 
-    /// Every listener with its container, sorted by id.
-    fn sorted(&self) -> Vec<(&Registered, &ListenerPlan)> {
-        let plans = |registered| Registered::plans(registered).map(move |plan| (registered, plan));
-        let mut sorted: Vec<_> = self.containers.iter().flat_map(plans).collect();
-        sorted.sort_by(|(_, one), (_, other)| one.id.cmp(&other.id));
-        sorted
+    /// The ids, sorted.
+    pub(crate) fn ids(&self) -> Vec<Arc<str>> {
+        let all = self.all();
+        let plans = all.iter().flat_map(|registered| registered.plans());
+        let mut ids: Vec<_> = plans.map(|plan| Arc::clone(&plan.id)).collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    /// Adds a container, which is not started. One task at a time adds and removes.
+    pub(crate) fn add(&self, plan: &ContainerPlan) {
+        let mut all = self.all().to_vec();
+        all.push(Arc::new(registered(plan, &self.scope)));
+        self.containers.store(Arc::new(all));
+    }
+
+    /// Starts a container that was added, or lets it start by itself once its queues are there.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped midway, none of its consumers runs.
+    pub(crate) async fn start_added(&self, id: &str) -> Result<(), Vec<Fault>> {
+        let Some(registered) = self.find(id) else { return Ok(()) };
+        if !registered.container.common().auto_startup {
+            return Ok(());
+        }
+        let started = self.start_or_wait(&registered).await.map_err(|fault| vec![fault])?;
+        registered.run(&mut *registered.tasks.lock().await, started);
+        Ok(())
+    }
+
+    /// Forgets the container with this listener, which has stopped.
+    pub(crate) fn remove(&self, id: &str) {
+        let Some(removed) = self.find(id) else { return };
+        let mut all = self.all().to_vec();
+        all.retain(|registered| !Arc::ptr_eq(registered, &removed));
+        self.containers.store(Arc::new(all));
+    }
+
+    /// What this listener consumes from; none if there is no such listener.
+    pub(crate) fn queues(&self, id: &str) -> Option<Vec<ShortString>> {
+        self.find(id).map(|registered| registered.queues())
+    }
+
+    /// Has a listener consume from these queues, too: now if it runs, and whenever it starts.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped midway, it does not.
+    pub(crate) async fn add_queues(
+        &self,
+        id: &str,
+        queues: &[ShortString],
+    ) -> Result<(), LinkError> {
+        let Some(registered) = self.find(id) else { return Ok(()) };
+        let mut tasks = registered.tasks.lock().await;
+        let mut started = Vec::new();
+        if registered.crew.is_running() {
+            for queue in queues {
+                for _ in 0..registered.concurrency().min {
+                    let supervised = registered
+                        .crew
+                        .add(|states, number| self.supervised(&registered, queue, states, number));
+                    let consumer = match self.start_consumer(&supervised, Redeclare::No).await {
+                        Ok(consumer) => Some(consumer),
+                        Err(error) if registered.waits_for_queues() && error.is_not_found() => None,
+                        Err(error) if registered.container.stands_by_at(&error) => None,
+                        Err(error) => {
+                            registered.crew.leave(queues);
+                            return Err(error);
+                        }
+                    };
+                    started.push((supervised, consumer));
+                }
+            }
+        }
+        registered.consume_from(queues, started, &mut tasks, &self.scope);
+        Ok(())
+    }
+
+    /// Has a listener consume from these queues no more; its consumers finish what they hold.
+    pub(crate) fn remove_queues(&self, id: &str, queues: &[ShortString]) {
+        if let Some(registered) = self.find(id) {
+            registered.leave_queues(queues);
+        }
+    }
+
+    /// Whether a task of this listener is left.
+    pub(crate) fn is_at_work(&self, id: &str) -> bool {
+        let at_work = |registered: Arc<Registered>| {
+            registered.tasks.try_lock().map_or(true, |tasks| !tasks.is_empty())
+        };
+        self.find(id).is_some_and(at_work)
+    }
+
+    /// The other listeners that share the consumers of this one; none if there is no such listener.
+    pub(crate) fn sharing(&self, id: &str) -> Option<Vec<Arc<str>>> {
+        let registered = self.find(id)?;
+        let others = registered.plans().filter(|plan| &*plan.id != id);
+        Some(others.map(|plan| Arc::clone(&plan.id)).collect())
     }
 
     /// Starts every listener that starts with the application, those of a lower phase before the
@@ -59,25 +152,9 @@ impl ListenerRegistry {
         let mut all_started = Vec::new();
         let mut faults = Vec::new();
         for registered in self.to_be_started() {
-            match self.start_consumers(registered, Redeclare::No).await {
+            match self.start_or_wait(&registered).await {
                 Ok(started) => all_started.push((registered, started)),
-                Err((queue, error)) if registered.waits_for_queues() && error.is_not_found() => {
-                    let listener = &*registered.container.name;
-                    tracing::warn!(listener, queue, "the listener waits for its queue");
-                    all_started.push((registered, self.not_started(registered)));
-                }
-                // It asks again until the other consumer is gone.
-                Err((_, error)) if registered.container.stands_by_at(&error) => {
-                    all_started.push((registered, self.not_started(registered)));
-                }
-                Err((queue, error)) => {
-                    let origin = &registered.container.common().origin;
-                    let text = format!(
-                        "{}: the broker refuses a consumer of queue '{queue}': {error}",
-                        origin.by
-                    );
-                    faults.push(Fault::new(text).at(origin.file, origin.line));
-                }
+                Err(fault) => faults.push(fault),
             }
         }
         if !faults.is_empty() {
@@ -89,11 +166,36 @@ impl ListenerRegistry {
         Ok(())
     }
 
+    /// Starts the consumers of a container at the broker; where a queue of somebody else's is not
+    /// there, they are to start by themselves.
+    async fn start_or_wait(&self, registered: &Registered) -> Result<Vec<StartOf>, Fault> {
+        match self.start_consumers(registered, Redeclare::No).await {
+            Ok(started) => Ok(started),
+            Err((queue, error)) if registered.waits_for_queues() && error.is_not_found() => {
+                let listener = &*registered.container.name;
+                tracing::warn!(listener, queue, "the listener waits for its queue");
+                Ok(self.not_started(registered))
+            }
+            // It asks again until the other consumer is gone.
+            Err((_, error)) if registered.container.stands_by_at(&error) => {
+                Ok(self.not_started(registered))
+            }
+            Err((queue, error)) => {
+                let origin = &registered.container.common().origin;
+                let text = format!(
+                    "{}: the broker refuses a consumer of queue '{queue}': {error}",
+                    origin.by
+                );
+                Err(Fault::new(text).at(origin.file, origin.line))
+            }
+        }
+    }
+
     /// Lets every listener that starts with the application start by itself, as soon as there is
     /// a connection.
     pub(crate) async fn start_all_in_background(&self) {
         for registered in self.to_be_started() {
-            let consumers = self.not_started(registered);
+            let consumers = self.not_started(&registered);
             registered.run(&mut *registered.tasks.lock().await, consumers);
         }
     }
@@ -104,9 +206,9 @@ impl ListenerRegistry {
         consumers.map(|supervised| (supervised, None)).collect()
     }
 
-    fn to_be_started(&self) -> Vec<&Registered> {
-        let starts = |registered: &&Registered| registered.container.common().auto_startup;
-        let mut all: Vec<_> = self.containers.iter().filter(starts).collect();
+    fn to_be_started(&self) -> Vec<Arc<Registered>> {
+        let mut all = self.all().to_vec();
+        all.retain(|registered| registered.container.common().auto_startup);
         all.sort_by_key(|registered| registered.container.common().phase);
         all
     }
@@ -129,10 +231,10 @@ impl ListenerRegistry {
             let stopping = registered.crew.is_told_to_stop();
             return if stopping { Err(Error::StillStopping { id: id.to_owned() }) } else { Ok(()) };
         }
-        let started = match self.start_consumers(registered, Redeclare::Yes).await {
+        let started = match self.start_consumers(&registered, Redeclare::Yes).await {
             Ok(started) => started,
             Err((_, error)) if registered.container.stands_by_at(&error) => {
-                self.not_started(registered)
+                self.not_started(&registered)
             }
             Err((_, error)) => return Err(error.into()),
         };
@@ -175,26 +277,41 @@ impl ListenerRegistry {
 
     /// The consumers of a container, none of them started.
     fn consumers_of(&self, registered: &Registered) -> Vec<Supervised> {
-        let container = &registered.container;
         let states = Arc::new(ConsumerStates::default());
         let consumers = registered.concurrency().min;
         let of_queue = |queue| (0..consumers).map(move |_| queue);
-        let supervised = |queue: &ShortString| Supervised {
+        let supervised = |queue: &ShortString| {
+            self.supervised(registered, queue, Arc::clone(&states), states.add())
+        };
+        registered.queues().iter().flat_map(of_queue).map(supervised).collect()
+    }
+
+    fn supervised(
+        &self,
+        registered: &Registered,
+        queue: &ShortString,
+        states: Arc<ConsumerStates>,
+        number: usize,
+    ) -> Supervised {
+        Supervised {
             scope: Arc::clone(&self.scope),
-            container: Arc::clone(container),
+            container: Arc::clone(&registered.container),
             queue: queue.clone(),
             stop: Arc::default(),
             load: Arc::default(),
-            number: states.add(),
-            states: Arc::clone(&states),
-        };
-        container.queues().flat_map(of_queue).map(supervised).collect()
+            states,
+            number,
+        }
     }
 
     /// The ids of a group's listeners.
     pub(crate) fn group(&self, group: &str) -> Vec<Arc<str>> {
         let in_group = |plan: &&ListenerPlan| plan.group.as_deref() == Some(group);
-        self.plans().filter(in_group).map(|plan| Arc::clone(&plan.id)).collect()
+        let all = self.all();
+        let plans = all.iter().flat_map(|registered| registered.plans()).filter(in_group);
+        let mut ids: Vec<_> = plans.map(|plan| Arc::clone(&plan.id)).collect();
+        ids.sort_unstable();
+        ids
     }
 
     /// Tells the listener of this id, and those that share its consumers, how far to stop. False if
@@ -275,7 +392,7 @@ impl ListenerRegistry {
 
     /// Tells all listeners how far to stop.
     pub(crate) fn raise_all(&self, phase: StopPhase) {
-        self.containers.iter().for_each(|registered| registered.crew.raise(phase));
+        self.all().iter().for_each(|registered| registered.crew.raise(phase));
     }
 
     /// Stops all listeners, those of a higher phase before the others, and waits for their ends.
@@ -286,9 +403,10 @@ impl ListenerRegistry {
     /// not been told to stop then.
     pub(crate) async fn stop_in_order(&self) {
         let phase_of = |registered: &Registered| registered.container.common().phase;
-        let phases: BTreeSet<i32> = self.containers.iter().map(phase_of).collect();
+        let all = self.all();
+        let phases: BTreeSet<i32> = all.iter().map(|one| phase_of(one)).collect();
         for phase in phases.into_iter().rev() {
-            let members = || self.containers.iter().filter(move |one| phase_of(one) == phase);
+            let members = || all.iter().filter(move |one| phase_of(one) == phase);
             members().for_each(|registered| registered.crew.raise(self.stop.phase()));
             join_all(members().map(|registered| self.wait_for_good(registered))).await;
         }
@@ -298,17 +416,17 @@ impl ListenerRegistry {
     /// then.
     async fn wait_for_good(&self, registered: &Registered) {
         registered.wait().await;
-        self.scope.template.leave(registered.container.queues());
+        self.scope.template.leave(registered.queues().iter());
     }
 
     /// How many messages listeners that were told to stop hold, in words: `orders: 4, lines: 1`.
     /// None if they hold none.
     pub(crate) fn held(&self) -> Option<String> {
-        let holding =
-            self.containers.iter().filter_map(|registered| match registered.crew.held() {
-                0 => None,
-                messages => Some(format!("{}: {messages}", registered.container.name)),
-            });
+        let all = self.all();
+        let holding = all.iter().filter_map(|registered| match registered.crew.held() {
+            0 => None,
+            messages => Some(format!("{}: {messages}", registered.container.name)),
+        });
         let words = holding.collect::<Vec<_>>().join(", ");
         (!words.is_empty()).then_some(words)
     }
@@ -319,7 +437,7 @@ impl ListenerRegistry {
     ///
     /// Nothing is lost when the future is dropped.
     pub(crate) async fn wait_all(&self) {
-        for registered in &self.containers {
+        for registered in &*self.all() {
             registered.wait().await;
         }
     }
@@ -327,15 +445,24 @@ impl ListenerRegistry {
     /// What every listener does right now.
     pub(crate) fn health(&self) -> Health {
         let trouble = self.scope.connection.trouble();
-        let of_listener = |(registered, plan): (&Registered, &ListenerPlan)| {
-            ListenerHealth::new(&plan.id, registered.status(trouble.as_deref()))
+        let of_container = |registered: &Arc<Registered>| {
+            let status = registered.status(trouble.as_deref());
+            let of_listener = |plan: &ListenerPlan| ListenerHealth::new(&plan.id, status.clone());
+            registered.plans().map(of_listener).collect::<Vec<_>>()
         };
-        Health::new(self.sorted().into_iter().map(of_listener).collect())
+        let mut listeners: Vec<_> = self.all().iter().flat_map(of_container).collect();
+        listeners.sort_by(|one, other| one.id().cmp(other.id()));
+        Health::new(listeners)
     }
 
     /// The container with the listener of this id.
-    fn find(&self, id: &str) -> Option<&Registered> {
-        let has = |registered: &&Registered| registered.plans().any(|plan| &*plan.id == id);
-        self.containers.iter().find(has)
+    fn find(&self, id: &str) -> Option<Arc<Registered>> {
+        let has = |registered: &&Arc<Registered>| registered.plans().any(|plan| &*plan.id == id);
+        self.all().iter().find(has).cloned()
     }
+}
+
+fn registered(plan: &ContainerPlan, scope: &ListenerScope) -> Registered {
+    let ListenerScope { connection, middleware, events, .. } = scope;
+    Registered::new(Container::new(plan, middleware, events, connection.clock()))
 }

@@ -106,6 +106,7 @@ impl ForTest {
         };
         let served = Served {
             anonymous: false,
+            handler: None,
             listener_id: "test::listener".into(),
             converters: self.converters,
             key_paths: self.key_paths.into(),
