@@ -9,6 +9,7 @@ use crate::connection::Link;
 use crate::convert::{MessageConverter, MessageConverters, NamedConverters};
 use crate::declare::Declaration;
 use crate::error::{Fault, Result};
+use crate::events::{EventBus, Events};
 use crate::graph::{BindingNode, ExchangeNode, QueueNode};
 use crate::listener::endpoint::{RabbitListenerEndpoint, Registration};
 use crate::listener::observe::Observer;
@@ -38,6 +39,7 @@ pub struct SpringhareBuilder {
     /// None for the process's own.
     pub(super) environment: Option<Environment>,
     pub(super) observers: Vec<Arc<dyn Observer>>,
+    pub(super) events: EventBus,
     pub(super) policies: ErrorPolicies,
     /// What is wrong with the builder's own calls.
     pub(super) faults: Vec<Fault>,
@@ -68,6 +70,7 @@ impl SpringhareBuilder {
             config: ConfigFile::Found,
             environment: None,
             observers: Vec::new(),
+            events: EventBus::new(),
             policies: ErrorPolicies::default(),
             faults: Vec::new(),
         }
@@ -224,6 +227,27 @@ impl SpringhareBuilder {
     pub fn reply_timeout(mut self, timeout: Duration) -> Self {
         self.settings.template.reply_timeout = Some(LongerThanZero(timeout));
         self
+    }
+
+    /// What happens in the application, from its start on: the connection opens, the consumers start.
+    ///
+    /// ```
+    /// use springhare::prelude::*;
+    ///
+    /// # async fn example() -> springhare::Result<()> {
+    /// let builder = Springhare::builder();
+    /// let mut events = builder.events();
+    /// let app = builder.start().await?;
+    /// tokio::spawn(async move {
+    ///     while let Some(event) = events.next().await {
+    ///         println!("{event:?}");
+    ///     }
+    /// });
+    /// # app.stop().await
+    /// # }
+    /// ```
+    pub fn events(&self) -> Events {
+        self.events.listen()
     }
 
     /// Tells this one what the listeners do.

@@ -186,6 +186,7 @@ impl Running {
         if let Some(broker) = &self.own_broker {
             broker.stop();
         }
+        self.scope.events.close();
         listeners.and(template)
     }
 

@@ -32,9 +32,10 @@ pub(super) async fn start(builder: SpringhareBuilder) -> Result<Springhare> {
         publishing: Arc::clone(&publishing) as Arc<dyn Link>,
         channels: Arc::clone(&link),
         observer: observer.clone(),
+        events: builder.events.clone(),
     };
     let scope = Arc::new(ListenerScope {
-        connection: ListenerConnection::new(link, graph, observer),
+        connection: ListenerConnection::new(link, graph, observer, builder.events.clone()),
         template: RabbitTemplate::new(
             links,
             builder.converters,
@@ -42,6 +43,7 @@ pub(super) async fn start(builder: SpringhareBuilder) -> Result<Springhare> {
             defaults,
         ),
         middleware: builder.middleware,
+        events: builder.events,
         states: Arc::new(builder.states),
         observing,
     });

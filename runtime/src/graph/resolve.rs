@@ -98,6 +98,7 @@ pub(crate) fn resolve(
         stream_offset,
         exclusive_consumer: attributes.exclusive_consumer,
         consumer_arguments,
+        idle_event: settings.idle_event_interval.filter(|interval| !interval.is_zero()),
         auto_startup: settings.auto_startup.unwrap_or(true),
         group,
         competing: attributes.competing,

@@ -43,6 +43,8 @@ pub(crate) struct ListenerPlan {
     pub(crate) exclusive_consumer: bool,
     /// What its consumers are started with, beside priority and offset.
     pub(crate) consumer_arguments: FieldTable,
+    /// After how long without a message that is told, and after which multiples of it.
+    pub(crate) idle_event: Option<Duration>,
     pub(crate) auto_startup: bool,
     pub(crate) group: Option<String>,
     /// Whether it takes its queue's messages whatever their keys, as those beside it do.

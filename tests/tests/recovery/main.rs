@@ -13,6 +13,7 @@ mod admin;
 mod attempts;
 mod calls;
 mod delays;
+mod events;
 mod listeners;
 mod neighbours;
 mod outage;
