@@ -38,6 +38,7 @@ pub(crate) const KEYS: &[&str] = &[
     "send_to",
     "return_errors",
     "profile",
+    "broker",
     "declare",
     "lenient",
     "converter",
@@ -91,6 +92,7 @@ const ELSEWHERE: &[(&[&str], &str)] = &[
     (&["message_converter", "content_type", "codec"], "`converter = \"msgpack\"`"),
     (&["ignore_declaration_exceptions"], "`lenient`"),
     (&["admins_should_declare", "passive"], "`declare = false`"),
+    (&["admin", "connection_factory", "connection"], "`broker = \"..\"`"),
     (&["listener_id"], "`id = \"..\"`"),
     (&["executor", "sync"], "`blocking`"),
 ];

@@ -66,6 +66,8 @@ section! {
         circuit_failures: u32 = "circuit.failures",
         /// How long it is left alone.
         circuit_pause: Duration = "circuit.pause",
+        /// The broker that it consumes from, by its name; the application's own.
+        broker: String as into = "broker",
         /// The profile whose settings are meant where nothing else is said; none.
         profile: String as into = "profile",
     }
@@ -103,6 +105,7 @@ impl ListenerSettings {
             batch_receive_timeout: attributes.batch_timeout,
             converter: attributes.converter.map(str::to_owned),
             priority: attributes.priority,
+            broker: attributes.broker.map(str::to_owned),
             profile: attributes.profile.map(str::to_owned),
             ..Self::default()
         }

@@ -4,6 +4,7 @@ mod absent;
 mod admin;
 mod attributes;
 mod batches;
+mod brokers;
 mod calls;
 mod codecs;
 mod control;
