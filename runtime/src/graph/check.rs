@@ -14,6 +14,7 @@ use super::converting::choose_converters;
 use super::declarations::Declarations;
 use super::definition::{BindingNode, Definition, ExchangeNode, Origin, QueueNode};
 use super::delays::Delays;
+use super::exclusive::exclusive_consumers;
 use super::key_paths::unmet_paths;
 use super::merge::{Bound, merge};
 use super::placeholder::Placeholders;
@@ -119,6 +120,7 @@ fn graph_of(
     graph.containers = merge(&graph, &bound, faults);
     unreachable_keys(&graph, faults);
     faults.extend(inconsistencies(&graph));
+    faults.extend(exclusive_consumers(&graph));
     graph
 }
 

@@ -13,6 +13,7 @@ mod brokers;
 mod circuit;
 mod data_folder;
 mod definitions;
+mod exclusive_consumers;
 mod failures;
 mod merged;
 mod queue_kinds;

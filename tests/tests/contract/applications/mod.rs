@@ -1,12 +1,14 @@
 //! Listeners and the template, as applications use them.
 
 mod absent;
+mod acknowledged_first;
 mod admin;
 mod attributes;
 mod batches;
 mod brokers;
 mod calls;
 mod codecs;
+mod consumers;
 mod control;
 mod definitions;
 mod delays;
