@@ -98,7 +98,8 @@ pub use springhare_macros::rabbit_listener;
 pub use springhare_macros::rabbit_handler;
 
 pub use app::{
-    ListenerHandle, QueueInfo, RabbitAdmin, STOP_DEADLINE, Springhare, SpringhareBuilder,
+    BrokerBuilder, BrokerHandle, ListenerHandle, QueueInfo, RabbitAdmin, STOP_DEADLINE, Springhare,
+    SpringhareBuilder,
 };
 pub use channel::{Channel, Consumer, DeliveryTag, SettleError};
 pub use declare::{

@@ -176,6 +176,8 @@ pub struct ListenerAttributes {
     pub return_errors: Option<bool>,
     /// `profile`: whose settings are meant where the attribute says nothing.
     pub profile: Option<&'static str>,
+    /// `broker`: which of the application's brokers it consumes from.
+    pub broker: Option<&'static str>,
     /// `converter`: what reads bodies that don't say what they are, and writes replies.
     pub converter: Option<&'static str>,
 }
@@ -221,6 +223,7 @@ impl ListenerAttributes {
         send_to: None,
         return_errors: None,
         profile: None,
+        broker: None,
         converter: None,
     };
 }

@@ -24,6 +24,8 @@ pub(crate) struct ListenerPlan {
     pub(crate) id: Arc<str>,
     pub(crate) endpoint: &'static RabbitListenerEndpoint,
     pub(crate) origin: Origin,
+    /// The name of the broker that it consumes from.
+    pub(crate) broker: Arc<str>,
     pub(crate) queues: Vec<ShortString>,
     /// The queue has no name of the user's: it goes with the application.
     pub(crate) anonymous: bool,

@@ -24,6 +24,8 @@ pub(super) type StartOf = (Supervised, Option<StartedConsumer>);
 
 #[derive(Debug)]
 pub(super) struct Registered {
+    /// What it shares with the others of its broker.
+    pub(super) scope: Arc<ListenerScope>,
     pub(super) container: Arc<Container>,
     /// Dropping them ends the tasks. Held by who starts the container or waits for its end.
     pub(super) tasks: Mutex<JoinSet<()>>,
@@ -65,8 +67,9 @@ struct Member {
 }
 
 impl Registered {
-    pub(super) fn new(container: Container) -> Self {
+    pub(super) fn new(container: Container, scope: Arc<ListenerScope>) -> Self {
         Self {
+            scope,
             container: Arc::new(container),
             tasks: Mutex::new(JoinSet::new()),
             crew: Arc::default(),
@@ -92,8 +95,9 @@ impl Registered {
 
     /// Runs these consumers in place of those that ran before.
     pub(super) fn run(&self, tasks: &mut JoinSet<()>, consumers: Vec<StartOf>) {
-        let Some((first, _)) = consumers.first() else { return };
-        let scope = Arc::clone(&first.scope);
+        if consumers.is_empty() {
+            return;
+        }
         if let Some(idleness) = self.container.idleness() {
             idleness.begin();
         }
@@ -106,7 +110,7 @@ impl Registered {
         }
         let Concurrency { min, max } = self.concurrency();
         if min < max {
-            self.run_scalers(tasks, &scope);
+            self.run_scalers(tasks);
         }
         self.watch_idleness(tasks);
     }
@@ -122,11 +126,11 @@ impl Registered {
     }
 
     /// Lets the number of consumers change while it runs.
-    pub(super) fn run_scalers(&self, tasks: &mut JoinSet<()>, scope: &Arc<ListenerScope>) {
+    pub(super) fn run_scalers(&self, tasks: &mut JoinSet<()>) {
         for queue in self.container.queues() {
             let Some(stop) = self.crew.scaler() else { return };
             let scaler = Scaler {
-                scope: Arc::clone(scope),
+                scope: Arc::clone(&self.scope),
                 container: Arc::clone(&self.container),
                 queue: queue.clone(),
                 crew: Arc::clone(&self.crew),
