@@ -41,6 +41,7 @@ pub(crate) const KEYS: &[&str] = &[
     "send_to",
     "return_errors",
     "profile",
+    "broker",
     "declare",
     "lenient",
     "converter",
@@ -101,6 +102,7 @@ const ELSEWHERE: &[(&[&str], &str)] = &[
     (&["message_converter", "content_type", "codec"], "`converter = \"msgpack\"`"),
     (&["ignore_declaration_exceptions"], "`lenient`"),
     (&["admins_should_declare", "passive"], "`declare = false`"),
+    (&["admin", "connection_factory", "connection"], "`broker = \"..\"`"),
     (&["listener_id"], "`id = \"..\"`"),
     (&["executor", "sync"], "`blocking`"),
 ];

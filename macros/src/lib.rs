@@ -126,6 +126,7 @@ use crate::signature::ListenerFn;
 /// | `send_to` | `"queue"`, `"exchange/key"` | where a returned reply goes if its request names no queue for it (`reply_to`) |
 /// | `return_errors` | `true`, `false` | whether a request that fails is answered with its error and acknowledged, rather than tried again; where its sender asks for that by the header `x-springhare-errors`, as springhare's own callers do |
 /// | `profile` | `".."` | whose settings are meant where the attribute says nothing: a name of the builder's `.profile(..)` or of a file's `[profiles.NAME]` |
+/// | `broker` | `".."` | which of the application's brokers it consumes from: a name of the builder's `.named_broker(..)` or of a file's `[brokers.NAME]`; without it the one of `[rabbitmq]` |
 /// | `declare` | `true`, `false` | whether queue, exchange and bindings are declared; with `false` the queue is somebody else's and must be there; `true` |
 /// | `lenient` | alone | that the broker refuses to declare them is logged, and does not fail the start |
 /// | `converter` | `"json"`, `"msgpack"`, `"cbor"`, a name that the builder gave by `.converter(..)` | what writes replies, and reads a `#[payload]` whose content type says nothing; the application's |

@@ -97,6 +97,7 @@ fn consume(consumer: &Consumer, paths: &Paths) -> Vec<TokenStream> {
         some("send_to", consumer.send_to.as_ref()),
         some("return_errors", consumer.return_errors.as_ref()),
         some("profile", consumer.profile.as_ref()),
+        some("broker", consumer.broker.as_ref()),
         some("declare", consumer.declare.as_ref()),
         lenient.unwrap_or_default(),
         some("converter", consumer.converter.as_ref()),

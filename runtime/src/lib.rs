@@ -98,8 +98,8 @@ pub use springhare_macros::rabbit_listener;
 pub use springhare_macros::rabbit_handler;
 
 pub use app::{
-    Handler, Listener, ListenerBuilder, ListenerHandle, Listeners, QueueInfo, RabbitAdmin,
-    STOP_DEADLINE, Springhare, SpringhareBuilder,
+    BrokerBuilder, BrokerHandle, Handler, Listener, ListenerBuilder, ListenerHandle, Listeners,
+    QueueInfo, RabbitAdmin, STOP_DEADLINE, Springhare, SpringhareBuilder,
 };
 pub use channel::{Channel, Consumer, DeliveryTag, SettleError};
 pub use declare::{

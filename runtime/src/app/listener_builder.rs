@@ -212,6 +212,11 @@ impl ListenerBuilder {
         self.settings(|settings| settings.acknowledge_mode(mode))
     }
 
+    /// Which of the application's brokers it consumes from; without it the one of `[rabbitmq]`.
+    pub fn broker(self, broker: impl Into<String>) -> Self {
+        self.settings(|settings| settings.broker(broker))
+    }
+
     /// All else that can be set of a listener.
     ///
     /// ```

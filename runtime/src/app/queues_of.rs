@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use springhare_amqp::ShortString;
 
-use super::joining::failed;
+use super::joining::declare_more;
 use super::running::Running;
 use crate::error::{Error, Fault, Result};
-use crate::graph::{declare, unknown_names};
+use crate::listener::ListenerScope;
 
 impl Running {
     /// Has a listener consume from these queues, too. A task of its own does so, that is done whoever
@@ -27,23 +27,11 @@ impl Running {
     async fn take_up(&self, id: &str, mut queues: Vec<ShortString>) -> Result<()> {
         let has = self.queues_of_one(id)?;
         queues.retain(|queue| !has.contains(queue));
-        let opened = self.scope.connection.open_in_turn().await?;
-        let changing = self.scope.connection.shared_graph().changing().await;
-        let before = changing.before();
-        let graph = before.with_queues(id, &queues).map_err(Error::NotAdded)?;
-        let new = graph.since(before);
-        failed(&opened, unknown_names(&opened.link, &new).await)?;
-        changing.set(graph);
-        let (declared, faults) = declare(&opened.link, &new, opened.generation).await;
-        if let Err(error) = failed(&opened, faults) {
-            changing.take_back();
-            declared.take_back(&opened.link).await;
-            return Err(error);
-        }
-        // Who starts a consumer may declare, too.
-        drop(changing);
+        let scope = self.scope_of(id)?;
+        let (opened, declared) =
+            declare_more(&scope, |graph| graph.with_queues(id, &queues)).await?;
         if let Err(error) = self.listeners.add_queues(id, &queues).await {
-            self.give_up(id, &queues).await;
+            give_up(&scope, id, &queues).await;
             declared.take_back(&opened.link).await;
             return Err(error.into());
         }
@@ -64,8 +52,9 @@ impl Running {
             );
             return Err(Error::Declaration(Box::new(Fault::new(text))));
         }
+        let scope = self.scope_of(id)?;
         self.listeners.remove_queues(id, &queues);
-        self.give_up(id, &queues).await;
+        give_up(&scope, id, &queues).await;
         Ok(())
     }
 
@@ -85,10 +74,16 @@ impl Running {
         self.listeners.queues(id).ok_or_else(unknown)
     }
 
-    async fn give_up(&self, id: &str, queues: &[ShortString]) {
-        let changing = self.scope.connection.shared_graph().changing().await;
-        changing.set(changing.before().without_queues(id, queues));
+    fn scope_of(&self, id: &str) -> Result<Arc<ListenerScope>> {
+        let unknown = || Error::UnknownListener { id: id.to_owned() };
+        self.listeners.scope_of(id).ok_or_else(unknown)
     }
+}
+
+/// Takes queues of a listener out of what is declared and shown.
+async fn give_up(scope: &ListenerScope, id: &str, queues: &[ShortString]) {
+    let changing = scope.connection.shared_graph().changing().await;
+    changing.set(changing.before().without_queues(id, queues));
 }
 
 /// The names of queues, each once.

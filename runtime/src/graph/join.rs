@@ -11,14 +11,15 @@ use super::check::{
 use super::consistency::inconsistencies;
 use super::converting::choose_converters;
 use super::definition::{BindingNode, DestinationKind, ExchangeNode, Origin, QueueNode};
+use super::exclusive::exclusive_consumers;
 use super::key_paths::unmet_paths;
 use super::merge::Bound;
 use super::placeholder::Placeholders;
-use super::resolve::resolve;
+use super::resolve::{ResolvedListener, resolve};
 use super::source::ListenerSource;
 use crate::convert::{MessageConverters, NamedConverters};
 use crate::error::Fault;
-use crate::listener::plan::ContainerPlan;
+use crate::listener::plan::{ContainerPlan, ListenerPlan};
 use crate::listener::policy::ErrorPolicies;
 use crate::settings::Settings;
 use crate::state::StateRegistry;
@@ -33,35 +34,53 @@ pub(crate) struct Rules<'a> {
     pub(crate) settings: &'a Settings,
 }
 
+impl Rules<'_> {
+    /// The listener as it will run, or every fault in it.
+    pub(crate) fn resolve(
+        &self,
+        source: &ListenerSource<'_>,
+    ) -> Result<ResolvedListener, Vec<Fault>> {
+        let mut faults = Vec::new();
+        unmet_requirements(source, self.states, &mut faults);
+        let resolved = resolve(source, &self.placeholders, self.settings, &mut faults);
+        let Some(mut listener) = resolved else { return Err(faults) };
+        let plan = &mut listener.plan;
+        choose_converters([&mut *plan], self.named_converters, self.converters, &mut faults);
+        plan.failure.on_errors = self.policies.of(&plan.id);
+        unmet_paths(&listener, &mut faults);
+        if faults.is_empty() { Ok(listener) } else { Err(faults) }
+    }
+}
+
 impl Graph {
     /// This graph and one listener more, with what shares its consumers; or every fault in it.
     pub(crate) fn with_listener(
         &self,
-        source: &ListenerSource<'_>,
-        rules: &Rules<'_>,
+        listener: ResolvedListener,
     ) -> Result<(Self, ContainerPlan), Vec<Fault>> {
         let mut faults = Vec::new();
-        unmet_requirements(source, rules.states, &mut faults);
-        let resolved = resolve(source, &rules.placeholders, rules.settings, &mut faults);
-        let Some(mut listener) = resolved else { return Err(faults) };
-        let plan = &mut listener.plan;
-        choose_converters([&mut *plan], rules.named_converters, rules.converters, &mut faults);
-        plan.failure.on_errors = rules.policies.of(&plan.id);
-        unmet_paths(&listener, &mut faults);
-
         let mut graph = self.clone();
         add_listener(&mut graph, listener, &mut faults);
         let Some(bound) = graph.bound.last() else { return Err(faults) };
         let container = ContainerPlan::alone(Arc::clone(&bound.plan));
-        graph.listeners.sort_by(|one, other| one.id.cmp(&other.id));
-        duplicate_ids(graph.listeners.iter().map(|plan| &**plan), &mut faults);
         for other in &self.bound {
             divided_with(bound, other, &mut faults);
         }
+        graph.listeners.sort_by(|one, other| one.id.cmp(&other.id));
+        graph.containers.push(container.clone());
         unreachable_keys(&graph, &mut faults);
         faults.extend(inconsistencies(&graph));
-        graph.containers.push(container.clone());
+        faults.extend(exclusive_consumers(&graph));
         if faults.is_empty() { Ok((graph, container)) } else { Err(faults) }
+    }
+
+    /// What is wrong where this listener is to join: another one has its id.
+    pub(crate) fn taken_id(&self, joining: &ListenerPlan) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        if let Some(other) = self.listeners.iter().find(|plan| plan.id == joining.id) {
+            duplicate_ids([&**other, joining].into_iter(), &mut faults);
+        }
+        faults
     }
 
     /// This graph without a listener, and without what nobody else in it needs. All of it stays at

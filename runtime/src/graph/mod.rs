@@ -11,6 +11,7 @@ mod change;
 mod check;
 mod consistency;
 mod converting;
+mod declarations;
 mod declare;
 mod declared;
 mod declaring_link;
@@ -34,6 +35,7 @@ use springhare_amqp::ShortString;
 
 pub(crate) use change::Part;
 pub(crate) use check::{GraphInput, check};
+pub(crate) use declarations::Declarations;
 pub(crate) use declare::{Declared, declare, unbind, unknown_names};
 pub(crate) use declaring_link::DeclaringLink;
 pub(crate) use definition::{
@@ -41,6 +43,7 @@ pub(crate) use definition::{
 };
 pub(crate) use join::Rules;
 pub(crate) use redeclare::{Refused, declare_for_queue, declare_part, redeclare};
+pub(crate) use resolve::ResolvedListener;
 pub(crate) use shared::SharedGraph;
 pub(crate) use source::ListenerSource;
 

@@ -80,15 +80,15 @@ impl Container {
         self.circuit.as_ref()
     }
 
-    /// Since when nothing came, where somebody asks.
-    pub(crate) fn idleness(&self) -> Option<&Idleness> {
-        self.idleness.as_ref()
-    }
-
     /// Whether the refusal of a consumer is no trouble: it is to be the only one of its queue, which
     /// another has.
     pub(crate) fn stands_by_at(&self, error: &LinkError) -> bool {
         self.common().exclusive_consumer && error.is_in_exclusive_use()
+    }
+
+    /// Since when nothing came, where somebody asks.
+    pub(crate) fn idleness(&self) -> Option<&Idleness> {
+        self.idleness.as_ref()
     }
 
     /// Its listeners.

@@ -168,6 +168,8 @@ pub struct ListenerAttributes<'a> {
     pub return_errors: Option<bool>,
     /// `profile`: whose settings are meant where the attribute says nothing.
     pub profile: Option<&'a str>,
+    /// `broker`: which of the application's brokers it consumes from.
+    pub broker: Option<&'a str>,
     /// `converter`: what reads bodies that don't say what they are, and writes replies.
     pub converter: Option<&'a str>,
 }
@@ -213,6 +215,7 @@ impl ListenerAttributes<'_> {
         send_to: None,
         return_errors: None,
         profile: None,
+        broker: None,
         converter: None,
     };
 }

@@ -24,6 +24,8 @@ pub(super) type StartOf = (Supervised, Option<StartedConsumer>);
 
 #[derive(Debug)]
 pub(super) struct Registered {
+    /// What it shares with the others of its broker.
+    pub(super) scope: Arc<ListenerScope>,
     pub(super) container: Arc<Container>,
     /// Dropping them ends the tasks. Held by who starts the container or waits for its end.
     pub(super) tasks: Mutex<JoinSet<()>>,
@@ -67,8 +69,9 @@ struct Member {
 }
 
 impl Registered {
-    pub(super) fn new(container: Container) -> Self {
+    pub(super) fn new(container: Container, scope: Arc<ListenerScope>) -> Self {
         Self {
+            scope,
             tasks: Mutex::new(JoinSet::new()),
             crew: Arc::default(),
             queues: StdMutex::new(container.queues().cloned().collect()),
@@ -87,7 +90,6 @@ impl Registered {
         queues: &[ShortString],
         started: Vec<StartOf>,
         tasks: &mut JoinSet<()>,
-        scope: &Arc<ListenerScope>,
     ) {
         self.queues.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(queues);
         for (supervised, started) in started {
@@ -98,7 +100,7 @@ impl Registered {
         }
         let Concurrency { min, max } = self.concurrency();
         if min < max || self.crew.is_scaled() {
-            queues.iter().for_each(|queue| self.run_scaler(queue, tasks, scope));
+            queues.iter().for_each(|queue| self.run_scaler(queue, tasks));
         }
     }
 
@@ -129,8 +131,9 @@ impl Registered {
 
     /// Runs these consumers in place of those that ran before.
     pub(super) fn run(&self, tasks: &mut JoinSet<()>, consumers: Vec<StartOf>) {
-        let Some((first, _)) = consumers.first() else { return };
-        let scope = Arc::clone(&first.scope);
+        if consumers.is_empty() {
+            return;
+        }
         if let Some(idleness) = self.container.idleness() {
             idleness.begin();
         }
@@ -143,7 +146,7 @@ impl Registered {
         }
         let Concurrency { min, max } = self.concurrency();
         if min < max {
-            self.run_scalers(tasks, &scope);
+            self.run_scalers(tasks);
         }
         self.watch_idleness(tasks);
     }
@@ -159,14 +162,14 @@ impl Registered {
     }
 
     /// Lets the number of consumers change while it runs.
-    pub(super) fn run_scalers(&self, tasks: &mut JoinSet<()>, scope: &Arc<ListenerScope>) {
-        self.queues().iter().for_each(|queue| self.run_scaler(queue, tasks, scope));
+    pub(super) fn run_scalers(&self, tasks: &mut JoinSet<()>) {
+        self.queues().iter().for_each(|queue| self.run_scaler(queue, tasks));
     }
 
-    fn run_scaler(&self, queue: &ShortString, tasks: &mut JoinSet<()>, scope: &Arc<ListenerScope>) {
+    fn run_scaler(&self, queue: &ShortString, tasks: &mut JoinSet<()>) {
         let Some(stop) = self.crew.scaler(queue) else { return };
         let scaler = Scaler {
-            scope: Arc::clone(scope),
+            scope: Arc::clone(&self.scope),
             container: Arc::clone(&self.container),
             queue: queue.clone(),
             crew: Arc::clone(&self.crew),

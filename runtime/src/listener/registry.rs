@@ -1,5 +1,7 @@
 //! The listeners of an application: starts and stops them, all or by id.
 
+mod joining;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -23,7 +25,6 @@ use crate::events::ApplicationEvent;
 /// The listeners of an application, by what shares consumers.
 #[derive(Debug)]
 pub(crate) struct ListenerRegistry {
-    scope: Arc<ListenerScope>,
     /// Those that there are now: one who holds the list keeps what was removed meanwhile.
     containers: ArcSwap<Vec<Arc<Registered>>>,
     /// How far the whole application is to stop. One task at a time waits on it: that which
@@ -32,12 +33,15 @@ pub(crate) struct ListenerRegistry {
 }
 
 impl ListenerRegistry {
-    pub(crate) fn new(scope: Arc<ListenerScope>) -> Self {
-        let graph = scope.graph();
-        let containers =
-            graph.containers.iter().map(|plan| Arc::new(registered(plan, &scope))).collect();
-        let containers = ArcSwap::from_pointee(containers);
-        Self { scope, containers, stop: StopSignal::default() }
+    /// The listeners of these brokers.
+    pub(crate) fn new<'s>(scopes: impl IntoIterator<Item = &'s Arc<ListenerScope>>) -> Self {
+        let mut containers = Vec::new();
+        for scope in scopes {
+            let graph = scope.graph();
+            let plans = graph.containers.iter();
+            containers.extend(plans.map(|plan| Arc::new(registered(plan, scope))));
+        }
+        Self { containers: ArcSwap::from_pointee(containers), stop: StopSignal::default() }
     }
 
     fn all(&self) -> Arc<Vec<Arc<Registered>>> {
@@ -53,106 +57,19 @@ impl ListenerRegistry {
         ids
     }
 
-    /// Adds a container, which is not started. One task at a time adds and removes.
-    pub(crate) fn add(&self, plan: &ContainerPlan) {
-        let mut all = self.all().to_vec();
-        all.push(Arc::new(registered(plan, &self.scope)));
-        self.containers.store(Arc::new(all));
-    }
-
-    /// Starts a container that was added, or lets it start by itself once its queues are there.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropped midway, none of its consumers runs.
-    pub(crate) async fn start_added(&self, id: &str) -> Result<(), Vec<Fault>> {
-        let Some(registered) = self.find(id) else { return Ok(()) };
-        if !registered.container.common().auto_startup {
-            return Ok(());
-        }
-        let started = self.start_or_wait(&registered).await.map_err(|fault| vec![fault])?;
-        registered.run(&mut *registered.tasks.lock().await, started);
-        Ok(())
-    }
-
-    /// Forgets the container with this listener, which has stopped.
-    pub(crate) fn remove(&self, id: &str) {
-        let Some(removed) = self.find(id) else { return };
-        let mut all = self.all().to_vec();
-        all.retain(|registered| !Arc::ptr_eq(registered, &removed));
-        self.containers.store(Arc::new(all));
-    }
-
-    /// What this listener consumes from; none if there is no such listener.
-    pub(crate) fn queues(&self, id: &str) -> Option<Vec<ShortString>> {
-        self.find(id).map(|registered| registered.queues())
-    }
-
-    /// Has a listener consume from these queues, too: now if it runs, and whenever it starts.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropped midway, it does not.
-    pub(crate) async fn add_queues(
-        &self,
-        id: &str,
-        queues: &[ShortString],
-    ) -> Result<(), LinkError> {
-        let Some(registered) = self.find(id) else { return Ok(()) };
-        let mut tasks = registered.tasks.lock().await;
-        let mut started = Vec::new();
-        if registered.crew.is_running() {
-            for queue in queues {
-                for _ in 0..registered.concurrency().min {
-                    let supervised = registered
-                        .crew
-                        .add(|states, number| self.supervised(&registered, queue, states, number));
-                    let consumer = match self.start_consumer(&supervised, Redeclare::No).await {
-                        Ok(consumer) => Some(consumer),
-                        Err(error) if registered.waits_for_queues() && error.is_not_found() => None,
-                        Err(error) if registered.container.stands_by_at(&error) => None,
-                        Err(error) => {
-                            registered.crew.leave(queues);
-                            return Err(error);
-                        }
-                    };
-                    started.push((supervised, consumer));
-                }
-            }
-        }
-        registered.consume_from(queues, started, &mut tasks, &self.scope);
-        Ok(())
-    }
-
-    /// Has a listener consume from these queues no more; its consumers finish what they hold.
-    pub(crate) fn remove_queues(&self, id: &str, queues: &[ShortString]) {
-        if let Some(registered) = self.find(id) {
-            registered.leave_queues(queues);
-        }
-    }
-
-    /// Whether a task of this listener is left.
-    pub(crate) fn is_at_work(&self, id: &str) -> bool {
-        let at_work = |registered: Arc<Registered>| {
-            registered.tasks.try_lock().map_or(true, |tasks| !tasks.is_empty())
-        };
-        self.find(id).is_some_and(at_work)
-    }
-
-    /// The other listeners that share the consumers of this one; none if there is no such listener.
-    pub(crate) fn sharing(&self, id: &str) -> Option<Vec<Arc<str>>> {
-        let registered = self.find(id)?;
-        let others = registered.plans().filter(|plan| &*plan.id != id);
-        Some(others.map(|plan| Arc::clone(&plan.id)).collect())
-    }
-
     /// Starts every listener that starts with the application, those of a lower phase before the
     /// others: first all consumers at the broker, then, if all of them could be started, their work.
+    /// Those of a broker that the start does not wait for start by themselves.
     pub(crate) async fn start_all(&self) -> Result<(), Vec<Fault>> {
         let mut all_started = Vec::new();
         let mut faults = Vec::new();
         for registered in self.to_be_started() {
-            match self.start_or_wait(&registered).await {
+            if registered.scope.starts_in_background {
+                let started = Self::not_started(&registered);
+                all_started.push((registered, started));
+                continue;
+            }
+            match Self::start_or_wait(&registered).await {
                 Ok(started) => all_started.push((registered, started)),
                 Err(fault) => faults.push(fault),
             }
@@ -168,17 +85,17 @@ impl ListenerRegistry {
 
     /// Starts the consumers of a container at the broker; where a queue of somebody else's is not
     /// there, they are to start by themselves.
-    async fn start_or_wait(&self, registered: &Registered) -> Result<Vec<StartOf>, Fault> {
-        match self.start_consumers(registered, Redeclare::No).await {
+    async fn start_or_wait(registered: &Registered) -> Result<Vec<StartOf>, Fault> {
+        match Self::start_consumers(registered, Redeclare::No).await {
             Ok(started) => Ok(started),
             Err((queue, error)) if registered.waits_for_queues() && error.is_not_found() => {
                 let listener = &*registered.container.name;
                 tracing::warn!(listener, queue, "the listener waits for its queue");
-                Ok(self.not_started(registered))
+                Ok(Self::not_started(registered))
             }
             // It asks again until the other consumer is gone.
             Err((_, error)) if registered.container.stands_by_at(&error) => {
-                Ok(self.not_started(registered))
+                Ok(Self::not_started(registered))
             }
             Err((queue, error)) => {
                 let origin = &registered.container.common().origin;
@@ -191,18 +108,9 @@ impl ListenerRegistry {
         }
     }
 
-    /// Lets every listener that starts with the application start by itself, as soon as there is
-    /// a connection.
-    pub(crate) async fn start_all_in_background(&self) {
-        for registered in self.to_be_started() {
-            let consumers = self.not_started(&registered);
-            registered.run(&mut *registered.tasks.lock().await, consumers);
-        }
-    }
-
     /// Its consumers, which are to start by themselves.
-    fn not_started(&self, registered: &Registered) -> Vec<StartOf> {
-        let consumers = self.consumers_of(registered).into_iter();
+    fn not_started(registered: &Registered) -> Vec<StartOf> {
+        let consumers = Self::consumers_of(registered).into_iter();
         consumers.map(|supervised| (supervised, None)).collect()
     }
 
@@ -231,10 +139,10 @@ impl ListenerRegistry {
             let stopping = registered.crew.is_told_to_stop();
             return if stopping { Err(Error::StillStopping { id: id.to_owned() }) } else { Ok(()) };
         }
-        let started = match self.start_consumers(&registered, Redeclare::Yes).await {
+        let started = match Self::start_consumers(&registered, Redeclare::Yes).await {
             Ok(started) => started,
             Err((_, error)) if registered.container.stands_by_at(&error) => {
-                self.not_started(&registered)
+                Self::not_started(&registered)
             }
             Err((_, error)) => return Err(error.into()),
         };
@@ -246,13 +154,12 @@ impl ListenerRegistry {
     }
 
     async fn start_consumers(
-        &self,
         registered: &Registered,
         redeclare: Redeclare,
     ) -> Result<Vec<StartOf>, (String, LinkError)> {
         let mut started = Vec::new();
-        for supervised in self.consumers_of(registered) {
-            match self.start_consumer(&supervised, redeclare).await {
+        for supervised in Self::consumers_of(registered) {
+            match Self::start_consumer(&supervised, redeclare).await {
                 Ok(consumer) => started.push((supervised, Some(consumer))),
                 Err(error) => return Err((supervised.queue.to_string(), error)),
             }
@@ -261,40 +168,39 @@ impl ListenerRegistry {
     }
 
     async fn start_consumer(
-        &self,
         supervised: &Supervised,
         redeclare: Redeclare,
     ) -> Result<StartedConsumer, LinkError> {
-        let connection = self.scope.connection.open().await?;
+        let connections = &supervised.scope.connection;
+        let connection = connections.open().await?;
         let started = supervised.start(&connection, redeclare).await;
         if started.is_err() && connection.link.closed().is_some() {
             // It was lost before, and nobody knew.
-            let connection = self.scope.connection.open().await?;
+            let connection = connections.open().await?;
             return supervised.start(&connection, redeclare).await;
         }
         started
     }
 
     /// The consumers of a container, none of them started.
-    fn consumers_of(&self, registered: &Registered) -> Vec<Supervised> {
+    fn consumers_of(registered: &Registered) -> Vec<Supervised> {
         let states = Arc::new(ConsumerStates::default());
         let consumers = registered.concurrency().min;
         let of_queue = |queue| (0..consumers).map(move |_| queue);
         let supervised = |queue: &ShortString| {
-            self.supervised(registered, queue, Arc::clone(&states), states.add())
+            Self::supervised(registered, queue, Arc::clone(&states), states.add())
         };
         registered.queues().iter().flat_map(of_queue).map(supervised).collect()
     }
 
     fn supervised(
-        &self,
         registered: &Registered,
         queue: &ShortString,
         states: Arc<ConsumerStates>,
         number: usize,
     ) -> Supervised {
         Supervised {
-            scope: Arc::clone(&self.scope),
+            scope: Arc::clone(&registered.scope),
             container: Arc::clone(&registered.container),
             queue: queue.clone(),
             stop: Arc::default(),
@@ -368,7 +274,7 @@ impl ListenerRegistry {
         };
         if !registered.crew.set_concurrency(concurrency) {
             let mut tasks = registered.tasks.lock().await;
-            registered.run_scalers(&mut tasks, &self.scope);
+            registered.run_scalers(&mut tasks);
         }
         registered.crew.changed.notify_waiters();
         Ok(())
@@ -408,15 +314,15 @@ impl ListenerRegistry {
         for phase in phases.into_iter().rev() {
             let members = || all.iter().filter(move |one| phase_of(one) == phase);
             members().for_each(|registered| registered.crew.raise(self.stop.phase()));
-            join_all(members().map(|registered| self.wait_for_good(registered))).await;
+            join_all(members().map(|registered| Self::wait_for_good(registered))).await;
         }
     }
 
     /// Waits for the end of a listener that stops with its application: nobody answers calls to it
     /// then.
-    async fn wait_for_good(&self, registered: &Registered) {
+    async fn wait_for_good(registered: &Registered) {
         registered.wait().await;
-        self.scope.template.leave(registered.queues().iter());
+        registered.scope.template.leave(registered.queues().iter());
     }
 
     /// How many messages listeners that were told to stop hold, in words: `orders: 4, lines: 1`.
@@ -444,13 +350,24 @@ impl ListenerRegistry {
 
     /// What every listener does right now.
     pub(crate) fn health(&self) -> Health {
-        let trouble = self.scope.connection.trouble();
+        self.health_where(|_| true)
+    }
+
+    /// What the listeners of this broker do right now.
+    pub(crate) fn health_of(&self, scope: &Arc<ListenerScope>) -> Health {
+        self.health_where(|registered| Arc::ptr_eq(&registered.scope, scope))
+    }
+
+    fn health_where(&self, is_meant: impl Fn(&Registered) -> bool) -> Health {
         let of_container = |registered: &Arc<Registered>| {
+            let trouble = registered.scope.connection.trouble();
             let status = registered.status(trouble.as_deref());
             let of_listener = |plan: &ListenerPlan| ListenerHealth::new(&plan.id, status.clone());
             registered.plans().map(of_listener).collect::<Vec<_>>()
         };
-        let mut listeners: Vec<_> = self.all().iter().flat_map(of_container).collect();
+        let all = self.all();
+        let meant = all.iter().filter(|registered| is_meant(registered));
+        let mut listeners: Vec<_> = meant.flat_map(of_container).collect();
         listeners.sort_by(|one, other| one.id().cmp(other.id()));
         Health::new(listeners)
     }
@@ -462,7 +379,8 @@ impl ListenerRegistry {
     }
 }
 
-fn registered(plan: &ContainerPlan, scope: &ListenerScope) -> Registered {
-    let ListenerScope { connection, middleware, events, .. } = scope;
-    Registered::new(Container::new(plan, middleware, events, connection.clock()))
+fn registered(plan: &ContainerPlan, scope: &Arc<ListenerScope>) -> Registered {
+    let ListenerScope { connection, middleware, events, .. } = &**scope;
+    let container = Container::new(plan, middleware, events, connection.clock());
+    Registered::new(container, Arc::clone(scope))
 }

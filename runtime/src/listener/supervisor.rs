@@ -27,9 +27,11 @@ use crate::middleware::Middleware;
 use crate::state::StateRegistry;
 use crate::template::{RabbitTemplate, error_queue_of};
 
-/// What all consumers of an application share.
+/// What all consumers of an application share that have the same broker.
 #[derive(Debug)]
 pub(crate) struct ListenerScope {
+    /// Whether its listeners start by themselves, once there is a connection.
+    pub(crate) starts_in_background: bool,
     pub(crate) connection: ListenerConnection,
     pub(crate) template: RabbitTemplate,
     pub(crate) states: Arc<StateRegistry>,
@@ -75,10 +77,10 @@ struct Attempts {
     pause: Duration,
     /// The connection that the last attempt was made on.
     last_on: Option<Generation>,
-    /// Whether it has consumed before.
-    has_consumed: bool,
     /// Another consumer had the queue for itself when the last attempt was made.
     stands_by: bool,
+    /// Whether it has consumed before.
+    has_consumed: bool,
 }
 
 impl Supervised {

@@ -69,6 +69,8 @@ section! {
         circuit_failures: u32 = "circuit.failures",
         /// How long it is left alone.
         circuit_pause: Duration = "circuit.pause",
+        /// The broker that it consumes from, by its name; the application's own.
+        broker: String as into = "broker",
         /// The profile whose settings are meant where nothing else is said; none.
         profile: String as into = "profile",
     }
@@ -107,6 +109,7 @@ impl ListenerSettings {
             converter: attributes.converter.map(str::to_owned),
             idle_event_interval: attributes.idle_event,
             priority: attributes.priority,
+            broker: attributes.broker.map(str::to_owned),
             profile: attributes.profile.map(str::to_owned),
             ..Self::default()
         }

@@ -11,6 +11,7 @@ mod switch_link;
 
 mod admin;
 mod attempts;
+mod brokers;
 mod calls;
 mod delays;
 mod dynamic;

@@ -9,6 +9,7 @@ mod support;
 
 mod address;
 mod batches;
+mod brokers;
 mod circuit;
 mod data_folder;
 mod definitions;

@@ -5,6 +5,7 @@ mod acknowledged_first;
 mod admin;
 mod attributes;
 mod batches;
+mod brokers;
 mod calls;
 mod codecs;
 mod consumers;
