@@ -134,7 +134,8 @@ async fn bring_up(
     StartError::of(faults)?;
     let (mut all_declared, mut faults) = (Vec::new(), Vec::new());
     for (broker, connection) in &connected {
-        let (declared, refused) = declare(connection, &broker.scope.graph(), Generation::default()).await;
+        let (declared, refused) =
+            declare(connection, &broker.scope.graph(), Generation::default()).await;
         all_declared.push((&broker.scope, declared));
         faults.extend(refused);
     }
