@@ -5,6 +5,7 @@ use std::time::Duration;
 use springhare_broker::Broker;
 
 use super::Springhare;
+use super::expected::ExpectedListener;
 use crate::connection::Link;
 use crate::convert::{MessageConverter, MessageConverters, NamedConverters};
 use crate::declare::Declaration;
@@ -25,6 +26,8 @@ pub struct SpringhareBuilder {
     pub(super) broker: BrokerChoice,
     /// None for the registry that `#[rabbit_listener]` fills.
     pub(super) endpoints: Option<Vec<&'static RabbitListenerEndpoint>>,
+    /// Those that must be there.
+    pub(super) expected: Vec<ExpectedListener>,
     pub(super) states: StateRegistry,
     pub(super) exchanges: Vec<ExchangeNode>,
     pub(super) queues: Vec<QueueNode>,
@@ -57,6 +60,7 @@ impl SpringhareBuilder {
         Self {
             broker: BrokerChoice::Settings,
             endpoints: None,
+            expected: Vec::new(),
             states: StateRegistry::default(),
             exchanges: Vec::new(),
             queues: Vec::new(),

@@ -3,6 +3,7 @@
 mod admin;
 mod builder;
 mod configure;
+mod expected;
 mod failures;
 mod layers;
 mod listener_handle;

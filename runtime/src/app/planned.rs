@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::expected::missing;
 use super::template_defaults::template_defaults;
 use super::{Springhare, SpringhareBuilder, layers};
 use crate::describe::Description;
@@ -34,6 +35,7 @@ impl SpringhareBuilder {
             Settings::read(&self.config, &environment, self.settings.clone(), &mut faults);
         let lookup = |name: &str| environment.get(name);
         let placeholders = Placeholders::new(&settings.own_properties, &lookup);
+        let placeholders = placeholders.over(&settings.properties);
         let (graph, graph_faults) = check(GraphInput {
             endpoints: self.endpoints(),
             linked: Self::linked(),
@@ -45,10 +47,12 @@ impl SpringhareBuilder {
             policies: &self.policies,
             named_converters: &self.named_converters,
             converters: &self.converters,
-            placeholders: placeholders.over(&settings.properties),
+            placeholders,
             settings: &settings,
         });
         faults.extend(graph_faults);
+        let (chosen, linked) = (self.endpoints(), Self::linked());
+        faults.extend(missing(&self.expected, &graph, &chosen, &linked, &placeholders));
         let ids = graph.listeners.iter().map(|plan| &*plan.id).collect();
         faults.extend(layers::of_nobody(&self.middleware, ids));
         let template = template_defaults(&settings, &mut faults);

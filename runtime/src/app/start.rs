@@ -11,8 +11,9 @@ use super::planned::Planned;
 use super::reach::reach;
 use super::running::Running;
 use crate::connection::{Address, AmqpLink, EmbeddedAddress, EmbeddedLink, Link, NamedLink};
+use crate::describe::ListenerTable;
 use crate::error::{Fault, Result, StartError};
-use crate::graph::{Declared, DeclaringLink, SharedGraph, declare, unknown_names};
+use crate::graph::{Declared, DeclaringLink, Graph, SharedGraph, declare, unknown_names};
 use crate::listener::observe::Observing;
 use crate::listener::{ListenerConnection, ListenerRegistry, ListenerScope};
 use crate::settings::{AddressProblem, RabbitmqSettings, Source, Startup, WrongAddress};
@@ -53,7 +54,15 @@ pub(super) async fn start(builder: SpringhareBuilder) -> Result<Springhare> {
         shut(&scope).await;
         return Err(error);
     }
+    tell(&scope.graph());
     Ok(Springhare { running: Arc::new(Running::new(scope, listeners, own_broker)) })
+}
+
+/// Tells once what runs.
+fn tell(graph: &Graph) {
+    if !graph.listeners.is_empty() {
+        tracing::info!(count = graph.listeners.len(), "the listeners:\n{}", ListenerTable(graph));
+    }
 }
 
 /// The link that the builder chose. An address of the settings that can't be used is a fault among

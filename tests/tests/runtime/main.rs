@@ -14,6 +14,8 @@ mod data_folder;
 mod definitions;
 mod exclusive_consumers;
 mod failures;
+mod listeners_told;
+mod log;
 mod merged;
 mod queue_kinds;
 mod scaling;
