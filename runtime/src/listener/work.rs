@@ -20,6 +20,7 @@ use super::plan::ListenerPlan;
 use super::reply;
 use super::scaling::Load;
 use super::settle::Settler;
+use super::slow::SlowHandlers;
 use super::stop_signal::{StopPhase, StopSignal};
 use crate::channel::Verdict;
 use crate::connection::LinkConsumer;
@@ -38,6 +39,8 @@ pub(crate) struct Work<'s> {
     draining: bool,
     /// Who settles its deliveries.
     acknowledge: AcknowledgeMode,
+    /// What its handlers have in hand.
+    pub(super) slow: SlowHandlers,
 }
 
 /// What a consumer waits for.
@@ -55,12 +58,17 @@ impl<'s> Work<'s> {
     pub(super) fn new(
         settler: Settler,
         failure: FailurePolicy<'s>,
-        acknowledge: AcknowledgeMode,
+        (acknowledge, slow): (AcknowledgeMode, SlowHandlers),
         link: Box<dyn LinkConsumer>,
         (stop, load): (&'s StopSignal, &'s Load),
     ) -> Self {
-        let late = VecDeque::new();
-        Self { settler, failure, stop, link, load, late, behind: 0, draining: false, acknowledge }
+        let (late, behind, draining) = (VecDeque::new(), 0, false);
+        Self { settler, failure, stop, link, load, late, behind, draining, acknowledge, slow }
+    }
+
+    /// While a handler waits: tells of it if that takes too long.
+    pub(super) fn look_at_slow(&mut self, cx: &mut Context<'_>) {
+        self.slow.look(cx, self.settler.clock());
     }
 }
 
@@ -171,6 +179,7 @@ impl Work<'_> {
                 if waiting.poll(cx).is_ready() {
                     return Poll::Ready(None);
                 }
+                self.look_at_slow(cx);
                 if self.settler.poll_pause(cx).is_ready() {
                     return Poll::Ready(Some(Event::PauseEnded));
                 }

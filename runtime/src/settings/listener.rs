@@ -66,6 +66,9 @@ section! {
         circuit_failures: u32 = "circuit.failures",
         /// How long it is left alone.
         circuit_pause: Duration = "circuit.pause",
+        /// How long the broker lets a consumer hold a message, RabbitMQ's `consumer_timeout`; 30 min.
+        /// A handler that has one for four fifths of it is warned about; for `0s` none is.
+        consumer_timeout: Duration = "consumer-timeout",
         /// The profile whose settings are meant where nothing else is said; none.
         profile: String as into = "profile",
     }

@@ -21,6 +21,7 @@ mod queue_kinds;
 mod scaling;
 mod settings;
 mod settlement;
+mod slow_handlers;
 mod start;
 mod stop;
 mod template;
