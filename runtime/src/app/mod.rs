@@ -6,6 +6,7 @@ mod broker_handle;
 mod builder;
 mod choices;
 mod configure;
+mod expected;
 mod failures;
 mod layers;
 mod listener_handle;
