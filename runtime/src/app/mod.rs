@@ -8,6 +8,7 @@ mod choices;
 mod configure;
 mod failures;
 mod layers;
+mod limits;
 mod listener_handle;
 mod named_broker;
 mod planned;
