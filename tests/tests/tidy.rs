@@ -44,8 +44,8 @@ fn sources() -> Vec<Source> {
     let root = root();
     let mut files = Vec::new();
     for package in [
-        "amqp", "broker", "cli", "macros", "runtime", "tests", "benches", "examples", "perf",
-        "xtask",
+        "amqp", "broker", "cli", "log", "macros", "runtime", "tests", "benches", "examples",
+        "perf", "xtask",
     ] {
         rust_files(&root.join(package), &mut files);
     }
@@ -202,6 +202,7 @@ fn every_package_has_the_workspaces_lints() {
         "amqp",
         "broker",
         "cli",
+        "log",
         "macros",
         "runtime",
         "tests",
@@ -224,8 +225,9 @@ fn every_package_has_the_workspaces_lints() {
 
 #[test]
 fn crates_use_those_below_them() {
-    let allowed: [(&str, &[&str]); 4] = [
+    let allowed: [(&str, &[&str]); 5] = [
         ("amqp", &[]),
+        ("log", &[]),
         ("macros", &[]),
         ("broker", &["springhare-amqp"]),
         ("runtime", &["springhare-amqp", "springhare-broker", "springhare-macros"]),

@@ -17,7 +17,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 const SAMPLE: &str = "examples/data/syslog.txt";
 
 /// Each example, and what it must print in these words and in this order.
-const EXAMPLES: [(&str, &[&str]); 11] = [
+const EXAMPLES: [(&str, &[&str]); 12] = [
     ("simple", &["published hello 1 to queue boot_hello", "on_hello got all 3 messages"]),
     (
         "worker",
@@ -79,6 +79,18 @@ const EXAMPLES: [(&str, &[&str]); 11] = [
             "SIGKILL signal: 9",
             "boot_orders still has bread",
             "every persistent message came back, and the transient one did not",
+        ],
+    ),
+    (
+        "elk",
+        &[
+            r#""message":"a dish is ordered","ecs.version":"8.11.0","service.name":"restaurant""#,
+            r#""log.logger":"elk","event.action":"dish-ordered","labels.dish":"soup","span.id":""#,
+            r#""message":"the dish is cooked""#,
+            r#""labels.dish":"soup","labels.listener":"kitchen""#,
+            r#""labels.queue":"boot_kitchen""#,
+            r#""trace.id":""#,
+            "one trace leads from the order to the kitchen",
         ],
     ),
     (

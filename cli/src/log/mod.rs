@@ -2,13 +2,13 @@
 
 #[cfg(test)]
 mod capture;
-mod ecs;
 mod filter;
 mod human;
 
 use std::io::{self, Write as _};
 
 use serde::Deserialize;
+use springhare_log::{EcsLayer, Service};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
@@ -32,7 +32,7 @@ pub(crate) fn install(format: LogFormat, filter: &LogFilter) {
     match format {
         LogFormat::Human => registry.with(human::layer(io::stderr)).init(),
         LogFormat::Json => {
-            registry.with(ecs::EcsLayer::new(io::stderr)).init();
+            registry.with(EcsLayer::new(service(), io::stderr)).init();
             // A panic is a line like the others, not a paragraph that no collector understands.
             std::panic::set_hook(Box::new(|panic| {
                 tracing::error!(event.action = "panic", error.message = %panic, "a panic");
@@ -45,8 +45,13 @@ pub(crate) fn install(format: LogFormat, filter: &LogFilter) {
 pub(crate) fn failure(format: LogFormat, error: &ServeError) {
     let line = match format {
         LogFormat::Human => human::failure(error),
-        LogFormat::Json => ecs::failure(error),
+        LogFormat::Json => service().failure("not served", error),
     };
     // Where the standard error is closed there is nobody left to tell.
     let _ = io::stderr().write_all(line.as_bytes());
+}
+
+/// What the lines of JSON say of who writes them.
+fn service() -> Service {
+    Service::new("springhare").version(env!("CARGO_PKG_VERSION"))
 }

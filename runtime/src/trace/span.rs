@@ -43,7 +43,7 @@ pub(crate) fn send_span(publish: Option<&Publish>) -> Span {
 }
 
 /// The span of a handler's call.
-fn process_span(cx: &DeliveryContext) -> Span {
+fn process_span(cx: &DeliveryContext, context: Option<&TraceContext>) -> Span {
     if !is_listened_to!() {
         return Span::none();
     }
@@ -64,13 +64,17 @@ fn process_span(cx: &DeliveryContext) -> Span {
         messaging.message.id = Empty,
         messaging.message.conversation_id = Empty,
         listener = cx.listener_id(),
+        queue,
+        traceparent = Empty,
         error.type = Empty,
     );
     let properties = cx.properties();
     record_ids(&span, properties.message_id.as_deref(), properties.correlation_id.as_deref());
-    #[cfg(feature = "otel")]
-    if let Some(context) = TraceContext::of(properties) {
-        super::otel::continue_from(&span, &context);
+    if let Some(context) = context {
+        // For logs: without OpenTelemetry nothing else in a span says which trace it is of.
+        span.record("traceparent", context.traceparent.as_str());
+        #[cfg(feature = "otel")]
+        super::otel::continue_from(&span, context);
     }
     span
 }
@@ -103,7 +107,7 @@ impl Traced {
     /// None for neither.
     pub(crate) fn of(cx: &DeliveryContext) -> Option<Box<Self>> {
         let context = TraceContext::of(cx.properties());
-        let span = process_span(cx);
+        let span = process_span(cx, context.as_deref());
         if context.is_none() && span.is_disabled() {
             return None;
         }
