@@ -9,6 +9,7 @@ mod configure;
 mod expected;
 mod failures;
 mod layers;
+mod limits;
 mod listener_handle;
 mod named_broker;
 mod planned;

@@ -32,7 +32,7 @@ pub(crate) use rabbitmq::{AddressProblem, RabbitmqSettings, WrongAddress};
 pub(crate) use source::Source;
 pub use startup::{STARTUP_WAIT, Startup, UnknownStartup};
 pub(crate) use template::TemplateSettings;
-pub(crate) use value::{LongerThanZero, Sourced, Texts};
+pub(crate) use value::{DataSize, LongerThanZero, Sourced, Texts};
 
 use crate::error::{Fault, Place};
 use layers::{Layer, NamedVariable, Taken, set};
