@@ -79,6 +79,7 @@ impl Running {
             declared.take_back(&opened.link).await;
             return failed(&opened, faults).map(|()| id);
         }
+        tracing::info!(listener = &*id, "a listener has joined");
         Ok(id)
     }
 
@@ -99,6 +100,7 @@ impl Running {
         let scope = self.listeners.scope_of(id).ok_or_else(unknown)?;
         self.listeners.remove(id);
         leave(&scope, id).await;
+        tracing::info!(listener = id, "a listener is removed");
         Ok(())
     }
 
