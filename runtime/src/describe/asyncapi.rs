@@ -2,6 +2,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
+use super::schemas::Schemas;
 use super::{Description, payload_of};
 use crate::graph::QueueNode;
 use crate::listener::endpoint::AcknowledgeMode;
@@ -14,10 +15,12 @@ impl Description {
     /// An [AsyncAPI](https://www.asyncapi.com) 3 document: a channel for each queue that is consumed
     /// from and each destination of replies, an operation for each listener.
     ///
-    /// A message's schema is not known, but its type's name and its content type are.
+    /// A message has its type's name and its content type; with the feature `schemars` also the schema of
+    /// a type that is a `JsonSchema`, a reference into the document's `components`.
     #[must_use]
     pub fn asyncapi(&self, title: &str, version: &str) -> Value {
         let mut channels = Channels::default();
+        let mut schemas = Schemas::default();
         let mut operations = Map::new();
         for plan in &self.listeners {
             // One operation has one channel; a listener of several queues has several.
@@ -25,19 +28,30 @@ impl Description {
                 let channel = channels.queue(self, queue);
                 let name =
                     if number == 0 { plan.id.to_string() } else { format!("{}-{queue}", plan.id) };
-                operations.insert(name, self.operation(plan, &channel, &mut channels));
+                let operation = self.operation(plan, &channel, &mut channels, &mut schemas);
+                operations.insert(name, operation);
             }
         }
-        json!({
+        let mut document = json!({
             "asyncapi": ASYNCAPI,
             "info": { "title": title, "version": version },
             "defaultContentType": "application/json",
             "channels": channels.channels,
             "operations": operations,
-        })
+        });
+        if let Some(schemas) = schemas.into_definitions() {
+            set(&mut document, "components", json!({ "schemas": schemas }));
+        }
+        document
     }
 
-    fn operation(&self, plan: &ListenerPlan, channel: &str, channels: &mut Channels) -> Value {
+    fn operation(
+        &self,
+        plan: &ListenerPlan,
+        channel: &str,
+        channels: &mut Channels,
+        schemas: &mut Schemas,
+    ) -> Value {
         let reference = json!({ "$ref": format!("#/channels/{channel}") });
         let ack = plan.acknowledge != AcknowledgeMode::None;
         let mut operation = json!({
@@ -45,7 +59,7 @@ impl Description {
             "channel": reference,
             "bindings": { "amqp": { "ack": ack } },
         });
-        if let Some(message) = message_of(plan) {
+        if let Some(message) = message_of(plan, schemas) {
             let name = channels.message(channel, &message);
             let message = format!("#/channels/{channel}/messages/{name}");
             set(&mut operation, "messages", json!([{ "$ref": message }]));
@@ -79,13 +93,13 @@ fn set(object: &mut Value, key: &str, value: Value) {
 }
 
 /// The message that a listener takes, and its name; none if it takes none by a type.
-fn message_of(plan: &ListenerPlan) -> Option<(String, Value)> {
+fn message_of(plan: &ListenerPlan, schemas: &mut Schemas) -> Option<(String, Value)> {
     let payload = payload_of(plan)?;
     let message = json!({
         "name": payload.name,
         "title": payload.name,
         "contentType": payload.content_type,
-        "payload": {},
+        "payload": schemas.payload_of(plan),
     });
     Some((key_of(&payload.name), message))
 }

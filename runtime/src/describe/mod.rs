@@ -7,6 +7,7 @@
 mod asyncapi;
 mod diff;
 mod mermaid;
+mod schemas;
 mod table;
 
 use std::sync::Arc;
