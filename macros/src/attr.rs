@@ -8,7 +8,7 @@ use std::time::Duration;
 use proc_macro2::{Span, TokenStream};
 use syn::Ident;
 
-use crate::arguments::{Argument, queue_arguments};
+use crate::arguments::{Argument, consumer_arguments, queue_arguments};
 use crate::binding::{self, BindingArgs};
 use crate::circuit::{Circuit, circuit};
 use crate::diagnostics::Errors;
@@ -68,6 +68,8 @@ pub(crate) struct ConsumerArgs {
     pub(crate) batch_timeout: Option<Given<Duration>>,
     pub(crate) priority: Option<Given<i32>>,
     pub(crate) stream_offset: Option<Given<Text>>,
+    pub(crate) exclusive_consumer: Option<Given<bool>>,
+    pub(crate) consumer_arguments: Option<Given<Vec<Argument>>>,
     pub(crate) auto_startup: Option<Given<bool>>,
     pub(crate) phase: Option<Given<i32>>,
     pub(crate) group: Option<Given<Text>>,
@@ -93,7 +95,7 @@ pub(crate) struct FailureArgs {
 }
 
 /// The values of `ack`.
-const ACKNOWLEDGE_MODES: &[&str] = &["auto", "manual", "none"];
+const ACKNOWLEDGE_MODES: &[&str] = &["auto", "manual", "first", "none"];
 
 impl ListenerArgs {
     /// Parses what stands between the attribute's parentheses; `place` is the attribute.
@@ -148,6 +150,10 @@ impl ListenerArgs {
             "priority" => set(&mut consumer.priority, entry, priority, errors),
             "stream_offset" => {
                 set(&mut consumer.stream_offset, entry, value::stream_offset, errors);
+            }
+            "exclusive_consumer" => set(&mut consumer.exclusive_consumer, entry, switch, errors),
+            "consumer_arguments" => {
+                set(&mut consumer.consumer_arguments, entry, consumer_arguments, errors);
             }
             "auto_startup" => set(&mut consumer.auto_startup, entry, value::flag, errors),
             "phase" => set(&mut consumer.phase, entry, priority, errors),

@@ -24,6 +24,8 @@ pub(crate) const KEYS: &[&str] = &[
     "partition_by",
     "priority",
     "stream_offset",
+    "exclusive_consumer",
+    "consumer_arguments",
     "auto_startup",
     "phase",
     "group",
@@ -60,6 +62,7 @@ const ELSEWHERE: &[(&[&str], &str)] = &[
     (&["ack_mode", "acknowledge", "acknowledge_mode"], "`ack = \"..\"`"),
     (&["manual_ack"], "`ack = \"manual\"`"),
     (&["no_ack", "auto_ack"], "`ack = \"none\"`"),
+    (&["ack_first", "early_ack", "at_most_once"], "`ack = \"first\"`"),
     (&["prefetch_count", "qos"], "`prefetch = 250`"),
     (&["concurrent_consumers", "consumers", "workers"], "`concurrency = 4` or \"2-8\""),
     (&["max_concurrency", "max_concurrent_consumers"], "`concurrency = \"2-8\"`"),
@@ -67,6 +70,11 @@ const ELSEWHERE: &[(&[&str], &str)] = &[
     (&["receive_timeout", "batch_receive_timeout"], "`batch_timeout = \"200ms\"`"),
     (&["consumer_priority", "x_priority"], "`priority = 10`"),
     (&["offset", "x_stream_offset"], "`stream_offset = \"first\"`"),
+    (&["consume_exclusive", "exclusive_consume"], "`exclusive_consumer`"),
+    (
+        &["consumer_args", "consume_arguments", "consume_args"],
+        "`consumer_arguments(\"x-own\" = true, ..)`",
+    ),
     (
         &["ttl", "message_ttl", "expires", "max_length", "dead_letter", "dead_letter_exchange"],
         "inside `arguments(..)`: `arguments(ttl = \"10s\", max_length = 10, dead_letter = \"..\")`",

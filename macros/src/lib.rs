@@ -101,7 +101,7 @@ use crate::signature::ListenerFn;
 /// | `durable` | `true`, `false` | whether the queue survives a restart of the broker; `true` for a named one |
 /// | `exclusive` | `true`, `false` | whether this listener alone uses the queue, and so with one consumer; `true` for an anonymous one |
 /// | `auto_delete` | `true`, `false` | whether the queue goes with its last consumer; `true` for an anonymous one |
-/// | `ack` | `"auto"`, `"manual"`, `"none"` | who signs for a message: the framework after the function, the function, nobody; `"auto"` |
+/// | `ack` | `"auto"`, `"manual"`, `"first"`, `"none"` | who signs for a message: the framework after the function, the function, the framework before the function is called, nobody; `"auto"` |
 /// | `prefetch` | `0` to `65535` | how many messages may wait unsigned at each consumer, 0 for no limit; 250 |
 /// | `concurrency` | `4`, `"2-8"` | how many consumers; with a range there are more while all of them are busy, and less while one is idle; 1 |
 /// | `batch` | `1` to `65535` | how many messages the function gets at a time, as lists: `orders: Vec<Json<Order>>`; one message, and no list |
@@ -109,6 +109,8 @@ use crate::signature::ListenerFn;
 /// | `partition_by` | `"routing_key"`, `"correlation_id"`, `"message_id"`, `"header:x-customer"`, the path of a function | messages with the same key are handled one after the other, others side by side: one consumer, and `concurrency` handlers |
 /// | `priority` | a whole number | the consumer's priority: a higher one is served first; 0 |
 /// | `stream_offset` | `"first"`, `"last"`, `"next"`, `42`, `"2026-01-31T12:00:00Z"`, `"1h"` | where in a stream to begin: with the oldest message, the last chunk, what comes from now on, an offset, a time in UTC, a time ago (units `Y`, `M`, `D`, `h`, `m`, `s`; since RabbitMQ 4.0); `"next"` |
+/// | `exclusive_consumer` | alone | the listener is the only consumer of its queue: where another one consumes, it stands by and takes over once that is gone |
+/// | `consumer_arguments` | `("x-own" = true, ..)` | the consumer's arguments by their names in AMQP; those with a key of their own, `priority` and `stream_offset`, are not among them |
 /// | `auto_startup` | `true`, `false` | whether the listener starts with the application; `true` |
 /// | `phase` | a whole number | listeners with a higher one start later and stop first; 0 |
 /// | `group` | `".."` | a name to start and stop several listeners by |

@@ -62,6 +62,7 @@ fn consume(consumer: &Consumer, paths: &Paths) -> Vec<TokenStream> {
         let modes = &paths.acknowledge_mode;
         let mode = match word {
             "manual" => quote!(Manual),
+            "first" => quote!(First),
             "none" => quote!(None),
             _ => quote!(Auto),
         };
@@ -71,6 +72,7 @@ fn consume(consumer: &Consumer, paths: &Paths) -> Vec<TokenStream> {
         let path = &paths.concurrency;
         quote!(#path { min: #min, max: #max })
     });
+    let exclusive = consumer.exclusive_consumer.map(|value| quote!(exclusive_consumer: #value,));
     let lenient = consumer.lenient.map(|value| quote!(lenient: #value,));
     let competing = consumer.competing.map(|value| quote!(competing: #value,));
     let partition_by = consumer.partition_by.as_ref().map(|by| by.tokens(paths));
@@ -84,6 +86,8 @@ fn consume(consumer: &Consumer, paths: &Paths) -> Vec<TokenStream> {
         some("partition_by", partition_by.as_ref()),
         some("priority", consumer.priority.as_ref()),
         some("stream_offset", consumer.stream_offset.as_ref()),
+        exclusive.unwrap_or_default(),
+        list("consumer_arguments", &table(&consumer.consumer_arguments, paths)),
         some("auto_startup", consumer.auto_startup.as_ref()),
         phase.unwrap_or_default(),
         some("group", consumer.group.as_ref()),

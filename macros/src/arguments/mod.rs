@@ -1,11 +1,12 @@
-//! `arguments(..)` and `binding_arguments(..)`: AMQP field tables as literals.
+//! `arguments(..)`, `binding_arguments(..)` and `consumer_arguments(..)`: AMQP field tables as literals.
 //!
-//! Both take an argument by its name in AMQP, with any literal as its value; those of a queue have
+//! All take an argument by its name in AMQP, with any literal as its value; those of a queue have
 //! keys of their own as well, whose values are checked.
 
 mod queue;
 
 use proc_macro2::TokenStream;
+use quote::ToTokens;
 use syn::ext::IdentExt as _;
 use syn::parse::{Parse, ParseStream, Parser as _};
 use syn::punctuated::Punctuated;
@@ -49,6 +50,55 @@ pub(crate) fn binding_arguments(entry: &Entry, errors: &mut Errors) -> Option<Ve
         None
     };
     arguments(entry, "\"name\" = value", no_keys, errors)
+}
+
+/// A consumer's arguments: by their names in AMQP, but for those that are keys of the attribute.
+pub(crate) fn consumer_arguments(entry: &Entry, errors: &mut Errors) -> Option<Vec<Argument>> {
+    let no_keys: KeyedArgument = |key, _, errors| {
+        let written = key.to_string();
+        match OWN_KEYS.iter().find(|own| own.key == written) {
+            Some(own) => own.refuse(key, errors),
+            None => {
+                let help = format!("write `\"{key}\" = ..`, in quotes");
+                errors.add(key, "the name of a consumer's argument is a string", help);
+            }
+        }
+        None
+    };
+    let list = arguments(entry, "\"x-own\" = true", no_keys, errors)?;
+    let before = errors.count();
+    for argument in &list {
+        if let Some(own) = OWN_KEYS.iter().find(|own| own.name == argument.name.value()) {
+            own.refuse(&argument.name, errors);
+        }
+    }
+    (errors.count() == before).then_some(list)
+}
+
+/// A consumer's argument that the attribute has a key for.
+struct OwnKey {
+    name: &'static str,
+    key: &'static str,
+    help: &'static str,
+}
+
+const OWN_KEYS: [OwnKey; 2] = [
+    OwnKey {
+        name: "x-priority",
+        key: "priority",
+        help: "write `priority = 10` beside `consumer_arguments(..)`",
+    },
+    OwnKey {
+        name: "x-stream-offset",
+        key: "stream_offset",
+        help: "write `stream_offset = \"first\"` beside `consumer_arguments(..)`",
+    },
+];
+
+impl OwnKey {
+    fn refuse(&self, place: &impl ToTokens, errors: &mut Errors) {
+        errors.add(place, format!("the argument `{}` has a key of its own", self.name), self.help);
+    }
 }
 
 /// What a key and its value stand for.
@@ -186,7 +236,6 @@ pub(crate) fn find<'a>(list: &'a [Argument], name: &str) -> Option<&'a Argument>
 
 /// The tokens of a value that is a text or not, for messages about it.
 pub(crate) fn place(argument: &Argument) -> TokenStream {
-    use quote::ToTokens as _;
     match &argument.value {
         ArgumentValue::Bool(expr) | ArgumentValue::Int(expr) | ArgumentValue::Float(expr) => {
             expr.to_token_stream()

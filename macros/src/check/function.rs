@@ -162,6 +162,14 @@ fn delivery_tags(attributes: &[ListenerArgs], function: &ListenerFn, errors: &mu
             "remove this argument, or write `ack = \"manual\"`",
         );
     }
+    if let (Some(tag), true) = (tags.first(), acks().any(|ack| ack.value == "first")) {
+        errors.add(
+            tag,
+            "with `ack = \"first\"` there is nothing to settle: the message is acknowledged before \
+             its handler is called",
+            "remove this argument, or write `ack = \"manual\"`",
+        );
+    }
     if can_settle(function) {
         return;
     }

@@ -3,9 +3,11 @@
 //! Only what is certain from the source is judged here. A constant's value, a `${placeholder}`, an
 //! exchange declared elsewhere: those are checked when the application starts, with the same care.
 
+mod acknowledged_first;
 mod batch;
 mod binding;
 mod declared;
+mod exclusive_consumer;
 mod failure;
 mod function;
 pub(crate) mod handlers;
@@ -113,6 +115,8 @@ fn consumer(args: &ListenerArgs, errors: &mut Errors) {
             "remove `exclusive` or `concurrency`",
         );
     }
+    exclusive_consumer::check(args, errors);
+    acknowledged_first::check(args, errors);
     if consumer.ack.as_ref().is_none_or(|ack| ack.value != "none") {
         return;
     }

@@ -8,7 +8,7 @@ use crate::diagnostics::Errors;
 use crate::value;
 
 const CLASSIC: &str = "classic";
-const QUORUM: &str = "quorum";
+pub(super) const QUORUM: &str = "quorum";
 const STREAM: &str = "stream";
 
 /// The arguments that not every kind takes, and who does; the runtime has the same list for what is
@@ -56,6 +56,12 @@ pub(super) fn check(args: &ListenerArgs, errors: &mut Errors) {
 pub(super) fn is_stream(args: &ListenerArgs) -> bool {
     let list = args.queue.arguments.as_ref().map(|given| &given.value);
     list.and_then(|list| kind(list)) == Some(STREAM)
+}
+
+/// The kind that is written, if it is not the classic one.
+pub(super) fn replicated(args: &ListenerArgs) -> Option<&'static str> {
+    let list = args.queue.arguments.as_ref().map(|given| &given.value);
+    list.and_then(|list| kind(list)).filter(|kind| *kind != CLASSIC)
 }
 
 /// The kind that is written here, if it is one that is known.

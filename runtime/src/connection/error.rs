@@ -61,6 +61,16 @@ impl LinkError {
         self.amqp().is_some_and(|error| error.code() == springhare_amqp::ReplyCode::NotFound)
     }
 
+    /// Whether the queue has an exclusive consumer, or has others and can have no exclusive one.
+    #[must_use]
+    pub(crate) fn is_in_exclusive_use(&self) -> bool {
+        let refused = springhare_amqp::ReplyCode::AccessRefused;
+        // The same code says that the user may not.
+        self.amqp().is_some_and(|error| {
+            error.code() == refused && error.text().ends_with("in exclusive use")
+        })
+    }
+
     /// Whether the broker refused the user, the password or the virtual host: to try again soon is
     /// pointless.
     #[must_use]

@@ -63,6 +63,7 @@ fn ack_word(plan: &ListenerPlan) -> &'static str {
     match plan.acknowledge {
         AcknowledgeMode::Auto => "auto",
         AcknowledgeMode::Manual => "manual",
+        AcknowledgeMode::First => "first",
         AcknowledgeMode::None => "none",
     }
 }

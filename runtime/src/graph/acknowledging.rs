@@ -1,7 +1,7 @@
 //! What a listener can't do in the mode that settings give it: what the macro asks of an attribute's
 //! `ack`, asked of the mode that holds in the end.
 
-use crate::listener::endpoint::{AcknowledgeMode, Argument, ListenerAttributes};
+use crate::listener::endpoint::{AcknowledgeMode, Argument, ListenerAttributes, Recover};
 use crate::state::Requirements;
 
 /// What is wrong with `mode`, which is not the attribute's.
@@ -15,6 +15,10 @@ pub(super) fn wrong(
     let failures = attributes.retry.is_some()
         || attributes.max_attempts.is_some()
         || attributes.recover.is_some();
+    let requeues = attributes.retry.is_some_and(|retry| !retry.delays.is_empty())
+        || attributes.max_attempts.is_some()
+        || attributes.requeue_rejected.is_some()
+        || matches!(attributes.recover, Some(Recover::Requeue | Recover::Reject));
     let rules = match mode {
         AcknowledgeMode::Auto => vec![],
         AcknowledgeMode::Manual => vec![
@@ -27,6 +31,28 @@ pub(super) fn wrong(
                 has_outbox,
                 "`acknowledge-mode` is set to manual, but what is in the function's `Outbox` goes out \
                  before the framework's ack, and there would be none",
+            ),
+        ],
+        AcknowledgeMode::First => vec![
+            (
+                has_tag,
+                "`acknowledge-mode` is set to first, but the function takes a `DeliveryTag`, and \
+                 there would be nothing to settle any more",
+            ),
+            (
+                has_outbox,
+                "`acknowledge-mode` is set to first, but what is in the function's `Outbox` goes out \
+                 before the ack, and that would be sent before the function is called",
+            ),
+            (
+                requeues,
+                "`acknowledge-mode` is set to first, but the attribute says how a failed message is \
+                 delivered again or rejected, and it would be acknowledged before it is handled",
+            ),
+            (
+                attributes.batch.is_some(),
+                "`acknowledge-mode` is set to first, but the function takes batches, and those that \
+                 are behind one that fails would be lost",
             ),
         ],
         AcknowledgeMode::None => vec![

@@ -12,6 +12,7 @@ use super::consistency::inconsistencies;
 use super::converting::choose_converters;
 use super::definition::{BindingNode, Definition, ExchangeNode, Origin, QueueNode};
 use super::delays::Delays;
+use super::exclusive::exclusive_consumers;
 use super::key_paths::unmet_paths;
 use super::merge::{Bound, merge};
 use super::placeholder::Placeholders;
@@ -98,6 +99,7 @@ pub(crate) fn check(input: GraphInput<'_>) -> (Graph, Vec<Fault>) {
     graph.containers = merge(&graph, &bound, &mut faults);
     unreachable_keys(&graph, &mut faults);
     faults.extend(inconsistencies(&graph));
+    faults.extend(exclusive_consumers(&graph));
     (graph, faults)
 }
 

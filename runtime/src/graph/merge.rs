@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use springhare_amqp::ShortString;
+use springhare_amqp::{FieldTable, ShortString};
 
 use super::Graph;
 use super::check::contradiction;
@@ -129,7 +129,7 @@ fn container(graph: &Graph, group: &[&Bound], faults: &mut Vec<Fault>) -> Option
 }
 
 /// What listeners that share consumers must say alike, since it is the consumers'.
-fn common(plan: &ListenerPlan) -> [(&'static str, String); 10] {
+fn common(plan: &ListenerPlan) -> [(&'static str, String); 12] {
     let quoted = |text: &str| format!("\"{text}\"");
     let or_none = |text: Option<String>| text.unwrap_or_else(|| "nothing".to_owned());
     let offset = plan.stream_offset.as_ref().map(|offset| format!("{offset:?}"));
@@ -141,10 +141,22 @@ fn common(plan: &ListenerPlan) -> [(&'static str, String); 10] {
         ("phase", plan.phase.to_string()),
         ("priority", or_none(plan.priority.map(|priority| priority.to_string()))),
         ("stream_offset", or_none(offset)),
+        ("exclusive_consumer", plan.exclusive_consumer.to_string()),
+        ("consumer_arguments", arguments(&plan.consumer_arguments)),
         ("auto_startup", plan.auto_startup.to_string()),
         ("circuit", or_none(plan.failure.circuit.map(|circuit| format!("{circuit:?}")))),
         ("group", or_none(plan.group.as_deref().map(quoted))),
     ]
+}
+
+/// The arguments in words, whatever their order.
+fn arguments(table: &FieldTable) -> String {
+    let words = table.iter().map(|(name, value)| format!("\"{name}\" = {value:?}"));
+    let words: BTreeSet<String> = words.collect();
+    if words.is_empty() {
+        return "nothing".to_owned();
+    }
+    words.into_iter().collect::<Vec<_>>().join(", ")
 }
 
 fn differences(lead: &ListenerPlan, other: &ListenerPlan, faults: &mut Vec<Fault>) {

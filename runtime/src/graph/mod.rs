@@ -16,6 +16,7 @@ mod declared;
 mod declaring_link;
 mod definition;
 mod delays;
+mod exclusive;
 mod failing;
 mod key_paths;
 mod merge;

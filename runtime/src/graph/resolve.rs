@@ -58,6 +58,7 @@ pub(crate) fn resolve(
     let queues = queues(attributes, &origin, &mut texts);
     let Bound { exchanges, bindings, key_paths } = bound(attributes, &queues, &origin, &mut texts);
     let stream_offset = attributes.stream_offset.and_then(|offset| texts.stream_offset(offset));
+    let consumer_arguments = texts.table("consumer_arguments", attributes.consumer_arguments);
     let group = attributes.group.map(|group| texts.text("group", group));
     let converter = settings.converter.clone();
     // Only a handler that takes a batch can be given one.
@@ -95,6 +96,8 @@ pub(crate) fn resolve(
         phase: attributes.phase,
         priority: settings.priority,
         stream_offset,
+        exclusive_consumer: attributes.exclusive_consumer,
+        consumer_arguments,
         auto_startup: settings.auto_startup.unwrap_or(true),
         group,
         competing: attributes.competing,

@@ -27,6 +27,8 @@ enum ConsumerState {
     /// On this channel. The handler may be busy and not know yet that it is closed.
     Consuming(Weak<dyn LinkChannel>),
     Lost(String),
+    /// Another consumer has the queue for itself, and this one takes over when that is gone.
+    StandingBy(String),
     /// One more than there must be, which does not consume yet: nobody misses it.
     Joining,
     /// One too many: told to stop.
@@ -103,6 +105,11 @@ impl ConsumerStates {
         News::Yes
     }
 
+    /// The consumer waits until the one is gone that has the queue for itself.
+    pub(crate) fn stands_by(&self, consumer: usize, reason: &str) {
+        self.lock().set(consumer, ConsumerState::StandingBy(reason.to_owned()));
+    }
+
     /// The consumer was lost with its connection, which tells that itself.
     pub(crate) fn lost_with_connection(&self, consumer: usize, reason: &str) {
         self.lock().set(consumer, ConsumerState::Lost(reason.to_owned()));
@@ -116,9 +123,11 @@ impl ConsumerStates {
             ConsumerState::Consuming(channel) => Some(why_closed(channel)),
             ConsumerState::Starting => Some("it waits for its turn".to_owned()),
             ConsumerState::Lost(reason) => Some(reason.clone()),
+            // Without a connection it could not take over.
+            ConsumerState::StandingBy(_) => trouble.map(str::to_owned),
             ConsumerState::Joining | ConsumerState::Leaving | ConsumerState::Gone => None,
         });
-        let Some(reason) = reason else { return ListenerStatus::Consuming };
+        let Some(reason) = reason else { return states.without_trouble() };
         let reason = trouble.map_or(reason, str::to_owned);
         if states.have_consumed {
             ListenerStatus::Recovering { reason }
@@ -135,6 +144,15 @@ impl ConsumerStates {
 }
 
 impl States {
+    /// The status of a listener that nothing is wrong with.
+    fn without_trouble(&self) -> ListenerStatus {
+        let reason = self.consumers.iter().find_map(|consumer| match consumer {
+            ConsumerState::StandingBy(reason) => Some(reason.clone()),
+            _ => None,
+        });
+        reason.map_or(ListenerStatus::Consuming, |reason| ListenerStatus::StandingBy { reason })
+    }
+
     fn set(&mut self, consumer: usize, state: ConsumerState) {
         match self.consumers.get_mut(consumer) {
             None | Some(ConsumerState::Leaving | ConsumerState::Gone) => {}
@@ -146,7 +164,10 @@ impl States {
 impl ConsumerState {
     /// Or nobody expects it to.
     fn is_consuming(&self) -> bool {
-        matches!(self, Self::Consuming(_) | Self::Joining | Self::Leaving | Self::Gone)
+        matches!(
+            self,
+            Self::Consuming(_) | Self::StandingBy(_) | Self::Joining | Self::Leaving | Self::Gone
+        )
     }
 }
 

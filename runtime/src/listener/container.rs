@@ -9,6 +9,7 @@ use super::context::DeliveryContext;
 use super::dispatch::{Dispatch, RouteTable};
 use super::handling::Handling;
 use super::plan::{ContainerPlan, ListenerPlan};
+use crate::connection::LinkError;
 use crate::middleware::Middleware;
 
 /// One listener, or several that share queues and so consumers. They start and stop together.
@@ -59,6 +60,12 @@ impl Container {
     /// When its consumers are left alone for a while; none if they never are.
     pub(crate) fn circuit(&self) -> Option<&SharedCircuit> {
         self.circuit.as_ref()
+    }
+
+    /// Whether the refusal of a consumer is no trouble: it is to be the only one of its queue, which
+    /// another has.
+    pub(crate) fn stands_by_at(&self, error: &LinkError) -> bool {
+        self.common().exclusive_consumer && error.is_in_exclusive_use()
     }
 
     /// Its listeners.

@@ -140,6 +140,10 @@ pub struct ListenerAttributes {
     pub priority: Option<i32>,
     /// `stream_offset`: where the consumers of a stream begin.
     pub stream_offset: Option<&'static str>,
+    /// `exclusive_consumer`: the consumer is the only one of its queue, or stands by.
+    pub exclusive_consumer: bool,
+    /// `consumer_arguments(..)`: of the consumers.
+    pub consumer_arguments: &'static [(&'static str, Argument)],
     /// `auto_startup`: whether the application's start starts the listener.
     pub auto_startup: Option<bool>,
     /// `phase`: higher ones start later and stop first.
@@ -197,6 +201,8 @@ impl ListenerAttributes {
         partition_by: None,
         priority: None,
         stream_offset: None,
+        exclusive_consumer: false,
+        consumer_arguments: &[],
         auto_startup: None,
         phase: 0,
         group: None,
@@ -294,6 +300,9 @@ pub enum AcknowledgeMode {
     /// The handler itself, with a [`Channel`](crate::Channel) and a
     /// [`DeliveryTag`](crate::DeliveryTag).
     Manual,
+    /// The listener, before the handler is called: a message is handled once at most, and what fails
+    /// does not come again. The prefetch holds for what is not begun.
+    First,
     /// Nobody: the broker forgets a message as it sends it, and prefetch does not apply.
     None,
 }

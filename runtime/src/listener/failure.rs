@@ -3,6 +3,7 @@
 
 mod circuit;
 mod decision;
+mod forgone;
 mod give_up;
 mod retry;
 mod stream;
@@ -17,12 +18,13 @@ use springhare_broker::{Multiple, PublishedMessage, Requeue};
 pub(super) use decision::Decision;
 pub(super) use retry::{Retry, RetryResult};
 
-use super::consumer::{Exit, Work};
+use super::consumer::Exit;
 use super::context::DeliveryContext;
 use super::endpoint::AcknowledgeMode;
 use super::outcome::Outcome;
 use super::pacing::{Failures, Redelivery};
 use super::plan::ListenerPlan;
+use super::work::Work;
 use crate::channel::Verdict;
 use crate::template::{ParkReason, RabbitTemplate};
 
@@ -73,8 +75,14 @@ impl Work<'_> {
         plan: &ListenerPlan,
         outcome: &Outcome,
     ) -> bool {
-        if plan.acknowledge != AcknowledgeMode::Auto || !matches!(outcome, Outcome::Ack) {
+        if !matches!(outcome, Outcome::Ack) {
             return false;
+        }
+        match plan.acknowledge {
+            AcknowledgeMode::Auto => {}
+            // It was before.
+            AcknowledgeMode::First => return true,
+            AcknowledgeMode::Manual | AcknowledgeMode::None => return false,
         }
         if self.claim(context) {
             self.settler.done(context.delivery().delivery_tag);
@@ -91,6 +99,7 @@ impl Work<'_> {
     ) -> Result<(), Exit> {
         let delivery_tag = context.delivery().delivery_tag;
         match (plan.acknowledge, outcome) {
+            (AcknowledgeMode::First, outcome) => self.forgo(context, plan, outcome).await?,
             (AcknowledgeMode::None, outcome) => log_unsettled(plan, &outcome),
             (AcknowledgeMode::Manual, Outcome::Ack) if !context.is_discarded() => {
                 match context.settlement() {

@@ -42,6 +42,12 @@ pub enum ListenerStatus {
         /// What was lost, or why the last attempt failed.
         reason: String,
     },
+    /// Its consumer is to be the only one of its queue (`exclusive_consumer`), and another has the
+    /// queue: it takes over when that is gone. Nothing is wrong with that.
+    StandingBy {
+        /// What the broker says to it.
+        reason: String,
+    },
     /// It was paused, as the user wants it, until it is resumed.
     Paused,
     /// It was stopped, or never started, as the user wants it. Nothing is wrong with that.
@@ -83,12 +89,15 @@ impl ListenerHealth {
         &self.status
     }
 
-    /// Whether it consumes, or is not meant to.
+    /// Whether it consumes, stands by, or is not meant to.
     #[must_use]
     pub fn is_up(&self) -> bool {
         matches!(
             self.status,
-            ListenerStatus::Consuming | ListenerStatus::Paused | ListenerStatus::Stopped
+            ListenerStatus::Consuming
+                | ListenerStatus::StandingBy { .. }
+                | ListenerStatus::Paused
+                | ListenerStatus::Stopped
         )
     }
 }
@@ -119,6 +128,7 @@ impl fmt::Display for ListenerStatus {
             Self::Consuming => f.write_str("consumes"),
             Self::Starting { reason } => write!(f, "is starting: {reason}"),
             Self::Recovering { reason } => write!(f, "is recovering: {reason}"),
+            Self::StandingBy { reason } => write!(f, "stands by: {reason}"),
             Self::Paused => f.write_str("is paused"),
             Self::Stopped => f.write_str("is stopped"),
         }

@@ -48,6 +48,7 @@ mod settle;
 mod stop_signal;
 pub(crate) mod stream_offset;
 mod supervisor;
+mod work;
 
 pub(crate) use connection::{ListenerConnection, Opened};
 pub(crate) use keep_connected::keep_connected;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use springhare_amqp::ShortString;
+use springhare_amqp::{FieldTable, ShortString};
 
 use crate::convert::MessageConverters;
 use crate::graph::Origin;
@@ -39,6 +39,10 @@ pub(crate) struct ListenerPlan {
     pub(crate) partition: Option<PartitionPlan>,
     pub(crate) priority: Option<i32>,
     pub(crate) stream_offset: Option<StreamOffset>,
+    /// The consumer is the only one of its queue, or stands by until it can be.
+    pub(crate) exclusive_consumer: bool,
+    /// What its consumers are started with, beside priority and offset.
+    pub(crate) consumer_arguments: FieldTable,
     pub(crate) auto_startup: bool,
     pub(crate) group: Option<String>,
     /// Whether it takes its queue's messages whatever their keys, as those beside it do.

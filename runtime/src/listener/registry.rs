@@ -63,6 +63,10 @@ impl ListenerRegistry {
                     tracing::warn!(listener, queue, "the listener waits for its queue");
                     all_started.push((registered, self.not_started(registered)));
                 }
+                // It asks again until the other consumer is gone.
+                Err((_, error)) if registered.container.stands_by_at(&error) => {
+                    all_started.push((registered, self.not_started(registered)));
+                }
                 Err((queue, error)) => {
                     let origin = &registered.container.common().origin;
                     let text = format!(
@@ -122,8 +126,13 @@ impl ListenerRegistry {
             let stopping = registered.crew.is_told_to_stop();
             return if stopping { Err(Error::StillStopping { id: id.to_owned() }) } else { Ok(()) };
         }
-        let started = self.start_consumers(registered, Redeclare::Yes).await;
-        let started = started.map_err(|(_, error)| error)?;
+        let started = match self.start_consumers(registered, Redeclare::Yes).await {
+            Ok(started) => started,
+            Err((_, error)) if registered.container.stands_by_at(&error) => {
+                self.not_started(registered)
+            }
+            Err((_, error)) => return Err(error.into()),
+        };
         registered.run(&mut tasks, started);
         Ok(())
     }
@@ -216,6 +225,13 @@ impl ListenerRegistry {
             let text = format!(
                 "listener `{id}` keeps the order of each key by `partition_by`, with one consumer; \
                  how many handlers it has is what its `concurrency` says"
+            );
+            return Err(Error::Other(text.into()));
+        }
+        if registered.container.common().exclusive_consumer && concurrency.max > 1 {
+            let text = format!(
+                "listener `{id}` has an exclusive consumer, which is the only one of its queue; \
+                 remove `exclusive_consumer` to have more"
             );
             return Err(Error::Other(text.into()));
         }

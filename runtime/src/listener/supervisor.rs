@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use springhare_amqp::{FieldTable, ShortString};
+use springhare_amqp::ShortString;
 use springhare_broker::{BasicConsumeOptions, QosScope};
 
 use super::circuit::{Admission, SharedCircuit};
@@ -72,6 +72,8 @@ struct Attempts {
     pause: Duration,
     /// The connection that the last attempt was made on.
     last_on: Option<Generation>,
+    /// Another consumer had the queue for itself when the last attempt was made.
+    stands_by: bool,
 }
 
 impl Supervised {
@@ -94,14 +96,14 @@ impl Supervised {
             let prefetch = if admitted == Admission::One { 1 } else { plan.prefetch };
             link.basic_qos(prefetch, QosScope::Consumer).await?;
         }
-        let mut arguments = FieldTable::new();
+        let mut arguments = plan.consumer_arguments.clone();
         if let Some(priority) = plan.priority {
             arguments.set(ShortString::from_static("x-priority"), priority);
         }
         if let Some(offset) = &plan.stream_offset {
             arguments.set(ShortString::from_static("x-stream-offset"), offset);
         }
-        let options = BasicConsumeOptions { no_ack, exclusive: false, arguments };
+        let options = BasicConsumeOptions { no_ack, exclusive: plan.exclusive_consumer, arguments };
         let queue = self.scope.graph().queue_name_in(&self.queue, generation);
         let consumer = link.basic_consume(&queue, "", options).await?;
         let observing = self.scope.observing.clone();
@@ -137,13 +139,12 @@ impl Supervised {
             let Some(next) = next else { continue };
             let connection = next.connection.clone();
             attempts.last_on = Some(connection.generation);
-            if self.states.consuming(self.number, next.channel.link()) == News::Yes {
-                let queue = &**next.context.queue();
-                tracing::info!(
-                    listener = &*self.container.name,
-                    queue,
-                    "the listener consumes again"
-                );
+            let news = self.states.consuming(self.number, next.channel.link());
+            let (listener, queue) = (&*self.container.name, &**next.context.queue());
+            if std::mem::take(&mut attempts.stands_by) {
+                tracing::info!(listener, queue, "the listener has its queue for itself now");
+            } else if news == News::Yes {
+                tracing::info!(listener, queue, "the listener consumes again");
             }
             let since = clock.now();
             let (container, queue) = (&*self.container, &self.queue);
@@ -188,6 +189,10 @@ impl Supervised {
     async fn start_again(&self, attempts: &mut Attempts) -> Option<StartedConsumer> {
         match self.stop.unless(StopPhase::Draining, self.attempt(attempts)).await? {
             (_, Ok(started)) => Some(started),
+            (connection, Err(error)) if self.container.stands_by_at(&error) => {
+                self.stand_by(&*connection.link, &error, attempts);
+                None
+            }
             (connection, Err(error)) => {
                 let reason = error.to_string();
                 self.lost(&*connection.link, &reason, attempts, Backoff::after_failure);
@@ -237,6 +242,31 @@ impl Supervised {
                 attempt = attempts.backoff.attempts(),
                 next_attempt_in = ?attempts.pause,
                 "a listener has lost a consumer, which starts again"
+            );
+        }
+    }
+
+    /// Another consumer has the queue for itself: this one asks again, and takes over when that is
+    /// gone.
+    fn stand_by(
+        &self,
+        connection: &dyn LinkConnection,
+        error: &LinkError,
+        attempts: &mut Attempts,
+    ) {
+        let reason = error.to_string();
+        if connection.closed().is_some() {
+            return self.states.lost_with_connection(self.number, &reason);
+        }
+        attempts.pause = attempts.backoff.after_failure();
+        self.states.stands_by(self.number, &reason);
+        if !std::mem::replace(&mut attempts.stands_by, true) {
+            tracing::info!(
+                listener = &*self.container.name,
+                queue = &*self.queue,
+                reason,
+                next_attempt_in = ?attempts.pause,
+                "the listener stands by: it takes over when the other consumer is gone"
             );
         }
     }

@@ -182,8 +182,9 @@ impl Setting for AcknowledgeMode {
         match value.text().map(str::to_ascii_lowercase).as_deref() {
             Some("auto") => Ok(Self::Auto),
             Some("manual") => Ok(Self::Manual),
+            Some("first") => Ok(Self::First),
             Some("none") => Ok(Self::None),
-            _ => Err(Wrong::is("one of auto, manual and none")),
+            _ => Err(Wrong::is("one of auto, manual, first and none")),
         }
     }
 }

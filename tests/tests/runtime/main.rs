@@ -12,6 +12,7 @@ mod batches;
 mod circuit;
 mod data_folder;
 mod definitions;
+mod exclusive_consumers;
 mod failures;
 mod merged;
 mod queue_kinds;

@@ -134,8 +134,21 @@ async fn by_tenant(_text: Text) {}
 #[rabbit_listener(queue = "many", batch = 100, batch_timeout = "200ms")]
 async fn in_batches(_texts: Vec<Text>) {}
 
+#[rabbit_listener(queue = "once", ack = "first", retry(max_attempts = 2), recover = "park")]
+async fn once() {}
+
 #[rabbit_listener(queue = "log", stream_offset = "2026-01-31T12:00:00Z")]
 async fn from_a_time() {}
+
+#[rabbit_listener(
+    queue = "alone",
+    exclusive_consumer,
+    consumer_arguments("x-cancel-on-ha-failover" = true, "x-own" = "${app.own:1}"),
+)]
+async fn alone() {}
+
+#[rabbit_listener(queue = "one", exclusive_consumer, partition_by = "message_id", concurrency = 8)]
+async fn alone_in_partitions() {}
 
 fn attributes<L: ListenerItem>() -> ListenerAttributes {
     L::ENDPOINTS[0].attributes
@@ -172,6 +185,8 @@ fn main() {
         partition_by: None,
         priority: Some(-5),
         stream_offset: None,
+        exclusive_consumer: false,
+        consumer_arguments: &[],
         auto_startup: Some(false),
         phase: 0,
         group: Some("slow"),
@@ -190,6 +205,18 @@ fn main() {
         converter: Some("json"),
     };
     assert_eq!(attributes::<every_key>(), expected);
+
+    let alone = attributes::<alone>();
+    assert!(alone.exclusive_consumer && attributes::<alone_in_partitions>().exclusive_consumer);
+    assert_eq!(
+        alone.consumer_arguments,
+        [
+            ("x-cancel-on-ha-failover", Argument::Bool(true)),
+            ("x-own", Argument::Text("${app.own:1}")),
+        ]
+    );
+
+    assert_eq!(attributes::<once>().ack, Some(AcknowledgeMode::First));
 
     let by_key = attributes::<by_key>();
     assert_eq!(by_key.partition_by, Some(PartitionBy::Header("x-customer")));

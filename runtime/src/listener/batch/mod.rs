@@ -16,7 +16,7 @@ use springhare_broker::{Delivery, Sleep};
 pub use outcome::{BatchError, IntoBatchOutcome};
 
 use super::attempt::Attempt;
-use super::consumer::{Event, Exit, Work};
+use super::consumer::Exit;
 use super::context::{BatchContext, DeliveryContext};
 use super::endpoint::{AcknowledgeMode, InvokeBatch};
 use super::handling::Handling;
@@ -27,6 +27,7 @@ use super::outgoing;
 use super::plan::{BatchPlan, ListenerPlan};
 use super::reply;
 use super::settle::Due;
+use super::work::{Event, Work};
 use crate::convert::parts::claimed_count;
 use outcome::{Verdict, of_whole, verdicts};
 

@@ -22,7 +22,7 @@ use tokio::task::JoinSet;
 pub use key::{PartitionBy, PartitionKey};
 
 use super::attempt::Attempt;
-use super::consumer::{Event, Exit, RECEIVE_MAX, Work};
+use super::consumer::{Exit, RECEIVE_MAX};
 use super::container::{Container, Selection};
 use super::context::DeliveryContext;
 use super::endpoint::AcknowledgeMode;
@@ -37,6 +37,7 @@ use super::plan::PartitionPlan;
 use super::reply;
 use super::settle::Due;
 use super::stop_signal::StopPhase;
+use super::work::{Event, Work};
 use crate::backoff::random;
 use lanes::{LaneId, Lanes};
 
@@ -67,6 +68,13 @@ pub(super) struct PartitionLoop<'s> {
 struct Held {
     context: Box<DeliveryContext>,
     handling: Arc<Handling>,
+}
+
+impl Held {
+    /// Whether its handler was called before.
+    fn has_begun(&self) -> bool {
+        self.context.attempt() > 1
+    }
 }
 
 /// A handler has returned.
@@ -127,7 +135,7 @@ impl<'s> PartitionLoop<'s> {
             self.work.settler.requeue_due().await?;
         }
         self.wake_resting();
-        self.begin_ready();
+        self.begin_ready().await?;
         match self.happened().await? {
             Happened::Done(done) => self.done(done).await,
             Happened::Of(Event::Received) => self.take_over().await,
@@ -197,15 +205,21 @@ impl<'s> PartitionLoop<'s> {
     }
 
     /// Lets those begin that wait for nobody, as many as there may be.
-    fn begin_ready(&mut self) {
+    async fn begin_ready(&mut self) -> Result<(), Exit> {
         if self.work.phase() >= StopPhase::Returning {
-            return;
+            return Ok(());
         }
         while self.tasks.len() < usize::from(self.plan.handlers)
             && let Some((lane, held)) = self.lanes.pop()
         {
+            if self.work.signs_first() && !held.has_begun() {
+                let delivery_tag = held.context.delivery().delivery_tag;
+                self.work.settler.closes_at_once(delivery_tag);
+                self.work.sign_first(delivery_tag).await?;
+            }
             self.tasks.spawn(handle(lane, held, self.work.settler.clock().clone()));
         }
+        Ok(())
     }
 
     /// Lets those that rested long enough be called again.
@@ -293,7 +307,9 @@ impl<'s> PartitionLoop<'s> {
         if reply::is_answer(&held.context, &plan, &outcome) {
             outcome = self.work.answer(&held.context, &plan, outcome).await?;
         }
-        if matches!(outcome, Outcome::Ack) {
+        if self.work.signs_first() {
+            // It is closed since it began.
+        } else if matches!(outcome, Outcome::Ack) {
             self.work.settler.closes_at_once(delivery_tag);
         } else {
             self.work.settler.closes(delivery_tag).await?;
@@ -331,6 +347,13 @@ impl<'s> PartitionLoop<'s> {
         };
         let outcomes = std::iter::once(failed).chain(std::iter::repeat_with(|| Outcome::Requeue));
         for (held, outcome) in std::iter::once(held).chain(behind).zip(outcomes) {
+            if self.work.signs_first() {
+                // What has begun does not come again; the rest goes back with the channel.
+                if held.has_begun() {
+                    self.work.settle(&held.context, &held.handling.plan, outcome).await?;
+                }
+                continue;
+            }
             self.work.settler.closes(held.context.delivery().delivery_tag).await?;
             self.work.settle(&held.context, &held.handling.plan, outcome).await?;
         }
@@ -359,6 +382,8 @@ fn again(held: &Held, error: &ListenerError) -> Option<(Duration, Counts)> {
             let pause = plan.failure.calls.pause_after(held.context.attempt(), random())?;
             return Some((pause, Counts::AsCall));
         }
+        // It is acknowledged, and is called again in memory or not at all.
+        _ if plan.acknowledge == AcknowledgeMode::First => return None,
         Decision::Redeliver => failures.redelivery(&plan.failure.redeliveries),
         Decision::RedeliverAfter(pause) => {
             failures.redelivery_after(pause, &plan.failure.redeliveries)

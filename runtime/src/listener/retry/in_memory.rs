@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::backoff::random;
 use crate::listener::attempt::Attempt;
-use crate::listener::consumer::{ConsumerLoop, Exit, Work};
+use crate::listener::consumer::{ConsumerLoop, Exit};
 use crate::listener::context::DeliveryContext;
 use crate::listener::failure::{Decision, Kept};
 use crate::listener::handling::Handling;
@@ -16,6 +16,7 @@ use crate::listener::invoke::Call;
 use crate::listener::outcome::Outcome;
 use crate::listener::outgoing;
 use crate::listener::plan::ListenerPlan;
+use crate::listener::work::Work;
 
 /// How long a pause goes on at the most without a look at the channel.
 const LOOK_EVERY: Duration = Duration::from_secs(1);

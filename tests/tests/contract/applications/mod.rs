@@ -1,11 +1,13 @@
 //! Listeners and the template, as applications use them.
 
 mod absent;
+mod acknowledged_first;
 mod admin;
 mod attributes;
 mod batches;
 mod calls;
 mod codecs;
+mod consumers;
 mod control;
 mod definitions;
 mod delays;

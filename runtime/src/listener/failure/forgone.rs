@@ -1,0 +1,84 @@
+//! What becomes of a message that was acknowledged before its handler was called: nothing any more.
+//! A failure is told, and a copy goes where the listener asks for one.
+
+use std::sync::Arc;
+
+use super::give_up::Copied;
+use super::{Decision, Failed};
+use crate::listener::consumer::Exit;
+use crate::listener::context::DeliveryContext;
+use crate::listener::outcome::{ListenerError, Outcome};
+use crate::listener::plan::ListenerPlan;
+use crate::listener::retry::Recoverer;
+use crate::listener::work::Work;
+use crate::template::ParkReason;
+
+impl Work<'_> {
+    /// Tells what the handler came to, where that is not what the ack has said.
+    pub(super) async fn forgo(
+        &mut self,
+        context: &DeliveryContext,
+        plan: &ListenerPlan,
+        outcome: Outcome,
+    ) -> Result<(), Exit> {
+        let (listener, queue) = (&*plan.id, &**context.queue());
+        match outcome {
+            Outcome::Ack | Outcome::Reply(_) => {}
+            Outcome::Reject | Outcome::Requeue | Outcome::RetryAfter(_) => tracing::error!(
+                listener,
+                queue,
+                asked_for = outcome.kind(),
+                "a message was acknowledged before its handler was called (`ack = \"first\"`), and \
+                 is not delivered again"
+            ),
+            Outcome::Failed(error) => {
+                tracing::error!(
+                    listener,
+                    queue,
+                    error = error.report(),
+                    "a handler failed, and its message was acknowledged before (`ack = \"first\"`): \
+                     it is not delivered again"
+                );
+                if let Some(copied) = copy_of(&error, plan) {
+                    self.keep_copy(context, plan, &error, copied).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn keep_copy(
+        &mut self,
+        context: &DeliveryContext,
+        plan: &ListenerPlan,
+        error: &ListenerError,
+        copied: Copied,
+    ) -> Result<(), Exit> {
+        let delivery = context.delivery();
+        let failed = Failed {
+            delivery_tag: delivery.delivery_tag,
+            failures: context.failures(),
+            queue: context.queue().clone(),
+            message: Arc::clone(&delivery.message),
+        };
+        let reason = ParkReason::Fatal { exception: error.report() };
+        let stop = self.stop;
+        let copying = self.failure.copy_out(&failed, plan, &reason, copied);
+        if let Err(error) = stop.unless_forced(copying).await.ok_or(Exit::Stopped)? {
+            let (listener, queue) = (&*plan.id, &*failed.queue);
+            tracing::error!(listener, queue, %error, "a failed message could not be kept");
+        }
+        Ok(())
+    }
+}
+
+/// Where a copy of the failed message goes, if somebody asks for one.
+fn copy_of(error: &ListenerError, plan: &ListenerPlan) -> Option<Copied> {
+    match (Decision::on(error, plan), &plan.failure.recoverer) {
+        (Decision::Park, _) => Some(Copied::Parked),
+        (Decision::Acknowledge | Decision::Reject, _) => None,
+        (_, Recoverer::Park) => Some(Copied::Parked),
+        (_, Recoverer::Republish { .. }) => Some(Copied::Republished),
+        (_, Recoverer::Default | Recoverer::Reject | Recoverer::Requeue) => None,
+    }
+}

@@ -1,0 +1,324 @@
+//! What a consumer tends to, whichever of its loops is at work: its deliveries, its settlements, its
+//! stop, and all of them beside a handler that waits.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker};
+
+use springhare_amqp::ShortString;
+use springhare_broker::{ConsumerEnd, Delivery, Multiple, Sleep};
+
+use super::attempt::Attempt;
+use super::consumer::{Exit, RECEIVE_MAX};
+use super::context::DeliveryContext;
+use super::endpoint::{AcknowledgeMode, Invocation};
+use super::failure::FailurePolicy;
+use super::outcome::Outcome;
+use super::outgoing;
+use super::plan::ListenerPlan;
+use super::reply;
+use super::scaling::Load;
+use super::settle::Settler;
+use super::stop_signal::{StopPhase, StopSignal};
+use crate::channel::Verdict;
+use crate::connection::LinkConsumer;
+
+/// What a consumer tends to beside the handler, and while that waits.
+pub(crate) struct Work<'s> {
+    pub(super) settler: Settler,
+    pub(super) failure: FailurePolicy<'s>,
+    pub(super) stop: &'s StopSignal,
+    pub(super) link: Box<dyn LinkConsumer>,
+    pub(super) load: &'s Load,
+    /// What had come while a handler was in hand and the stop began.
+    pub(super) late: VecDeque<Delivery>,
+    /// How many messages are in hand, and behind those.
+    pub(super) behind: usize,
+    draining: bool,
+    /// Who settles its deliveries.
+    acknowledge: AcknowledgeMode,
+}
+
+/// What a consumer waits for.
+pub(super) enum Event {
+    Received,
+    Ended,
+    PauseEnded,
+    /// The time that was waited for is up.
+    TimeUp,
+    Stop,
+}
+
+impl<'s> Work<'s> {
+    /// Of a consumer that has nothing in hand.
+    pub(super) fn new(
+        settler: Settler,
+        failure: FailurePolicy<'s>,
+        acknowledge: AcknowledgeMode,
+        link: Box<dyn LinkConsumer>,
+        (stop, load): (&'s StopSignal, &'s Load),
+    ) -> Self {
+        let late = VecDeque::new();
+        Self { settler, failure, stop, link, load, late, behind: 0, draining: false, acknowledge }
+    }
+}
+
+impl Work<'_> {
+    /// Whether the broker has forgotten what it has delivered: nothing can be given back.
+    pub(super) fn is_unsigned(&self) -> bool {
+        self.acknowledge == AcknowledgeMode::None
+    }
+
+    /// Whether a message is acknowledged before its handler is called.
+    pub(super) fn signs_first(&self) -> bool {
+        self.acknowledge == AcknowledgeMode::First
+    }
+
+    /// Acknowledges a message that is about to be handled: whatever comes of it, it does not come
+    /// again.
+    pub(super) async fn sign_first(&mut self, delivery_tag: u64) -> Result<(), Exit> {
+        Ok(self.settler.settle(delivery_tag, Verdict::Ack(Multiple::One)).await?)
+    }
+
+    /// Takes over what has come meanwhile, if anything has.
+    pub(super) async fn take_more(&mut self, received: &mut VecDeque<Delivery>) -> bool {
+        if !self.late.is_empty() {
+            received.append(&mut self.late);
+            return true;
+        }
+        poll_fn(|cx| {
+            let taken = self.link.poll_recv_many(cx, received, RECEIVE_MAX);
+            Poll::Ready(matches!(taken, Poll::Ready(1..)))
+        })
+        .await
+    }
+
+    /// Waits for deliveries, the end of a pause, a stop, and the end of a time.
+    pub(super) async fn next(
+        &mut self,
+        received: &mut VecDeque<Delivery>,
+        mut time: Option<&mut Sleep>,
+    ) -> Event {
+        self.load.waits();
+        let event = poll_fn(|cx| {
+            if let Poll::Ready(count) = self.link.poll_recv_many(cx, received, RECEIVE_MAX) {
+                return Poll::Ready(if count == 0 { Event::Ended } else { Event::Received });
+            }
+            self.settler.idle();
+            if self.settler.poll_pause(cx).is_ready() {
+                return Poll::Ready(Event::PauseEnded);
+            }
+            if time.as_mut().is_some_and(|time| Pin::new(&mut **time).poll(cx).is_ready()) {
+                return Poll::Ready(Event::TimeUp);
+            }
+            self.poll_stop(cx.waker()).map(|()| Event::Stop)
+        })
+        .await;
+        self.load.works();
+        event
+    }
+
+    /// Acknowledges what is done, and closes the channel, which requeues what is not settled.
+    pub(super) async fn close(&mut self, listener: &str) {
+        if !self.settler.channel().is_open() {
+            return;
+        }
+        if let Err(error) = self.settler.flush().await {
+            tracing::debug!(listener, %error, "what was done could not be acknowledged");
+        }
+        if let Err(error) = self.settler.channel().link().close().await {
+            tracing::debug!(listener, %error, "a channel could not be closed");
+        }
+    }
+
+    /// Sends what a handler has put into its outbox, and tends to the rest if that takes a while.
+    pub(super) async fn send_outgoing(
+        &mut self,
+        context: &DeliveryContext,
+        outcome: Outcome,
+    ) -> Result<Outcome, Exit> {
+        self.carry_on(Box::pin(outgoing::send(context, outcome))).await
+    }
+
+    /// Sends a handler's reply, and tends to the rest if that takes a while.
+    pub(super) async fn answer(
+        &mut self,
+        context: &DeliveryContext,
+        plan: &ListenerPlan,
+        outcome: Outcome,
+    ) -> Result<Outcome, Exit> {
+        self.carry_on(Box::pin(reply::answer(context, plan, outcome))).await
+    }
+
+    /// Does what is to be done for a handler that has returned, and tends to the rest if that takes
+    /// a while.
+    async fn carry_on(&mut self, sending: Invocation<'_>) -> Result<Outcome, Exit> {
+        let mut sending = Attempt::of(sending);
+        match poll_fn(|cx| Poll::Ready(sending.poll(cx))).await {
+            Poll::Ready(outcome) => Ok(outcome),
+            Poll::Pending => self.until_done(&mut sending).await,
+        }
+    }
+
+    /// Carries a handler on that waits. Failed messages go on meanwhile, and a stop is heeded.
+    pub(super) async fn until_done(&mut self, attempt: &mut Attempt<'_>) -> Result<Outcome, Exit> {
+        self.settler.idle();
+        let mut waiting = Waiting { attempt, outcome: None };
+        waiting.beside(self.settler.flush()).await?;
+        loop {
+            let event = poll_fn(|cx| {
+                if waiting.poll(cx).is_ready() {
+                    return Poll::Ready(None);
+                }
+                if self.settler.poll_pause(cx).is_ready() {
+                    return Poll::Ready(Some(Event::PauseEnded));
+                }
+                self.poll_stop(cx.waker()).map(|()| Some(Event::Stop))
+            })
+            .await;
+            match event {
+                Some(Event::PauseEnded) => waiting.beside(self.settler.requeue_due()).await?,
+                Some(_) => waiting.beside(self.heed_stop()).await?,
+                None => {}
+            }
+            if let Some(outcome) = waiting.outcome {
+                return Ok(outcome);
+            }
+        }
+    }
+
+    /// Ready when there is a stop to heed.
+    pub(super) fn poll_stop(&self, waker: &Waker) -> Poll<()> {
+        match self.stop.watch(waker) {
+            StopPhase::Running => Poll::Pending,
+            StopPhase::Draining | StopPhase::Returning if self.draining => Poll::Pending,
+            StopPhase::Draining | StopPhase::Returning | StopPhase::Forced => Poll::Ready(()),
+        }
+    }
+
+    /// How far it is to stop. What it can't hand back is to be handled.
+    pub(super) fn phase(&self) -> StopPhase {
+        match self.stop.phase() {
+            StopPhase::Returning if self.is_unsigned() => StopPhase::Draining,
+            phase => phase,
+        }
+    }
+
+    /// Begins to drain, or ends, if that is asked for.
+    pub(super) async fn heed_stop(&mut self) -> Result<(), Exit> {
+        match self.stop.phase() {
+            StopPhase::Running => Ok(()),
+            StopPhase::Forced => Err(Exit::Stopped),
+            StopPhase::Draining | StopPhase::Returning => self.drain().await,
+        }
+    }
+
+    /// Takes nothing more from the broker, if it does not drain already.
+    pub(super) async fn drain(&mut self) -> Result<(), Exit> {
+        if self.draining {
+            return Ok(());
+        }
+        self.draining = true;
+        let tag: ShortString = self.link.tag().clone();
+        if let Err(error) = self.settler.channel().link().basic_cancel(&tag).await {
+            return Err(Exit::Lost(error.to_string()));
+        }
+        // All that will ever come has come: what is held can be counted.
+        let Self { link, late, .. } = self;
+        let more = |cx: &mut Context<'_>| link.poll_recv_many(cx, late, RECEIVE_MAX);
+        poll_fn(all_of(more)).await;
+        self.load.holds(self.behind + self.late.len());
+        Ok(self.settler.requeue_paused().await?)
+    }
+
+    /// Heeds a stop when no message is in hand, and so many are behind it.
+    pub(super) async fn heed_stop_between(&mut self, behind: usize) -> Result<(), Exit> {
+        self.behind = behind;
+        if self.phase() == StopPhase::Returning {
+            return Err(self.hand_back().await?);
+        }
+        self.heed_stop().await?;
+        self.load.holds(behind + self.late.len());
+        Ok(())
+    }
+
+    /// Settles what is done and has failed. The channel is closed after that, which gives back
+    /// what was not handled.
+    async fn hand_back(&mut self) -> Result<Exit, Exit> {
+        self.settler.flush().await?;
+        self.settler.requeue_paused().await?;
+        Ok(Exit::Stopped)
+    }
+
+    /// Whether what it holds will come again, to this consumer or another.
+    pub(super) fn is_lost(&self) -> bool {
+        matches!(self.link.end(), Some(ConsumerEnd::Closed(_)))
+            || self.settler.channel().link().close_reason().is_some()
+    }
+
+    pub(super) fn consumer_tag(&self) -> ShortString {
+        self.link.tag().clone()
+    }
+
+    pub(super) fn is_draining(&self) -> bool {
+        self.draining
+    }
+
+    /// Nothing will come any more.
+    pub(super) async fn end(&mut self) -> Result<Exit, Exit> {
+        match self.link.end() {
+            _ if self.draining => {
+                self.settler.requeue_paused().await?;
+                // Who drains though nobody stops it has a circuit that is open.
+                Ok(if self.stop.is_raised() { Exit::Stopped } else { Exit::Circuit })
+            }
+            Some(ConsumerEnd::CancelledByBroker) => {
+                self.settler.requeue_paused().await?;
+                Ok(Exit::Cancelled)
+            }
+            Some(ConsumerEnd::Closed(error)) => Ok(Exit::Lost(error.to_string())),
+            Some(_) | None => Ok(Exit::Lost("its consumer ended".to_owned())),
+        }
+    }
+}
+
+/// Takes all that is there, without waiting.
+fn all_of(
+    mut more: impl FnMut(&mut Context<'_>) -> Poll<usize>,
+) -> impl FnMut(&mut Context<'_>) -> Poll<()> {
+    move |cx| {
+        while matches!(more(cx), Poll::Ready(1..)) {}
+        Poll::Ready(())
+    }
+}
+
+/// A handler that waits while its consumer tends to other things.
+struct Waiting<'w, 'd> {
+    attempt: &'w mut Attempt<'d>,
+    outcome: Option<Outcome>,
+}
+
+impl Waiting<'_, '_> {
+    /// Ready once the handler is done.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.outcome.is_none()
+            && let Poll::Ready(outcome) = self.attempt.poll(cx)
+        {
+            self.outcome = Some(outcome);
+        }
+        if self.outcome.is_some() { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// Carries both on until `work` is done. `work` alone could wait for ever: what settles on a
+    /// channel goes one after the other, and the handler may be before it in that line.
+    async fn beside<T>(&mut self, work: impl Future<Output = T>) -> T {
+        let mut work = pin!(work);
+        poll_fn(|cx| {
+            // Its outcome is looked at when the work is done.
+            let _ = self.poll(cx);
+            work.as_mut().poll(cx)
+        })
+        .await
+    }
+}
