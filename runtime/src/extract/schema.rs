@@ -8,11 +8,12 @@ use std::marker::PhantomData;
 
 use crate::state::Requirements;
 
-/// Asks whether the extractor `E` takes a payload that has a schema.
+/// Asks whether the extractor `E` takes a payload that has a schema. What can't be an extractor at all is
+/// told elsewhere.
 #[derive(Debug)]
-pub struct SchemaOf<E>(PhantomData<fn() -> E>);
+pub struct SchemaOf<E: ?Sized>(PhantomData<*const E>);
 
-impl<E> SchemaOf<E> {
+impl<E: ?Sized> SchemaOf<E> {
     /// The question.
     pub const NEW: Self = Self(PhantomData);
 }
@@ -23,7 +24,7 @@ pub trait WithoutSchema {
     fn note(&self, _requirements: &mut Requirements) {}
 }
 
-impl<E> WithoutSchema for SchemaOf<E> {}
+impl<E: ?Sized> WithoutSchema for SchemaOf<E> {}
 
 #[cfg(feature = "schemars")]
 mod known {
