@@ -20,17 +20,15 @@ impl Description {
     #[must_use]
     pub fn asyncapi(&self, title: &str, version: &str) -> Value {
         let mut channels = Channels::default();
-        let mut schemas = Schemas::default();
         let mut operations = Map::new();
-        for plan in &self.listeners {
-            // One operation has one channel; a listener of several queues has several.
-            for (number, queue) in plan.queues.iter().enumerate() {
-                let channel = channels.queue(self, queue);
-                let name =
-                    if number == 0 { plan.id.to_string() } else { format!("{}-{queue}", plan.id) };
-                let operation = self.operation(plan, &channel, &mut channels, &mut schemas);
-                operations.insert(name, operation);
+        let mut servers = Map::new();
+        for description in self.brokers() {
+            if !self.others.is_empty() {
+                let server = key_of(&description.broker);
+                servers.insert(server.clone(), server_of(&description.broker));
+                channels.server = Some(server);
             }
+            description.add_to(&mut channels, &mut operations);
         }
         let mut document = json!({
             "asyncapi": ASYNCAPI,
@@ -39,19 +37,28 @@ impl Description {
             "channels": channels.channels,
             "operations": operations,
         });
-        if let Some(schemas) = schemas.into_definitions() {
+        if !servers.is_empty() {
+            set(&mut document, "servers", Value::Object(servers));
+        }
+        if let Some(schemas) = channels.schemas.into_definitions() {
             set(&mut document, "components", json!({ "schemas": schemas }));
         }
         document
     }
 
-    fn operation(
-        &self,
-        plan: &ListenerPlan,
-        channel: &str,
-        channels: &mut Channels,
-        schemas: &mut Schemas,
-    ) -> Value {
+    fn add_to(&self, channels: &mut Channels, operations: &mut Map<String, Value>) {
+        for plan in &self.listeners {
+            // One operation has one channel; a listener of several queues has several.
+            for (number, queue) in plan.queues.iter().enumerate() {
+                let channel = channels.queue(self, queue);
+                let name =
+                    if number == 0 { plan.id.to_string() } else { format!("{}-{queue}", plan.id) };
+                operations.insert(name, self.operation(plan, &channel, channels));
+            }
+        }
+    }
+
+    fn operation(&self, plan: &ListenerPlan, channel: &str, channels: &mut Channels) -> Value {
         let reference = json!({ "$ref": format!("#/channels/{channel}") });
         let ack = plan.acknowledge != AcknowledgeMode::None;
         let mut operation = json!({
@@ -59,7 +66,7 @@ impl Description {
             "channel": reference,
             "bindings": { "amqp": { "ack": ack } },
         });
-        if let Some(message) = message_of(plan, schemas) {
+        if let Some(message) = message_of(plan, &mut channels.schemas) {
             let name = channels.message(channel, &message);
             let message = format!("#/channels/{channel}/messages/{name}");
             set(&mut operation, "messages", json!([{ "$ref": message }]));
@@ -84,6 +91,16 @@ impl Description {
         }
         operation
     }
+}
+
+/// Where it is, is said by who runs the application.
+fn server_of(broker: &str) -> Value {
+    json!({
+        "host": "{host}",
+        "protocol": "amqp",
+        "protocolVersion": "0.9.1",
+        "variables": { "host": { "description": format!("Where the broker `{broker}` is.") } },
+    })
 }
 
 fn set(object: &mut Value, key: &str, value: Value) {
@@ -124,6 +141,9 @@ struct Channels {
     /// Whose they are: kind and name, with their key.
     known: Vec<(String, String)>,
     taken: BTreeSet<String>,
+    /// The broker that they are of, where there are several.
+    server: Option<String>,
+    schemas: Schemas,
 }
 
 impl Channels {
@@ -172,6 +192,10 @@ impl Channels {
     }
 
     fn channel(&mut self, whose: &str, name: &str, make: impl FnOnce() -> Value) -> String {
+        let whose = &match &self.server {
+            Some(server) => format!("{server} {whose}"),
+            None => whose.to_owned(),
+        };
         if let Some((_, key)) = self.known.iter().find(|(known, _)| known == whose) {
             return key.clone();
         }
@@ -181,7 +205,11 @@ impl Channels {
         let key = keys.find(|key| !self.taken.contains(key)).unwrap_or(wanted);
         self.taken.insert(key.clone());
         self.known.push((whose.to_owned(), key.clone()));
-        self.channels.insert(key.clone(), make());
+        let mut channel = make();
+        if let Some(server) = &self.server {
+            set(&mut channel, "servers", json!([{ "$ref": format!("#/servers/{server}") }]));
+        }
+        self.channels.insert(key.clone(), channel);
         key
     }
 

@@ -91,7 +91,8 @@ pub(crate) async fn run(
     let StartedConsumer { channel, link, context, admitted, .. } = started;
     let common = container.common();
     let settler = Settler::new(channel, clock, common.prefetch);
-    let work = Work::new(settler, failure, common.acknowledge, link, (stop, load));
+    let work =
+        Work::new(settler, failure, common.acknowledge, link, (stop, load), container.idleness());
     load.works();
     let selection = container.selection(queue);
     let exit = match (selection.first().plan.endpoint.invoke, container.common().partition) {
