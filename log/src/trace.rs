@@ -40,7 +40,6 @@ impl Traces {
 
     /// Without OpenTelemetry a span has no ids but those in its fields.
     #[cfg(not(feature = "otel"))]
-    #[expect(clippy::unused_self, reason = "with the feature it is used")]
     pub(crate) fn note(&self, _span: &tracing::Id, _fields: &mut Fields) {}
 }
 
