@@ -107,6 +107,7 @@ use crate::signature::ListenerFn;
 /// | `batch` | `1` to `65535` | how many messages the function gets at a time, as lists: `orders: Vec<Json<Order>>`; one message, and no list |
 /// | `batch_timeout` | `"200ms"` | how long a batch that is not full waits for more messages; 1 s |
 /// | `partition_by` | `"routing_key"`, `"correlation_id"`, `"message_id"`, `"header:x-customer"`, the path of a function | messages with the same key are handled one after the other, others side by side: one consumer, and `concurrency` handlers |
+/// | `idle_event` | `"30s"` | after so long without a message, and after each multiple of it, `app.events()` tells that the listener is idle; no such event |
 /// | `priority` | a whole number | the consumer's priority: a higher one is served first; 0 |
 /// | `stream_offset` | `"first"`, `"last"`, `"next"`, `42`, `"2026-01-31T12:00:00Z"`, `"1h"` | where in a stream to begin: with the oldest message, the last chunk, what comes from now on, an offset, a time in UTC, a time ago (units `Y`, `M`, `D`, `h`, `m`, `s`; since RabbitMQ 4.0); `"next"` |
 /// | `exclusive_consumer` | alone | the listener is the only consumer of its queue: where another one consumes, it stands by and takes over once that is gone |

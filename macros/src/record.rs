@@ -84,6 +84,7 @@ fn consume(consumer: &Consumer, paths: &Paths) -> Vec<TokenStream> {
         some("batch", consumer.batch.as_ref()),
         some("batch_timeout", consumer.batch_timeout.map(duration::tokens).as_ref()),
         some("partition_by", partition_by.as_ref()),
+        some("idle_event", consumer.idle_event.map(|time| time.tokens()).as_ref()),
         some("priority", consumer.priority.as_ref()),
         some("stream_offset", consumer.stream_offset.as_ref()),
         exclusive.unwrap_or_default(),

@@ -54,6 +54,7 @@ mod channel;
 mod declare;
 mod describe;
 mod error;
+mod events;
 mod graph;
 mod listener;
 mod macros;
@@ -107,6 +108,7 @@ pub use declare::{
 };
 pub use describe::{DefinitionsError, Description, TopologyDiff};
 pub use error::{CallError, Error, Fault, NotConfirmed, Place, RemoteError, Result, StartError};
+pub use events::{ApplicationEvent, EVENTS_MAX, Events};
 #[cfg(feature = "protobuf")]
 pub use extract::Protobuf;
 pub use extract::{

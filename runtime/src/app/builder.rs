@@ -7,10 +7,12 @@ use springhare_broker::{Broker, Clock};
 
 use super::Springhare;
 use super::broker_builder::BrokerBuilder;
+use super::expected::ExpectedListener;
 use crate::connection::Link;
 use crate::convert::{MessageConverter, MessageConverters, NamedConverters};
 use crate::declare::Declaration;
 use crate::error::{Fault, Result};
+use crate::events::{EventBus, Events};
 use crate::graph::Declarations;
 use crate::listener::endpoint::{RabbitListenerEndpoint, Registration};
 use crate::listener::observe::Observer;
@@ -27,6 +29,8 @@ pub struct SpringhareBuilder {
     pub(super) broker: BrokerChoice,
     /// None for the registry that `#[rabbit_listener]` fills.
     pub(super) endpoints: Option<Vec<&'static RabbitListenerEndpoint>>,
+    /// Those that must be there.
+    pub(super) expected: Vec<ExpectedListener>,
     pub(super) states: StateRegistry,
     pub(super) declared: Declarations,
     /// The other brokers, by their names.
@@ -43,6 +47,7 @@ pub struct SpringhareBuilder {
     /// None for the process's own.
     pub(super) environment: Option<Environment>,
     pub(super) observers: Vec<Arc<dyn Observer>>,
+    pub(super) events: EventBus,
     pub(super) policies: ErrorPolicies,
     /// What is wrong with the builder's own calls.
     pub(super) faults: Vec<Fault>,
@@ -63,6 +68,7 @@ impl SpringhareBuilder {
         Self {
             broker: BrokerChoice::Settings,
             endpoints: None,
+            expected: Vec::new(),
             states: StateRegistry::default(),
             declared: Declarations::default(),
             brokers: BTreeMap::new(),
@@ -74,6 +80,7 @@ impl SpringhareBuilder {
             config: ConfigFile::Found,
             environment: None,
             observers: Vec::new(),
+            events: EventBus::new(),
             policies: ErrorPolicies::default(),
             faults: Vec::new(),
         }
@@ -218,6 +225,27 @@ impl SpringhareBuilder {
     pub fn reply_timeout(mut self, timeout: Duration) -> Self {
         self.settings.template.reply_timeout = Some(LongerThanZero(timeout));
         self
+    }
+
+    /// What happens in the application, from its start on: the connection opens, the consumers start.
+    ///
+    /// ```
+    /// use springhare::prelude::*;
+    ///
+    /// # async fn example() -> springhare::Result<()> {
+    /// let builder = Springhare::builder();
+    /// let mut events = builder.events();
+    /// let app = builder.start().await?;
+    /// tokio::spawn(async move {
+    ///     while let Some(event) = events.next().await {
+    ///         println!("{event:?}");
+    ///     }
+    /// });
+    /// # app.stop().await
+    /// # }
+    /// ```
+    pub fn events(&self) -> Events {
+        self.events.listen()
     }
 
     /// Tells this one what the listeners do.

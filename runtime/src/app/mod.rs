@@ -6,6 +6,7 @@ mod broker_handle;
 mod builder;
 mod choices;
 mod configure;
+mod expected;
 mod failures;
 mod layers;
 mod limits;
@@ -35,6 +36,7 @@ use signals::Signals;
 
 use crate::declare::Declaration;
 use crate::error::{Error, Result};
+use crate::events::Events;
 use crate::listener::StopPhase;
 use crate::listener::health::Health;
 use crate::template::RabbitTemplate;
@@ -140,6 +142,25 @@ impl Springhare {
     /// As [`RabbitAdmin::declare`].
     pub async fn declare(&self, declaration: impl Into<Declaration>) -> Result<()> {
         self.admin().declare(declaration).await
+    }
+
+    /// What happens in the application from now on: consumers that start and are lost, connections,
+    /// listeners that are idle. What the start itself does is seen by
+    /// [`SpringhareBuilder::events`].
+    ///
+    /// ```
+    /// use springhare::ApplicationEvent;
+    /// # async fn example(app: &springhare::Springhare) {
+    /// let mut events = app.events();
+    /// while let Some(event) = events.next().await {
+    ///     if let ApplicationEvent::ConsumerLost { listener, reason, .. } = event {
+    ///         eprintln!("{listener}: {reason}");
+    ///     }
+    /// }
+    /// # }
+    /// ```
+    pub fn events(&self) -> Events {
+        self.running.brokers.main.scope.events.listen()
     }
 
     /// The ids of the listeners, sorted.

@@ -178,6 +178,7 @@ impl Running {
         }
         let template = self.brokers.stop_templates().await;
         self.brokers.end_own();
+        self.brokers.main.scope.events.close();
         listeners.and(template)
     }
 

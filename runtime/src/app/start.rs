@@ -14,8 +14,10 @@ use super::running::Running;
 use super::scopes::{BrokerScope, BrokerScopes};
 use crate::connection::{Link, LinkConnection, NamedLink};
 use crate::convert::MessageConverters;
+use crate::describe::ListenerTable;
 use crate::error::{Fault, Result, StartError};
-use crate::graph::{Declared, DeclaringLink, SharedGraph, declare, unknown_names};
+use crate::events::EventBus;
+use crate::graph::{Declared, DeclaringLink, Graph, SharedGraph, declare, unknown_names};
 use crate::listener::observe::{Observer, Observing};
 use crate::listener::{ListenerConnection, ListenerRegistry, ListenerScope};
 use crate::middleware::Middleware;
@@ -41,12 +43,23 @@ pub(super) async fn start(mut builder: SpringhareBuilder) -> Result<Springhare> 
         shut(&brokers).await;
         return Err(error);
     }
+    for broker in brokers.iter() {
+        tell(&broker.scope.graph());
+    }
     Ok(Springhare { running: Arc::new(Running::new(brokers, listeners)) })
+}
+
+/// Tells once what runs.
+fn tell(graph: &Graph) {
+    if !graph.listeners.is_empty() {
+        tracing::info!(count = graph.listeners.len(), "the listeners:\n{}", ListenerTable(graph));
+    }
 }
 
 /// What all brokers of an application have in common.
 struct Common {
     observers: Vec<Arc<dyn Observer>>,
+    events: EventBus,
     converters: MessageConverters,
     middleware: Middleware,
     states: Arc<StateRegistry>,
@@ -56,6 +69,7 @@ impl Common {
     fn of(builder: &mut SpringhareBuilder) -> Self {
         Self {
             observers: std::mem::take(&mut builder.observers),
+            events: builder.events.clone(),
             converters: builder.converters.clone(),
             middleware: builder.middleware.clone(),
             states: Arc::new(std::mem::take(&mut builder.states)),
@@ -76,11 +90,12 @@ impl Common {
             publishing: Arc::clone(&publishing) as Arc<dyn Link>,
             channels: Arc::clone(&link),
             observer: observer.clone(),
+            events: self.events.clone(),
         };
         let startup = broker.settings.startup.unwrap_or_default();
         let scope = Arc::new(ListenerScope {
             starts_in_background: startup == Startup::Background,
-            connection: ListenerConnection::new(link, graph, observer),
+            connection: ListenerConnection::new(link, graph, observer, self.events.clone()),
             template: RabbitTemplate::new(
                 links,
                 self.converters.clone(),
@@ -88,6 +103,7 @@ impl Common {
                 broker.template,
             ),
             middleware: self.middleware.clone(),
+            events: self.events.clone(),
             states: Arc::clone(&self.states),
             observing,
         });

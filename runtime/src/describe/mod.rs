@@ -6,12 +6,14 @@
 
 mod asyncapi;
 mod diff;
+mod listeners;
 mod mermaid;
 mod table;
 
 use std::sync::Arc;
 
 pub use diff::{DefinitionsError, TopologyDiff};
+pub(crate) use listeners::ListenerTable;
 
 use crate::graph::{BindingNode, ExchangeNode, Graph, QueueNode};
 use crate::listener::endpoint::AcknowledgeMode;

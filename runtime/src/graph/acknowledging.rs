@@ -29,7 +29,7 @@ pub(super) fn wrong(
                  before the framework's ack, and there would be none",
             ),
         ],
-        AcknowledgeMode::First => first(has_tag, has_outbox, attributes),
+        AcknowledgeMode::First => first(has_tag, has_outbox, attributes).into(),
         AcknowledgeMode::None => vec![
             (
                 has_tag,
@@ -60,17 +60,16 @@ pub(super) fn wrong(
     rules.into_iter().filter(|(is_so, _)| *is_so).map(|(_, text)| text).collect()
 }
 
-/// What asks for a message after it was acknowledged.
-fn first(
-    has_tag: bool,
-    has_outbox: bool,
-    attributes: &ListenerAttributes,
-) -> Vec<(bool, &'static str)> {
+/// A rule, and what is wrong where it is so.
+type Rule = (bool, &'static str);
+
+/// What does not go with a message that is acknowledged before it is handled.
+fn first(has_tag: bool, has_outbox: bool, attributes: &ListenerAttributes) -> [Rule; 4] {
     let requeues = attributes.retry.is_some_and(|retry| !retry.delays.is_empty())
         || attributes.max_attempts.is_some()
         || attributes.requeue_rejected.is_some()
         || matches!(attributes.recover, Some(Recover::Requeue | Recover::Reject));
-    vec![
+    [
         (
             has_tag,
             "`acknowledge-mode` is set to first, but the function takes a `DeliveryTag`, and \

@@ -136,6 +136,8 @@ pub struct ListenerAttributes {
     /// `partition_by`: messages with the same key are handled one after the other, others side by
     /// side.
     pub partition_by: Option<PartitionBy>,
+    /// `idle_event`: after how long without a message it is told that the listener is idle.
+    pub idle_event: Option<Duration>,
     /// `priority`: the consumers' priority.
     pub priority: Option<i32>,
     /// `stream_offset`: where the consumers of a stream begin.
@@ -201,6 +203,7 @@ impl ListenerAttributes {
         batch: None,
         batch_timeout: None,
         partition_by: None,
+        idle_event: None,
         priority: None,
         stream_offset: None,
         exclusive_consumer: false,

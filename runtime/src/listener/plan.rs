@@ -45,6 +45,8 @@ pub(crate) struct ListenerPlan {
     pub(crate) exclusive_consumer: bool,
     /// What its consumers are started with, beside priority and offset.
     pub(crate) consumer_arguments: FieldTable,
+    /// After how long without a message that is told, and after which multiples of it.
+    pub(crate) idle_event: Option<Duration>,
     pub(crate) auto_startup: bool,
     pub(crate) group: Option<String>,
     /// Whether it takes its queue's messages whatever their keys, as those beside it do.
@@ -59,6 +61,8 @@ pub(crate) struct ListenerPlan {
     pub(crate) key_paths: Arc<[KeyPath]>,
     pub(crate) failure: FailurePlan,
     pub(crate) converter: ConverterPlan,
+    /// How long the broker lets it hold a message; none if it holds none, or nobody asks.
+    pub(crate) consumer_timeout: Option<Duration>,
 }
 
 /// How a listener's bodies become values, and its replies bodies.

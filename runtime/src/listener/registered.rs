@@ -12,6 +12,7 @@ use super::consumer_states::ConsumerStates;
 use super::container::Container;
 use super::endpoint::Concurrency;
 use super::health::ListenerStatus;
+use super::idle::IdleWatch;
 use super::plan::ListenerPlan;
 use super::scaler::Scaler;
 use super::scaling::Load;
@@ -45,6 +46,8 @@ struct Members {
     consumers: Vec<Member>,
     /// Of those who start and stop consumers by their load.
     scalers: Vec<Arc<StopSignal>>,
+    /// Of who looks whether they are idle.
+    watcher: Option<Arc<StopSignal>>,
     states: Arc<ConsumerStates>,
     /// How far it was told to stop.
     raised: StopPhase,
@@ -95,6 +98,9 @@ impl Registered {
         if consumers.is_empty() {
             return;
         }
+        if let Some(idleness) = self.container.idleness() {
+            idleness.begin();
+        }
         self.crew.begin(consumers.iter().map(|(supervised, _)| supervised));
         for (supervised, started) in consumers {
             if let Some(started) = &started {
@@ -106,6 +112,17 @@ impl Registered {
         if min < max {
             self.run_scalers(tasks);
         }
+        self.watch_idleness(tasks);
+    }
+
+    /// Tells when it is idle, if somebody asks.
+    fn watch_idleness(&self, tasks: &mut JoinSet<()>) {
+        if self.container.idleness().is_none() {
+            return;
+        }
+        let Some(stop) = self.crew.watcher() else { return };
+        let (container, crew) = (Arc::clone(&self.container), Arc::clone(&self.crew));
+        tasks.spawn(IdleWatch { container, crew, stop }.run());
     }
 
     /// Lets the number of consumers change while it runs.
@@ -125,14 +142,7 @@ impl Registered {
     }
 
     pub(super) fn status(&self, trouble: Option<&str>) -> ListenerStatus {
-        let members = self.crew.members();
-        if members.is_paused {
-            ListenerStatus::Paused
-        } else if members.consumers.is_empty() || members.raised != StopPhase::Running {
-            ListenerStatus::Stopped
-        } else {
-            members.states.status(trouble)
-        }
+        self.crew.status(trouble)
     }
 
     pub(super) async fn wait(&self) {
@@ -174,6 +184,7 @@ impl Crew {
             .collect();
         members.states = states.unwrap_or_default();
         members.scalers.clear();
+        members.watcher = None;
         members.raised = StopPhase::Running;
         members.is_paused = false;
     }
@@ -182,8 +193,21 @@ impl Crew {
         let mut members = self.members();
         members.consumers.clear();
         members.scalers.clear();
+        members.watcher = None;
         members.states = Arc::default();
         members.raised = StopPhase::Running;
+    }
+
+    /// What they do; `trouble` is what their connection is in.
+    pub(super) fn status(&self, trouble: Option<&str>) -> ListenerStatus {
+        let members = self.members();
+        if members.is_paused {
+            ListenerStatus::Paused
+        } else if members.consumers.is_empty() || members.raised != StopPhase::Running {
+            ListenerStatus::Stopped
+        } else {
+            members.states.status(trouble)
+        }
     }
 
     /// Tells all how far to stop.
@@ -194,19 +218,21 @@ impl Crew {
         }
         members.raised = members.raised.max(phase);
         members.consumers.iter().for_each(|member| member.stop.raise(phase));
-        members.scalers.iter().for_each(|stop| stop.raise(phase));
+        let others = members.scalers.iter().chain(&members.watcher);
+        others.for_each(|stop| stop.raise(phase));
     }
 
-    /// Has all finish what they have in hand, until they are started again. Nothing happens if it
-    /// does not run, or stops.
-    pub(super) fn pause(&self) {
+    /// Has all finish what they have in hand, until they are started again. Nothing happens, and it
+    /// says so, if it does not run, or stops.
+    pub(super) fn pause(&self) -> bool {
         let mut members = self.members();
         if members.consumers.is_empty() || members.raised != StopPhase::Running {
-            return;
+            return false;
         }
         members.is_paused = true;
         drop(members);
         self.raise(StopPhase::Returning);
+        true
     }
 
     pub(super) fn is_paused(&self) -> bool {
@@ -242,6 +268,15 @@ impl Crew {
         let stop = Arc::<StopSignal>::default();
         members.scalers.push(Arc::clone(&stop));
         Some(stop)
+    }
+
+    /// What stops who looks whether they are idle; none if nothing runs, or stops already.
+    fn watcher(&self) -> Option<Arc<StopSignal>> {
+        let mut members = self.members();
+        if members.consumers.is_empty() || members.raised != StopPhase::Running {
+            return None;
+        }
+        Some(Arc::clone(members.watcher.insert(Arc::default())))
     }
 
     /// One consumer more, for `supervised` to be made of.

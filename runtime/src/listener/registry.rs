@@ -17,6 +17,7 @@ use super::stop_signal::{StopPhase, StopSignal};
 use super::supervisor::{ListenerScope, Redeclare, Supervised};
 use crate::connection::LinkError;
 use crate::error::{Error, Fault};
+use crate::events::ApplicationEvent;
 
 /// The listeners of an application, by what shares consumers.
 #[derive(Debug)]
@@ -33,7 +34,9 @@ impl ListenerRegistry {
         let mut containers = Vec::new();
         for scope in scopes {
             let registered = |plan: &ContainerPlan| {
-                Registered::new(Container::new(plan, &scope.middleware), Arc::clone(scope))
+                let ListenerScope { connection, middleware, events, .. } = &**scope;
+                let container = Container::new(plan, middleware, events, connection.clock());
+                Registered::new(container, Arc::clone(scope))
             };
             containers.extend(scope.graph().containers.iter().map(registered));
         }
@@ -132,6 +135,9 @@ impl ListenerRegistry {
             }
             Err((_, error)) => return Err(error.into()),
         };
+        if registered.crew.is_paused() {
+            registered.container.telling.tell(|listener| ApplicationEvent::Resumed { listener });
+        }
         registered.run(&mut tasks, started);
         Ok(())
     }
@@ -207,7 +213,11 @@ impl ListenerRegistry {
     /// Has the listener of this id, and those that share its consumers, finish what it has in hand,
     /// until it is started again. False if there is none.
     pub(crate) fn pause(&self, id: &str) -> bool {
-        self.find(id).inspect(|registered| registered.crew.pause()).is_some()
+        let Some(registered) = self.find(id) else { return false };
+        if registered.crew.pause() {
+            registered.container.telling.tell(|listener| ApplicationEvent::Paused { listener });
+        }
+        true
     }
 
     /// Whether the listener of this id is paused; none if there is none.

@@ -36,7 +36,7 @@ pub(crate) use value::{DataSize, LongerThanZero, Sourced, Texts};
 
 use crate::error::{Fault, Place};
 use layers::{Layer, NamedVariable, Taken, set};
-use names::suggestion;
+pub(crate) use names::suggestion;
 use section::Section;
 
 /// Why a profile can't have a profile.

@@ -28,6 +28,7 @@ mod names {
     ack = "manual",
     prefetch = 1,
     concurrency = "2-8",
+    idle_event = "30s",
     priority = -5,
     auto_startup = false,
     group = "slow",

@@ -32,8 +32,8 @@ use springhare_amqp::client::Connection;
 use springhare_broker::Clock;
 
 use super::{
-    AddressOrder, AmqpAddresses, Link, LinkChannel, LinkConnection, LinkError, LinkFuture,
-    LinkPublisher, Product,
+    AddressOrder, AmqpAddresses, BlockedWatcher, Link, LinkChannel, LinkConnection, LinkError,
+    LinkFuture, LinkPublisher, Product,
 };
 use channel::AmqpChannel;
 pub use connect::ConnectError;
@@ -177,6 +177,10 @@ impl LinkConnection for AmqpConnection {
 
     fn product(&self) -> Product {
         self.product
+    }
+
+    fn when_blocked(&self, tell: BlockedWatcher) {
+        self.opened.shared.lock().when_blocked(tell);
     }
 
     fn close(&self) -> LinkFuture<'_, ()> {

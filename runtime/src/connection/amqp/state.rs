@@ -20,7 +20,7 @@ use super::call::{PendingCall, Reply, Waiter};
 use super::mailbox::{Level, Mailbox, Taken};
 use super::publishing::{Publishing, has_output_room, returned_message};
 use super::user_channel::UserChannel;
-use crate::connection::LinkError;
+use crate::connection::{BlockedWatcher, LinkError};
 
 /// The most publishers that are remembered while they wait for room.
 const WAITING_MAX: usize = 10_000;
@@ -48,6 +48,8 @@ pub(super) struct State {
     closed: Option<LinkError>,
     /// Why the broker takes no publishes for now.
     blocked: Option<ShortString>,
+    /// Who is told of that.
+    blocked_watcher: Option<BlockedWatcher>,
     /// Publishers that wait for room, by what tells their wakers apart.
     waiting: HashMap<WakerKey, Waker>,
     /// Who waits for the end of the connection.
@@ -73,6 +75,7 @@ impl Shared {
                 publishing: Publishing::default(),
                 closed: None,
                 blocked: None,
+                blocked_watcher: None,
                 waiting: HashMap::new(),
                 ending: Vec::new(),
                 full: None,
@@ -109,6 +112,20 @@ impl State {
             self.ending.push(ended);
         }
         wait
+    }
+
+    /// Has this told when the broker takes no messages, and when it takes them again.
+    pub(super) fn when_blocked(&mut self, tell: BlockedWatcher) {
+        if let Some(reason) = &self.blocked {
+            tell(Some(reason));
+        }
+        self.blocked_watcher = Some(tell);
+    }
+
+    fn tell_blocked(&self, reason: Option<&str>) {
+        if let Some(tell) = &self.blocked_watcher {
+            tell(reason);
+        }
     }
 
     pub(super) fn is_blocked(&self) -> bool {
@@ -236,10 +253,12 @@ impl State {
                 }
                 Event::Blocked { reason } => {
                     tracing::warn!(reason = &*reason, "the broker takes no messages for now");
+                    self.tell_blocked(Some(&reason));
                     self.blocked = Some(reason);
                 }
                 Event::Unblocked => {
                     tracing::info!("the broker takes messages again");
+                    self.tell_blocked(None);
                     self.blocked = None;
                 }
                 Event::Closed(error) => {

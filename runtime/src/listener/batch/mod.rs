@@ -122,6 +122,8 @@ impl<'s> BatchLoop<'s> {
                 self.batch.set_aside(index, outcome);
             }
         }
+        let first = self.batch.messages().first().map(|context| context.delivery().delivery_tag);
+        self.work.slow.takes(first.unwrap_or_default());
         let outcome = self.attempt().await?;
         let verdicts = verdicts(count, outcome, self.batch.take_verdicts());
         let mut again = Vec::new();
