@@ -41,7 +41,8 @@ fn main() -> ExitCode {
         Some("cluster") => cluster::run(&std::env::args().skip(2).collect::<Vec<_>>()),
         Some("drill") => drill::run(&std::env::args().skip(2).collect::<Vec<_>>()),
         _ => {
-            let usages = [USAGE, perf::USAGE, perf::CLIENTS_USAGE, cluster::USAGE];
+            let usages =
+                [USAGE, perf::USAGE, perf::CLIENTS_USAGE, perf::COMPILE_USAGE, cluster::USAGE];
             Err([usages.concat(), drill::USAGES.concat()].concat().into())
         }
     };

@@ -1,7 +1,8 @@
 //! `cargo xtask perf`: brokers side by side, each in a process of its own, under the load of the
 //! crate `springhare-perf`. perf/README.md says how to read what it prints.
 //!
-//! With `--clients` it measures clients in place of brokers: `clients/`.
+//! With `--clients` it measures clients in place of brokers: `clients/`; with `--compile` how long many
+//! listeners take to build.
 //!
 //! `options` (the command line), `broker` (a running one) and `command` (how each is started),
 //! `load` (calling the generator), `statistics`, `goals`, `table`.
@@ -9,6 +10,7 @@
 mod broker;
 mod clients;
 mod command;
+mod compile;
 mod goals;
 mod load;
 mod options;
@@ -26,6 +28,7 @@ use load::{Generator, Measurement};
 use options::{NamedBroker, Options};
 
 pub(crate) use clients::USAGE as CLIENTS_USAGE;
+pub(crate) use compile::USAGE as COMPILE_USAGE;
 pub(crate) use options::USAGE;
 
 /// The scenario that wants a broker which has done nothing yet.
@@ -42,6 +45,11 @@ pub(crate) fn run(arguments: &[String]) -> Result {
         arguments.split_first().map(|(first, rest)| (first.as_str(), rest))
     {
         return clients::run(arguments);
+    }
+    if let Some((compile::OPTION, arguments)) =
+        arguments.split_first().map(|(first, rest)| (first.as_str(), rest))
+    {
+        return compile::run(arguments);
     }
     let options = Options::parse(arguments)?;
     let mut packages = vec!["springhare-perf"];

@@ -7,6 +7,7 @@ use springhare_broker::{Broker, Clock};
 
 use super::Springhare;
 use super::broker_builder::BrokerBuilder;
+use super::expected::ExpectedListener;
 use crate::connection::Link;
 use crate::convert::{MessageConverter, MessageConverters, NamedConverters};
 use crate::declare::Declaration;
@@ -28,6 +29,8 @@ pub struct SpringhareBuilder {
     pub(super) broker: BrokerChoice,
     /// None for the registry that `#[rabbit_listener]` fills.
     pub(super) endpoints: Option<Vec<&'static RabbitListenerEndpoint>>,
+    /// Those that must be there.
+    pub(super) expected: Vec<ExpectedListener>,
     pub(super) states: StateRegistry,
     pub(super) declared: Declarations,
     /// The other brokers, by their names.
@@ -65,6 +68,7 @@ impl SpringhareBuilder {
         Self {
             broker: BrokerChoice::Settings,
             endpoints: None,
+            expected: Vec::new(),
             states: StateRegistry::default(),
             declared: Declarations::default(),
             brokers: BTreeMap::new(),

@@ -91,7 +91,8 @@ fn place_of_settings(broker: &PlannedBroker, faults: &mut Vec<Fault>) -> Result<
         Address::Amqp(addresses) => {
             let mode = broker.settings.address_shuffle_mode.as_ref();
             let order = mode.map(|mode| mode.value).unwrap_or_default();
-            Ok((Arc::new(AmqpLink::new(addresses).with_order(order)), None))
+            let link = AmqpLink::new(addresses).with_order(order);
+            Ok((Arc::new(link.with_limits(broker.settings.limits())), None))
         }
     }
 }

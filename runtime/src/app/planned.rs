@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::iter;
 use std::sync::Arc;
 
+use super::expected::missing;
 use super::template_defaults::template_defaults;
 use super::{Springhare, SpringhareBuilder, layers};
 use crate::describe::Description;
@@ -78,6 +79,7 @@ impl SpringhareBuilder {
             Settings::read(&self.config, &environment, self.settings.clone(), &mut faults);
         let lookup = |name: &str| environment.get(name);
         let placeholders = Placeholders::new(&settings.own_properties, &lookup);
+        let placeholders = placeholders.over(&settings.properties);
         let (mut graphs, graph_faults) = check(GraphInput {
             endpoints: self.endpoints(),
             linked: Self::linked(),
@@ -87,12 +89,15 @@ impl SpringhareBuilder {
             policies: &self.policies,
             named_converters: &self.named_converters,
             converters: &self.converters,
-            placeholders: placeholders.over(&settings.properties),
+            placeholders,
             settings: &settings,
         });
         faults.extend(graph_faults);
-        let listeners = graphs.values().flat_map(|graph| &graph.listeners);
-        let ids = listeners.map(|plan| &*plan.id).collect();
+        let (chosen, linked) = (self.endpoints(), Self::linked());
+        let listeners = || graphs.values().flat_map(|graph| &graph.listeners);
+        let ids: Vec<&str> = listeners().map(|plan| &*plan.id).collect();
+        faults.extend(missing(&self.expected, &ids, &chosen, &linked, &placeholders));
+        let ids = ids.into_iter().collect();
         faults.extend(layers::of_nobody(&self.middleware, ids));
         let used = graphs.keys().map(|name| name.to_string());
         let mut names: BTreeSet<String> =

@@ -14,9 +14,10 @@ use super::running::Running;
 use super::scopes::{BrokerScope, BrokerScopes};
 use crate::connection::{Link, LinkConnection, NamedLink};
 use crate::convert::MessageConverters;
+use crate::describe::ListenerTable;
 use crate::error::{Fault, Result, StartError};
 use crate::events::EventBus;
-use crate::graph::{Declared, DeclaringLink, SharedGraph, declare, unknown_names};
+use crate::graph::{Declared, DeclaringLink, Graph, SharedGraph, declare, unknown_names};
 use crate::listener::observe::{Observer, Observing};
 use crate::listener::{ListenerConnection, ListenerRegistry, ListenerScope};
 use crate::middleware::Middleware;
@@ -42,7 +43,17 @@ pub(super) async fn start(mut builder: SpringhareBuilder) -> Result<Springhare> 
         shut(&brokers).await;
         return Err(error);
     }
+    for broker in brokers.iter() {
+        tell(&broker.scope.graph());
+    }
     Ok(Springhare { running: Arc::new(Running::new(brokers, listeners)) })
+}
+
+/// Tells once what runs.
+fn tell(graph: &Graph) {
+    if !graph.listeners.is_empty() {
+        tracing::info!(count = graph.listeners.len(), "the listeners:\n{}", ListenerTable(graph));
+    }
 }
 
 /// What all brokers of an application have in common.

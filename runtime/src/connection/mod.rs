@@ -36,7 +36,7 @@ pub use address::{
     HEARTBEAT_SECONDS, Password, TlsOptions, Verify,
 };
 pub(crate) use address::{AmqpDefaults, TlsDefaults, split_list};
-pub use amqp::{AmqpLink, ConnectError, TlsOptionsError};
+pub use amqp::{AmqpLimits, AmqpLink, ConnectError, TlsOptionsError};
 pub use embedded::EmbeddedLink;
 pub use error::LinkError;
 pub(crate) use named::NamedLink;

@@ -6,6 +6,7 @@
 
 mod asyncapi;
 mod diff;
+mod listeners;
 mod mermaid;
 mod schemas;
 mod table;
@@ -13,6 +14,7 @@ mod table;
 use std::sync::Arc;
 
 pub use diff::{DefinitionsError, TopologyDiff};
+pub(crate) use listeners::ListenerTable;
 
 use crate::graph::{BindingNode, ExchangeNode, Graph, QueueNode};
 use crate::listener::endpoint::AcknowledgeMode;

@@ -54,12 +54,12 @@ impl Description {
     }
 }
 
-fn place(origin: &Origin) -> String {
+pub(super) fn place(origin: &Origin) -> String {
     format!("{}:{}", origin.file, origin.line)
 }
 
 /// Rows in columns as wide as they need; nothing without rows.
-fn table<const N: usize>(
+pub(super) fn table<const N: usize>(
     f: &mut fmt::Formatter<'_>,
     heads: [&str; N],
     rows: impl Iterator<Item = [String; N]>,

@@ -15,10 +15,6 @@ pub(super) fn wrong(
     let failures = attributes.retry.is_some()
         || attributes.max_attempts.is_some()
         || attributes.recover.is_some();
-    let requeues = attributes.retry.is_some_and(|retry| !retry.delays.is_empty())
-        || attributes.max_attempts.is_some()
-        || attributes.requeue_rejected.is_some()
-        || matches!(attributes.recover, Some(Recover::Requeue | Recover::Reject));
     let rules = match mode {
         AcknowledgeMode::Auto => vec![],
         AcknowledgeMode::Manual => vec![
@@ -33,28 +29,7 @@ pub(super) fn wrong(
                  before the framework's ack, and there would be none",
             ),
         ],
-        AcknowledgeMode::First => vec![
-            (
-                has_tag,
-                "`acknowledge-mode` is set to first, but the function takes a `DeliveryTag`, and \
-                 there would be nothing to settle any more",
-            ),
-            (
-                has_outbox,
-                "`acknowledge-mode` is set to first, but what is in the function's `Outbox` goes out \
-                 before the ack, and that would be sent before the function is called",
-            ),
-            (
-                requeues,
-                "`acknowledge-mode` is set to first, but the attribute says how a failed message is \
-                 delivered again or rejected, and it would be acknowledged before it is handled",
-            ),
-            (
-                attributes.batch.is_some(),
-                "`acknowledge-mode` is set to first, but the function takes batches, and those that \
-                 are behind one that fails would be lost",
-            ),
-        ],
+        AcknowledgeMode::First => first(has_tag, has_outbox, attributes).into(),
         AcknowledgeMode::None => vec![
             (
                 has_tag,
@@ -83,6 +58,39 @@ pub(super) fn wrong(
         ],
     };
     rules.into_iter().filter(|(is_so, _)| *is_so).map(|(_, text)| text).collect()
+}
+
+/// A rule, and what is wrong where it is so.
+type Rule = (bool, &'static str);
+
+/// What does not go with a message that is acknowledged before it is handled.
+fn first(has_tag: bool, has_outbox: bool, attributes: &ListenerAttributes) -> [Rule; 4] {
+    let requeues = attributes.retry.is_some_and(|retry| !retry.delays.is_empty())
+        || attributes.max_attempts.is_some()
+        || attributes.requeue_rejected.is_some()
+        || matches!(attributes.recover, Some(Recover::Requeue | Recover::Reject));
+    [
+        (
+            has_tag,
+            "`acknowledge-mode` is set to first, but the function takes a `DeliveryTag`, and \
+             there would be nothing to settle any more",
+        ),
+        (
+            has_outbox,
+            "`acknowledge-mode` is set to first, but what is in the function's `Outbox` goes out \
+             before the ack, and that would be sent before the function is called",
+        ),
+        (
+            requeues,
+            "`acknowledge-mode` is set to first, but the attribute says how a failed message is \
+             delivered again or rejected, and it would be acknowledged before it is handled",
+        ),
+        (
+            attributes.batch.is_some(),
+            "`acknowledge-mode` is set to first, but the function takes batches, and those that \
+             are behind one that fails would be lost",
+        ),
+    ]
 }
 
 fn is_stream(attributes: &ListenerAttributes) -> bool {

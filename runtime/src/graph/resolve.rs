@@ -3,6 +3,7 @@
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
+use std::time::Duration;
 
 use springhare_amqp::{FieldTable, FieldValue, ShortString};
 use springhare_broker::{ExchangeDeclareOptions, QueueDeclareOptions};
@@ -16,13 +17,15 @@ use super::failing::{failing, wrong_failures};
 use super::placeholder::Placeholders;
 use crate::error::Fault;
 use crate::listener::endpoint::{
-    Argument, BindingAttributes, Concurrency, ListenerAttributes, RabbitListenerEndpoint, Recover,
+    AcknowledgeMode, Argument, BindingAttributes, Concurrency, ListenerAttributes,
+    RabbitListenerEndpoint, Recover,
 };
 use crate::listener::key_path::KeyPath;
 use crate::listener::plan::{
     BatchPlan, ConverterPlan, DEFAULT_PREFETCH, ListenerPlan, PartitionPlan, ReplyPlan,
 };
 use crate::listener::retry::{FailurePlan, Manner, Recoverer};
+use crate::listener::slow::CONSUMER_TIMEOUT;
 use crate::listener::stream_offset::StreamOffset;
 use crate::settings::{ListenerSettings, MAIN_BROKER, SPRING, Settings, Source};
 use crate::template::error_queue_of;
@@ -112,6 +115,7 @@ pub(crate) fn resolve(
             return_errors: attributes.return_errors,
             ..ReplyPlan::default()
         },
+        consumer_timeout: consumer_timeout(&settings, attributes),
         key_paths: key_paths.into(),
         failure,
         converter: ConverterPlan { name: converter, ..ConverterPlan::default() },
@@ -136,6 +140,24 @@ fn prefetch(id: &str, settings: &ListenerSettings, batch: Option<BatchPlan>) -> 
         );
     }
     batch
+}
+
+/// How long the broker lets the listener hold a message: as it is set, as its queue says, or as
+/// RabbitMQ does. None where the message is acknowledged before it is handled.
+fn consumer_timeout(
+    settings: &ListenerSettings,
+    attributes: &ListenerAttributes,
+) -> Option<Duration> {
+    let holds = matches!(
+        settings.acknowledge_mode.unwrap_or_default(),
+        AcknowledgeMode::Auto | AcknowledgeMode::Manual
+    );
+    let of_queue = attributes.arguments.iter().find_map(|(name, value)| match value {
+        Argument::Int(millis) if *name == "x-consumer-timeout" => u64::try_from(*millis).ok(),
+        _ => None,
+    });
+    let timeout = settings.consumer_timeout.or(of_queue.map(Duration::from_millis));
+    timeout.or(Some(CONSUMER_TIMEOUT)).filter(|timeout| holds && !timeout.is_zero())
 }
 
 /// Whose ways hold where the listener says nothing of its own.

@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
+use std::sync::Arc;
 use std::task::Poll;
 
 use springhare_amqp::ShortString;
@@ -27,6 +28,7 @@ use super::partition::PartitionLoop;
 use super::reply;
 use super::scaling::Load;
 use super::settle::{Due, Settler};
+use super::slow::SlowHandlers;
 use super::stop_signal::StopSignal;
 use super::work::{Event, Work};
 use crate::channel::{Channel, SettleError};
@@ -91,8 +93,10 @@ pub(crate) async fn run(
     let StartedConsumer { channel, link, context, admitted, .. } = started;
     let common = container.common();
     let settler = Settler::new(channel, clock, common.prefetch);
-    let work =
-        Work::new(settler, failure, common.acknowledge, link, (stop, load), container.idleness());
+    let timeout = container.plans().filter_map(|plan| plan.consumer_timeout).min();
+    let slow = SlowHandlers::new(Arc::clone(&container.name), context.queue().clone(), timeout);
+    let acknowledge = (common.acknowledge, slow);
+    let work = Work::new(settler, failure, acknowledge, link, (stop, load), container.idleness());
     load.works();
     let selection = container.selection(queue);
     let exit = match (selection.first().plan.endpoint.invoke, container.common().partition) {
@@ -177,6 +181,7 @@ impl ConsumerLoop<'_> {
         self.context.serve(&handling.served);
         let observed = Observed::delivered(&self.context);
         let plan = &*handling.plan;
+        self.work.slow.takes(self.context.delivery().delivery_tag);
         if self.work.signs_first() {
             self.work.sign_first(self.context.delivery().delivery_tag).await?;
         }

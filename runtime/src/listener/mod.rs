@@ -46,6 +46,7 @@ pub(crate) mod retry;
 mod scaler;
 mod scaling;
 mod settle;
+pub(crate) mod slow;
 mod stop_signal;
 pub(crate) mod stream_offset;
 mod supervisor;

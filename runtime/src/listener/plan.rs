@@ -63,6 +63,8 @@ pub(crate) struct ListenerPlan {
     pub(crate) key_paths: Arc<[KeyPath]>,
     pub(crate) failure: FailurePlan,
     pub(crate) converter: ConverterPlan,
+    /// How long the broker lets it hold a message; none if it holds none, or nobody asks.
+    pub(crate) consumer_timeout: Option<Duration>,
 }
 
 /// How a listener's bodies become values, and its replies bodies.

@@ -288,7 +288,7 @@ impl ListenerRegistry {
         for phase in phases.into_iter().rev() {
             let members = || self.containers.iter().filter(move |one| phase_of(one) == phase);
             members().for_each(|registered| registered.crew.raise(self.stop.phase()));
-            join_all(members().map(|registered| Self::wait_for_good(registered))).await;
+            join_all(members().map(Self::wait_for_good)).await;
         }
     }
 

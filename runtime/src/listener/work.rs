@@ -21,6 +21,7 @@ use super::plan::ListenerPlan;
 use super::reply;
 use super::scaling::Load;
 use super::settle::Settler;
+use super::slow::SlowHandlers;
 use super::stop_signal::{StopPhase, StopSignal};
 use crate::channel::Verdict;
 use crate::connection::LinkConsumer;
@@ -42,6 +43,8 @@ pub(crate) struct Work<'s> {
     draining: bool,
     /// Who settles its deliveries.
     acknowledge: AcknowledgeMode,
+    /// What its handlers have in hand.
+    pub(super) slow: SlowHandlers,
 }
 
 /// What a consumer waits for.
@@ -59,7 +62,7 @@ impl<'s> Work<'s> {
     pub(super) fn new(
         settler: Settler,
         failure: FailurePolicy<'s>,
-        acknowledge: AcknowledgeMode,
+        (acknowledge, slow): (AcknowledgeMode, SlowHandlers),
         link: Box<dyn LinkConsumer>,
         (stop, load): (&'s StopSignal, &'s Load),
         idleness: Option<&'s Idleness>,
@@ -76,7 +79,13 @@ impl<'s> Work<'s> {
             behind: 0,
             draining: false,
             acknowledge,
+            slow,
         }
+    }
+
+    /// While a handler waits: tells of it if that takes too long.
+    pub(super) fn look_at_slow(&mut self, cx: &mut Context<'_>) {
+        self.slow.look(cx, self.settler.clock());
     }
 }
 
@@ -207,6 +216,7 @@ impl Work<'_> {
                 if waiting.poll(cx).is_ready() {
                     return Poll::Ready(None);
                 }
+                self.look_at_slow(cx);
                 if self.settler.poll_pause(cx).is_ready() {
                     return Poll::Ready(Some(Event::PauseEnded));
                 }

@@ -74,6 +74,9 @@ section! {
         circuit_pause: Duration = "circuit.pause",
         /// The broker that it consumes from, by its name; the application's own.
         broker: String as into = "broker",
+        /// How long the broker lets a consumer hold a message, RabbitMQ's `consumer_timeout`; 30 min.
+        /// A handler that has one for four fifths of it is warned about; for `0s` none is.
+        consumer_timeout: Duration = "consumer-timeout",
         /// The profile whose settings are meant where nothing else is said; none.
         profile: String as into = "profile",
     }

@@ -32,11 +32,11 @@ pub(crate) use rabbitmq::{AddressProblem, RabbitmqSettings, WrongAddress};
 pub(crate) use source::Source;
 pub use startup::{STARTUP_WAIT, Startup, UnknownStartup};
 pub(crate) use template::TemplateSettings;
-pub(crate) use value::{LongerThanZero, Sourced, Texts};
+pub(crate) use value::{DataSize, LongerThanZero, Sourced, Texts};
 
 use crate::error::{Fault, Place};
 use layers::{Layer, NamedVariable, Taken, set};
-use names::suggestion;
+pub(crate) use names::suggestion;
 use section::Section;
 
 /// Why a profile can't have a profile.

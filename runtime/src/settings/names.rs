@@ -127,7 +127,7 @@ fn lesson(path: &[&str]) -> Option<&'static str> {
 }
 
 /// `; did you mean ..`, or all that there are.
-pub(super) fn suggestion(written: &str, names: &[&str]) -> String {
+pub(crate) fn suggestion(written: &str, names: &[&str]) -> String {
     match most_alike(written, names) {
         Some(alike) => format!("; did you mean `{alike}`?"),
         None if names.is_empty() => String::new(),

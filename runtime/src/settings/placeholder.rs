@@ -22,6 +22,7 @@ pub(crate) enum PlaceholderError {
 }
 
 /// Where placeholders get their values from.
+#[derive(Clone, Copy)]
 pub(crate) struct Placeholders<'a> {
     properties: &'a BTreeMap<String, String>,
     environment: &'a dyn Fn(&str) -> Option<String>,

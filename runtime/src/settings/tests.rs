@@ -106,6 +106,7 @@ fn some_value(key: &str) -> &'static str {
         "publisher-confirm-type" => "correlated",
         "startup" => "fail",
         "concurrency" => "2-8",
+        "max-inbound-message-body-size" => "5MB",
         "enabled"
         | "validate-server-certificate"
         | "publisher-returns"
@@ -455,4 +456,18 @@ fn variables_about_profiles_that_there_are_not_are_told() {
         assert!(found.iter().any(|fault| fault.starts_with(expected)), "{expected}: {found:#?}");
     }
     assert_eq!(found.len(), 4, "{found:#?}");
+}
+
+#[test]
+fn limits_of_a_connection_come_from_every_source() {
+    let toml = "[rabbitmq]\nrequested-channel-max = 7\nmax-inbound-message-body-size = \"64MB\"\n";
+    let variables = [("SPRING_RABBITMQ_CHANNEL_RPC_TIMEOUT", "2s")];
+    let limits = read(toml, &variables).main.rabbitmq.limits();
+    let expected = crate::connection::AmqpLimits {
+        channels: 7,
+        body_bytes: 64 << 20,
+        answer_timeout: Duration::from_secs(2),
+    };
+    assert_eq!(limits, expected);
+    assert_eq!(read("", &[]).main.rabbitmq.limits(), crate::connection::AmqpLimits::default());
 }

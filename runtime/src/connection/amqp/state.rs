@@ -4,6 +4,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
+use std::time::Duration;
 
 use futures_util::task::AtomicWaker;
 use springhare_amqp::client::{Connection, Event, IncomingDelivery, Refused};
@@ -31,6 +32,8 @@ type WakerKey = (usize, usize);
 pub(super) struct Shared {
     /// For logs and errors, without its password.
     pub(super) address: String,
+    /// How long an answer is waited for.
+    pub(super) answer_timeout: Duration,
     state: Mutex<State>,
     /// The task that reads and writes.
     driver: AtomicWaker,
@@ -62,9 +65,10 @@ struct OpenChannel {
 }
 
 impl Shared {
-    pub(super) fn new(address: String, client: Connection) -> Self {
+    pub(super) fn new(address: String, client: Connection, answer_timeout: Duration) -> Self {
         Self {
             address,
+            answer_timeout,
             state: Mutex::new(State {
                 client,
                 channels: HashMap::new(),

@@ -68,6 +68,8 @@ pub(super) struct PartitionLoop<'s> {
 struct Held {
     context: Box<DeliveryContext>,
     handling: Arc<Handling>,
+    /// Its number among those in hand.
+    hand: usize,
 }
 
 impl Held {
@@ -194,7 +196,7 @@ impl<'s> PartitionLoop<'s> {
             match catch_unwind(AssertUnwindSafe(|| self.plan.by.key(&context))) {
                 Ok(key) => {
                     let handling = Arc::clone(handling);
-                    self.lanes.push(key, Held { context, handling });
+                    self.lanes.push(key, Held { context, handling, hand: 0 });
                 }
                 Err(_) => {
                     let error = ListenerError::fatal("the function of `partition_by` panicked");
@@ -213,8 +215,9 @@ impl<'s> PartitionLoop<'s> {
             return Ok(());
         }
         while self.tasks.len() < usize::from(self.plan.handlers)
-            && let Some((lane, held)) = self.lanes.pop()
+            && let Some((lane, mut held)) = self.lanes.pop()
         {
+            held.hand = self.work.slow.begins(held.context.delivery().delivery_tag);
             if self.work.signs_first() && !held.has_begun() {
                 let delivery_tag = held.context.delivery().delivery_tag;
                 self.work.settler.closes_at_once(delivery_tag);
@@ -255,6 +258,9 @@ impl<'s> PartitionLoop<'s> {
             Poll::Ready(Some(Err(_))) => return Poll::Ready(Happened::Broken),
             Poll::Ready(None) | Poll::Pending => {}
         }
+        if !self.tasks.is_empty() {
+            self.work.look_at_slow(cx);
+        }
         if !self.has_ended && self.held() < HELD_MAX {
             let Self { work, received, .. } = self;
             if let Poll::Ready(count) = work.link.poll_recv_many(cx, received, RECEIVE_MAX) {
@@ -283,6 +289,7 @@ impl<'s> PartitionLoop<'s> {
 
     /// Settles a message whose handler has returned, or has it called again.
     async fn done(&mut self, Done { lane, mut held, outcome }: Done) -> Result<(), Exit> {
+        self.work.slow.ends(held.hand);
         let plan = Arc::clone(&held.handling.plan);
         let delivery_tag = held.context.delivery().delivery_tag;
         if let Outcome::Failed(error) = &outcome
@@ -412,7 +419,7 @@ fn again(held: &Held, error: &ListenerError) -> Option<(Duration, Counts)> {
 
 /// Calls the handler with one message, and answers if it has returned a reply.
 async fn handle(lane: LaneId, held: Held, clock: Clock) -> Done {
-    let Held { context, handling } = &held;
+    let Held { context, handling, .. } = &held;
     let plan = &*handling.plan;
     // The task may be ended before the handler is done.
     let observed = Observed::delivered(context);
