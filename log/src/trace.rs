@@ -1,7 +1,5 @@
 //! Which trace a line belongs to.
 
-use serde_json::Value;
-
 use crate::fields::Fields;
 
 /// Where the ids come from.
@@ -24,6 +22,7 @@ impl Traces {
     #[cfg(feature = "otel")]
     pub(crate) fn note(&self, span: &tracing::Id, fields: &mut Fields) {
         use opentelemetry::trace::TraceContextExt as _;
+        use serde_json::Value;
 
         let subscriber = self.subscriber.get().and_then(tracing::dispatcher::WeakDispatch::upgrade);
         let Some(subscriber) = subscriber else { return };

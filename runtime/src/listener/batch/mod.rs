@@ -140,7 +140,8 @@ impl<'s> BatchLoop<'s> {
         self.work.behind = self.received.len();
         self.counted = (0, 0);
         let observed = self.fill();
-        let first = self.batch.messages().first().map(|context| context.delivery().delivery_tag);
+        let first =
+            self.batch.deliveries().next().map(|(context, _)| context.delivery().delivery_tag);
         self.work.slow.takes(first.unwrap_or_default());
         let outcome = self.attempt().await?;
         let count = self.batch.messages().len();
