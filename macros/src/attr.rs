@@ -13,7 +13,7 @@ use crate::binding::{self, BindingArgs};
 use crate::circuit::{Circuit, circuit};
 use crate::diagnostics::Errors;
 use crate::duration::duration;
-use crate::failure::{Millis, Retry, error_handler, max_attempts, retry, timeout};
+use crate::failure::{Millis, Retry, error_handler, idle_event, max_attempts, retry, timeout};
 use crate::grammar::{self, Entry, EntryValue};
 use crate::keys;
 use crate::partition::{PartitionBy, partition_by};
@@ -66,6 +66,7 @@ pub(crate) struct ConsumerArgs {
     pub(crate) batch: Option<Given<u16>>,
     pub(crate) partition_by: Option<Given<PartitionBy>>,
     pub(crate) batch_timeout: Option<Given<Duration>>,
+    pub(crate) idle_event: Option<Given<Millis>>,
     pub(crate) priority: Option<Given<i32>>,
     pub(crate) stream_offset: Option<Given<Text>>,
     pub(crate) exclusive_consumer: Option<Given<bool>>,
@@ -78,6 +79,7 @@ pub(crate) struct ConsumerArgs {
     pub(crate) send_to: Option<Given<Text>>,
     pub(crate) return_errors: Option<Given<bool>>,
     pub(crate) profile: Option<Given<Text>>,
+    pub(crate) broker: Option<Given<Text>>,
     pub(crate) declare: Option<Given<bool>>,
     pub(crate) lenient: Option<Given<bool>>,
     pub(crate) converter: Option<Given<Text>>,
@@ -147,6 +149,7 @@ impl ListenerArgs {
             "batch" => set(&mut consumer.batch, entry, batch, errors),
             "partition_by" => set(&mut consumer.partition_by, entry, partition_by, errors),
             "batch_timeout" => set(&mut consumer.batch_timeout, entry, duration, errors),
+            "idle_event" => set(&mut consumer.idle_event, entry, idle_event, errors),
             "priority" => set(&mut consumer.priority, entry, priority, errors),
             "stream_offset" => {
                 set(&mut consumer.stream_offset, entry, value::stream_offset, errors);
@@ -169,6 +172,7 @@ impl ListenerArgs {
             "send_to" => set(&mut consumer.send_to, entry, value::text, errors),
             "return_errors" => set(&mut consumer.return_errors, entry, value::flag, errors),
             "profile" => set(&mut consumer.profile, entry, value::text, errors),
+            "broker" => set(&mut consumer.broker, entry, value::text, errors),
             "declare" => set(&mut consumer.declare, entry, value::flag, errors),
             "lenient" => set(&mut consumer.lenient, entry, switch, errors),
             "converter" => set(&mut consumer.converter, entry, value::converter, errors),

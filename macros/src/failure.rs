@@ -214,6 +214,19 @@ pub(crate) fn timeout(entry: &Entry, errors: &mut Errors) -> Option<Millis> {
     Some(time)
 }
 
+/// `idle_event = "30s"`.
+pub(crate) fn idle_event(entry: &Entry, errors: &mut Errors) -> Option<Millis> {
+    let expr = value::assigned(entry, "\"30s\"", errors)?;
+    let text = written(entry, expr, "\"30s\"", errors)?;
+    let time = time(entry, expr, &text, "\"30s\"", errors)?;
+    if time.0 == 0 {
+        let help = "write `idle_event = \"30s\"`, or leave it out for no such events";
+        errors.add(expr, "who is idle is so for a time", help);
+        return None;
+    }
+    Some(time)
+}
+
 /// The text of a time, which is written here.
 fn written(entry: &Entry, expr: &Expr, example: &str, errors: &mut Errors) -> Option<String> {
     let name = entry.name();

@@ -107,6 +107,7 @@ use crate::signature::ListenerFn;
 /// | `batch` | `1` to `65535` | how many messages the function gets at a time, as lists: `orders: Vec<Json<Order>>`; one message, and no list |
 /// | `batch_timeout` | `"200ms"` | how long a batch that is not full waits for more messages; 1 s |
 /// | `partition_by` | `"routing_key"`, `"correlation_id"`, `"message_id"`, `"header:x-customer"`, the path of a function | messages with the same key are handled one after the other, others side by side: one consumer, and `concurrency` handlers |
+/// | `idle_event` | `"30s"` | after so long without a message, and after each multiple of it, `app.events()` tells that the listener is idle; no such event |
 /// | `priority` | a whole number | the consumer's priority: a higher one is served first; 0 |
 /// | `stream_offset` | `"first"`, `"last"`, `"next"`, `42`, `"2026-01-31T12:00:00Z"`, `"1h"` | where in a stream to begin: with the oldest message, the last chunk, what comes from now on, an offset, a time in UTC, a time ago (units `Y`, `M`, `D`, `h`, `m`, `s`; since RabbitMQ 4.0); `"next"` |
 /// | `exclusive_consumer` | alone | the listener is the only consumer of its queue: where another one consumes, it stands by and takes over once that is gone |
@@ -125,6 +126,7 @@ use crate::signature::ListenerFn;
 /// | `send_to` | `"queue"`, `"exchange/key"` | where a returned reply goes if its request names no queue for it (`reply_to`) |
 /// | `return_errors` | `true`, `false` | whether a request that fails is answered with its error and acknowledged, rather than tried again; where its sender asks for that by the header `x-springhare-errors`, as springhare's own callers do |
 /// | `profile` | `".."` | whose settings are meant where the attribute says nothing: a name of the builder's `.profile(..)` or of a file's `[profiles.NAME]` |
+/// | `broker` | `".."` | which of the application's brokers it consumes from: a name of the builder's `.named_broker(..)` or of a file's `[brokers.NAME]`; without it the one of `[rabbitmq]` |
 /// | `declare` | `true`, `false` | whether queue, exchange and bindings are declared; with `false` the queue is somebody else's and must be there; `true` |
 /// | `lenient` | alone | that the broker refuses to declare them is logged, and does not fail the start |
 /// | `converter` | `"json"`, `"msgpack"`, `"cbor"`, a name that the builder gave by `.converter(..)` | what writes replies, and reads a `#[payload]` whose content type says nothing; the application's |

@@ -88,6 +88,12 @@ pub enum Error {
         /// The id.
         id: String,
     },
+    /// There is no broker of this name.
+    #[error("there is no broker `{name}`")]
+    UnknownBroker {
+        /// The name.
+        name: String,
+    },
     /// No listener is in this group.
     #[error("there is no listener in the group `{group}`")]
     UnknownGroup {

@@ -54,6 +54,7 @@ mod channel;
 mod declare;
 mod describe;
 mod error;
+mod events;
 mod graph;
 mod listener;
 mod macros;
@@ -97,7 +98,8 @@ pub use springhare_macros::rabbit_listener;
 pub use springhare_macros::rabbit_handler;
 
 pub use app::{
-    ListenerHandle, QueueInfo, RabbitAdmin, STOP_DEADLINE, Springhare, SpringhareBuilder,
+    BrokerBuilder, BrokerHandle, ListenerHandle, QueueInfo, RabbitAdmin, STOP_DEADLINE, Springhare,
+    SpringhareBuilder,
 };
 pub use channel::{Channel, Consumer, DeliveryTag, SettleError};
 pub use declare::{
@@ -106,6 +108,7 @@ pub use declare::{
 };
 pub use describe::{DefinitionsError, Description, TopologyDiff};
 pub use error::{CallError, Error, Fault, NotConfirmed, Place, RemoteError, Result, StartError};
+pub use events::{ApplicationEvent, EVENTS_MAX, Events};
 #[cfg(feature = "protobuf")]
 pub use extract::Protobuf;
 pub use extract::{

@@ -4,6 +4,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 
 use super::channel::{Channel, Outcome};
+use super::content::BODY_MAX_BYTES;
 use super::error::{PeerFault, Refused, closed_by};
 use super::event::Event;
 use super::handshake::Agreed;
@@ -29,6 +30,8 @@ const EVENTS_MAX: usize = 512;
 #[derive(Debug)]
 pub struct Connection {
     agreed: Agreed,
+    /// The largest body that is taken, in bytes.
+    body_max: u64,
     /// By number; the first is not used: 0 is the connection itself.
     channels: Vec<Option<Channel>>,
     /// Numbers below the length of `channels` that are free.
@@ -53,6 +56,7 @@ impl Connection {
     pub fn new(agreed: Agreed, now: Duration) -> Self {
         Self {
             agreed,
+            body_max: BODY_MAX_BYTES,
             channels: vec![None],
             free: Vec::new(),
             state: State::Open,
@@ -60,6 +64,13 @@ impl Connection {
             output: BytesMut::new(),
             events: VecDeque::new(),
         }
+    }
+
+    /// The same, which ends when a body is announced that is larger than this, in bytes;
+    /// [`BODY_MAX_BYTES`] by itself.
+    #[must_use]
+    pub fn with_body_max(self, bytes: u64) -> Self {
+        Self { body_max: bytes, ..self }
     }
 
     /// What both sides keep to.
@@ -171,7 +182,7 @@ impl Connection {
                     None => return Ok(()),
                 }
             }
-            FrameKind::Header => channel.content.header(number, frame.payload)?,
+            FrameKind::Header => channel.content.header(number, frame.payload, self.body_max)?,
             FrameKind::Body => channel.content.body(number, frame.payload)?,
             FrameKind::Heartbeat => None,
         };

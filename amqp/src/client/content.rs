@@ -46,8 +46,9 @@ struct KnownDelivery {
     method: basic::Deliver,
 }
 
-/// The largest body that is taken, in bytes: the most that RabbitMQ can be set to.
-const BODY_MAX_BYTES: u64 = 512 << 20;
+/// The largest body that is taken where nobody says otherwise, in bytes: the most that RabbitMQ can
+/// be set to.
+pub const BODY_MAX_BYTES: u64 = 512 << 20;
 /// Class, method and the length of the consumer tag.
 const BEFORE_CONSUMER_TAG: usize = 5;
 /// The delivery tag, and the bit `redelivered`.
@@ -102,11 +103,13 @@ impl ContentReader {
         self.state = State::Header(head);
     }
 
-    /// Takes a content header; what it is, if its body is empty.
+    /// Takes a content header; what it is, if its body is empty. A larger body than this is
+    /// refused.
     pub(super) fn header(
         &mut self,
         channel: u16,
         payload: &[u8],
+        body_max: u64,
     ) -> Result<Option<Event>, PeerFault> {
         let State::Header(head) = std::mem::take(&mut self.state) else {
             return Err(PeerFault::Content { channel, what: "without its method" });
@@ -116,8 +119,8 @@ impl ContentReader {
             return Err(PeerFault::Content { channel, what: "of another class than basic" });
         }
         let size = usize::try_from(header.body_size).ok();
-        let Some(size) = size.filter(|_| header.body_size <= BODY_MAX_BYTES) else {
-            return Err(PeerFault::Content { channel, what: "larger than 512 MiB" });
+        let Some(size) = size.filter(|_| header.body_size <= body_max) else {
+            return Err(PeerFault::TooLarge { channel, size: header.body_size, max: body_max });
         };
         let properties = self.last_properties.read(header.properties)?;
         if size == 0 {

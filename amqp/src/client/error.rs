@@ -64,6 +64,18 @@ pub enum PeerFault {
         /// What is wrong with it.
         what: &'static str,
     },
+    /// A content that is larger than this side takes.
+    #[error(
+        "the broker sent a body of {size} bytes on channel {channel}, and {max} are taken at most"
+    )]
+    TooLarge {
+        /// The channel.
+        channel: u16,
+        /// Its size, in bytes.
+        size: u64,
+        /// The largest that is taken, in bytes.
+        max: u64,
+    },
     /// A frame on a channel that is not open.
     #[error("the broker sent a frame on channel {channel}, which is not open")]
     UnknownChannel {
@@ -90,6 +102,7 @@ impl PeerFault {
             Self::UnexpectedMethod { .. } | Self::UnknownCode { .. } => ReplyCode::CommandInvalid,
             Self::Content { .. } => ReplyCode::UnexpectedFrame,
             Self::UnknownChannel { .. } => ReplyCode::ChannelError,
+            Self::TooLarge { .. } => ReplyCode::NotAllowed,
         }
     }
 }

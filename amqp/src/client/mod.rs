@@ -23,6 +23,7 @@ mod handshake;
 
 pub use confirms::Confirms;
 pub use connection::Connection;
+pub use content::BODY_MAX_BYTES;
 pub use error::{HandshakeError, PeerFault, Refused};
 pub use event::{Event, IncomingDelivery};
 pub use handshake::{Agreed, Handshake, Login, Progress};

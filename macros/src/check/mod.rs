@@ -65,6 +65,9 @@ fn queue(args: &ListenerArgs, errors: &mut Errors) {
     if let Some(profile) = &args.consumer.profile {
         names::profile(&profile.value, errors);
     }
+    if let Some(broker) = &args.consumer.broker {
+        names::broker(&broker.value, errors);
+    }
     let anonymous = queue.queue.is_none() && queue.queues.is_none() && queue.fault_of.is_none();
     if !anonymous || !args.complete {
         return;

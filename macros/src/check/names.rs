@@ -66,6 +66,15 @@ pub(crate) fn profile(name: &Text, errors: &mut Errors) {
     }
 }
 
+/// The name of a broker.
+pub(crate) fn broker(name: &Text, errors: &mut Errors) {
+    placeholders(name, errors);
+    if name.known() == Some("") {
+        let help = "name one that the application has, or leave `broker` out for its own";
+        errors.add(name, "the broker's name is empty", help);
+    }
+}
+
 /// Where a reply goes: `queue`, or `exchange/key`, of which either may be empty.
 pub(crate) fn destination(name: &Text, errors: &mut Errors) {
     placeholders(name, errors);

@@ -8,7 +8,7 @@ use crate::connection::{LinkChannel, LinkError};
 use crate::declare::{Binding, Declaration};
 use crate::error::{Error, Fault, Result};
 use crate::graph::{BindingNode, Generation, Graph, Part, declare_part, redeclare, unbind};
-use crate::listener::Opened;
+use crate::listener::{ListenerScope, Opened};
 
 /// Declares, deletes and looks at queues and exchanges while the application runs:
 /// [`Springhare::admin`](crate::Springhare::admin). A clone is the same one.
@@ -32,6 +32,8 @@ use crate::listener::Opened;
 #[derive(Debug, Clone)]
 pub struct RabbitAdmin {
     running: Arc<Running>,
+    /// The broker's.
+    scope: Arc<ListenerScope>,
 }
 
 /// What is in a queue: the answer of [`RabbitAdmin::queue_info`].
@@ -47,8 +49,8 @@ pub struct QueueInfo {
 }
 
 impl RabbitAdmin {
-    pub(super) fn new(running: Arc<Running>) -> Self {
-        Self { running }
+    pub(super) fn new(running: Arc<Running>, scope: Arc<ListenerScope>) -> Self {
+        Self { running, scope }
     }
 
     /// Declares a queue, an exchange or a binding, now and after every loss of the connection.
@@ -79,7 +81,7 @@ impl RabbitAdmin {
 
     async fn declare_now(&self, part: Part) -> Result<()> {
         let opened = self.opened().await?;
-        let changing = self.running.scope.connection.shared_graph().changing().await;
+        let changing = self.scope.connection.shared_graph().changing().await;
         let before = changing.before();
         let part = part.known_to(before, opened.generation);
         let graph = before.with(&part).map_err(first)?;
@@ -272,13 +274,13 @@ impl RabbitAdmin {
 
     /// The listeners' connection, on which the application's own is declared.
     async fn opened(&self) -> Result<Opened> {
-        Ok(self.running.scope.connection.open_in_turn().await?)
+        Ok(self.scope.connection.open_in_turn().await?)
     }
 
     /// A channel, and the name that the queue has on its connection.
     async fn on_channel(&self, queue: &str) -> Result<(Arc<dyn LinkChannel>, ShortString)> {
         let opened = self.opened().await?;
-        let graph = self.running.scope.graph();
+        let graph = self.scope.graph();
         let queue = graph.queue_now(&name(queue)?, opened.generation);
         Ok((opened.link.open_channel().await?, queue))
     }
@@ -303,7 +305,7 @@ impl RabbitAdmin {
         let changed = async {
             let opened = self.opened().await?;
             let channel = opened.link.open_channel().await?;
-            let changing = self.running.scope.connection.shared_graph().changing().await;
+            let changing = self.scope.connection.shared_graph().changing().await;
             let before = changing.before();
             changing.set(change(before, opened.generation));
             let result = operate(Arc::clone(&channel), before, opened.generation).await;

@@ -1,16 +1,19 @@
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use springhare_broker::Broker;
+use springhare_broker::{Broker, Clock};
 
 use super::Springhare;
+use super::broker_builder::BrokerBuilder;
 use super::expected::ExpectedListener;
 use crate::connection::Link;
 use crate::convert::{MessageConverter, MessageConverters, NamedConverters};
 use crate::declare::Declaration;
 use crate::error::{Fault, Result};
-use crate::graph::{BindingNode, ExchangeNode, QueueNode};
+use crate::events::{EventBus, Events};
+use crate::graph::Declarations;
 use crate::listener::endpoint::{RabbitListenerEndpoint, Registration};
 use crate::listener::observe::Observer;
 use crate::listener::policy::ErrorPolicies;
@@ -29,9 +32,12 @@ pub struct SpringhareBuilder {
     /// Those that must be there.
     pub(super) expected: Vec<ExpectedListener>,
     pub(super) states: StateRegistry,
-    pub(super) exchanges: Vec<ExchangeNode>,
-    pub(super) queues: Vec<QueueNode>,
-    pub(super) bindings: Vec<BindingNode>,
+    pub(super) declared: Declarations,
+    /// The other brokers, by their names.
+    pub(super) brokers: BTreeMap<String, BrokerBuilder>,
+    /// What the brokers that only the settings know are replaced by: ones in this process, on this
+    /// clock.
+    pub(super) stand_ins: Option<Clock>,
     pub(super) converters: MessageConverters,
     pub(super) named_converters: NamedConverters,
     pub(super) middleware: Middleware,
@@ -41,15 +47,17 @@ pub struct SpringhareBuilder {
     /// None for the process's own.
     pub(super) environment: Option<Environment>,
     pub(super) observers: Vec<Arc<dyn Observer>>,
+    pub(super) events: EventBus,
     pub(super) policies: ErrorPolicies,
     /// What is wrong with the builder's own calls.
     pub(super) faults: Vec<Fault>,
 }
 
-/// Which broker the application uses.
-#[derive(Debug)]
+/// Which broker is used.
+#[derive(Debug, Default)]
 pub(super) enum BrokerChoice {
-    /// What the settings say, or the embedded one.
+    /// What the settings say; where they say nothing, the application's own is an embedded one.
+    #[default]
     Settings,
     Handle(Broker),
     Link(Arc<dyn Link>),
@@ -62,9 +70,9 @@ impl SpringhareBuilder {
             endpoints: None,
             expected: Vec::new(),
             states: StateRegistry::default(),
-            exchanges: Vec::new(),
-            queues: Vec::new(),
-            bindings: Vec::new(),
+            declared: Declarations::default(),
+            brokers: BTreeMap::new(),
+            stand_ins: None,
             converters: MessageConverters::new(),
             named_converters: NamedConverters::default(),
             middleware: Middleware::default(),
@@ -72,6 +80,7 @@ impl SpringhareBuilder {
             config: ConfigFile::Found,
             environment: None,
             observers: Vec::new(),
+            events: EventBus::new(),
             policies: ErrorPolicies::default(),
             faults: Vec::new(),
         }
@@ -151,20 +160,8 @@ impl SpringhareBuilder {
     /// # }
     /// ```
     pub fn declare(mut self, declaration: impl Into<Declaration>) -> Self {
-        match declaration.into() {
-            Declaration::Queue(queue) => {
-                self.faults.extend(queue.faults());
-                self.queues.push(QueueNode::from(&queue));
-            }
-            Declaration::Exchange(exchange) => {
-                self.faults.extend(exchange.faults());
-                self.exchanges.push(ExchangeNode::from(&exchange));
-            }
-            Declaration::Binding(binding) => {
-                self.faults.extend(binding.faults());
-                self.bindings.push(BindingNode::from(&binding));
-            }
-        }
+        let faults = self.declared.add(&declaration.into());
+        self.faults.extend(faults);
         self
     }
 
@@ -228,6 +225,27 @@ impl SpringhareBuilder {
     pub fn reply_timeout(mut self, timeout: Duration) -> Self {
         self.settings.template.reply_timeout = Some(LongerThanZero(timeout));
         self
+    }
+
+    /// What happens in the application, from its start on: the connection opens, the consumers start.
+    ///
+    /// ```
+    /// use springhare::prelude::*;
+    ///
+    /// # async fn example() -> springhare::Result<()> {
+    /// let builder = Springhare::builder();
+    /// let mut events = builder.events();
+    /// let app = builder.start().await?;
+    /// tokio::spawn(async move {
+    ///     while let Some(event) = events.next().await {
+    ///         println!("{event:?}");
+    ///     }
+    /// });
+    /// # app.stop().await
+    /// # }
+    /// ```
+    pub fn events(&self) -> Events {
+        self.events.listen()
     }
 
     /// Tells this one what the listeners do.

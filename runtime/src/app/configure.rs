@@ -3,6 +3,8 @@
 use std::panic::Location;
 use std::path::PathBuf;
 
+use springhare_broker::Clock;
+
 use super::SpringhareBuilder;
 use crate::error::Place;
 use crate::settings::{ConfigFile, Environment, ListenerSettings};
@@ -35,6 +37,13 @@ impl SpringhareBuilder {
             self.config = ConfigFile::OfEnvironment;
         }
         self.environment.get_or_insert_default();
+        self
+    }
+
+    /// Takes brokers in this process, on this clock, for those that only the settings know where to
+    /// find and that have a name.
+    pub(crate) fn with_stand_ins(mut self, clock: Clock) -> Self {
+        self.stand_ins = Some(clock);
         self
     }
 

@@ -5,7 +5,6 @@ use std::panic::Location;
 
 use super::SpringhareBuilder;
 use crate::error::{Fault, Place};
-use crate::graph::Graph;
 use crate::listener::endpoint::RabbitListenerEndpoint;
 use crate::settings::{Placeholders, suggestion};
 
@@ -46,11 +45,11 @@ impl SpringhareBuilder {
     }
 }
 
-/// A fault for each listener that is missing. Those of `chosen` run, if they are well; the `linked`
+/// A fault for each listener that is missing. The `running` ones are well, those of `chosen` run, if they are well; the `linked`
 /// ones are in the program.
 pub(super) fn missing(
     expected: &[ExpectedListener],
-    graph: &Graph,
+    running: &[&str],
     chosen: &[&'static RabbitListenerEndpoint],
     linked: &[&'static RabbitListenerEndpoint],
     placeholders: &Placeholders<'_>,
@@ -64,7 +63,7 @@ pub(super) fn missing(
     };
     // One that is not well is there: what is wrong with it is told by itself.
     let mut there = ids(chosen);
-    there.extend(graph.listeners.iter().map(|plan| plan.id.to_string()));
+    there.extend(running.iter().map(|id| (*id).to_owned()));
     let linked = ids(linked);
     let known: Vec<&str> = there.iter().map(String::as_str).collect();
     let is_missing = |one: &&ExpectedListener| !known.contains(&one.id.as_str());

@@ -1,15 +1,21 @@
 //! The application: its builder, its start, its life and its stop.
 
 mod admin;
+mod broker_builder;
+mod broker_handle;
 mod builder;
+mod choices;
 mod configure;
 mod expected;
 mod failures;
 mod layers;
+mod limits;
 mod listener_handle;
+mod named_broker;
 mod planned;
 mod reach;
 mod running;
+mod scopes;
 mod signals;
 mod start;
 mod template_defaults;
@@ -20,6 +26,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use admin::{QueueInfo, RabbitAdmin};
+pub use broker_builder::BrokerBuilder;
+pub use broker_handle::BrokerHandle;
 pub use builder::SpringhareBuilder;
 pub use listener_handle::ListenerHandle;
 
@@ -28,6 +36,7 @@ use signals::Signals;
 
 use crate::declare::Declaration;
 use crate::error::{Error, Result};
+use crate::events::Events;
 use crate::listener::StopPhase;
 use crate::listener::health::Health;
 use crate::template::RabbitTemplate;
@@ -76,7 +85,29 @@ impl Springhare {
     /// The template to send with.
     #[must_use]
     pub fn rabbit_template(&self) -> RabbitTemplate {
-        self.running.scope.template.clone()
+        self.running.brokers.main.scope.template.clone()
+    }
+
+    /// One of the brokers: its template, its admin, the health of its listeners. `rabbitmq` is the
+    /// one that [`rabbit_template`](Self::rabbit_template) and [`admin`](Self::admin) are of.
+    ///
+    /// ```
+    /// # async fn example(app: &springhare::Springhare) -> springhare::Result<()> {
+    /// let billing = app.broker("billing")?;
+    /// billing.rabbit_template().convert_and_send("invoices", "tea, 3.50").await?;
+    /// billing.admin().purge_queue("receipts").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownBroker`] when there is none of this name.
+    pub fn broker(&self, name: &str) -> Result<BrokerHandle> {
+        let mut brokers = self.running.brokers.iter();
+        let broker = brokers.find(|broker| &*broker.name == name);
+        let broker = broker.ok_or_else(|| Error::UnknownBroker { name: name.to_owned() })?;
+        Ok(BrokerHandle::new(&self.running, &broker.name, &broker.scope))
     }
 
     /// Declares, deletes and looks at queues and exchanges while the application runs.
@@ -89,7 +120,7 @@ impl Springhare {
     /// ```
     #[must_use]
     pub fn admin(&self) -> RabbitAdmin {
-        RabbitAdmin::new(Arc::clone(&self.running))
+        RabbitAdmin::new(Arc::clone(&self.running), Arc::clone(&self.running.brokers.main.scope))
     }
 
     /// Declares a queue, an exchange or a binding, now and after every loss of the connection:
@@ -111,6 +142,25 @@ impl Springhare {
     /// As [`RabbitAdmin::declare`].
     pub async fn declare(&self, declaration: impl Into<Declaration>) -> Result<()> {
         self.admin().declare(declaration).await
+    }
+
+    /// What happens in the application from now on: consumers that start and are lost, connections,
+    /// listeners that are idle. What the start itself does is seen by
+    /// [`SpringhareBuilder::events`].
+    ///
+    /// ```
+    /// use springhare::ApplicationEvent;
+    /// # async fn example(app: &springhare::Springhare) {
+    /// let mut events = app.events();
+    /// while let Some(event) = events.next().await {
+    ///     if let ApplicationEvent::ConsumerLost { listener, reason, .. } = event {
+    ///         eprintln!("{listener}: {reason}");
+    ///     }
+    /// }
+    /// # }
+    /// ```
+    pub fn events(&self) -> Events {
+        self.running.brokers.main.scope.events.listen()
     }
 
     /// The ids of the listeners, sorted.
@@ -311,7 +361,7 @@ impl Drop for Springhare {
 impl fmt::Debug for Springhare {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Springhare")
-            .field("link", &self.running.scope.connection.link().describe())
+            .field("link", &self.running.brokers.main.scope.connection.link().describe())
             .field("listeners", &self.listener_ids().collect::<Vec<_>>())
             .finish_non_exhaustive()
     }

@@ -1,5 +1,7 @@
 //! What an application declares and runs, told before and after its start.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::iter;
 use std::sync::Arc;
 
 use super::expected::missing;
@@ -7,27 +9,69 @@ use super::template_defaults::template_defaults;
 use super::{Springhare, SpringhareBuilder, layers};
 use crate::describe::Description;
 use crate::error::Fault;
-use crate::graph::{Graph, GraphInput, check};
-use crate::settings::{Environment, Placeholders, Settings};
+use crate::graph::{Declarations, Graph, GraphInput, check};
+use crate::settings::{
+    BrokerSettings, Environment, MAIN_BROKER, Placeholders, RabbitmqSettings, Settings,
+};
 use crate::template::TemplateDefaults;
 
 /// An application as it is written and set up.
 #[derive(Debug)]
 pub(super) struct Planned {
-    pub(super) graph: Graph,
-    pub(super) settings: Settings,
-    pub(super) template: TemplateDefaults,
+    /// The broker of `[rabbitmq]`.
+    pub(super) main: PlannedBroker,
+    /// Those that have a name, sorted by it.
+    pub(super) named: Vec<PlannedBroker>,
     pub(super) faults: Vec<Fault>,
 }
 
-impl SpringhareBuilder {
-    /// What the application declares and runs, and what is wrong with that.
-    pub(crate) fn graph(&self) -> (Graph, Vec<Fault>) {
-        let Planned { graph, faults, .. } = self.planned();
-        (graph, faults)
+/// One of its brokers.
+#[derive(Debug)]
+pub(super) struct PlannedBroker {
+    pub(super) name: Arc<str>,
+    pub(super) settings: RabbitmqSettings,
+    pub(super) template: TemplateDefaults,
+    pub(super) graph: Graph,
+}
+
+impl PlannedBroker {
+    fn new(
+        name: &str,
+        settings: &BrokerSettings,
+        graphs: &mut BTreeMap<Arc<str>, Graph>,
+        faults: &mut Vec<Fault>,
+    ) -> Self {
+        let table = if name == MAIN_BROKER { name.to_owned() } else { format!("brokers.{name}") };
+        Self {
+            name: Arc::from(name),
+            settings: settings.rabbitmq.clone(),
+            template: template_defaults(&table, settings, faults),
+            graph: graphs.remove(name).unwrap_or_default(),
+        }
     }
 
-    /// Reads the settings, and makes the graph by them.
+    pub(super) fn is_main(&self) -> bool {
+        &*self.name == MAIN_BROKER
+    }
+}
+
+impl Planned {
+    /// What it declares and runs, for a look at it.
+    pub(super) fn description(&self) -> Description {
+        let brokers = iter::once(&self.main).chain(&self.named);
+        Description::of(brokers.map(|broker| (&broker.name, &broker.graph)))
+    }
+}
+
+impl SpringhareBuilder {
+    /// What the application declares and runs on the broker of `[rabbitmq]`, and what is wrong with
+    /// all of it.
+    pub(crate) fn graph(&self) -> (Graph, Vec<Fault>) {
+        let Planned { main, faults, .. } = self.planned();
+        (main.graph, faults)
+    }
+
+    /// Reads the settings, and makes the graphs by them.
     pub(super) fn planned(&self) -> Planned {
         let mut faults = self.faults.clone();
         let environment = self.environment.clone().unwrap_or_else(Environment::of_process);
@@ -36,13 +80,11 @@ impl SpringhareBuilder {
         let lookup = |name: &str| environment.get(name);
         let placeholders = Placeholders::new(&settings.own_properties, &lookup);
         let placeholders = placeholders.over(&settings.properties);
-        let (graph, graph_faults) = check(GraphInput {
+        let (mut graphs, graph_faults) = check(GraphInput {
             endpoints: self.endpoints(),
             linked: Self::linked(),
             is_a_part: self.endpoints.is_some(),
-            exchanges: self.exchanges.clone(),
-            queues: self.queues.clone(),
-            bindings: self.bindings.clone(),
+            declared: self.declared(),
             states: &self.states,
             policies: &self.policies,
             named_converters: &self.named_converters,
@@ -52,11 +94,30 @@ impl SpringhareBuilder {
         });
         faults.extend(graph_faults);
         let (chosen, linked) = (self.endpoints(), Self::linked());
-        faults.extend(missing(&self.expected, &graph, &chosen, &linked, &placeholders));
-        let ids = graph.listeners.iter().map(|plan| &*plan.id).collect();
+        let listeners = || graphs.values().flat_map(|graph| &graph.listeners);
+        let ids: Vec<&str> = listeners().map(|plan| &*plan.id).collect();
+        faults.extend(missing(&self.expected, &ids, &chosen, &linked, &placeholders));
+        let ids = ids.into_iter().collect();
         faults.extend(layers::of_nobody(&self.middleware, ids));
-        let template = template_defaults(&settings, &mut faults);
-        Planned { graph, settings, template, faults }
+        let used = graphs.keys().map(|name| name.to_string());
+        let mut names: BTreeSet<String> =
+            settings.brokers.names().into_iter().chain(used).collect();
+        names.remove(MAIN_BROKER);
+        faults.extend(settings.brokers.unknown_variables(&names));
+        let main = PlannedBroker::new(MAIN_BROKER, &settings.main, &mut graphs, &mut faults);
+        let mut named = Vec::new();
+        for name in &names {
+            let settings = settings.brokers.settings(name, &settings.main, &mut faults);
+            named.push(PlannedBroker::new(name, &settings, &mut graphs, &mut faults));
+        }
+        Planned { main, named, faults }
+    }
+
+    /// What the builder declares on each broker.
+    fn declared(&self) -> BTreeMap<Arc<str>, Declarations> {
+        let named = self.brokers.iter();
+        let named = named.map(|(name, broker)| (Arc::from(name.as_str()), broker.declared.clone()));
+        named.chain([(Arc::from(MAIN_BROKER), self.declared.clone())]).collect()
     }
 }
 
@@ -64,11 +125,12 @@ impl Springhare {
     /// What it declares and runs, for a look at it: a table, a graph, a document.
     #[must_use]
     pub fn describe(&self) -> Description {
-        Description::of(&self.graph())
+        let graphs: Vec<_> = self.graphs().collect();
+        Description::of(graphs.iter().map(|(name, graph)| (*name, &**graph)))
     }
 
-    /// What it declares and runs.
-    pub(crate) fn graph(&self) -> Arc<Graph> {
-        self.running.scope.graph()
+    /// What it declares and runs, by the broker's name.
+    pub(crate) fn graphs(&self) -> impl Iterator<Item = (&Arc<str>, Arc<Graph>)> {
+        self.running.brokers.iter().map(|broker| (&broker.name, broker.scope.graph()))
     }
 }

@@ -8,17 +8,18 @@ use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use springhare_broker::{Broker, Clock};
+use springhare_broker::Clock;
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex, watch};
 use tokio::task::AbortHandle;
 
 use super::STOP_DEADLINE;
+use super::scopes::BrokerScopes;
 use crate::connection::LinkError;
 use crate::error::{Error, Result};
 #[cfg(feature = "axum")]
 use crate::listener::health::Health;
-use crate::listener::{ListenerRegistry, ListenerScope, StopPhase, keep_connected};
+use crate::listener::{ListenerRegistry, StopPhase, keep_connected};
 
 /// How long a forced stop waits for the listeners' tasks, which only a handler that blocks its
 /// thread can hold up.
@@ -30,14 +31,12 @@ type Outcome = Option<Result<(), LinkError>>;
 /// What an application and the task that stops it share.
 #[derive(Debug)]
 pub(crate) struct Running {
-    pub(super) scope: Arc<ListenerScope>,
+    pub(super) brokers: BrokerScopes,
     pub(super) listeners: ListenerRegistry,
-    /// The broker that lives and ends with the application.
-    own_broker: Option<Broker>,
     /// The runtime that the application was started on: the stop runs there.
     runtime: Handle,
-    /// Keeps the listeners' connection open, until the stop begins.
-    keeper: AbortHandle,
+    /// Each keeps the listeners' connection to one broker open, until the stop begins.
+    keepers: Vec<AbortHandle>,
     /// Held by who starts a listener, and by the stop; who holds it may wait on the listeners'
     /// stop signal.
     changing: Mutex<()>,
@@ -60,18 +59,13 @@ impl Running {
 }
 
 impl Running {
-    pub(super) fn new(
-        scope: Arc<ListenerScope>,
-        listeners: ListenerRegistry,
-        own_broker: Option<Broker>,
-    ) -> Self {
+    pub(super) fn new(brokers: BrokerScopes, listeners: ListenerRegistry) -> Self {
         let (stopper, outcome) = watch::channel(None);
-        let keeper = tokio::spawn(keep_connected(Arc::clone(&scope))).abort_handle();
+        let keeper = |scope| tokio::spawn(keep_connected(Arc::clone(scope))).abort_handle();
         Self {
-            keeper,
-            scope,
+            keepers: brokers.scopes().map(keeper).collect(),
+            brokers,
             listeners,
-            own_broker,
             runtime: Handle::current(),
             changing: Mutex::new(()),
             stopper: StdMutex::new(Some(stopper)),
@@ -146,7 +140,7 @@ impl Running {
     /// Begins to stop, if that has not begun, and at least this far.
     pub(super) fn begin_stop(self: &Arc<Self>, phase: StopPhase) {
         self.listeners.stop.raise(phase);
-        self.keeper.abort();
+        self.keepers.iter().for_each(AbortHandle::abort);
         if phase == StopPhase::Forced {
             self.listeners.raise_all(StopPhase::Forced);
         }
@@ -178,22 +172,21 @@ impl Running {
             tracing::warn!(held, "handlers were not done in time; what they hold is requeued");
         }
         self.listeners.raise_all(StopPhase::Forced);
-        let listeners = self.scope.connection.close().await;
+        let listeners = self.brokers.close_listeners().await;
         if !self.in_time(FORCED_STOP_DEADLINE, self.listeners.wait_all()).await {
             tracing::error!("a handler blocks its thread; its task is left behind");
         }
-        let template = self.scope.template.stop().await;
-        if let Some(broker) = &self.own_broker {
-            broker.stop();
-        }
+        let template = self.brokers.stop_templates().await;
+        self.brokers.end_own();
+        self.brokers.main.scope.events.close();
         listeners.and(template)
     }
 
     /// Ends at once, as far as that goes without waiting; a task does the rest.
     pub(super) fn abandon(self: &Arc<Self>) {
-        let scope = Arc::clone(&self.scope);
+        let running = Arc::clone(self);
         let mut closing = Box::pin(async move {
-            if let Err(error) = scope.template.stop().await {
+            if let Err(error) = running.brokers.stop_templates().await {
                 tracing::debug!(%error, "the template's connection could not be closed");
             }
         });
@@ -201,9 +194,7 @@ impl Running {
             self.runtime.spawn(closing);
         }
         self.begin_stop(StopPhase::Forced);
-        if let Some(broker) = &self.own_broker {
-            broker.stop();
-        }
+        self.brokers.end_own();
     }
 
     /// Carries `future` on for this long, and says whether it got done.
@@ -220,6 +211,6 @@ impl Running {
     }
 
     fn clock(&self) -> &Clock {
-        self.scope.connection.link().clock()
+        self.brokers.main.scope.connection.link().clock()
     }
 }

@@ -3,59 +3,50 @@
 
 use std::sync::Arc;
 
-use springhare_broker::Broker;
+use futures_util::future::join_all;
 
 use super::Springhare;
-use super::builder::{BrokerChoice, SpringhareBuilder};
-use super::planned::Planned;
+use super::builder::SpringhareBuilder;
+use super::choices::{Choices, Place};
+use super::planned::{Planned, PlannedBroker};
 use super::reach::reach;
 use super::running::Running;
-use crate::connection::{Address, AmqpLink, EmbeddedAddress, EmbeddedLink, Link, NamedLink};
+use super::scopes::{BrokerScope, BrokerScopes};
+use crate::connection::{Link, LinkConnection, NamedLink};
+use crate::convert::MessageConverters;
 use crate::describe::ListenerTable;
 use crate::error::{Fault, Result, StartError};
+use crate::events::EventBus;
 use crate::graph::{Declared, DeclaringLink, Graph, SharedGraph, declare, unknown_names};
-use crate::listener::observe::Observing;
+use crate::listener::observe::{Observer, Observing};
 use crate::listener::{ListenerConnection, ListenerRegistry, ListenerScope};
-use crate::settings::{AddressProblem, RabbitmqSettings, Source, Startup, WrongAddress};
+use crate::middleware::Middleware;
+use crate::settings::Startup;
+use crate::state::StateRegistry;
 use crate::template::{RabbitTemplate, TemplateLinks};
 
-pub(super) async fn start(builder: SpringhareBuilder) -> Result<Springhare> {
-    let Planned { graph, settings, template: defaults, mut faults } = builder.planned();
-    let startup = settings.rabbitmq.startup.unwrap_or_default();
-    let (link, own_broker) = link_to(builder.broker, &settings.rabbitmq, &mut faults)?;
-    let link: Arc<dyn Link> =
-        Arc::new(NamedLink::new(link, settings.rabbitmq.connection_name.clone()));
-    let graph = Arc::new(SharedGraph::new(graph));
-    let publishing = Arc::new(DeclaringLink::new(Arc::clone(&link), Arc::clone(&graph)));
-    let observing = Observing::by(builder.observers, link.clock().clone());
-    let observer = observing.as_ref().map(Observing::template);
-    let links = TemplateLinks {
-        publishing: Arc::clone(&publishing) as Arc<dyn Link>,
-        channels: Arc::clone(&link),
-        observer: observer.clone(),
+pub(super) async fn start(mut builder: SpringhareBuilder) -> Result<Springhare> {
+    let Planned { main, named, mut faults } = builder.planned();
+    let common = Common::of(&mut builder);
+    let mut choices = Choices::of(builder);
+    let mut scope = |broker: PlannedBroker| {
+        let place = choices.link_to(&broker, &mut faults)?;
+        Ok(common.scope(broker, place))
     };
-    let scope = Arc::new(ListenerScope {
-        connection: ListenerConnection::new(link, graph, observer),
-        template: RabbitTemplate::new(
-            links,
-            builder.converters,
-            builder.middleware.of_publishing(),
-            defaults,
-        ),
-        middleware: builder.middleware,
-        states: Arc::new(builder.states),
-        observing,
-    });
-    let listeners = ListenerRegistry::new(Arc::clone(&scope));
-    if startup == Startup::Background {
-        StartError::of(faults)?;
-        listeners.start_all_in_background().await;
-    } else if let Err(error) = bring_up(&scope, &publishing, &listeners, startup, faults).await {
-        shut(&scope).await;
+    let main = scope(main)?;
+    let named = named.into_iter().map(scope).collect::<Result<_>>()?;
+    let brokers = BrokerScopes { main, named };
+    let templates = brokers.iter().map(|broker| (&broker.name, &broker.scope.template));
+    RabbitTemplate::introduce(templates);
+    let listeners = ListenerRegistry::new(brokers.scopes());
+    if let Err(error) = bring_up(&brokers, &listeners, faults).await {
+        shut(&brokers).await;
         return Err(error);
     }
-    tell(&scope.graph());
-    Ok(Springhare { running: Arc::new(Running::new(scope, listeners, own_broker)) })
+    for broker in brokers.iter() {
+        tell(&broker.scope.graph());
+    }
+    Ok(Springhare { running: Arc::new(Running::new(brokers, listeners)) })
 }
 
 /// Tells once what runs.
@@ -65,82 +56,110 @@ fn tell(graph: &Graph) {
     }
 }
 
-/// The link that the builder chose. An address of the settings that can't be used is a fault among
-/// the others.
-pub(super) fn link_to(
-    choice: BrokerChoice,
-    settings: &RabbitmqSettings,
-    faults: &mut Vec<Fault>,
-) -> Result<(Arc<dyn Link>, Option<Broker>)> {
-    match choice {
-        BrokerChoice::Link(link) => return Ok((link, None)),
-        BrokerChoice::Handle(broker) => return Ok((Arc::new(EmbeddedLink::new(broker)), None)),
-        BrokerChoice::Settings => {}
+/// What all brokers of an application have in common.
+struct Common {
+    observers: Vec<Arc<dyn Observer>>,
+    events: EventBus,
+    converters: MessageConverters,
+    middleware: Middleware,
+    states: Arc<StateRegistry>,
+}
+
+impl Common {
+    fn of(builder: &mut SpringhareBuilder) -> Self {
+        Self {
+            observers: std::mem::take(&mut builder.observers),
+            events: builder.events.clone(),
+            converters: builder.converters.clone(),
+            middleware: builder.middleware.clone(),
+            states: Arc::new(std::mem::take(&mut builder.states)),
+        }
     }
-    let address = match settings.address() {
-        Ok(address) => address.unwrap_or_else(|| Address::Embedded(EmbeddedAddress::default())),
-        Err(WrongAddress {
-            source: Source::Builder,
-            problem: AddressProblem::Address(error),
-            ..
-        }) => {
-            return Err(error.into());
+
+    fn scope(&self, broker: PlannedBroker, (link, own_broker): Place) -> BrokerScope {
+        let mut link = NamedLink::new(link, broker.settings.connection_name.clone());
+        if !broker.is_main() {
+            link = link.of_broker(Arc::clone(&broker.name));
         }
-        Err(WrongAddress { key, source, problem }) => {
-            faults.push(source.fault(format_args!("`{key}`: {problem}")));
-            // There is no broker to tell what else is wrong.
-            StartError::of(std::mem::take(faults))?;
-            Address::Embedded(EmbeddedAddress::default())
-        }
-    };
-    tracing::info!(broker = %address, "the broker that the settings come to");
-    match address {
-        Address::Embedded(address) => {
-            let mut builder = Broker::builder().durability(address.durability());
-            if let Some(folder) = address.data() {
-                builder = builder.data(folder);
-            }
-            let broker = builder.start()?;
-            Ok((Arc::new(EmbeddedLink::new(broker.clone())), Some(broker)))
-        }
-        Address::Amqp(addresses) => {
-            let order =
-                settings.address_shuffle_mode.as_ref().map(|mode| mode.value).unwrap_or_default();
-            Ok((Arc::new(AmqpLink::new(addresses).with_order(order)), None))
-        }
+        let link: Arc<dyn Link> = Arc::new(link);
+        let graph = Arc::new(SharedGraph::new(broker.graph));
+        let publishing = Arc::new(DeclaringLink::new(Arc::clone(&link), Arc::clone(&graph)));
+        let observing = Observing::by(self.observers.clone(), link.clock().clone());
+        let observer = observing.as_ref().map(Observing::template);
+        let links = TemplateLinks {
+            publishing: Arc::clone(&publishing) as Arc<dyn Link>,
+            channels: Arc::clone(&link),
+            observer: observer.clone(),
+            events: self.events.clone(),
+        };
+        let startup = broker.settings.startup.unwrap_or_default();
+        let scope = Arc::new(ListenerScope {
+            starts_in_background: startup == Startup::Background,
+            connection: ListenerConnection::new(link, graph, observer, self.events.clone()),
+            template: RabbitTemplate::new(
+                links,
+                self.converters.clone(),
+                self.middleware.of_publishing(),
+                broker.template,
+            ),
+            middleware: self.middleware.clone(),
+            events: self.events.clone(),
+            states: Arc::clone(&self.states),
+            observing,
+        });
+        BrokerScope { name: broker.name, scope, publishing, startup, own_broker }
     }
 }
 
-/// Connects, declares and consumes; `faults` are those that are known before.
+/// Connects to each broker, declares there and consumes; `faults` are those that are known before.
 async fn bring_up(
-    scope: &Arc<ListenerScope>,
-    publishing: &DeclaringLink,
+    brokers: &BrokerScopes,
     listeners: &ListenerRegistry,
-    startup: Startup,
     mut faults: Vec<Fault>,
 ) -> Result<()> {
-    // Who can't start anyway need not wait for the broker to learn that.
-    let startup = if faults.is_empty() { startup } else { Startup::Fail };
-    let connection = match reach(&scope.connection, startup).await {
-        Ok(connection) => connection,
-        Err(error) => {
-            StartError::of(faults)?;
-            return Err(error.into());
+    let awaited = brokers.iter().filter(|broker| !broker.scope.starts_in_background);
+    let awaited: Vec<&BrokerScope> = awaited.collect();
+    let is_well = faults.is_empty();
+    let reached = join_all(awaited.iter().map(|broker| {
+        // Who can't start anyway need not wait for the broker to learn that.
+        let startup = if is_well { broker.startup } else { Startup::Fail };
+        reach(&broker.scope.connection, startup)
+    }));
+    let mut connections = Vec::new();
+    for connection in reached.await {
+        match connection {
+            Ok(connection) => connections.push(connection),
+            Err(error) => {
+                StartError::of(faults)?;
+                return Err(error.into());
+            }
         }
-    };
-    let graph = scope.graph();
-    faults.extend(unknown_names(&connection, &graph).await);
+    }
+    let connected: Vec<(&BrokerScope, Arc<dyn LinkConnection>)> =
+        awaited.into_iter().zip(connections).collect();
+    for (broker, connection) in &connected {
+        faults.extend(unknown_names(connection, &broker.scope.graph()).await);
+    }
     StartError::of(faults)?;
-    let (declared, faults) = declare(&connection, &graph).await;
+    let (mut all_declared, mut faults) = (Vec::new(), Vec::new());
+    for (broker, connection) in &connected {
+        let (declared, refused) = declare(connection, &broker.scope.graph()).await;
+        all_declared.push((&broker.scope, declared));
+        faults.extend(refused);
+    }
     let started = async {
         StartError::of(faults)?;
-        publishing.is_declared();
-        scope.template.connect().await?;
+        for (broker, _) in &connected {
+            broker.publishing.is_declared();
+            broker.scope.template.connect().await?;
+        }
         Ok(StartError::of(listeners.start_all().await.err().unwrap_or_default())?)
     };
     let started: Result<()> = started.await;
     if started.is_err() {
-        take_back(scope, declared).await;
+        for (scope, declared) in all_declared {
+            take_back(scope, declared).await;
+        }
     }
     started
 }
@@ -160,8 +179,8 @@ async fn take_back(scope: &Arc<ListenerScope>, declared: Declared) {
     }
 }
 
-async fn shut(scope: &Arc<ListenerScope>) {
-    for closed in [scope.connection.close().await, scope.template.stop().await] {
+async fn shut(brokers: &BrokerScopes) {
+    for closed in [brokers.close_listeners().await, brokers.stop_templates().await] {
         if let Err(error) = closed {
             tracing::debug!(%error, "a connection could not be closed");
         }

@@ -1,15 +1,20 @@
 use springhare_amqp::ShortString;
 
 use crate::error::Fault;
-use crate::settings::Settings;
+use crate::settings::BrokerSettings;
 use crate::template::{REPLY_TIMEOUT, TemplateDefaults};
 
-/// What the template does where a call says nothing else.
-pub(super) fn template_defaults(settings: &Settings, faults: &mut Vec<Fault>) -> TemplateDefaults {
+/// What the template of a broker does where a call says nothing else; `table` is what its settings
+/// stand in.
+pub(super) fn template_defaults(
+    table: &str,
+    settings: &BrokerSettings,
+    faults: &mut Vec<Fault>,
+) -> TemplateDefaults {
     let template = &settings.template;
     let mut name = |key: &str, text: &Option<String>| {
         ShortString::new(text.as_deref().unwrap_or_default()).unwrap_or_else(|error| {
-            faults.push(Fault::new(format!("`rabbitmq.template.{key}`: {error}")));
+            faults.push(Fault::new(format!("`{table}.template.{key}`: {error}")));
             ShortString::EMPTY
         })
     };

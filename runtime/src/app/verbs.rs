@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::SpringhareBuilder;
+use super::choices::Choices;
 use super::planned::Planned;
-use super::start::link_to;
 use crate::error::{Error, Result, StartError};
 
 /// What a program is called with, if it is not to run.
@@ -70,23 +70,40 @@ impl SpringhareBuilder {
                 writeln!(out, "{document:#}")?;
             }
             Verb::TopologyDiff { definitions } => {
-                let Planned { graph, settings, mut faults, .. } = self.planned();
-                StartError::of(std::mem::take(&mut faults))?;
-                let description = crate::Description::of(&graph);
                 let definitions = definitions.map(fs::read_to_string).transpose()?;
-                let (link, own_broker) = link_to(self.broker, &settings.rabbitmq, &mut faults)?;
-                StartError::of(faults)?;
-                if own_broker.is_some() {
-                    return Err("the broker in this process has nothing before the application \
-                                starts; name one that runs with SPRINGHARE_URL"
-                        .into());
-                }
-                let diff = description.diff(&*link, definitions.as_deref()).await?;
-                write!(out, "{diff}")?;
-                return Ok(if diff.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+                return self.topology_diff(definitions.as_deref(), &mut out).await;
             }
         }
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// Prints what each broker has otherwise, under its name where there are several.
+    async fn topology_diff(
+        self,
+        definitions: Option<&str>,
+        out: &mut impl io::Write,
+    ) -> Result<ExitCode, Box<dyn StdError>> {
+        let Planned { main, named, mut faults } = self.planned();
+        StartError::of(std::mem::take(&mut faults))?;
+        let (mut choices, are_several) = (Choices::of(self), !named.is_empty());
+        let mut is_same = true;
+        for broker in std::iter::once(main).chain(named) {
+            let (link, own_broker) = choices.link_to(&broker, &mut faults)?;
+            StartError::of(std::mem::take(&mut faults))?;
+            if own_broker.is_some() {
+                return Err("the broker in this process has nothing before the application \
+                            starts; name one that runs with SPRINGHARE_URL"
+                    .into());
+            }
+            let description = crate::Description::of([(&broker.name, &broker.graph)]);
+            let diff = description.diff(&*link, definitions).await?;
+            if are_several {
+                writeln!(out, "broker {}:", broker.name)?;
+            }
+            write!(out, "{diff}")?;
+            is_same &= diff.is_empty();
+        }
+        Ok(if is_same { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 
     /// What the application declares and runs, without starting it.
@@ -95,9 +112,9 @@ impl SpringhareBuilder {
     ///
     /// [`Error::Start`] with every fault that a start would find by itself.
     pub fn describe(&self) -> Result<crate::Description> {
-        let (graph, faults) = self.graph();
-        StartError::of(faults).map_err(Error::from)?;
-        Ok(crate::Description::of(&graph))
+        let mut planned = self.planned();
+        StartError::of(std::mem::take(&mut planned.faults)).map_err(Error::from)?;
+        Ok(planned.description())
     }
 }
 

@@ -36,7 +36,7 @@ pub use address::{
     HEARTBEAT_SECONDS, Password, TlsOptions, Verify,
 };
 pub(crate) use address::{AmqpDefaults, TlsDefaults, split_list};
-pub use amqp::{AmqpLink, ConnectError, TlsOptionsError};
+pub use amqp::{AmqpLimits, AmqpLink, ConnectError, TlsOptionsError};
 pub use embedded::EmbeddedLink;
 pub use error::LinkError;
 pub(crate) use named::NamedLink;
@@ -101,6 +101,9 @@ impl Product {
     }
 }
 
+/// Is told that a broker takes no messages on a connection, and why, or takes them again.
+pub type BlockedWatcher = Arc<dyn Fn(Option<&str>) + Send + Sync>;
+
 /// An open connection.
 pub trait LinkConnection: fmt::Debug + Send + Sync + 'static {
     /// Opens a channel on it.
@@ -113,6 +116,12 @@ pub trait LinkConnection: fmt::Debug + Send + Sync + 'static {
     fn product(&self) -> Product {
         Product::Other
     }
+
+    /// Has this called whenever the broker takes no messages on it any more, with the reason, and
+    /// with none when it takes them again; at once if it takes none already. It must not wait.
+    ///
+    /// A link whose broker never says so need not call it.
+    fn when_blocked(&self, _tell: BlockedWatcher) {}
 
     /// Closes it and all its channels; what they hold unacknowledged is requeued.
     fn close(&self) -> LinkFuture<'_, ()>;

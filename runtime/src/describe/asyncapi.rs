@@ -19,22 +19,38 @@ impl Description {
     pub fn asyncapi(&self, title: &str, version: &str) -> Value {
         let mut channels = Channels::default();
         let mut operations = Map::new();
+        let mut servers = Map::new();
+        for description in self.brokers() {
+            if !self.others.is_empty() {
+                let server = key_of(&description.broker);
+                servers.insert(server.clone(), server_of(&description.broker));
+                channels.server = Some(server);
+            }
+            description.add_to(&mut channels, &mut operations);
+        }
+        let mut document = json!({
+            "asyncapi": ASYNCAPI,
+            "info": { "title": title, "version": version },
+            "defaultContentType": "application/json",
+            "channels": channels.channels,
+            "operations": operations,
+        });
+        if !servers.is_empty() {
+            set(&mut document, "servers", Value::Object(servers));
+        }
+        document
+    }
+
+    fn add_to(&self, channels: &mut Channels, operations: &mut Map<String, Value>) {
         for plan in &self.listeners {
             // One operation has one channel; a listener of several queues has several.
             for (number, queue) in plan.queues.iter().enumerate() {
                 let channel = channels.queue(self, queue);
                 let name =
                     if number == 0 { plan.id.to_string() } else { format!("{}-{queue}", plan.id) };
-                operations.insert(name, self.operation(plan, &channel, &mut channels));
+                operations.insert(name, self.operation(plan, &channel, channels));
             }
         }
-        json!({
-            "asyncapi": ASYNCAPI,
-            "info": { "title": title, "version": version },
-            "defaultContentType": "application/json",
-            "channels": channels.channels,
-            "operations": operations,
-        })
     }
 
     fn operation(&self, plan: &ListenerPlan, channel: &str, channels: &mut Channels) -> Value {
@@ -70,6 +86,16 @@ impl Description {
         }
         operation
     }
+}
+
+/// Where it is, is said by who runs the application.
+fn server_of(broker: &str) -> Value {
+    json!({
+        "host": "{host}",
+        "protocol": "amqp",
+        "protocolVersion": "0.9.1",
+        "variables": { "host": { "description": format!("Where the broker `{broker}` is.") } },
+    })
 }
 
 fn set(object: &mut Value, key: &str, value: Value) {
@@ -110,6 +136,8 @@ struct Channels {
     /// Whose they are: kind and name, with their key.
     known: Vec<(String, String)>,
     taken: BTreeSet<String>,
+    /// The broker that they are of, where there are several.
+    server: Option<String>,
 }
 
 impl Channels {
@@ -158,6 +186,10 @@ impl Channels {
     }
 
     fn channel(&mut self, whose: &str, name: &str, make: impl FnOnce() -> Value) -> String {
+        let whose = &match &self.server {
+            Some(server) => format!("{server} {whose}"),
+            None => whose.to_owned(),
+        };
         if let Some((_, key)) = self.known.iter().find(|(known, _)| known == whose) {
             return key.clone();
         }
@@ -167,7 +199,11 @@ impl Channels {
         let key = keys.find(|key| !self.taken.contains(key)).unwrap_or(wanted);
         self.taken.insert(key.clone());
         self.known.push((whose.to_owned(), key.clone()));
-        self.channels.insert(key.clone(), make());
+        let mut channel = make();
+        if let Some(server) = &self.server {
+            set(&mut channel, "servers", json!([{ "$ref": format!("#/servers/{server}") }]));
+        }
+        self.channels.insert(key.clone(), channel);
         key
     }
 

@@ -13,6 +13,21 @@ impl Description {
     #[must_use]
     pub fn mermaid(&self) -> String {
         let mut graph = Graph { text: "flowchart LR\n".to_owned(), ..Graph::default() };
+        for description in self.brokers() {
+            if self.others.is_empty() {
+                description.draw(&mut graph);
+                continue;
+            }
+            // The same name on two brokers is two queues.
+            graph.nodes.clear();
+            graph.begin_broker(&description.broker);
+            description.draw(&mut graph);
+            graph.text.push_str("    end\n");
+        }
+        graph.text
+    }
+
+    fn draw(&self, graph: &mut Graph) {
         for exchange in &self.exchanges {
             let label = format!("{}<br/>{}", escaped(&exchange.name), escaped(&exchange.kind));
             graph.node('e', &exchange.name, &label);
@@ -27,7 +42,7 @@ impl Description {
             graph.edge(&from, &binding.routing_key, "-->", &to);
         }
         for queue in &self.queues {
-            self.dead_letters(queue, &mut graph);
+            self.dead_letters(queue, graph);
         }
         for plan in &self.listeners {
             let place = format!("{}:{}", plan.origin.file, plan.origin.line);
@@ -43,7 +58,6 @@ impl Description {
                 graph.edge(&listener, "replies", "-.->", &to);
             }
         }
-        graph.text
     }
 
     fn dead_letters(&self, queue: &QueueNode, graph: &mut Graph) {
@@ -62,11 +76,22 @@ struct Graph {
     text: String,
     /// The nodes' names in the graph, by kind and name.
     nodes: BTreeMap<(char, String), String>,
+    /// How many there are, of all brokers.
+    count: usize,
+    brokers: usize,
 }
 
 impl Graph {
+    fn begin_broker(&mut self, name: &str) {
+        let number = self.brokers;
+        self.brokers += 1;
+        // Nothing can go wrong when a text is written to.
+        let _ = writeln!(self.text, "    subgraph b{number}[\"{}\"]", escaped(name));
+    }
+
     fn node(&mut self, kind: char, name: &str, label: &str) -> String {
-        let node = format!("{kind}{}", self.nodes.len());
+        let node = format!("{kind}{}", self.count);
+        self.count += 1;
         let (open, close) = match kind {
             'e' => ("{{", "}}"),
             'q' => ("[(", ")]"),

@@ -34,22 +34,43 @@ use crate::listener::plan::ListenerPlan;
 /// assert_eq!(app.asyncapi("Shop", "1.0.0")["operations"]["orders"]["action"], "receive");
 /// # Ok::<(), springhare::Error>(())
 /// ```
-#[derive(Debug, Clone)]
+///
+/// Of an application with several brokers it tells which is whose.
+#[derive(Debug, Clone, Default)]
 pub struct Description {
+    /// The broker's name.
+    broker: Arc<str>,
     listeners: Vec<Arc<ListenerPlan>>,
     queues: Vec<QueueNode>,
     exchanges: Vec<ExchangeNode>,
     bindings: Vec<BindingNode>,
+    /// The same of the other brokers.
+    others: Vec<Self>,
 }
 
 impl Description {
-    pub(crate) fn of(graph: &Graph) -> Self {
+    /// What is declared and run on these brokers.
+    pub(crate) fn of<'g>(brokers: impl IntoIterator<Item = (&'g Arc<str>, &'g Graph)>) -> Self {
+        let mut all = brokers.into_iter().map(|(name, graph)| Self::of_broker(name, graph));
+        let mut description = all.next().unwrap_or_default();
+        description.others = all.collect();
+        description
+    }
+
+    fn of_broker(broker: &Arc<str>, graph: &Graph) -> Self {
         Self {
+            broker: Arc::clone(broker),
+            others: Vec::new(),
             listeners: graph.listeners.clone(),
             queues: graph.queues.values().cloned().collect(),
             exchanges: graph.exchanges.values().cloned().collect(),
             bindings: graph.bindings.clone(),
         }
+    }
+
+    /// Each broker's own.
+    fn brokers(&self) -> impl Iterator<Item = &Self> {
+        std::iter::once(self).chain(&self.others)
     }
 
     /// What a queue is called here: an anonymous one has another name at each start.

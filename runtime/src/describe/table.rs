@@ -5,6 +5,18 @@ use crate::graph::Origin;
 
 impl fmt::Display for Description {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for description in self.brokers() {
+            if !self.others.is_empty() {
+                writeln!(f, "BROKER {}\n", description.broker)?;
+            }
+            description.tables(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl Description {
+    fn tables(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let listeners = self.listeners.iter().map(|plan| {
             let queues: Vec<&str> = plan.queues.iter().map(|queue| self.shown(queue)).collect();
             let payload = payload_of(plan).map(|payload| payload.name).unwrap_or_default();

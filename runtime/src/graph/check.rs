@@ -2,6 +2,7 @@
 //! contradiction among them.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
@@ -10,6 +11,7 @@ use springhare_amqp::ShortString;
 use super::Graph;
 use super::consistency::inconsistencies;
 use super::converting::choose_converters;
+use super::declarations::Declarations;
 use super::definition::{BindingNode, Definition, ExchangeNode, Origin, QueueNode};
 use super::delays::Delays;
 use super::exclusive::exclusive_consumers;
@@ -36,9 +38,8 @@ pub(crate) struct GraphInput<'a> {
     pub(crate) linked: Vec<&'static RabbitListenerEndpoint>,
     /// Whether the endpoints were chosen among them.
     pub(crate) is_a_part: bool,
-    pub(crate) exchanges: Vec<ExchangeNode>,
-    pub(crate) queues: Vec<QueueNode>,
-    pub(crate) bindings: Vec<BindingNode>,
+    /// What the builder declares, by the broker's name.
+    pub(crate) declared: BTreeMap<Arc<str>, Declarations>,
     pub(crate) states: &'a StateRegistry,
     pub(crate) policies: &'a ErrorPolicies,
     pub(crate) named_converters: &'a NamedConverters,
@@ -47,9 +48,9 @@ pub(crate) struct GraphInput<'a> {
     pub(crate) settings: &'a Settings,
 }
 
-/// The graph of `input`, and every fault in it. What the graph alone can't tell (an exchange
+/// The graph of each broker, and every fault in them. What a graph alone can't tell (an exchange
 /// that only the broker may know) is left to [`declare`](super::declare()).
-pub(crate) fn check(input: GraphInput<'_>) -> (Graph, Vec<Fault>) {
+pub(crate) fn check(input: GraphInput<'_>) -> (BTreeMap<Arc<str>, Graph>, Vec<Fault>) {
     let mut faults = Vec::new();
     let mut endpoints = input.endpoints;
     endpoints.sort_by_key(|endpoint| (endpoint.id(), endpoint.file, endpoint.line));
@@ -74,33 +75,53 @@ pub(crate) fn check(input: GraphInput<'_>) -> (Graph, Vec<Fault>) {
     listeners.iter().for_each(|listener| unmet_paths(listener, &mut faults));
     faults.extend(unknown_listeners(known, input.settings, input.is_a_part));
 
+    let of_broker = |declared| (declared, Vec::new());
+    let declared = input.declared.into_iter();
+    let mut brokers: BTreeMap<Arc<str>, (Declarations, Vec<ResolvedListener>)> =
+        declared.map(|(name, declared)| (name, of_broker(declared))).collect();
+    for listener in listeners {
+        let name = Arc::clone(&listener.plan.broker);
+        brokers.entry(name).or_default().1.push(listener);
+    }
+    let graph_of =
+        |(name, (declared, listeners))| (name, graph_of(declared, listeners, &mut faults));
+    let graphs = brokers.into_iter().map(graph_of).collect();
+    (graphs, faults)
+}
+
+/// The graph of one broker.
+fn graph_of(
+    declared: Declarations,
+    listeners: Vec<ResolvedListener>,
+    faults: &mut Vec<Fault>,
+) -> Graph {
     let mut graph = Graph::default();
     let mut bound = Vec::new();
-    input.exchanges.into_iter().for_each(|node| add_exchange(&mut graph, node, &mut faults));
-    input.queues.into_iter().for_each(|node| add_queue(&mut graph, node, &mut faults));
+    declared.exchanges.into_iter().for_each(|node| add_exchange(&mut graph, node, faults));
+    declared.queues.into_iter().for_each(|node| add_queue(&mut graph, node, faults));
     for listener in listeners {
         if !listener.plan.declare {
             graph.expect(&listener.plan);
             let plan = Arc::new(listener.plan);
             graph.listeners.push(Arc::clone(&plan));
             bound.push(Bound { plan, bindings: listener.bindings });
-            add_delays(&mut graph, listener.delays.of_foreign_queues(), &mut faults);
+            add_delays(&mut graph, listener.delays.of_foreign_queues(), faults);
             continue;
         }
-        listener.exchanges.into_iter().for_each(|node| add_exchange(&mut graph, node, &mut faults));
-        listener.queues.into_iter().for_each(|node| add_queue(&mut graph, node, &mut faults));
+        listener.exchanges.into_iter().for_each(|node| add_exchange(&mut graph, node, faults));
+        listener.queues.into_iter().for_each(|node| add_queue(&mut graph, node, faults));
         listener.bindings.iter().for_each(|node| add_own_binding(&mut graph, node.clone()));
-        add_delays(&mut graph, listener.delays, &mut faults);
+        add_delays(&mut graph, listener.delays, faults);
         let plan = Arc::new(listener.plan);
         graph.listeners.push(Arc::clone(&plan));
         bound.push(Bound { plan, bindings: listener.bindings });
     }
-    input.bindings.into_iter().for_each(|node| add_binding(&mut graph, node));
-    graph.containers = merge(&graph, &bound, &mut faults);
-    unreachable_keys(&graph, &mut faults);
+    declared.bindings.into_iter().for_each(|node| add_binding(&mut graph, node));
+    graph.containers = merge(&graph, &bound, faults);
+    unreachable_keys(&graph, faults);
     faults.extend(inconsistencies(&graph));
     faults.extend(exclusive_consumers(&graph));
-    (graph, faults)
+    graph
 }
 
 /// A pattern on a direct exchange is a key that no message has. The macro finds it where it sees

@@ -16,7 +16,9 @@ pub(super) fn failing(
     attributes: &ListenerAttributes,
 ) -> ListenerAttributes {
     let forgets = settings.acknowledge_mode == Some(AcknowledgeMode::None);
-    let max_attempts = if forgets { attributes.max_attempts } else { settings.max_attempts };
+    // Nothing is delivered again that was acknowledged before.
+    let is_settled = forgets || settings.acknowledge_mode == Some(AcknowledgeMode::First);
+    let max_attempts = if is_settled { attributes.max_attempts } else { settings.max_attempts };
     ListenerAttributes {
         retry: retry(settings, attributes, forgets),
         max_attempts,
@@ -194,6 +196,9 @@ mod tests {
         let ack = Some(AcknowledgeMode::None);
         let found = defaults(all, ListenerAttributes { ack, ..ListenerAttributes::DEFAULT });
         assert_eq!((found.retry, found.max_attempts, found.circuit), (None, None, None));
+        let ack = Some(AcknowledgeMode::First);
+        let found = defaults(all, ListenerAttributes { ack, ..ListenerAttributes::DEFAULT });
+        assert_eq!((found.retry.unwrap().max_attempts, found.max_attempts), (Some(5), None));
         // Delays alone say that there is one call with each delivery.
         let delays = RetryAttributes { delays: &[SECOND], ..NOTHING };
         let delays = ListenerAttributes { retry: Some(delays), ..ListenerAttributes::DEFAULT };

@@ -129,7 +129,7 @@ fn container(graph: &Graph, group: &[&Bound], faults: &mut Vec<Fault>) -> Option
 }
 
 /// What listeners that share consumers must say alike, since it is the consumers'.
-fn common(plan: &ListenerPlan) -> [(&'static str, String); 12] {
+fn common(plan: &ListenerPlan) -> [(&'static str, String); 13] {
     let quoted = |text: &str| format!("\"{text}\"");
     let or_none = |text: Option<String>| text.unwrap_or_else(|| "nothing".to_owned());
     let offset = plan.stream_offset.as_ref().map(|offset| format!("{offset:?}"));
@@ -138,6 +138,7 @@ fn common(plan: &ListenerPlan) -> [(&'static str, String); 12] {
         ("prefetch", plan.prefetch.to_string()),
         ("concurrency", format!("{}-{}", plan.concurrency, plan.concurrency_max)),
         ("partition_by", or_none(plan.partition.map(|partition| format!("{:?}", partition.by)))),
+        ("idle_event", or_none(plan.idle_event.map(|idle| format!("{idle:?}")))),
         ("phase", plan.phase.to_string()),
         ("priority", or_none(plan.priority.map(|priority| priority.to_string()))),
         ("stream_offset", or_none(offset)),

@@ -11,6 +11,7 @@ mod change;
 mod check;
 mod consistency;
 mod converting;
+mod declarations;
 mod declare;
 mod declared;
 mod declaring_link;
@@ -31,6 +32,7 @@ use springhare_amqp::ShortString;
 
 pub(crate) use change::Part;
 pub(crate) use check::{GraphInput, check};
+pub(crate) use declarations::Declarations;
 pub(crate) use declare::{Declared, declare, unbind, unknown_names};
 pub(crate) use declaring_link::DeclaringLink;
 pub(crate) use definition::{

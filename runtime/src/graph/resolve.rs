@@ -27,7 +27,7 @@ use crate::listener::plan::{
 use crate::listener::retry::{FailurePlan, Manner, Recoverer};
 use crate::listener::slow::CONSUMER_TIMEOUT;
 use crate::listener::stream_offset::StreamOffset;
-use crate::settings::{ListenerSettings, SPRING, Settings, Source};
+use crate::settings::{ListenerSettings, MAIN_BROKER, SPRING, Settings, Source};
 use crate::template::error_queue_of;
 
 /// What the names of anonymous queues start with.
@@ -89,6 +89,7 @@ pub(crate) fn resolve(
         id: Arc::from(id),
         endpoint,
         origin,
+        broker: Arc::from(settings.broker.as_deref().unwrap_or(MAIN_BROKER)),
         queues: queues.iter().map(|queue| queue.name.clone()).collect(),
         anonymous: is_anonymous(attributes),
         acknowledge: settings.acknowledge_mode.unwrap_or_default(),
@@ -101,6 +102,7 @@ pub(crate) fn resolve(
         stream_offset,
         exclusive_consumer: attributes.exclusive_consumer,
         consumer_arguments,
+        idle_event: settings.idle_event_interval.filter(|interval| !interval.is_zero()),
         auto_startup: settings.auto_startup.unwrap_or(true),
         group,
         competing: attributes.competing,
@@ -289,22 +291,27 @@ impl Texts<'_, '_> {
     }
 
     /// The listener's settings: its attribute among all that is said of it elsewhere.
-    fn settings(&mut self, id: &str, settings: &Settings) -> ListenerSettings {
+    fn settings(&mut self, id: &str, all: &Settings) -> ListenerSettings {
         let mut attribute = ListenerSettings::of(&self.endpoint.attributes);
-        for (key, text) in
-            [("profile", &mut attribute.profile), ("converter", &mut attribute.converter)]
-        {
+        for (key, text) in [
+            ("profile", &mut attribute.profile),
+            ("broker", &mut attribute.broker),
+            ("converter", &mut attribute.converter),
+        ] {
             if let Some(text) = text {
                 *text = self.text(key, text);
             }
         }
         let mut wrong = Vec::new();
-        let settings = settings.of_listener(id, attribute, &mut wrong);
+        let settings = all.of_listener(id, attribute, &mut wrong);
         for (source, text) in wrong {
             match source {
                 Source::Builder => self.fault(&text),
                 placed => self.faults.push(placed.fault(text)),
             }
+        }
+        if let Some(broker) = settings.broker.as_deref().filter(|name| !all.brokers.has(name)) {
+            self.fault(&all.brokers.unknown(broker));
         }
         self.settlement(&settings);
         settings

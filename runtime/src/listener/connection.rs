@@ -11,6 +11,7 @@ use tokio::sync::{Mutex, watch};
 
 use crate::backoff::Backoff;
 use crate::connection::{Link, LinkConnection, LinkError};
+use crate::events::{ApplicationEvent, EventBus};
 use crate::graph::{Generation, Graph, Refused, SharedGraph, redeclare};
 use crate::template::TemplateObserver;
 
@@ -28,6 +29,7 @@ const AFTER_THE_END: Duration = Duration::from_secs(3600);
 pub(crate) struct ListenerConnection {
     /// Who is told of it.
     observer: Option<Arc<dyn TemplateObserver>>,
+    events: EventBus,
     link: Arc<dyn Link>,
     graph: Arc<SharedGraph>,
     /// Held while a connection is opened, so that one does it for all; never during a pause.
@@ -76,10 +78,12 @@ impl ListenerConnection {
         link: Arc<dyn Link>,
         graph: Arc<SharedGraph>,
         observer: Option<Arc<dyn TemplateObserver>>,
+        events: EventBus,
     ) -> Self {
         Self {
             link,
             observer,
+            events,
             graph,
             recovery: Mutex::default(),
             latest: watch::Sender::new(None),
@@ -129,7 +133,10 @@ impl ListenerConnection {
     /// Makes one attempt to open the first connection, on which the caller declares.
     pub(crate) async fn connect(&self) -> Result<Arc<dyn LinkConnection>, LinkError> {
         let mut recovery = self.recovery.lock().await;
-        let link = self.link.connect(NAME).await?;
+        let connected = self.link.connect(NAME).await;
+        let link = connected.inspect_err(|error| {
+            self.events.tell_failed(NAME, &self.link.describe(), error);
+        })?;
         recovery.backoff.reset();
         let generation = recovery.take_generation();
         self.open_is(&mut recovery, Arc::clone(&link), generation, Extent::Whole);
@@ -192,6 +199,8 @@ impl ListenerConnection {
             if !told.contains(&fault.to_string()) {
                 let address = self.link.describe();
                 tracing::error!(address, %fault, "not all could be declared; it is tried again");
+                let fault = fault.to_string();
+                self.events.tell(|| ApplicationEvent::DeclarationRefused { fault });
             }
         }
     }
@@ -222,6 +231,7 @@ impl ListenerConnection {
         let address = self.link.describe();
         tracing::warn!(address, %reason, next_attempt_in = ?pause, "the listeners' connection is lost");
         *locked(&self.trouble) = Some(format!("the connection to {address} is lost: {reason}"));
+        self.events.tell_lost(NAME, &address, &reason);
         None
     }
 
@@ -253,6 +263,7 @@ impl ListenerConnection {
         };
         recovery.next_attempt = self.clock().now().saturating_add(pause);
         *locked(&self.trouble) = Some(error.to_string());
+        self.events.tell_failed(NAME, &address, &error);
         recovery.failure = Some(error.clone());
         Err(error)
     }
@@ -287,6 +298,7 @@ impl ListenerConnection {
         if let Some(observer) = &self.observer {
             observer.connected(NAME);
         }
+        self.events.tell_opened(NAME, &opened.link, &*self.link);
         opened
     }
 }
@@ -317,7 +329,12 @@ mod tests {
     async fn nobody_opens_a_connection_that_was_closed_for_good() {
         let broker = Broker::builder().start().unwrap();
         let graph = Arc::new(SharedGraph::new(Graph::default()));
-        let connection = ListenerConnection::new(Arc::new(EmbeddedLink::new(broker)), graph, None);
+        let connection = ListenerConnection::new(
+            Arc::new(EmbeddedLink::new(broker)),
+            graph,
+            None,
+            EventBus::new(),
+        );
         connection.connect().await.unwrap();
         connection.open_in_turn().await.unwrap();
         connection.close().await.unwrap();

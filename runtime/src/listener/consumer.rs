@@ -95,7 +95,8 @@ pub(crate) async fn run(
     let settler = Settler::new(channel, clock, common.prefetch);
     let timeout = container.plans().filter_map(|plan| plan.consumer_timeout).min();
     let slow = SlowHandlers::new(Arc::clone(&container.name), context.queue().clone(), timeout);
-    let work = Work::new(settler, failure, (common.acknowledge, slow), link, (stop, load));
+    let acknowledge = (common.acknowledge, slow);
+    let work = Work::new(settler, failure, acknowledge, link, (stop, load), container.idleness());
     load.works();
     let selection = container.selection(queue);
     let exit = match (selection.first().plan.endpoint.invoke, container.common().partition) {

@@ -3,13 +3,17 @@
 use std::sync::Arc;
 
 use springhare_amqp::ShortString;
+use springhare_broker::Clock;
 
 use super::circuit::SharedCircuit;
 use super::context::DeliveryContext;
 use super::dispatch::{Dispatch, RouteTable};
 use super::handling::Handling;
+use super::idle::Idleness;
 use super::plan::{ContainerPlan, ListenerPlan};
+use super::telling::Telling;
 use crate::connection::LinkError;
+use crate::events::EventBus;
 use crate::middleware::Middleware;
 
 /// One listener, or several that share queues and so consumers. They start and stop together.
@@ -22,6 +26,10 @@ pub(crate) struct Container {
     others: Vec<Arc<Handling>>,
     queues: Vec<(ShortString, Dispatch)>,
     circuit: Option<SharedCircuit>,
+    /// Who is told of it.
+    pub(crate) telling: Telling,
+    /// Since when nothing came; none if nobody asks.
+    idleness: Option<Idleness>,
 }
 
 /// How a consumer finds the handler of a delivery.
@@ -33,7 +41,12 @@ pub(crate) enum Selection<'c> {
 }
 
 impl Container {
-    pub(crate) fn new(plan: &ContainerPlan, middleware: &Middleware) -> Self {
+    pub(crate) fn new(
+        plan: &ContainerPlan,
+        middleware: &Middleware,
+        events: &EventBus,
+        clock: &Clock,
+    ) -> Self {
         let handling =
             |plan: &Arc<ListenerPlan>| Arc::new(Handling::new(Arc::clone(plan), middleware));
         let name = match plan.others.as_slice() {
@@ -42,12 +55,17 @@ impl Container {
                 plan.listeners().map(|listener| &*listener.id).collect::<Vec<_>>().join(", ").into()
             }
         };
+        let ids = plan.listeners().map(|listener| Arc::clone(&listener.id));
+        let telling = Telling::new(events.clone(), ids);
+        let circuit = plan.lead.failure.circuit;
         Self {
             name,
             lead: handling(&plan.lead),
             others: plan.others.iter().map(handling).collect(),
             queues: plan.queues.clone(),
-            circuit: plan.lead.failure.circuit.map(SharedCircuit::new),
+            circuit: circuit.map(|plan| SharedCircuit::new(plan, telling.clone())),
+            telling,
+            idleness: plan.lead.idle_event.map(|interval| Idleness::new(interval, clock.clone())),
         }
     }
 
@@ -66,6 +84,11 @@ impl Container {
     /// another has.
     pub(crate) fn stands_by_at(&self, error: &LinkError) -> bool {
         self.common().exclusive_consumer && error.is_in_exclusive_use()
+    }
+
+    /// Since when nothing came, where somebody asks.
+    pub(crate) fn idleness(&self) -> Option<&Idleness> {
+        self.idleness.as_ref()
     }
 
     /// Its listeners.

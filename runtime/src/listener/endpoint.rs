@@ -136,6 +136,8 @@ pub struct ListenerAttributes {
     /// `partition_by`: messages with the same key are handled one after the other, others side by
     /// side.
     pub partition_by: Option<PartitionBy>,
+    /// `idle_event`: after how long without a message it is told that the listener is idle.
+    pub idle_event: Option<Duration>,
     /// `priority`: the consumers' priority.
     pub priority: Option<i32>,
     /// `stream_offset`: where the consumers of a stream begin.
@@ -174,6 +176,8 @@ pub struct ListenerAttributes {
     pub return_errors: Option<bool>,
     /// `profile`: whose settings are meant where the attribute says nothing.
     pub profile: Option<&'static str>,
+    /// `broker`: which of the application's brokers it consumes from.
+    pub broker: Option<&'static str>,
     /// `converter`: what reads bodies that don't say what they are, and writes replies.
     pub converter: Option<&'static str>,
 }
@@ -199,6 +203,7 @@ impl ListenerAttributes {
         batch: None,
         batch_timeout: None,
         partition_by: None,
+        idle_event: None,
         priority: None,
         stream_offset: None,
         exclusive_consumer: false,
@@ -218,6 +223,7 @@ impl ListenerAttributes {
         send_to: None,
         return_errors: None,
         profile: None,
+        broker: None,
         converter: None,
     };
 }

@@ -26,6 +26,7 @@ mod extras;
 mod failure;
 mod handling;
 pub(crate) mod health;
+mod idle;
 pub(crate) mod invoke;
 mod keep_connected;
 pub(crate) mod key_path;
@@ -48,6 +49,7 @@ pub(crate) mod slow;
 mod stop_signal;
 pub(crate) mod stream_offset;
 mod supervisor;
+pub(crate) mod telling;
 mod work;
 
 pub(crate) use connection::{ListenerConnection, Opened};

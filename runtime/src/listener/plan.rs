@@ -24,6 +24,8 @@ pub(crate) struct ListenerPlan {
     pub(crate) id: Arc<str>,
     pub(crate) endpoint: &'static RabbitListenerEndpoint,
     pub(crate) origin: Origin,
+    /// The name of the broker that it consumes from.
+    pub(crate) broker: Arc<str>,
     pub(crate) queues: Vec<ShortString>,
     /// The queue has no name of the user's: it goes with the application.
     pub(crate) anonymous: bool,
@@ -43,6 +45,8 @@ pub(crate) struct ListenerPlan {
     pub(crate) exclusive_consumer: bool,
     /// What its consumers are started with, beside priority and offset.
     pub(crate) consumer_arguments: FieldTable,
+    /// After how long without a message that is told, and after which multiples of it.
+    pub(crate) idle_event: Option<Duration>,
     pub(crate) auto_startup: bool,
     pub(crate) group: Option<String>,
     /// Whether it takes its queue's messages whatever their keys, as those beside it do.

@@ -12,6 +12,7 @@ use super::consumer_states::ConsumerStates;
 use super::container::Container;
 use super::endpoint::Concurrency;
 use super::health::ListenerStatus;
+use super::idle::IdleWatch;
 use super::plan::ListenerPlan;
 use super::scaler::Scaler;
 use super::scaling::Load;
@@ -23,6 +24,8 @@ pub(super) type StartOf = (Supervised, Option<StartedConsumer>);
 
 #[derive(Debug)]
 pub(super) struct Registered {
+    /// What it shares with the others of its broker.
+    pub(super) scope: Arc<ListenerScope>,
     pub(super) container: Arc<Container>,
     /// Dropping them ends the tasks. Held by who starts the container or waits for its end.
     pub(super) tasks: Mutex<JoinSet<()>>,
@@ -43,6 +46,8 @@ struct Members {
     consumers: Vec<Member>,
     /// Of those who start and stop consumers by their load.
     scalers: Vec<Arc<StopSignal>>,
+    /// Of who looks whether they are idle.
+    watcher: Option<Arc<StopSignal>>,
     states: Arc<ConsumerStates>,
     /// How far it was told to stop.
     raised: StopPhase,
@@ -62,8 +67,9 @@ struct Member {
 }
 
 impl Registered {
-    pub(super) fn new(container: Container) -> Self {
+    pub(super) fn new(container: Container, scope: Arc<ListenerScope>) -> Self {
         Self {
+            scope,
             container: Arc::new(container),
             tasks: Mutex::new(JoinSet::new()),
             crew: Arc::default(),
@@ -89,8 +95,12 @@ impl Registered {
 
     /// Runs these consumers in place of those that ran before.
     pub(super) fn run(&self, tasks: &mut JoinSet<()>, consumers: Vec<StartOf>) {
-        let Some((first, _)) = consumers.first() else { return };
-        let scope = Arc::clone(&first.scope);
+        if consumers.is_empty() {
+            return;
+        }
+        if let Some(idleness) = self.container.idleness() {
+            idleness.begin();
+        }
         self.crew.begin(consumers.iter().map(|(supervised, _)| supervised));
         for (supervised, started) in consumers {
             if let Some(started) = &started {
@@ -100,16 +110,27 @@ impl Registered {
         }
         let Concurrency { min, max } = self.concurrency();
         if min < max {
-            self.run_scalers(tasks, &scope);
+            self.run_scalers(tasks);
         }
+        self.watch_idleness(tasks);
+    }
+
+    /// Tells when it is idle, if somebody asks.
+    fn watch_idleness(&self, tasks: &mut JoinSet<()>) {
+        if self.container.idleness().is_none() {
+            return;
+        }
+        let Some(stop) = self.crew.watcher() else { return };
+        let (container, crew) = (Arc::clone(&self.container), Arc::clone(&self.crew));
+        tasks.spawn(IdleWatch { container, crew, stop }.run());
     }
 
     /// Lets the number of consumers change while it runs.
-    pub(super) fn run_scalers(&self, tasks: &mut JoinSet<()>, scope: &Arc<ListenerScope>) {
+    pub(super) fn run_scalers(&self, tasks: &mut JoinSet<()>) {
         for queue in self.container.queues() {
             let Some(stop) = self.crew.scaler() else { return };
             let scaler = Scaler {
-                scope: Arc::clone(scope),
+                scope: Arc::clone(&self.scope),
                 container: Arc::clone(&self.container),
                 queue: queue.clone(),
                 crew: Arc::clone(&self.crew),
@@ -121,14 +142,7 @@ impl Registered {
     }
 
     pub(super) fn status(&self, trouble: Option<&str>) -> ListenerStatus {
-        let members = self.crew.members();
-        if members.is_paused {
-            ListenerStatus::Paused
-        } else if members.consumers.is_empty() || members.raised != StopPhase::Running {
-            ListenerStatus::Stopped
-        } else {
-            members.states.status(trouble)
-        }
+        self.crew.status(trouble)
     }
 
     pub(super) async fn wait(&self) {
@@ -170,6 +184,7 @@ impl Crew {
             .collect();
         members.states = states.unwrap_or_default();
         members.scalers.clear();
+        members.watcher = None;
         members.raised = StopPhase::Running;
         members.is_paused = false;
     }
@@ -178,8 +193,21 @@ impl Crew {
         let mut members = self.members();
         members.consumers.clear();
         members.scalers.clear();
+        members.watcher = None;
         members.states = Arc::default();
         members.raised = StopPhase::Running;
+    }
+
+    /// What they do; `trouble` is what their connection is in.
+    pub(super) fn status(&self, trouble: Option<&str>) -> ListenerStatus {
+        let members = self.members();
+        if members.is_paused {
+            ListenerStatus::Paused
+        } else if members.consumers.is_empty() || members.raised != StopPhase::Running {
+            ListenerStatus::Stopped
+        } else {
+            members.states.status(trouble)
+        }
     }
 
     /// Tells all how far to stop.
@@ -190,19 +218,21 @@ impl Crew {
         }
         members.raised = members.raised.max(phase);
         members.consumers.iter().for_each(|member| member.stop.raise(phase));
-        members.scalers.iter().for_each(|stop| stop.raise(phase));
+        let others = members.scalers.iter().chain(&members.watcher);
+        others.for_each(|stop| stop.raise(phase));
     }
 
-    /// Has all finish what they have in hand, until they are started again. Nothing happens if it
-    /// does not run, or stops.
-    pub(super) fn pause(&self) {
+    /// Has all finish what they have in hand, until they are started again. Nothing happens, and it
+    /// says so, if it does not run, or stops.
+    pub(super) fn pause(&self) -> bool {
         let mut members = self.members();
         if members.consumers.is_empty() || members.raised != StopPhase::Running {
-            return;
+            return false;
         }
         members.is_paused = true;
         drop(members);
         self.raise(StopPhase::Returning);
+        true
     }
 
     pub(super) fn is_paused(&self) -> bool {
@@ -238,6 +268,15 @@ impl Crew {
         let stop = Arc::<StopSignal>::default();
         members.scalers.push(Arc::clone(&stop));
         Some(stop)
+    }
+
+    /// What stops who looks whether they are idle; none if nothing runs, or stops already.
+    fn watcher(&self) -> Option<Arc<StopSignal>> {
+        let mut members = self.members();
+        if members.consumers.is_empty() || members.raised != StopPhase::Running {
+            return None;
+        }
+        Some(Arc::clone(members.watcher.insert(Arc::default())))
     }
 
     /// One consumer more, for `supervised` to be made of.

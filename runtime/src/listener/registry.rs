@@ -17,11 +17,11 @@ use super::stop_signal::{StopPhase, StopSignal};
 use super::supervisor::{ListenerScope, Redeclare, Supervised};
 use crate::connection::LinkError;
 use crate::error::{Error, Fault};
+use crate::events::ApplicationEvent;
 
 /// The listeners of an application, by what shares consumers.
 #[derive(Debug)]
 pub(crate) struct ListenerRegistry {
-    scope: Arc<ListenerScope>,
     containers: Vec<Registered>,
     /// How far the whole application is to stop. One task at a time waits on it: that which
     /// starts a listener, or that which stops all.
@@ -29,12 +29,18 @@ pub(crate) struct ListenerRegistry {
 }
 
 impl ListenerRegistry {
-    pub(crate) fn new(scope: Arc<ListenerScope>) -> Self {
-        let registered =
-            |plan: &ContainerPlan| Registered::new(Container::new(plan, &scope.middleware));
-        let graph = scope.graph();
-        let containers = graph.containers.iter().map(registered).collect();
-        Self { scope, containers, stop: StopSignal::default() }
+    /// The listeners of these brokers.
+    pub(crate) fn new<'s>(scopes: impl IntoIterator<Item = &'s Arc<ListenerScope>>) -> Self {
+        let mut containers = Vec::new();
+        for scope in scopes {
+            let registered = |plan: &ContainerPlan| {
+                let ListenerScope { connection, middleware, events, .. } = &**scope;
+                let container = Container::new(plan, middleware, events, connection.clock());
+                Registered::new(container, Arc::clone(scope))
+            };
+            containers.extend(scope.graph().containers.iter().map(registered));
+        }
+        Self { containers, stop: StopSignal::default() }
     }
 
     /// The plans, sorted by id.
@@ -52,20 +58,25 @@ impl ListenerRegistry {
 
     /// Starts every listener that starts with the application, those of a lower phase before the
     /// others: first all consumers at the broker, then, if all of them could be started, their work.
+    /// Those of a broker that the start does not wait for start by themselves.
     pub(crate) async fn start_all(&self) -> Result<(), Vec<Fault>> {
         let mut all_started = Vec::new();
         let mut faults = Vec::new();
         for registered in self.to_be_started() {
-            match self.start_consumers(registered, Redeclare::No).await {
+            if registered.scope.starts_in_background {
+                all_started.push((registered, Self::not_started(registered)));
+                continue;
+            }
+            match Self::start_consumers(registered, Redeclare::No).await {
                 Ok(started) => all_started.push((registered, started)),
                 Err((queue, error)) if registered.waits_for_queues() && error.is_not_found() => {
                     let listener = &*registered.container.name;
                     tracing::warn!(listener, queue, "the listener waits for its queue");
-                    all_started.push((registered, self.not_started(registered)));
+                    all_started.push((registered, Self::not_started(registered)));
                 }
                 // It asks again until the other consumer is gone.
                 Err((_, error)) if registered.container.stands_by_at(&error) => {
-                    all_started.push((registered, self.not_started(registered)));
+                    all_started.push((registered, Self::not_started(registered)));
                 }
                 Err((queue, error)) => {
                     let origin = &registered.container.common().origin;
@@ -86,18 +97,9 @@ impl ListenerRegistry {
         Ok(())
     }
 
-    /// Lets every listener that starts with the application start by itself, as soon as there is
-    /// a connection.
-    pub(crate) async fn start_all_in_background(&self) {
-        for registered in self.to_be_started() {
-            let consumers = self.not_started(registered);
-            registered.run(&mut *registered.tasks.lock().await, consumers);
-        }
-    }
-
     /// Its consumers, which are to start by themselves.
-    fn not_started(&self, registered: &Registered) -> Vec<StartOf> {
-        let consumers = self.consumers_of(registered).into_iter();
+    fn not_started(registered: &Registered) -> Vec<StartOf> {
+        let consumers = Self::consumers_of(registered).into_iter();
         consumers.map(|supervised| (supervised, None)).collect()
     }
 
@@ -126,25 +128,27 @@ impl ListenerRegistry {
             let stopping = registered.crew.is_told_to_stop();
             return if stopping { Err(Error::StillStopping { id: id.to_owned() }) } else { Ok(()) };
         }
-        let started = match self.start_consumers(registered, Redeclare::Yes).await {
+        let started = match Self::start_consumers(registered, Redeclare::Yes).await {
             Ok(started) => started,
             Err((_, error)) if registered.container.stands_by_at(&error) => {
-                self.not_started(registered)
+                Self::not_started(registered)
             }
             Err((_, error)) => return Err(error.into()),
         };
+        if registered.crew.is_paused() {
+            registered.container.telling.tell(|listener| ApplicationEvent::Resumed { listener });
+        }
         registered.run(&mut tasks, started);
         Ok(())
     }
 
     async fn start_consumers(
-        &self,
         registered: &Registered,
         redeclare: Redeclare,
     ) -> Result<Vec<StartOf>, (String, LinkError)> {
         let mut started = Vec::new();
-        for supervised in self.consumers_of(registered) {
-            match self.start_consumer(&supervised, redeclare).await {
+        for supervised in Self::consumers_of(registered) {
+            match Self::start_consumer(&supervised, redeclare).await {
                 Ok(consumer) => started.push((supervised, Some(consumer))),
                 Err(error) => return Err((supervised.queue.to_string(), error)),
             }
@@ -153,28 +157,28 @@ impl ListenerRegistry {
     }
 
     async fn start_consumer(
-        &self,
         supervised: &Supervised,
         redeclare: Redeclare,
     ) -> Result<StartedConsumer, LinkError> {
-        let connection = self.scope.connection.open().await?;
+        let connections = &supervised.scope.connection;
+        let connection = connections.open().await?;
         let started = supervised.start(&connection, redeclare).await;
         if started.is_err() && connection.link.closed().is_some() {
             // It was lost before, and nobody knew.
-            let connection = self.scope.connection.open().await?;
+            let connection = connections.open().await?;
             return supervised.start(&connection, redeclare).await;
         }
         started
     }
 
     /// The consumers of a container, none of them started.
-    fn consumers_of(&self, registered: &Registered) -> Vec<Supervised> {
+    fn consumers_of(registered: &Registered) -> Vec<Supervised> {
         let container = &registered.container;
         let states = Arc::new(ConsumerStates::default());
         let consumers = registered.concurrency().min;
         let of_queue = |queue| (0..consumers).map(move |_| queue);
         let supervised = |queue: &ShortString| Supervised {
-            scope: Arc::clone(&self.scope),
+            scope: Arc::clone(&registered.scope),
             container: Arc::clone(container),
             queue: queue.clone(),
             stop: Arc::default(),
@@ -209,7 +213,11 @@ impl ListenerRegistry {
     /// Has the listener of this id, and those that share its consumers, finish what it has in hand,
     /// until it is started again. False if there is none.
     pub(crate) fn pause(&self, id: &str) -> bool {
-        self.find(id).inspect(|registered| registered.crew.pause()).is_some()
+        let Some(registered) = self.find(id) else { return false };
+        if registered.crew.pause() {
+            registered.container.telling.tell(|listener| ApplicationEvent::Paused { listener });
+        }
+        true
     }
 
     /// Whether the listener of this id is paused; none if there is none.
@@ -241,7 +249,7 @@ impl ListenerRegistry {
         };
         if !registered.crew.set_concurrency(concurrency) {
             let mut tasks = registered.tasks.lock().await;
-            registered.run_scalers(&mut tasks, &self.scope);
+            registered.run_scalers(&mut tasks);
         }
         registered.crew.changed.notify_waiters();
         Ok(())
@@ -280,15 +288,15 @@ impl ListenerRegistry {
         for phase in phases.into_iter().rev() {
             let members = || self.containers.iter().filter(move |one| phase_of(one) == phase);
             members().for_each(|registered| registered.crew.raise(self.stop.phase()));
-            join_all(members().map(|registered| self.wait_for_good(registered))).await;
+            join_all(members().map(Self::wait_for_good)).await;
         }
     }
 
     /// Waits for the end of a listener that stops with its application: nobody answers calls to it
     /// then.
-    async fn wait_for_good(&self, registered: &Registered) {
+    async fn wait_for_good(registered: &Registered) {
         registered.wait().await;
-        self.scope.template.leave(registered.container.queues());
+        registered.scope.template.leave(registered.container.queues());
     }
 
     /// How many messages listeners that were told to stop hold, in words: `orders: 4, lines: 1`.
@@ -316,11 +324,21 @@ impl ListenerRegistry {
 
     /// What every listener does right now.
     pub(crate) fn health(&self) -> Health {
-        let trouble = self.scope.connection.trouble();
+        self.health_where(|_| true)
+    }
+
+    /// What the listeners of this broker do right now.
+    pub(crate) fn health_of(&self, scope: &Arc<ListenerScope>) -> Health {
+        self.health_where(|registered| Arc::ptr_eq(&registered.scope, scope))
+    }
+
+    fn health_where(&self, is_meant: impl Fn(&Registered) -> bool) -> Health {
         let of_listener = |(registered, plan): (&Registered, &ListenerPlan)| {
+            let trouble = registered.scope.connection.trouble();
             ListenerHealth::new(&plan.id, registered.status(trouble.as_deref()))
         };
-        Health::new(self.sorted().into_iter().map(of_listener).collect())
+        let meant = self.sorted().into_iter().filter(|(registered, _)| is_meant(registered));
+        Health::new(meant.map(of_listener).collect())
     }
 
     /// The container with the listener of this id.

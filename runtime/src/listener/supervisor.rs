@@ -21,18 +21,23 @@ use super::stop_signal::{StopPhase, StopSignal};
 use crate::backoff::Backoff;
 use crate::channel::{Channel, Purpose};
 use crate::connection::{LinkConnection, LinkError};
+use crate::events::{ApplicationEvent, EventBus};
 use crate::graph::{Generation, Graph, QueueNode, declare_for_queue};
 use crate::middleware::Middleware;
 use crate::state::StateRegistry;
 use crate::template::{RabbitTemplate, error_queue_of};
 
-/// What all consumers of an application share.
+/// What all consumers of an application share that have the same broker.
 #[derive(Debug)]
 pub(crate) struct ListenerScope {
+    /// Whether its listeners start by themselves, once there is a connection.
+    pub(crate) starts_in_background: bool,
     pub(crate) connection: ListenerConnection,
     pub(crate) template: RabbitTemplate,
     pub(crate) states: Arc<StateRegistry>,
     pub(crate) middleware: Middleware,
+    /// Where it is told what happens.
+    pub(crate) events: EventBus,
     /// Who looks at what the listeners do.
     pub(crate) observing: Option<Observing>,
 }
@@ -74,6 +79,8 @@ struct Attempts {
     last_on: Option<Generation>,
     /// Another consumer had the queue for itself when the last attempt was made.
     stands_by: bool,
+    /// Whether it has consumed before.
+    has_consumed: bool,
 }
 
 impl Supervised {
@@ -125,20 +132,32 @@ impl Supervised {
 
     /// Runs the consumer, which may be started already, and gets it back for ever, until it is
     /// told to stop.
-    pub(crate) async fn supervise(self, mut started: Option<StartedConsumer>) {
-        let clock = self.scope.connection.clock();
+    pub(crate) async fn supervise(self, started: Option<StartedConsumer>) {
         let mut attempts = Attempts::default();
+        self.keep_consuming(started, &mut attempts).await;
+        if attempts.has_consumed {
+            let queue = &*self.queue;
+            self.container.telling.tell(|listener| ApplicationEvent::ConsumerStopped {
+                listener,
+                queue: queue.to_owned(),
+            });
+        }
+    }
+
+    async fn keep_consuming(&self, mut started: Option<StartedConsumer>, attempts: &mut Attempts) {
+        let clock = self.scope.connection.clock();
         while self.stop.phase() == StopPhase::Running {
             let next = match started.take() {
                 Some(started) => Some(started),
                 None => {
                     self.wait_for_circuit().await;
-                    self.start_again(&mut attempts).await
+                    self.start_again(attempts).await
                 }
             };
             let Some(next) = next else { continue };
             let connection = next.connection.clone();
             attempts.last_on = Some(connection.generation);
+            self.tell_started(&next, attempts);
             let news = self.states.consuming(self.number, next.channel.link());
             let (listener, queue) = (&*self.container.name, &**next.context.queue());
             if std::mem::take(&mut attempts.stands_by) {
@@ -171,8 +190,39 @@ impl Supervised {
             if clock.now().saturating_sub(since) >= WELL_AFTER {
                 attempts.backoff.reset();
             }
-            self.lost(&*connection.link, &reason, &mut attempts, Backoff::after_loss);
+            self.container.telling.tell(|listener| ApplicationEvent::ConsumerLost {
+                listener,
+                queue: self.queue.to_string(),
+                reason: reason.clone(),
+            });
+            self.lost(&*connection.link, &reason, attempts, Backoff::after_loss);
         }
+    }
+
+    /// Tells that the consumer consumes.
+    fn tell_started(&self, started: &StartedConsumer, attempts: &mut Attempts) {
+        let is_first = !std::mem::replace(&mut attempts.has_consumed, true);
+        self.container.telling.tell(|listener| {
+            let queue = started.context.queue().to_string();
+            let consumer_tag = started.context.consumer_tag().to_string();
+            if is_first {
+                ApplicationEvent::ConsumerStarted { listener, queue, consumer_tag }
+            } else {
+                ApplicationEvent::ConsumerRestarted { listener, queue, consumer_tag }
+            }
+        });
+    }
+
+    /// Tells that it could not be started.
+    fn tell_failed(&self, error: &LinkError) {
+        self.container.telling.tell(|listener| {
+            let queue = self.queue.to_string();
+            if error.is_not_found() {
+                ApplicationEvent::QueueMissing { listener, queue }
+            } else {
+                ApplicationEvent::ConsumerFailed { listener, queue, reason: error.to_string() }
+            }
+        });
     }
 
     /// Waits until the circuit lets the consumer work, or it is told to stop.
@@ -194,6 +244,7 @@ impl Supervised {
                 None
             }
             (connection, Err(error)) => {
+                self.tell_failed(&error);
                 let reason = error.to_string();
                 self.lost(&*connection.link, &reason, attempts, Backoff::after_failure);
                 None

@@ -14,6 +14,7 @@ use super::consumer::{Exit, RECEIVE_MAX};
 use super::context::DeliveryContext;
 use super::endpoint::{AcknowledgeMode, Invocation};
 use super::failure::FailurePolicy;
+use super::idle::{Idleness, Working};
 use super::outcome::Outcome;
 use super::outgoing;
 use super::plan::ListenerPlan;
@@ -32,6 +33,9 @@ pub(crate) struct Work<'s> {
     pub(super) stop: &'s StopSignal,
     pub(super) link: Box<dyn LinkConsumer>,
     pub(super) load: &'s Load,
+    /// Since when nothing came, where somebody asks; and that it has messages in hand.
+    idleness: Option<&'s Idleness>,
+    working: Option<Working<'s>>,
     /// What had come while a handler was in hand and the stop began.
     pub(super) late: VecDeque<Delivery>,
     /// How many messages are in hand, and behind those.
@@ -61,9 +65,22 @@ impl<'s> Work<'s> {
         (acknowledge, slow): (AcknowledgeMode, SlowHandlers),
         link: Box<dyn LinkConsumer>,
         (stop, load): (&'s StopSignal, &'s Load),
+        idleness: Option<&'s Idleness>,
     ) -> Self {
-        let (late, behind, draining) = (VecDeque::new(), 0, false);
-        Self { settler, failure, stop, link, load, late, behind, draining, acknowledge, slow }
+        Self {
+            settler,
+            failure,
+            stop,
+            link,
+            load,
+            idleness,
+            working: None,
+            late: VecDeque::new(),
+            behind: 0,
+            draining: false,
+            acknowledge,
+            slow,
+        }
     }
 
     /// While a handler waits: tells of it if that takes too long.
@@ -95,11 +112,27 @@ impl Work<'_> {
             received.append(&mut self.late);
             return true;
         }
-        poll_fn(|cx| {
+        let taken = poll_fn(|cx| {
             let taken = self.link.poll_recv_many(cx, received, RECEIVE_MAX);
             Poll::Ready(matches!(taken, Poll::Ready(1..)))
         })
-        .await
+        .await;
+        if taken {
+            self.has_work();
+        }
+        taken
+    }
+
+    /// It has messages in hand, for who asks.
+    pub(super) fn has_work(&mut self) {
+        if let Some(idleness) = self.idleness {
+            self.working.get_or_insert_with(|| idleness.works());
+        }
+    }
+
+    /// It has none any more.
+    pub(super) fn has_no_work(&mut self) {
+        self.working = None;
     }
 
     /// Waits for deliveries, the end of a pause, a stop, and the end of a time.
@@ -109,6 +142,7 @@ impl Work<'_> {
         mut time: Option<&mut Sleep>,
     ) -> Event {
         self.load.waits();
+        self.has_no_work();
         let event = poll_fn(|cx| {
             if let Poll::Ready(count) = self.link.poll_recv_many(cx, received, RECEIVE_MAX) {
                 return Poll::Ready(if count == 0 { Event::Ended } else { Event::Received });
@@ -124,6 +158,9 @@ impl Work<'_> {
         })
         .await;
         self.load.works();
+        if let Event::Received = event {
+            self.has_work();
+        }
         event
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::brokers::{BrokerSettings, MAIN_BROKER};
 use super::environment::Environment;
 use super::file::FileEntry;
 use super::listener::ListenerSettings;
@@ -20,16 +21,19 @@ const PREFIX: &str = "SPRINGHARE_";
 const BOOT_PREFIX: &str = "SPRING_";
 /// Variables whose names are shorter than their keys.
 const SHORT: [(&str, &str); 2] = [("SPRINGHARE_URL", "url"), ("SPRINGHARE_STARTUP", "startup")];
-/// What the rest of a variable's name begins with that is about the broker, a listener, a profile.
+/// What the rest of a variable's name begins with that is about the main broker, a listener, a profile,
+/// and another broker.
 const ABOUT_RABBITMQ: &str = "RABBITMQ_";
 const ABOUT_LISTENER: &str = "LISTENER_";
 const ABOUT_PROFILE: &str = "PROFILES_";
+const ABOUT_BROKER: &str = "BROKERS_";
 
 /// What one source says.
 #[derive(Debug, Default)]
 pub(super) struct Layer {
     pub(super) rabbitmq: RabbitmqSettings,
     pub(super) template: TemplateSettings,
+    pub(super) brokers: BTreeMap<String, BrokerSettings>,
     pub(super) defaults: ListenerSettings,
     pub(super) profiles: BTreeMap<String, ListenerSettings>,
     /// By the listener's id, with the place that names it first.
@@ -39,7 +43,7 @@ pub(super) struct Layer {
 }
 
 /// A variable about something with a name of the user's, which is known later: a listener, a
-/// profile.
+/// profile, a broker.
 #[derive(Debug, Clone)]
 pub(super) struct NamedVariable {
     /// Name and key, with nothing between them.
@@ -53,6 +57,7 @@ pub(super) struct NamedVariable {
 pub(super) struct NamedVariables {
     pub(super) listeners: Vec<NamedVariable>,
     pub(super) profiles: Vec<NamedVariable>,
+    pub(super) brokers: Vec<NamedVariable>,
 }
 
 impl NamedVariable {
@@ -141,6 +146,14 @@ impl Layer {
             }
             ["rabbitmq", "template", key @ ..] => set(&mut self.template, key, value, source),
             ["rabbitmq", key @ ..] => set(&mut self.rabbitmq, key, value, source),
+            ["brokers", MAIN_BROKER, ..] => Taken::Wrong(
+                "the broker `rabbitmq` is the one of `[rabbitmq]`; write its settings there"
+                    .to_owned(),
+            ),
+            ["brokers", "", ..] => Taken::Wrong("a broker's name is not empty".to_owned()),
+            ["brokers", name, key @ ..] => {
+                self.brokers.entry((*name).to_owned()).or_default().set(key, value, source)
+            }
             ["profiles", SPRING, ..] => Taken::Wrong(
                 "the profile `spring` is there already, it does what Spring does; choose another \
                  name"
@@ -187,6 +200,8 @@ impl Layer {
                 named.listeners.push(about(rest));
             } else if let Some(rest) = rest.strip_prefix(ABOUT_PROFILE) {
                 named.profiles.push(about(rest));
+            } else if let Some(rest) = rest.strip_prefix(ABOUT_BROKER) {
+                named.brokers.push(about(rest));
             } else if rest.starts_with(ABOUT_RABBITMQ)
                 && self.take_variable(rest, name, value, faults) == Taken::Unknown
             {

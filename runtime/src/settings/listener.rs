@@ -41,6 +41,9 @@ section! {
         /// Whether the start fails where a queue is not there that the listener does not declare
         /// (`declare = false`), rather than wait for it; `true`.
         missing_queues_fatal: bool = "missing-queues-fatal",
+        /// After how long without a message, and after which multiples of it,
+        /// [`Idle`](crate::ApplicationEvent::Idle) is told; 0 for never, which is so without it.
+        idle_event_interval: Duration = "idle-event-interval",
         /// The consumers' priority: those with a higher one are served first; none.
         priority: i32 = "priority",
         /// How long the handler may take; zero for without end, which is the default.
@@ -66,6 +69,8 @@ section! {
         circuit_failures: u32 = "circuit.failures",
         /// How long it is left alone.
         circuit_pause: Duration = "circuit.pause",
+        /// The broker that it consumes from, by its name; the application's own.
+        broker: String as into = "broker",
         /// How long the broker lets a consumer hold a message, RabbitMQ's `consumer_timeout`; 30 min.
         /// A handler that has one for four fifths of it is warned about; for `0s` none is.
         consumer_timeout: Duration = "consumer-timeout",
@@ -105,7 +110,9 @@ impl ListenerSettings {
             batch_size: attributes.batch,
             batch_receive_timeout: attributes.batch_timeout,
             converter: attributes.converter.map(str::to_owned),
+            idle_event_interval: attributes.idle_event,
             priority: attributes.priority,
+            broker: attributes.broker.map(str::to_owned),
             profile: attributes.profile.map(str::to_owned),
             ..Self::default()
         }

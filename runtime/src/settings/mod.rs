@@ -6,6 +6,7 @@
 //! tables, `names` answers to names that nobody knows, and `placeholder` replaces `${name}`.
 //! docs/configuration.md is this for users.
 
+mod brokers;
 mod environment;
 mod file;
 mod layers;
@@ -22,6 +23,7 @@ mod value;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+pub(crate) use brokers::{BrokerSettings, MAIN_BROKER, NamedBrokers};
 pub(crate) use environment::Environment;
 pub(crate) use layers::SPRING;
 pub use listener::ListenerSettings;
@@ -30,7 +32,7 @@ pub(crate) use rabbitmq::{AddressProblem, RabbitmqSettings, WrongAddress};
 pub(crate) use source::Source;
 pub use startup::{STARTUP_WAIT, Startup, UnknownStartup};
 pub(crate) use template::TemplateSettings;
-pub(crate) use value::{LongerThanZero, Sourced, Texts};
+pub(crate) use value::{DataSize, LongerThanZero, Sourced, Texts};
 
 use crate::error::{Fault, Place};
 use layers::{Layer, NamedVariable, Taken, set};
@@ -61,6 +63,7 @@ pub(crate) enum ConfigFile {
 pub(crate) struct BuilderSettings {
     pub(crate) rabbitmq: RabbitmqSettings,
     pub(crate) template: TemplateSettings,
+    pub(crate) brokers: BTreeMap<String, BrokerSettings>,
     pub(crate) defaults: ListenerSettings,
     pub(crate) profiles: BTreeMap<String, ListenerSettings>,
     pub(crate) listeners: BTreeMap<String, (ListenerSettings, Place)>,
@@ -71,8 +74,10 @@ pub(crate) struct BuilderSettings {
 /// All settings of an application.
 #[derive(Debug, Default)]
 pub(crate) struct Settings {
-    pub(crate) rabbitmq: RabbitmqSettings,
-    pub(crate) template: TemplateSettings,
+    /// Of the broker that has no name, or `rabbitmq`.
+    pub(crate) main: BrokerSettings,
+    /// Of all others.
+    pub(crate) brokers: NamedBrokers,
     /// The file's `[properties]`.
     pub(crate) properties: BTreeMap<String, String>,
     /// The builder's.
@@ -113,8 +118,15 @@ impl Settings {
         let template = file.template.under(boot.template).under(own.template);
         let rabbitmq = file.rabbitmq.beneath(boot.rabbitmq).beneath(own.rabbitmq);
         Self {
-            rabbitmq: rabbitmq.beneath(builder.rabbitmq),
-            template: template.under(builder.template),
+            main: BrokerSettings {
+                rabbitmq: rabbitmq.beneath(builder.rabbitmq),
+                template: template.under(builder.template),
+            },
+            brokers: NamedBrokers {
+                of_file: file.brokers,
+                of_environment: named.brokers,
+                of_builder: builder.brokers,
+            },
             properties: file.properties,
             own_properties: builder.properties,
             defaults: defaults.beneath(builder.defaults),

@@ -79,6 +79,8 @@ pub(super) fn known_paths() -> Vec<Vec<&'static str>> {
     add(&["rabbitmq"], RabbitmqSettings::KEYS);
     add(&["rabbitmq", "listener", "simple"], ListenerSettings::KEYS);
     add(&["rabbitmq", "template"], TemplateSettings::KEYS);
+    add(&["brokers", ANY], RabbitmqSettings::KEYS);
+    add(&["brokers", ANY, "template"], TemplateSettings::KEYS);
     add(&["listener", ANY], ListenerSettings::KEYS);
     add(&["profiles", ANY], ListenerSettings::KEYS);
     add(&["properties"], &[ANY]);

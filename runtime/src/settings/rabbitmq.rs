@@ -3,9 +3,10 @@ use std::path::PathBuf;
 use super::section::{Section, section};
 use super::source::Source;
 use super::startup::Startup;
-use super::value::{Confirmed, Filled, LongerThanZero, Seconds, Sourced, Texts};
+use super::value::{Confirmed, DataSize, Filled, LongerThanZero, Seconds, Sourced, Texts};
 use crate::connection::{
-    Address, AddressError, AddressOrder, AmqpDefaults, Password, TlsDefaults, Verify, split_list,
+    Address, AddressError, AddressOrder, AmqpDefaults, AmqpLimits, Password, TlsDefaults, Verify,
+    split_list,
 };
 
 section! {
@@ -32,6 +33,12 @@ section! {
         requested_heartbeat: Sourced<Seconds> = "requested-heartbeat",
         /// Name, TCP, TLS and login together.
         connection_timeout: Sourced<LongerThanZero> = "connection-timeout",
+        /// The most channels of a connection; zero for as many as the broker allows.
+        requested_channel_max: Sourced<u16> = "requested-channel-max",
+        /// The largest body that is taken.
+        max_inbound_message_body_size: Sourced<DataSize> = "max-inbound-message-body-size",
+        /// How long the answer to a method is waited for.
+        channel_rpc_timeout: Sourced<LongerThanZero> = "channel-rpc-timeout",
         /// What the broker shows the application's connections as.
         connection_name: String = "connection-name",
         /// What the start does when the broker is not there.
@@ -115,6 +122,18 @@ impl RabbitmqSettings {
         address.map(Some).map_err(|error| wrong(AddressProblem::Address(error)))
     }
 
+    /// What connections keep to by themselves.
+    pub(crate) fn limits(&self) -> AmqpLimits {
+        let defaults = AmqpLimits::default();
+        let body = self.max_inbound_message_body_size.as_ref();
+        let timeout = self.channel_rpc_timeout.as_ref();
+        AmqpLimits {
+            channels: self.requested_channel_max.as_ref().map_or(0, |channels| channels.value),
+            body_bytes: body.map_or(defaults.body_bytes, |size| size.value.0),
+            answer_timeout: timeout.map_or(defaults.answer_timeout, |timeout| timeout.value.0),
+        }
+    }
+
     /// A setting that only a broker on the network has: without a host it is this machine.
     fn speaks_of_the_network(&self) -> Option<(&'static str, &Source)> {
         fn given<'s, T>(
@@ -137,6 +156,9 @@ impl RabbitmqSettings {
             given("ssl.private-key", &self.ssl_private_key),
             given("requested-heartbeat", &self.requested_heartbeat),
             given("connection-timeout", &self.connection_timeout),
+            given("requested-channel-max", &self.requested_channel_max),
+            given("max-inbound-message-body-size", &self.max_inbound_message_body_size),
+            given("channel-rpc-timeout", &self.channel_rpc_timeout),
         ];
         all.into_iter().flatten().next()
     }

@@ -106,6 +106,7 @@ fn some_value(key: &str) -> &'static str {
         "publisher-confirm-type" => "correlated",
         "startup" => "fail",
         "concurrency" => "2-8",
+        "max-inbound-message-body-size" => "5MB",
         "enabled"
         | "validate-server-certificate"
         | "publisher-returns"
@@ -133,8 +134,10 @@ fn every_key_is_taken_from_a_file_and_from_both_kinds_of_variables() {
         ] {
             let variables: Vec<_> = variable.iter().map(|name| (name.as_str(), value)).collect();
             let settings = read(toml, &variables);
-            let shown =
-                format!("{:?}", (&settings.rabbitmq, &settings.template, &settings.defaults));
+            let shown = format!(
+                "{:?}",
+                (&settings.main.rabbitmq, &settings.main.template, &settings.defaults)
+            );
             assert_eq!(shown.matches("Some(").count(), 1, "{path:?} {variables:?}: {shown}");
         }
     }
@@ -144,7 +147,7 @@ fn every_key_is_taken_from_a_file_and_from_both_kinds_of_variables() {
 fn a_host_replaces_what_a_weaker_source_says_of_the_place_and_nothing_else() {
     let toml = "[rabbitmq]\nurl = \"amqp://rabbit-1/shop\"\nusername = \"shop\"\n\
                 password = \"s3cret\"\nrequested-heartbeat = 10\n";
-    let address = |variables: &[(&str, &str)]| match read(toml, variables).rabbitmq.address() {
+    let address = |variables: &[(&str, &str)]| match read(toml, variables).main.rabbitmq.address() {
         Ok(Some(Address::Amqp(addresses))) => {
             let first = addresses.first();
             format!("{}@{addresses} {}s", first.user(), first.heartbeat())
@@ -161,22 +164,26 @@ fn a_host_replaces_what_a_weaker_source_says_of_the_place_and_nothing_else() {
     let shown = address(&ssl);
     assert_eq!(shown, "shop@amqps://a:5671/%2F,amqps://b:7000/%2F,amqp://c:5672/%2F 10s");
     assert_eq!(address(&[("SPRINGHARE_URL", "amqp://joe@d")]), "joe@amqp://d:5672/%2F 10s");
-    let embedded = read(toml, &[("SPRINGHARE_URL", "embedded:")]).rabbitmq.address();
+    let embedded = read(toml, &[("SPRINGHARE_URL", "embedded:")]).main.rabbitmq.address();
     assert!(matches!(embedded, Ok(Some(Address::Embedded(_)))), "{embedded:?}");
-    assert!(matches!(read("", &[]).rabbitmq.address(), Ok(None)));
+    assert!(matches!(read("", &[]).main.rabbitmq.address(), Ok(None)));
 }
 
 #[test]
 fn tls_is_what_the_settings_say_unless_the_address_does() {
     let toml = "[rabbitmq]\nhost = \"10.0.0.1\"\n[rabbitmq.ssl]\nenabled = true\n\
                 server-name = \"rabbit\"\nca-certificate = \"ca.pem\"\ncertificate = \"/me.pem\"\n";
-    let Ok(Some(Address::Amqp(addresses))) = read(toml, &[]).rabbitmq.address() else { panic!() };
+    let Ok(Some(Address::Amqp(addresses))) = read(toml, &[]).main.rabbitmq.address() else {
+        panic!()
+    };
     let tls = addresses.first().tls().unwrap();
     assert_eq!(tls.server_name(), "rabbit");
     assert!(tls.ca_file().unwrap().is_absolute(), "beside the file: {tls:?}");
     assert!(tls.client_certificate().unwrap().key_file().ends_with("me.pem"));
     let url = [("SPRINGHARE_URL", "amqps://rabbit-2?verify=verify_none&cacertfile=b.pem")];
-    let Ok(Some(Address::Amqp(addresses))) = read(toml, &url).rabbitmq.address() else { panic!() };
+    let Ok(Some(Address::Amqp(addresses))) = read(toml, &url).main.rabbitmq.address() else {
+        panic!()
+    };
     let tls = addresses.first().tls().unwrap();
     assert_eq!(tls.verify(), crate::connection::Verify::None);
     assert_eq!(tls.ca_file().unwrap(), Path::new("b.pem"));
@@ -191,7 +198,8 @@ fn an_address_that_cannot_be_used_is_told_by_its_key_and_without_its_password() 
         ("host = \"a\"\nssl.private-key = \"k.pem\"", "`ssl.certificate`"),
         ("host = \"a\"\nssl.server-name = \"not a name\"", "'not a name'"),
     ] {
-        let wrong = read(&format!("[rabbitmq]\n{toml}\n"), &[]).rabbitmq.address().unwrap_err();
+        let wrong =
+            read(&format!("[rabbitmq]\n{toml}\n"), &[]).main.rabbitmq.address().unwrap_err();
         let text = wrong.problem.to_string();
         assert!(text.contains(words) && !text.contains("s3cret"), "{toml}: {text}");
         let place = wrong.source.to_string();
@@ -275,12 +283,12 @@ fn texts_of_a_file_have_placeholders_of_its_properties_and_the_environment() {
                 addresses = [\"${rabbit.host}\", \"${OTHER:rabbit-9}\"]\n\
                 template.exchange = \"${shop}.events\"\n";
     let settings = read(toml, &[("OTHER", "rabbit-2"), ("SHOP", "market")]);
-    let shown = match settings.rabbitmq.address() {
+    let shown = match settings.main.rabbitmq.address() {
         Ok(Some(address)) => address.to_string(),
         other => panic!("{other:?}"),
     };
     assert_eq!(shown, "amqp://rabbit-1:5672/%2F,amqp://rabbit-2:5672/%2F");
-    assert_eq!(settings.template.exchange.as_deref(), Some("market.events"));
+    assert_eq!(settings.main.template.exchange.as_deref(), Some("market.events"));
 }
 
 #[test]
@@ -324,7 +332,7 @@ fn a_fault_of_a_placeholder_shows_no_part_of_a_password() {
     assert!(found[0].contains("`${RABBIT_PASSWORD}` has no value"), "{found:?}");
     let settings = read("[rabbitmq]\npassword = \"s3cr$${et\"\n", &[]);
     assert_eq!(
-        settings.rabbitmq.password.unwrap().value,
+        settings.main.rabbitmq.password.unwrap().value,
         crate::connection::Password::new("s3cr${et")
     );
 }
@@ -370,8 +378,11 @@ fn what_a_listener_is_set_to_is_read_with_its_type() {
     assert_eq!((found.auto_startup, found.priority), (Some(false), Some(-2)));
     assert_eq!(found.default_requeue_rejected, Some(false));
     assert_eq!(found.consumers(), Concurrency { min: 3, max: 3 });
-    assert_eq!(settings.template.reply_timeout, Some(LongerThanZero(Duration::from_millis(250))));
-    assert_eq!(settings.template.retry_timeout, Some(Duration::from_secs(60)));
+    assert_eq!(
+        settings.main.template.reply_timeout,
+        Some(LongerThanZero(Duration::from_millis(250)))
+    );
+    assert_eq!(settings.main.template.retry_timeout, Some(Duration::from_secs(60)));
 }
 
 #[test]
@@ -445,4 +456,18 @@ fn variables_about_profiles_that_there_are_not_are_told() {
         assert!(found.iter().any(|fault| fault.starts_with(expected)), "{expected}: {found:#?}");
     }
     assert_eq!(found.len(), 4, "{found:#?}");
+}
+
+#[test]
+fn limits_of_a_connection_come_from_every_source() {
+    let toml = "[rabbitmq]\nrequested-channel-max = 7\nmax-inbound-message-body-size = \"64MB\"\n";
+    let variables = [("SPRING_RABBITMQ_CHANNEL_RPC_TIMEOUT", "2s")];
+    let limits = read(toml, &variables).main.rabbitmq.limits();
+    let expected = crate::connection::AmqpLimits {
+        channels: 7,
+        body_bytes: 64 << 20,
+        answer_timeout: Duration::from_secs(2),
+    };
+    assert_eq!(limits, expected);
+    assert_eq!(read("", &[]).main.rabbitmq.limits(), crate::connection::AmqpLimits::default());
 }

@@ -164,6 +164,33 @@ impl Setting for LongerThanZero {
     }
 }
 
+/// A number of bytes, not 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct DataSize(pub(crate) u64);
+
+/// A number without a unit is one of bytes; units are multiples of 1024, as Spring Boot has it.
+impl Setting for DataSize {
+    fn read(value: &Value, _: &Source) -> Result<Self, Wrong> {
+        let with_unit = |text: &str| {
+            let text = text.trim();
+            let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit())?);
+            let shift = match unit.trim().to_ascii_uppercase().as_str() {
+                "B" => 0,
+                "KB" => 10,
+                "MB" => 20,
+                "GB" => 30,
+                _ => return None,
+            };
+            number.parse::<u64>().ok()?.checked_mul(1 << shift)
+        };
+        let bytes = value.number().and_then(|bytes: i64| u64::try_from(bytes).ok());
+        let bytes = bytes.or_else(|| value.text().and_then(with_unit));
+        bytes.filter(|bytes| *bytes > 0).map(Self).ok_or(Wrong::is(
+            "a size with its unit (B, KB, MB, GB), as 64MB, or a number of bytes; not 0",
+        ))
+    }
+}
+
 /// A text that is not empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Filled(pub(crate) String);
@@ -301,6 +328,12 @@ mod tests {
             assert_eq!(read::<Seconds>(&value), Ok(Seconds(Duration::from_secs(7))));
             assert_eq!(read::<Concurrency>(&value), Ok(Concurrency { min: 7, max: 7 }));
         }
+        for (written, bytes) in
+            [("7", 7), ("7B", 7), ("7kb", 7 << 10), ("64 MB", 64 << 20), ("1GB", 1 << 30)]
+        {
+            assert_eq!(read::<DataSize>(&text(written)), Ok(DataSize(bytes)));
+        }
+        assert_eq!(read::<f64>(&Value::Decimal(1.5)), read::<f64>(&text("1.5")));
         assert_eq!(read::<bool>(&text("TRUE")), Ok(true));
         assert_eq!(read::<Concurrency>(&text("2-8")), Ok(Concurrency { min: 2, max: 8 }));
         assert_eq!(read::<AcknowledgeMode>(&text("MANUAL")), Ok(AcknowledgeMode::Manual));
@@ -312,6 +345,10 @@ mod tests {
     fn a_value_that_does_not_fit_says_what_would() {
         assert!(read::<u16>(&Value::Integer(70_000)).is_err());
         assert!(read::<bool>(&Value::Integer(1)).is_err());
+        for wrong in ["0", "0MB", "5MiB", "-1", "many", ""] {
+            let error = read::<DataSize>(&text(wrong)).unwrap_err().to_string();
+            assert!(error.contains("64MB"), "{wrong}: {error}");
+        }
         for wrong in ["0", "8-2", "2-", "-1", ""] {
             assert!(read::<Concurrency>(&text(wrong)).is_err(), "{wrong}");
         }

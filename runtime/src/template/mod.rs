@@ -13,9 +13,10 @@ mod receive;
 mod route;
 mod send;
 mod send_all;
+mod siblings;
 
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
@@ -46,6 +47,7 @@ use crate::middleware::PublishMiddleware;
 use call::Calls;
 use publishing::Publishing;
 pub(crate) use publishing::TemplateLinks;
+use siblings::Siblings;
 
 /// Sends messages, asks for replies, and receives messages one at a time. A clone is the same template.
 ///
@@ -71,6 +73,8 @@ struct Shared {
     converters: MessageConverters,
     middleware: PublishMiddleware,
     defaults: TemplateDefaults,
+    /// Those of the application's brokers.
+    siblings: OnceLock<Siblings>,
     /// The channel that single messages are received on; one at a time uses it.
     receiving: Mutex<Option<Arc<dyn LinkChannel>>>,
 }
@@ -117,6 +121,7 @@ impl RabbitTemplate {
                 converters,
                 middleware,
                 defaults,
+                siblings: OnceLock::new(),
                 receiving: Mutex::new(None),
             }),
         }

@@ -18,7 +18,11 @@ use crate::connection::{
     Product, PublishCall, PublishError,
 };
 use crate::error::Error;
+use crate::events::{ApplicationEvent, EventBus};
 use crate::template::TemplateObserver;
+
+/// What the broker shows it as, behind the application's name.
+const NAME: &str = "publisher";
 
 /// The connection that the template publishes on, apart from the listeners' one: a broker that
 /// holds publishers back must not hold back acks.
@@ -37,6 +41,7 @@ pub(crate) struct Publishing {
     channels: Mutex<Option<Arc<dyn LinkConnection>>>,
     channels_link: Arc<dyn Link>,
     observer: Option<Arc<dyn TemplateObserver>>,
+    events: EventBus,
     stopped: AtomicBool,
 }
 
@@ -59,6 +64,7 @@ pub(crate) struct TemplateLinks {
     pub(crate) channels: Arc<dyn Link>,
     /// Who is told what is done over them.
     pub(crate) observer: Option<Arc<dyn TemplateObserver>>,
+    pub(crate) events: EventBus,
 }
 
 /// An open path to the broker.
@@ -89,6 +95,7 @@ impl Publishing {
             channels: Mutex::new(None),
             channels_link: links.channels,
             observer: links.observer,
+            events: links.events,
             path: ArcSwapOption::empty(),
             opening: Mutex::new(None),
             attempts: AtomicU64::new(0),
@@ -115,6 +122,18 @@ impl Publishing {
 
     /// Tells what became of a message, once.
     pub(super) fn tell(&self, result: &Result<(), Error>, confirmation: Confirmation) {
+        self.count(result, confirmation);
+        if let Err(Error::Unroutable(returned)) = result {
+            self.events.tell(|| ApplicationEvent::Returned {
+                exchange: returned.exchange.to_string(),
+                routing_key: returned.routing_key.to_string(),
+                reason: returned.reply_text.to_string(),
+            });
+        }
+    }
+
+    /// Tells what became of a message to who counts them.
+    fn count(&self, result: &Result<(), Error>, confirmation: Confirmation) {
         if let Some(observer) = &self.observer {
             observer.published(result, confirmation);
         }
@@ -153,6 +172,7 @@ impl Publishing {
             let opened = self.attempt().await;
             let attempt = self.attempts.fetch_add(1, Ordering::AcqRel) + 1;
             *failure = opened.as_ref().err().map(|error| {
+                self.events.tell_failed(NAME, &self.link.describe(), error);
                 let refused = error.is_login_refused();
                 let pause = if refused { REFUSED_LOGIN_PAUSE } else { Duration::ZERO };
                 let again_at = self.clock().now().saturating_add(pause);
@@ -170,22 +190,24 @@ impl Publishing {
     }
 
     async fn attempt(&self) -> Result<Arc<PublishingPath>, LinkError> {
-        let connection = self.link.connect("publisher").await?;
+        let connection = self.link.connect(NAME).await?;
         let publisher = connection.publisher().await?;
         let path =
             Arc::new(PublishingPath { connection, publisher, leads_back: StdMutex::default() });
         self.path.store(Some(Arc::clone(&path)));
         if let Some(observer) = &self.observer {
-            observer.connected("publisher");
+            observer.connected(NAME);
         }
+        self.events.tell_opened(NAME, &path.connection, &*self.link);
         Ok(path)
     }
 
     /// Forgets a path whose connection turned out to be closed; the next call opens another.
     pub(crate) fn lost(&self, path: &Arc<PublishingPath>) {
         let is_current = self.current().is_some_and(|current| Arc::ptr_eq(&current, path));
-        if is_current && path.connection.closed().is_some() {
+        if is_current && let Some(reason) = path.connection.closed() {
             self.path.store(None);
+            self.events.tell_lost(NAME, &self.link.describe(), &reason);
         }
     }
 
@@ -197,7 +219,8 @@ impl Publishing {
         confirmation: Confirmation,
     ) -> Result<(), Error> {
         let published = self.publish_beyond_the_memory_mark(publish, confirmation).await;
-        self.tell(&published, confirmation);
+        // Whose queue is not there yet makes it: what is returned then is nobody's news.
+        self.count(&published, confirmation);
         published
     }
 

@@ -95,7 +95,8 @@ impl Harness {
     /// Starts an application on a broker of its own, or on that of `SPRINGHARE_TEST_URL`.
     ///
     /// `build` says what the application is. Its broker is the harness's: whatever the builder is
-    /// told of another is passed over. Settings are those that the builder names, by `.config(..)` and
+    /// told of another is passed over. Those that have a name are brokers in this process, whatever
+    /// the settings say of their places, unless the builder is given a link or a broker for one. Settings are those that the builder names, by `.config(..)` and
     /// `.environment(..)`: no `springhare.toml` is looked for, and the process's environment counts for
     /// nothing, for placeholders neither.
     ///
@@ -149,7 +150,9 @@ impl Harness {
         let (fault_link, faults) = FaultLink::over_shared(Arc::clone(&link));
         let captures = Arc::<Captures>::default();
         let observer = Arc::clone(&captures) as Arc<dyn Observer>;
-        let app = builder.link(fault_link).observed_by(observer).start().await?;
+        let clock = link.clock().clone();
+        let builder = builder.link(fault_link).with_stand_ins(clock).observed_by(observer);
+        let app = builder.start().await?;
         Ok(Self { app, link, faults, captures, inspecting: OnceCell::new(), place })
     }
 
@@ -210,7 +213,10 @@ impl Harness {
     }
 
     fn acknowledge_mode(&self, id: &str) -> Option<AcknowledgeMode> {
-        self.app.graph().listeners.iter().find(|plan| &*plan.id == id).map(|plan| plan.acknowledge)
+        let mut graphs = self.app.graphs().map(|(_, graph)| graph);
+        graphs.find_map(|graph| {
+            graph.listeners.iter().find(|plan| &*plan.id == id).map(|plan| plan.acknowledge)
+        })
     }
 
     /// A queue to look into.

@@ -9,6 +9,7 @@ mod connect;
 mod consuming;
 mod fake;
 mod full;
+mod limits;
 mod lost;
 mod publishing;
 mod support;

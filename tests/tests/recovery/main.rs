@@ -11,8 +11,10 @@ mod switch_link;
 
 mod admin;
 mod attempts;
+mod brokers;
 mod calls;
 mod delays;
+mod events;
 mod listeners;
 mod neighbours;
 mod outage;

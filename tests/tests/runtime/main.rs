@@ -9,9 +9,11 @@ mod support;
 
 mod address;
 mod batches;
+mod brokers;
 mod circuit;
 mod data_folder;
 mod definitions;
+mod events;
 mod exclusive_consumers;
 mod failures;
 mod listeners_told;

@@ -215,3 +215,26 @@ async fn what_settings_of_failures_can_not_mean_is_refused_with_the_listener() {
         assert!(text.contains(words), "{words} in {text}");
     }
 }
+
+#[tokio::test]
+async fn what_a_connection_keeps_to_is_what_the_settings_say() {
+    let (_folder, path) = file("[rabbitmq]\nmax-inbound-message-body-size = \"1KB\"\n");
+    let address = "127.0.0.1:0".parse().unwrap();
+    let served = springhare_broker::Broker::builder().listen(address).start().unwrap();
+    let app = Springhare::builder()
+        .config(path)
+        .environment([("SPRINGHARE_URL", format!("amqp://{}", served.local_addrs()[0]))])
+        .listeners(listeners![])
+        .declare(Queue::durable("letters"))
+        .start()
+        .await
+        .unwrap();
+    let rabbit = app.rabbit_template();
+    for size in [1024, 1025] {
+        rabbit.convert_and_send("letters", vec![0_u8; size]).await.unwrap();
+    }
+    assert_eq!(rabbit.receive("letters").await.unwrap().unwrap().body.len(), 1024);
+    let refused = rabbit.receive("letters").await.unwrap_err().to_string();
+    assert!(refused.contains("1025 bytes") || refused.contains("closed"), "{refused}");
+    app.stop().await.unwrap();
+}

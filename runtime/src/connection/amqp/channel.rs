@@ -23,10 +23,6 @@ use super::state::delivery_count;
 use super::user_channel::UserChannel;
 use crate::connection::{LinkChannel, LinkConsumer, LinkError, LinkFuture};
 
-/// How long the broker may take for an answer; RabbitMQ answers within milliseconds, and takes
-/// seconds for a quorum queue whose cluster is busy.
-pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
-
 /// A channel.
 pub(super) struct AmqpChannel {
     opened: Arc<OpenedChannel>,
@@ -87,13 +83,18 @@ impl AmqpChannel {
         method: MethodId,
         reply: oneshot::Receiver<Result<Reply, LinkError>>,
     ) -> Result<Reply, LinkError> {
+        let after = self.answer_timeout();
         tokio::select! {
             reply = reply => reply.unwrap_or(Err(LinkError::Closed { what: "channel", reason: None })),
-            () = self.clock.sleep(ANSWER_TIMEOUT) => Err(LinkError::TimedOut {
+            () = self.clock.sleep(after) => Err(LinkError::TimedOut {
                 operation: method.name().unwrap_or_default(),
-                after: ANSWER_TIMEOUT,
+                after,
             }),
         }
+    }
+
+    fn answer_timeout(&self) -> Duration {
+        self.opened.connection.shared.answer_timeout
     }
 
     /// Sends a method that the broker does not answer.
@@ -406,12 +407,13 @@ impl LinkChannel for AmqpChannel {
     fn close(&self) -> LinkFuture<'_, ()> {
         Box::pin(async move {
             let done = self.opened.command(|state, number| state.close_channel(number))?;
+            let after = self.answer_timeout();
             tokio::select! {
                 // However it ended, it is closed.
                 _ = done => Ok(()),
-                () = self.clock.sleep(ANSWER_TIMEOUT) => Err(LinkError::TimedOut {
+                () = self.clock.sleep(after) => Err(LinkError::TimedOut {
                     operation: "channel.close",
-                    after: ANSWER_TIMEOUT,
+                    after,
                 }),
             }
         })

@@ -128,20 +128,25 @@ pub(super) struct Opened {
     pub(super) received: BytesMut,
 }
 
-/// Opens a connection, which the broker shows under `name`.
+/// Opens a connection of so many channels at the most, which the broker shows under `name`.
 pub(super) async fn open(
     address: &AmqpAddress,
     name: &str,
+    channels: u16,
     clock: &Clock,
 ) -> Result<Opened, ConnectError> {
     let after = address.connection_timeout();
     tokio::select! {
-        opened = open_untimed(address, name) => opened,
+        opened = open_untimed(address, name, channels) => opened,
         () = clock.sleep(after) => Err(ConnectError::TimedOut { after }),
     }
 }
 
-async fn open_untimed(address: &AmqpAddress, name: &str) -> Result<Opened, ConnectError> {
+async fn open_untimed(
+    address: &AmqpAddress,
+    name: &str,
+    channels: u16,
+) -> Result<Opened, ConnectError> {
     let unreachable = |source| ConnectError::Unreachable { source };
     // First, so that a file that is missing is told before the broker is there.
     let tls = match address.tls() {
@@ -161,13 +166,14 @@ async fn open_untimed(address: &AmqpAddress, name: &str) -> Result<Opened, Conne
             Box::new(connector.connect(name, tcp).await.map_err(failed)?)
         }
     };
-    log_in(socket, address, name).await
+    log_in(socket, address, name, channels).await
 }
 
 async fn log_in(
     mut socket: Box<dyn Socket>,
     address: &AmqpAddress,
     name: &str,
+    channels: u16,
 ) -> Result<Opened, ConnectError> {
     let broken = |source| ConnectError::Broken { source };
     let login = Login {
@@ -175,7 +181,7 @@ async fn log_in(
         password: address.password().reveal().to_owned(),
         virtual_host: address.virtual_host().clone(),
         connection_name: name.to_owned(),
-        channel_max: 0,
+        channel_max: channels,
         frame_max: FRAME_MAX_BYTES,
         heartbeat: address.heartbeat(),
     };

@@ -15,6 +15,7 @@ mod connect;
 mod consumer;
 mod driver;
 mod events;
+mod limits;
 mod mailbox;
 mod opened;
 mod publisher;
@@ -31,12 +32,13 @@ use springhare_amqp::client::Connection;
 use springhare_broker::Clock;
 
 use super::{
-    AddressOrder, AmqpAddresses, Link, LinkChannel, LinkConnection, LinkError, LinkFuture,
-    LinkPublisher, Product,
+    AddressOrder, AmqpAddresses, BlockedWatcher, Link, LinkChannel, LinkConnection, LinkError,
+    LinkFuture, LinkPublisher, Product,
 };
 use channel::AmqpChannel;
 pub use connect::ConnectError;
 use driver::Driver;
+pub use limits::AmqpLimits;
 use opened::OpenedConnection;
 use publisher::AmqpPublisher;
 use state::Shared;
@@ -58,6 +60,7 @@ pub use tls::TlsOptionsError;
 pub struct AmqpLink {
     addresses: AmqpAddresses,
     order: AddressOrder,
+    limits: AmqpLimits,
     /// How many connections were asked for.
     turns: AtomicUsize,
     clock: Clock,
@@ -70,6 +73,7 @@ impl AmqpLink {
         Self {
             addresses,
             order: AddressOrder::default(),
+            limits: AmqpLimits::default(),
             turns: AtomicUsize::new(0),
             clock: Clock::system(),
         }
@@ -87,6 +91,12 @@ impl AmqpLink {
     pub fn with_order(self, order: AddressOrder) -> Self {
         Self { order, ..self }
     }
+
+    /// The same, whose connections keep to these limits.
+    #[must_use]
+    pub fn with_limits(self, limits: AmqpLimits) -> Self {
+        Self { limits, ..self }
+    }
 }
 
 impl Link for AmqpLink {
@@ -103,10 +113,13 @@ impl Link for AmqpLink {
             let mut failed = None;
             let turn = self.turns.fetch_add(1, Ordering::Relaxed);
             for address in self.addresses.in_order(self.order, turn) {
-                match connect::open(address, name, &self.clock).await {
+                match connect::open(address, name, self.limits.channels, &self.clock).await {
                     Ok(opened) => {
-                        let client = Connection::new(opened.agreed, self.clock.now());
-                        let shared = Arc::new(Shared::new(address.to_string(), client));
+                        let client = Connection::new(opened.agreed, self.clock.now())
+                            .with_body_max(self.limits.body_bytes);
+                        let answer_timeout = self.limits.answer_timeout;
+                        let shared = Shared::new(address.to_string(), client, answer_timeout);
+                        let shared = Arc::new(shared);
                         let product = opened.product;
                         let driver = Driver::new(Arc::clone(&shared), opened, self.clock.clone());
                         tokio::spawn(driver.run());
@@ -164,6 +177,10 @@ impl LinkConnection for AmqpConnection {
 
     fn product(&self) -> Product {
         self.product
+    }
+
+    fn when_blocked(&self, tell: BlockedWatcher) {
+        self.opened.shared.lock().when_blocked(tell);
     }
 
     fn close(&self) -> LinkFuture<'_, ()> {

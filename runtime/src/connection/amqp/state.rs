@@ -4,6 +4,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
+use std::time::Duration;
 
 use futures_util::task::AtomicWaker;
 use springhare_amqp::client::{Connection, Event, IncomingDelivery, Refused};
@@ -19,7 +20,7 @@ use super::call::{PendingCall, Reply, Waiter};
 use super::mailbox::{Level, Mailbox, Taken};
 use super::publishing::{Publishing, has_output_room, returned_message};
 use super::user_channel::UserChannel;
-use crate::connection::LinkError;
+use crate::connection::{BlockedWatcher, LinkError};
 
 /// The most publishers that are remembered while they wait for room.
 const WAITING_MAX: usize = 10_000;
@@ -31,6 +32,8 @@ type WakerKey = (usize, usize);
 pub(super) struct Shared {
     /// For logs and errors, without its password.
     pub(super) address: String,
+    /// How long an answer is waited for.
+    pub(super) answer_timeout: Duration,
     state: Mutex<State>,
     /// The task that reads and writes.
     driver: AtomicWaker,
@@ -45,6 +48,8 @@ pub(super) struct State {
     closed: Option<LinkError>,
     /// Why the broker takes no publishes for now.
     blocked: Option<ShortString>,
+    /// Who is told of that.
+    blocked_watcher: Option<BlockedWatcher>,
     /// Publishers that wait for room, by what tells their wakers apart.
     waiting: HashMap<WakerKey, Waker>,
     /// Who waits for the end of the connection.
@@ -60,15 +65,17 @@ struct OpenChannel {
 }
 
 impl Shared {
-    pub(super) fn new(address: String, client: Connection) -> Self {
+    pub(super) fn new(address: String, client: Connection, answer_timeout: Duration) -> Self {
         Self {
             address,
+            answer_timeout,
             state: Mutex::new(State {
                 client,
                 channels: HashMap::new(),
                 publishing: Publishing::default(),
                 closed: None,
                 blocked: None,
+                blocked_watcher: None,
                 waiting: HashMap::new(),
                 ending: Vec::new(),
                 full: None,
@@ -105,6 +112,20 @@ impl State {
             self.ending.push(ended);
         }
         wait
+    }
+
+    /// Has this told when the broker takes no messages, and when it takes them again.
+    pub(super) fn when_blocked(&mut self, tell: BlockedWatcher) {
+        if let Some(reason) = &self.blocked {
+            tell(Some(reason));
+        }
+        self.blocked_watcher = Some(tell);
+    }
+
+    fn tell_blocked(&self, reason: Option<&str>) {
+        if let Some(tell) = &self.blocked_watcher {
+            tell(reason);
+        }
     }
 
     pub(super) fn is_blocked(&self) -> bool {
@@ -232,10 +253,12 @@ impl State {
                 }
                 Event::Blocked { reason } => {
                     tracing::warn!(reason = &*reason, "the broker takes no messages for now");
+                    self.tell_blocked(Some(&reason));
                     self.blocked = Some(reason);
                 }
                 Event::Unblocked => {
                     tracing::info!("the broker takes messages again");
+                    self.tell_blocked(None);
                     self.blocked = None;
                 }
                 Event::Closed(error) => {

@@ -12,6 +12,8 @@ use springhare_broker::Clock;
 use tokio::sync::Notify;
 
 use super::{Circuit, CircuitPlan, Turn};
+use crate::events::ApplicationEvent;
+use crate::listener::telling::Telling;
 
 /// What its consumers may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,16 +36,18 @@ pub(crate) struct SharedCircuit {
     /// Who tries one message, by queue.
     trying: Mutex<BTreeMap<ShortString, usize>>,
     changed: Notify,
+    telling: Telling,
 }
 
 impl SharedCircuit {
-    pub(crate) fn new(plan: CircuitPlan) -> Self {
+    pub(crate) fn new(plan: CircuitPlan, telling: Telling) -> Self {
         Self {
             plan,
             circuit: Mutex::new(Circuit::new(plan)),
             admission: AtomicU8::new(Admission::All as u8),
             trying: Mutex::default(),
             changed: Notify::new(),
+            telling,
         }
     }
 
@@ -152,9 +156,20 @@ impl SharedCircuit {
         drop(circuit);
         if before != admission as u8 {
             self.trying().clear();
+            self.tell(admission);
             self.changed.notify_waiters();
         }
         turn
+    }
+
+    /// Tells that its consumers may do this from now on, and might not before.
+    fn tell(&self, admission: Admission) {
+        let pause = self.plan.pause;
+        self.telling.tell(|listener| match admission {
+            Admission::All => ApplicationEvent::CircuitClosed { listener },
+            Admission::One => ApplicationEvent::CircuitHalfOpened { listener },
+            Admission::Nobody => ApplicationEvent::CircuitOpened { listener, pause },
+        });
     }
 
     /// The circuit is whole between any two statements.

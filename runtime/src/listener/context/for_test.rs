@@ -9,6 +9,7 @@ use springhare_broker::{Clock, Delivery, PublishedMessage};
 use super::{ConsumerScope, DeliveryContext, Served};
 use crate::connection::{Link, LinkConnection, LinkError, LinkFuture};
 use crate::convert::MessageConverters;
+use crate::events::EventBus;
 use crate::listener::key_path::KeyPath;
 use crate::middleware::PublishMiddleware;
 use crate::state::StateRegistry;
@@ -84,7 +85,12 @@ impl ForTest {
 
     pub(crate) fn build(self) -> DeliveryContext {
         let link: Arc<dyn Link> = Arc::new(NoBroker(Clock::system()));
-        let links = TemplateLinks { publishing: Arc::clone(&link), channels: link, observer: None };
+        let links = TemplateLinks {
+            publishing: Arc::clone(&link),
+            channels: link,
+            observer: None,
+            events: EventBus::new(),
+        };
         let scope = ConsumerScope {
             queue: ShortString::from_static("test"),
             consumer_tag: ShortString::from_static("ctag-test"),

@@ -140,7 +140,10 @@ impl<'s> PartitionLoop<'s> {
         self.begin_ready().await?;
         match self.happened().await? {
             Happened::Done(done) => self.done(done).await,
-            Happened::Of(Event::Received) => self.take_over().await,
+            Happened::Of(Event::Received) => {
+                self.work.has_work();
+                self.take_over().await
+            }
             Happened::Of(Event::PauseEnded) => Ok(self.work.settler.requeue_due().await?),
             Happened::Of(Event::TimeUp | Event::Stop) => Ok(()),
             Happened::Of(Event::Ended) if self.work.is_lost() => Err(self.work.end().await?),
@@ -243,6 +246,9 @@ impl<'s> PartitionLoop<'s> {
         }
         self.work.settler.flush().await?;
         self.work.settler.idle();
+        if self.held() == 0 {
+            self.work.has_no_work();
+        }
         Ok(poll_fn(|cx| self.poll(cx)).await)
     }
 

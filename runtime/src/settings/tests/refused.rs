@@ -10,7 +10,7 @@ fn every_key_about_the_network_alone_means_a_broker_on_this_machine() {
             continue;
         }
         let settings = read(&format!("[rabbitmq]\n{key} = \"{}\"\n", some_value(key)), &[]);
-        match settings.rabbitmq.address() {
+        match settings.main.rabbitmq.address() {
             Ok(Some(Address::Amqp(addresses))) => {
                 assert_eq!(addresses.first().host(), "localhost", "{key}");
             }
@@ -20,7 +20,7 @@ fn every_key_about_the_network_alone_means_a_broker_on_this_machine() {
     }
     for key in ["startup", "connection-name", "publisher-returns", "publisher-confirm-type"] {
         let settings = read(&format!("[rabbitmq]\n{key} = \"{}\"\n", some_value(key)), &[]);
-        assert!(matches!(settings.rabbitmq.address(), Ok(None)), "{key}");
+        assert!(matches!(settings.main.rabbitmq.address(), Ok(None)), "{key}");
     }
 }
 
@@ -59,7 +59,7 @@ fn a_value_that_would_do_nothing_or_something_else_is_refused() {
 #[test]
 fn an_empty_virtual_host_is_the_one_that_is_there_without() {
     let variables = [("SPRING_RABBITMQ_HOST", "a"), ("SPRING_RABBITMQ_VIRTUAL_HOST", "")];
-    let address = read("", &variables).rabbitmq.address().unwrap().unwrap();
+    let address = read("", &variables).main.rabbitmq.address().unwrap().unwrap();
     assert_eq!(address.to_string(), "amqp://a:5672/%2F");
 }
 
@@ -75,7 +75,7 @@ fn a_port_that_no_address_takes_is_refused() {
         ("url = \"amqp://[::1]\"", false),
         ("url = \"embedded:\"", true),
     ] {
-        let address = read(&format!("{port}{toml}\n"), &[]).rabbitmq.address();
+        let address = read(&format!("{port}{toml}\n"), &[]).main.rabbitmq.address();
         match address {
             Ok(_) => assert!(is_taken, "{toml}"),
             Err(wrong) => {
@@ -91,7 +91,7 @@ fn a_port_that_no_address_takes_is_refused() {
         (("SPRINGHARE_URL", "amqp://b"), "amqp://b:5672/%2F"),
         (("SPRINGHARE_RABBITMQ_HOST", "b"), "amqp://b:5673/%2F"),
     ] {
-        let address = read(&file, &[variable]).rabbitmq.address().unwrap().unwrap();
+        let address = read(&file, &[variable]).main.rabbitmq.address().unwrap().unwrap();
         assert_eq!(address.to_string(), shown);
     }
 }

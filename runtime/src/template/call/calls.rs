@@ -221,13 +221,19 @@ mod tests {
 
     use super::*;
     use crate::connection::{EmbeddedLink, Link};
+    use crate::events::EventBus;
     use crate::template::TemplateLinks;
 
     #[test]
     fn so_many_calls_wait_and_no_more() {
         let broker = Broker::builder().start().unwrap();
         let link: Arc<dyn Link> = Arc::new(EmbeddedLink::new(broker));
-        let links = TemplateLinks { publishing: Arc::clone(&link), channels: link, observer: None };
+        let links = TemplateLinks {
+            publishing: Arc::clone(&link),
+            channels: link,
+            observer: None,
+            events: EventBus::new(),
+        };
         let calls = Calls::new(Arc::new(Publishing::new(links)));
         let mut waiting: Vec<_> = (0..CALLS_MAX).map(|_| InFlight::new(&calls).unwrap()).collect();
         let refused = InFlight::new(&calls).unwrap_err();

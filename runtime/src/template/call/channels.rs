@@ -120,13 +120,19 @@ mod tests {
 
     use super::*;
     use crate::connection::{EmbeddedLink, Link};
+    use crate::events::EventBus;
     use crate::template::TemplateLinks;
     use crate::template::publishing::Publishing;
 
     /// A channel that nobody serves.
     fn channel() -> Arc<CallChannel> {
         let link: Arc<dyn Link> = Arc::new(EmbeddedLink::new(Broker::builder().start().unwrap()));
-        let links = TemplateLinks { publishing: Arc::clone(&link), channels: link, observer: None };
+        let links = TemplateLinks {
+            publishing: Arc::clone(&link),
+            channels: link,
+            observer: None,
+            events: EventBus::new(),
+        };
         let publishing = Arc::new(Publishing::new(links));
         let (late_replies, has_channel) = Default::default();
         let (channel, task) =

@@ -7,7 +7,7 @@ use super::Faults;
 use super::channel::FaultChannel;
 use super::publisher::FaultPublisher;
 use crate::connection::{
-    LinkChannel, LinkConnection, LinkError, LinkFuture, LinkPublisher, Product,
+    BlockedWatcher, LinkChannel, LinkConnection, LinkError, LinkFuture, LinkPublisher, Product,
 };
 
 /// A connection on which faults happen.
@@ -61,6 +61,10 @@ impl LinkConnection for FaultConnection {
 
     fn product(&self) -> Product {
         self.inner.product()
+    }
+
+    fn when_blocked(&self, tell: BlockedWatcher) {
+        self.inner.when_blocked(tell);
     }
 
     fn close(&self) -> LinkFuture<'_, ()> {

@@ -1,0 +1,102 @@
+use springhare::prelude::*;
+use springhare::{ApplicationEvent, Events};
+use springhare_tests::within_limit;
+
+use crate::place::Place;
+
+application!(
+    what_becomes_of_a_listener_is_told_from_its_start_to_its_end,
+    a_listener_that_gets_nothing_is_told_to_be_idle,
+    a_message_that_reaches_no_queue_is_told,
+);
+
+#[rabbit_listener(id = "e.told", queue = "e.told")]
+async fn told(_text: Text) {}
+
+/// The next event that is not about a connection.
+async fn next(events: &mut Events) -> ApplicationEvent {
+    loop {
+        let event = within_limit("an event", events.next()).await.unwrap();
+        if !matches!(event, ApplicationEvent::ConnectionOpened { .. }) {
+            return event;
+        }
+    }
+}
+
+async fn is_started(events: &mut Events) {
+    let event = next(events).await;
+    let ApplicationEvent::ConsumerStarted { listener, queue, consumer_tag } = &event else {
+        panic!("{event:?}")
+    };
+    assert_eq!((listener.as_str(), queue.as_str()), ("e.told", "e.told"));
+    assert!(!consumer_tag.is_empty());
+}
+
+async fn what_becomes_of_a_listener_is_told_from_its_start_to_its_end(place: &Place) {
+    let builder = place.builder().listeners(listeners![told]);
+    let mut events = builder.events();
+    let app = builder.start().await.unwrap();
+    let opened = within_limit("an event", events.next()).await.unwrap();
+    let ApplicationEvent::ConnectionOpened { connection, address } = &opened else {
+        panic!("{opened:?}")
+    };
+    assert_eq!(connection, "listeners");
+    assert!(!address.contains(":guest@"), "no password is told: {address}");
+    is_started(&mut events).await;
+    let id = || "e.told".to_owned();
+    let stopped = || ApplicationEvent::ConsumerStopped { listener: id(), queue: id() };
+
+    let listener = app.listener("e.told").unwrap();
+    listener.pause().await.unwrap();
+    listener.pause().await.unwrap();
+    assert_eq!(next(&mut events).await, ApplicationEvent::Paused { listener: id() });
+    assert_eq!(next(&mut events).await, stopped());
+    listener.resume().await.unwrap();
+    assert_eq!(next(&mut events).await, ApplicationEvent::Resumed { listener: id() });
+    is_started(&mut events).await;
+
+    listener.stop().await.unwrap();
+    assert_eq!(next(&mut events).await, stopped());
+    listener.start().await.unwrap();
+    is_started(&mut events).await;
+    app.stop().await.unwrap();
+    assert_eq!(next(&mut events).await, stopped());
+    assert_eq!(within_limit("the end", events.next()).await, None);
+    assert_eq!(within_limit("the end", app.events().next()).await, None);
+}
+
+#[rabbit_listener(id = "e.idle", queue = "e.idle", idle_event = "20ms")]
+async fn idle(_text: Text) {}
+
+async fn a_listener_that_gets_nothing_is_told_to_be_idle(place: &Place) {
+    let app = place.builder().listeners(listeners![idle]).start().await.unwrap();
+    let mut events = app.events();
+    let mut last = std::time::Duration::ZERO;
+    for _ in 0..2 {
+        let time = loop {
+            if let ApplicationEvent::Idle { listener, idle_time } = next(&mut events).await {
+                assert_eq!(listener, "e.idle");
+                break idle_time;
+            }
+        };
+        assert!(time.as_millis() >= 20 && time > last, "{time:?} after {last:?}");
+        last = time;
+    }
+    app.stop().await.unwrap();
+}
+
+async fn a_message_that_reaches_no_queue_is_told(place: &Place) {
+    let app = place.builder().listeners(listeners![]).start().await.unwrap();
+    let mut events = app.events();
+    let rabbit = app.rabbit_template();
+    let refused = rabbit.convert_and_send(("amq.direct", "e.nobody"), "tea").mandatory().await;
+    refused.unwrap_err();
+    let event = next(&mut events).await;
+    let expected = ApplicationEvent::Returned {
+        exchange: "amq.direct".to_owned(),
+        routing_key: "e.nobody".to_owned(),
+        reason: "NO_ROUTE".to_owned(),
+    };
+    assert_eq!(event, expected);
+    app.stop().await.unwrap();
+}

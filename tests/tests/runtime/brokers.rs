@@ -1,0 +1,247 @@
+//! One application on several brokers: each has its own queues, template and replies.
+
+use std::collections::BTreeSet;
+
+use springhare::prelude::*;
+use springhare::{Error, SpringhareBuilder, Startup};
+use springhare_broker::{Broker, QueueDeclareOptions};
+use springhare_tests::eventually;
+
+use crate::support::{Tell, arrives, broker, telling};
+
+#[rabbit_listener(id = "orders", queue = "work")]
+async fn orders(text: Text, seen: State<Tell<String>>) {
+    seen.tell(format!("main: {}", text.0));
+}
+
+#[rabbit_listener(id = "invoices", queue = "work", broker = "billing")]
+async fn invoices(
+    text: Text,
+    rabbit: RabbitTemplate,
+    seen: State<Tell<String>>,
+) -> ListenerResult<Option<String>> {
+    seen.tell(format!("billing: {}", text.0));
+    match text.0.as_str() {
+        "bad" => Err(ListenerError::fatal("no such account")),
+        "call" => Ok(Some("paid".to_owned())),
+        other => {
+            rabbit.convert_and_send("receipts", other).await?;
+            Ok(None)
+        }
+    }
+}
+
+/// A broker of its own, whatever the clock says.
+fn another() -> Broker {
+    Broker::builder().start().unwrap()
+}
+
+async fn has(broker: &Broker, queue: &str) -> bool {
+    let channel = broker.connect("onlooker").unwrap().open_channel().unwrap();
+    channel.queue_declare_passive(queue).await.is_ok()
+}
+
+async fn consumers(broker: &Broker, queue: &str) -> u64 {
+    let channel = broker.connect("onlooker").unwrap().open_channel().unwrap();
+    channel.queue_declare_passive(queue).await.unwrap().consumer_count
+}
+
+async fn refused(builder: SpringhareBuilder) -> String {
+    match builder.start().await {
+        Err(error @ Error::Start(_)) => error.to_string(),
+        Err(other) => panic!("another error: {other}"),
+        Ok(_) => panic!("it started"),
+    }
+}
+
+#[tokio::test]
+async fn a_queue_of_one_name_on_two_brokers_is_two_queues() {
+    let (main, billing) = (another(), another());
+    let (seen, mut told) = telling::<String>();
+    let app = Springhare::builder()
+        .broker(main.clone())
+        .named_broker("billing", |it| {
+            it.broker(billing.clone()).declare(Queue::durable("receipts"))
+        })
+        .listeners(listeners![orders, invoices])
+        .manage(seen)
+        .start()
+        .await
+        .unwrap();
+    let (here, there) = (app.rabbit_template(), app.broker("billing").unwrap().rabbit_template());
+    here.convert_and_send("work", "tea").await.unwrap();
+    assert_eq!(told.next().await, "main: tea");
+    there.convert_and_send("work", "tea").await.unwrap();
+    assert_eq!(told.next().await, "billing: tea");
+    // A listener's template, its replies and its failures are on its own broker.
+    assert_eq!(arrives(&there, "receipts").await.body, "tea");
+    let answer: String = there.convert_send_and_receive("work", "call").await.unwrap();
+    assert_eq!(answer, "paid");
+    there.convert_and_send("work", "bad").await.unwrap();
+    arrives(&there, "work.error").await;
+    for queue in ["receipts", "work.error"] {
+        assert!(has(&billing, queue).await && !has(&main, queue).await, "{queue}");
+    }
+    assert_eq!((consumers(&main, "work").await, consumers(&billing, "work").await), (1, 1));
+    app.stop().await.unwrap();
+    assert_eq!((consumers(&main, "work").await, consumers(&billing, "work").await), (0, 0));
+    for template in [here, there] {
+        assert!(matches!(template.convert_and_send("work", "x").await, Err(Error::Stopped)));
+    }
+}
+
+#[tokio::test]
+async fn each_broker_has_its_admin_and_the_health_of_its_own_listeners() {
+    let (main, billing) = (another(), another());
+    let app = Springhare::builder()
+        .broker(main.clone())
+        .named_broker("billing", |it| it.broker(billing.clone()))
+        .listeners(listeners![orders, invoices])
+        .manage(telling::<String>().0)
+        .start()
+        .await
+        .unwrap();
+    let handle = app.broker("billing").unwrap();
+    handle.admin().declare(Queue::durable("receipts")).await.unwrap();
+    assert!(has(&billing, "receipts").await && !has(&main, "receipts").await);
+    let ids = |health: springhare::Health| -> Vec<String> {
+        health.listeners().iter().map(|one| one.id().to_owned()).collect()
+    };
+    assert_eq!(ids(handle.health()), ["invoices"]);
+    assert_eq!(ids(app.broker("rabbitmq").unwrap().health()), ["orders"]);
+    assert_eq!(ids(app.health()), ["invoices", "orders"]);
+    let unknown = app.broker("biling").unwrap_err();
+    assert!(matches!(&unknown, Error::UnknownBroker { name } if name == "biling"), "{unknown}");
+    app.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn settings_say_where_a_broker_is_and_which_one_a_listener_has() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let path = folder.path().join("springhare.toml");
+    let text = "[brokers.billing]\nurl = \"embedded:\"\ntemplate.exchange = \"shop\"\n\
+                [listener.orders]\nbroker = \"audit\"\n";
+    std::fs::write(&path, text).unwrap();
+    let (seen, mut told) = telling::<String>();
+    let app = Springhare::builder()
+        .config(path)
+        .environment([("SPRINGHARE_BROKERS_AUDIT_URL", "embedded:")])
+        .named_broker("billing", |it| {
+            let queue = Binding::queue("work").to("shop").with("invoice.*");
+            it.declare(Exchange::topic("shop")).declare(queue).declare(Queue::durable("receipts"))
+        })
+        .listeners(listeners![orders, invoices])
+        .manage(seen)
+        .start()
+        .await
+        .unwrap();
+    let template = |name| app.broker(name).unwrap().rabbit_template();
+    template("audit").convert_and_send("work", "tea").await.unwrap();
+    assert_eq!(told.next().await, "main: tea");
+    template("billing").convert_and_send("invoice.new", "call").await.unwrap();
+    assert_eq!(told.next().await, "billing: call");
+    // The default route is a broker's own.
+    assert!(app.rabbit_template().convert_and_send("work", "x").await.is_err());
+    app.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_broker_that_there_is_not_is_told_with_what_was_meant() {
+    let builder = Springhare::builder()
+        .environment([
+            ("SPRINGHARE_LISTENER_INVOICES_BROKER", "billling"),
+            ("SPRINGHARE_BROKERS_BILING_URL", "embedded:"),
+            ("SPRINGHARE_BROKERS_BILLING_PORT", "many"),
+        ])
+        .named_broker("billing", |it| it.url("embedded:"))
+        .named_broker("", |it| it)
+        .named_broker("rabbitmq", |it| it)
+        .listeners(listeners![invoices])
+        .manage(telling::<String>().0);
+    let text = refused(builder).await;
+    for words in [
+        "brokers.rs:17: listener `invoices`: there is no broker `billling`; did you mean `billing`?",
+        "SPRINGHARE_BROKERS_BILING_URL: no broker's name, followed by a key, has this name; the \
+         brokers are billing, and the keys url,",
+        "SPRINGHARE_BROKERS_BILLING_PORT: `port` is a whole number",
+        "`.named_broker(\"\", ..)`: a broker's name is not empty",
+        "`.named_broker(\"rabbitmq\", ..)`: `rabbitmq` is the application's own broker",
+    ] {
+        assert!(text.contains(words), "{words} in {text}");
+    }
+    assert!(text.contains("for 5 reasons"), "{text}");
+    let nowhere = Springhare::builder().named_broker("billing", |it| it).listeners(listeners![]);
+    let text = refused(nowhere).await;
+    assert!(text.contains("nothing says where the broker `billing` is: give"), "{text}");
+}
+
+#[tokio::test]
+async fn a_start_that_fails_on_one_broker_leaves_nothing_on_the_others() {
+    let (main, billing) = (another(), another());
+    let channel = billing.connect("rival").unwrap().open_channel().unwrap();
+    channel.queue_declare("work", QueueDeclareOptions::default()).await.unwrap();
+    let builder = Springhare::builder()
+        .broker(main.clone())
+        .named_broker("billing", |it| it.broker(billing.clone()))
+        .listeners(listeners![orders, invoices])
+        .manage(telling::<String>().0);
+    let text = refused(builder).await;
+    assert!(text.contains("listener `invoices`"), "{text}");
+    assert!(!has(&main, "work").await);
+}
+
+#[tokio::test]
+async fn a_broker_that_is_not_awaited_keeps_no_other_from_starting() {
+    let (main, _hand) = broker();
+    let (seen, mut told) = telling::<String>();
+    let app = Springhare::builder()
+        .broker(main)
+        .named_broker("billing", |it| {
+            // Nobody listens on the port of no service.
+            it.url("amqp://127.0.0.1:1").startup(Startup::Background)
+        })
+        .listeners(listeners![orders, invoices])
+        .manage(seen)
+        .start()
+        .await
+        .unwrap();
+    app.rabbit_template().convert_and_send("work", "tea").await.unwrap();
+    assert_eq!(told.next().await, "main: tea");
+    assert!(app.broker("rabbitmq").unwrap().health().is_up());
+    let health = eventually("why the other is down", async || {
+        let health = app.broker("billing").unwrap().health().to_string();
+        health.contains("cannot connect").then_some(health)
+    });
+    let health = health.await;
+    assert!(health.contains("to broker `billing` (amqp://127.0.0.1:1"), "{health}");
+    app.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_description_tells_which_broker_has_what() {
+    let described = Springhare::builder()
+        .named_broker("billing", |it| it.url("embedded:").declare(Queue::durable("receipts")))
+        .listeners(listeners![orders, invoices])
+        .manage(telling::<String>().0)
+        .describe()
+        .unwrap();
+    let table = described.to_string();
+    let (main, billing) = table.split_once("BROKER billing\n").unwrap();
+    assert!(main.starts_with("BROKER rabbitmq\n") && main.contains("orders"), "{table}");
+    assert!(!main.contains("receipts") && billing.contains("receipts"), "{table}");
+    assert!(billing.contains("invoices"), "{table}");
+    let mermaid = described.mermaid();
+    assert!(mermaid.contains("subgraph b1[\"billing\"]"), "{mermaid}");
+    let nodes: Vec<&str> = mermaid.lines().filter(|line| line.contains("[(\"")).collect();
+    let names: BTreeSet<&str> = nodes.iter().map(|node| node.split('[').next().unwrap()).collect();
+    assert_eq!(names.len(), nodes.len(), "each node has a name of its own: {mermaid}");
+    let document = described.asyncapi("Shop", "1.0.0");
+    assert_eq!(document["servers"]["billing"]["protocol"], "amqp");
+    let channel = |operation: &str| {
+        let reference = document["operations"][operation]["channel"]["$ref"].as_str().unwrap();
+        let key = reference.rsplit('/').next().unwrap().to_owned();
+        document["channels"][key]["servers"][0]["$ref"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(channel("orders"), "#/servers/rabbitmq");
+    assert_eq!(channel("invoices"), "#/servers/billing");
+}

@@ -1,0 +1,162 @@
+//! What happens in an application is told to who listens.
+
+use std::time::Duration;
+
+use springhare::prelude::*;
+use springhare::{ApplicationEvent, EVENTS_MAX, Events};
+use springhare_broker::{Broker, Clock, ManualClock};
+use springhare_tests::{eventually, within_limit};
+
+use crate::support::{Gate, Tell, broker, telling};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[rabbit_listener(id = "quiet", queue = "quiet", idle_event = "30s")]
+async fn quiet(text: Text, gate: State<Gate>, said: State<Tell<String>>) {
+    said.tell(text.0);
+    gate.pass().await;
+}
+
+/// Moves the clock on second by second until the listener is told to be idle: for how long it was.
+async fn until_idle(events: &mut Events, hand: &ManualClock) -> Duration {
+    loop {
+        tokio::select! {
+            biased;
+            event = events.next() => {
+                if let Some(ApplicationEvent::Idle { listener, idle_time }) = event {
+                    assert_eq!(listener, "quiet");
+                    return idle_time;
+                }
+            }
+            () = tokio::task::yield_now() => hand.advance(SECOND),
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_works_is_not_idle_and_who_rests_is_so_again_and_again() {
+    let (clock, hand) = Clock::manual();
+    let broker = Broker::builder().clock(clock.clone()).start().unwrap();
+    let (said, mut told) = telling::<String>();
+    let gate = Gate::closed();
+    let builder = Springhare::builder().broker(broker).listeners(listeners![quiet]);
+    let app = builder.manage(gate.clone()).manage(said).start().await.unwrap();
+    let mut events = app.events();
+    let first = within_limit("an event", until_idle(&mut events, &hand)).await;
+    assert!(first >= 30 * SECOND, "{first:?}");
+    let second = within_limit("an event", until_idle(&mut events, &hand)).await;
+    assert!(second >= 60 * SECOND, "{second:?}");
+
+    app.rabbit_template().convert_and_send("quiet", "tea").await.unwrap();
+    assert_eq!(told.next().await, "tea");
+    let begun = clock.now();
+    hand.advance(300 * SECOND);
+    gate.let_through(1);
+    let again = within_limit("an event", until_idle(&mut events, &hand)).await;
+    let since_begun = clock.now().saturating_sub(begun);
+    assert!(again >= 30 * SECOND && again + 300 * SECOND <= since_begun, "{again:?}");
+    app.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn who_reads_too_slowly_is_told_how_much_it_missed() {
+    let (broker, _hand) = broker();
+    let app = Springhare::builder().broker(broker).listeners(listeners![]).start().await.unwrap();
+    let rabbit = app.rabbit_template();
+    rabbit.convert_and_send("nobody", "first").await.unwrap_err();
+    let mut events = app.events();
+    for _ in 0..EVENTS_MAX + 5 {
+        rabbit.convert_and_send("nobody", "tea").await.unwrap_err();
+    }
+    let mut next = async || within_limit("an event", events.next()).await;
+    assert_eq!(next().await, Some(ApplicationEvent::Missed { events: 5 }));
+    for _ in 0..EVENTS_MAX {
+        let event = next().await;
+        assert!(matches!(event, Some(ApplicationEvent::Returned { .. })), "{event:?}");
+    }
+    app.stop().await.unwrap();
+    assert_eq!(next().await, None);
+}
+
+#[rabbit_listener(
+    id = "broken",
+    queue = "events.broken",
+    retry(max_attempts = 1),
+    circuit(failures = 2, pause = "30s")
+)]
+async fn broken(text: Text) -> ListenerResult {
+    if text.0 == "good" { Ok(()) } else { Err(ListenerError::msg("bad")) }
+}
+
+#[tokio::test]
+async fn the_turns_of_a_circuit_are_told() {
+    let (broker, hand) = broker();
+    let builder = Springhare::builder().broker(broker).listeners(listeners![broken]);
+    let app = builder.start().await.unwrap();
+    let mut events = app.events();
+    let rabbit = app.rabbit_template();
+    for text in ["bad", "bad", "good"] {
+        rabbit.convert_and_send("events.broken", text).await.unwrap();
+    }
+    let listener = || "broken".to_owned();
+    let turns = [
+        ApplicationEvent::CircuitOpened { listener: listener(), pause: 30 * SECOND },
+        ApplicationEvent::CircuitHalfOpened { listener: listener() },
+        ApplicationEvent::CircuitClosed { listener: listener() },
+    ];
+    for turn in turns {
+        let next = async {
+            loop {
+                tokio::select! {
+                    biased;
+                    event = events.next() => match event.unwrap() {
+                        ApplicationEvent::ConsumerStarted { .. }
+                        | ApplicationEvent::ConsumerRestarted { .. }
+                        | ApplicationEvent::ConnectionOpened { .. } => {}
+                        event => return event,
+                    },
+                    () = tokio::task::yield_now() => hand.advance(SECOND),
+                }
+            }
+        };
+        assert_eq!(within_limit("an event", next).await, turn);
+    }
+    app.stop().await.unwrap();
+}
+
+/// A broker on the network that is short of memory says so, and when it is not any more.
+#[tokio::test]
+async fn a_broker_that_takes_no_messages_is_told_and_that_it_takes_them_again() {
+    let builder = Broker::builder().memory_high_watermark(100_000);
+    let broker = builder.listen("127.0.0.1:0".parse().unwrap()).start().unwrap();
+    let url = format!("amqp://guest:guest@{}", broker.local_addrs()[0]);
+    let app = Springhare::builder()
+        .url(url)
+        .listeners(listeners![])
+        .declare(Queue::durable("full"))
+        .start()
+        .await
+        .unwrap();
+    let mut events = app.events();
+    let rabbit = app.rabbit_template();
+    let sending = tokio::spawn(async move {
+        for _ in 0..4 {
+            rabbit.convert_and_send("full", vec![0_u8; 50_000]).await?;
+        }
+        Ok::<(), springhare::Error>(())
+    });
+    let mut next = async || within_limit("an event", events.next()).await.unwrap();
+    let blocked = next().await;
+    let ApplicationEvent::Blocked { connection, reason } = &blocked else { panic!("{blocked:?}") };
+    assert_eq!(connection, "publisher");
+    assert!(!reason.is_empty());
+    eventually("the messages are taken", async || {
+        app.admin().purge_queue("full").await.unwrap();
+        sending.is_finished().then_some(())
+    })
+    .await;
+    let unblocked = ApplicationEvent::Unblocked { connection: "publisher".to_owned() };
+    assert_eq!(next().await, unblocked);
+    sending.await.unwrap().unwrap();
+    app.stop().await.unwrap();
+}
