@@ -2,8 +2,8 @@
 //! contradiction among them.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use springhare_amqp::ShortString;
@@ -55,7 +55,7 @@ pub(crate) struct GraphInput<'a> {
 pub(crate) fn check(input: GraphInput<'_>) -> (BTreeMap<Arc<str>, Graph>, Vec<Fault>) {
     let mut faults = Vec::new();
     let mut endpoints = input.endpoints;
-    endpoints.sort_by_key(|endpoint| (endpoint.id(), endpoint.file, endpoint.line));
+    endpoints.sort_by_cached_key(|endpoint| (endpoint.id(), endpoint.file, endpoint.line));
     let sources: Vec<_> = endpoints.iter().copied().map(ListenerSource::of).collect();
     for source in &sources {
         unmet_requirements(source, input.states, &mut faults);
@@ -63,10 +63,12 @@ pub(crate) fn check(input: GraphInput<'_>) -> (BTreeMap<Arc<str>, Graph>, Vec<Fa
     let known = endpoints.iter().chain(&input.linked).map(|endpoint| endpoint.id());
     let known = known.map(|id| input.placeholders.resolve(&id).map_or(id.clone(), Cow::into_owned));
     let known: Vec<String> = known.filter(|id| !id.contains("${")).collect();
-    let mut listeners: Vec<ResolvedListener> = sources
-        .iter()
-        .filter_map(|source| resolve(source, &input.placeholders, input.settings, &mut faults))
-        .collect();
+    let mut listeners: Vec<ResolvedListener> = Vec::with_capacity(sources.len());
+    listeners.extend(
+        sources
+            .iter()
+            .filter_map(|source| resolve(source, &input.placeholders, input.settings, &mut faults)),
+    );
     listeners.sort_by(|a, b| a.plan.id.cmp(&b.plan.id));
     let plans = listeners.iter_mut().map(|listener| &mut listener.plan);
     choose_converters(plans, input.named_converters, input.converters, &mut faults);
@@ -99,10 +101,16 @@ fn graph_of(
     faults: &mut Vec<Fault>,
 ) -> Graph {
     let mut graph = Graph::default();
+    let mut bindings = Vec::new();
     declared.exchanges.into_iter().for_each(|node| add_exchange(&mut graph, node, faults));
     declared.queues.into_iter().for_each(|node| add_queue(&mut graph, node, faults));
-    listeners.into_iter().for_each(|listener| add_listener(&mut graph, listener, faults));
-    declared.bindings.into_iter().for_each(|node| add_binding(&mut graph, node));
+    graph.bound.reserve(listeners.len());
+    for listener in listeners {
+        add_listener(&mut graph, listener, &mut bindings, faults);
+    }
+    graph.of_listeners.clone_from(&bindings);
+    bindings.extend(declared.bindings);
+    graph.bindings = each_once(bindings);
     graph.containers = merge(&graph, &graph.bound, faults);
     unreachable_keys(&graph, faults);
     faults.extend(inconsistencies(&graph));
@@ -110,22 +118,35 @@ fn graph_of(
     graph
 }
 
-/// Adds a listener, and what it declares.
-pub(super) fn add_listener(graph: &mut Graph, listener: ResolvedListener, faults: &mut Vec<Fault>) {
+/// Adds a listener, and what it declares but for its bindings, which are gathered.
+pub(super) fn add_listener(
+    graph: &mut Graph,
+    listener: ResolvedListener,
+    all_bindings: &mut Vec<BindingNode>,
+    faults: &mut Vec<Fault>,
+) {
     let ResolvedListener { plan, queues, exchanges, bindings, delays } = listener;
     let delays = if plan.declare {
         exchanges.into_iter().for_each(|node| add_exchange(graph, node, faults));
         queues.into_iter().for_each(|node| add_queue(graph, node, faults));
-        bindings.iter().for_each(|node| add_own_binding(graph, node.clone()));
+        all_bindings.extend(bindings.iter().cloned());
         delays
     } else {
         graph.expect(&plan);
         delays.of_foreign_queues()
     };
-    add_delays(graph, delays, faults);
+    add_delays(graph, delays, all_bindings, faults);
     let plan = Arc::new(plan);
     graph.listeners.push(Arc::clone(&plan));
     graph.bound.push(Bound { plan, bindings });
+}
+
+/// Adds what listeners bind their queues to that join later.
+pub(super) fn add_own_bindings(graph: &mut Graph, bindings: Vec<BindingNode>) {
+    for node in bindings {
+        graph.of_listeners.push(node.clone());
+        add_binding(graph, node);
+    }
 }
 
 /// A pattern on a direct exchange is a key that no message has. The macro finds it where it sees
@@ -258,20 +279,40 @@ pub(super) fn add_queue(graph: &mut Graph, node: QueueNode, faults: &mut Vec<Fau
 }
 
 /// What a listener's messages wait in is the application's, whoever declares the listener's queue.
-pub(super) fn add_delays(graph: &mut Graph, delays: Delays, faults: &mut Vec<Fault>) {
+pub(super) fn add_delays(
+    graph: &mut Graph,
+    delays: Delays,
+    all_bindings: &mut Vec<BindingNode>,
+    faults: &mut Vec<Fault>,
+) {
     let Delays { exchange, queues, bindings } = delays;
     exchange.into_iter().for_each(|node| add_exchange(graph, node, faults));
     queues.into_iter().for_each(|node| add_queue(graph, node, faults));
-    bindings.into_iter().for_each(|node| add_own_binding(graph, node));
+    all_bindings.extend(bindings);
 }
 
-/// Adds what a listener binds its queue to.
-fn add_own_binding(graph: &mut Graph, node: BindingNode) {
-    graph.of_listeners.push(node.clone());
-    add_binding(graph, node);
+/// The bindings without those that are there before, in the time that it takes to look at each. Of two
+/// equals, of which one must not be refused, none may be.
+fn each_once(all: Vec<BindingNode>) -> Vec<BindingNode> {
+    let mut bindings: Vec<BindingNode> = Vec::with_capacity(all.len());
+    let mut places: HashMap<(ShortString, ShortString), Vec<usize>> =
+        HashMap::with_capacity(all.len());
+    for node in all {
+        let ends = (node.destination.clone(), node.routing_key.clone());
+        let places = places.entry(ends).or_default();
+        let same = |place: &&usize| bindings.get(**place).is_some_and(|one| one.same_as(&node));
+        let place = places.iter().find(same).copied();
+        if let Some(known) = place.and_then(|place| bindings.get_mut(place)) {
+            known.lenient &= node.lenient;
+        } else {
+            places.push(bindings.len());
+            bindings.push(node);
+        }
+    }
+    bindings
 }
 
-/// Of two equals, of which one must not be refused, none may be.
+/// Adds one binding to few; see [`each_once`].
 pub(super) fn add_binding(graph: &mut Graph, node: BindingNode) {
     match graph.bindings.iter_mut().find(|known| known.same_as(&node)) {
         Some(known) => known.lenient &= node.lenient,

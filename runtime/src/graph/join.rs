@@ -6,7 +6,8 @@ use springhare_amqp::ShortString;
 
 use super::Graph;
 use super::check::{
-    add_listener, contradiction, duplicate_ids, unmet_requirements, unreachable_keys,
+    add_listener, add_own_bindings, contradiction, duplicate_ids, unmet_requirements,
+    unreachable_keys,
 };
 use super::consistency::inconsistencies;
 use super::converting::choose_converters;
@@ -60,7 +61,9 @@ impl Graph {
     ) -> Result<(Self, ContainerPlan), Vec<Fault>> {
         let mut faults = Vec::new();
         let mut graph = self.clone();
-        add_listener(&mut graph, listener, &mut faults);
+        let mut bindings = Vec::new();
+        add_listener(&mut graph, listener, &mut bindings, &mut faults);
+        add_own_bindings(&mut graph, bindings);
         let Some(bound) = graph.bound.last() else { return Err(faults) };
         let container = ContainerPlan::alone(Arc::clone(&bound.plan));
         for other in &self.bound {

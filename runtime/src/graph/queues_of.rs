@@ -6,7 +6,7 @@ use springhare_amqp::ShortString;
 use springhare_broker::QueueDeclareOptions;
 
 use super::Graph;
-use super::check::{add_delays, add_queue};
+use super::check::{add_delays, add_own_bindings, add_queue};
 use super::consistency::inconsistencies;
 use super::definition::{Definition, DestinationKind, Naming, QueueNode};
 use super::delays::Delays;
@@ -35,6 +35,7 @@ impl Graph {
         let nodes: Vec<_> = queues.iter().map(node).collect();
         let plan = &before.plan;
         let delays = Delays::of(&plan.failure.redeliveries, &nodes, &plan.origin);
+        let mut bindings = Vec::new();
         if plan.declare {
             for node in nodes {
                 // What is known is taken as it is.
@@ -42,10 +43,11 @@ impl Graph {
                     add_queue(&mut graph, node, &mut faults);
                 }
             }
-            add_delays(&mut graph, delays, &mut faults);
+            add_delays(&mut graph, delays, &mut bindings, &mut faults);
         } else {
-            add_delays(&mut graph, delays.of_foreign_queues(), &mut faults);
+            add_delays(&mut graph, delays.of_foreign_queues(), &mut bindings, &mut faults);
         }
+        add_own_bindings(&mut graph, bindings);
         graph.consumes_from(plan, plan.queues.iter().chain(queues).cloned().collect());
         let added = Bound {
             plan: Arc::new(ListenerPlan { queues: queues.to_vec(), ..(**plan).clone() }),
