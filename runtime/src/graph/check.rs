@@ -2,8 +2,8 @@
 //! contradiction among them.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use springhare_amqp::ShortString;
@@ -53,17 +53,17 @@ pub(crate) struct GraphInput<'a> {
 pub(crate) fn check(input: GraphInput<'_>) -> (BTreeMap<Arc<str>, Graph>, Vec<Fault>) {
     let mut faults = Vec::new();
     let mut endpoints = input.endpoints;
-    endpoints.sort_by_key(|endpoint| (endpoint.id(), endpoint.file, endpoint.line));
+    endpoints.sort_by_cached_key(|endpoint| (endpoint.id(), endpoint.file, endpoint.line));
     for endpoint in &endpoints {
         unmet_requirements(endpoint, input.states, &mut faults);
     }
     let known = endpoints.iter().chain(&input.linked).map(|endpoint| endpoint.id());
     let known = known.map(|id| input.placeholders.resolve(&id).map_or(id.clone(), Cow::into_owned));
     let known: Vec<String> = known.filter(|id| !id.contains("${")).collect();
-    let mut listeners: Vec<ResolvedListener> = endpoints
-        .into_iter()
-        .filter_map(|endpoint| resolve(endpoint, &input.placeholders, input.settings, &mut faults))
-        .collect();
+    let mut listeners: Vec<ResolvedListener> = Vec::with_capacity(endpoints.len());
+    listeners.extend(endpoints.into_iter().filter_map(|endpoint| {
+        resolve(endpoint, &input.placeholders, input.settings, &mut faults)
+    }));
     listeners.sort_by(|a, b| a.plan.id.cmp(&b.plan.id));
     let plans = listeners.iter_mut().map(|listener| &mut listener.plan);
     choose_converters(plans, input.named_converters, input.converters, &mut faults);
@@ -96,7 +96,7 @@ fn graph_of(
     faults: &mut Vec<Fault>,
 ) -> Graph {
     let mut graph = Graph::default();
-    let mut bound = Vec::new();
+    let (mut bound, mut bindings) = (Vec::with_capacity(listeners.len()), Vec::new());
     declared.exchanges.into_iter().for_each(|node| add_exchange(&mut graph, node, faults));
     declared.queues.into_iter().for_each(|node| add_queue(&mut graph, node, faults));
     for listener in listeners {
@@ -105,18 +105,21 @@ fn graph_of(
             let plan = Arc::new(listener.plan);
             graph.listeners.push(Arc::clone(&plan));
             bound.push(Bound { plan, bindings: listener.bindings });
-            add_delays(&mut graph, listener.delays.of_foreign_queues(), faults);
+            let delays = listener.delays.of_foreign_queues();
+            add_delays(&mut graph, delays, &mut bindings, faults);
             continue;
         }
         listener.exchanges.into_iter().for_each(|node| add_exchange(&mut graph, node, faults));
         listener.queues.into_iter().for_each(|node| add_queue(&mut graph, node, faults));
-        listener.bindings.iter().for_each(|node| add_own_binding(&mut graph, node.clone()));
-        add_delays(&mut graph, listener.delays, faults);
+        bindings.extend(listener.bindings.iter().cloned());
+        add_delays(&mut graph, listener.delays, &mut bindings, faults);
         let plan = Arc::new(listener.plan);
         graph.listeners.push(Arc::clone(&plan));
         bound.push(Bound { plan, bindings: listener.bindings });
     }
-    declared.bindings.into_iter().for_each(|node| add_binding(&mut graph, node));
+    graph.of_listeners.clone_from(&bindings);
+    bindings.extend(declared.bindings);
+    graph.bindings = each_once(bindings);
     graph.containers = merge(&graph, &bound, faults);
     unreachable_keys(&graph, faults);
     faults.extend(inconsistencies(&graph));
@@ -248,20 +251,40 @@ pub(super) fn add_queue(graph: &mut Graph, node: QueueNode, faults: &mut Vec<Fau
 }
 
 /// What a listener's messages wait in is the application's, whoever declares the listener's queue.
-fn add_delays(graph: &mut Graph, delays: Delays, faults: &mut Vec<Fault>) {
+fn add_delays(
+    graph: &mut Graph,
+    delays: Delays,
+    all_bindings: &mut Vec<BindingNode>,
+    faults: &mut Vec<Fault>,
+) {
     let Delays { exchange, queues, bindings } = delays;
     exchange.into_iter().for_each(|node| add_exchange(graph, node, faults));
     queues.into_iter().for_each(|node| add_queue(graph, node, faults));
-    bindings.into_iter().for_each(|node| add_own_binding(graph, node));
+    all_bindings.extend(bindings);
 }
 
-/// Adds what a listener binds its queue to.
-fn add_own_binding(graph: &mut Graph, node: BindingNode) {
-    graph.of_listeners.push(node.clone());
-    add_binding(graph, node);
+/// The bindings without those that are there before, in the time that it takes to look at each. Of two
+/// equals, of which one must not be refused, none may be.
+fn each_once(all: Vec<BindingNode>) -> Vec<BindingNode> {
+    let mut bindings: Vec<BindingNode> = Vec::with_capacity(all.len());
+    let mut places: HashMap<(ShortString, ShortString), Vec<usize>> =
+        HashMap::with_capacity(all.len());
+    for node in all {
+        let ends = (node.destination.clone(), node.routing_key.clone());
+        let places = places.entry(ends).or_default();
+        let same = |place: &&usize| bindings.get(**place).is_some_and(|one| one.same_as(&node));
+        let place = places.iter().find(same).copied();
+        if let Some(known) = place.and_then(|place| bindings.get_mut(place)) {
+            known.lenient &= node.lenient;
+        } else {
+            places.push(bindings.len());
+            bindings.push(node);
+        }
+    }
+    bindings
 }
 
-/// Of two equals, of which one must not be refused, none may be.
+/// Adds one binding to few; see [`each_once`].
 pub(super) fn add_binding(graph: &mut Graph, node: BindingNode) {
     match graph.bindings.iter_mut().find(|known| known.same_as(&node)) {
         Some(known) => known.lenient &= node.lenient,
