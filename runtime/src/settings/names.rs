@@ -53,14 +53,16 @@ const ELSEWHERE: &[(&str, &str)] = &[
         "a stop waits for handlers until its deadline; `app.force_stop()` does not wait",
     ),
     ("rabbitmq.listener.simple.consumer-batch-enabled", BATCH),
-    ("rabbitmq.listener.simple.de-batching-enabled", BATCH),
     (
         "rabbitmq.listener.simple.receive-timeout",
         "messages are pushed, nobody polls; how long a batch waits is `batch-receive-timeout`",
     ),
     ("rabbitmq.listener.simple.observation-enabled", OBSERVED),
     ("rabbitmq.template.observation-enabled", OBSERVED),
-    ("rabbitmq.template.receive-timeout", "`receive` takes what is there, and does not wait"),
+    (
+        "rabbitmq.template.receive-timeout",
+        "each `receive` says how long it waits: `.receive(queue).timeout(..)`",
+    ),
     ("rabbitmq.template.default-receive-queue", "`receive` names its queue"),
     ("rabbitmq.template.allowed-list-patterns", "no objects are deserialized by their class here"),
     (

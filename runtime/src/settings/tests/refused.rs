@@ -154,5 +154,5 @@ fn variables_of_boot_mean_what_they_mean_there() {
     let ours = faults("", &[("SPRINGHARE_RABBITMQ_PUBLISHER_CONFIRM_TYPE", "none")]);
     assert!(ours[0].contains("every message is confirmed here"), "{ours:?}");
     let lesson = faults("", &[("SPRINGHARE_RABBITMQ_TEMPLATE_RECEIVE_TIMEOUT", "5s")]);
-    assert!(lesson[0].contains("`receive` takes what is there, and does not wait"), "{lesson:?}");
+    assert!(lesson[0].contains("each `receive` says how long it waits"), "{lesson:?}");
 }
