@@ -116,6 +116,7 @@ fn some_value(key: &str) -> &'static str {
         | "publisher-returns"
         | "mandatory"
         | "missing-queues-fatal"
+        | "de-batching-enabled"
         | "auto-startup"
         | "default-requeue-rejected" => "true",
         "profile" => "spring",
