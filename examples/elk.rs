@@ -47,9 +47,8 @@ async fn main() -> Result {
     entries.take(1).await?;
     app.stop().await?;
 
-    let ordered = lines.find("dish-ordered")?;
-    let cooked = lines.find("dish-cooked")?;
-    if ordered["trace.id"].is_null() || ordered["trace.id"] != cooked["trace.id"] {
+    let (ordered, cooked) = (lines.trace_of("dish-ordered")?, lines.trace_of("dish-cooked")?);
+    if ordered != cooked {
         return Err(format!("two traces: {ordered} and {cooked}").into());
     }
     println!("one trace leads from the order to the kitchen");
@@ -73,14 +72,17 @@ impl Write for Lines {
 }
 
 impl Lines {
-    /// The line of what was done.
-    fn find(&self, action: &str) -> Result<Value> {
+    /// The trace in the line of what was done.
+    fn trace_of(&self, action: &str) -> Result<Value> {
         let written = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let lines = written.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
         for line in lines {
             let line: Value = serde_json::from_slice(line)?;
-            if line["event.action"] == action {
-                return Ok(line);
+            if line.get("event.action").and_then(Value::as_str) == Some(action) {
+                return line
+                    .get("trace.id")
+                    .cloned()
+                    .ok_or_else(|| format!("no trace: {line}").into());
             }
         }
         Err(format!("there is no line of {action}").into())

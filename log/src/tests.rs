@@ -1,5 +1,4 @@
 //! What a layer makes of spans and events.
-#![expect(clippy::unwrap_used, reason = "a test ends with a panic")]
 
 use std::io;
 use std::sync::{Arc, Mutex};

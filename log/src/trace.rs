@@ -1,7 +1,5 @@
 //! Which trace a line belongs to.
 
-use serde_json::Value;
-
 use crate::fields::Fields;
 
 /// Where the ids come from.
@@ -24,6 +22,7 @@ impl Traces {
     #[cfg(feature = "otel")]
     pub(crate) fn note(&self, span: &tracing::Id, fields: &mut Fields) {
         use opentelemetry::trace::TraceContextExt as _;
+        use serde_json::Value;
 
         let subscriber = self.subscriber.get().and_then(tracing::dispatcher::WeakDispatch::upgrade);
         let Some(subscriber) = subscriber else { return };
@@ -40,7 +39,6 @@ impl Traces {
 
     /// Without OpenTelemetry a span has no ids but those in its fields.
     #[cfg(not(feature = "otel"))]
-    #[expect(clippy::unused_self, reason = "with the feature it is used")]
     pub(crate) fn note(&self, _span: &tracing::Id, _fields: &mut Fields) {}
 }
 

@@ -33,6 +33,20 @@ pub(crate) fn require(
     }
 }
 
+/// What an argument is made by, as far as it is of the message's body.
+pub(crate) fn extractor(param: &Param, listener: &Listener) -> Option<TokenStream> {
+    let payload = &listener.paths.payload;
+    let ty = generated_type(&param.ty, listener);
+    match &param.source {
+        Source::Extractor => Some(quote!(#ty)),
+        Source::Payload => {
+            let item = item_type(&ty);
+            Some(quote!(#payload<#item>))
+        }
+        Source::Header { .. } | Source::Mistaken => None,
+    }
+}
+
 /// The shim.
 pub(crate) fn invoke(listener: &Listener) -> TokenStream {
     let Listener { function, paths, .. } = listener;

@@ -102,7 +102,7 @@ fn require(listener: &Listener) -> TokenStream {
 
 pub(crate) fn require_of(listener: &Listener, shim: &Ident) -> TokenStream {
     let Listener { function, paths, .. } = listener;
-    let Paths { requirements, from_delivery, .. } = paths;
+    let Paths { requirements, from_delivery, schema_of, without_schema, .. } = paths;
     let argument = quote_spanned!(Span::mixed_site()=> __requirements);
     let calls = function.params.iter().filter_map(|param| {
         if listener.takes == Takes::Batches {
@@ -111,9 +111,20 @@ pub(crate) fn require_of(listener: &Listener, shim: &Ident) -> TokenStream {
         let extractor = extractor(param, listener)?;
         Some(call(&extractor, from_delivery, "require", &argument))
     });
+    // A payload's schema is noted by a method that its type may have, or else by the trait's.
+    let schemas = function.params.iter().filter_map(|param| {
+        let extractor = match listener.takes {
+            Takes::Batches => batch::extractor(param, listener)?,
+            _ => extractor(param, listener)?,
+        };
+        Some(quote_spanned!(Span::mixed_site()=> <#schema_of<#extractor>>::NEW.note(#argument)))
+    });
     quote_spanned! {Span::mixed_site()=>
         fn #shim(__requirements: &mut #requirements) {
+            #[allow(unused_imports)]
+            use #without_schema as _;
             #(#calls;)*
+            #(#schemas;)*
         }
     }
 }

@@ -54,8 +54,10 @@ paths! {
     run_blocking => run_blocking,
     invoke_by_type => invoke_by_type,
     require_each => require_each,
+    schema_of => SchemaOf,
     state => State,
     typed_handler => TypedHandler,
     submit => inventory::submit,
     take_parts => take_parts,
+    without_schema => WithoutSchema,
 }

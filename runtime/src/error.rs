@@ -8,6 +8,7 @@
 mod call;
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use springhare_amqp::{AmqpError, MethodId, ShortStringTooLong};
@@ -133,6 +134,19 @@ impl Error {
             }
             Self::Link(error) => !error.is_login_refused(),
             _ => false,
+        }
+    }
+
+    /// The same error for another who waited for the same.
+    pub(crate) fn of_shared(error: &Arc<Self>) -> Self {
+        match &**error {
+            Self::NoExchange(error) => Self::NoExchange(error.clone()),
+            Self::Unroutable(returned) => Self::Unroutable(returned.clone()),
+            Self::NotConfirmed(error) => Self::NotConfirmed(error.clone()),
+            Self::Amqp(error) => Self::Amqp(error.clone()),
+            Self::Link(error) => Self::Link(error.clone()),
+            Self::Stopped => Self::Stopped,
+            _ => Self::Other(Box::new(Arc::clone(error))),
         }
     }
 

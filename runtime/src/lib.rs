@@ -113,9 +113,9 @@ pub use events::{ApplicationEvent, EVENTS_MAX, Events};
 pub use extract::Protobuf;
 pub use extract::{
     AppId, Attempt, BatchSize, ConsumerTag, CorrelationId, Death, DeliveryCount, ExchangeName,
-    FromBatch, FromDelivery, Headers, Json, MessageId, Outbox, Path, Payload, Properties,
-    QueueName, ReceivedDelay, Redelivered, ReplyTo, RoutingKey, State, Text, Timestamp, UserId,
-    XDeath,
+    FromBatch, FromDelivery, Headers, Json, LastInBatch, MessageId, Outbox, Path, Payload,
+    Properties, QueueName, ReceivedDelay, Redelivered, ReplyTo, RoutingKey, State, Text, Timestamp,
+    UserId, XDeath,
 };
 #[cfg(feature = "garde")]
 pub use extract::{Invalid, Valid};
@@ -134,8 +134,9 @@ pub use listener::reply::{PreparedReply, Reply, ReplyBody};
 pub use settings::{ListenerSettings, STARTUP_WAIT, Startup, UnknownStartup};
 pub use state::{DuplicateState, Requirements};
 pub use template::{
-    Calling, ConvertAndSend, ConvertSendAndReceive, IntoPublish, IntoRoute, REPLY_TIMEOUT,
-    RabbitTemplate, Route, SendAllError, Sending,
+    BatchingRabbitTemplate, BatchingStrategy, Calling, ConvertAndSend, ConvertSendAndReceive,
+    IntoPublish, IntoRoute, REPLY_TIMEOUT, RabbitTemplate, Receive, ReceiveAndConvert, Route,
+    SendAllError, Sending,
 };
 
 /// What a program with listeners uses: `use springhare::prelude::*;`.

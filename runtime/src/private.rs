@@ -3,7 +3,9 @@
 
 pub use inventory;
 
-pub use crate::extract::{FromBatch, FromDelivery, Payload, State, header, header_or};
+pub use crate::extract::{
+    FromBatch, FromDelivery, Payload, SchemaOf, State, WithoutSchema, header, header_or,
+};
 pub use crate::listener::batch::IntoBatchOutcome;
 pub use crate::listener::by_type::{TypedHandler, invoke_by_type, require_each};
 pub use crate::listener::context::{BatchContext, DeliveryContext};

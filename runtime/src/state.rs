@@ -84,8 +84,29 @@ pub struct Requirements {
     delivery_tags: usize,
     paths: Vec<PathShape>,
     payload: Option<(&'static str, &'static str)>,
+    #[cfg(feature = "schemars")]
+    schema: Option<PayloadSchema>,
     outbox: bool,
 }
+
+/// How the schema of a payload is made, and of which.
+#[cfg(feature = "schemars")]
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PayloadSchema {
+    type_name: &'static str,
+    pub(crate) make: fn(&mut schemars::SchemaGenerator) -> schemars::Schema,
+}
+
+#[cfg(feature = "schemars")]
+impl PartialEq for PayloadSchema {
+    /// The same type's is made by the same function, which may have several addresses.
+    fn eq(&self, other: &Self) -> bool {
+        self.type_name == other.type_name
+    }
+}
+
+#[cfg(feature = "schemars")]
+impl Eq for PayloadSchema {}
 
 impl Requirements {
     /// A value of type `T` must be managed.
@@ -131,12 +152,29 @@ impl Requirements {
         self.delivery_tags = self.delivery_tags.max(other.delivery_tags);
         self.paths.extend(other.paths);
         self.outbox |= other.outbox;
+        #[cfg(feature = "schemars")]
+        if self.payload.is_none() {
+            self.schema = other.schema;
+        }
         self.payload = self.payload.or(other.payload);
     }
 
     /// The listener takes bodies of this content type as a `T`: what a description shows.
     pub fn payload<T: ?Sized>(&mut self, content_type: &'static str) {
         self.payload = Some((type_name::<T>(), content_type));
+    }
+
+    /// The schema of the type that the listener takes bodies as.
+    #[cfg(feature = "schemars")]
+    pub(crate) fn schema<T: schemars::JsonSchema>(&mut self) {
+        let make = schemars::SchemaGenerator::subschema_for::<T>;
+        self.schema = Some(PayloadSchema { type_name: type_name::<T>(), make });
+    }
+
+    /// How the schema of that type is made, if it has one.
+    #[cfg(feature = "schemars")]
+    pub(crate) fn payload_schema(&self) -> Option<PayloadSchema> {
+        self.schema
     }
 
     /// The name of the type that the listener takes bodies as, and their content type.

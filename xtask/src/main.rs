@@ -3,8 +3,8 @@
 //!
 //! One file per part: `prepare` sets up, `examples` runs the examples and reads their output,
 //! `clients` runs real AMQP clients, `perf` measures brokers side by side, `cluster` starts and
-//! ends a RabbitMQ cluster, `drill` kills its nodes under load, `run` starts programs and bounds
-//! their time.
+//! ends a RabbitMQ cluster, `drill` kills its nodes under load, `semver` looks
+//! whether the API still is what it was, `run` starts programs and bounds their time.
 
 mod clients;
 mod cluster;
@@ -13,6 +13,7 @@ mod examples;
 mod perf;
 mod prepare;
 mod run;
+mod semver;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -26,6 +27,7 @@ usage: cargo xtask <command>
   examples  run all examples and check their output
   clients [--url amqp://user:password@host:port/%2f] [name..]
             run real AMQP clients on `springhare serve`, or on the broker at the URL
+  semver    compare the public API with that of the commit in .ci/semver-baseline
 ";
 
 fn main() -> ExitCode {
@@ -34,6 +36,7 @@ fn main() -> ExitCode {
         Some("test") => test(),
         Some("examples") => examples::check_all(),
         Some("clients") => clients(&std::env::args().skip(2).collect::<Vec<_>>()),
+        Some("semver") => semver::check(),
         Some("perf") => perf::run(&std::env::args().skip(2).collect::<Vec<_>>()),
         Some("cluster") => cluster::run(&std::env::args().skip(2).collect::<Vec<_>>()),
         Some("drill") => drill::run(&std::env::args().skip(2).collect::<Vec<_>>()),

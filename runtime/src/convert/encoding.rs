@@ -38,6 +38,16 @@ pub(crate) fn content(
     }
 }
 
+/// Whether the body is wrapped in something, known or not, beside the charset of its text.
+pub(crate) fn is_wrapped(properties: &BasicProperties) -> bool {
+    let encoding = properties.content_encoding.as_deref().unwrap_or_default();
+    encoding.split([':', ',']).map(str::trim).any(|word| !is_plain(word))
+}
+
+fn is_plain(word: &str) -> bool {
+    is_known_charset(word) || PLAIN.iter().any(|plain| word.eq_ignore_ascii_case(plain))
+}
+
 /// Apart from [`content`], which is asked of every message.
 fn unwrapped(encoding: &str, body: &Bytes) -> Result<Option<Bytes>, ConversionError> {
     #[cfg_attr(not(feature = "compression"), expect(unused_mut, reason = "nothing unwraps it"))]
@@ -45,7 +55,7 @@ fn unwrapped(encoding: &str, body: &Bytes) -> Result<Option<Bytes>, ConversionEr
     #[cfg(feature = "compression")]
     let mut layers = 0;
     for word in encoding.split([':', ',']).map(str::trim) {
-        if is_known_charset(word) || PLAIN.iter().any(|plain| word.eq_ignore_ascii_case(plain)) {
+        if is_plain(word) {
             continue;
         }
         #[cfg(feature = "compression")]

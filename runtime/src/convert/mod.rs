@@ -19,6 +19,7 @@ mod encode;
 mod encoding;
 mod error;
 mod named;
+pub(crate) mod parts;
 #[cfg(feature = "protobuf")]
 mod protobuf;
 #[cfg(test)]
@@ -40,7 +41,7 @@ pub use error::ConversionError;
 pub use erased_serde;
 
 pub(crate) use decode::{decode, refuse_foreign_charset};
-pub(crate) use encoding::content;
+pub(crate) use encoding::{content, is_wrapped};
 pub(crate) use named::NamedConverters;
 #[cfg(feature = "protobuf")]
 pub(crate) use protobuf::{PROTOBUF_CONTENT_TYPE, protobuf_message};

@@ -2,6 +2,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
+use super::schemas::Schemas;
 use super::{Description, payload_of};
 use crate::graph::QueueNode;
 use crate::listener::endpoint::AcknowledgeMode;
@@ -14,7 +15,8 @@ impl Description {
     /// An [AsyncAPI](https://www.asyncapi.com) 3 document: a channel for each queue that is consumed
     /// from and each destination of replies, an operation for each listener.
     ///
-    /// A message's schema is not known, but its type's name and its content type are.
+    /// A message has its type's name and its content type; with the feature `schemars` also the schema of
+    /// a type that is a `JsonSchema`, a reference into the document's `components`.
     #[must_use]
     pub fn asyncapi(&self, title: &str, version: &str) -> Value {
         let mut channels = Channels::default();
@@ -37,6 +39,9 @@ impl Description {
         });
         if !servers.is_empty() {
             set(&mut document, "servers", Value::Object(servers));
+        }
+        if let Some(schemas) = channels.schemas.into_definitions() {
+            set(&mut document, "components", json!({ "schemas": schemas }));
         }
         document
     }
@@ -61,7 +66,7 @@ impl Description {
             "channel": reference,
             "bindings": { "amqp": { "ack": ack } },
         });
-        if let Some(message) = message_of(plan) {
+        if let Some(message) = message_of(plan, &mut channels.schemas) {
             let name = channels.message(channel, &message);
             let message = format!("#/channels/{channel}/messages/{name}");
             set(&mut operation, "messages", json!([{ "$ref": message }]));
@@ -105,13 +110,13 @@ fn set(object: &mut Value, key: &str, value: Value) {
 }
 
 /// The message that a listener takes, and its name; none if it takes none by a type.
-fn message_of(plan: &ListenerPlan) -> Option<(String, Value)> {
+fn message_of(plan: &ListenerPlan, schemas: &mut Schemas) -> Option<(String, Value)> {
     let payload = payload_of(plan)?;
     let message = json!({
         "name": payload.name,
         "title": payload.name,
         "contentType": payload.content_type,
-        "payload": {},
+        "payload": schemas.payload_of(plan),
     });
     Some((key_of(&payload.name), message))
 }
@@ -138,6 +143,7 @@ struct Channels {
     taken: BTreeSet<String>,
     /// The broker that they are of, where there are several.
     server: Option<String>,
+    schemas: Schemas,
 }
 
 impl Channels {

@@ -8,6 +8,7 @@ mod asyncapi;
 mod diff;
 mod listeners;
 mod mermaid;
+mod schemas;
 mod table;
 
 use std::sync::Arc;

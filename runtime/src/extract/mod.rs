@@ -27,6 +27,7 @@ mod deliveries;
 mod fault;
 mod header;
 mod json;
+mod last_in_batch;
 mod message;
 mod names;
 mod optional;
@@ -36,6 +37,7 @@ mod payload;
 #[cfg(feature = "protobuf")]
 mod protobuf;
 mod rejection;
+mod schema;
 mod settlement;
 mod state;
 mod text;
@@ -53,6 +55,7 @@ pub use deliveries::{Attempt, DeliveryCount, Redelivered};
 pub use fault::Fault;
 pub use header::{FromHeader, HeaderRejection, HeaderType, header, header_or};
 pub use json::{Json, JsonRejection};
+pub use last_in_batch::LastInBatch;
 pub use message::{Headers, Properties};
 pub use names::{
     AppId, ConsumerTag, CorrelationId, ExchangeName, MessageId, PropertyRejection, QueueName,
@@ -65,6 +68,9 @@ pub use payload::{Payload, PayloadRejection};
 #[cfg(feature = "protobuf")]
 pub use protobuf::{Protobuf, ProtobufRejection};
 pub use rejection::Receiver;
+#[cfg(feature = "schemars")]
+pub use schema::HasSchema;
+pub use schema::{SchemaOf, WithoutSchema};
 pub use settlement::DeliveryTagRejection;
 pub use state::{State, StateRejection};
 pub use text::{Text, TextRejection};

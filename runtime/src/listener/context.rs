@@ -3,6 +3,7 @@
 mod batch;
 #[cfg(test)]
 mod for_test;
+mod part;
 
 use std::sync::{Arc, OnceLock};
 
@@ -18,6 +19,7 @@ use super::outgoing::Outgoing;
 use super::pacing::Failures;
 pub use batch::BatchContext;
 pub(crate) use batch::Verdicts;
+pub(super) use part::Part;
 
 use crate::channel::{Channel, DeliveryTag, Settlement};
 use crate::convert::{ConversionError, MessageConverters, content};
@@ -349,7 +351,7 @@ impl DeliveryContext {
     pub fn take_delivery_tag(&self) -> Option<DeliveryTag> {
         let mut tag = None;
         self.settlement.get_or_init(|| {
-            let settlement = Settlement::new(Arc::clone(&self.served.listener_id));
+            let settlement = self.new_settlement();
             let value = self.delivery.delivery_tag;
             let epoch = self.scope.channel.epoch();
             tag = Some(DeliveryTag::new(value, epoch, Arc::clone(&settlement)));

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use springhare_broker::PublishedMessage;
 
+use super::context::Part;
 use super::outgoing::Outgoing;
 
 /// What few deliveries have beside what all of them have; made when the first of it is.
@@ -18,4 +19,6 @@ pub(super) struct Extras {
     pub(super) outgoing: OnceLock<Outgoing>,
     /// Set if a processor has discarded it.
     pub(super) discarded: OnceLock<()>,
+    /// What it has of the message that it is a part of.
+    pub(super) part: OnceLock<Part>,
 }

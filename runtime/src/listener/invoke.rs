@@ -8,6 +8,7 @@ use super::context::DeliveryContext;
 use super::endpoint::{Invocation, Invoke};
 use super::handling::Handling;
 use super::outcome::{ListenerError, Outcome};
+use super::parts::in_turn;
 use crate::middleware::Next;
 use crate::trace::Traced;
 
@@ -36,6 +37,10 @@ impl<'d> Call<'d> {
         match handling.plan.endpoint.invoke {
             Invoke::One(invoke) => {
                 let traced = Traced::of(context);
+                if handling.takes_apart(context) {
+                    let parts = Box::pin(in_turn(handling, context, invoke));
+                    return Self { running: Some(parts), ended: None, traced };
+                }
                 Self::begin_in(traced, || match layers {
                     [] => invoke(context),
                     layers => Next::new(layers, invoke).run(context),

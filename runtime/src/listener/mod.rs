@@ -35,6 +35,7 @@ pub(crate) mod outcome;
 pub(crate) mod outgoing;
 mod pacing;
 pub(crate) mod partition;
+mod parts;
 mod pattern;
 pub(crate) mod plan;
 pub(crate) mod policy;

@@ -56,6 +56,8 @@ pub(crate) struct ListenerPlan {
     /// Whether the start fails where a queue is not there that somebody else declares.
     pub(crate) missing_queues_fatal: bool,
     pub(crate) requeue_rejected: bool,
+    /// Whether it gets what a producer has sent several in one as the parts that it is made of.
+    pub(crate) de_batching: bool,
     pub(crate) reply: ReplyPlan,
     /// Those of its keys that have words in braces.
     pub(crate) key_paths: Arc<[KeyPath]>,

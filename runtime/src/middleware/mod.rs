@@ -10,6 +10,7 @@
 //! Deliberately out: what the layers do. Retries, timeouts and circuits are a listener's own.
 
 mod listener_layer;
+mod message_ids;
 mod processor;
 mod publish_layer;
 
@@ -19,6 +20,7 @@ use std::sync::Arc;
 use springhare_broker::Publish;
 
 pub use listener_layer::{ListenerLayer, Next};
+pub use message_ids::MessageIds;
 pub use processor::{Flow, MessageProcessor};
 pub use publish_layer::{LayerFuture, NextPublish, PublishLayer};
 

@@ -30,6 +30,9 @@ section! {
         max_concurrency: u16 = "max-concurrency",
         /// Whether a message whose handler failed is delivered again; `true`.
         default_requeue_rejected: bool = "default-requeue-rejected",
+        /// Whether a message that its producer has made of several (Spring's `BatchingRabbitTemplate`,
+        /// [`batching`](crate::RabbitTemplate::batching)) reaches the handler as those; `true`.
+        de_batching_enabled: bool = "de-batching-enabled",
         /// How many messages a handler of batches gets at most. It makes no batch of a handler of single
         /// messages.
         batch_size: u16 = "batch-size",

@@ -3,6 +3,7 @@
 //! Sending goes over a connection of its own, and receiving over another; `.await` on a publish means that the broker has the
 //! message, on a request that the reply is there. Deliberately out: consuming (that is what listeners are for) and declaring.
 
+mod batching;
 mod call;
 mod deaths;
 mod draft;
@@ -24,6 +25,7 @@ use springhare_amqp::{Message, ShortString};
 use springhare_broker::Publish;
 use tokio::sync::Mutex;
 
+pub use batching::{BatchingRabbitTemplate, BatchingStrategy};
 pub(crate) use call::names::{DIRECT_REPLY_TO, ERROR_HEADER, ERRORS_HEADER, EXCEPTION_HEADER};
 pub use call::{Calling, ConvertSendAndReceive, REPLY_TIMEOUT};
 pub(crate) use deaths::DeathEntry;
@@ -35,6 +37,7 @@ pub(crate) use parking::{
     Retried, error_queue_of, restored, retry_exchange_options, wait_queue_of, wait_queue_options,
     was_rejected_from,
 };
+pub use receive::{Receive, ReceiveAndConvert};
 pub use route::{IntoRoute, Route};
 pub use send::{ConvertAndSend, Sending};
 pub use send_all::{IntoPublish, SendAllError};

@@ -248,6 +248,15 @@ impl Publishing {
         }
     }
 
+    /// Ready once the application stops.
+    pub(super) async fn until_stopped(&self) {
+        let mut stopping = std::pin::pin!(self.stopping.notified());
+        stopping.as_mut().enable();
+        if !self.stopped.load(Ordering::Acquire) {
+            stopping.await;
+        }
+    }
+
     /// A channel, on a connection that is not the publishing one.
     pub(crate) async fn open_channel(&self) -> Result<Arc<dyn LinkChannel>, Error> {
         let mut channels = self.channels.lock().await;

@@ -1,20 +1,28 @@
+use std::collections::VecDeque;
+use std::fmt;
+use std::future::poll_fn;
+use std::marker::PhantomData;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use springhare_amqp::{Message, ShortString};
-use springhare_broker::{Delivery, Multiple, NoAck};
+use springhare_broker::{BasicConsumeOptions, ConsumerEnd, Delivery, Multiple, NoAck, QosScope};
 use tokio::sync::MutexGuard;
 
 use super::{ParkReason, ParkedFrom, RabbitTemplate, Retried, error_queue_of};
-use crate::connection::LinkChannel;
+use crate::connection::{LinkChannel, LinkError};
 use crate::error::{Error, Result};
 
-/// A message on the template's channel, which nobody else uses before it is settled: another
-/// caller's fault would close the channel under it.
+/// A message that is not settled yet.
 struct Got<'t> {
     delivery: Delivery,
     channel: Arc<dyn LinkChannel>,
-    _one_at_a_time: MutexGuard<'t, Option<Arc<dyn LinkChannel>>>,
+    /// The template's channel is nobody else's meanwhile: another caller's fault would close it. One
+    /// that waited for its message has a channel of its own, which closes with it.
+    _one_at_a_time: Option<MutexGuard<'t, Option<Arc<dyn LinkChannel>>>>,
 }
 
 impl Got<'_> {
@@ -23,30 +31,140 @@ impl Got<'_> {
     }
 }
 
+type Receiving<'t, T> = Pin<Box<dyn Future<Output = Result<Option<T>>> + Send + 't>>;
+
+/// One message on its way from a queue: what [`RabbitTemplate::receive`] returns. `.await` takes it.
+///
+/// ```
+/// # async fn example(rabbit: springhare::RabbitTemplate) -> springhare::Result<()> {
+/// use std::time::Duration;
+///
+/// let Some(message) = rabbit.receive("orders").timeout(Duration::from_secs(5)).await? else {
+///     return Ok(()); // none came
+/// };
+/// println!("{:?}", message.body);
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "a message is taken when its call is awaited"]
+pub struct Receive<'t> {
+    template: &'t RabbitTemplate,
+    queue: &'t str,
+    timeout: Duration,
+}
+
+impl<'t> Receive<'t> {
+    /// How long it waits for a message where there is none; not at all by default, as in Spring
+    /// (`receiveTimeout`).
+    ///
+    /// A message that comes as the time ends is returned, and none is lost. While it waits the queue has
+    /// one consumer more. Opening a channel is not counted.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+}
+
+impl<'t> IntoFuture for Receive<'t> {
+    type Output = Result<Option<Message>>;
+    type IntoFuture = Receiving<'t, Message>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            let Some(got) = self.template.get_within(self.queue, self.timeout).await? else {
+                return Ok(None);
+            };
+            got.ack().await?;
+            Ok(Some(got.delivery.message.message.clone()))
+        })
+    }
+}
+
+impl fmt::Debug for Receive<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Receive").field("queue", &self.queue).finish_non_exhaustive()
+    }
+}
+
+/// One message on its way to be a `T`: what [`RabbitTemplate::receive_and_convert`] returns. `.await`
+/// takes it.
+#[must_use = "a message is taken when its call is awaited"]
+pub struct ReceiveAndConvert<'t, T> {
+    receive: Receive<'t>,
+    value: PhantomData<fn() -> T>,
+}
+
+impl<T> ReceiveAndConvert<'_, T> {
+    /// How long it waits for a message, as [`Receive::timeout`].
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.receive.timeout = timeout;
+        self
+    }
+}
+
+impl<'t, T: DeserializeOwned + Send + 't> IntoFuture for ReceiveAndConvert<'t, T> {
+    type Output = Result<Option<T>>;
+    type IntoFuture = Receiving<'t, T>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        let Receive { template, queue, timeout } = self.receive;
+        Box::pin(async move {
+            let Some(got) = template.get_within(queue, timeout).await? else { return Ok(None) };
+            let delivery = &got.delivery;
+            let converted = template.converters().read(&delivery.message.message);
+            if let Err(error) = &converted {
+                template.park_unread(queue, delivery, error.to_string()).await?;
+            }
+            got.ack().await?;
+            converted.map(Some).map_err(Error::from)
+        })
+    }
+}
+
+impl<T> fmt::Debug for ReceiveAndConvert<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.receive.fmt(f)
+    }
+}
+
 impl RabbitTemplate {
-    /// Takes one message from `queue`, if there is one (`basic.get`).
+    /// Takes one message from `queue`, if there is one (`basic.get`), or waits for one
+    /// ([`timeout`](Receive::timeout)).
+    ///
+    /// ```
+    /// # async fn example(rabbit: springhare::RabbitTemplate) -> springhare::Result<()> {
+    /// if let Some(message) = rabbit.receive("orders").await? {
+    ///     println!("{:?}", message.body);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`Error::Amqp`] when there is no such queue, [`Error::Link`] when the connection fails.
+    /// [`Error::Amqp`] when there is no such queue, [`Error::Link`] when the connection fails or the queue
+    /// is deleted meanwhile, [`Error::Stopped`] when the application stops.
     ///
     /// # Cancel safety
     ///
-    /// A message that was taken and not returned comes back when the template's channel closes.
-    pub async fn receive(&self, queue: &str) -> Result<Option<Message>> {
-        let Some(got) = self.get(queue).await? else { return Ok(None) };
-        got.ack().await?;
-        Ok(Some(got.delivery.message.message.clone()))
+    /// A message that was taken and not returned comes back when the channel that it came on closes:
+    /// the template's own with its connection, that of a call which waited at once.
+    pub fn receive<'t>(&'t self, queue: &'t str) -> Receive<'t> {
+        Receive { template: self, queue, timeout: Duration::ZERO }
     }
 
-    /// Takes one message from `queue`, if there is one, and converts its body.
+    /// Takes one message from `queue`, if there is one or one comes within its
+    /// [`timeout`](ReceiveAndConvert::timeout), and converts its body.
     ///
     /// It is acknowledged once it is converted. One that does not convert is parked in
     /// `<queue>.error` with the reason, so that the next call gets the next.
     ///
     /// ```
     /// # async fn example(rabbit: springhare::RabbitTemplate) -> springhare::Result<()> {
-    /// if let Some(number) = rabbit.receive_and_convert::<u64>("numbers").await? {
+    /// use std::time::Duration;
+    ///
+    /// let limit = Duration::from_secs(1);
+    /// if let Some(number) = rabbit.receive_and_convert::<u64>("numbers").timeout(limit).await? {
     ///     println!("{number}");
     /// }
     /// # Ok(())
@@ -60,21 +178,29 @@ impl RabbitTemplate {
     /// # Cancel safety
     ///
     /// As [`receive`](Self::receive).
-    pub async fn receive_and_convert<T: DeserializeOwned>(&self, queue: &str) -> Result<Option<T>> {
-        let Some(got) = self.get(queue).await? else { return Ok(None) };
-        let delivery = &got.delivery;
-        let message = &delivery.message.message;
-        let converted = self.converters().read(message);
-        if let Err(error) = &converted {
-            let reason = ParkReason::Fatal { exception: error.to_string() };
-            let before = Retried::of(&delivery.message).map_or(0, |retried| retried.failures);
-            let attempts = before.saturating_add(delivery.delivery_count).saturating_add(1);
-            let name = ShortString::truncated(queue);
-            let from = ParkedFrom { queue: &name, attempts };
-            self.park(&error_queue_of(queue), &delivery.message, &reason, from).await?;
+    pub fn receive_and_convert<'t, T: DeserializeOwned>(
+        &'t self,
+        queue: &'t str,
+    ) -> ReceiveAndConvert<'t, T> {
+        ReceiveAndConvert { receive: self.receive(queue), value: PhantomData }
+    }
+
+    async fn park_unread(&self, queue: &str, delivery: &Delivery, exception: String) -> Result<()> {
+        let reason = ParkReason::Fatal { exception };
+        let before = Retried::of(&delivery.message).map_or(0, |retried| retried.failures);
+        let attempts = before.saturating_add(delivery.delivery_count).saturating_add(1);
+        let name = ShortString::truncated(queue);
+        let from = ParkedFrom { queue: &name, attempts };
+        self.park(&error_queue_of(queue), &delivery.message, &reason, from).await
+    }
+
+    /// Gets a message, and waits for one if there is none.
+    async fn get_within(&self, queue: &str, timeout: Duration) -> Result<Option<Got<'_>>> {
+        let got = self.get(queue).await?;
+        if got.is_some() || timeout.is_zero() {
+            return Ok(got);
         }
-        got.ack().await?;
-        converted.map(Some).map_err(Error::from)
+        self.consume_one(queue, timeout).await
     }
 
     /// Gets a message, and holds the channel that it came on. Nothing that receives may be
@@ -87,6 +213,56 @@ impl RabbitTemplate {
         };
         *receiving = Some(Arc::clone(&channel));
         let got = channel.basic_get(queue, NoAck::No).await?;
-        Ok(got.map(|got| Got { delivery: got.delivery, channel, _one_at_a_time: receiving }))
+        let one_at_a_time = Some(receiving);
+        Ok(got.map(|got| Got { delivery: got.delivery, channel, _one_at_a_time: one_at_a_time }))
+    }
+
+    /// Consumes one message, on a channel that is for nothing else: whatever it holds at its end goes back
+    /// to the queue.
+    async fn consume_one(&self, queue: &str, timeout: Duration) -> Result<Option<Got<'_>>> {
+        let publishing = &self.shared.publishing;
+        let channel = publishing.open_channel().await?;
+        channel.basic_qos(1, QosScope::Consumer).await?;
+        let options = BasicConsumeOptions::default();
+        let mut consumer = channel.basic_consume(queue, "", options).await?;
+        let mut received = VecDeque::new();
+        let is_ended = tokio::select! {
+            biased;
+            count = poll_fn(|cx| consumer.poll_recv_many(cx, &mut received, 1)) => count == 0,
+            () = publishing.clock().sleep(timeout) => false,
+            () = publishing.until_stopped() => return Err(Error::Stopped),
+        };
+        if is_ended {
+            return Err(ended(consumer.end()));
+        }
+        // One that is acknowledged makes room for the next, which is somebody else's.
+        let tag = consumer.tag().clone();
+        channel.basic_cancel(&tag).await?;
+        if received.is_empty() {
+            // It may have come as the time ended; after the cancel none does any more.
+            poll_fn(|cx| {
+                let _ = consumer.poll_recv_many(cx, &mut received, 1);
+                Poll::Ready(())
+            })
+            .await;
+        }
+        let Some(delivery) = received.pop_front() else {
+            if let Err(error) = channel.close().await {
+                tracing::debug!(%error, "a channel could not be closed");
+            }
+            return Ok(None);
+        };
+        Ok(Some(Got { delivery, channel, _one_at_a_time: None }))
+    }
+}
+
+/// Why nothing comes any more.
+fn ended(end: Option<ConsumerEnd>) -> Error {
+    match end {
+        Some(ConsumerEnd::Closed(error)) => Error::from(LinkError::from(error)),
+        Some(ConsumerEnd::CancelledByBroker) => {
+            Error::from(LinkError::Closed { what: "queue", reason: None })
+        }
+        Some(_) | None => Error::from(LinkError::Closed { what: "channel", reason: None }),
     }
 }

@@ -3,7 +3,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use springhare_amqp::FieldValue;
 use springhare_broker::Publish;
@@ -118,6 +118,39 @@ impl<'t> ConvertAndSend<'t> {
         self
     }
 
+    /// Which application sends it.
+    pub fn app_id(mut self, id: impl AsRef<str>) -> Self {
+        self.draft.short_string(id.as_ref(), |properties, id| properties.app_id = Some(id));
+        self
+    }
+
+    /// What the message is, in the application's own words: the property `type`.
+    pub fn kind(mut self, kind: impl AsRef<str>) -> Self {
+        self.draft.short_string(kind.as_ref(), |properties, kind| properties.kind = Some(kind));
+        self
+    }
+
+    /// What the body is, a MIME type, in place of what its type says.
+    pub fn content_type(mut self, mime: impl AsRef<str>) -> Self {
+        self.draft.short_string(mime.as_ref(), |properties, mime| {
+            properties.content_type = Some(mime);
+        });
+        self
+    }
+
+    /// When what the message tells of happened, to the second; a time before 1970 is 1970.
+    pub fn timestamp(mut self, time: SystemTime) -> Self {
+        let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        self.draft.properties(|properties| properties.timestamp = Some(since.as_secs()));
+        self
+    }
+
+    /// The user that sends it. A broker refuses a name that is not the connection's.
+    pub fn user_id(mut self, user: impl AsRef<str>) -> Self {
+        self.draft.short_string(user.as_ref(), |properties, user| properties.user_id = Some(user));
+        self
+    }
+
     /// The queue that a reply is sent to.
     pub fn reply_to(mut self, queue: impl AsRef<str>) -> Self {
         self.draft
@@ -181,9 +214,24 @@ impl<'t> ConvertAndSend<'t> {
         self
     }
 
+    /// The message, before any processor has seen it.
+    pub(super) fn into_draft(self) -> Draft {
+        self.draft
+    }
+
     pub(super) fn into_result(self) -> Result<Publish> {
         let middleware = self.template.middleware();
         self.draft.into_result().and_then(|publish| middleware.process(publish))
+    }
+}
+
+impl RabbitTemplate {
+    /// Sends a message that is made, as a call without options would.
+    pub(super) fn send_publish(&self, publish: Publish) -> Sending<'_> {
+        let retry = self.shared.defaults.publish_retry;
+        let draft = Draft::new(Ok(publish));
+        let confirmation = Confirmation::Awaited;
+        ConvertAndSend { template: self, draft, confirmation, retry }.into_future()
     }
 }
 

@@ -10,11 +10,25 @@ use springhare::prelude::*;
 use springhare::{Description, SpringhareBuilder};
 
 /// An order.
-#[derive(Debug, serde::Deserialize)]
-#[expect(dead_code, reason = "only its name is looked at")]
+#[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
+#[expect(dead_code, reason = "only its schema is looked at")]
 struct Order {
     id: u32,
+    /// What is ordered.
+    items: Vec<Item>,
 }
+
+#[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
+#[expect(dead_code, reason = "only its schema is looked at")]
+struct Item {
+    name: String,
+    /// Another one in its place.
+    instead: Option<Box<Item>>,
+}
+
+/// A type without a schema.
+#[derive(Debug, serde::Deserialize)]
+struct Plain {}
 
 /// Fulfils what was ordered.
 ///
@@ -48,10 +62,13 @@ async fn price(Text(item): Text) -> Json<usize> {
 #[rabbit_listener(id = "batches", queue = "d.batches", batch = 10)]
 async fn many(_orders: Vec<Json<Order>>) {}
 
+#[rabbit_listener(id = "plain", queue = "d.plain")]
+async fn plain(_plain: Json<Plain>) {}
+
 /// The application that is described.
 fn builder() -> SpringhareBuilder {
     Springhare::builder()
-        .listeners(listeners![fulfil, anything, price, many])
+        .listeners(listeners![fulfil, anything, price, many, plain])
         .declare(Exchange::direct("d.answers"))
         .declare(Queue::durable("d.dead").max_length(10))
         .declare(Queue::durable("d.orders").dead_letter_queue("d.dead"))

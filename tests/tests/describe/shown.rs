@@ -139,6 +139,31 @@ fn a_document_says_what_each_listener_takes() {
     assert_eq!(document.pointer(&reply[1..]).unwrap()["address"], "priced");
 }
 
+#[test]
+fn a_message_has_the_schema_of_its_type_where_that_has_one() {
+    let document = description().asyncapi("Shop", "1.2.0");
+    for channel in ["d.orders", "d.more_orders", "d.batches"] {
+        let payload = &document["channels"][channel]["messages"]["Order"]["payload"];
+        assert_eq!(payload["$ref"], "#/components/schemas/Order", "{channel}: {document:#}");
+    }
+    let schemas = &document["components"]["schemas"];
+    assert_eq!(schemas["Order"]["description"], "An order.");
+    assert_eq!(
+        schemas["Order"]["properties"]["items"]["items"]["$ref"],
+        "#/components/schemas/Item"
+    );
+    assert_eq!(schemas["Item"]["required"], serde_json::json!(["name"]));
+    let plain = &document["channels"]["d.plain"]["messages"]["Plain"]["payload"];
+    assert_eq!(*plain, serde_json::json!({}), "what has none allows everything");
+    // Payloads that the schema takes, and that it does not.
+    let mut whole = schemas["Order"].clone();
+    whole["components"] = document["components"].clone();
+    let validator = jsonschema::draft7::new(&whole).unwrap();
+    let item = serde_json::json!({ "name": "tea", "instead": { "name": "milk" } });
+    assert!(validator.is_valid(&serde_json::json!({ "id": 1, "items": [item] })));
+    assert!(!validator.is_valid(&serde_json::json!({ "id": 1, "items": [{ "name": 5 }] })));
+}
+
 #[tokio::test]
 async fn an_application_that_runs_describes_itself_alike() {
     let app = builder().start().await.unwrap();

@@ -169,7 +169,7 @@ async fn receiving_a_bad_message_parks_it_in_a_full_memory() {
     let app = Springhare::builder().broker(broker).listeners(listeners![]).start().await.unwrap();
     let rabbit = app.rabbit_template();
     for _ in 0..filled {
-        let received = rabbit.receive_and_convert::<u32>("numbers");
+        let received = rabbit.receive_and_convert::<u32>("numbers").into_future();
         within_limit("the message is parked", received).await.unwrap_err();
     }
     assert_eq!(ready(&rabbit, "numbers").await, 0);

@@ -5,10 +5,10 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use springhare::broker::BasicConsumeOptions;
 use springhare::prelude::*;
-use springhare::{CallError, Error};
-use springhare_tests::{LIMIT, within_limit};
+use springhare::{BatchingStrategy, CallError, Error};
+use springhare_tests::{LIMIT, eventually, within_limit};
 
-use crate::support::ready;
+use crate::support::{broker, ready};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn receiving_from_a_missing_queue_takes_nobody_elses_channel() {
@@ -109,5 +109,40 @@ async fn calls_outlive_the_runtime_of_the_first_caller() {
         reply = within_limit("a reply", second) => assert_eq!(reply.unwrap().unwrap(), 2),
         answered = answering => panic!("{answered:?}"),
     }
+    app.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_batch_and_a_call_that_receives_wait_on_the_brokers_clock() {
+    const TIME: Duration = Duration::from_secs(5);
+    let (broker, hand) = broker();
+    let builder = Springhare::builder().broker(broker).listeners(listeners![]);
+    let app = builder.declare(Queue::durable("q")).start().await.unwrap();
+    let rabbit = app.rabbit_template();
+    let sleeps = async |before: usize| {
+        eventually("it waits", async || (hand.sleepers() > before).then_some(())).await;
+    };
+
+    let batching = rabbit.batching(BatchingStrategy::of(100).timeout(TIME));
+    let before = hand.sleepers();
+    let sending = tokio::spawn(async move { batching.convert_and_send("q", "tea").await });
+    sleeps(before).await;
+    hand.advance(TIME - Duration::from_millis(1));
+    assert_eq!(ready(&rabbit, "q").await, 0);
+    hand.advance(Duration::from_millis(1));
+    within_limit("the batch", sending).await.unwrap().unwrap();
+    assert_eq!(rabbit.receive_and_convert::<String>("q").await.unwrap().as_deref(), Some("tea"));
+
+    let before = hand.sleepers();
+    let receiving = {
+        let rabbit = rabbit.clone();
+        tokio::spawn(async move { rabbit.receive("q").timeout(TIME).await })
+    };
+    sleeps(before).await;
+    hand.advance(TIME - Duration::from_millis(1));
+    assert!(!receiving.is_finished());
+    hand.advance(Duration::from_millis(1));
+    let received = within_limit("the time is up", receiving).await.unwrap().unwrap();
+    assert!(received.is_none());
     app.stop().await.unwrap();
 }

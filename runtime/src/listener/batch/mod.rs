@@ -28,7 +28,8 @@ use super::plan::{BatchPlan, ListenerPlan};
 use super::reply;
 use super::settle::Due;
 use super::work::{Event, Work};
-use outcome::{Verdict, verdicts};
+use crate::convert::parts::claimed_count;
+use outcome::{Verdict, of_whole, verdicts};
 
 /// A consumer at work, batch by batch.
 pub(super) struct BatchLoop<'s> {
@@ -38,6 +39,8 @@ pub(super) struct BatchLoop<'s> {
     batch: BatchContext,
     /// Taken over from the broker, not yet handled.
     received: VecDeque<Delivery>,
+    /// How many of them were looked at, and the messages that those are made of.
+    counted: (usize, usize),
     /// Runs while a batch waits to become full.
     timer: Option<Sleep>,
     work: Work<'s>,
@@ -52,7 +55,16 @@ impl<'s> BatchLoop<'s> {
     ) -> Self {
         let batch = BatchContext::new(context);
         let plan = &*handling.plan;
-        Self { handling, plan, invoke, batch, received: VecDeque::new(), timer: None, work }
+        Self {
+            handling,
+            plan,
+            invoke,
+            batch,
+            received: VecDeque::new(),
+            counted: (0, 0),
+            timer: None,
+            work,
+        }
     }
 
     /// Works until it is told to stop or the consumer is lost; then closes the channel, which
@@ -70,6 +82,19 @@ impl<'s> BatchLoop<'s> {
         self.plan.batch.map_or(1, |batch| usize::from(batch.size.max(1)))
     }
 
+    /// Whether as many messages are there as the handler wants.
+    fn is_full(&mut self) -> bool {
+        if !self.plan.de_batching {
+            return self.received.len() >= self.size();
+        }
+        let (looked_at, messages) = self.counted;
+        let new = self.received.iter().skip(looked_at);
+        let new = new.map(|delivery| claimed_count(&delivery.message.message.properties));
+        let messages = messages.saturating_add(new.sum());
+        self.counted = (self.received.len(), messages);
+        messages >= self.size()
+    }
+
     async fn step(&mut self) -> Result<(), Exit> {
         if self.work.stop.is_raised() {
             self.work.heed_stop_between(self.received.len()).await?;
@@ -77,7 +102,7 @@ impl<'s> BatchLoop<'s> {
         if self.work.settler.has_due() {
             self.work.settler.requeue_due().await?;
         }
-        if self.received.len() >= self.size() {
+        if self.is_full() {
             return self.handle().await;
         }
         if self.work.take_more(&mut self.received).await {
@@ -109,29 +134,29 @@ impl<'s> BatchLoop<'s> {
         if !self.work.settler.channel().is_open() {
             // All of them come again.
             self.received.clear();
+            self.counted = (0, 0);
             return Ok(());
         }
         self.work.behind = self.received.len();
-        let count = self.received.len().min(self.size());
-        self.received.drain(..count).for_each(|delivery| self.batch.push(delivery));
-        // All of them are looked at, or none. What is left of them at the end is abandoned.
-        let observed: Vec<_> =
-            self.batch.messages().iter().filter_map(Observed::delivered).collect();
-        for (index, context) in self.batch.messages().iter().enumerate() {
-            if let Some(outcome) = self.handling.process(context) {
-                self.batch.set_aside(index, outcome);
-            }
-        }
-        let first = self.batch.messages().first().map(|context| context.delivery().delivery_tag);
+        self.counted = (0, 0);
+        let observed = self.fill();
+        let first =
+            self.batch.deliveries().next().map(|(context, _)| context.delivery().delivery_tag);
         self.work.slow.takes(first.unwrap_or_default());
         let outcome = self.attempt().await?;
-        let verdicts = verdicts(count, outcome, self.batch.take_verdicts());
+        let count = self.batch.messages().len();
+        let mut verdicts = verdicts(count, outcome, self.batch.take_verdicts()).into_iter();
         let mut again = Vec::new();
         let mut observed = observed.into_iter();
-        for (context, verdict) in self.batch.messages().iter().zip(verdicts) {
+        for (context, parts) in self.batch.deliveries() {
             let observed = observed.next();
-            match verdict {
-                Verdict::Settle(outcome) => {
+            match of_whole(verdicts.by_ref().take(parts.len())) {
+                Verdict::Settle(mut outcome) => {
+                    for part in self.batch.messages().get(parts).unwrap_or_default() {
+                        if outgoing::is_to_send(part, &outcome) {
+                            outcome = self.work.send_outgoing(part, outcome).await?;
+                        }
+                    }
                     if let Some(observed) = observed {
                         observed.handled(context, &outcome);
                     }
@@ -161,6 +186,34 @@ impl<'s> BatchLoop<'s> {
 }
 
 impl BatchLoop<'_> {
+    /// Fills the batch with what is there, up to what the handler wants, as far as a delivery that is
+    /// several messages does not go beyond it. What is observed of the deliveries is all of them or
+    /// none; what is left of it at the end is abandoned.
+    fn fill(&mut self) -> Vec<Observed> {
+        let mut observed = Vec::new();
+        let size = self.size();
+        while self.batch.messages().len() < size
+            && let Some(delivery) = self.received.pop_front()
+        {
+            self.batch.push(delivery);
+            let Some((context, index)) = self.batch.messages().split_last() else { break };
+            let index = index.len();
+            observed.extend(Observed::delivered(context));
+            if let Some(outcome) = self.handling.process(context) {
+                self.batch.set_aside(index, outcome);
+                continue;
+            }
+            if !self.handling.takes_apart(context) {
+                continue;
+            }
+            match context.parts() {
+                Ok(parts) => self.batch.take_apart_last(parts),
+                Err(error) => self.batch.set_aside(index, Outcome::from_rejection(error)),
+            }
+        }
+        observed
+    }
+
     /// Calls the handler.
     async fn attempt(&mut self) -> Result<Outcome, Exit> {
         let (timeout, clock) = (self.plan.failure.timeout, self.work.settler.clock());

@@ -140,6 +140,14 @@ pub(super) fn verdicts(len: usize, outcome: Outcome, known: Verdicts) -> Vec<Ver
         .collect()
 }
 
+/// What becomes of a delivery by what becomes of its messages: the first that is not done counts.
+pub(super) fn of_whole(mut parts: impl Iterator<Item = Verdict>) -> Verdict {
+    let undone = parts.by_ref().find(|part| !matches!(part, Verdict::Settle(Outcome::Ack)));
+    // All are taken out, whichever counts.
+    parts.for_each(drop);
+    undone.unwrap_or(Verdict::Settle(Outcome::Ack))
+}
+
 /// What becomes of the messages that the handler got; those after the last are handled again.
 fn of_handled(
     count: usize,

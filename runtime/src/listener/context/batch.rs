@@ -1,13 +1,18 @@
 //! What a batch handler's arguments are made of: several deliveries of one consumer.
 
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use springhare_broker::Delivery;
 
 use super::DeliveryContext;
+use crate::convert::parts::Parts;
 use crate::listener::invoke::panicked;
 use crate::listener::outcome::{ListenerError, Outcome};
+
+/// How many contexts are kept for the next batch.
+const MESSAGES_KEPT: usize = 1 << 16;
 
 /// The messages of one batch: what [`FromBatch`](crate::FromBatch) takes arguments from.
 ///
@@ -20,7 +25,17 @@ pub struct BatchContext {
     messages: Vec<DeliveryContext>,
     /// How many of them hold a message.
     len: usize,
+    /// The deliveries that were taken apart, in their order.
+    wholes: Vec<Whole>,
     verdicts: Mutex<Verdicts>,
+}
+
+/// A delivery that is several messages.
+#[derive(Debug)]
+struct Whole {
+    context: DeliveryContext,
+    /// Where its messages are in the batch.
+    parts: Range<usize>,
 }
 
 /// What is known of single messages once the handler has returned.
@@ -34,7 +49,13 @@ pub(crate) struct Verdicts {
 
 impl BatchContext {
     pub(crate) fn new(consumer: DeliveryContext) -> Self {
-        Self { consumer, messages: Vec::new(), len: 0, verdicts: Mutex::default() }
+        Self {
+            consumer,
+            messages: Vec::new(),
+            len: 0,
+            wholes: Vec::new(),
+            verdicts: Mutex::default(),
+        }
     }
 
     /// Puts this delivery behind those of the batch.
@@ -48,9 +69,40 @@ impl BatchContext {
         }
     }
 
+    /// Puts the messages that the last delivery is made of in its place.
+    pub(crate) fn take_apart_last(&mut self, mut parts: Parts) {
+        self.messages.truncate(self.len);
+        let Some(whole) = self.messages.pop() else { return };
+        self.len -= 1;
+        while let Some(message) = parts.next() {
+            self.messages.push(whole.part(message, parts.is_empty()));
+        }
+        let parts = self.len..self.messages.len();
+        self.len = parts.end;
+        self.wholes.push(Whole { context: whole, parts });
+    }
+
+    /// What the broker has delivered, and the messages that each is made of.
+    pub(crate) fn deliveries(&self) -> impl Iterator<Item = (&DeliveryContext, Range<usize>)> {
+        let mut wholes = self.wholes.iter().peekable();
+        let mut at = 0;
+        std::iter::from_fn(move || {
+            if let Some(whole) = wholes.next_if(|whole| whole.parts.start == at) {
+                at = whole.parts.end;
+                return Some((&whole.context, whole.parts.clone()));
+            }
+            let context = self.messages().get(at)?;
+            at += 1;
+            Some((context, at - 1..at))
+        })
+    }
+
     /// Lets go of the messages.
     pub(crate) fn clear(&mut self) {
         self.messages.iter_mut().take(self.len).for_each(DeliveryContext::clear);
+        // Those that were parts know their whole no more, and the room of many is not kept.
+        self.messages.truncate(MESSAGES_KEPT);
+        self.wholes.clear();
         self.len = 0;
         *self.verdicts() = Verdicts::default();
     }

@@ -25,6 +25,8 @@ mod outbox;
 mod partitions;
 mod path;
 mod policies;
+mod producer_batches;
+mod receiving;
 mod recoverers;
 mod replies;
 mod retries;

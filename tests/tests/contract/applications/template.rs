@@ -1,6 +1,6 @@
 use std::pin::pin;
 use std::task::{Context, Waker};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use serde::{Deserialize, Deserializer};
 use springhare::amqp::{BasicProperties, FieldValue, Message};
@@ -59,12 +59,21 @@ async fn options_hang_off_the_call(place: &Place) {
         .header("x-list", vec!["a", "b"])
         .correlation_id("c1")
         .message_id("m1")
+        .app_id("shop")
+        .kind("order")
+        .content_type("text/x-tea")
+        .timestamp(UNIX_EPOCH + Duration::from_secs(1_700_000_000))
         .reply_to("answers")
         .unconfirmed()
         .await
         .unwrap();
+    let properties = BasicProperties::from(arrives(&rabbit, "q").await.properties);
+    assert_eq!(properties.app_id.as_deref(), Some("shop"));
+    assert_eq!(properties.kind.as_deref(), Some("order"));
+    assert_eq!(properties.content_type.as_deref(), Some("text/x-tea"));
+    assert_eq!(properties.timestamp, Some(1_700_000_000));
     let BasicProperties { expiration, priority, correlation_id, message_id, reply_to, .. } =
-        arrives(&rabbit, "q").await.properties.into();
+        properties;
     assert_eq!(expiration.as_deref(), Some("60000"));
     assert_eq!(priority, Some(5));
     assert_eq!(correlation_id.as_deref(), Some("c1"));
@@ -137,7 +146,7 @@ struct Meddled(u32);
 impl<'de> Deserialize<'de> for Meddled {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         MEDDLED_WITH.with(|rabbit| {
-            let missing = pin!(rabbit.receive("missing"));
+            let missing = pin!(rabbit.receive("missing").into_future());
             let begun = missing.poll(&mut Context::from_waker(Waker::noop()));
             assert!(begun.is_pending(), "it waits until the number is acknowledged");
         });
@@ -148,7 +157,7 @@ impl<'de> Deserialize<'de> for Meddled {
 async fn nobody_uses_the_channel_before_what_came_on_it_is_acknowledged(place: &Place) {
     let (app, rabbit) = app(place).await;
     rabbit.convert_and_send("q", &5).await.unwrap();
-    let receiving = rabbit.receive_and_convert::<Meddled>("q");
+    let receiving = rabbit.receive_and_convert::<Meddled>("q").into_future();
     let number = MEDDLED_WITH.scope(rabbit.clone(), receiving).await.unwrap();
     assert_eq!(number.map(|number| number.0), Some(5));
     assert!(matches!(rabbit.receive("missing").await, Err(Error::Amqp(_))));

@@ -1,0 +1,150 @@
+//! Receiving one message at a time, and waiting for it.
+
+use std::time::Duration;
+
+use springhare::Error;
+use springhare::middleware::MessageIds;
+use springhare::prelude::*;
+use springhare_tests::{arrives, eventually, ready};
+
+use crate::place::Place;
+
+application!(
+    a_message_that_comes_meanwhile_is_received,
+    where_none_comes_the_time_ends_and_no_consumer_stays,
+    whatever_comes_as_the_time_ends_is_not_lost,
+    a_call_that_is_dropped_gives_back_what_it_has,
+    what_ends_a_call_that_waits_is_told,
+    each_message_has_an_id_of_its_own,
+);
+
+/// Longer than any test has.
+const LONG: Duration = Duration::from_secs(600);
+const SHORT: Duration = Duration::from_millis(1);
+
+async fn app(place: &Place) -> (Springhare, RabbitTemplate) {
+    let builder = place.builder().listeners(listeners![]).declare(Queue::durable("rq"));
+    let app = builder.start().await.unwrap();
+    let rabbit = app.rabbit_template();
+    (app, rabbit)
+}
+
+/// Waits until so many consume from the queue.
+async fn consumers(rabbit: &RabbitTemplate, count: u64) {
+    eventually("the consumers are as many", async || {
+        let asked = rabbit.execute(|channel| async move {
+            Ok(channel.queue_declare_passive("rq").await?.consumer_count)
+        });
+        (asked.await.unwrap() == count).then_some(())
+    })
+    .await;
+}
+
+async fn a_message_that_comes_meanwhile_is_received(place: &Place) {
+    let (app, rabbit) = app(place).await;
+    let receiving = {
+        let rabbit = rabbit.clone();
+        tokio::spawn(async move { rabbit.receive_and_convert::<u32>("rq").timeout(LONG).await })
+    };
+    consumers(&rabbit, 1).await;
+    rabbit.convert_and_send_all([("rq", "5"), ("rq", "6")]).await.unwrap();
+    assert_eq!(receiving.await.unwrap().unwrap(), Some(5));
+    consumers(&rabbit, 0).await;
+    let next = arrives(&rabbit, "rq").await;
+    assert_eq!(&*next.body, b"6", "it takes no more than one");
+    assert_eq!(ready(&rabbit, "rq").await, 0);
+    app.stop().await.unwrap();
+}
+
+async fn where_none_comes_the_time_ends_and_no_consumer_stays(place: &Place) {
+    let (app, rabbit) = app(place).await;
+    assert!(rabbit.receive("rq").timeout(SHORT).await.unwrap().is_none());
+    consumers(&rabbit, 0).await;
+    rabbit.convert_and_send("rq", "tea").await.unwrap();
+    let received = rabbit.receive("rq").timeout(SHORT).await.unwrap();
+    assert_eq!(received.map(|message| message.body).as_deref(), Some(&b"tea"[..]));
+    app.stop().await.unwrap();
+}
+
+async fn whatever_comes_as_the_time_ends_is_not_lost(place: &Place) {
+    const MESSAGES: u32 = 50;
+    let (app, rabbit) = app(place).await;
+    let sending = {
+        let rabbit = rabbit.clone();
+        tokio::spawn(async move {
+            for number in 0..MESSAGES {
+                rabbit.convert_and_send("rq", &number).await.unwrap();
+                tokio::task::yield_now().await;
+            }
+        })
+    };
+    let mut received = Vec::new();
+    while received.len() < MESSAGES as usize {
+        received.extend(rabbit.receive_and_convert::<u32>("rq").timeout(SHORT).await.unwrap());
+    }
+    sending.await.unwrap();
+    received.sort_unstable();
+    assert_eq!(received, (0..MESSAGES).collect::<Vec<_>>());
+    assert_eq!(ready(&rabbit, "rq").await, 0);
+    app.stop().await.unwrap();
+}
+
+async fn a_call_that_is_dropped_gives_back_what_it_has(place: &Place) {
+    let (app, rabbit) = app(place).await;
+    let receiving = {
+        let rabbit = rabbit.clone();
+        tokio::spawn(async move { rabbit.receive("rq").timeout(LONG).await })
+    };
+    consumers(&rabbit, 1).await;
+    receiving.abort();
+    assert!(receiving.await.unwrap_err().is_cancelled());
+    consumers(&rabbit, 0).await;
+    rabbit.convert_and_send("rq", "tea").await.unwrap();
+    assert_eq!(&*arrives(&rabbit, "rq").await.body, b"tea");
+    app.stop().await.unwrap();
+}
+
+async fn what_ends_a_call_that_waits_is_told(place: &Place) {
+    let (app, rabbit) = app(place).await;
+    let missing = rabbit.receive("missing").timeout(LONG).await;
+    assert!(matches!(missing, Err(Error::Amqp(_))), "{missing:?}");
+    let waiting = |rabbit: &RabbitTemplate| {
+        let rabbit = rabbit.clone();
+        tokio::spawn(async move { rabbit.receive("rq").timeout(LONG).await })
+    };
+    let receiving = waiting(&rabbit);
+    consumers(&rabbit, 1).await;
+    let deleted = rabbit.execute(|channel| async move {
+        Ok(channel.queue_delete("rq", Default::default()).await?)
+    });
+    deleted.await.unwrap();
+    let error = receiving.await.unwrap().unwrap_err();
+    assert!(matches!(error, Error::Link(_)), "{error}");
+    let declared = rabbit.execute(|channel| async move {
+        channel.queue_declare("rq", Default::default()).await?;
+        Ok(())
+    });
+    declared.await.unwrap();
+    let receiving = waiting(&rabbit);
+    consumers(&rabbit, 1).await;
+    app.stop().await.unwrap();
+    let error = receiving.await.unwrap().unwrap_err();
+    assert!(matches!(error, Error::Stopped | Error::Link(_) | Error::Amqp(_)), "{error}");
+}
+
+async fn each_message_has_an_id_of_its_own(place: &Place) {
+    let builder = place.builder().listeners(listeners![]).declare(Queue::durable("rq"));
+    let app = builder.processor(MessageIds::new()).start().await.unwrap();
+    let rabbit = app.rabbit_template();
+    rabbit.convert_and_send_all([("rq", "a"), ("rq", "b")]).await.unwrap();
+    rabbit.convert_and_send("rq", "c").message_id("m-1").await.unwrap();
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        let id = arrives(&rabbit, "rq").await.properties.message_id.as_deref().map(str::to_owned);
+        ids.push(id.unwrap());
+    }
+    assert_ne!(ids[0], ids[1]);
+    assert_eq!(ids[0].len(), 36, "{ids:?}");
+    assert_eq!(ids[2], "m-1", "what has one keeps it");
+    app.stop().await.unwrap();
+}
