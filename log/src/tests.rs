@@ -92,6 +92,15 @@ fn what_the_broker_calls_peer_and_user_has_names_in_the_schema() {
 }
 
 #[test]
+fn a_duration_in_nanoseconds_is_a_number() {
+    let line = line(|| {
+        let took = std::time::Duration::from_micros(1500).as_nanos();
+        tracing::info!(event.duration = took, "done");
+    });
+    assert_eq!(line["event.duration"], 1_500_000);
+}
+
+#[test]
 fn the_time_is_rfc_3339_in_utc() {
     let line = line(|| tracing::info!("now"));
     let time = line["@timestamp"].as_str().unwrap();

@@ -301,15 +301,15 @@ fn outcome(listener: &Listener) -> TokenStream {
 
 /// The name and the definition of one attribute's record.
 fn record(listener: &Listener, ordinal: u32, endpoint: &Endpoint) -> (Ident, TokenStream) {
-    let Listener { function, paths, takes, .. } = listener;
+    let Listener { function, paths, takes, thread, .. } = listener;
     let names = (function.name(), function.docs());
-    record_of(&names, *takes, paths, ordinal, endpoint)
+    record_of(&names, (*takes, *thread), paths, ordinal, endpoint)
 }
 
 /// The record of what has this name and this doc comment.
 pub(crate) fn record_of(
     (function, docs): &(String, String),
-    takes: Takes,
+    (takes, thread): (Takes, Thread),
     paths: &Paths,
     ordinal: u32,
     endpoint: &Endpoint,
@@ -322,7 +322,7 @@ pub(crate) fn record_of(
     };
     let error_handler = error_handler::shim(endpoint, paths);
     let name = format_ident!("__ENDPOINT_{ordinal}", span = Span::mixed_site());
-    let attributes = record::attributes(endpoint, paths);
+    let attributes = record::attributes(endpoint, thread, paths);
     // Resolved where the user wrote the attribute, `line!` is that attribute's line, whichever of
     // a stack it is.
     let line = quote_spanned!(endpoint.place=> ::core::line!());

@@ -26,8 +26,9 @@ pub(crate) fn expand(block: HandlersImpl, attributes: Vec<ListenerArgs>) -> Toke
         .unzip();
     let choice = choice(&entries, &self_ty, &paths);
     let numbered = (1..).zip(&endpoints);
+    let kind = (Takes::OneMessage, Thread::Executor);
     let (names, records): (Vec<_>, Vec<_>) = numbered
-        .map(|(ordinal, endpoint)| record_of(&about, Takes::OneMessage, &paths, ordinal, endpoint))
+        .map(|(ordinal, endpoint)| record_of(&about, kind, &paths, ordinal, endpoint))
         .unzip();
     quote! {
         #untouched

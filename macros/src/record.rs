@@ -5,12 +5,12 @@ use quote::{ToTokens, format_ident, quote};
 
 use crate::arguments::{Argument, ArgumentValue};
 use crate::duration;
-use crate::listener::{Binding, Consumer, Endpoint, Failure};
+use crate::listener::{Binding, Consumer, Endpoint, Failure, Thread};
 use crate::paths::Paths;
 use crate::value::Concurrency;
 
 /// The value of the record's `attributes`; what is not given is the runtime's default.
-pub(crate) fn attributes(endpoint: &Endpoint, paths: &Paths) -> TokenStream {
+pub(crate) fn attributes(endpoint: &Endpoint, thread: Thread, paths: &Paths) -> TokenStream {
     let path = &paths.listener_attributes;
     let Endpoint { id, queues, durable, exclusive, auto_delete, binding, consumer, .. } = endpoint;
     let own = [
@@ -27,6 +27,8 @@ pub(crate) fn attributes(endpoint: &Endpoint, paths: &Paths) -> TokenStream {
     let own = own.into_iter().chain([bindings]);
     let fields = own.chain(bind(binding, paths)).chain(consume(consumer, paths));
     let fields = fields.chain(fail(&endpoint.failure, paths));
+    let blocking = (thread == Thread::Blocking).then(|| quote!(blocking: true,));
+    let fields = fields.chain(blocking);
     quote!(#path { #(#fields)* ..#path::DEFAULT })
 }
 

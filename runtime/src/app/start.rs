@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use futures_util::future::join_all;
+use futures_util::future::try_join_all;
 
 use super::Springhare;
 use super::builder::SpringhareBuilder;
@@ -124,21 +124,19 @@ async fn bring_up(
     let awaited = brokers.iter().filter(|broker| !broker.scope.starts_in_background);
     let awaited: Vec<&BrokerScope> = awaited.collect();
     let is_well = faults.is_empty();
-    let reached = join_all(awaited.iter().map(|broker| {
+    // The first that fails for good ends it: the others need not be waited for.
+    let reached = try_join_all(awaited.iter().map(|broker| {
         // Who can't start anyway need not wait for the broker to learn that.
         let startup = if is_well { broker.startup } else { Startup::Fail };
         reach(&broker.scope.connection, startup)
     }));
-    let mut connections = Vec::new();
-    for connection in reached.await {
-        match connection {
-            Ok(connection) => connections.push(connection),
-            Err(error) => {
-                StartError::of(faults)?;
-                return Err(error.into());
-            }
+    let connections = match reached.await {
+        Ok(connections) => connections,
+        Err(error) => {
+            StartError::of(faults)?;
+            return Err(error.into());
         }
-    }
+    };
     let connected: Vec<(&BrokerScope, Arc<dyn LinkConnection>)> =
         awaited.into_iter().zip(connections).collect();
     for (broker, connection) in &connected {

@@ -22,7 +22,8 @@ pub(super) fn failing<'a>(
     ListenerAttributes {
         retry: retry(settings, attributes, forgets),
         max_attempts,
-        timeout: settings.timeout.filter(|timeout| !timeout.is_zero()),
+        // A thread can't be stopped: it would go on beside the message's next delivery.
+        timeout: settings.timeout.filter(|timeout| !timeout.is_zero() && !attributes.blocking),
         circuit: circuit(settings, attributes, forgets),
         ..*attributes
     }
@@ -204,6 +205,14 @@ mod tests {
         let delays = ListenerAttributes { retry: Some(delays), ..ListenerAttributes::DEFAULT };
         assert_eq!(defaults(all, delays).retry.unwrap().max_attempts, Some(1));
         assert!(defaults(all, ListenerAttributes::DEFAULT).circuit.is_some());
+    }
+
+    #[test]
+    fn a_thread_that_cannot_be_stopped_has_no_timeout() {
+        let blocking = ListenerAttributes { blocking: true, ..ListenerAttributes::DEFAULT };
+        assert_eq!(defaults(|all| all.timeout(SECOND), blocking).timeout, None);
+        let on_the_executor = defaults(|all| all.timeout(SECOND), ListenerAttributes::DEFAULT);
+        assert_eq!(on_the_executor.timeout, Some(SECOND));
     }
 
     #[test]

@@ -108,7 +108,7 @@ pub(crate) fn resolve(
         competing: attributes.competing,
         declare: attributes.declare.unwrap_or(true),
         missing_queues_fatal: settings.missing_queues_fatal.unwrap_or(true),
-        requeue_rejected: requeues_rejected(&failing, &settings),
+        requeue_rejected: requeues_rejected(attributes, &settings),
         de_batching: settings.de_batching_enabled.unwrap_or(true),
         reply: ReplyPlan {
             send_to,

@@ -148,6 +148,8 @@ pub struct ListenerAttributes<'a> {
     pub competing: bool,
     /// `declare`: whether queue, exchange and bindings are declared, or are somebody else's.
     pub declare: Option<bool>,
+    /// `blocking`: its function runs on a thread for blocking work, and can't be stopped.
+    pub blocking: bool,
     /// `lenient`: that the broker refuses to declare them is logged, and no more.
     pub lenient: bool,
     /// `requeue_rejected`: whether a failed message is delivered again.
@@ -205,6 +207,7 @@ impl ListenerAttributes<'_> {
         group: None,
         competing: false,
         declare: None,
+        blocking: false,
         lenient: false,
         requeue_rejected: None,
         retry: None,

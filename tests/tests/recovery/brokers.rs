@@ -1,6 +1,6 @@
 use springhare::prelude::*;
 use springhare::{Error, ListenerStatus};
-use springhare_tests::eventually;
+use springhare_tests::{eventually, within_limit};
 
 use crate::support::{LONG, Tell, consumers, publish, status, telling};
 use crate::switch_link::SwitchLink;
@@ -67,4 +67,20 @@ async fn a_broker_that_goes_away_and_comes_back_is_nothing_to_the_other() {
     assert_eq!(consumers(&main, "receipts").await, None);
     assert_eq!(link.attempts(), 1, "the other's connection was never opened again");
     app.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_start_that_one_broker_refuses_waits_for_no_other() {
+    let (main, _broker, _hand) = SwitchLink::on();
+    main.refuse_logins();
+    // Time stands still there: who waits for it waits for ever.
+    let (billing, _billing_hand) = SwitchLink::off();
+    let (seen, _told) = telling::<String>();
+    let builder = Springhare::builder()
+        .link(main)
+        .named_broker("billing", |it| it.link(billing))
+        .listeners(listeners![orders, invoices])
+        .manage(seen);
+    let error = within_limit("the start", builder.start()).await.unwrap_err();
+    assert!(error.to_string().contains("refuses user 'guest'"), "{error}");
 }

@@ -238,3 +238,29 @@ async fn what_a_connection_keeps_to_is_what_the_settings_say() {
     assert!(refused.contains("1025 bytes") || refused.contains("closed"), "{refused}");
     app.stop().await.unwrap();
 }
+
+#[rabbit_listener(id = "dropped", queue = "dropped", requeue_rejected = false)]
+async fn dropped(attempt: Attempt, calls: State<Tell<u32>>) -> ListenerResult {
+    calls.tell(attempt.value());
+    Err(ListenerError::msg("it breaks"))
+}
+
+#[tokio::test]
+async fn a_setting_for_all_requeues_nothing_of_a_listener_that_says_it_does_not() {
+    let (calls, mut told) = telling::<u32>();
+    let (broker, _hand) = broker();
+    let app = Springhare::builder()
+        .broker(broker.clone())
+        .listener_defaults(|all| all.max_attempts(5))
+        .listeners(listeners![dropped])
+        .manage(calls)
+        .start()
+        .await
+        .unwrap();
+    app.rabbit_template().convert_and_send("dropped", "tea").await.unwrap();
+    assert_eq!(told.next().await, 1);
+    app.stop().await.unwrap();
+    assert!(told.is_silent(), "it was called once");
+    let channel = broker.connect("onlooker").unwrap().open_channel().unwrap();
+    assert_eq!(channel.queue_declare_passive("dropped").await.unwrap().message_count, 0);
+}

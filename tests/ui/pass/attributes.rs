@@ -152,7 +152,7 @@ async fn alone() {}
 #[rabbit_listener(queue = "one", exclusive_consumer, partition_by = "message_id", concurrency = 8)]
 async fn alone_in_partitions() {}
 
-fn attributes<L: ListenerItem>() -> ListenerAttributes {
+fn attributes<L: ListenerItem>() -> ListenerAttributes<'static> {
     L::ENDPOINTS[0].attributes
 }
 
@@ -185,6 +185,7 @@ fn main() {
         batch: None,
         batch_timeout: None,
         partition_by: None,
+        idle_event: Some(Duration::from_secs(30)),
         priority: Some(-5),
         stream_offset: None,
         exclusive_consumer: false,
@@ -204,6 +205,7 @@ fn main() {
         profile: Some("bulk"),
         broker: Some("billing"),
         declare: Some(true),
+        blocking: false,
         lenient: true,
         converter: Some("json"),
     };
