@@ -30,6 +30,8 @@ pub(crate) struct Served {
     pub(crate) key_paths: Arc<[KeyPath]>,
     /// Its queue has a name of the broker's, and another one with each connection.
     pub(crate) anonymous: bool,
+    /// Its messages are acknowledged, or need no ack, before anybody sees them.
+    pub(crate) settled_before: bool,
 }
 
 impl Handling {
@@ -39,6 +41,7 @@ impl Handling {
             converters: plan.converter.chosen.clone(),
             key_paths: Arc::clone(&plan.key_paths),
             anonymous: plan.anonymous,
+            settled_before: !plan.acknowledge.comes_again(),
         };
         let middleware = middleware.of_listener(&plan.id);
         Self { plan, served: Arc::new(served), middleware }
