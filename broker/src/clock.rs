@@ -31,6 +31,9 @@ enum Source {
 /// Where the wall-clock time of a manual clock starts: 2026-01-01 UTC.
 const MANUAL_START: Duration = Duration::from_secs(1_767_225_600);
 
+/// The bit in the number of a sleeper that only watches.
+const WATCHES: u64 = 1 << 63;
+
 /// Moves a [manual clock](Clock::manual) forward.
 #[derive(Debug, Clone)]
 pub struct ManualClock(Arc<Mutex<Hand>>);
@@ -99,12 +102,26 @@ impl Clock {
     ///
     /// Dropping the future gives the wait up and leaves nothing behind.
     pub fn sleep(&self, duration: Duration) -> Sleep {
+        self.sleep_as(0, duration)
+    }
+
+    /// As [`sleep`](Self::sleep), for who looks after others now and then and does nothing by itself:
+    /// it is not among the [`sleepers`](ManualClock::sleepers) that a test waits for.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`sleep`](Self::sleep).
+    pub fn watch(&self, duration: Duration) -> Sleep {
+        self.sleep_as(WATCHES, duration)
+    }
+
+    fn sleep_as(&self, kind: u64, duration: Duration) -> Sleep {
         let state = match &self.0 {
             #[expect(clippy::disallowed_methods, reason = "the clock is where waiting is done")]
             Source::System { .. } => SleepState::System(Box::pin(tokio::time::sleep(duration))),
             Source::Manual(hand) => {
                 let mut guard = lock(hand);
-                let key = (guard.now.saturating_add(duration), guard.next_sleeper);
+                let key = (guard.now.saturating_add(duration), guard.next_sleeper | kind);
                 guard.next_sleeper += 1;
                 SleepState::Manual { hand: Arc::clone(hand), key }
             }
@@ -160,7 +177,7 @@ impl ManualClock {
     /// How many sleepers wait: a test waits for one before it moves the clock.
     #[must_use]
     pub fn sleepers(&self) -> usize {
-        lock(&self.0).sleepers.len()
+        lock(&self.0).sleepers.keys().filter(|(_, number)| number & WATCHES == 0).count()
     }
 }
 
@@ -244,6 +261,17 @@ mod tests {
         assert!(sleep.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
         drop(sleep);
         assert_eq!(hand.sleepers(), 0);
+    }
+
+    #[test]
+    fn who_watches_is_woken_and_not_counted() {
+        let (clock, hand) = Clock::manual();
+        let mut watch = Box::pin(clock.watch(Duration::from_secs(10)));
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(watch.as_mut().poll(&mut cx).is_pending());
+        assert_eq!(hand.sleepers(), 0);
+        hand.advance(Duration::from_secs(10));
+        assert!(watch.as_mut().poll(&mut cx).is_ready());
     }
 
     #[test]

@@ -23,6 +23,11 @@ mod queues {}
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/concurrency.md")]
 mod concurrency {}
+/// And in what is told of listeners that come and go.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/dynamic.md")]
+mod dynamic {}
+
 /// And in what is told of handlers that share a queue.
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/dispatch.md")]

@@ -101,6 +101,20 @@ pub enum Error {
         /// The group.
         group: String,
     },
+    /// A listener can't be added to a running application; all that is wrong with it.
+    #[error("{}", listed("the listener can't be added", .0))]
+    NotAdded(Vec<Fault>),
+    /// A listener can't be removed by itself.
+    #[error(
+        "listener `{id}` shares its consumers with {others} and can't be removed without them; stop \
+         them together"
+    )]
+    NotRemoved {
+        /// The listener's id.
+        id: String,
+        /// The ids of those that share its consumers.
+        others: String,
+    },
     /// The listener was told to stop and is not done: its handler still works on a message.
     #[error("the listener `{id}` is still stopping; it can be started once its handler is done")]
     StillStopping {
@@ -253,17 +267,20 @@ impl fmt::Debug for StartError {
 
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.faults.as_slice() {
-            [only] => write!(f, "the application can't start: {only}"),
-            faults => {
-                write!(f, "the application can't start, for {} reasons:", faults.len())?;
-                for (number, fault) in (1..).zip(faults) {
-                    write!(f, "\n{number:>3}. {fault}")?;
-                }
-                Ok(())
-            }
-        }
+        f.write_str(&listed("the application can't start", &self.faults))
     }
+}
+
+/// What can't be done, and each reason with its place.
+fn listed(what: &str, faults: &[Fault]) -> String {
+    if let [only] = faults {
+        return format!("{what}: {only}");
+    }
+    let mut text = format!("{what}, for {} reasons:", faults.len());
+    for (number, fault) in (1..).zip(faults) {
+        text.push_str(&format!("\n{number:>3}. {fault}"));
+    }
+    text
 }
 
 /// One thing that is wrong with the application: what, where and what to do about it.

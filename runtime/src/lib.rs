@@ -98,8 +98,8 @@ pub use springhare_macros::rabbit_listener;
 pub use springhare_macros::rabbit_handler;
 
 pub use app::{
-    BrokerBuilder, BrokerHandle, ListenerHandle, QueueInfo, RabbitAdmin, STOP_DEADLINE, Springhare,
-    SpringhareBuilder,
+    BrokerBuilder, BrokerHandle, Handler, Listener, ListenerBuilder, ListenerHandle, Listeners,
+    QueueInfo, RabbitAdmin, STOP_DEADLINE, Springhare, SpringhareBuilder,
 };
 pub use channel::{Channel, Consumer, DeliveryTag, SettleError};
 pub use declare::{
@@ -144,10 +144,10 @@ pub mod prelude {
     pub use crate::extract::Fault;
     pub use crate::{
         AppId, Attempt, Binding, Bytes, Channel, ConsumerTag, CorrelationId, DeliveryCount,
-        DeliveryTag, Exchange, ExchangeName, Headers, Json, ListenerError, ListenerResult,
-        ListenerResultExt, Message, MessageId, Outbox, Outcome, Path, Properties, Queue, QueueName,
-        RabbitTemplate, ReceivedDelay, Redelivered, Reply, ReplyTo, Requeue, RoutingKey,
-        Springhare, State, Text, Timestamp, UserId, XDeath, listeners, rabbit_handler,
+        DeliveryTag, Exchange, ExchangeName, Headers, Json, Listener, ListenerError,
+        ListenerResult, ListenerResultExt, Message, MessageId, Outbox, Outcome, Path, Properties,
+        Queue, QueueName, RabbitTemplate, ReceivedDelay, Redelivered, Reply, ReplyTo, Requeue,
+        RoutingKey, Springhare, State, Text, Timestamp, UserId, XDeath, listeners, rabbit_handler,
         rabbit_listener,
     };
 }

@@ -84,6 +84,62 @@ impl ListenerHandle {
         self.running.resume_listener(&self.id).await
     }
 
+    /// Has it consume from these queues as well, with as many consumers as each of its queues has:
+    /// Spring's `addQueueNames`. They are declared durable as with `queue = ".."`, now and after
+    /// every loss, unless the application knows them otherwise or the listener has `declare = false`;
+    /// nothing is bound to them. A queue that it has already stays as it is.
+    ///
+    /// ```
+    /// # async fn example(app: &springhare::Springhare) -> springhare::Result<()> {
+    /// let orders = app.listener("orders")?;
+    /// orders.add_queues(["orders.fr", "orders.de"]).await?;
+    /// orders.remove_queues(["orders.fr"]).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotAdded`](crate::Error::NotAdded) when they contradict the application or the broker,
+    /// [`Error::Declaration`](crate::Error::Declaration) for a listener that shares its consumers with
+    /// others of other keys, [`Error::Amqp`](crate::Error::Amqp) when the broker refuses a consumer,
+    /// [`Error::Link`](crate::Error::Link) when it is not there,
+    /// [`Error::Stopped`](crate::Error::Stopped) when the application stops. Then none of them is
+    /// added.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped midway, they are added all the same, or none is.
+    pub async fn add_queues<Q: Into<String>>(
+        &self,
+        queues: impl IntoIterator<Item = Q>,
+    ) -> Result<()> {
+        let queues = queues.into_iter().map(Into::into).collect();
+        self.running.add_queues(&self.id, queues).await
+    }
+
+    /// Has it consume from these queues no more: Spring's `removeQueueNames`. Its consumers there finish
+    /// what they hold, which is not waited for. The queues and their bindings stay at the broker, with
+    /// what comes there; they are not declared again after a loss, unless something else of the
+    /// application needs them. A queue that it does not have is passed over.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Declaration`](crate::Error::Declaration) when it would have no queue left, or shares
+    /// its consumers with others of other keys; [`Error::Stopped`](crate::Error::Stopped) when the
+    /// application stops.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped midway, it may consume from them or not. It may be called again.
+    pub async fn remove_queues<Q: Into<String>>(
+        &self,
+        queues: impl IntoIterator<Item = Q>,
+    ) -> Result<()> {
+        let queues = queues.into_iter().map(Into::into).collect();
+        self.running.remove_queues(&self.id, queues).await
+    }
+
     /// How many consumers it has for each queue from now on: `4`, or `2..=8`. Those that are too
     /// many finish what they hold. With `0` there is one; [`pause`](Self::pause) it for none.
     ///

@@ -8,11 +8,16 @@ mod choices;
 mod configure;
 mod expected;
 mod failures;
+mod handler;
+mod joining;
 mod layers;
 mod limits;
+mod listener_builder;
 mod listener_handle;
+mod listeners;
 mod named_broker;
 mod planned;
+mod queues_of;
 mod reach;
 mod running;
 mod scopes;
@@ -29,7 +34,10 @@ pub use admin::{QueueInfo, RabbitAdmin};
 pub use broker_builder::BrokerBuilder;
 pub use broker_handle::BrokerHandle;
 pub use builder::SpringhareBuilder;
+pub use handler::Handler;
+pub use listener_builder::{Listener, ListenerBuilder};
 pub use listener_handle::ListenerHandle;
+pub use listeners::Listeners;
 
 pub(crate) use running::Running;
 use signals::Signals;
@@ -164,8 +172,26 @@ impl Springhare {
     }
 
     /// The ids of the listeners, sorted.
-    pub fn listener_ids(&self) -> impl Iterator<Item = &str> {
-        self.running.listeners.plans().map(|plan| &*plan.id)
+    pub fn listener_ids(&self) -> impl Iterator<Item = String> {
+        self.running.listeners.ids().into_iter().map(|id| id.to_string())
+    }
+
+    /// Adds and removes listeners while the application runs.
+    ///
+    /// ```
+    /// # use springhare::prelude::*;
+    /// # async fn example(app: &Springhare) -> springhare::Result<()> {
+    /// let eu = Listener::queue("orders.eu").handler(|Text(order): Text| async move {
+    ///     println!("{order}");
+    /// });
+    /// app.listeners().add(eu).await?;
+    /// app.listeners().remove("orders.eu").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn listeners(&self) -> Listeners {
+        Listeners::new(&self.running)
     }
 
     /// What every listener does right now. It is down while one that is to consume does not: the

@@ -23,6 +23,7 @@ pub(super) struct Planned {
     /// Those that have a name, sorted by it.
     pub(super) named: Vec<PlannedBroker>,
     pub(super) faults: Vec<Fault>,
+    pub(super) settings: Settings,
 }
 
 /// One of its brokers.
@@ -110,7 +111,7 @@ impl SpringhareBuilder {
             let settings = settings.brokers.settings(name, &settings.main, &mut faults);
             named.push(PlannedBroker::new(name, &settings, &mut graphs, &mut faults));
         }
-        Planned { main, named, faults }
+        Planned { main, named, faults, settings }
     }
 
     /// What the builder declares on each broker.

@@ -14,6 +14,7 @@ use tokio::sync::{Mutex, watch};
 use tokio::task::AbortHandle;
 
 use super::STOP_DEADLINE;
+use super::joining::Standing;
 use super::scopes::BrokerScopes;
 use crate::connection::LinkError;
 use crate::error::{Error, Result};
@@ -34,12 +35,14 @@ pub(crate) struct Running {
     pub(super) brokers: BrokerScopes,
     pub(super) listeners: ListenerRegistry,
     /// The runtime that the application was started on: the stop runs there.
-    runtime: Handle,
+    pub(super) runtime: Handle,
     /// Each keeps the listeners' connection to one broker open, until the stop begins.
     keepers: Vec<AbortHandle>,
     /// Held by who starts a listener, and by the stop; who holds it may wait on the listeners'
     /// stop signal.
-    changing: Mutex<()>,
+    pub(super) changing: Mutex<()>,
+    /// What holds for listeners that join later.
+    pub(super) standing: Standing,
     /// Taken by the stop's task, which there is once; if that is lost, nobody waits for it.
     stopper: StdMutex<Option<watch::Sender<Outcome>>>,
     outcome: watch::Receiver<Outcome>,
@@ -59,7 +62,11 @@ impl Running {
 }
 
 impl Running {
-    pub(super) fn new(brokers: BrokerScopes, listeners: ListenerRegistry) -> Self {
+    pub(super) fn new(
+        brokers: BrokerScopes,
+        listeners: ListenerRegistry,
+        standing: Standing,
+    ) -> Self {
         let (stopper, outcome) = watch::channel(None);
         let keeper = |scope| tokio::spawn(keep_connected(Arc::clone(scope))).abort_handle();
         Self {
@@ -68,6 +75,7 @@ impl Running {
             listeners,
             runtime: Handle::current(),
             changing: Mutex::new(()),
+            standing,
             stopper: StdMutex::new(Some(stopper)),
             outcome,
         }
@@ -81,7 +89,10 @@ impl Running {
     }
 
     /// The answer, unless the stop begins before it is there. Only for who holds `changing`.
-    async fn unless_it_stops(&self, answer: impl Future<Output = Result<()>>) -> Result<()> {
+    pub(super) async fn unless_it_stops<T>(
+        &self,
+        answer: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
         let stop = &self.listeners.stop;
         stop.unless(StopPhase::Draining, answer).await.unwrap_or(Err(Error::Stopped))
     }

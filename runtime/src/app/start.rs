@@ -8,6 +8,7 @@ use futures_util::future::join_all;
 use super::Springhare;
 use super::builder::SpringhareBuilder;
 use super::choices::{Choices, Place};
+use super::joining::Standing;
 use super::planned::{Planned, PlannedBroker};
 use super::reach::reach;
 use super::running::Running;
@@ -17,7 +18,9 @@ use crate::convert::MessageConverters;
 use crate::describe::ListenerTable;
 use crate::error::{Fault, Result, StartError};
 use crate::events::EventBus;
-use crate::graph::{Declared, DeclaringLink, Graph, SharedGraph, declare, unknown_names};
+use crate::graph::{
+    Declared, DeclaringLink, Generation, Graph, SharedGraph, declare, unknown_names,
+};
 use crate::listener::observe::{Observer, Observing};
 use crate::listener::{ListenerConnection, ListenerRegistry, ListenerScope};
 use crate::middleware::Middleware;
@@ -26,7 +29,8 @@ use crate::state::StateRegistry;
 use crate::template::{RabbitTemplate, TemplateLinks};
 
 pub(super) async fn start(mut builder: SpringhareBuilder) -> Result<Springhare> {
-    let Planned { main, named, mut faults } = builder.planned();
+    let Planned { main, named, mut faults, settings } = builder.planned();
+    let standing = Standing::of(&mut builder, settings);
     let common = Common::of(&mut builder);
     let mut choices = Choices::of(builder);
     let mut scope = |broker: PlannedBroker| {
@@ -46,7 +50,7 @@ pub(super) async fn start(mut builder: SpringhareBuilder) -> Result<Springhare> 
     for broker in brokers.iter() {
         tell(&broker.scope.graph());
     }
-    Ok(Springhare { running: Arc::new(Running::new(brokers, listeners)) })
+    Ok(Springhare { running: Arc::new(Running::new(brokers, listeners, standing)) })
 }
 
 /// Tells once what runs.
@@ -143,7 +147,8 @@ async fn bring_up(
     StartError::of(faults)?;
     let (mut all_declared, mut faults) = (Vec::new(), Vec::new());
     for (broker, connection) in &connected {
-        let (declared, refused) = declare(connection, &broker.scope.graph()).await;
+        let (declared, refused) =
+            declare(connection, &broker.scope.graph(), Generation::default()).await;
         all_declared.push((&broker.scope, declared));
         faults.extend(refused);
     }

@@ -83,7 +83,7 @@ impl SpringhareBuilder {
         definitions: Option<&str>,
         out: &mut impl io::Write,
     ) -> Result<ExitCode, Box<dyn StdError>> {
-        let Planned { main, named, mut faults } = self.planned();
+        let Planned { main, named, mut faults, .. } = self.planned();
         StartError::of(std::mem::take(&mut faults))?;
         let (mut choices, are_several) = (Choices::of(self), !named.is_empty());
         let mut is_same = true;

@@ -71,7 +71,7 @@ impl Description {
             let message = format!("#/channels/{channel}/messages/{name}");
             set(&mut operation, "messages", json!([{ "$ref": message }]));
         }
-        let (summary, description) = split(plan.endpoint.docs);
+        let (summary, description) = split(plan.function.docs);
         if !summary.is_empty() {
             set(&mut operation, "summary", json!(summary));
         }

@@ -99,7 +99,7 @@ struct PayloadType {
 }
 
 fn payload_of(plan: &ListenerPlan) -> Option<PayloadType> {
-    let requirements = plan.endpoint.requirements();
+    let requirements = plan.function.requirements();
     let (name, content_type) = requirements.payload_type()?;
     Some(PayloadType { name: without_paths(name), content_type })
 }

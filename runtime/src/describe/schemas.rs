@@ -30,7 +30,7 @@ impl Schemas {
     /// is not known.
     #[cfg(feature = "schemars")]
     pub(super) fn payload_of(&mut self, plan: &ListenerPlan) -> Value {
-        match plan.endpoint.requirements().payload_schema() {
+        match plan.function.requirements().payload_schema() {
             Some(schema) => (schema.make)(&mut self.generator).to_value(),
             None => Value::Object(Map::new()),
         }

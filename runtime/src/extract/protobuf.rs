@@ -91,7 +91,8 @@ impl<'d, T: prost::Message + Default> OptionalFromDelivery<'d> for Protobuf<T> {
     type Rejection = ProtobufRejection;
 
     fn optional_from_delivery(cx: &'d DeliveryContext) -> Result<Option<Self>, ProtobufRejection> {
-        if cx.body().is_empty() { Ok(None) } else { Self::from_delivery(cx).map(Some) }
+        let is_empty = cx.body().is_empty() || cx.content().is_ok_and(|body| body.is_empty());
+        if is_empty { Ok(None) } else { Self::from_delivery(cx).map(Some) }
     }
 }
 

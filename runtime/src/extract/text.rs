@@ -90,7 +90,8 @@ impl<'d> OptionalFromDelivery<'d> for Text {
     type Rejection = TextRejection;
 
     fn optional_from_delivery(cx: &'d DeliveryContext) -> Result<Option<Self>, TextRejection> {
-        if cx.body().is_empty() { Ok(None) } else { Self::from_delivery(cx).map(Some) }
+        let is_empty = cx.body().is_empty() || cx.content().is_ok_and(|body| body.is_empty());
+        if is_empty { Ok(None) } else { Self::from_delivery(cx).map(Some) }
     }
 }
 
@@ -143,6 +144,18 @@ mod tests {
     fn an_empty_text_is_none_where_that_is_asked_for() {
         let cx = DeliveryContext::for_test().build();
         assert_eq!(Text::from_delivery(&cx).unwrap().as_str(), "");
+        assert_eq!(Option::<Text>::from_delivery(&cx).unwrap(), None);
+    }
+
+    #[cfg(feature = "compression")]
+    #[test]
+    fn a_text_that_is_empty_once_it_is_inflated_is_none_too() {
+        let mut message = Message::new("");
+        crate::convert::Compression::Gzip.compress(&mut message).unwrap();
+        assert!(!message.body.is_empty());
+        let encoding = message.properties.content_encoding.clone();
+        let cx = DeliveryContext::for_test().body(message.body);
+        let cx = cx.properties(|properties| properties.content_encoding = encoding).build();
         assert_eq!(Option::<Text>::from_delivery(&cx).unwrap(), None);
     }
 

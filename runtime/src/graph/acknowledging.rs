@@ -8,7 +8,7 @@ use crate::state::Requirements;
 pub(super) fn wrong(
     mode: AcknowledgeMode,
     requirements: &Requirements,
-    attributes: &ListenerAttributes,
+    attributes: &ListenerAttributes<'_>,
 ) -> Vec<&'static str> {
     let has_tag = requirements.delivery_tags() > 0;
     let has_outbox = requirements.has_outbox();
@@ -64,7 +64,7 @@ pub(super) fn wrong(
 type Rule = (bool, &'static str);
 
 /// What does not go with a message that is acknowledged before it is handled.
-fn first(has_tag: bool, has_outbox: bool, attributes: &ListenerAttributes) -> [Rule; 4] {
+fn first(has_tag: bool, has_outbox: bool, attributes: &ListenerAttributes<'_>) -> [Rule; 4] {
     let requeues = attributes.retry.is_some_and(|retry| !retry.delays.is_empty())
         || attributes.max_attempts.is_some()
         || attributes.requeue_rejected.is_some()
@@ -93,7 +93,7 @@ fn first(has_tag: bool, has_outbox: bool, attributes: &ListenerAttributes) -> [R
     ]
 }
 
-fn is_stream(attributes: &ListenerAttributes) -> bool {
+fn is_stream(attributes: &ListenerAttributes<'_>) -> bool {
     attributes.arguments.iter().any(|(name, value)| {
         *name == "x-queue-type" && matches!(value, Argument::Text(kind) if *kind == "stream")
     })

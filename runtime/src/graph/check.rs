@@ -19,9 +19,11 @@ use super::key_paths::unmet_paths;
 use super::merge::{Bound, merge};
 use super::placeholder::Placeholders;
 use super::resolve::{ResolvedListener, resolve};
+use super::source::ListenerSource;
 use crate::convert::{MessageConverters, NamedConverters};
-use crate::error::Fault;
+use crate::error::{Fault, Place};
 use crate::listener::endpoint::RabbitListenerEndpoint;
+use crate::listener::plan::ListenerPlan;
 use crate::listener::policy::ErrorPolicies;
 use crate::settings::Settings;
 use crate::state::StateRegistry;
@@ -54,16 +56,19 @@ pub(crate) fn check(input: GraphInput<'_>) -> (BTreeMap<Arc<str>, Graph>, Vec<Fa
     let mut faults = Vec::new();
     let mut endpoints = input.endpoints;
     endpoints.sort_by_cached_key(|endpoint| (endpoint.id(), endpoint.file, endpoint.line));
-    for endpoint in &endpoints {
-        unmet_requirements(endpoint, input.states, &mut faults);
+    let sources: Vec<_> = endpoints.iter().copied().map(ListenerSource::of).collect();
+    for source in &sources {
+        unmet_requirements(source, input.states, &mut faults);
     }
     let known = endpoints.iter().chain(&input.linked).map(|endpoint| endpoint.id());
     let known = known.map(|id| input.placeholders.resolve(&id).map_or(id.clone(), Cow::into_owned));
     let known: Vec<String> = known.filter(|id| !id.contains("${")).collect();
-    let mut listeners: Vec<ResolvedListener> = Vec::with_capacity(endpoints.len());
-    listeners.extend(endpoints.into_iter().filter_map(|endpoint| {
-        resolve(endpoint, &input.placeholders, input.settings, &mut faults)
-    }));
+    let mut listeners: Vec<ResolvedListener> = Vec::with_capacity(sources.len());
+    listeners.extend(
+        sources
+            .iter()
+            .filter_map(|source| resolve(source, &input.placeholders, input.settings, &mut faults)),
+    );
     listeners.sort_by(|a, b| a.plan.id.cmp(&b.plan.id));
     let plans = listeners.iter_mut().map(|listener| &mut listener.plan);
     choose_converters(plans, input.named_converters, input.converters, &mut faults);
@@ -71,7 +76,7 @@ pub(crate) fn check(input: GraphInput<'_>) -> (BTreeMap<Arc<str>, Graph>, Vec<Fa
     for listener in &mut listeners {
         listener.plan.failure.on_errors = input.policies.of(&listener.plan.id);
     }
-    duplicate_ids(&listeners, &mut faults);
+    duplicate_ids(listeners.iter().map(|listener| &listener.plan), &mut faults);
     listeners.iter().for_each(|listener| unmet_paths(listener, &mut faults));
     faults.extend(unknown_listeners(known, input.settings, input.is_a_part));
 
@@ -96,40 +101,57 @@ fn graph_of(
     faults: &mut Vec<Fault>,
 ) -> Graph {
     let mut graph = Graph::default();
-    let (mut bound, mut bindings) = (Vec::with_capacity(listeners.len()), Vec::new());
+    let mut bindings = Vec::new();
     declared.exchanges.into_iter().for_each(|node| add_exchange(&mut graph, node, faults));
     declared.queues.into_iter().for_each(|node| add_queue(&mut graph, node, faults));
+    graph.bound.reserve(listeners.len());
     for listener in listeners {
-        if !listener.plan.declare {
-            graph.expect(&listener.plan);
-            let plan = Arc::new(listener.plan);
-            graph.listeners.push(Arc::clone(&plan));
-            bound.push(Bound { plan, bindings: listener.bindings });
-            let delays = listener.delays.of_foreign_queues();
-            add_delays(&mut graph, delays, &mut bindings, faults);
-            continue;
-        }
-        listener.exchanges.into_iter().for_each(|node| add_exchange(&mut graph, node, faults));
-        listener.queues.into_iter().for_each(|node| add_queue(&mut graph, node, faults));
-        bindings.extend(listener.bindings.iter().cloned());
-        add_delays(&mut graph, listener.delays, &mut bindings, faults);
-        let plan = Arc::new(listener.plan);
-        graph.listeners.push(Arc::clone(&plan));
-        bound.push(Bound { plan, bindings: listener.bindings });
+        add_listener(&mut graph, listener, &mut bindings, faults);
     }
     graph.of_listeners.clone_from(&bindings);
     bindings.extend(declared.bindings);
     graph.bindings = each_once(bindings);
-    graph.containers = merge(&graph, &bound, faults);
+    graph.containers = merge(&graph, &graph.bound, faults);
     unreachable_keys(&graph, faults);
     faults.extend(inconsistencies(&graph));
     faults.extend(exclusive_consumers(&graph));
     graph
 }
 
+/// Adds a listener, and what it declares but for its bindings, which are gathered.
+pub(super) fn add_listener(
+    graph: &mut Graph,
+    listener: ResolvedListener,
+    all_bindings: &mut Vec<BindingNode>,
+    faults: &mut Vec<Fault>,
+) {
+    let ResolvedListener { plan, queues, exchanges, bindings, delays } = listener;
+    let delays = if plan.declare {
+        exchanges.into_iter().for_each(|node| add_exchange(graph, node, faults));
+        queues.into_iter().for_each(|node| add_queue(graph, node, faults));
+        all_bindings.extend(bindings.iter().cloned());
+        delays
+    } else {
+        graph.expect(&plan);
+        delays.of_foreign_queues()
+    };
+    add_delays(graph, delays, all_bindings, faults);
+    let plan = Arc::new(plan);
+    graph.listeners.push(Arc::clone(&plan));
+    graph.bound.push(Bound { plan, bindings });
+}
+
+/// Adds what listeners bind their queues to that join later.
+pub(super) fn add_own_bindings(graph: &mut Graph, bindings: Vec<BindingNode>) {
+    for node in bindings {
+        graph.of_listeners.push(node.clone());
+        add_binding(graph, node);
+    }
+}
+
 /// A pattern on a direct exchange is a key that no message has. The macro finds it where it sees
 /// the exchange's kind; here it may come from the builder, or be the default.
-fn unreachable_keys(graph: &Graph, faults: &mut Vec<Fault>) {
+pub(super) fn unreachable_keys(graph: &Graph, faults: &mut Vec<Fault>) {
     for binding in &graph.bindings {
         let Some(exchange) = graph.exchanges.get(&binding.exchange) else { continue };
         let is_pattern = binding.routing_key.split('.').any(|word| matches!(word, "*" | "#"));
@@ -145,27 +167,28 @@ fn unreachable_keys(graph: &Graph, faults: &mut Vec<Fault>) {
     }
 }
 
-fn unmet_requirements(
-    endpoint: &RabbitListenerEndpoint,
+pub(super) fn unmet_requirements(
+    source: &ListenerSource<'_>,
     states: &StateRegistry,
     faults: &mut Vec<Fault>,
 ) {
-    let requirements = endpoint.requirements();
+    let requirements = source.function.requirements();
+    let Place { file, line } = source.function.place;
     if requirements.delivery_tags() > 1 {
         let text = format!(
             "listener `{}` takes more than one `DeliveryTag`, but a delivery is settled once; \
              take one and hand it on",
-            endpoint.id()
+            source.id
         );
-        faults.push(Fault::new(text).at(endpoint.file, endpoint.line));
+        faults.push(Fault::new(text).at(file, line));
     }
     for type_name in states.missing(&requirements) {
         let text = format!(
             "listener `{}` needs a `State<{type_name}>`, but no value of that type is managed; \
              add `.manage(..)` with one to the builder",
-            endpoint.id()
+            source.id
         );
-        faults.push(Fault::new(text).at(endpoint.file, endpoint.line));
+        faults.push(Fault::new(text).at(file, line));
     }
 }
 
@@ -197,15 +220,20 @@ fn unknown_policies(
     }
 }
 
-fn duplicate_ids(listeners: &[ResolvedListener], faults: &mut Vec<Fault>) {
-    for pair in listeners.windows(2) {
+/// Two listeners of one id; they are sorted by it.
+pub(super) fn duplicate_ids<'p>(
+    plans: impl Iterator<Item = &'p ListenerPlan>,
+    faults: &mut Vec<Fault>,
+) {
+    let plans: Vec<_> = plans.collect();
+    for pair in plans.windows(2) {
         let [first, second] = pair else { continue };
-        if first.plan.id == second.plan.id {
+        if first.id == second.id {
             let text = format!(
                 "two listeners have the id `{}`; give one of them another with `id = \"..\"`",
-                first.plan.id
+                first.id
             );
-            faults.push(contradiction(text, &first.plan.origin, &second.plan.origin));
+            faults.push(contradiction(text, &first.origin, &second.origin));
         }
     }
 }
@@ -251,7 +279,7 @@ pub(super) fn add_queue(graph: &mut Graph, node: QueueNode, faults: &mut Vec<Fau
 }
 
 /// What a listener's messages wait in is the application's, whoever declares the listener's queue.
-fn add_delays(
+pub(super) fn add_delays(
     graph: &mut Graph,
     delays: Delays,
     all_bindings: &mut Vec<BindingNode>,

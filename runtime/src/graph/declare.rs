@@ -10,7 +10,9 @@ use springhare_amqp::{ReplyCode, ShortString};
 use springhare_broker::{IfUnused, QueueDeleteOptions};
 
 use super::Graph;
-use super::definition::{BindingNode, DestinationKind, ExchangeNode, Origin, QueueNode};
+use super::definition::{
+    BindingNode, DestinationKind, ExchangeNode, Generation, Origin, QueueNode,
+};
 use super::redeclare::Node;
 use crate::connection::{LinkChannel, LinkConnection, LinkError};
 use crate::error::Fault;
@@ -20,12 +22,15 @@ use crate::error::Fault;
 pub(crate) struct Declared {
     exchanges: Vec<ShortString>,
     queues: Vec<ShortString>,
+    /// Bindings to new exchanges, with what they lead to: they would keep their exchange.
+    bindings: Vec<(BindingNode, ShortString)>,
 }
 
-/// Declares the whole graph. Each fault is reported and the rest is tried all the same.
+/// Declares the whole graph on the listeners' connection of this generation. Each fault is reported and the rest is tried all the same.
 pub(crate) async fn declare(
     connection: &Arc<dyn LinkConnection>,
     graph: &Graph,
+    generation: Generation,
 ) -> (Declared, Vec<Fault>) {
     let mut declaring = Declaring::new(connection);
     let product = connection.product();
@@ -33,10 +38,10 @@ pub(crate) async fn declare(
         declaring.exchange(exchange).await;
     }
     for queue in graph.queues.values().filter(|queue| queue.is_on(product)) {
-        declaring.queue(queue).await;
+        declaring.queue(queue, &queue.name_in(generation)).await;
     }
     for binding in graph.bindings.iter().filter(|binding| binding.is_on(product)) {
-        declaring.binding(binding).await;
+        declaring.binding(binding, &graph.destination_in(binding, generation)).await;
     }
     declaring.channel.close().await;
     (declaring.declared, declaring.faults)
@@ -58,6 +63,13 @@ impl Declared {
     /// by now: another program may have declared the same just after.
     pub(crate) async fn take_back(self, connection: &Arc<dyn LinkConnection>) {
         let mut channel = DeclaringChannel::new(connection);
+        for (binding, destination) in &self.bindings {
+            if let Ok(open) = channel.open().await
+                && let Err(error) = unbind(&*open, binding, destination).await
+            {
+                tracing::warn!(%destination, %error, "what has failed could not unbind");
+            }
+        }
         let unneeded = QueueDeleteOptions { if_unused: true, if_empty: true };
         for queue in &self.queues {
             if let Ok(open) = channel.open().await
@@ -201,14 +213,14 @@ impl Declaring {
         }
     }
 
-    async fn queue(&mut self, node: &QueueNode) {
-        let is_new = !self.broker_has_queue(&node.name).await;
+    async fn queue(&mut self, node: &QueueNode, name: &ShortString) {
+        let is_new = !self.broker_has_queue(name).await;
         let declared = match self.channel.open().await {
-            Ok(channel) => channel.queue_declare(&node.name, node.options.clone()).await.map(drop),
+            Ok(channel) => channel.queue_declare(name, node.options.clone()).await.map(drop),
             Err(error) => Err(error),
         };
         match declared {
-            Ok(()) if is_new => self.declared.queues.push(node.name.clone()),
+            Ok(()) if is_new => self.declared.queues.push(name.clone()),
             Ok(()) => {}
             Err(error) => {
                 self.refused(Node::Queue(node), &error);
@@ -216,13 +228,17 @@ impl Declaring {
         }
     }
 
-    async fn binding(&mut self, node: &BindingNode) {
+    async fn binding(&mut self, node: &BindingNode, destination: &ShortString) {
         let bound = match self.channel.open().await {
-            Ok(channel) => declare_binding(&*channel, node, &node.destination).await,
+            Ok(channel) => declare_binding(&*channel, node, destination).await,
             Err(error) => Err(error),
         };
-        if let Err(error) = bound {
-            self.refused(Node::Binding(node), &error);
+        match bound {
+            Ok(()) if self.declared.exchanges.contains(&node.exchange) => {
+                self.declared.bindings.push((node.clone(), destination.clone()));
+            }
+            Ok(()) => {}
+            Err(error) => self.refused(Node::Binding(node), &error),
         }
     }
 

@@ -11,10 +11,10 @@ use crate::settings::ListenerSettings;
 
 /// The attribute as the settings have it, which know what it says itself. What a setting for many
 /// listeners asks of one that can't do it is passed over.
-pub(super) fn failing(
+pub(super) fn failing<'a>(
     settings: &ListenerSettings,
-    attributes: &ListenerAttributes,
-) -> ListenerAttributes {
+    attributes: &ListenerAttributes<'a>,
+) -> ListenerAttributes<'a> {
     let forgets = settings.acknowledge_mode == Some(AcknowledgeMode::None);
     // Nothing is delivered again that was acknowledged before.
     let is_settled = forgets || settings.acknowledge_mode == Some(AcknowledgeMode::First);
@@ -30,7 +30,7 @@ pub(super) fn failing(
 
 fn retry(
     settings: &ListenerSettings,
-    attributes: &ListenerAttributes,
+    attributes: &ListenerAttributes<'_>,
     forgets: bool,
 ) -> Option<RetryAttributes> {
     if settings.retry_enabled != Some(true) {
@@ -64,7 +64,7 @@ fn backoff(first: Option<Duration>, longest: Option<Duration>) -> (Duration, Dur
 
 fn circuit(
     settings: &ListenerSettings,
-    attributes: &ListenerAttributes,
+    attributes: &ListenerAttributes<'_>,
     forgets: bool,
 ) -> Option<CircuitAttributes> {
     let failures = settings.circuit_failures.filter(|failures| *failures > 0)?;
@@ -133,9 +133,9 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     fn with(
-        attributes: ListenerAttributes,
+        attributes: ListenerAttributes<'_>,
         set: impl FnOnce(ListenerSettings) -> ListenerSettings,
-    ) -> ListenerAttributes {
+    ) -> ListenerAttributes<'_> {
         let settings = ListenerSettings::of(&attributes).beneath(set(ListenerSettings::default()));
         assert_eq!(wrong_failures(&settings), [""; 0]);
         failing(&settings, &attributes)
@@ -143,8 +143,8 @@ mod tests {
 
     fn defaults(
         set: impl FnOnce(ListenerSettings) -> ListenerSettings,
-        attributes: ListenerAttributes,
-    ) -> ListenerAttributes {
+        attributes: ListenerAttributes<'_>,
+    ) -> ListenerAttributes<'_> {
         let settings = set(ListenerSettings::default()).beneath(ListenerSettings::of(&attributes));
         failing(&settings, &attributes)
     }

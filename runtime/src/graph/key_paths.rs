@@ -15,7 +15,7 @@ pub(super) fn unmet_paths(listener: &ResolvedListener, faults: &mut Vec<Fault>) 
     if let Some(text) = differing(listener) {
         return fault(&text);
     }
-    let requirements = plan.endpoint.requirements();
+    let requirements = plan.function.requirements();
     for shape in requirements.paths() {
         match plan.key_paths.first() {
             Some(path) => unmet(*shape, path).iter().for_each(|text| fault(text)),

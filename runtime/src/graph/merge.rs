@@ -18,7 +18,7 @@ use crate::listener::dispatch::{Dispatch, RouteKey, RouteTable};
 use crate::listener::plan::{ContainerPlan, ListenerPlan};
 
 /// A listener and the bindings of its own.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Bound {
     pub(super) plan: Arc<ListenerPlan>,
     pub(super) bindings: Vec<BindingNode>,
@@ -30,7 +30,7 @@ impl Bound {
     }
 
     /// What it binds the queue to in words, sorted.
-    fn words(&self, queue: &ShortString) -> BTreeSet<String> {
+    pub(super) fn words(&self, queue: &ShortString) -> BTreeSet<String> {
         self.bindings_of(queue).map(BindingNode::describe).collect()
     }
 }

@@ -19,11 +19,14 @@ mod definition;
 mod delays;
 mod exclusive;
 mod failing;
+mod join;
 mod key_paths;
 mod merge;
+mod queues_of;
 mod redeclare;
 mod resolve;
 mod shared;
+mod source;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -38,8 +41,11 @@ pub(crate) use declaring_link::DeclaringLink;
 pub(crate) use definition::{
     BindingNode, DestinationKind, ExchangeNode, Generation, Origin, QueueNode,
 };
+pub(crate) use join::Rules;
 pub(crate) use redeclare::{Refused, declare_for_queue, declare_part, redeclare};
+pub(crate) use resolve::ResolvedListener;
 pub(crate) use shared::SharedGraph;
+pub(crate) use source::ListenerSource;
 
 use crate::listener::plan::{ContainerPlan, ListenerPlan};
 use crate::settings::placeholder;
@@ -66,6 +72,8 @@ pub(crate) struct Graph {
     pub(crate) expected: Vec<ExpectedQueue>,
     /// Sorted by id.
     pub(crate) listeners: Vec<Arc<ListenerPlan>>,
+    /// The same listeners with the bindings of their own.
+    bound: Vec<merge::Bound>,
     /// The same listeners, by what shares consumers.
     pub(crate) containers: Vec<ContainerPlan>,
 }

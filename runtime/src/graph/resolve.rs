@@ -15,10 +15,10 @@ use super::definition::{
 use super::delays::Delays;
 use super::failing::{failing, wrong_failures};
 use super::placeholder::Placeholders;
-use crate::error::Fault;
+use super::source::ListenerSource;
+use crate::error::{Fault, Place};
 use crate::listener::endpoint::{
-    AcknowledgeMode, Argument, BindingAttributes, Concurrency, ListenerAttributes,
-    RabbitListenerEndpoint, Recover,
+    AcknowledgeMode, Argument, BindingAttributes, Concurrency, ListenerAttributes, Recover,
 };
 use crate::listener::key_path::KeyPath;
 use crate::listener::plan::{
@@ -43,19 +43,19 @@ pub(crate) struct ResolvedListener {
     pub(crate) delays: Delays,
 }
 
-/// Resolves `endpoint`; faults are added to `faults`, and then there is no listener.
+/// Resolves a listener; faults are added to `faults`, and then there is no listener.
 pub(crate) fn resolve(
-    endpoint: &'static RabbitListenerEndpoint,
+    source: &ListenerSource<'_>,
     placeholders: &Placeholders<'_>,
     settings: &Settings,
     faults: &mut Vec<Fault>,
 ) -> Option<ResolvedListener> {
     let faults_before = faults.len();
-    let mut texts = Texts { endpoint, placeholders, faults };
-    let id = texts.text("id", &endpoint.id());
-    let origin =
-        Origin { by: format!("listener `{id}`"), file: endpoint.file, line: endpoint.line };
-    let attributes = &endpoint.attributes;
+    let mut texts = Texts { source, placeholders, faults };
+    let id = texts.text("id", &source.id);
+    let Place { file, line } = source.function.place;
+    let origin = Origin { by: format!("listener `{id}`"), file, line };
+    let attributes = &source.attributes;
     let settings = texts.settings(&id, settings);
     let consumers = settings.consumers();
     let queues = queues(attributes, &origin, &mut texts);
@@ -87,7 +87,7 @@ pub(crate) fn resolve(
     let plan = ListenerPlan {
         prefetch: prefetch(&id, &settings, batch),
         id: Arc::from(id),
-        endpoint,
+        function: source.function.clone(),
         origin,
         broker: Arc::from(settings.broker.as_deref().unwrap_or(MAIN_BROKER)),
         queues: queues.iter().map(|queue| queue.name.clone()).collect(),
@@ -146,7 +146,7 @@ fn prefetch(id: &str, settings: &ListenerSettings, batch: Option<BatchPlan>) -> 
 /// RabbitMQ does. None where the message is acknowledged before it is handled.
 fn consumer_timeout(
     settings: &ListenerSettings,
-    attributes: &ListenerAttributes,
+    attributes: &ListenerAttributes<'_>,
 ) -> Option<Duration> {
     let holds = matches!(
         settings.acknowledge_mode.unwrap_or_default(),
@@ -170,19 +170,19 @@ fn manner(settings: &ListenerSettings) -> Manner {
 
 /// Whether a failed message is delivered again. A listener that says itself how it tries again is
 /// not meant by a setting for all.
-fn requeues_rejected(attributes: &ListenerAttributes, settings: &ListenerSettings) -> bool {
+fn requeues_rejected(attributes: &ListenerAttributes<'_>, settings: &ListenerSettings) -> bool {
     settings.default_requeue_rejected.unwrap_or(true)
         || attributes.retry.is_some()
         || attributes.max_attempts.is_some()
 }
 
 /// Whether its queue has no name of the user's.
-fn is_anonymous(attributes: &ListenerAttributes) -> bool {
+fn is_anonymous(attributes: &ListenerAttributes<'_>) -> bool {
     attributes.queues.is_empty() && attributes.fault_of.is_none()
 }
 
 fn queues(
-    attributes: &ListenerAttributes,
+    attributes: &ListenerAttributes<'_>,
     origin: &Origin,
     texts: &mut Texts<'_, '_>,
 ) -> Vec<QueueNode> {
@@ -217,7 +217,7 @@ fn queues(
 }
 
 fn exchange(
-    binding: &BindingAttributes,
+    binding: &BindingAttributes<'_>,
     lenient: bool,
     origin: &Origin,
     texts: &mut Texts<'_, '_>,
@@ -245,7 +245,7 @@ struct Bound {
 }
 
 fn bound(
-    attributes: &ListenerAttributes,
+    attributes: &ListenerAttributes<'_>,
     queues: &[QueueNode],
     origin: &Origin,
     texts: &mut Texts<'_, '_>,
@@ -280,20 +280,21 @@ fn bound(
 
 /// Reads the texts of one listener's attribute and gathers what is wrong with them.
 struct Texts<'a, 'p> {
-    endpoint: &'static RabbitListenerEndpoint,
+    source: &'a ListenerSource<'a>,
     placeholders: &'a Placeholders<'p>,
     faults: &'a mut Vec<Fault>,
 }
 
 impl Texts<'_, '_> {
     fn fault(&mut self, text: &str) {
-        let fault = Fault::new(format!("listener `{}`: {text}", self.endpoint.id()));
-        self.faults.push(fault.at(self.endpoint.file, self.endpoint.line));
+        let fault = Fault::new(format!("listener `{}`: {text}", self.source.id));
+        let Place { file, line } = self.source.function.place;
+        self.faults.push(fault.at(file, line));
     }
 
     /// The listener's settings: its attribute among all that is said of it elsewhere.
     fn settings(&mut self, id: &str, all: &Settings) -> ListenerSettings {
-        let mut attribute = ListenerSettings::of(&self.endpoint.attributes);
+        let mut attribute = self.source.settings.clone();
         for (key, text) in [
             ("profile", &mut attribute.profile),
             ("broker", &mut attribute.broker),
@@ -320,9 +321,10 @@ impl Texts<'_, '_> {
 
     /// Whether the function can do as it is set to. The macro has asked this of the attribute.
     fn settlement(&mut self, settings: &ListenerSettings) {
-        let attributes = &self.endpoint.attributes;
+        let attributes = &self.source.attributes;
         if let Some(mode) = settings.acknowledge_mode.filter(|mode| Some(*mode) != attributes.ack) {
-            for text in acknowledging::wrong(mode, &self.endpoint.requirements(), attributes) {
+            for text in acknowledging::wrong(mode, &self.source.function.requirements(), attributes)
+            {
                 self.fault(text);
             }
         }
@@ -423,7 +425,7 @@ impl Texts<'_, '_> {
         Some((name(exchange)?, name(routing_key)?))
     }
 
-    fn recoverer(&mut self, recover: Recover) -> Option<Recoverer> {
+    fn recoverer(&mut self, recover: Recover<'_>) -> Option<Recoverer> {
         Some(match recover {
             Recover::Park => Recoverer::Park,
             Recover::Reject => Recoverer::Reject,
@@ -448,7 +450,7 @@ impl Texts<'_, '_> {
         resolved.parse().map_err(|error| self.fault(&format!("`stream_offset`: {error}"))).ok()
     }
 
-    fn table(&mut self, key: &str, arguments: &[(&'static str, Argument)]) -> FieldTable {
+    fn table(&mut self, key: &str, arguments: &[(&str, Argument<'_>)]) -> FieldTable {
         let mut table = FieldTable::new();
         for (name, argument) in arguments {
             let value = match argument {

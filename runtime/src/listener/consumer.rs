@@ -99,7 +99,7 @@ pub(crate) async fn run(
     let work = Work::new(settler, failure, acknowledge, link, (stop, load), container.idleness());
     load.works();
     let selection = container.selection(queue);
-    let exit = match (selection.first().plan.endpoint.invoke, container.common().partition) {
+    let exit = match (selection.first().plan.function.invoke, container.common().partition) {
         (Invoke::One(_), Some(partition)) => {
             PartitionLoop::new(container, selection, partition, context, work).run().await
         }

@@ -12,6 +12,7 @@ use springhare_amqp::{BasicProperties, FieldValue, Message, ShortString};
 use springhare_broker::{Delivery, PublishedMessage};
 
 use super::extras::Extras;
+use super::function::SharedHandler;
 use super::handling::Served;
 use super::key_path::KeyPath;
 use super::observe::Observing;
@@ -334,6 +335,11 @@ impl DeliveryContext {
     #[must_use]
     pub fn listener_id(&self) -> &str {
         &self.served.listener_id
+    }
+
+    /// What handles the listener's messages, where that is no function with an attribute.
+    pub(crate) fn handler(&self) -> Option<&SharedHandler> {
+        self.served.handler.as_ref()
     }
 
     pub(crate) fn shared_listener_id(&self) -> Arc<str> {

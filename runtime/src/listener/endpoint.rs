@@ -49,7 +49,7 @@ pub struct RabbitListenerEndpoint {
     /// Which of the attributes stacked on the function, from 1.
     pub ordinal: u32,
     /// What the attribute says.
-    pub attributes: ListenerAttributes,
+    pub attributes: ListenerAttributes<'static>,
     /// Collects what the arguments need of the application.
     pub require: fn(&mut Requirements),
     /// Extracts the arguments and calls the function.
@@ -75,14 +75,6 @@ impl RabbitListenerEndpoint {
     pub fn place(&self) -> String {
         format!("{}:{}", self.file, self.line)
     }
-
-    /// What its arguments need of the application.
-    #[must_use]
-    pub fn requirements(&self) -> Requirements {
-        let mut requirements = Requirements::default();
-        (self.require)(&mut requirements);
-        requirements
-    }
 }
 
 impl fmt::Debug for RabbitListenerEndpoint {
@@ -98,25 +90,25 @@ impl fmt::Debug for RabbitListenerEndpoint {
 /// The attribute's keys, parsed and checked by the macro. Texts may hold `${name:default}`
 /// placeholders, which are resolved at start.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct ListenerAttributes {
+pub struct ListenerAttributes<'a> {
     /// `id`: the listener's name, in place of `module::function`.
-    pub id: Option<&'static str>,
+    pub id: Option<&'a str>,
     /// `queue`, `queues`: empty for an anonymous queue.
-    pub queues: &'static [&'static str],
+    pub queues: &'a [&'a str],
     /// `fault_of`: the queue whose messages that were given up are consumed.
-    pub fault_of: Option<&'static str>,
+    pub fault_of: Option<&'a str>,
     /// `exchange`: what the queues are bound to.
-    pub exchange: Option<&'static str>,
+    pub exchange: Option<&'a str>,
     /// `kind`: the exchange's type.
-    pub kind: Option<&'static str>,
+    pub kind: Option<&'a str>,
     /// `key`, `keys`: the binding keys.
-    pub keys: &'static [&'static str],
+    pub keys: &'a [&'a str],
     /// `binding_arguments(..)`: for headers exchanges.
-    pub binding_arguments: &'static [(&'static str, Argument)],
+    pub binding_arguments: &'a [(&'a str, Argument<'a>)],
     /// `bindings(..)`: further bindings, in place of the four above.
-    pub bindings: &'static [BindingAttributes],
+    pub bindings: &'a [BindingAttributes<'a>],
     /// `arguments(..)`: of the queues.
-    pub arguments: &'static [(&'static str, Argument)],
+    pub arguments: &'a [(&'a str, Argument<'a>)],
     /// `durable`: of the queues; exchanges are durable.
     pub durable: Option<bool>,
     /// `exclusive`: of the queues.
@@ -141,17 +133,17 @@ pub struct ListenerAttributes {
     /// `priority`: the consumers' priority.
     pub priority: Option<i32>,
     /// `stream_offset`: where the consumers of a stream begin.
-    pub stream_offset: Option<&'static str>,
+    pub stream_offset: Option<&'a str>,
     /// `exclusive_consumer`: the consumer is the only one of its queue, or stands by.
     pub exclusive_consumer: bool,
     /// `consumer_arguments(..)`: of the consumers.
-    pub consumer_arguments: &'static [(&'static str, Argument)],
+    pub consumer_arguments: &'a [(&'a str, Argument<'a>)],
     /// `auto_startup`: whether the application's start starts the listener.
     pub auto_startup: Option<bool>,
     /// `phase`: higher ones start later and stop first.
     pub phase: i32,
     /// `group`: listeners to start and stop together.
-    pub group: Option<&'static str>,
+    pub group: Option<&'a str>,
     /// `competing`: whether listeners of one queue with different keys take each other's messages.
     pub competing: bool,
     /// `declare`: whether queue, exchange and bindings are declared, or are somebody else's.
@@ -169,20 +161,20 @@ pub struct ListenerAttributes {
     /// `circuit(..)`: when the listener is left alone for a while.
     pub circuit: Option<CircuitAttributes>,
     /// `recover`: where a message goes that is given up.
-    pub recover: Option<Recover>,
+    pub recover: Option<Recover<'a>>,
     /// `send_to`: where replies go to requests that name no queue for them.
-    pub send_to: Option<&'static str>,
+    pub send_to: Option<&'a str>,
     /// `return_errors`: whether callers are told of failures; by default those that ask for it.
     pub return_errors: Option<bool>,
     /// `profile`: whose settings are meant where the attribute says nothing.
-    pub profile: Option<&'static str>,
+    pub profile: Option<&'a str>,
     /// `broker`: which of the application's brokers it consumes from.
-    pub broker: Option<&'static str>,
+    pub broker: Option<&'a str>,
     /// `converter`: what reads bodies that don't say what they are, and writes replies.
-    pub converter: Option<&'static str>,
+    pub converter: Option<&'a str>,
 }
 
-impl ListenerAttributes {
+impl ListenerAttributes<'_> {
     /// What holds where the attribute says nothing.
     pub const DEFAULT: Self = Self {
         id: None,
@@ -230,20 +222,20 @@ impl ListenerAttributes {
 
 /// One of several bindings: `(exchange = "logs", kind = "topic", key = "*.error")`.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct BindingAttributes {
+pub struct BindingAttributes<'a> {
     /// `exchange`: what the queues are bound to.
-    pub exchange: &'static str,
+    pub exchange: &'a str,
     /// `kind`: the exchange's type.
-    pub kind: Option<&'static str>,
+    pub kind: Option<&'a str>,
     /// `key`, `keys`: the binding keys.
-    pub keys: &'static [&'static str],
+    pub keys: &'a [&'a str],
     /// `binding_arguments(..)`: for headers exchanges.
-    pub arguments: &'static [(&'static str, Argument)],
+    pub arguments: &'a [(&'a str, Argument<'a>)],
 }
 
-impl ListenerAttributes {
+impl<'a> ListenerAttributes<'a> {
     /// All bindings, those that stand alone and those in a list.
-    pub(crate) fn all_bindings(&self) -> impl Iterator<Item = BindingAttributes> {
+    pub(crate) fn all_bindings(&self) -> impl Iterator<Item = BindingAttributes<'a>> {
         let Self { kind, keys, binding_arguments: arguments, .. } = *self;
         let alone =
             self.exchange.map(|exchange| BindingAttributes { exchange, kind, keys, arguments });
@@ -251,7 +243,7 @@ impl ListenerAttributes {
     }
 }
 
-impl Default for ListenerAttributes {
+impl Default for ListenerAttributes<'_> {
     fn default() -> Self {
         Self::DEFAULT
     }
@@ -281,7 +273,7 @@ pub struct CircuitAttributes {
 
 /// `recover = ".."`, `recover(..)`: where a message goes that is given up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Recover {
+pub enum Recover<'a> {
     /// `"park"`: to `<queue>.error`.
     Park,
     /// `"reject"`: to its queue's dead-letter exchange, if it has one.
@@ -291,9 +283,9 @@ pub enum Recover {
     /// `(exchange = "..", key = "..")`: to this exchange, under this key or its own.
     Republish {
         /// `exchange`.
-        exchange: &'static str,
+        exchange: &'a str,
         /// `key`.
-        key: Option<&'static str>,
+        key: Option<&'a str>,
     },
 }
 
@@ -343,7 +335,7 @@ impl From<RangeInclusive<u16>> for Concurrency {
 
 /// The value of an argument in an attribute, for queues and bindings.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Argument {
+pub enum Argument<'a> {
     /// `true`
     Bool(bool),
     /// `60_000`
@@ -351,7 +343,7 @@ pub enum Argument {
     /// `0.5`
     Float(f64),
     /// `"dead-letters"`
-    Text(&'static str),
+    Text(&'a str),
     /// No value: a headers binding that asks only whether the header is there.
     Void,
 }

@@ -1,11 +1,13 @@
 //! A listener as a part of a container: its plan, and what its deliveries know of it.
 
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use springhare_amqp::Message;
 
 use super::context::DeliveryContext;
+use super::function::SharedHandler;
 use super::invoke::panicked;
 use super::key_path::KeyPath;
 use super::outcome::{ListenerError, Outcome};
@@ -22,7 +24,6 @@ pub(crate) struct Handling {
 }
 
 /// What a delivery's context says of the listener that the delivery is for.
-#[derive(Debug)]
 pub(crate) struct Served {
     pub(crate) listener_id: Arc<str>,
     pub(crate) converters: MessageConverters,
@@ -32,6 +33,14 @@ pub(crate) struct Served {
     pub(crate) anonymous: bool,
     /// Its messages are acknowledged, or need no ack, before anybody sees them.
     pub(crate) settled_before: bool,
+    /// What handles its messages, where that is no function with an attribute.
+    pub(crate) handler: Option<SharedHandler>,
+}
+
+impl fmt::Debug for Served {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Served").field("listener_id", &self.listener_id).finish_non_exhaustive()
+    }
 }
 
 impl Handling {
@@ -42,6 +51,7 @@ impl Handling {
             key_paths: Arc::clone(&plan.key_paths),
             anonymous: plan.anonymous,
             settled_before: !plan.acknowledge.comes_again(),
+            handler: plan.function.handler.clone(),
         };
         let middleware = middleware.of_listener(&plan.id);
         Self { plan, served: Arc::new(served), middleware }

@@ -34,7 +34,7 @@ impl<'d> Call<'d> {
     /// Calls the handler with one delivery, through the layers round it.
     pub(crate) fn new(handling: &'d Handling, context: &'d DeliveryContext) -> Self {
         let layers = &*handling.middleware.layers;
-        match handling.plan.endpoint.invoke {
+        match handling.plan.function.invoke {
             Invoke::One(invoke) => {
                 let traced = Traced::of(context);
                 if handling.takes_apart(context) {

@@ -24,6 +24,7 @@ pub(crate) mod dispatch;
 pub(crate) mod endpoint;
 mod extras;
 mod failure;
+pub(crate) mod function;
 mod handling;
 pub(crate) mod health;
 mod idle;

@@ -9,7 +9,8 @@ use springhare_amqp::{FieldTable, ShortString};
 use crate::convert::MessageConverters;
 use crate::graph::Origin;
 use crate::listener::dispatch::Dispatch;
-use crate::listener::endpoint::{AcknowledgeMode, PartitionBy, RabbitListenerEndpoint};
+use crate::listener::endpoint::{AcknowledgeMode, PartitionBy};
+use crate::listener::function::Function;
 use crate::listener::key_path::KeyPath;
 use crate::listener::retry::FailurePlan;
 use crate::listener::stream_offset::StreamOffset;
@@ -22,7 +23,7 @@ pub(crate) const DEFAULT_PREFETCH: u16 = 250;
 #[derive(Debug, Clone)]
 pub(crate) struct ListenerPlan {
     pub(crate) id: Arc<str>,
-    pub(crate) endpoint: &'static RabbitListenerEndpoint,
+    pub(crate) function: Function,
     pub(crate) origin: Origin,
     /// The name of the broker that it consumes from.
     pub(crate) broker: Arc<str>,
@@ -99,7 +100,7 @@ pub(crate) struct PartitionPlan {
 impl ListenerPlan {
     /// Whether a failure is looked at, or tried again in memory, before anything is done about it.
     pub(crate) fn looks_after_failures(&self) -> bool {
-        self.failure.calls.are_several() || self.endpoint.error_handler.is_some()
+        self.failure.calls.are_several() || self.function.error_handler.is_some()
     }
 }
 

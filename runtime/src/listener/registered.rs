@@ -30,6 +30,8 @@ pub(super) struct Registered {
     /// Dropping them ends the tasks. Held by who starts the container or waits for its end.
     pub(super) tasks: Mutex<JoinSet<()>>,
     pub(super) crew: Arc<Crew>,
+    /// What it consumes from now, which may change while it runs.
+    queues: StdMutex<Vec<ShortString>>,
 }
 
 /// The consumers of a container that runs; none of one that does not. Apart from the tasks, so that
@@ -45,7 +47,7 @@ pub(super) struct Crew {
 struct Members {
     consumers: Vec<Member>,
     /// Of those who start and stop consumers by their load.
-    scalers: Vec<Arc<StopSignal>>,
+    scalers: Vec<(ShortString, Arc<StopSignal>)>,
     /// Of who looks whether they are idle.
     watcher: Option<Arc<StopSignal>>,
     states: Arc<ConsumerStates>,
@@ -70,10 +72,44 @@ impl Registered {
     pub(super) fn new(container: Container, scope: Arc<ListenerScope>) -> Self {
         Self {
             scope,
-            container: Arc::new(container),
             tasks: Mutex::new(JoinSet::new()),
             crew: Arc::default(),
+            queues: StdMutex::new(container.queues().cloned().collect()),
+            container: Arc::new(container),
         }
+    }
+
+    /// What it consumes from.
+    pub(super) fn queues(&self) -> Vec<ShortString> {
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// It consumes from these queues, too, with the consumers that were started for them.
+    pub(super) fn consume_from(
+        &self,
+        queues: &[ShortString],
+        started: Vec<StartOf>,
+        tasks: &mut JoinSet<()>,
+    ) {
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(queues);
+        for (supervised, started) in started {
+            if let Some(started) = &started {
+                supervised.states.consuming(supervised.number, started.channel.link());
+            }
+            tasks.spawn(supervised.supervise(started));
+        }
+        let Concurrency { min, max } = self.concurrency();
+        if min < max || self.crew.is_scaled() {
+            queues.iter().for_each(|queue| self.run_scaler(queue, tasks));
+        }
+    }
+
+    /// It consumes from these queues no more.
+    pub(super) fn leave_queues(&self, queues: &[ShortString]) {
+        let mut all = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|queue| !queues.contains(queue));
+        drop(all);
+        self.crew.leave(queues);
     }
 
     /// Whether it may start without its queues, which somebody else declares.
@@ -127,18 +163,20 @@ impl Registered {
 
     /// Lets the number of consumers change while it runs.
     pub(super) fn run_scalers(&self, tasks: &mut JoinSet<()>) {
-        for queue in self.container.queues() {
-            let Some(stop) = self.crew.scaler() else { return };
-            let scaler = Scaler {
-                scope: Arc::clone(&self.scope),
-                container: Arc::clone(&self.container),
-                queue: queue.clone(),
-                crew: Arc::clone(&self.crew),
-                concurrency: self.concurrency(),
-                stop,
-            };
-            tasks.spawn(scaler.run());
-        }
+        self.queues().iter().for_each(|queue| self.run_scaler(queue, tasks));
+    }
+
+    fn run_scaler(&self, queue: &ShortString, tasks: &mut JoinSet<()>) {
+        let Some(stop) = self.crew.scaler(queue) else { return };
+        let scaler = Scaler {
+            scope: Arc::clone(&self.scope),
+            container: Arc::clone(&self.container),
+            queue: queue.clone(),
+            crew: Arc::clone(&self.crew),
+            concurrency: self.concurrency(),
+            stop,
+        };
+        tasks.spawn(scaler.run());
     }
 
     pub(super) fn status(&self, trouble: Option<&str>) -> ListenerStatus {
@@ -218,7 +256,8 @@ impl Crew {
         }
         members.raised = members.raised.max(phase);
         members.consumers.iter().for_each(|member| member.stop.raise(phase));
-        let others = members.scalers.iter().chain(&members.watcher);
+        let scalers = members.scalers.iter().map(|(_, stop)| stop);
+        let others = scalers.chain(&members.watcher);
         others.for_each(|stop| stop.raise(phase));
     }
 
@@ -260,13 +299,13 @@ impl Crew {
     }
 
     /// What stops another scaler; none if nothing runs, or stops already.
-    fn scaler(&self) -> Option<Arc<StopSignal>> {
+    fn scaler(&self, queue: &ShortString) -> Option<Arc<StopSignal>> {
         let mut members = self.members();
         if members.consumers.is_empty() || members.raised != StopPhase::Running {
             return None;
         }
         let stop = Arc::<StopSignal>::default();
-        members.scalers.push(Arc::clone(&stop));
+        members.scalers.push((queue.clone(), Arc::clone(&stop)));
         Some(stop)
     }
 
@@ -292,6 +331,36 @@ impl Crew {
         supervised.stop.raise(members.raised);
         members.consumers.push(Member::of(&supervised));
         supervised
+    }
+
+    /// Whether its consumers run, and are not told to stop.
+    pub(super) fn is_running(&self) -> bool {
+        let members = self.members();
+        !members.consumers.is_empty() && members.raised == StopPhase::Running
+    }
+
+    /// Whether the number of its consumers changes while it runs.
+    fn is_scaled(&self) -> bool {
+        !self.members().scalers.is_empty()
+    }
+
+    /// Has all consumers of these queues finish what they hold, and end.
+    pub(super) fn leave(&self, queues: &[ShortString]) {
+        let mut members = self.members();
+        members.forget_who_left();
+        let Members { consumers, states, scalers, .. } = &mut *members;
+        scalers.retain(|(queue, stop)| {
+            let leaves = queues.contains(queue);
+            if leaves {
+                stop.raise(StopPhase::Draining);
+            }
+            !leaves
+        });
+        for member in consumers.iter_mut().filter(|member| queues.contains(&member.queue)) {
+            member.leaves = true;
+            states.leave(member.number);
+            member.stop.raise(StopPhase::Draining);
+        }
     }
 
     /// Has the youngest consumer of this queue finish what it holds, and end.

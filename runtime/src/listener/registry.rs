@@ -1,8 +1,11 @@
 //! The listeners of an application: starts and stops them, all or by id.
 
+mod joining;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use futures_util::future::join_all;
 use springhare_amqp::ShortString;
 
@@ -22,7 +25,8 @@ use crate::events::ApplicationEvent;
 /// The listeners of an application, by what shares consumers.
 #[derive(Debug)]
 pub(crate) struct ListenerRegistry {
-    containers: Vec<Registered>,
+    /// Those that there are now: one who holds the list keeps what was removed meanwhile.
+    containers: ArcSwap<Vec<Arc<Registered>>>,
     /// How far the whole application is to stop. One task at a time waits on it: that which
     /// starts a listener, or that which stops all.
     pub(crate) stop: StopSignal,
@@ -33,27 +37,24 @@ impl ListenerRegistry {
     pub(crate) fn new<'s>(scopes: impl IntoIterator<Item = &'s Arc<ListenerScope>>) -> Self {
         let mut containers = Vec::new();
         for scope in scopes {
-            let registered = |plan: &ContainerPlan| {
-                let ListenerScope { connection, middleware, events, .. } = &**scope;
-                let container = Container::new(plan, middleware, events, connection.clock());
-                Registered::new(container, Arc::clone(scope))
-            };
-            containers.extend(scope.graph().containers.iter().map(registered));
+            let graph = scope.graph();
+            let plans = graph.containers.iter();
+            containers.extend(plans.map(|plan| Arc::new(registered(plan, scope))));
         }
-        Self { containers, stop: StopSignal::default() }
+        Self { containers: ArcSwap::from_pointee(containers), stop: StopSignal::default() }
     }
 
-    /// The plans, sorted by id.
-    pub(crate) fn plans(&self) -> impl Iterator<Item = &ListenerPlan> {
-        self.sorted().into_iter().map(|(_, plan)| plan)
+    fn all(&self) -> Arc<Vec<Arc<Registered>>> {
+        self.containers.load_full()
     }
 
-    /// Every listener with its container, sorted by id.
-    fn sorted(&self) -> Vec<(&Registered, &ListenerPlan)> {
-        let plans = |registered| Registered::plans(registered).map(move |plan| (registered, plan));
-        let mut sorted: Vec<_> = self.containers.iter().flat_map(plans).collect();
-        sorted.sort_by(|(_, one), (_, other)| one.id.cmp(&other.id));
-        sorted
+    /// The ids, sorted.
+    pub(crate) fn ids(&self) -> Vec<Arc<str>> {
+        let all = self.all();
+        let plans = all.iter().flat_map(|registered| registered.plans());
+        let mut ids: Vec<_> = plans.map(|plan| Arc::clone(&plan.id)).collect();
+        ids.sort_unstable();
+        ids
     }
 
     /// Starts every listener that starts with the application, those of a lower phase before the
@@ -64,28 +65,13 @@ impl ListenerRegistry {
         let mut faults = Vec::new();
         for registered in self.to_be_started() {
             if registered.scope.starts_in_background {
-                all_started.push((registered, Self::not_started(registered)));
+                let started = Self::not_started(&registered);
+                all_started.push((registered, started));
                 continue;
             }
-            match Self::start_consumers(registered, Redeclare::No).await {
+            match Self::start_or_wait(&registered).await {
                 Ok(started) => all_started.push((registered, started)),
-                Err((queue, error)) if registered.waits_for_queues() && error.is_not_found() => {
-                    let listener = &*registered.container.name;
-                    tracing::warn!(listener, queue, "the listener waits for its queue");
-                    all_started.push((registered, Self::not_started(registered)));
-                }
-                // It asks again until the other consumer is gone.
-                Err((_, error)) if registered.container.stands_by_at(&error) => {
-                    all_started.push((registered, Self::not_started(registered)));
-                }
-                Err((queue, error)) => {
-                    let origin = &registered.container.common().origin;
-                    let text = format!(
-                        "{}: the broker refuses a consumer of queue '{queue}': {error}",
-                        origin.by
-                    );
-                    faults.push(Fault::new(text).at(origin.file, origin.line));
-                }
+                Err(fault) => faults.push(fault),
             }
         }
         if !faults.is_empty() {
@@ -97,15 +83,40 @@ impl ListenerRegistry {
         Ok(())
     }
 
+    /// Starts the consumers of a container at the broker; where a queue of somebody else's is not
+    /// there, they are to start by themselves.
+    async fn start_or_wait(registered: &Registered) -> Result<Vec<StartOf>, Fault> {
+        match Self::start_consumers(registered, Redeclare::No).await {
+            Ok(started) => Ok(started),
+            Err((queue, error)) if registered.waits_for_queues() && error.is_not_found() => {
+                let listener = &*registered.container.name;
+                tracing::warn!(listener, queue, "the listener waits for its queue");
+                Ok(Self::not_started(registered))
+            }
+            // It asks again until the other consumer is gone.
+            Err((_, error)) if registered.container.stands_by_at(&error) => {
+                Ok(Self::not_started(registered))
+            }
+            Err((queue, error)) => {
+                let origin = &registered.container.common().origin;
+                let text = format!(
+                    "{}: the broker refuses a consumer of queue '{queue}': {error}",
+                    origin.by
+                );
+                Err(Fault::new(text).at(origin.file, origin.line))
+            }
+        }
+    }
+
     /// Its consumers, which are to start by themselves.
     fn not_started(registered: &Registered) -> Vec<StartOf> {
         let consumers = Self::consumers_of(registered).into_iter();
         consumers.map(|supervised| (supervised, None)).collect()
     }
 
-    fn to_be_started(&self) -> Vec<&Registered> {
-        let starts = |registered: &&Registered| registered.container.common().auto_startup;
-        let mut all: Vec<_> = self.containers.iter().filter(starts).collect();
+    fn to_be_started(&self) -> Vec<Arc<Registered>> {
+        let mut all = self.all().to_vec();
+        all.retain(|registered| registered.container.common().auto_startup);
         all.sort_by_key(|registered| registered.container.common().phase);
         all
     }
@@ -128,10 +139,10 @@ impl ListenerRegistry {
             let stopping = registered.crew.is_told_to_stop();
             return if stopping { Err(Error::StillStopping { id: id.to_owned() }) } else { Ok(()) };
         }
-        let started = match Self::start_consumers(registered, Redeclare::Yes).await {
+        let started = match Self::start_consumers(&registered, Redeclare::Yes).await {
             Ok(started) => started,
             Err((_, error)) if registered.container.stands_by_at(&error) => {
-                Self::not_started(registered)
+                Self::not_started(&registered)
             }
             Err((_, error)) => return Err(error.into()),
         };
@@ -173,26 +184,40 @@ impl ListenerRegistry {
 
     /// The consumers of a container, none of them started.
     fn consumers_of(registered: &Registered) -> Vec<Supervised> {
-        let container = &registered.container;
         let states = Arc::new(ConsumerStates::default());
         let consumers = registered.concurrency().min;
         let of_queue = |queue| (0..consumers).map(move |_| queue);
-        let supervised = |queue: &ShortString| Supervised {
+        let supervised = |queue: &ShortString| {
+            Self::supervised(registered, queue, Arc::clone(&states), states.add())
+        };
+        registered.queues().iter().flat_map(of_queue).map(supervised).collect()
+    }
+
+    fn supervised(
+        registered: &Registered,
+        queue: &ShortString,
+        states: Arc<ConsumerStates>,
+        number: usize,
+    ) -> Supervised {
+        Supervised {
             scope: Arc::clone(&registered.scope),
-            container: Arc::clone(container),
+            container: Arc::clone(&registered.container),
             queue: queue.clone(),
             stop: Arc::default(),
             load: Arc::default(),
-            number: states.add(),
-            states: Arc::clone(&states),
-        };
-        container.queues().flat_map(of_queue).map(supervised).collect()
+            states,
+            number,
+        }
     }
 
     /// The ids of a group's listeners.
     pub(crate) fn group(&self, group: &str) -> Vec<Arc<str>> {
         let in_group = |plan: &&ListenerPlan| plan.group.as_deref() == Some(group);
-        self.plans().filter(in_group).map(|plan| Arc::clone(&plan.id)).collect()
+        let all = self.all();
+        let plans = all.iter().flat_map(|registered| registered.plans()).filter(in_group);
+        let mut ids: Vec<_> = plans.map(|plan| Arc::clone(&plan.id)).collect();
+        ids.sort_unstable();
+        ids
     }
 
     /// Tells the listener of this id, and those that share its consumers, how far to stop. False if
@@ -273,7 +298,7 @@ impl ListenerRegistry {
 
     /// Tells all listeners how far to stop.
     pub(crate) fn raise_all(&self, phase: StopPhase) {
-        self.containers.iter().for_each(|registered| registered.crew.raise(phase));
+        self.all().iter().for_each(|registered| registered.crew.raise(phase));
     }
 
     /// Stops all listeners, those of a higher phase before the others, and waits for their ends.
@@ -284,11 +309,12 @@ impl ListenerRegistry {
     /// not been told to stop then.
     pub(crate) async fn stop_in_order(&self) {
         let phase_of = |registered: &Registered| registered.container.common().phase;
-        let phases: BTreeSet<i32> = self.containers.iter().map(phase_of).collect();
+        let all = self.all();
+        let phases: BTreeSet<i32> = all.iter().map(|one| phase_of(one)).collect();
         for phase in phases.into_iter().rev() {
-            let members = || self.containers.iter().filter(move |one| phase_of(one) == phase);
+            let members = || all.iter().filter(move |one| phase_of(one) == phase);
             members().for_each(|registered| registered.crew.raise(self.stop.phase()));
-            join_all(members().map(Self::wait_for_good)).await;
+            join_all(members().map(|registered| Self::wait_for_good(registered))).await;
         }
     }
 
@@ -296,17 +322,17 @@ impl ListenerRegistry {
     /// then.
     async fn wait_for_good(registered: &Registered) {
         registered.wait().await;
-        registered.scope.template.leave(registered.container.queues());
+        registered.scope.template.leave(registered.queues().iter());
     }
 
     /// How many messages listeners that were told to stop hold, in words: `orders: 4, lines: 1`.
     /// None if they hold none.
     pub(crate) fn held(&self) -> Option<String> {
-        let holding =
-            self.containers.iter().filter_map(|registered| match registered.crew.held() {
-                0 => None,
-                messages => Some(format!("{}: {messages}", registered.container.name)),
-            });
+        let all = self.all();
+        let holding = all.iter().filter_map(|registered| match registered.crew.held() {
+            0 => None,
+            messages => Some(format!("{}: {messages}", registered.container.name)),
+        });
         let words = holding.collect::<Vec<_>>().join(", ");
         (!words.is_empty()).then_some(words)
     }
@@ -317,7 +343,7 @@ impl ListenerRegistry {
     ///
     /// Nothing is lost when the future is dropped.
     pub(crate) async fn wait_all(&self) {
-        for registered in &self.containers {
+        for registered in &*self.all() {
             registered.wait().await;
         }
     }
@@ -333,17 +359,28 @@ impl ListenerRegistry {
     }
 
     fn health_where(&self, is_meant: impl Fn(&Registered) -> bool) -> Health {
-        let of_listener = |(registered, plan): (&Registered, &ListenerPlan)| {
+        let of_container = |registered: &Arc<Registered>| {
             let trouble = registered.scope.connection.trouble();
-            ListenerHealth::new(&plan.id, registered.status(trouble.as_deref()))
+            let status = registered.status(trouble.as_deref());
+            let of_listener = |plan: &ListenerPlan| ListenerHealth::new(&plan.id, status.clone());
+            registered.plans().map(of_listener).collect::<Vec<_>>()
         };
-        let meant = self.sorted().into_iter().filter(|(registered, _)| is_meant(registered));
-        Health::new(meant.map(of_listener).collect())
+        let all = self.all();
+        let meant = all.iter().filter(|registered| is_meant(registered));
+        let mut listeners: Vec<_> = meant.flat_map(of_container).collect();
+        listeners.sort_by(|one, other| one.id().cmp(other.id()));
+        Health::new(listeners)
     }
 
     /// The container with the listener of this id.
-    fn find(&self, id: &str) -> Option<&Registered> {
-        let has = |registered: &&Registered| registered.plans().any(|plan| &*plan.id == id);
-        self.containers.iter().find(has)
+    fn find(&self, id: &str) -> Option<Arc<Registered>> {
+        let has = |registered: &&Arc<Registered>| registered.plans().any(|plan| &*plan.id == id);
+        self.all().iter().find(has).cloned()
     }
+}
+
+fn registered(plan: &ContainerPlan, scope: &Arc<ListenerScope>) -> Registered {
+    let ListenerScope { connection, middleware, events, .. } = &**scope;
+    let container = Container::new(plan, middleware, events, connection.clock());
+    Registered::new(container, Arc::clone(scope))
 }

@@ -79,7 +79,7 @@ impl SlowHandlers {
         let Some(timeout) = self.timeout else { return };
         let every = timeout / LOOKS;
         loop {
-            let timer = self.timer.get_or_insert_with(|| clock.sleep(every));
+            let timer = self.timer.get_or_insert_with(|| clock.watch(every));
             if Pin::new(timer).poll(cx).is_pending() {
                 return;
             }

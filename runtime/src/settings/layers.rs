@@ -6,7 +6,7 @@ use super::brokers::{BrokerSettings, MAIN_BROKER};
 use super::environment::Environment;
 use super::file::FileEntry;
 use super::listener::ListenerSettings;
-use super::names::{known_paths, suggestion, unknown};
+use super::names::{known_paths, lesson_of, suggestion, unknown};
 use super::placeholder::{PlaceholderError, Placeholders};
 use super::rabbitmq::RabbitmqSettings;
 use super::section::{Section, bare, known_key};
@@ -61,11 +61,41 @@ pub(super) struct NamedVariables {
 }
 
 impl NamedVariable {
+    /// What is wrong with it if it may be about several of these: names lose what stands between
+    /// their words.
+    pub(super) fn ambiguity(&self, names: &[&str], keys: &[&'static str]) -> Option<String> {
+        let meant = names.iter().filter_map(|name| Some((self.key_for(name, keys)?, *name)));
+        let meant: Vec<String> = meant.map(|(key, name)| format!("`{key}` of `{name}`")).collect();
+        (meant.len() > 1).then(|| {
+            format!(
+                "it may be {}; say it in the file or by the builder, which know them apart",
+                meant.join(" or ")
+            )
+        })
+    }
+
     /// Which of these keys it sets for what has this name; none if it is about another.
     pub(super) fn key_for(&self, name: &str, keys: &[&'static str]) -> Option<&'static str> {
-        let key = self.rest.strip_prefix(&bare(name))?;
+        // A name without a letter that a variable can have is meant by none.
+        let name = Some(bare(name)).filter(|name| !name.is_empty())?;
+        let key = self.rest.strip_prefix(&name)?;
         keys.iter().copied().find(|known| bare(known) == key)
     }
+}
+
+/// The variable that has Boot's default, which is not ours.
+const UNCONFIRMED: &str = "rabbitmqpublisherconfirmtype";
+
+/// Whether Kubernetes has set it, which tells every program of its services: of one that is called
+/// `spring-rabbitmq`, by `SPRING_RABBITMQ_SERVICE_HOST` and `SPRING_RABBITMQ_PORT=tcp://10.0.0.7:5672`.
+fn is_of_a_service(rest: &str, value: Option<&str>) -> bool {
+    let Some(rest) = rest.strip_prefix(ABOUT_RABBITMQ) else { return false };
+    let is_url = value.is_some_and(|value| value.contains("://"));
+    let of_port = || {
+        let number = rest.strip_prefix("PORT_")?.split('_').next()?;
+        number.parse::<u16>().ok()
+    };
+    rest.starts_with("SERVICE_") || (rest == "PORT" && is_url) || of_port().is_some()
 }
 
 /// The name of the profile that can't be defined, since it is there.
@@ -176,11 +206,21 @@ impl Layer {
     /// program's, and is told and no more.
     pub(super) fn take_boot(&mut self, environment: &Environment, faults: &mut Vec<Fault>) {
         for (rest, name, value) in environment.beginning(BOOT_PREFIX) {
-            if rest.starts_with(ABOUT_RABBITMQ)
-                && self.take_variable(rest, name, value, faults) == Taken::Unknown
-            {
-                tracing::warn!(variable = name, "a variable that sets nothing here");
+            if !rest.starts_with(ABOUT_RABBITMQ) || is_of_a_service(rest, value) {
+                continue;
             }
+            if bare(rest) == UNCONFIRMED && value == Some("none") {
+                tracing::warn!(variable = name, "messages are confirmed here whatever it says");
+                continue;
+            }
+            if self.take_variable(rest, name, value, faults) == Taken::Unknown {
+                let why = lesson_of(&bare(rest));
+                tracing::warn!(variable = name, why, "a variable that sets nothing here");
+            }
+        }
+        // As Boot has it.
+        if self.rabbitmq.addresses.is_some() {
+            (self.rabbitmq.host, self.rabbitmq.port) = (None, None);
         }
     }
 
@@ -203,6 +243,7 @@ impl Layer {
             } else if let Some(rest) = rest.strip_prefix(ABOUT_BROKER) {
                 named.brokers.push(about(rest));
             } else if rest.starts_with(ABOUT_RABBITMQ)
+                && !is_of_a_service(rest, value)
                 && self.take_variable(rest, name, value, faults) == Taken::Unknown
             {
                 faults.push(unknown_variable(name));
@@ -280,8 +321,9 @@ fn unknown_variable(name: &str) -> Fault {
         .map(|name| name.to_ascii_uppercase())
         .collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    Source::Variable(name.to_owned())
-        .fault(format!("no setting has this name{}", suggestion(name, &names)))
+    let lesson = lesson_of(&bare(name.strip_prefix(PREFIX).unwrap_or(name)));
+    let remedy = lesson.map_or_else(|| suggestion(name, &names), |lesson| format!(": {lesson}"));
+    Source::Variable(name.to_owned()).fault(format!("no setting has this name{remedy}"))
 }
 
 /// Keys whose values hold a password: what stands in them is not shown.

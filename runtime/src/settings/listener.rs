@@ -88,7 +88,7 @@ impl ListenerSettings {
     pub const RETRY_INTERVAL_MAX: Duration = Duration::from_secs(15 * 60);
 
     /// What a listener's attribute says.
-    pub(crate) fn of(attributes: &ListenerAttributes) -> Self {
+    pub(crate) fn of(attributes: &ListenerAttributes<'_>) -> Self {
         let retry = attributes.retry;
         let is_of_delays = retry.is_some_and(|retry| !retry.delays.is_empty());
         let is_in_memory =

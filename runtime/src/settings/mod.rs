@@ -198,6 +198,10 @@ impl Settings {
                 )));
             }
         }
+        for variable in &self.of_environment {
+            let ambiguity = variable.ambiguity(ids, ListenerSettings::KEYS);
+            faults.extend(ambiguity.map(|text| variable.source.fault(text)));
+        }
         if is_a_part {
             for fault in faults.drain(..) {
                 tracing::warn!(%fault, "a setting that nobody heeds");
@@ -224,8 +228,13 @@ fn profiles(
         profiles.entry(name.clone()).or_default();
     }
     let mut of_environment: BTreeMap<String, ListenerSettings> = BTreeMap::new();
+    let names: Vec<String> = profiles.keys().cloned().collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
     for variable in variables {
         let NamedVariable { value, source, .. } = variable;
+        if let Some(text) = variable.ambiguity(&names, ListenerSettings::KEYS) {
+            faults.push(source.fault(text));
+        }
         let mut is_known = false;
         for name in profiles.keys() {
             let Some(key) = variable.key_for(name, ListenerSettings::KEYS) else { continue };
@@ -238,7 +247,6 @@ fn profiles(
             }
         }
         if !is_known {
-            let names: Vec<&str> = profiles.keys().map(String::as_str).collect();
             faults.push(source.fault(format_args!(
                 "no profile's name, followed by a key, has this name; the profiles are {}, and the \
                  keys {}",

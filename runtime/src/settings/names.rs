@@ -2,7 +2,7 @@
 
 use super::listener::ListenerSettings;
 use super::rabbitmq::RabbitmqSettings;
-use super::section::{Section, uniform};
+use super::section::{Section, bare, uniform};
 use super::template::TemplateSettings;
 
 /// How alike two names must be for one to be taken for the other; as clap does with flags.
@@ -48,6 +48,31 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("rabbitmq.template.retry.initial-interval", ONE_LIMIT),
     ("rabbitmq.template.retry.multiplier", ONE_LIMIT),
     ("rabbitmq.template.retry.max-interval", ONE_LIMIT),
+    (
+        "rabbitmq.listener.simple.force-stop",
+        "a stop waits for handlers until its deadline; `app.force_stop()` does not wait",
+    ),
+    ("rabbitmq.listener.simple.consumer-batch-enabled", BATCH),
+    (
+        "rabbitmq.listener.simple.receive-timeout",
+        "messages are pushed, nobody polls; how long a batch waits is `batch-receive-timeout`",
+    ),
+    ("rabbitmq.listener.simple.observation-enabled", OBSERVED),
+    ("rabbitmq.template.observation-enabled", OBSERVED),
+    (
+        "rabbitmq.template.receive-timeout",
+        "each `receive` says how long it waits: `.receive(queue).timeout(..)`",
+    ),
+    ("rabbitmq.template.default-receive-queue", "`receive` names its queue"),
+    ("rabbitmq.template.allowed-list-patterns", "no objects are deserialized by their class here"),
+    (
+        "rabbitmq.dynamic",
+        "what is declared is said by `declare = false` of a listener and `.declare(..)` of the builder",
+    ),
+    (
+        "rabbitmq.stream",
+        "streams are consumed by AMQP: a queue with `arguments(queue_type = \"stream\")`",
+    ),
     ("rabbitmq.listener.simple.retry.stateless", STATELESS),
     ("listener.*.retry.stateless", STATELESS),
     ("profiles.*.retry.stateless", STATELESS),
@@ -65,6 +90,8 @@ const PEM: &str = "certificates are files in PEM here: `ssl.ca-certificate`, `ss
 const ONE_LIMIT: &str = "messages are sent again for a time, with growing pauses: \
                          `template.retry.timeout = \"30s\"`";
 
+const BATCH: &str = "a handler takes a batch if its attribute has `batch = ..`";
+const OBSERVED: &str = "metrics and traces are features of the crate: docs/observability.md";
 const STATELESS: &str = "a message waits in this process between two calls, and nothing is kept of it elsewhere; \
                          for one that waits at the broker the attribute has `retry(delays = [..])`";
 
@@ -126,6 +153,12 @@ fn lesson(path: &[&str]) -> Option<&'static str> {
     ELSEWHERE.iter().find(|(words, _)| begins(words)).map(|(_, lesson)| *lesson)
 }
 
+/// The lesson for a variable, of whose name this is the bare rest.
+pub(super) fn lesson_of(rest: &str) -> Option<&'static str> {
+    let begins = |words: &str| !words.contains(ANY) && rest.starts_with(&bare(words));
+    ELSEWHERE.iter().find(|(words, _)| begins(words)).map(|(_, lesson)| *lesson)
+}
+
 /// `; did you mean ..`, or all that there are.
 pub(crate) fn suggestion(written: &str, names: &[&str]) -> String {
     match most_alike(written, names) {
@@ -145,7 +178,6 @@ fn most_alike<'a>(written: &str, names: &[&'a str]) -> Option<&'a str> {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::super::section::bare;
     use super::*;
 
     #[test]

@@ -29,7 +29,7 @@ pub const STARTUP_WAIT: Duration = Duration::from_secs(30);
 #[non_exhaustive]
 pub enum Startup {
     /// `wait(30s)`: tries again, with pauses, until this time is over; then the start fails with
-    /// the last attempt's error. Units are `ms`, `s`, `m` and `h`.
+    /// the last attempt's error. Units are `ms`, `s`, `m`, `h` and `d`.
     Wait(Duration),
     /// `background`: the start succeeds once the application itself is checked. The listeners
     /// start by themselves when the broker is there, and what the broker then refuses is logged
@@ -104,7 +104,7 @@ mod tests {
     fn anything_else_is_refused_and_shown() {
         let too_long = format!("wait({}m)", u64::MAX);
         for text in
-            ["", "wait", "wait()", "wait(30)", "wait(s)", "wait(1d)", "wait(-1s)", &too_long]
+            ["", "wait", "wait()", "wait(30)", "wait(s)", "wait(1w)", "wait(-1s)", &too_long]
         {
             let error = text.parse::<Startup>().unwrap_err();
             assert!(error.to_string().contains(text), "{error}");

@@ -35,7 +35,11 @@ fn faults(toml: &str, variables: &[(&str, &str)]) -> Vec<String> {
     read_with(toml, variables, BuilderSettings::default()).1
 }
 
-fn of_listener(settings: &Settings, id: &str, attributes: ListenerAttributes) -> ListenerSettings {
+fn of_listener(
+    settings: &Settings,
+    id: &str,
+    attributes: ListenerAttributes<'_>,
+) -> ListenerSettings {
     let mut wrong = Vec::new();
     let found = settings.of_listener(id, ListenerSettings::of(&attributes), &mut wrong);
     assert_eq!(wrong, []);
@@ -112,6 +116,7 @@ fn some_value(key: &str) -> &'static str {
         | "publisher-returns"
         | "mandatory"
         | "missing-queues-fatal"
+        | "de-batching-enabled"
         | "auto-startup"
         | "default-requeue-rejected" => "true",
         "profile" => "spring",

@@ -63,12 +63,19 @@ impl Value {
 
 impl Setting for bool {
     fn read(value: &Value, _: &Source) -> Result<Self, Wrong> {
+        // The words of Spring Boot, which are those of variables.
+        let words = [("true", true), ("yes", true), ("on", true), ("1", true)];
+        let others = [("false", false), ("no", false), ("off", false), ("0", false)];
+        let of_word = |text: &str| {
+            let mut all = words.iter().chain(&others);
+            all.find(|(word, _)| text.eq_ignore_ascii_case(word)).map(|(_, value)| *value)
+        };
         match value {
-            Value::Bool(value) => Ok(*value),
-            Value::Text(text) if text.eq_ignore_ascii_case("true") => Ok(true),
-            Value::Text(text) if text.eq_ignore_ascii_case("false") => Ok(false),
-            _ => Err(Wrong::is("true or false")),
+            Value::Bool(value) => Some(*value),
+            Value::Text(text) => of_word(text.trim()),
+            _ => None,
         }
+        .ok_or(Wrong::is("true or false"))
     }
 }
 
@@ -292,9 +299,41 @@ impl Setting for Confirmed {
     }
 }
 
-/// A whole number and its unit: `500ms`, `30s`, `2m`, `1h`.
+/// A time as ISO 8601 writes it, and Spring Boot takes it: `PT30S`, `P1DT2H`.
+fn iso_duration(text: &str) -> Option<Duration> {
+    let text = text.to_ascii_uppercase();
+    let (days, times) = match text.strip_prefix('P')?.split_once('T') {
+        Some((days, times)) => (days, times),
+        None => (text.get(1..)?, ""),
+    };
+    let mut total = Duration::ZERO;
+    let mut units = 0;
+    for (part, known) in [(days, &[('D', 86_400)][..]), (times, &UNITS_OF_TIME)] {
+        let mut rest = part;
+        while let Some(end) = rest.find(|c: char| c.is_ascii_alphabetic()) {
+            let (number, unit) = rest.split_at(end);
+            let (_, each) = known.iter().find(|(letter, _)| unit.starts_with(*letter))?;
+            let number: f64 = number.parse().ok().filter(|number: &f64| *number >= 0.0)?;
+            let more = Duration::try_from_secs_f64(number * f64::from(*each)).ok()?;
+            total = total.checked_add(more)?;
+            units += 1;
+            rest = unit.get(1..)?;
+        }
+        if !rest.is_empty() {
+            return None;
+        }
+    }
+    (units > 0).then_some(total)
+}
+
+const UNITS_OF_TIME: [(char, u32); 3] = [('H', 3600), ('M', 60), ('S', 1)];
+
+/// A whole number and its unit: `500ms`, `30s`, `2m`, `1h`, `1d`; or the same as ISO 8601 has it.
 pub(crate) fn duration(text: &str) -> Option<Duration> {
     let text = text.trim();
+    if text.starts_with(['P', 'p']) {
+        return iso_duration(text);
+    }
     let unit = text.find(|c: char| !c.is_ascii_digit())?;
     let (number, unit) = text.split_at(unit);
     let number: u64 = number.parse().ok()?;
@@ -304,6 +343,7 @@ pub(crate) fn duration(text: &str) -> Option<Duration> {
         "s" => seconds(1),
         "m" => seconds(60),
         "h" => seconds(3600),
+        "d" => seconds(86_400),
         _ => None,
     }
 }
@@ -334,6 +374,16 @@ mod tests {
             assert_eq!(read::<DataSize>(&text(written)), Ok(DataSize(bytes)));
         }
         assert_eq!(read::<f64>(&Value::Decimal(1.5)), read::<f64>(&text("1.5")));
+        for (written, seconds) in
+            [("PT30S", 30.0), ("pt1m0.5s", 60.5), ("P1DT2H", 93_600.0), ("P2D", 172_800.0)]
+        {
+            let expected = Ok(Duration::from_secs_f64(seconds));
+            assert_eq!(read::<Duration>(&text(written)), expected, "{written}");
+        }
+        for (word, value) in [("yes", true), ("ON", true), ("1", true), ("no", false), ("0", false)]
+        {
+            assert_eq!(read::<bool>(&text(word)), Ok(value), "{word}");
+        }
         assert_eq!(read::<bool>(&text("TRUE")), Ok(true));
         assert_eq!(read::<Concurrency>(&text("2-8")), Ok(Concurrency { min: 2, max: 8 }));
         assert_eq!(read::<AcknowledgeMode>(&text("MANUAL")), Ok(AcknowledgeMode::Manual));
@@ -352,7 +402,7 @@ mod tests {
         for wrong in ["0", "8-2", "2-", "-1", ""] {
             assert!(read::<Concurrency>(&text(wrong)).is_err(), "{wrong}");
         }
-        for wrong in ["soon", "5 parsecs", "-1s", ""] {
+        for wrong in ["soon", "5 parsecs", "-1s", "PT", "P", "PT-1S", "P1H", "PT5", ""] {
             let error = read::<Duration>(&text(wrong)).unwrap_err().to_string();
             assert!(error.contains("200ms"), "{wrong}: {error}");
         }

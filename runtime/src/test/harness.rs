@@ -206,7 +206,7 @@ impl Harness {
     #[expect(clippy::panic, reason = "a test ends with a panic")]
     pub fn listener<'h>(&'h self, id: &'h str) -> CapturedListener<'h> {
         let Some(acknowledge) = self.acknowledge_mode(id) else {
-            let ids: Vec<&str> = self.app.listener_ids().collect();
+            let ids: Vec<String> = self.app.listener_ids().collect();
             panic!("there is no listener '{id}'; there are: {}", ids.join(", "));
         };
         CapturedListener::new(&self.captures, id, acknowledge)

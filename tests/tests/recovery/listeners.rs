@@ -81,7 +81,7 @@ async fn an_anonymous_queue_has_one_new_name_on_each_connection() {
         assert!(queue.starts_with("springhare.gen-"), "{queue}");
         names.push(queue);
         // A consumer that comes back on the same connection finds the same queue.
-        let id = app.listener_ids().next().unwrap().to_owned();
+        let id = app.listener_ids().next().unwrap();
         app.stop_listener(&id).await.unwrap();
         app.start_listener(&id).await.unwrap();
         publish(&broker, "news", "", "tea").await;

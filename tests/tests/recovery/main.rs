@@ -14,6 +14,7 @@ mod attempts;
 mod brokers;
 mod calls;
 mod delays;
+mod dynamic;
 mod events;
 mod listeners;
 mod neighbours;

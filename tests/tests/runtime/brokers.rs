@@ -245,3 +245,42 @@ async fn a_description_tells_which_broker_has_what() {
     assert_eq!(channel("orders"), "#/servers/rabbitmq");
     assert_eq!(channel("invoices"), "#/servers/billing");
 }
+
+#[tokio::test]
+async fn a_listener_that_joins_consumes_from_the_broker_that_it_names() {
+    let (main, billing) = (another(), another());
+    let (seen, mut told) = telling::<String>();
+    let app = Springhare::builder()
+        .broker(main.clone())
+        .named_broker("billing", |it| it.broker(billing.clone()))
+        .listeners(listeners![orders])
+        .manage(seen)
+        .start()
+        .await
+        .unwrap();
+    let late = Listener::queue("late").broker("billing");
+    let late = late.handler(|text: Text, seen: State<Tell<String>>| async move {
+        seen.tell(text.0);
+    });
+    let late = app.listeners().add(late).await.unwrap();
+    late.add_queues(["later"]).await.unwrap();
+    for queue in ["late", "later"] {
+        assert_eq!(consumers(&billing, queue).await, 1);
+        assert!(!has(&main, queue).await);
+        let rabbit = app.broker("billing").unwrap().rabbit_template();
+        rabbit.convert_and_send(queue, queue).await.unwrap();
+        assert_eq!(told.next().await, queue);
+    }
+    let taken = Listener::queue("work").id("orders").broker("billing").handler(|| async {});
+    let nowhere = Listener::queue("work").broker("nowhere").handler(|| async {});
+    for (listener, words) in
+        [(taken, "two listeners have the id `orders`"), (nowhere, "no broker `nowhere`")]
+    {
+        let error = app.listeners().add(listener).await.unwrap_err().to_string();
+        assert!(error.contains(words), "{error}");
+    }
+    assert!(!has(&billing, "work").await);
+    app.listeners().remove("late").await.unwrap();
+    assert_eq!(consumers(&billing, "later").await, 0);
+    app.stop().await.unwrap();
+}

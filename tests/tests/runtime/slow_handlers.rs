@@ -7,7 +7,7 @@ use springhare::prelude::*;
 use springhare_tests::eventually;
 
 use crate::log::Log;
-use crate::support::{Gate, Tell, broker, someone_sleeps, telling};
+use crate::support::{Gate, Tell, broker, telling};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -50,7 +50,6 @@ async fn a_handler_that_holds_its_message_for_four_fifths_of_the_time_is_told_of
         let passed = Cell::new(Duration::ZERO);
         let warnings = || log.text().matches("a handler has its message for long").count();
         eventually("it is told of", async || {
-            someone_sleeps(&hand).await;
             hand.advance(5 * SECOND);
             passed.set(passed.get() + 5 * SECOND);
             tokio::task::yield_now().await;
@@ -59,7 +58,6 @@ async fn a_handler_that_holds_its_message_for_four_fifths_of_the_time_is_told_of
         .await;
         assert!(passed.get() >= 80 * SECOND, "{queue}: {passed:?}");
         for _ in 0..4 {
-            someone_sleeps(&hand).await;
             hand.advance(5 * SECOND);
             tokio::task::yield_now().await;
         }

@@ -6,7 +6,7 @@ use fluent_uri::pct_enc::{EStr, Encoder, encoder};
 use fluent_uri::{ParseErrorKind, Uri};
 use springhare_amqp::ShortString;
 
-use super::amqp::{AmqpAddress, AmqpDefaults, DEFAULT_HOST, DEFAULT_PASSWORD, Transport};
+use super::amqp::{AmqpAddress, AmqpDefaults, DEFAULT_HOST, Transport};
 use super::error::AmqpAddressProblem as Problem;
 use super::password::Password;
 use super::query::Query;
@@ -64,7 +64,7 @@ fn login(authority: Authority<'_>, defaults: &AmqpDefaults) -> Result<(String, P
     };
     let (user, password) = match userinfo.split_once(':') {
         Some((user, password)) => (user, decoded("password", password)?),
-        None => (userinfo, DEFAULT_PASSWORD.to_owned()),
+        None => (userinfo, defaults.password.reveal().to_owned()),
     };
     let user = decoded("user", user)?;
     for (part, text) in [("user", &user), ("password", &password)] {

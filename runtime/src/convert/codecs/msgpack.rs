@@ -3,6 +3,9 @@ use serde::Deserializer as _;
 use super::is_one_of;
 use crate::convert::converter::{ConverterError, MessageConverter, ReadBody};
 
+/// How deep values may stand in one another, as `serde_json` has it: each is a frame of the stack.
+const DEPTH_MAX: usize = 128;
+
 /// MessagePack, `application/msgpack`: feature `msgpack`. Structs are maps with the names of their
 /// fields, as other languages write them.
 ///
@@ -40,6 +43,7 @@ impl MessageConverter for MsgpackConverter {
         read: &mut ReadBody<'_, 'd>,
     ) -> Result<(), ConverterError> {
         let mut msgpack = rmp_serde::Deserializer::from_read_ref(body);
+        msgpack.set_max_depth(DEPTH_MAX);
         read(&mut <dyn erased_serde::Deserializer<'_>>::erase(&mut msgpack))?;
         match msgpack.deserialize_any(Nothing) {
             Err(rmp_serde::decode::Error::InvalidMarkerRead(_)) => Ok(()),
@@ -80,5 +84,20 @@ mod tests {
             let text = converters.read::<u8>(&longer).unwrap_err().to_string();
             assert!(text.ends_with("there is something behind the value"), "{rest:?}: {text}");
         }
+    }
+
+    #[test]
+    fn values_that_stand_too_deep_in_one_another_are_an_error() {
+        let converters = MessageConverters::overridden_by(MsgpackConverter);
+        let nested = |depth| {
+            let mut body = vec![0x91; depth];
+            body.push(0xc0);
+            let message = converters.encode(&()).unwrap();
+            let message = springhare_amqp::Message { body: body.into(), ..message };
+            converters.read::<serde_json::Value>(&message)
+        };
+        nested(100).unwrap();
+        let text = nested(1000).unwrap_err().to_string();
+        assert!(text.contains("depth limit exceeded"), "{text}");
     }
 }

@@ -107,6 +107,7 @@ impl ForTest {
         let served = Served {
             anonymous: false,
             settled_before: false,
+            handler: None,
             listener_id: "test::listener".into(),
             converters: self.converters,
             key_paths: self.key_paths.into(),

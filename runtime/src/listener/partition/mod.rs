@@ -475,7 +475,7 @@ async fn handle(lane: LaneId, held: Held, clock: Clock) -> Done {
         let mut attempt = Attempt::new(handling, &clock, context);
         poll_fn(|cx| attempt.poll(cx)).await
     };
-    if let (Some(handler), Outcome::Failed(_)) = (plan.endpoint.error_handler, &outcome)
+    if let (Some(handler), Outcome::Failed(_)) = (plan.function.error_handler, &outcome)
         && let Outcome::Failed(error) = std::mem::replace(&mut outcome, Outcome::Ack)
     {
         outgoing::discard(context);

@@ -93,7 +93,7 @@ impl Work<'_> {
         context: &DeliveryContext,
         outcome: Outcome,
     ) -> Result<Outcome, Exit> {
-        let Some(handler) = plan.endpoint.error_handler else { return Ok(outcome) };
+        let Some(handler) = plan.function.error_handler else { return Ok(outcome) };
         let error = match outcome {
             Outcome::Failed(error) => error,
             other => return Ok(other),

@@ -110,7 +110,7 @@ impl FailurePlan {
     }
 
     pub(crate) fn of(
-        attributes: &ListenerAttributes,
+        attributes: &ListenerAttributes<'_>,
         recoverer: Recoverer,
         manner: Manner,
     ) -> Self {

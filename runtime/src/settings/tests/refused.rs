@@ -95,3 +95,64 @@ fn a_port_that_no_address_takes_is_refused() {
         assert_eq!(address.to_string(), shown);
     }
 }
+
+#[test]
+fn a_variable_that_may_be_about_two_is_refused() {
+    let variables = [
+        ("SPRINGHARE_LISTENER_X_MAX_CONCURRENCY", "4"),
+        ("SPRINGHARE_LISTENER_PREFETCH", "4"),
+        ("SPRINGHARE_PROFILES_BULK_PREFETCH", "4"),
+    ];
+    let (settings, faults) = read_with(
+        "[profiles.bulk]\n[profiles.\"b-ulk\"]\n",
+        &variables,
+        BuilderSettings::default(),
+    );
+    assert!(
+        faults.concat().contains("`prefetch` of `b-ulk` or `prefetch` of `bulk`"),
+        "{faults:?}"
+    );
+    let unknown = settings.unknown_listeners(&["x", "x::max", "\u{e9}"], false);
+    let texts: Vec<String> = unknown.iter().map(ToString::to_string).collect();
+    assert_eq!(texts.len(), 2, "{texts:#?}");
+    assert!(texts[0].starts_with("SPRINGHARE_LISTENER_PREFETCH: no listener's id"), "{texts:#?}");
+    assert!(
+        texts[1].contains("`max-concurrency` of `x` or `concurrency` of `x::max`"),
+        "{texts:#?}"
+    );
+}
+
+#[test]
+fn what_a_service_of_kubernetes_is_called_keeps_nobody_from_starting() {
+    for prefix in ["SPRING", "SPRINGHARE"] {
+        let names = ["SERVICE_HOST", "SERVICE_PORT", "SERVICE_PORT_AMQP", "PORT_5672_TCP_ADDR"];
+        let mut variables: Vec<(String, &str)> =
+            names.iter().map(|name| (format!("{prefix}_RABBITMQ_{name}"), "10.0.0.7")).collect();
+        variables.push((format!("{prefix}_RABBITMQ_PORT"), "tcp://10.0.0.7:5672"));
+        let variables: Vec<_> = variables.iter().map(|(name, value)| (&**name, *value)).collect();
+        assert!(matches!(read("", &variables).main.rabbitmq.address(), Ok(None)), "{prefix}");
+    }
+}
+
+#[test]
+fn variables_of_boot_mean_what_they_mean_there() {
+    let variables = [
+        ("SPRING_RABBITMQ_PUBLISHER_CONFIRM_TYPE", "none"),
+        ("SPRING_RABBITMQ_HOST", "a"),
+        ("SPRING_RABBITMQ_PORT", "1"),
+        ("SPRING_RABBITMQ_ADDRESSES", "joe@b"),
+        ("SPRING_RABBITMQ_PASSWORD", "s3cret"),
+        ("SPRING_RABBITMQ_CONNECTION_TIMEOUT", "PT5S"),
+    ];
+    let address = read("", &variables).main.rabbitmq.address();
+    let Ok(Some(Address::Amqp(addresses))) = address else { panic!("{address:?}") };
+    let first = addresses.first();
+    assert_eq!(addresses.to_string(), "amqp://b:5672/%2F");
+    assert_eq!((first.user(), first.password().reveal()), ("joe", "s3cret"));
+    assert_eq!(first.connection_timeout(), Duration::from_secs(5));
+    // Ours are not another program's.
+    let ours = faults("", &[("SPRINGHARE_RABBITMQ_PUBLISHER_CONFIRM_TYPE", "none")]);
+    assert!(ours[0].contains("every message is confirmed here"), "{ours:?}");
+    let lesson = faults("", &[("SPRINGHARE_RABBITMQ_TEMPLATE_RECEIVE_TIMEOUT", "5s")]);
+    assert!(lesson[0].contains("each `receive` says how long it waits"), "{lesson:?}");
+}

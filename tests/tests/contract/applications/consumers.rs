@@ -90,7 +90,7 @@ async fn an_exclusive_consumer_has_no_second_one(place: &Place) {
 async fn with_arguments(_text: Text) {}
 
 /// What the attribute refuses by name, so that the broker has something to refuse.
-const WRONG_PRIORITY: &[(&str, Argument)] = &[("x-priority", Argument::Text("high"))];
+const WRONG_PRIORITY: &[(&str, Argument<'static>)] = &[("x-priority", Argument::Text("high"))];
 
 async fn a_consumers_arguments_reach_the_broker(place: &Place) {
     let [model] = <with_arguments as ListenerItem>::ENDPOINTS else { panic!("one") };

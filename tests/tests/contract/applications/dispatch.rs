@@ -258,7 +258,7 @@ async fn handlers_that_share_a_queue_start_and_stop_together(place: &Place) {
     let app = place.builder().listeners(listeners![left, right]).manage(tell);
     let app = app.start().await.unwrap();
     let rabbit = app.rabbit_template();
-    let ids: Vec<String> = app.listener_ids().map(str::to_owned).collect();
+    let ids: Vec<String> = app.listener_ids().collect();
     let [left, right] = ids.as_slice() else { panic!("{ids:?}") };
     assert!(left.ends_with("::left") && right.ends_with("::right"), "{ids:?}");
     app.stop_listener(left).await.unwrap();

@@ -13,6 +13,7 @@ mod control;
 mod definitions;
 mod delays;
 mod dispatch;
+mod dynamic;
 mod events;
 mod extractors;
 mod facts;

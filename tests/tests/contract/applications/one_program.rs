@@ -53,7 +53,7 @@ async fn one_program_runs_on_any_broker(place: &Place) {
     assert!(matches!(unroutable, Error::Unroutable(_)), "{unroutable}");
     let many = (0..300_u32).map(|n| (("p", "number.many"), n.to_string()));
     // The manual listener would take each of them twice.
-    let id = app.listener_ids().find(|id| id.ends_with("everything")).unwrap().to_owned();
+    let id = app.listener_ids().find(|id| id.ends_with("everything")).unwrap();
     app.stop_listener(&id).await.unwrap();
     rabbit.convert_and_send_all(many).await.unwrap();
     for expected in 0..300 {

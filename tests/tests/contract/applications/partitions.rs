@@ -190,7 +190,7 @@ async fn a_pause_hands_back_what_waits_for_its_key(place: &Place) {
     }
     assert_eq!(told.next().await, "ann 0");
     place.has_left("k.ordered", 0).await;
-    let id = app.listener_ids().next().unwrap().to_owned();
+    let id = app.listener_ids().next().unwrap();
     let listener = app.listener(&id).unwrap();
     let pausing = tokio::spawn({
         let listener = listener.clone();

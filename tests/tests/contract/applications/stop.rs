@@ -98,7 +98,7 @@ async fn a_listener_stops_and_starts_by_its_id(place: &Place) {
     for expected in 1..5 {
         assert_eq!(numbers.next().await, expected);
     }
-    let id = app.listener_ids().next().unwrap().to_owned();
+    let id = app.listener_ids().next().unwrap();
     app.stop_listener(&id).await.unwrap();
     rabbit.convert_and_send("slow", "7").await.unwrap();
     assert_eq!(place.left("slow").await, 1);

@@ -69,8 +69,8 @@ async fn a_message_goes_to_the_handler_of_its_type(place: &Place) {
     let (tell, mut told) = telling::<String>();
     let app = place.builder().listeners(listeners![Orders]).manage(Orders(tell));
     let app = app.start().await.unwrap();
-    let ids: Vec<&str> = app.listener_ids().collect();
-    assert!(matches!(*ids, [id] if id.ends_with("::types::Orders")), "{ids:?}");
+    let ids: Vec<String> = app.listener_ids().collect();
+    assert!(matches!(&*ids, [id] if id.ends_with("::types::Orders")), "{ids:?}");
     let rabbit = app.rabbit_template();
     for (type_name, body, said) in [
         ("OrderCreated", r#"{"id":1}"#, "created 1"),

@@ -1,0 +1,179 @@
+//! How a listener joins a running application, and how it leaves.
+
+use std::sync::Arc;
+
+use super::SpringhareBuilder;
+use super::listener_builder::Listener;
+use super::running::Running;
+use crate::convert::{MessageConverters, NamedConverters};
+use crate::error::{Error, Fault, Result};
+use crate::graph::{
+    Declared, Graph, ListenerSource, ResolvedListener, Rules, declare, unknown_names,
+};
+use crate::listener::endpoint::RabbitListenerEndpoint;
+use crate::listener::plan::ListenerPlan;
+use crate::listener::policy::ErrorPolicies;
+use crate::listener::{ListenerScope, Opened};
+use crate::settings::{Environment, Placeholders, Settings};
+
+/// A listener that is to join.
+#[derive(Debug)]
+pub(super) enum Joining {
+    /// One that was made while the program runs.
+    Made(Box<Listener>),
+    /// One that an attribute has left behind.
+    Written(&'static RabbitListenerEndpoint),
+}
+
+/// What the builder and the settings say of all listeners, for those that come later.
+#[derive(Debug)]
+pub(super) struct Standing {
+    settings: Settings,
+    environment: Environment,
+    policies: ErrorPolicies,
+    named_converters: NamedConverters,
+    converters: MessageConverters,
+}
+
+impl Standing {
+    pub(super) fn of(builder: &mut SpringhareBuilder, settings: Settings) -> Self {
+        Self {
+            settings,
+            environment: builder.environment.take().unwrap_or_else(Environment::of_process),
+            policies: std::mem::take(&mut builder.policies),
+            named_converters: builder.named_converters.clone(),
+            converters: builder.converters.clone(),
+        }
+    }
+}
+
+impl Running {
+    /// Adds a listener; its id. A task of its own does so, that is done whoever waits for it.
+    pub(super) async fn add_listener(self: &Arc<Self>, joining: Joining) -> Result<Arc<str>> {
+        self.unless_stopping()?;
+        let running = Arc::clone(self);
+        let adding = self.runtime.spawn(async move {
+            let _one_changes = running.changing.lock().await;
+            running.unless_stopping()?;
+            running.unless_it_stops(Box::pin(running.join(&joining))).await
+        });
+        adding.await.unwrap_or_else(|error| Err(Error::Other(error.into())))
+    }
+
+    async fn join(&self, joining: &Joining) -> Result<Arc<str>> {
+        let listener = self.resolved(joining).map_err(Error::NotAdded)?;
+        let scope = self.scope_for(&listener.plan).map_err(|fault| Error::NotAdded(vec![fault]))?;
+        let mut container = None;
+        let with_it = |graph: &Graph| {
+            let (graph, plan) = graph.with_listener(listener)?;
+            container = Some(plan);
+            Ok(graph)
+        };
+        let (opened, declared) = declare_more(scope, with_it).await?;
+        let Some(container) = container else { return Err(Error::Stopped) };
+        let id = Arc::clone(&container.lead.id);
+        self.listeners.add(&container, scope);
+        if let Err(faults) = self.listeners.start_added(&id).await {
+            self.listeners.remove(&id);
+            leave(scope, &id).await;
+            declared.take_back(&opened.link).await;
+            return failed(&opened, faults).map(|()| id);
+        }
+        tracing::info!(listener = &*id, "a listener has joined");
+        Ok(id)
+    }
+
+    /// Stops a listener and forgets it.
+    pub(super) async fn remove_listener(&self, id: &str) -> Result<()> {
+        self.unless_stopping()?;
+        let unknown = || Error::UnknownListener { id: id.to_owned() };
+        let others = self.listeners.sharing(id).ok_or_else(unknown)?;
+        if !others.is_empty() {
+            return Err(Error::NotRemoved { id: id.to_owned(), others: others.join(", ") });
+        }
+        self.stop_listener(id).await?;
+        let _one_changes = self.changing.lock().await;
+        self.unless_stopping()?;
+        if self.listeners.is_at_work(id) {
+            return Err(Error::StillStopping { id: id.to_owned() });
+        }
+        let scope = self.listeners.scope_of(id).ok_or_else(unknown)?;
+        self.listeners.remove(id);
+        leave(&scope, id).await;
+        tracing::info!(listener = id, "a listener is removed");
+        Ok(())
+    }
+
+    /// The listener as it will run; its id is its own.
+    fn resolved(&self, joining: &Joining) -> Result<ResolvedListener, Vec<Fault>> {
+        let Standing { settings, environment, policies, named_converters, converters } =
+            &self.standing;
+        let lookup = |name: &str| environment.get(name);
+        let placeholders = Placeholders::new(&settings.own_properties, &lookup);
+        let rules = Rules {
+            states: &self.brokers.main.scope.states,
+            policies,
+            named_converters,
+            converters,
+            placeholders: placeholders.over(&settings.properties),
+            settings,
+        };
+        let listener = match joining {
+            Joining::Made(listener) => listener.with_source(|source| rules.resolve(source)),
+            Joining::Written(endpoint) => rules.resolve(&ListenerSource::of(endpoint)),
+        }?;
+        let graphs = self.brokers.scopes().map(|scope| scope.graph());
+        let faults: Vec<_> = graphs.flat_map(|graph| graph.taken_id(&listener.plan)).collect();
+        if faults.is_empty() { Ok(listener) } else { Err(faults) }
+    }
+
+    /// The broker that a listener is to consume from.
+    fn scope_for(&self, plan: &ListenerPlan) -> Result<&Arc<ListenerScope>, Fault> {
+        let named = |broker: &&super::scopes::BrokerScope| broker.name == plan.broker;
+        self.brokers.iter().find(named).map(|broker| &broker.scope).ok_or_else(|| {
+            let text = format!(
+                "{} is to consume from the broker `{}`, which the application has not been connected \
+                 to since its start; name it there with `.named_broker(\"{}\", ..)`",
+                plan.origin.by, plan.broker, plan.broker
+            );
+            Fault::new(text).at(plan.origin.file, plan.origin.line)
+        })
+    }
+}
+
+/// Changes a broker's graph and declares what is new in it; if that fails, nothing has changed.
+pub(super) async fn declare_more(
+    scope: &ListenerScope,
+    change: impl FnOnce(&Graph) -> Result<Graph, Vec<Fault>>,
+) -> Result<(Opened, Declared)> {
+    let opened = scope.connection.open_in_turn().await?;
+    let changing = scope.connection.shared_graph().changing().await;
+    let before = changing.before();
+    let graph = change(before).map_err(Error::NotAdded)?;
+    let new = graph.since(before);
+    failed(&opened, unknown_names(&opened.link, &new).await)?;
+    changing.set(graph);
+    let (declared, faults) = declare(&opened.link, &new, opened.generation).await;
+    if let Err(error) = failed(&opened, faults) {
+        changing.take_back();
+        declared.take_back(&opened.link).await;
+        return Err(error);
+    }
+    Ok((opened, declared))
+}
+
+/// Takes a listener out of what is declared and shown.
+async fn leave(scope: &ListenerScope, id: &str) {
+    let changing = scope.connection.shared_graph().changing().await;
+    changing.set(changing.before().without_listener(id));
+}
+
+/// The error of these faults, if there are any; where the connection is lost, they say no more than
+/// that.
+fn failed(opened: &Opened, faults: Vec<Fault>) -> Result<()> {
+    match (faults.is_empty(), opened.link.closed()) {
+        (true, _) => Ok(()),
+        (false, Some(lost)) => Err(lost.into()),
+        (false, None) => Err(Error::NotAdded(faults)),
+    }
+}
