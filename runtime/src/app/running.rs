@@ -180,7 +180,10 @@ impl Running {
         let draining = self.in_time(STOP_DEADLINE, self.listeners.stop_in_order());
         if self.listeners.stop.unless_forced(draining).await == Some(false) {
             let held = self.listeners.held().unwrap_or_else(|| "nothing".to_owned());
-            tracing::warn!(held, "handlers were not done in time; what they hold is requeued");
+            tracing::warn!(
+                held,
+                "handlers were not done in time; what they hold and is not acknowledged is requeued"
+            );
         }
         self.listeners.raise_all(StopPhase::Forced);
         let listeners = self.brokers.close_listeners().await;

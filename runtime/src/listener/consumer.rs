@@ -19,7 +19,7 @@ use super::connection::Opened;
 use super::container::{Container, Selection};
 use super::context::DeliveryContext;
 use super::endpoint::Invoke;
-use super::failure::FailurePolicy;
+use super::failure::{FailurePolicy, Unfinished};
 use super::handling::Handling;
 use super::observe::Observed;
 use super::outcome::Outcome;
@@ -185,7 +185,9 @@ impl ConsumerLoop<'_> {
         if self.work.signs_first() {
             self.work.sign_first(self.context.delivery().delivery_tag).await?;
         }
+        let unfinished = Unfinished::of(plan, &self.context);
         let mut outcome = self.outcome_of(handling).await?;
+        Unfinished::is_done(unfinished);
         if let Some(observed) = observed {
             observed.handled(&self.context, &outcome);
         }

@@ -352,9 +352,13 @@ impl DeliveryContext {
         self.scope.channel.clone()
     }
 
-    /// The right to settle the delivery; none once it was taken.
+    /// The right to settle the delivery; none once it was taken, and none where it is settled before
+    /// (`ack = "first"`, `ack = "none"`).
     #[must_use]
     pub fn take_delivery_tag(&self) -> Option<DeliveryTag> {
+        if self.served.settled_before {
+            return None;
+        }
         let mut tag = None;
         self.settlement.get_or_init(|| {
             let settlement = self.new_settlement();

@@ -308,6 +308,13 @@ pub enum AcknowledgeMode {
     None,
 }
 
+impl AcknowledgeMode {
+    /// Whether the broker still has a message that its handler fails on.
+    pub(crate) fn comes_again(self) -> bool {
+        matches!(self, Self::Auto | Self::Manual)
+    }
+}
+
 /// The number of consumers of one listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Concurrency {

@@ -16,6 +16,7 @@ use springhare_amqp::ShortString;
 use springhare_broker::{Multiple, PublishedMessage, Requeue};
 
 pub(super) use decision::Decision;
+pub(super) use forgone::Unfinished;
 pub(super) use retry::{Retry, RetryResult};
 
 use super::consumer::Exit;

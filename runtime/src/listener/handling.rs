@@ -31,6 +31,8 @@ pub(crate) struct Served {
     pub(crate) key_paths: Arc<[KeyPath]>,
     /// Its queue has a name of the broker's, and another one with each connection.
     pub(crate) anonymous: bool,
+    /// Its messages are acknowledged, or need no ack, before anybody sees them.
+    pub(crate) settled_before: bool,
     /// What handles its messages, where that is no function with an attribute.
     pub(crate) handler: Option<SharedHandler>,
 }
@@ -48,6 +50,7 @@ impl Handling {
             converters: plan.converter.chosen.clone(),
             key_paths: Arc::clone(&plan.key_paths),
             anonymous: plan.anonymous,
+            settled_before: !plan.acknowledge.comes_again(),
             handler: plan.function.handler.clone(),
         };
         let middleware = middleware.of_listener(&plan.id);

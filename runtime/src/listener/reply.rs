@@ -212,15 +212,24 @@ pub(super) fn is_answer(context: &DeliveryContext, plan: &ListenerPlan, outcome:
     match outcome {
         Outcome::Reply(_) => true,
         Outcome::Failed(error) => {
-            let is_last = !matches!(
-                Decision::on(error, plan),
-                Decision::Requeue | Decision::RedeliverAfter(_)
-            );
+            let is_last = !comes_again(plan)
+                || !matches!(
+                    Decision::on(error, plan),
+                    Decision::Requeue | Decision::RedeliverAfter(_)
+                );
             is_last && asks_for_errors(context, plan)
         }
         Outcome::Reject => asks_for_errors(context, plan),
-        Outcome::Ack | Outcome::Requeue | Outcome::RetryAfter(_) => false,
+        Outcome::Requeue | Outcome::RetryAfter(_) => {
+            !comes_again(plan) && asks_for_errors(context, plan)
+        }
+        Outcome::Ack => false,
     }
+}
+
+/// Whether the broker delivers a message once more that is asked for again.
+fn comes_again(plan: &ListenerPlan) -> bool {
+    plan.acknowledge.comes_again()
 }
 
 /// Sends what there is to say, and what becomes of the message then.
@@ -250,6 +259,11 @@ pub(super) async fn answer(
         Outcome::Reject => {
             tell(context, plan, REJECTED, "the handler rejected it").await;
             Outcome::Reject
+        }
+        outcome @ (Outcome::Requeue | Outcome::RetryAfter(_)) if !comes_again(plan) => {
+            let text = "the handler asked for it again, and it is acknowledged";
+            tell(context, plan, REJECTED, text).await;
+            outcome
         }
         outcome @ (Outcome::Ack | Outcome::Requeue | Outcome::RetryAfter(_)) => outcome,
     }

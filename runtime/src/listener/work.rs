@@ -196,6 +196,25 @@ impl Work<'_> {
         self.carry_on(Box::pin(reply::answer(context, plan, outcome))).await
     }
 
+    /// Answers and settles one message of several.
+    pub(super) async fn conclude(
+        &mut self,
+        context: &DeliveryContext,
+        plan: &ListenerPlan,
+        mut outcome: Outcome,
+    ) -> Result<(), Exit> {
+        if outgoing::is_to_send(context, &outcome) {
+            outcome = self.send_outgoing(context, outcome).await?;
+        }
+        if reply::is_answer(context, plan, &outcome) {
+            outcome = self.answer(context, plan, outcome).await?;
+        }
+        if self.settle_at_once(context, plan, &outcome) {
+            return Ok(());
+        }
+        self.settle(context, plan, outcome).await
+    }
+
     /// Does what is to be done for a handler that has returned, and tends to the rest if that takes
     /// a while.
     async fn carry_on(&mut self, sending: Invocation<'_>) -> Result<Outcome, Exit> {
@@ -267,8 +286,13 @@ impl Work<'_> {
         }
         self.draining = true;
         let tag: ShortString = self.link.tag().clone();
-        if let Err(error) = self.settler.channel().link().basic_cancel(&tag).await {
-            return Err(Exit::Lost(error.to_string()));
+        match self.settler.channel().link().basic_cancel(&tag).await {
+            Ok(_) => {}
+            // What is in hand is done to its end: it does not come again.
+            Err(error) if self.signs_first() => {
+                tracing::debug!(%error, "a consumer that is lost could not be cancelled");
+            }
+            Err(error) => return Err(Exit::Lost(error.to_string())),
         }
         // All that will ever come has come: what is held can be counted.
         let Self { link, late, .. } = self;

@@ -7,6 +7,7 @@
 
 mod support;
 
+mod acknowledged_first;
 mod address;
 mod batches;
 mod brokers;

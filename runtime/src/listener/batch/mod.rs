@@ -25,7 +25,6 @@ use super::observe::Observed;
 use super::outcome::Outcome;
 use super::outgoing;
 use super::plan::{BatchPlan, ListenerPlan};
-use super::reply;
 use super::settle::Due;
 use super::work::{Event, Work};
 use crate::convert::parts::claimed_count;
@@ -223,26 +222,5 @@ impl BatchLoop<'_> {
             Poll::Ready(outcome) => Ok(outcome),
             Poll::Pending => self.work.until_done(&mut attempt).await,
         }
-    }
-}
-
-impl Work<'_> {
-    /// Answers and settles one message of several.
-    async fn conclude(
-        &mut self,
-        context: &DeliveryContext,
-        plan: &ListenerPlan,
-        mut outcome: Outcome,
-    ) -> Result<(), Exit> {
-        if outgoing::is_to_send(context, &outcome) {
-            outcome = self.send_outgoing(context, outcome).await?;
-        }
-        if reply::is_answer(context, plan, &outcome) {
-            outcome = self.answer(context, plan, outcome).await?;
-        }
-        if self.settle_at_once(context, plan, &outcome) {
-            return Ok(());
-        }
-        self.settle(context, plan, outcome).await
     }
 }

@@ -106,6 +106,7 @@ impl ForTest {
         };
         let served = Served {
             anonymous: false,
+            settled_before: false,
             handler: None,
             listener_id: "test::listener".into(),
             converters: self.converters,

@@ -3,10 +3,13 @@
 
 use std::sync::Arc;
 
+use springhare_amqp::ShortString;
+
 use super::give_up::Copied;
 use super::{Decision, Failed};
 use crate::listener::consumer::Exit;
 use crate::listener::context::DeliveryContext;
+use crate::listener::endpoint::AcknowledgeMode;
 use crate::listener::outcome::{ListenerError, Outcome};
 use crate::listener::plan::ListenerPlan;
 use crate::listener::retry::Recoverer;
@@ -69,6 +72,47 @@ impl Work<'_> {
             tracing::error!(listener, queue, %error, "a failed message could not be kept");
         }
         Ok(())
+    }
+}
+
+/// A handler in hand whose message does not come again: dropped before it is done, that is told.
+#[derive(Debug)]
+pub(in crate::listener) struct Unfinished {
+    listener: Arc<str>,
+    queue: ShortString,
+    is_done: bool,
+}
+
+impl Unfinished {
+    /// None where the message comes again.
+    pub(in crate::listener) fn of(plan: &ListenerPlan, context: &DeliveryContext) -> Option<Self> {
+        (plan.acknowledge == AcknowledgeMode::First).then(|| Self {
+            listener: Arc::clone(&plan.id),
+            queue: context.queue().clone(),
+            is_done: false,
+        })
+    }
+
+    /// The handler is done.
+    pub(in crate::listener) fn is_done(unfinished: Option<Self>) {
+        if let Some(mut unfinished) = unfinished {
+            unfinished.is_done = true;
+        }
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if self.is_done {
+            return;
+        }
+        let (listener, queue) = (&*self.listener, &*self.queue);
+        tracing::error!(
+            listener,
+            queue,
+            "a handler was cut off, and its message was acknowledged before (`ack = \"first\"`): it \
+             is not delivered again"
+        );
     }
 }
 

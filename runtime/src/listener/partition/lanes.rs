@@ -92,6 +92,24 @@ impl<T> Lanes<T> {
         waiting
     }
 
+    /// Takes out those that wait and for which `is_taken`; nobody is handled in their place.
+    pub(super) fn take_if(&mut self, mut is_taken: impl FnMut(&T) -> bool) -> Vec<T> {
+        let mut taken = Vec::new();
+        for lane in self.lanes.values_mut() {
+            let waiting = std::mem::take(&mut lane.waiting);
+            for item in waiting {
+                if is_taken(&item) {
+                    taken.push(item);
+                } else {
+                    lane.waiting.push_back(item);
+                }
+            }
+        }
+        self.waiting -= taken.len();
+        self.lanes.retain(|_, lane| lane.is_busy || !lane.waiting.is_empty());
+        taken
+    }
+
     fn single(&mut self) -> LaneId {
         self.next_single += 1;
         LaneId::Single(self.next_single)

@@ -26,7 +26,7 @@ use super::consumer::{Exit, RECEIVE_MAX};
 use super::container::{Container, Selection};
 use super::context::DeliveryContext;
 use super::endpoint::AcknowledgeMode;
-use super::failure::{Decision, Kept};
+use super::failure::{Decision, Kept, Unfinished};
 use super::handling::Handling;
 use super::invoke::Call;
 use super::observe::Observed;
@@ -70,6 +70,8 @@ struct Held {
     handling: Arc<Handling>,
     /// Its number among those in hand.
     hand: usize,
+    /// What it failed with last, where its message does not come again.
+    error: Option<ListenerError>,
 }
 
 impl Held {
@@ -123,6 +125,7 @@ impl<'s> PartitionLoop<'s> {
         loop {
             if let Err(exit) = self.step().await {
                 self.tasks.shutdown().await;
+                self.end_begun().await;
                 self.work.close(&self.container.name).await;
                 return exit;
             }
@@ -146,9 +149,17 @@ impl<'s> PartitionLoop<'s> {
             }
             Happened::Of(Event::PauseEnded) => Ok(self.work.settler.requeue_due().await?),
             Happened::Of(Event::TimeUp | Event::Stop) => Ok(()),
-            Happened::Of(Event::Ended) if self.work.is_lost() => Err(self.work.end().await?),
+            Happened::Of(Event::Ended) if self.work.is_lost() && !self.work.signs_first() => {
+                Err(self.work.end().await?)
+            }
             Happened::Of(Event::Ended) => {
                 self.has_ended = true;
+                if self.work.is_lost() {
+                    // What has begun is done to its end; the rest comes again.
+                    self.end_begun().await;
+                    self.received.clear();
+                    self.lanes.take_if(|_| true);
+                }
                 if self.held() > 0 { Ok(()) } else { Err(self.work.end().await?) }
             }
             Happened::Broken => Err(Exit::Lost("a handler's task was ended".to_owned())),
@@ -170,8 +181,10 @@ impl<'s> PartitionLoop<'s> {
         if self.work.phase() == StopPhase::Draining {
             self.take_over().await?;
             let resting: Vec<_> = self.resting.take_all().collect();
-            for (_, (lane, held)) in resting {
-                let again = ListenerError::msg("its listener stops before it was called again");
+            for (_, (lane, mut held)) in resting {
+                let again = held.error.take().unwrap_or_else(|| {
+                    ListenerError::msg("its listener stops before it was called again")
+                });
                 self.hand_back(lane, held, again).await?;
             }
         }
@@ -196,13 +209,16 @@ impl<'s> PartitionLoop<'s> {
             match catch_unwind(AssertUnwindSafe(|| self.plan.by.key(&context))) {
                 Ok(key) => {
                     let handling = Arc::clone(handling);
-                    self.lanes.push(key, Held { context, handling, hand: 0 });
+                    self.lanes.push(key, Held { context, handling, hand: 0, error: None });
                 }
                 Err(_) => {
                     let error = ListenerError::fatal("the function of `partition_by` panicked");
                     self.work.settler.closes(delivery_tag).await?;
+                    if self.work.signs_first() {
+                        self.work.sign_first(delivery_tag).await?;
+                    }
                     let outcome = Outcome::Failed(error);
-                    self.work.settle(&context, &handling.plan, outcome).await?;
+                    self.work.conclude(&context, &handling.plan, outcome).await?;
                 }
             }
         }
@@ -221,7 +237,12 @@ impl<'s> PartitionLoop<'s> {
             if self.work.signs_first() && !held.has_begun() {
                 let delivery_tag = held.context.delivery().delivery_tag;
                 self.work.settler.closes_at_once(delivery_tag);
-                self.work.sign_first(delivery_tag).await?;
+                if self.work.sign_first(delivery_tag).await.is_err() {
+                    // The channel is lost, which is told by the link, and it comes again.
+                    self.work.slow.ends(held.hand);
+                    self.lanes.free(lane);
+                    continue;
+                }
             }
             self.tasks.spawn(handle(lane, held, self.work.settler.clock().clone()));
         }
@@ -297,7 +318,8 @@ impl<'s> PartitionLoop<'s> {
             && self.work.claim(&held.context)
         {
             held.context.renew();
-            if self.work.stop.is_raised() {
+            let is_cut_short = self.work.signs_first() && self.work.is_lost();
+            if self.work.stop.is_raised() || is_cut_short {
                 self.work.heed_stop().await?;
                 return self.hand_back(lane, held, error.share()).await;
             }
@@ -312,6 +334,7 @@ impl<'s> PartitionLoop<'s> {
             if counts == Counts::AsDelivery {
                 held.context.fail_here();
             }
+            held.error = self.work.signs_first().then(|| error.share());
             let due = self.work.settler.clock().now().saturating_add(pause);
             self.resting.insert(delivery_tag, due, (lane, held));
             return Ok(());
@@ -353,17 +376,18 @@ impl<'s> PartitionLoop<'s> {
         error: ListenerError,
     ) -> Result<(), Exit> {
         let behind = self.lanes.close(lane);
-        // The stop has come between, and nothing is decided; in a stream there is no way back.
+        // The stop has come between, and nothing is decided; in a stream there is no way back, nor is
+        // there for what was acknowledged.
         let failed = match self.work.failure.kept {
-            Kept::UntilSettled => Outcome::Requeue,
-            Kept::InStream => Outcome::Failed(error),
+            Kept::UntilSettled if !self.work.signs_first() => Outcome::Requeue,
+            Kept::UntilSettled | Kept::InStream => Outcome::Failed(error),
         };
         let outcomes = std::iter::once(failed).chain(std::iter::repeat_with(|| Outcome::Requeue));
         for (held, outcome) in std::iter::once(held).chain(behind).zip(outcomes) {
             if self.work.signs_first() {
                 // What has begun does not come again; the rest goes back with the channel.
                 if held.has_begun() {
-                    self.work.settle(&held.context, &held.handling.plan, outcome).await?;
+                    self.work.conclude(&held.context, &held.handling.plan, outcome).await?;
                 }
                 continue;
             }
@@ -371,6 +395,25 @@ impl<'s> PartitionLoop<'s> {
             self.work.settle(&held.context, &held.handling.plan, outcome).await?;
         }
         Ok(())
+    }
+
+    /// Ends those as failed that were acknowledged when they began and are not called again: their
+    /// consumer ends.
+    async fn end_begun(&mut self) {
+        if !self.work.signs_first() {
+            return;
+        }
+        let mut begun: Vec<Held> = self.resting.take_all().map(|(_, (_, held))| held).collect();
+        begun.extend(self.lanes.take_if(Held::has_begun));
+        for mut held in begun {
+            let Some(error) = held.error.take() else { continue };
+            let outcome = Outcome::Failed(error);
+            // The failure is in the log whatever this comes to.
+            let concluded = self.work.conclude(&held.context, &held.handling.plan, outcome).await;
+            if let Err(exit) = concluded {
+                tracing::debug!(listener = &*held.handling.plan.id, ?exit, "a consumer ends");
+            }
+        }
     }
 }
 
@@ -421,6 +464,7 @@ fn again(held: &Held, error: &ListenerError) -> Option<(Duration, Counts)> {
 async fn handle(lane: LaneId, held: Held, clock: Clock) -> Done {
     let Held { context, handling, .. } = &held;
     let plan = &*handling.plan;
+    let unfinished = Unfinished::of(plan, context);
     // The task may be ended before the handler is done.
     let observed = Observed::delivered(context);
     // The message is processed once, however often the handler is called with it.
@@ -448,5 +492,6 @@ async fn handle(lane: LaneId, held: Held, clock: Clock) -> Done {
     if matches!(outcome, Outcome::Reply(_)) {
         outcome = reply::answer(context, plan, outcome).await;
     }
+    Unfinished::is_done(unfinished);
     Done { lane, held, outcome }
 }

@@ -60,8 +60,9 @@ impl ConsumerLoop<'_> {
                 "a handler failed and is called again"
             );
             if self.work.rest(pause).await? == Rest::CutShort {
-                // A stream has no place for it to go back to: it is parked.
-                if self.work.failure.kept == Kept::UntilSettled {
+                // A stream has no place for it to go back to, and what was acknowledged does not come
+                // again: it has failed.
+                if self.work.failure.kept == Kept::UntilSettled && !self.work.signs_first() {
                     outcome = Outcome::Requeue;
                 }
                 break;
@@ -107,8 +108,8 @@ impl Work<'_> {
         }
     }
 
-    /// Waits, and tends to the rest meanwhile. A message whose channel is lost is somebody else's:
-    /// that is looked for every [`LOOK_EVERY`].
+    /// Waits, and tends to the rest meanwhile. A message whose channel is lost is somebody else's,
+    /// unless it is acknowledged: that is looked for every [`LOOK_EVERY`].
     async fn rest(&mut self, pause: Duration) -> Result<Rest, Exit> {
         let until = self.settler.clock().now().saturating_add(pause);
         loop {
@@ -133,7 +134,9 @@ impl Work<'_> {
                 self.heed_stop().await?;
                 return Ok(Rest::CutShort);
             }
-            if let Some(reason) = self.settler.channel().link().close_reason() {
+            if !self.signs_first()
+                && let Some(reason) = self.settler.channel().link().close_reason()
+            {
                 return Err(Exit::Lost(reason.to_string()));
             }
         }
