@@ -133,7 +133,7 @@ async fn main() -> Result {
 /// Stops the listeners, which puts back what they have not signed for, and counts that.
 async fn stop_and_count_unsigned(app: &Springhare) -> Result<u64> {
     for id in app.listener_ids() {
-        app.stop_listener(id).await?;
+        app.stop_listener(&id).await?;
     }
     let rabbit = app.rabbit_template();
     let count = rabbit

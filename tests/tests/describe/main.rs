@@ -23,7 +23,7 @@ struct Order {
 struct Item {
     name: String,
     /// Another one in its place.
-    instead: Option<Box<Item>>,
+    instead: Option<Box<Self>>,
 }
 
 /// A type without a schema.
