@@ -13,7 +13,7 @@ async fn diff(link: &dyn Link, definitions: Option<&str>) -> TopologyDiff {
 /// A broker that has nothing, then all, then something else.
 async fn shows_what_a_broker_has_not_and_has_otherwise(link: impl Link + Clone) {
     let fresh = diff(&link, None).await;
-    assert_eq!(fresh.missing().len(), 2 + 5, "exchanges, and queues with a name: {fresh}");
+    assert_eq!(fresh.missing().len(), 2 + 6, "exchanges, and queues with a name: {fresh}");
     assert!(
         fresh.to_string().contains("+ queue 'd.dead' (durable, x-max-length = 10), "),
         "{fresh}"
