@@ -118,13 +118,18 @@ impl Running {
             placeholders: placeholders.over(&settings.properties),
             settings,
         };
-        let listener = match joining {
-            Joining::Made(listener) => listener.with_source(|source| rules.resolve(source)),
-            Joining::Written(endpoint) => rules.resolve(&ListenerSource::of(endpoint)),
-        }?;
-        let graphs = self.brokers.scopes().map(|scope| scope.graph());
-        let faults: Vec<_> = graphs.flat_map(|graph| graph.taken_id(&listener.plan)).collect();
-        if faults.is_empty() { Ok(listener) } else { Err(faults) }
+        let mut faults = Vec::new();
+        let resolved = match joining {
+            Joining::Made(listener) => {
+                listener.with_source(|source| rules.resolve(source, &mut faults))
+            }
+            Joining::Written(endpoint) => rules.resolve(&ListenerSource::of(endpoint), &mut faults),
+        };
+        if let Some(listener) = &resolved {
+            let graphs = self.brokers.scopes().map(|scope| scope.graph());
+            faults.extend(graphs.flat_map(|graph| graph.taken_id(&listener.plan)));
+        }
+        resolved.filter(|_| faults.is_empty()).ok_or(faults)
     }
 
     /// The broker that a listener is to consume from.

@@ -9,7 +9,7 @@ use super::template_defaults::template_defaults;
 use super::{Springhare, SpringhareBuilder, layers};
 use crate::describe::Description;
 use crate::error::Fault;
-use crate::graph::{Declarations, Graph, GraphInput, check};
+use crate::graph::{Declarations, Graph, GraphInput, Rules, check};
 use crate::settings::{
     BrokerSettings, Environment, MAIN_BROKER, Placeholders, RabbitmqSettings, Settings,
 };
@@ -86,16 +86,18 @@ impl SpringhareBuilder {
             linked: Self::linked(),
             is_a_part: self.endpoints.is_some(),
             declared: self.declared(),
-            states: &self.states,
-            policies: &self.policies,
-            named_converters: &self.named_converters,
-            converters: &self.converters,
-            placeholders,
-            settings: &settings,
+            rules: Rules {
+                states: &self.states,
+                policies: &self.policies,
+                named_converters: &self.named_converters,
+                converters: &self.converters,
+                placeholders,
+                settings: &settings,
+            },
         });
         faults.extend(graph_faults);
         let (chosen, linked) = (self.endpoints(), Self::linked());
-        let listeners = || graphs.values().flat_map(|graph| &graph.listeners);
+        let listeners = || graphs.values().flat_map(Graph::listeners);
         let ids: Vec<&str> = listeners().map(|plan| &*plan.id).collect();
         faults.extend(missing(&self.expected, &ids, &chosen, &linked, &placeholders));
         let ids = ids.into_iter().collect();

@@ -55,8 +55,9 @@ pub(super) async fn start(mut builder: SpringhareBuilder) -> Result<Springhare> 
 
 /// Tells once what runs.
 fn tell(graph: &Graph) {
-    if !graph.listeners.is_empty() {
-        tracing::info!(count = graph.listeners.len(), "the listeners:\n{}", ListenerTable(graph));
+    let count = graph.listeners().len();
+    if count > 0 {
+        tracing::info!(count, "the listeners:\n{}", ListenerTable(graph));
     }
 }
 

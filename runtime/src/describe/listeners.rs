@@ -16,7 +16,7 @@ pub(crate) struct ListenerTable<'g>(pub(crate) &'g Graph);
 impl fmt::Display for ListenerTable<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(graph) = self;
-        let rows = graph.listeners.iter().take(ROWS_MAX).map(|plan| {
+        let rows = graph.listeners().take(ROWS_MAX).map(|plan| {
             let queues: Vec<&str> = plan.queues.iter().map(|queue| shown(graph, queue)).collect();
             [
                 plan.id.to_string(),
@@ -28,7 +28,7 @@ impl fmt::Display for ListenerTable<'_> {
             ]
         });
         table(f, ["LISTENER", "QUEUE", "CONSUMERS", "PREFETCH", "ACK", "AT"], rows)?;
-        match graph.listeners.len().checked_sub(ROWS_MAX) {
+        match graph.listeners().len().checked_sub(ROWS_MAX) {
             None | Some(0) => Ok(()),
             Some(more) => writeln!(f, ".. and {more} more"),
         }

@@ -62,7 +62,7 @@ impl Description {
         Self {
             broker: Arc::clone(broker),
             others: Vec::new(),
-            listeners: graph.listeners.clone(),
+            listeners: graph.listeners().cloned().collect(),
             queues: graph.queues.values().cloned().collect(),
             exchanges: graph.exchanges.values().cloned().collect(),
             bindings: graph.bindings.clone(),

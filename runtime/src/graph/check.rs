@@ -10,23 +10,19 @@ use springhare_amqp::ShortString;
 
 use super::Graph;
 use super::consistency::inconsistencies;
-use super::converting::choose_converters;
 use super::declarations::Declarations;
 use super::definition::{BindingNode, Definition, ExchangeNode, Origin, QueueNode};
 use super::delays::Delays;
 use super::exclusive::exclusive_consumers;
-use super::key_paths::unmet_paths;
 use super::merge::{Bound, merge};
-use super::placeholder::Placeholders;
-use super::resolve::{ResolvedListener, resolve};
+use super::resolve::ResolvedListener;
+use super::rules::Rules;
 use super::source::ListenerSource;
-use crate::convert::{MessageConverters, NamedConverters};
-use crate::error::{Fault, Place};
+use crate::error::Fault;
 use crate::listener::endpoint::RabbitListenerEndpoint;
 use crate::listener::plan::ListenerPlan;
 use crate::listener::policy::ErrorPolicies;
 use crate::settings::Settings;
-use crate::state::StateRegistry;
 
 /// The kinds of exchanges that every broker has.
 const KINDS: [&str; 4] = ["direct", "fanout", "topic", "headers"];
@@ -42,46 +38,28 @@ pub(crate) struct GraphInput<'a> {
     pub(crate) is_a_part: bool,
     /// What the builder declares, by the broker's name.
     pub(crate) declared: BTreeMap<Arc<str>, Declarations>,
-    pub(crate) states: &'a StateRegistry,
-    pub(crate) policies: &'a ErrorPolicies,
-    pub(crate) named_converters: &'a NamedConverters,
-    pub(crate) converters: &'a MessageConverters,
-    pub(crate) placeholders: Placeholders<'a>,
-    pub(crate) settings: &'a Settings,
+    pub(crate) rules: Rules<'a>,
 }
 
 /// The graph of each broker, and every fault in them. What a graph alone can't tell (an exchange
 /// that only the broker may know) is left to [`declare`](super::declare()).
 pub(crate) fn check(input: GraphInput<'_>) -> (BTreeMap<Arc<str>, Graph>, Vec<Fault>) {
     let mut faults = Vec::new();
-    let mut endpoints = input.endpoints;
+    let GraphInput { mut endpoints, linked, is_a_part, declared, rules } = input;
     endpoints.sort_by_cached_key(|endpoint| (endpoint.id(), endpoint.file, endpoint.line));
-    let sources: Vec<_> = endpoints.iter().copied().map(ListenerSource::of).collect();
-    for source in &sources {
-        unmet_requirements(source, input.states, &mut faults);
-    }
-    let known = endpoints.iter().chain(&input.linked).map(|endpoint| endpoint.id());
-    let known = known.map(|id| input.placeholders.resolve(&id).map_or(id.clone(), Cow::into_owned));
+    let known = endpoints.iter().chain(&linked).map(|endpoint| endpoint.id());
+    let known = known.map(|id| rules.placeholders.resolve(&id).map_or(id.clone(), Cow::into_owned));
     let known: Vec<String> = known.filter(|id| !id.contains("${")).collect();
-    let mut listeners: Vec<ResolvedListener> = Vec::with_capacity(sources.len());
-    listeners.extend(
-        sources
-            .iter()
-            .filter_map(|source| resolve(source, &input.placeholders, input.settings, &mut faults)),
-    );
+    let sources = endpoints.iter().copied().map(ListenerSource::of);
+    let mut listeners: Vec<ResolvedListener> =
+        sources.filter_map(|source| rules.resolve(&source, &mut faults)).collect();
     listeners.sort_by(|a, b| a.plan.id.cmp(&b.plan.id));
-    let plans = listeners.iter_mut().map(|listener| &mut listener.plan);
-    choose_converters(plans, input.named_converters, input.converters, &mut faults);
-    unknown_policies(&listeners, input.policies, &mut faults);
-    for listener in &mut listeners {
-        listener.plan.failure.on_errors = input.policies.of(&listener.plan.id);
-    }
+    unknown_policies(&listeners, rules.policies, &mut faults);
     duplicate_ids(listeners.iter().map(|listener| &listener.plan), &mut faults);
-    listeners.iter().for_each(|listener| unmet_paths(listener, &mut faults));
-    faults.extend(unknown_listeners(known, input.settings, input.is_a_part));
+    faults.extend(unknown_listeners(known, rules.settings, is_a_part));
 
     let of_broker = |declared| (declared, Vec::new());
-    let declared = input.declared.into_iter();
+    let declared = declared.into_iter();
     let mut brokers: BTreeMap<Arc<str>, (Declarations, Vec<ResolvedListener>)> =
         declared.map(|(name, declared)| (name, of_broker(declared))).collect();
     for listener in listeners {
@@ -137,7 +115,6 @@ pub(super) fn add_listener(
     };
     add_delays(graph, delays, all_bindings, faults);
     let plan = Arc::new(plan);
-    graph.listeners.push(Arc::clone(&plan));
     graph.bound.push(Bound { plan, bindings });
 }
 
@@ -164,31 +141,6 @@ pub(super) fn unreachable_keys(graph: &Graph, faults: &mut Vec<Fault>) {
             );
             faults.push(Fault::new(text).at(binding.origin.file, binding.origin.line));
         }
-    }
-}
-
-pub(super) fn unmet_requirements(
-    source: &ListenerSource<'_>,
-    states: &StateRegistry,
-    faults: &mut Vec<Fault>,
-) {
-    let requirements = source.function.requirements();
-    let Place { file, line } = source.function.place;
-    if requirements.delivery_tags() > 1 {
-        let text = format!(
-            "listener `{}` takes more than one `DeliveryTag`, but a delivery is settled once; \
-             take one and hand it on",
-            source.id
-        );
-        faults.push(Fault::new(text).at(file, line));
-    }
-    for type_name in states.missing(&requirements) {
-        let text = format!(
-            "listener `{}` needs a `State<{type_name}>`, but no value of that type is managed; \
-             add `.manage(..)` with one to the builder",
-            source.id
-        );
-        faults.push(Fault::new(text).at(file, line));
     }
 }
 

@@ -24,7 +24,7 @@ pub(super) fn inconsistencies(graph: &Graph) -> Vec<Fault> {
     }
     faults.extend(graph.bindings.iter().filter_map(|binding| weight(graph, binding)));
     faults.extend(graph.bindings.iter().filter_map(|binding| refused_retries(graph, binding)));
-    for listener in &graph.listeners {
+    for listener in graph.listeners() {
         faults.extend(unkept(listener).map(|text| fault(&listener.origin, text)));
         for queue in listener.queues.iter().filter_map(|queue| graph.queues.get(queue)) {
             for text in consumption(listener, queue) {

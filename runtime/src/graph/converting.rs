@@ -1,28 +1,26 @@
-//! Which converters each listener has.
+//! Which converters a listener has.
 
 use crate::convert::{MessageConverters, NamedConverters};
 use crate::error::Fault;
 use crate::listener::plan::ListenerPlan;
 
-/// Gives each listener the application's converters, with its own before them if it names one; a
-/// name that is not there is a fault.
-pub(super) fn choose_converters<'p>(
-    plans: impl IntoIterator<Item = &'p mut ListenerPlan>,
+/// Gives a listener the application's converters, with its own before them if it names one; a name
+/// that is not there is a fault.
+pub(super) fn choose_converter(
+    plan: &mut ListenerPlan,
     named: &NamedConverters,
     all: &MessageConverters,
     faults: &mut Vec<Fault>,
 ) {
-    for plan in plans {
-        let chosen = match &plan.converter.name {
-            None => Ok(all.clone()),
-            Some(name) => named.choose(name, all),
-        };
-        match chosen {
-            Ok(chosen) => plan.converter.chosen = chosen,
-            Err(text) => {
-                let fault = Fault::new(format!("listener `{}`: {text}", plan.id));
-                faults.push(fault.at(plan.origin.file, plan.origin.line));
-            }
+    let chosen = match &plan.converter.name {
+        None => Ok(all.clone()),
+        Some(name) => named.choose(name, all),
+    };
+    match chosen {
+        Ok(chosen) => plan.converter.chosen = chosen,
+        Err(text) => {
+            let fault = Fault::new(format!("listener `{}`: {text}", plan.id));
+            faults.push(fault.at(plan.origin.file, plan.origin.line));
         }
     }
 }

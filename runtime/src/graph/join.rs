@@ -6,52 +6,15 @@ use springhare_amqp::ShortString;
 
 use super::Graph;
 use super::check::{
-    add_listener, add_own_bindings, contradiction, duplicate_ids, unmet_requirements,
-    unreachable_keys,
+    add_listener, add_own_bindings, contradiction, duplicate_ids, unreachable_keys,
 };
 use super::consistency::inconsistencies;
-use super::converting::choose_converters;
 use super::definition::{BindingNode, DestinationKind, ExchangeNode, Origin, QueueNode};
 use super::exclusive::exclusive_consumers;
-use super::key_paths::unmet_paths;
 use super::merge::Bound;
-use super::placeholder::Placeholders;
-use super::resolve::{ResolvedListener, resolve};
-use super::source::ListenerSource;
-use crate::convert::{MessageConverters, NamedConverters};
+use super::resolve::ResolvedListener;
 use crate::error::Fault;
 use crate::listener::plan::{ContainerPlan, ListenerPlan};
-use crate::listener::policy::ErrorPolicies;
-use crate::settings::Settings;
-use crate::state::StateRegistry;
-
-/// What holds for all listeners of an application.
-pub(crate) struct Rules<'a> {
-    pub(crate) states: &'a StateRegistry,
-    pub(crate) policies: &'a ErrorPolicies,
-    pub(crate) named_converters: &'a NamedConverters,
-    pub(crate) converters: &'a MessageConverters,
-    pub(crate) placeholders: Placeholders<'a>,
-    pub(crate) settings: &'a Settings,
-}
-
-impl Rules<'_> {
-    /// The listener as it will run, or every fault in it.
-    pub(crate) fn resolve(
-        &self,
-        source: &ListenerSource<'_>,
-    ) -> Result<ResolvedListener, Vec<Fault>> {
-        let mut faults = Vec::new();
-        unmet_requirements(source, self.states, &mut faults);
-        let resolved = resolve(source, &self.placeholders, self.settings, &mut faults);
-        let Some(mut listener) = resolved else { return Err(faults) };
-        let plan = &mut listener.plan;
-        choose_converters([&mut *plan], self.named_converters, self.converters, &mut faults);
-        plan.failure.on_errors = self.policies.of(&plan.id);
-        unmet_paths(&listener, &mut faults);
-        if faults.is_empty() { Ok(listener) } else { Err(faults) }
-    }
-}
 
 impl Graph {
     /// This graph and one listener more, with what shares its consumers; or every fault in it.
@@ -69,7 +32,7 @@ impl Graph {
         for other in &self.bound {
             divided_with(bound, other, &mut faults);
         }
-        graph.listeners.sort_by(|one, other| one.id.cmp(&other.id));
+        graph.bound.sort_by(|one, other| one.plan.id.cmp(&other.plan.id));
         graph.containers.push(container.clone());
         unreachable_keys(&graph, &mut faults);
         faults.extend(inconsistencies(&graph));
@@ -80,7 +43,7 @@ impl Graph {
     /// What is wrong where this listener is to join: another one has its id.
     pub(crate) fn taken_id(&self, joining: &ListenerPlan) -> Vec<Fault> {
         let mut faults = Vec::new();
-        if let Some(other) = self.listeners.iter().find(|plan| plan.id == joining.id) {
+        if let Some(other) = self.listeners().find(|plan| plan.id == joining.id) {
             duplicate_ids([&**other, joining].into_iter(), &mut faults);
         }
         faults
@@ -90,10 +53,9 @@ impl Graph {
     /// the broker.
     pub(crate) fn without_listener(&self, id: &str) -> Self {
         let mut graph = self.clone();
-        let Some(leaving) = graph.listeners.iter().find(|plan| *plan.id == *id).cloned() else {
+        let Some(leaving) = graph.listeners().find(|plan| *plan.id == *id).cloned() else {
             return graph;
         };
-        graph.listeners.retain(|plan| *plan.id != *id);
         graph.bound.retain(|bound| *bound.plan.id != *id);
         graph.containers.retain(|container| container.listeners().all(|plan| *plan.id != *id));
         graph.expected.retain(|queue| queue.origin != leaving.origin);
@@ -121,10 +83,10 @@ impl Graph {
         is_leaving: impl Fn(&QueueNode) -> bool,
         is_exchange_leaving: impl Fn(&ExchangeNode) -> bool,
     ) {
-        let Self { queues, exchanges, bindings, listeners, .. } = self;
+        let Self { queues, exchanges, bindings, bound, .. } = self;
         queues.retain(|name, queue| {
             !is_leaving(queue)
-                || listeners.iter().any(|plan| plan.queues.contains(name))
+                || bound.iter().any(|listener| listener.plan.queues.contains(name))
                 || bindings.iter().any(|binding| leads_to(binding, DestinationKind::Queue, name))
         });
         exchanges.retain(|name, exchange| {

@@ -25,6 +25,7 @@ mod merge;
 mod queues_of;
 mod redeclare;
 mod resolve;
+mod rules;
 mod shared;
 mod source;
 
@@ -41,9 +42,9 @@ pub(crate) use declaring_link::DeclaringLink;
 pub(crate) use definition::{
     BindingNode, DestinationKind, ExchangeNode, Generation, Origin, QueueNode,
 };
-pub(crate) use join::Rules;
 pub(crate) use redeclare::{Refused, declare_for_queue, declare_part, redeclare};
 pub(crate) use resolve::ResolvedListener;
+pub(crate) use rules::Rules;
 pub(crate) use shared::SharedGraph;
 pub(crate) use source::ListenerSource;
 
@@ -70,15 +71,18 @@ pub(crate) struct Graph {
     deleted: BTreeSet<(DestinationKind, ShortString)>,
     /// The queues that somebody else declares.
     pub(crate) expected: Vec<ExpectedQueue>,
-    /// Sorted by id.
-    pub(crate) listeners: Vec<Arc<ListenerPlan>>,
-    /// The same listeners with the bindings of their own.
+    /// The listeners with the bindings of their own, sorted by id.
     bound: Vec<merge::Bound>,
     /// The same listeners, by what shares consumers.
     pub(crate) containers: Vec<ContainerPlan>,
 }
 
 impl Graph {
+    /// Its listeners, sorted by id.
+    pub(crate) fn listeners(&self) -> impl ExactSizeIterator<Item = &Arc<ListenerPlan>> {
+        self.bound.iter().map(|bound| &bound.plan)
+    }
+
     /// The listener's queues are somebody else's.
     fn expect(&mut self, listener: &ListenerPlan) {
         if listener.missing_queues_fatal && listener.auto_startup {

@@ -88,11 +88,9 @@ impl Graph {
     /// The listener of this plan consumes from these queues.
     fn consumes_from(&mut self, before: &Arc<ListenerPlan>, queues: Vec<ShortString>) {
         let plan = Arc::new(ListenerPlan { queues, ..(**before).clone() });
-        let bound = self.bound.iter_mut().map(|bound| &mut bound.plan);
-        for known in bound.chain(&mut self.listeners) {
-            if Arc::ptr_eq(known, before) {
-                *known = Arc::clone(&plan);
-            }
+        let mut bound = self.bound.iter_mut();
+        if let Some(bound) = bound.find(|bound| Arc::ptr_eq(&bound.plan, before)) {
+            bound.plan = plan;
         }
     }
 }

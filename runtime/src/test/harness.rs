@@ -215,7 +215,7 @@ impl Harness {
     fn acknowledge_mode(&self, id: &str) -> Option<AcknowledgeMode> {
         let mut graphs = self.app.graphs().map(|(_, graph)| graph);
         graphs.find_map(|graph| {
-            graph.listeners.iter().find(|plan| &*plan.id == id).map(|plan| plan.acknowledge)
+            graph.listeners().find(|plan| &*plan.id == id).map(|plan| plan.acknowledge)
         })
     }
 
