@@ -68,6 +68,18 @@ struct Failed {
     message: Arc<PublishedMessage>,
 }
 
+impl Failed {
+    fn of(context: &DeliveryContext) -> Self {
+        let delivery = context.delivery();
+        Self {
+            delivery_tag: delivery.delivery_tag,
+            failures: context.failures(),
+            queue: context.queue().clone(),
+            message: Arc::clone(&delivery.message),
+        }
+    }
+}
+
 impl Work<'_> {
     /// Settles what needs no waiting: the success of nearly every message.
     pub(super) fn settle_at_once(
@@ -136,13 +148,7 @@ impl Work<'_> {
         plan: &ListenerPlan,
         outcome: Outcome,
     ) -> Result<(), Exit> {
-        let delivery = context.delivery();
-        let failed = Failed {
-            delivery_tag: delivery.delivery_tag,
-            failures: context.failures(),
-            queue: context.queue().clone(),
-            message: Arc::clone(&delivery.message),
-        };
+        let failed = Failed::of(context);
         if let Outcome::Failed(error) = &outcome {
             tracing::warn!(
                 listener = &*plan.id,

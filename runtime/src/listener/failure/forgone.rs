@@ -57,13 +57,7 @@ impl Work<'_> {
         error: &ListenerError,
         copied: Copied,
     ) -> Result<(), Exit> {
-        let delivery = context.delivery();
-        let failed = Failed {
-            delivery_tag: delivery.delivery_tag,
-            failures: context.failures(),
-            queue: context.queue().clone(),
-            message: Arc::clone(&delivery.message),
-        };
+        let failed = Failed::of(context);
         let reason = ParkReason::Fatal { exception: error.report() };
         let stop = self.stop;
         let copying = self.failure.copy_out(&failed, plan, &reason, copied);
