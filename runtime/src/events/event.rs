@@ -50,7 +50,8 @@ pub enum ApplicationEvent {
         /// The queue.
         queue: String,
     },
-    /// A consumer has ended as it was told to: its listener stops, pauses or has shrunk.
+    /// A consumer has ended as it was told to: its listener stops, pauses or has shrunk, or its circuit
+    /// has changed.
     ConsumerStopped {
         /// The listener's id.
         listener: String,

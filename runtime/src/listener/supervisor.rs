@@ -79,8 +79,10 @@ struct Attempts {
     last_on: Option<Generation>,
     /// Another consumer had the queue for itself when the last attempt was made.
     stands_by: bool,
-    /// Whether it has consumed before.
-    has_consumed: bool,
+    /// While it consumes: its queue, by the name that it has at the broker.
+    consumes: Option<ShortString>,
+    /// It was lost, and is not back yet.
+    is_lost: bool,
 }
 
 impl Supervised {
@@ -135,13 +137,7 @@ impl Supervised {
     pub(crate) async fn supervise(self, started: Option<StartedConsumer>) {
         let mut attempts = Attempts::default();
         self.keep_consuming(started, &mut attempts).await;
-        if attempts.has_consumed {
-            let queue = &*self.queue;
-            self.container.telling.tell(|listener| ApplicationEvent::ConsumerStopped {
-                listener,
-                queue: queue.to_owned(),
-            });
-        }
+        self.tell_stopped(&mut attempts);
     }
 
     async fn keep_consuming(&self, mut started: Option<StartedConsumer>, attempts: &mut Attempts) {
@@ -178,7 +174,10 @@ impl Supervised {
             );
             let reason = match Box::pin(running).await {
                 Exit::Stopped => return,
-                Exit::Circuit => continue,
+                Exit::Circuit => {
+                    self.tell_stopped(attempts);
+                    continue;
+                }
                 Exit::Cancelled => {
                     "the broker cancelled the consumer, its queue is gone".to_owned()
                 }
@@ -190,33 +189,50 @@ impl Supervised {
             if clock.now().saturating_sub(since) >= WELL_AFTER {
                 attempts.backoff.reset();
             }
-            self.container.telling.tell(|listener| ApplicationEvent::ConsumerLost {
-                listener,
-                queue: self.queue.to_string(),
-                reason: reason.clone(),
-            });
+            self.tell_lost(&reason, attempts);
             self.lost(&*connection.link, &reason, attempts, Backoff::after_loss);
         }
     }
 
     /// Tells that the consumer consumes.
     fn tell_started(&self, started: &StartedConsumer, attempts: &mut Attempts) {
-        let is_first = !std::mem::replace(&mut attempts.has_consumed, true);
+        let is_back = std::mem::take(&mut attempts.is_lost);
+        let queue = attempts.consumes.insert(started.context.queue().clone());
         self.container.telling.tell(|listener| {
-            let queue = started.context.queue().to_string();
+            let queue = queue.to_string();
             let consumer_tag = started.context.consumer_tag().to_string();
-            if is_first {
-                ApplicationEvent::ConsumerStarted { listener, queue, consumer_tag }
-            } else {
+            if is_back {
                 ApplicationEvent::ConsumerRestarted { listener, queue, consumer_tag }
+            } else {
+                ApplicationEvent::ConsumerStarted { listener, queue, consumer_tag }
             }
         });
     }
 
-    /// Tells that it could not be started.
-    fn tell_failed(&self, error: &LinkError) {
+    /// Tells that the consumer is lost, if it has consumed.
+    fn tell_lost(&self, reason: &str, attempts: &mut Attempts) {
+        let Some(queue) = attempts.consumes.take() else { return };
+        attempts.is_lost = true;
         self.container.telling.tell(|listener| {
-            let queue = self.queue.to_string();
+            let (queue, reason) = (queue.to_string(), reason.to_owned());
+            ApplicationEvent::ConsumerLost { listener, queue, reason }
+        });
+    }
+
+    /// Tells that the consumer has ended as it was told to, if it has consumed.
+    fn tell_stopped(&self, attempts: &mut Attempts) {
+        let Some(queue) = attempts.consumes.take() else { return };
+        self.container.telling.tell(|listener| {
+            let queue = queue.to_string();
+            ApplicationEvent::ConsumerStopped { listener, queue }
+        });
+    }
+
+    /// Tells that it could not be started on this connection.
+    fn tell_failed(&self, connection: &Opened, error: &LinkError) {
+        let queue = self.scope.graph().queue_name_in(&self.queue, connection.generation);
+        self.container.telling.tell(|listener| {
+            let queue = queue.to_string();
             if error.is_not_found() {
                 ApplicationEvent::QueueMissing { listener, queue }
             } else {
@@ -244,7 +260,7 @@ impl Supervised {
                 None
             }
             (connection, Err(error)) => {
-                self.tell_failed(&error);
+                self.tell_failed(&connection, &error);
                 let reason = error.to_string();
                 self.lost(&*connection.link, &reason, attempts, Backoff::after_failure);
                 None

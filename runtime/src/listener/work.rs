@@ -142,7 +142,9 @@ impl Work<'_> {
         mut time: Option<&mut Sleep>,
     ) -> Event {
         self.load.waits();
-        self.has_no_work();
+        if received.is_empty() {
+            self.has_no_work();
+        }
         let event = poll_fn(|cx| {
             if let Poll::Ready(count) = self.link.poll_recv_many(cx, received, RECEIVE_MAX) {
                 return Poll::Ready(if count == 0 { Event::Ended } else { Event::Received });

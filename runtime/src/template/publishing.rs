@@ -204,9 +204,10 @@ impl Publishing {
 
     /// Forgets a path whose connection turned out to be closed; the next call opens another.
     pub(crate) fn lost(&self, path: &Arc<PublishingPath>) {
-        let is_current = self.current().is_some_and(|current| Arc::ptr_eq(&current, path));
-        if is_current && let Some(reason) = path.connection.closed() {
-            self.path.store(None);
+        let Some(reason) = path.connection.closed() else { return };
+        // Of several who notice, the first takes it away, and nobody the one that is opened after it.
+        let before = self.path.compare_and_swap(path, None);
+        if before.as_ref().is_some_and(|before| Arc::ptr_eq(before, path)) {
             self.events.tell_lost(NAME, &self.link.describe(), &reason);
         }
     }

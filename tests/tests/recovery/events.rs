@@ -70,6 +70,34 @@ async fn a_connection_that_is_lost_and_opened_again_is_told_and_its_consumers_to
     app.stop().await.unwrap();
 }
 
+#[rabbit_listener(id = "crowd", exchange = "events.crowd", kind = "fanout")]
+async fn crowd(_text: Text) {}
+
+#[tokio::test]
+async fn a_consumer_of_an_anonymous_queue_ends_under_the_name_that_it_began_with() {
+    let (link, _broker, hand) = SwitchLink::on();
+    let builder = Springhare::builder().link(link.clone()).listeners(listeners![crowd]);
+    let mut events = builder.events();
+    let app = builder.start().await.unwrap();
+    let mut next_queue = async || loop {
+        let event = next(&mut events, &hand).await;
+        match event {
+            ApplicationEvent::ConsumerStarted { queue, .. }
+            | ApplicationEvent::ConsumerLost { queue, .. }
+            | ApplicationEvent::ConsumerRestarted { queue, .. }
+            | ApplicationEvent::ConsumerStopped { queue, .. } => return queue,
+            _ => {}
+        }
+    };
+    let first = next_queue().await;
+    link.close_connections();
+    assert_eq!(next_queue().await, first, "lost");
+    let second = next_queue().await;
+    assert_ne!(second, first, "restarted");
+    app.stop().await.unwrap();
+    assert_eq!(next_queue().await, second, "stopped");
+}
+
 #[rabbit_listener(id = "guest", queue = "theirs", declare = false)]
 async fn guest(_text: Text) {}
 

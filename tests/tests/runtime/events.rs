@@ -58,6 +58,36 @@ async fn who_works_is_not_idle_and_who_rests_is_so_again_and_again() {
     app.stop().await.unwrap();
 }
 
+#[rabbit_listener(
+    id = "quiet",
+    queue = "gathered",
+    batch = 10,
+    batch_timeout = "60s",
+    idle_event = "30s"
+)]
+async fn gathered(texts: Vec<Text>, said: State<Tell<usize>>) {
+    said.tell(texts.len());
+}
+
+#[tokio::test]
+async fn a_batch_that_waits_to_be_full_is_not_idle() {
+    let (clock, hand) = Clock::manual();
+    let broker = Broker::builder().clock(clock.clone()).start().unwrap();
+    let (said, mut told) = telling::<usize>();
+    let builder = Springhare::builder().broker(broker).listeners(listeners![gathered]);
+    let app = builder.manage(said).start().await.unwrap();
+    app.rabbit_template().convert_and_send("gathered", "tea").await.unwrap();
+    let mut events = app.events();
+    let idle = async {
+        let idle_time = until_idle(&mut events, &hand).await;
+        (idle_time, told.is_silent())
+    };
+    let (idle_time, is_in_hand) = within_limit("an event", idle).await;
+    assert!(!is_in_hand, "idle for {idle_time:?} with a message in hand");
+    assert_eq!(told.next().await, 1);
+    app.stop().await.unwrap();
+}
+
 #[tokio::test]
 async fn who_reads_too_slowly_is_told_how_much_it_missed() {
     let (broker, _hand) = broker();
@@ -92,8 +122,9 @@ async fn broken(text: Text) -> ListenerResult {
 async fn the_turns_of_a_circuit_are_told() {
     let (broker, hand) = broker();
     let builder = Springhare::builder().broker(broker).listeners(listeners![broken]);
+    let mut events = builder.events();
     let app = builder.start().await.unwrap();
-    let mut events = app.events();
+    let mut consumers = 0;
     let rabbit = app.rabbit_template();
     for text in ["bad", "bad", "good"] {
         rabbit.convert_and_send("events.broken", text).await.unwrap();
@@ -110,18 +141,33 @@ async fn the_turns_of_a_circuit_are_told() {
                 tokio::select! {
                     biased;
                     event = events.next() => match event.unwrap() {
-                        ApplicationEvent::ConsumerStarted { .. }
-                        | ApplicationEvent::ConsumerRestarted { .. }
-                        | ApplicationEvent::ConnectionOpened { .. } => {}
-                        event => return event,
+                        ApplicationEvent::ConnectionOpened { .. } => {}
+                        event => match change_of_consumers(&event) {
+                            0 => return event,
+                            change => consumers += change,
+                        },
                     },
                     () = tokio::task::yield_now() => hand.advance(SECOND),
                 }
             }
         };
         assert_eq!(within_limit("an event", next).await, turn);
+        assert!((0..=1).contains(&consumers), "{consumers} consumers at {turn:?}");
     }
     app.stop().await.unwrap();
+    while let Some(event) = events.next().await {
+        consumers += change_of_consumers(&event);
+    }
+    assert_eq!(consumers, 0, "each that was started has ended");
+}
+
+/// By how many there are more after it.
+fn change_of_consumers(event: &ApplicationEvent) -> i32 {
+    match event {
+        ApplicationEvent::ConsumerStarted { .. } | ApplicationEvent::ConsumerRestarted { .. } => 1,
+        ApplicationEvent::ConsumerStopped { .. } | ApplicationEvent::ConsumerLost { .. } => -1,
+        _ => 0,
+    }
 }
 
 /// A broker on the network that is short of memory says so, and when it is not any more.
