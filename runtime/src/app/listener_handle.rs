@@ -145,7 +145,9 @@ impl ListenerHandle {
     ///
     /// # Errors
     ///
-    /// None but that there is no such listener any more.
+    /// [`Error::UnknownListener`](crate::Error::UnknownListener) when it is removed;
+    /// [`Error::Other`](crate::Error::Other) when it has one consumer by its nature: it keeps the order of
+    /// keys by `partition_by`, or has an `exclusive_consumer` and is to have more.
     pub async fn set_concurrency(&self, consumers: impl Into<Concurrency>) -> Result<()> {
         self.running.listeners.scale(&self.id, consumers.into()).await
     }

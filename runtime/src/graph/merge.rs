@@ -129,15 +129,17 @@ fn container(graph: &Graph, group: &[&Bound], faults: &mut Vec<Fault>) -> Option
 }
 
 /// What listeners that share consumers must say alike, since it is the consumers'.
-fn common(plan: &ListenerPlan) -> [(&'static str, String); 13] {
+fn common(plan: &ListenerPlan) -> [(&'static str, String); 15] {
     let quoted = |text: &str| format!("\"{text}\"");
     let or_none = |text: Option<String>| text.unwrap_or_else(|| "nothing".to_owned());
     let offset = plan.stream_offset.as_ref().map(|offset| format!("{offset:?}"));
     [
         ("ack", quoted(&format!("{:?}", plan.acknowledge).to_lowercase())),
         ("prefetch", plan.prefetch.to_string()),
-        ("concurrency", format!("{}-{}", plan.concurrency, plan.concurrency_max)),
+        ("concurrency", concurrency(plan)),
         ("partition_by", or_none(plan.partition.map(|partition| format!("{:?}", partition.by)))),
+        ("declare", plan.declare.to_string()),
+        ("missing-queues-fatal", plan.missing_queues_fatal.to_string()),
         ("idle_event", or_none(plan.idle_event.map(|idle| format!("{idle:?}")))),
         ("phase", plan.phase.to_string()),
         ("priority", or_none(plan.priority.map(|priority| priority.to_string()))),
@@ -148,6 +150,14 @@ fn common(plan: &ListenerPlan) -> [(&'static str, String); 13] {
         ("circuit", or_none(plan.failure.circuit.map(|circuit| format!("{circuit:?}")))),
         ("group", or_none(plan.group.as_deref().map(quoted))),
     ]
+}
+
+/// How many consumers it has, or, where it keeps the order of keys, how many handlers.
+fn concurrency(plan: &ListenerPlan) -> String {
+    match plan.partition {
+        Some(partition) => partition.handlers.to_string(),
+        None => format!("{}-{}", plan.concurrency, plan.concurrency_max),
+    }
 }
 
 /// The arguments in words, whatever their order.

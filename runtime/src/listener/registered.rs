@@ -138,6 +138,7 @@ impl Registered {
             idleness.begin();
         }
         self.crew.begin(consumers.iter().map(|(supervised, _)| supervised));
+        let started = consumers.len();
         for (supervised, started) in consumers {
             if let Some(started) = &started {
                 supervised.states.consuming(supervised.number, started.channel.link());
@@ -145,7 +146,8 @@ impl Registered {
             tasks.spawn(supervised.supervise(started));
         }
         let Concurrency { min, max } = self.concurrency();
-        if min < max {
+        // It may have been changed while they were started.
+        if min < max || started != usize::from(min) * self.queues().len() {
             self.run_scalers(tasks);
         }
         self.watch_idleness(tasks);
@@ -340,7 +342,7 @@ impl Crew {
     }
 
     /// Whether the number of its consumers changes while it runs.
-    fn is_scaled(&self) -> bool {
+    pub(super) fn is_scaled(&self) -> bool {
         !self.members().scalers.is_empty()
     }
 

@@ -261,6 +261,10 @@ impl ListenerRegistry {
             );
             return Err(Error::Other(text.into()));
         }
+        let concurrency = Concurrency {
+            min: concurrency.min.max(1),
+            max: concurrency.max.max(concurrency.min).max(1),
+        };
         if registered.container.common().exclusive_consumer && concurrency.max > 1 {
             let text = format!(
                 "listener `{id}` has an exclusive consumer, which is the only one of its queue; \
@@ -268,13 +272,12 @@ impl ListenerRegistry {
             );
             return Err(Error::Other(text.into()));
         }
-        let concurrency = Concurrency {
-            min: concurrency.min.max(1),
-            max: concurrency.max.max(concurrency.min).max(1),
-        };
         if !registered.crew.set_concurrency(concurrency) {
             let mut tasks = registered.tasks.lock().await;
-            registered.run_scalers(&mut tasks);
+            // Another call may have come before.
+            if !registered.crew.is_scaled() {
+                registered.run_scalers(&mut tasks);
+            }
         }
         registered.crew.changed.notify_waiters();
         Ok(())

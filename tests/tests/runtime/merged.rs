@@ -136,6 +136,29 @@ mod different {
 
     #[rabbit_listener(queue = "q", exchange = "x", kind = "direct", key = "b", competing)]
     pub(super) async fn competing(_body: Bytes) {}
+
+    #[rabbit_listener(queue = "q", declare = false)]
+    pub(super) async fn declare(_body: Bytes) {}
+
+    #[rabbit_listener(
+        queue = "q",
+        exchange = "x",
+        kind = "direct",
+        key = "a",
+        partition_by = "message_id",
+        concurrency = 2
+    )]
+    pub(super) async fn two_handlers(_body: Bytes) {}
+
+    #[rabbit_listener(
+        queue = "q",
+        exchange = "x",
+        kind = "direct",
+        key = "b",
+        partition_by = "message_id",
+        concurrency = 16
+    )]
+    pub(super) async fn many_handlers(_body: Bytes) {}
 }
 
 #[tokio::test]
@@ -151,6 +174,11 @@ async fn what_is_the_consumers_must_be_said_alike_by_all_that_share_one() {
         ),
         (listeners![different::plain, different::group], &["`group`", "\"g\" and nothing"]),
         (listeners![different::plain, different::competing], &["`competing`", "to both"]),
+        (listeners![different::plain, different::declare], &["`declare`", "false and true"]),
+        (
+            listeners![different::two_handlers, different::many_handlers],
+            &["`concurrency`", "16 and 2"],
+        ),
     ] {
         refused(Springhare::builder().listeners(second), words).await;
     }

@@ -82,6 +82,8 @@ async fn an_exclusive_consumer_has_no_second_one(place: &Place) {
     let listener = first.listener("x.alone").unwrap();
     let several = listener.set_concurrency(2).await.unwrap_err();
     assert!(several.to_string().contains("exclusive consumer"), "{several}");
+    // The more is what counts, on whichever side it stands.
+    listener.set_concurrency(3..=1).await.unwrap_err();
     listener.set_concurrency(1).await.unwrap();
     first.stop().await.unwrap();
 }
