@@ -25,9 +25,10 @@
 //!
 //! # Names
 //!
-//! - A field whose name stands in one of the schema's field sets (`client.`, `error.`, `event.`,
-//!   `http.`, `url.`, ..) keeps it, as long as its value has the type that an index wants: what is no
-//!   number is no `event.duration`, and what is no address no `client.ip`.
+//! - A field whose name is one of the schema's (`client.ip`, `error.type`, `event.duration`,
+//!   `http.request.method`, `url.path`, ..) keeps it, as long as its value has the type that an index
+//!   wants: what is no number is no `event.duration`, and what is no address no `client.ip`. Its objects
+//!   (`http.request`) and dates (`event.created`) are no fields of a program's.
 //! - `error` and `err` are `error.message`, with the causes; `user` is `user.name`; `peer`, if it is
 //!   `<address> -> <address>`, both ends of a connection.
 //! - Every other is a label, `labels.<name>`, as text: no name of a program takes another meaning in an
