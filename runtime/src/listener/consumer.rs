@@ -133,7 +133,7 @@ impl ConsumerLoop<'_> {
         if let Some(circuit) = self.container.circuit()
             && !circuit.lets_go_on(self.admitted)
         {
-            if !self.work.is_unsigned() {
+            if !self.work.is_no_ack() {
                 return Err(self.work.leave().await?);
             }
             self.work.behind = self.received.len();
@@ -182,8 +182,8 @@ impl ConsumerLoop<'_> {
         let observed = Observed::delivered(&self.context);
         let plan = &*handling.plan;
         self.work.slow.takes(self.context.delivery().delivery_tag);
-        if self.work.signs_first() {
-            self.work.sign_first(self.context.delivery().delivery_tag).await?;
+        if self.work.acknowledges_first() {
+            self.work.acknowledge_first(self.context.delivery().delivery_tag).await?;
         }
         let unfinished = Unfinished::of(plan, &self.context);
         let mut outcome = self.outcome_of(handling).await?;

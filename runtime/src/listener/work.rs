@@ -91,18 +91,18 @@ impl<'s> Work<'s> {
 
 impl Work<'_> {
     /// Whether the broker has forgotten what it has delivered: nothing can be given back.
-    pub(super) fn is_unsigned(&self) -> bool {
+    pub(super) fn is_no_ack(&self) -> bool {
         self.acknowledge == AcknowledgeMode::None
     }
 
     /// Whether a message is acknowledged before its handler is called.
-    pub(super) fn signs_first(&self) -> bool {
+    pub(super) fn acknowledges_first(&self) -> bool {
         self.acknowledge == AcknowledgeMode::First
     }
 
     /// Acknowledges a message that is about to be handled: whatever comes of it, it does not come
     /// again.
-    pub(super) async fn sign_first(&mut self, delivery_tag: u64) -> Result<(), Exit> {
+    pub(super) async fn acknowledge_first(&mut self, delivery_tag: u64) -> Result<(), Exit> {
         Ok(self.settler.settle(delivery_tag, Verdict::Ack(Multiple::One)).await?)
     }
 
@@ -267,7 +267,7 @@ impl Work<'_> {
     /// How far it is to stop. What it can't hand back is to be handled.
     pub(super) fn phase(&self) -> StopPhase {
         match self.stop.phase() {
-            StopPhase::Returning if self.is_unsigned() => StopPhase::Draining,
+            StopPhase::Returning if self.is_no_ack() => StopPhase::Draining,
             phase => phase,
         }
     }
@@ -291,7 +291,7 @@ impl Work<'_> {
         match self.settler.channel().link().basic_cancel(&tag).await {
             Ok(_) => {}
             // What is in hand is done to its end: it does not come again.
-            Err(error) if self.signs_first() => {
+            Err(error) if self.acknowledges_first() => {
                 tracing::debug!(%error, "a consumer that is lost could not be cancelled");
             }
             Err(error) => return Err(Exit::Lost(error.to_string())),

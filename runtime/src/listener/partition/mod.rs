@@ -149,7 +149,9 @@ impl<'s> PartitionLoop<'s> {
             }
             Happened::Of(Event::PauseEnded) => Ok(self.work.settler.requeue_due().await?),
             Happened::Of(Event::TimeUp | Event::Stop) => Ok(()),
-            Happened::Of(Event::Ended) if self.work.is_lost() && !self.work.signs_first() => {
+            Happened::Of(Event::Ended)
+                if self.work.is_lost() && !self.work.acknowledges_first() =>
+            {
                 Err(self.work.end().await?)
             }
             Happened::Of(Event::Ended) => {
@@ -214,8 +216,8 @@ impl<'s> PartitionLoop<'s> {
                 Err(_) => {
                     let error = ListenerError::fatal("the function of `partition_by` panicked");
                     self.work.settler.closes(delivery_tag).await?;
-                    if self.work.signs_first() {
-                        self.work.sign_first(delivery_tag).await?;
+                    if self.work.acknowledges_first() {
+                        self.work.acknowledge_first(delivery_tag).await?;
                     }
                     let outcome = Outcome::Failed(error);
                     self.work.conclude(&context, &handling.plan, outcome).await?;
@@ -234,10 +236,10 @@ impl<'s> PartitionLoop<'s> {
             && let Some((lane, mut held)) = self.lanes.pop()
         {
             held.hand = self.work.slow.begins(held.context.delivery().delivery_tag);
-            if self.work.signs_first() && !held.has_begun() {
+            if self.work.acknowledges_first() && !held.has_begun() {
                 let delivery_tag = held.context.delivery().delivery_tag;
                 self.work.settler.closes_at_once(delivery_tag);
-                if self.work.sign_first(delivery_tag).await.is_err() {
+                if self.work.acknowledge_first(delivery_tag).await.is_err() {
                     // The channel is lost, which is told by the link, and it comes again.
                     self.work.slow.ends(held.hand);
                     self.lanes.free(lane);
@@ -318,7 +320,7 @@ impl<'s> PartitionLoop<'s> {
             && self.work.claim(&held.context)
         {
             held.context.renew();
-            let is_cut_short = self.work.signs_first() && self.work.is_lost();
+            let is_cut_short = self.work.acknowledges_first() && self.work.is_lost();
             if self.work.stop.is_raised() || is_cut_short {
                 self.work.heed_stop().await?;
                 return self.hand_back(lane, held, error.share()).await;
@@ -334,7 +336,7 @@ impl<'s> PartitionLoop<'s> {
             if counts == Counts::AsDelivery {
                 held.context.fail_here();
             }
-            held.error = self.work.signs_first().then(|| error.share());
+            held.error = self.work.acknowledges_first().then(|| error.share());
             let due = self.work.settler.clock().now().saturating_add(pause);
             self.resting.insert(delivery_tag, due, (lane, held));
             return Ok(());
@@ -343,7 +345,7 @@ impl<'s> PartitionLoop<'s> {
         if reply::is_answer(&held.context, &plan, &outcome) {
             outcome = self.work.answer(&held.context, &plan, outcome).await?;
         }
-        if self.work.signs_first() {
+        if self.work.acknowledges_first() {
             // It is closed since it began.
         } else if matches!(outcome, Outcome::Ack) {
             self.work.settler.closes_at_once(delivery_tag);
@@ -379,12 +381,12 @@ impl<'s> PartitionLoop<'s> {
         // The stop has come between, and nothing is decided; in a stream there is no way back, nor is
         // there for what was acknowledged.
         let failed = match self.work.failure.kept {
-            Kept::UntilSettled if !self.work.signs_first() => Outcome::Requeue,
+            Kept::UntilSettled if !self.work.acknowledges_first() => Outcome::Requeue,
             Kept::UntilSettled | Kept::InStream => Outcome::Failed(error),
         };
         let outcomes = std::iter::once(failed).chain(std::iter::repeat_with(|| Outcome::Requeue));
         for (held, outcome) in std::iter::once(held).chain(behind).zip(outcomes) {
-            if self.work.signs_first() {
+            if self.work.acknowledges_first() {
                 // What has begun does not come again; the rest goes back with the channel.
                 if held.has_begun() {
                     self.work.conclude(&held.context, &held.handling.plan, outcome).await?;
@@ -400,7 +402,7 @@ impl<'s> PartitionLoop<'s> {
     /// Ends those as failed that were acknowledged when they began and are not called again: their
     /// consumer ends.
     async fn end_begun(&mut self) {
-        if !self.work.signs_first() {
+        if !self.work.acknowledges_first() {
             return;
         }
         let mut begun: Vec<Held> = self.resting.take_all().map(|(_, (_, held))| held).collect();

@@ -62,7 +62,7 @@ impl ConsumerLoop<'_> {
             if self.work.rest(pause).await? == Rest::CutShort {
                 // A stream has no place for it to go back to, and what was acknowledged does not come
                 // again: it has failed.
-                if self.work.failure.kept == Kept::UntilSettled && !self.work.signs_first() {
+                if self.work.failure.kept == Kept::UntilSettled && !self.work.acknowledges_first() {
                     outcome = Outcome::Requeue;
                 }
                 break;
@@ -134,7 +134,7 @@ impl Work<'_> {
                 self.heed_stop().await?;
                 return Ok(Rest::CutShort);
             }
-            if !self.signs_first()
+            if !self.acknowledges_first()
                 && let Some(reason) = self.settler.channel().link().close_reason()
             {
                 return Err(Exit::Lost(reason.to_string()));

@@ -1,6 +1,6 @@
 use springhare::__private::{Argument, ListenerAttributes, ListenerItem, RabbitListenerEndpoint};
 use springhare::prelude::*;
-use springhare::{Error, ListenerStatus};
+use springhare::{Concurrency, Error, ListenerStatus};
 use springhare_tests::{Tell, Told, eventually, telling};
 
 use crate::place::Place;
@@ -83,7 +83,7 @@ async fn an_exclusive_consumer_has_no_second_one(place: &Place) {
     let several = listener.set_concurrency(2).await.unwrap_err();
     assert!(several.to_string().contains("exclusive consumer"), "{several}");
     // The more is what counts, on whichever side it stands.
-    listener.set_concurrency(3..=1).await.unwrap_err();
+    listener.set_concurrency(Concurrency { min: 3, max: 1 }).await.unwrap_err();
     listener.set_concurrency(1).await.unwrap();
     first.stop().await.unwrap();
 }
