@@ -9,7 +9,7 @@ use springhare_broker::{Broker, ManualClock};
 
 use crate::log::Log;
 use crate::support::{
-    Gate, Tell, Told, arrives, broker, header_text, ready, someone_sleeps, telling, unwatched,
+    Gate, Tell, Told, arrives, broker, header_text, ready, someone_sleeps, telling,
 };
 
 type Said = State<Tell<String>>;
@@ -44,7 +44,10 @@ async fn parted(attempt: Attempt, said: Said) -> ListenerResult {
 async fn resting(queue: &str) -> (Broker, ManualClock, Springhare, Told<String>) {
     let (broker, hand) = broker();
     let (said, mut told) = telling::<String>();
-    let builder = unwatched(&broker).listeners(listeners![alone, parted]).manage(said);
+    let builder = Springhare::builder()
+        .broker(broker.clone())
+        .listeners(listeners![alone, parted])
+        .manage(said);
     let app = builder.start().await.unwrap();
     app.rabbit_template().convert_and_send(queue, "tea").await.unwrap();
     assert_eq!(told.next().await, "1");
@@ -54,7 +57,8 @@ async fn resting(queue: &str) -> (Broker, ManualClock, Springhare, Told<String>)
 
 /// The copy is there, with the handler's error, and the message is not.
 async fn is_kept(broker: &Broker, queue: &str) {
-    let app = unwatched(broker).listeners(listeners![]).start().await.unwrap();
+    let app =
+        Springhare::builder().broker(broker.clone()).listeners(listeners![]).start().await.unwrap();
     let rabbit = app.rabbit_template();
     let parked = arrives(&rabbit, &format!("{queue}.error")).await;
     assert_eq!(&*parked.body, b"tea");
@@ -108,7 +112,8 @@ async fn a_handler_that_is_cut_off_is_told_as_an_error() {
     let (log, _guard) = Log::of_this_thread();
     let (broker, _hand) = broker();
     let (said, mut told) = telling::<String>();
-    let builder = unwatched(&broker).listeners(listeners![held]).manage(said);
+    let builder =
+        Springhare::builder().broker(broker.clone()).listeners(listeners![held]).manage(said);
     let app = builder.manage(Gate::closed()).start().await.unwrap();
     app.rabbit_template().convert_and_send("held", "tea").await.unwrap();
     assert_eq!(told.next().await, "begun");
@@ -132,14 +137,20 @@ async fn keyless() {}
 #[tokio::test]
 async fn a_message_whose_key_panics_is_acknowledged_and_the_next_one_comes() {
     let (broker, _hand) = broker();
-    let app = unwatched(&broker).listeners(listeners![keyless]).start().await.unwrap();
+    let app = Springhare::builder()
+        .broker(broker.clone())
+        .listeners(listeners![keyless])
+        .start()
+        .await
+        .unwrap();
     let rabbit = app.rabbit_template();
     rabbit.convert_and_send_all((0..3).map(|n| ("keyless", n.to_string()))).await.unwrap();
     for expected in ["0", "1", "2"] {
         assert_eq!(&*arrives(&rabbit, "keyless.error").await.body, expected.as_bytes());
     }
     app.stop().await.unwrap();
-    let app = unwatched(&broker).listeners(listeners![]).start().await.unwrap();
+    let app =
+        Springhare::builder().broker(broker.clone()).listeners(listeners![]).start().await.unwrap();
     assert_eq!(ready(&app.rabbit_template(), "keyless").await, 0);
     app.stop().await.unwrap();
 }
@@ -164,7 +175,8 @@ async fn later_requeued() -> Outcome {
 async fn a_caller_is_answered_where_its_request_does_not_come_again() {
     let (broker, _hand) = broker();
     let listeners = listeners![later_first, later_none, later_requeued];
-    let app = unwatched(&broker).listeners(listeners).start().await.unwrap();
+    let app =
+        Springhare::builder().broker(broker.clone()).listeners(listeners).start().await.unwrap();
     let rabbit = app.rabbit_template();
     for queue in ["later.first", "later.none", "later.requeued"] {
         let call = rabbit.convert_send_and_receive::<u64>(queue, "tea").into_future();
@@ -200,7 +212,13 @@ async fn what_is_acknowledged_before_cannot_be_settled_a_second_time() {
     let (broker, _hand) = broker();
     let (said, mut told) = telling::<String>();
     let listeners = listeners![settled_first, settled_none];
-    let app = unwatched(&broker).listeners(listeners).manage(said).start().await.unwrap();
+    let app = Springhare::builder()
+        .broker(broker.clone())
+        .listeners(listeners)
+        .manage(said)
+        .start()
+        .await
+        .unwrap();
     for queue in ["settled.first", "settled.none"] {
         app.rabbit_template().convert_and_send(queue, "tea").await.unwrap();
         assert_eq!(told.next().await, "false");

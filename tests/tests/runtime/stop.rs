@@ -7,7 +7,7 @@ use springhare_tests::{eventually, within_limit};
 use tokio::task::JoinHandle;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use crate::support::{Gate, Tell, Told, broker, ready, someone_sleeps, telling, unwatched};
+use crate::support::{Gate, Tell, Told, broker, ready, someone_sleeps, telling};
 
 #[rabbit_listener(queue = "slow")]
 async fn slow(number: Json<u32>, gate: State<Gate>, seen: State<Tell<u32>>) {
@@ -109,7 +109,8 @@ async fn a_handler_can_stop_its_application() {
     let (broker, hand) = broker();
     let (seen, mut called) = telling::<()>();
     let itself = Itself::default();
-    let app = unwatched(&broker)
+    let app = Springhare::builder()
+        .broker(broker.clone())
         .listeners(listeners![stop_the_application])
         .manage(Arc::clone(&itself))
         .manage(seen)
@@ -139,7 +140,8 @@ async fn a_listener_whose_handler_blocks_starts_anew_once_that_is_done() {
     let (broker, hand) = broker();
     let (seen, mut called) = telling::<()>();
     let (release, block) = std::sync::mpsc::channel();
-    let app = unwatched(&broker)
+    let app = Springhare::builder()
+        .broker(broker.clone())
         .listeners(listeners![block_the_thread])
         .manage(Block::new(block))
         .manage(seen)
@@ -241,7 +243,8 @@ async fn a_call_to_a_listener_that_has_stopped_holds_up_no_stop() {
     let (broker, hand) = broker();
     let (seen, mut told) = telling::<String>();
     let gate = Gate::closed();
-    let app = unwatched(&broker)
+    let app = Springhare::builder()
+        .broker(broker.clone())
         .listeners(listeners![answer, ask])
         .manage(gate.clone())
         .manage(seen)

@@ -1,6 +1,3 @@
-use std::time::Duration;
-
-use springhare::{Springhare, SpringhareBuilder};
 use springhare_broker::{Broker, Clock, ManualClock};
 use springhare_tests::eventually;
 pub(crate) use springhare_tests::{
@@ -11,13 +8,6 @@ pub(crate) use springhare_tests::{
 pub(crate) fn broker() -> (Broker, ManualClock) {
     let (clock, hand) = Clock::manual();
     (Broker::builder().clock(clock).start().unwrap(), hand)
-}
-
-/// An application that sleeps for nothing but what its test is about: no handler is warned of that
-/// holds a message for long.
-pub(crate) fn unwatched(broker: &Broker) -> SpringhareBuilder {
-    let builder = Springhare::builder().broker(broker.clone());
-    builder.listener_defaults(|listener| listener.consumer_timeout(Duration::ZERO))
 }
 
 /// Waits until somebody sleeps on the manual clock.

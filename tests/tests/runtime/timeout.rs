@@ -7,9 +7,7 @@ use springhare::SpringhareBuilder;
 use springhare::prelude::*;
 use springhare_tests::{eventually, within_limit};
 
-use crate::support::{
-    Gate, Tell, arrives, broker, header_text, ready, someone_sleeps, telling, unwatched,
-};
+use crate::support::{Gate, Tell, arrives, broker, header_text, ready, someone_sleeps, telling};
 
 #[rabbit_listener(queue = "slow", timeout = "30s", max_attempts = 2)]
 async fn slow(text: Text, gate: State<Gate>, calls: State<Tell<String>>) {
@@ -23,7 +21,8 @@ async fn slow(text: Text, gate: State<Gate>, calls: State<Tell<String>>) {
 async fn a_handler_that_takes_too_long_has_failed_and_holds_nobody_up() {
     let (broker, hand) = broker();
     let (tell, mut calls) = telling::<String>();
-    let app = unwatched(&broker)
+    let app = Springhare::builder()
+        .broker(broker.clone())
         .listeners(listeners![slow])
         .manage(tell)
         .manage(Gate::closed())
@@ -57,7 +56,8 @@ async fn patient(attempt: Attempt, gate: State<Gate>, calls: State<Tell<u32>>) {
 async fn each_call_has_the_whole_time_and_the_pause_comes_between() {
     let (broker, hand) = broker();
     let (tell, mut calls) = telling::<u32>();
-    let app = unwatched(&broker)
+    let app = Springhare::builder()
+        .broker(broker.clone())
         .listeners(listeners![patient])
         .manage(tell)
         .manage(Gate::closed())
@@ -96,7 +96,13 @@ async fn on_hold(count: DeliveryCount, calls: State<Tell<u32>>) -> ListenerResul
 async fn a_message_that_is_to_come_later_comes_then() {
     let (broker, hand) = broker();
     let (tell, mut calls) = telling::<u32>();
-    let app = unwatched(&broker).listeners(listeners![on_hold]).manage(tell).start().await.unwrap();
+    let app = Springhare::builder()
+        .broker(broker.clone())
+        .listeners(listeners![on_hold])
+        .manage(tell)
+        .start()
+        .await
+        .unwrap();
     let rabbit = app.rabbit_template();
     rabbit.convert_and_send("on_hold", "tea").await.unwrap();
     assert_eq!(calls.next().await, 0);
@@ -121,7 +127,7 @@ async fn left_after_a_stop(
 ) -> u64 {
     let (broker, hand) = broker();
     let (tell, mut calls) = telling::<()>();
-    let builder = listeners(unwatched(&broker));
+    let builder = listeners(Springhare::builder().broker(broker.clone()));
     let app = builder.manage(tell).manage(Gate::closed()).start().await.unwrap();
     app.rabbit_template().convert_and_send(queue, "tea").await.unwrap();
     calls.next().await;
