@@ -13,6 +13,9 @@ use crate::support::{Tell, channel_of, consumers, served, telling};
 /// More than its connection keeps for a listener before it reads no more.
 const MESSAGES: usize = 45_000;
 
+/// So many that a message is sent while they are declared.
+const OTHER_QUEUES: usize = 200;
+
 #[rabbit_listener(id = "held", queue = "held", ack = "none")]
 async fn held(_text: Text, gate: State<Gate>) {
     gate.pass().await;
@@ -64,11 +67,17 @@ async fn a_start_that_fails_takes_no_message_of_another_program_away() {
     onlooker.exchange_declare("conflict", "topic", Default::default()).await.unwrap();
     let publishing = amqp_link(address).connect("another program").await.unwrap();
     let publisher = publishing.publisher().await.unwrap();
-    // Most starts are over before a message comes between.
     let confirmed = eventually("a message comes between", async || {
         let builder = Springhare::builder().link(amqp_link(address)).listeners(listeners![]);
-        let builder = builder.declare(Queue::durable("shared"));
-        let starting = tokio::spawn(builder.declare(Exchange::fanout("conflict")).start());
+        let builder = builder.declare(Exchange::fanout("conflict"));
+        // It is declared first, and taken back once the others are declared too: a first message
+        // that comes at that very moment is confirmed and gone with its queue, as on RabbitMQ.
+        let builder = (0..OTHER_QUEUES)
+            .map(|number| Queue::durable(format!("shared.{number}")))
+            .fold(builder.declare(Queue::durable("shared")), |builder, queue| {
+                builder.declare(queue)
+            });
+        let starting = tokio::spawn(builder.start());
         let mut confirmed = 0;
         while !starting.is_finished() {
             let mut call = PublishCall::new(message(), Confirmation::Awaited);
