@@ -128,8 +128,19 @@ impl Running {
         if let Some(listener) = &resolved {
             let graphs = self.brokers.scopes().map(|scope| scope.graph());
             faults.extend(graphs.flat_map(|graph| graph.taken_id(&listener.plan)));
+            faults.extend(self.ambiguous_variables(&listener.plan.id));
         }
         resolved.filter(|_| faults.is_empty()).ok_or(faults)
+    }
+
+    /// Variables that are about a listener that runs, and may be about this one that joins it.
+    fn ambiguous_variables(&self, joining: &str) -> Vec<Fault> {
+        let running = self.listeners.ids();
+        let mut ids: Vec<&str> = running.iter().map(|id| &**id).chain([joining]).collect();
+        ids.sort_unstable();
+        // Who has a taken id is told so.
+        ids.dedup();
+        self.standing.settings.ambiguous_variables(&ids)
     }
 
     /// The broker that a listener is to consume from.

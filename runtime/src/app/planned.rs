@@ -107,6 +107,7 @@ impl SpringhareBuilder {
             settings.brokers.names().into_iter().chain(used).collect();
         names.remove(MAIN_BROKER);
         faults.extend(settings.brokers.unknown_variables(&names));
+        faults.extend(settings.brokers.ambiguous_variables(&names));
         let main = PlannedBroker::new(MAIN_BROKER, &settings.main, &mut graphs, &mut faults);
         let mut named = Vec::new();
         for name in &names {

@@ -144,12 +144,15 @@ pub(super) fn unreachable_keys(graph: &Graph, faults: &mut Vec<Fault>) {
     }
 }
 
-/// Settings for listeners that there are not in the program; one that does not run, or could not be
-/// resolved, is there all the same.
+/// Settings for listeners that there are not in the program, or for one of several; one that does not
+/// run, or could not be resolved, is there all the same.
 fn unknown_listeners(mut ids: Vec<String>, settings: &Settings, is_a_part: bool) -> Vec<Fault> {
     ids.sort();
     ids.dedup();
-    settings.unknown_listeners(&ids.iter().map(String::as_str).collect::<Vec<_>>(), is_a_part)
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let mut faults = settings.unknown_listeners(&ids, is_a_part);
+    faults.extend(settings.ambiguous_variables(&ids));
+    faults
 }
 
 /// What is said of the errors of listeners that there are not.

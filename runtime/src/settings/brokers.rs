@@ -118,6 +118,14 @@ impl NamedBrokers {
         let unknown = self.of_environment.iter().filter(|variable| !is_of_one(variable));
         unknown.map(|variable| variable.source.fault(&text)).collect()
     }
+
+    /// Variables that may be about several of these brokers.
+    pub(crate) fn ambiguous_variables(&self, names: &BTreeSet<String>) -> Vec<Fault> {
+        let key = |variable: &NamedVariable, name: &str| Some(key_of(variable, name)?.join("."));
+        let names = || names.iter().map(String::as_str);
+        let variables = self.of_environment.iter();
+        variables.filter_map(|variable| variable.ambiguity("broker", names(), key)).collect()
+    }
 }
 
 /// The names of the key that the variable sets for this broker; none if it is about another.

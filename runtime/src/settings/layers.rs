@@ -61,17 +61,32 @@ pub(super) struct NamedVariables {
 }
 
 impl NamedVariable {
-    /// What is wrong with it if it may be about several of these: names lose what stands between
-    /// their words.
-    pub(super) fn ambiguity(&self, names: &[&str], keys: &[&'static str]) -> Option<String> {
-        let meant = names.iter().filter_map(|name| Some((self.key_for(name, keys)?, *name)));
-        let meant: Vec<String> = meant.map(|(key, name)| format!("`{key}` of `{name}`")).collect();
+    /// What is wrong with it if it may be about several of these, which are listeners, profiles or
+    /// brokers: names lose what stands between their words. `key_of` is the key that it sets for a name.
+    pub(super) fn ambiguity<'n>(
+        &self,
+        what: &str,
+        names: impl IntoIterator<Item = &'n str>,
+        key_of: impl Fn(&Self, &str) -> Option<String>,
+    ) -> Option<Fault> {
+        let meant = names.into_iter().filter_map(|name| Some((key_of(self, name)?, name)));
+        let meant: Vec<String> =
+            meant.map(|(key, name)| format!("`{key}` of the {what} `{name}`")).collect();
         (meant.len() > 1).then(|| {
-            format!(
-                "it may be {}; say it in the file or by the builder, which know them apart",
+            self.source.fault(format_args!(
+                "it may be {}; say it in the file or by the builder, which know them apart, and don't \
+                 set the variable",
                 meant.join(" or ")
-            )
+            ))
         })
+    }
+
+    /// The same of settings of listeners, and of profiles.
+    pub(super) fn listeners_ambiguity(&self, what: &str, names: &[&str]) -> Option<Fault> {
+        let key_of = |variable: &Self, name: &str| {
+            variable.key_for(name, ListenerSettings::KEYS).map(str::to_owned)
+        };
+        self.ambiguity(what, names.iter().copied(), key_of)
     }
 
     /// Which of these keys it sets for what has this name; none if it is about another.

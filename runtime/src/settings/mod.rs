@@ -198,10 +198,6 @@ impl Settings {
                 )));
             }
         }
-        for variable in &self.of_environment {
-            let ambiguity = variable.ambiguity(ids, ListenerSettings::KEYS);
-            faults.extend(ambiguity.map(|text| variable.source.fault(text)));
-        }
         if is_a_part {
             for fault in faults.drain(..) {
                 tracing::warn!(%fault, "a setting that nobody heeds");
@@ -214,6 +210,13 @@ impl Settings {
             }
         }
         faults
+    }
+
+    /// Variables that may be about several of these listeners. Whoever else the environment is for,
+    /// one of them would get what is meant for another.
+    pub(crate) fn ambiguous_variables(&self, ids: &[&str]) -> Vec<Fault> {
+        let variables = self.of_environment.iter();
+        variables.filter_map(|variable| variable.listeners_ambiguity("listener", ids)).collect()
     }
 }
 
@@ -232,9 +235,7 @@ fn profiles(
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     for variable in variables {
         let NamedVariable { value, source, .. } = variable;
-        if let Some(text) = variable.ambiguity(&names, ListenerSettings::KEYS) {
-            faults.push(source.fault(text));
-        }
+        faults.extend(variable.listeners_ambiguity("profile", &names));
         let mut is_known = false;
         for name in profiles.keys() {
             let Some(key) = variable.key_for(name, ListenerSettings::KEYS) else { continue };

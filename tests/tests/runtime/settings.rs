@@ -264,3 +264,40 @@ async fn a_setting_for_all_requeues_nothing_of_a_listener_that_says_it_does_not(
     let channel = broker.connect("onlooker").unwrap().open_channel().unwrap();
     assert_eq!(channel.queue_declare_passive("dropped").await.unwrap().message_count, 0);
 }
+
+#[rabbit_listener(id = "carts", queue = "carts")]
+async fn carts(_body: Bytes) {}
+
+#[rabbit_listener(id = "carts-retry", queue = "carts-retry")]
+async fn retries_of_carts(_body: Bytes) {}
+
+#[rabbit_listener(id = "carts.retry", queue = "carts.retry")]
+async fn more_retries_of_carts(_body: Bytes) {}
+
+#[tokio::test]
+async fn a_variable_that_may_be_about_two_listeners_keeps_both_from_starting() {
+    let (broker, _hand) = broker();
+    let with = |name: &str| Springhare::builder().environment([(name.to_owned(), "5")]);
+    let builder = with("SPRINGHARE_LISTENER_CARTS_RETRY_MAX_ATTEMPTS");
+    let text = refused(builder.listeners(listeners![carts, retries_of_carts])).await;
+    assert!(
+        text.contains(
+            "SPRINGHARE_LISTENER_CARTS_RETRY_MAX_ATTEMPTS: it may be `retry.max-attempts` of the \
+             listener `carts` or `max-attempts` of the listener `carts-retry`"
+        ) && text.contains("say it in the file or by the builder"),
+        "{text}"
+    );
+    // The names of these two are one.
+    let builder = with("SPRINGHARE_LISTENER_CARTS_RETRY_PREFETCH");
+    let text =
+        refused(builder.listeners(listeners![retries_of_carts, more_retries_of_carts])).await;
+    assert!(text.contains("`carts-retry` or `prefetch` of the listener `carts.retry`"), "{text}");
+    // Nor does one join that would have what is another's.
+    let app = with("SPRINGHARE_LISTENER_LATE_RETRY_MAX_ATTEMPTS").broker(broker);
+    let app = app.listeners(listeners![sleeper]).start().await.unwrap();
+    let late = |id: &str| Listener::queue(id).handler(|| async {});
+    app.listeners().add(late("late-retry")).await.unwrap();
+    let text = app.listeners().add(late("late")).await.unwrap_err().to_string();
+    assert!(text.contains("`retry.max-attempts` of the listener `late` or `max-att"), "{text}");
+    app.stop().await.unwrap();
+}

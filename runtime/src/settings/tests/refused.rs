@@ -102,23 +102,44 @@ fn a_variable_that_may_be_about_two_is_refused() {
         ("SPRINGHARE_LISTENER_X_MAX_CONCURRENCY", "4"),
         ("SPRINGHARE_LISTENER_PREFETCH", "4"),
         ("SPRINGHARE_PROFILES_BULK_PREFETCH", "4"),
+        ("SPRINGHARE_BROKERS_SHOP_VIRTUAL_HOST", "a"),
     ];
     let (settings, faults) = read_with(
-        "[profiles.bulk]\n[profiles.\"b-ulk\"]\n",
+        "[profiles.bulk]\n[profiles.\"b-ulk\"]\n[brokers.shop]\n[brokers.shop-virtual]\n",
         &variables,
         BuilderSettings::default(),
     );
     assert!(
-        faults.concat().contains("`prefetch` of `b-ulk` or `prefetch` of `bulk`"),
+        faults.concat().contains(
+            "SPRINGHARE_PROFILES_BULK_PREFETCH: it may be `prefetch` of the profile `b-ulk` or \
+             `prefetch` of the profile `bulk`; say it in the file"
+        ),
         "{faults:?}"
     );
-    let unknown = settings.unknown_listeners(&["x", "x::max", "\u{e9}"], false);
-    let texts: Vec<String> = unknown.iter().map(ToString::to_string).collect();
-    assert_eq!(texts.len(), 2, "{texts:#?}");
-    assert!(texts[0].starts_with("SPRINGHARE_LISTENER_PREFETCH: no listener's id"), "{texts:#?}");
+    let texts = |faults: Vec<Fault>| faults.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let brokers = &settings.brokers;
+    let ambiguous = texts(brokers.ambiguous_variables(&brokers.names()));
     assert!(
-        texts[1].contains("`max-concurrency` of `x` or `concurrency` of `x::max`"),
-        "{texts:#?}"
+        ambiguous.len() == 1
+            && ambiguous[0].contains(
+                "`virtual-host` of the broker `shop` or `host` of the broker `shop-virtual`"
+            ),
+        "{ambiguous:#?}"
+    );
+    let ids = ["x", "x::max", "\u{e9}"];
+    let unknown = texts(settings.unknown_listeners(&ids, false));
+    assert_eq!(unknown.len(), 1, "{unknown:#?}");
+    assert!(
+        unknown[0].starts_with("SPRINGHARE_LISTENER_PREFETCH: no listener's id"),
+        "{unknown:#?}"
+    );
+    let ambiguous = texts(settings.ambiguous_variables(&ids));
+    assert_eq!(ambiguous.len(), 1, "{ambiguous:#?}");
+    assert!(
+        ambiguous[0].contains(
+            "`max-concurrency` of the listener `x` or `concurrency` of the listener `x::max`"
+        ),
+        "{ambiguous:#?}"
     );
 }
 
