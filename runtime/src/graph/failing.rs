@@ -29,13 +29,32 @@ pub(super) fn failing<'a>(
     }
 }
 
+/// Whether a failed message is tried again. A listener that says itself how it does so is not meant by a
+/// setting for all, and one that is set to call again does that first, as in Spring.
+pub(super) fn requeues_rejected(
+    settings: &ListenerSettings,
+    attributes: &ListenerAttributes<'_>,
+) -> bool {
+    let retries = failing(settings, attributes).retry.is_some();
+    settings.default_requeue_rejected.unwrap_or(true)
+        || (retries && attributes.requeue_rejected != Some(false))
+        || attributes.max_attempts.is_some()
+}
+
 fn retry(
     settings: &ListenerSettings,
     attributes: &ListenerAttributes<'_>,
     forgets: bool,
 ) -> Option<RetryAttributes> {
     if settings.retry_enabled != Some(true) {
-        return None;
+        // What waits at the broker is delivered again, and not called again.
+        let delayed = attributes.retry.filter(|retry| !retry.delays.is_empty());
+        return delayed.map(|RetryAttributes { delays, .. }| RetryAttributes {
+            max_attempts: Some(1),
+            backoff: None,
+            jitter: None,
+            delays,
+        });
     }
     // A batch is not called again: those of its messages that have succeeded would be handled twice.
     if forgets || attributes.batch.is_some() {
@@ -179,7 +198,11 @@ mod tests {
         assert_eq!(not_on.retry, None, "as Spring Boot has it");
         let own = RetryAttributes { max_attempts: Some(5), delays: &[SECOND], ..NOTHING };
         let own = ListenerAttributes { retry: Some(own), ..ListenerAttributes::DEFAULT };
-        assert_eq!(with(own, |l| l.retry_enabled(false)).retry, None);
+        let only_delays = RetryAttributes { max_attempts: Some(1), delays: &[SECOND], ..NOTHING };
+        assert_eq!(with(own, |l| l.retry_enabled(false)).retry, Some(only_delays));
+        let calls = RetryAttributes { max_attempts: Some(5), ..NOTHING };
+        let calls = ListenerAttributes { retry: Some(calls), ..ListenerAttributes::DEFAULT };
+        assert_eq!(with(calls, |l| l.retry_enabled(false)).retry, None);
         let changed = with(own, |l| l.retry_max_interval(9 * SECOND)).retry.unwrap();
         assert_eq!(changed.backoff, Some((PAUSE_MIN, 9 * SECOND)));
         assert_eq!((changed.max_attempts, changed.delays), (Some(5), &[SECOND][..]));
@@ -205,6 +228,22 @@ mod tests {
         let delays = ListenerAttributes { retry: Some(delays), ..ListenerAttributes::DEFAULT };
         assert_eq!(defaults(all, delays).retry.unwrap().max_attempts, Some(1));
         assert!(defaults(all, ListenerAttributes::DEFAULT).circuit.is_some());
+    }
+
+    #[test]
+    fn who_is_called_again_is_not_rejected_before() {
+        let of = |attributes: ListenerAttributes<'_>, retries| {
+            let settings = ListenerSettings::default().default_requeue_rejected(false);
+            let settings = settings.beneath(ListenerSettings::of(&attributes));
+            let settings = if retries { settings.retry_enabled(true) } else { settings };
+            requeues_rejected(&settings, &attributes)
+        };
+        let default = ListenerAttributes::DEFAULT;
+        assert!(!of(default, false) && of(default, true));
+        let rejects = ListenerAttributes { requeue_rejected: Some(false), ..default };
+        assert!(!of(rejects, true), "what the attribute says itself holds");
+        let paced = ListenerAttributes { max_attempts: Some(7), ..default };
+        assert!(of(paced, false));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::definition::{
     BindingNode, Definition, DestinationKind, ExchangeNode, Naming, Origin, QueueNode,
 };
 use super::delays::Delays;
-use super::failing::{failing, wrong_failures};
+use super::failing::{failing, requeues_rejected, wrong_failures};
 use super::placeholder::Placeholders;
 use super::source::ListenerSource;
 use crate::error::{Fault, Place};
@@ -108,7 +108,7 @@ pub(crate) fn resolve(
         competing: attributes.competing,
         declare: attributes.declare.unwrap_or(true),
         missing_queues_fatal: settings.missing_queues_fatal.unwrap_or(true),
-        requeue_rejected: requeues_rejected(attributes, &settings),
+        requeue_rejected: requeues_rejected(&settings, attributes),
         de_batching: settings.de_batching_enabled.unwrap_or(true),
         reply: ReplyPlan {
             send_to,
@@ -166,14 +166,6 @@ fn manner(settings: &ListenerSettings) -> Manner {
         Some(SPRING) => Manner::Spring,
         _ => Manner::Springhare,
     }
-}
-
-/// Whether a failed message is delivered again. A listener that says itself how it tries again is
-/// not meant by a setting for all.
-fn requeues_rejected(attributes: &ListenerAttributes<'_>, settings: &ListenerSettings) -> bool {
-    settings.default_requeue_rejected.unwrap_or(true)
-        || attributes.retry.is_some()
-        || attributes.max_attempts.is_some()
 }
 
 /// Whether its queue has no name of the user's.

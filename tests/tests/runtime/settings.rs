@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use springhare::prelude::*;
 use springhare::{AcknowledgeMode, Error, SpringhareBuilder};
+use springhare_tests::eventually;
 use tempfile::TempDir;
 
 use crate::support::{Tell, arrives, broker, someone_sleeps, telling};
@@ -81,7 +82,7 @@ async fn what_is_wrong_outside_of_the_code_is_told_with_what_is_wrong_in_it() {
     for words in [
         "springhare.toml:2:1: there is no `prefech` here",
         "SPRINGHARE_RABBITMQ_HOTS: no setting has this name; did you mean",
-        "settings.rs:79: `.listener(\"sleepers\", ..)`: there is no listener `sleepers`; did you mean \
+        "settings.rs:80: `.listener(\"sleepers\", ..)`: there is no listener `sleepers`; did you mean \
          `sleeper`?",
         "listener `sleeper`: `acknowledge-mode` is set to manual, but the function takes no",
         "listener `orders` needs a `State<",
@@ -299,5 +300,60 @@ async fn a_variable_that_may_be_about_two_listeners_keeps_both_from_starting() {
     app.listeners().add(late("late-retry")).await.unwrap();
     let text = app.listeners().add(late("late")).await.unwrap_err().to_string();
     assert!(text.contains("`retry.max-attempts` of the listener `late` or `max-att"), "{text}");
+    app.stop().await.unwrap();
+}
+
+#[rabbit_listener(id = "tried", queue = "tried")]
+async fn tried(attempt: Attempt, calls: State<Tell<u32>>) -> ListenerResult {
+    calls.tell(attempt.value());
+    Err(ListenerError::msg("it breaks"))
+}
+
+#[rabbit_listener(
+    id = "waits",
+    queue = "waits",
+    retry(max_attempts = 5, backoff = "1s", delays = ["5s"])
+)]
+async fn waits(attempt: Attempt, calls: State<Tell<u32>>) -> ListenerResult {
+    calls.tell(attempt.value());
+    Err(ListenerError::msg("it breaks"))
+}
+
+#[tokio::test]
+async fn calls_again_are_turned_on_and_off_as_in_spring() {
+    let (calls, mut told) = telling::<u32>();
+    let (broker, hand) = broker();
+    let app = Springhare::builder()
+        .broker(broker)
+        .environment([
+            ("SPRING_RABBITMQ_LISTENER_SIMPLE_RETRY_ENABLED", "true"),
+            ("SPRING_RABBITMQ_LISTENER_SIMPLE_RETRY_MAXATTEMPTS", "2"),
+            ("SPRING_RABBITMQ_LISTENER_SIMPLE_DEFAULTREQUEUEREJECTED", "false"),
+            ("SPRINGHARE_LISTENER_WAITS_RETRY_ENABLED", "false"),
+        ])
+        .listeners(listeners![tried, waits])
+        .manage(calls)
+        .start()
+        .await
+        .unwrap();
+    let rabbit = app.rabbit_template();
+    // What is not requeued is called again all the same, before it is given up.
+    rabbit.convert_and_send("tried", "tea").await.unwrap();
+    assert_eq!(told.next().await, 1);
+    someone_sleeps(&hand).await;
+    hand.advance(Duration::from_millis(100));
+    assert_eq!(told.next().await, 2);
+    arrives(&rabbit, "tried.error").await;
+    // Nobody is called again with the same delivery; what waits at the broker comes again.
+    rabbit.convert_and_send("waits", "tea").await.unwrap();
+    assert_eq!(told.next().await, 1);
+    eventually("it comes again", async || {
+        hand.advance(Duration::from_secs(5));
+        (!told.is_silent()).then_some(())
+    })
+    .await;
+    assert_eq!(told.next().await, 1);
+    arrives(&rabbit, "waits.error").await;
+    assert!(told.is_silent());
     app.stop().await.unwrap();
 }
