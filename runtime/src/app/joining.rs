@@ -25,6 +25,16 @@ pub(super) enum Joining {
     Written(&'static RabbitListenerEndpoint),
 }
 
+impl Joining {
+    /// Its id, which may have placeholders.
+    fn id(&self) -> String {
+        match self {
+            Self::Made(listener) => listener.id(),
+            Self::Written(endpoint) => endpoint.id(),
+        }
+    }
+}
+
 /// What the builder and the settings say of all listeners, for those that come later.
 #[derive(Debug)]
 pub(super) struct Standing {
@@ -118,7 +128,12 @@ impl Running {
             placeholders: placeholders.over(&settings.properties),
             settings,
         };
-        let mut faults = Vec::new();
+        let id = joining.id();
+        // One that can't be made out is told below.
+        let mut faults = match rules.placeholders.resolve(&id) {
+            Ok(id) => self.ambiguous_variables(&id),
+            Err(_) => Vec::new(),
+        };
         let resolved = match joining {
             Joining::Made(listener) => {
                 listener.with_source(|source| rules.resolve(source, &mut faults))
@@ -128,7 +143,6 @@ impl Running {
         if let Some(listener) = &resolved {
             let graphs = self.brokers.scopes().map(|scope| scope.graph());
             faults.extend(graphs.flat_map(|graph| graph.taken_id(&listener.plan)));
-            faults.extend(self.ambiguous_variables(&listener.plan.id));
         }
         resolved.filter(|_| faults.is_empty()).ok_or(faults)
     }

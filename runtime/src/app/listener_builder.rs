@@ -7,7 +7,7 @@ use crate::error::Place;
 use crate::graph::ListenerSource;
 use crate::listener::endpoint::{AcknowledgeMode, Concurrency, ListenerAttributes};
 use crate::listener::function::Function;
-use crate::settings::ListenerSettings;
+use crate::settings::{ListenerSettings, Section};
 
 /// A listener for [`Listeners::add`](crate::Listeners::add): which queue, how, and what handles the
 /// messages.
@@ -93,7 +93,7 @@ impl Listener {
     }
 
     /// Its id: what it was given, else the name of its first queue, else where it stands.
-    fn id(&self) -> String {
+    pub(super) fn id(&self) -> String {
         let ListenerBuilder { id, queues, place, .. } = &self.definition;
         id.clone().or_else(|| queues.first().cloned()).unwrap_or_else(|| place.to_string())
     }
@@ -119,7 +119,8 @@ impl Listener {
             ..ListenerAttributes::DEFAULT
         };
         let (function, settings) = (function.clone(), definition.settings.clone());
-        take(&ListenerSource { id: id.clone(), function, attributes, settings })
+        let unchecked = settings.given();
+        take(&ListenerSource { id: id.clone(), function, attributes, settings, unchecked })
     }
 }
 

@@ -1,7 +1,8 @@
 //! What a listener can't do in the mode that settings give it: what the macro asks of an attribute's
 //! `ack`, asked of the mode that holds in the end.
 
-use crate::listener::endpoint::{AcknowledgeMode, Argument, ListenerAttributes, Recover};
+use super::unheeded::is_stream;
+use crate::listener::endpoint::{AcknowledgeMode, ListenerAttributes, Recover};
 use crate::state::Requirements;
 
 /// What is wrong with `mode`, which is not the attribute's.
@@ -91,10 +92,4 @@ fn first(has_tag: bool, has_outbox: bool, attributes: &ListenerAttributes<'_>) -
              are behind one that fails would be lost",
         ),
     ]
-}
-
-fn is_stream(attributes: &ListenerAttributes<'_>) -> bool {
-    attributes.arguments.iter().any(|(name, value)| {
-        *name == "x-queue-type" && matches!(value, Argument::Text(kind) if *kind == "stream")
-    })
 }

@@ -28,6 +28,7 @@ mod resolve;
 mod rules;
 mod shared;
 mod source;
+mod unheeded;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

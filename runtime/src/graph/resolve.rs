@@ -1,6 +1,7 @@
 //! From a listener's attribute to its part of the graph: placeholders are replaced, names are
 //! checked, defaults are filled in.
 
+use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +17,7 @@ use super::delays::Delays;
 use super::failing::{failing, requeues_rejected, wrong_failures};
 use super::placeholder::Placeholders;
 use super::source::ListenerSource;
+use super::unheeded::SetAlone;
 use crate::error::{Fault, Place};
 use crate::listener::endpoint::{
     AcknowledgeMode, Argument, BindingAttributes, Concurrency, ListenerAttributes, Recover,
@@ -308,6 +310,7 @@ impl Texts<'_, '_> {
             self.fault(&all.brokers.unknown(broker));
         }
         self.settlement(&settings);
+        self.alone(id, &settings, all);
         settings
     }
 
@@ -322,6 +325,21 @@ impl Texts<'_, '_> {
         }
         let wrong = settings.wrong_consumers().into_iter().chain(wrong_failures(settings));
         wrong.for_each(|text| self.fault(&text));
+    }
+
+    /// Whether the listener can do what is set of it alone, at these places.
+    fn alone(&mut self, id: &str, settings: &ListenerSettings, all: &Settings) {
+        let place = Source::Call(self.source.function.place);
+        let own = self.source.unchecked.iter().map(|key| (*key, place.clone()));
+        let mut sources: BTreeMap<&'static str, Source> = own.collect();
+        sources.extend(all.set_alone(id));
+        let keys = sources.keys().copied().collect();
+        let alone = SetAlone { keys, settings, attributes: &self.source.attributes };
+        for (key, why) in alone.unheeded() {
+            let Some(source) = sources.get(key) else { continue };
+            let text = format!("`{key}` is set of listener `{id}`, which can't do it: {why}");
+            self.faults.push(source.fault(text));
+        }
     }
 
     /// The text with its placeholders replaced.

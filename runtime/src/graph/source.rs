@@ -13,6 +13,8 @@ pub(crate) struct ListenerSource<'a> {
     pub(crate) attributes: ListenerAttributes<'a>,
     /// What it says itself of its settings.
     pub(crate) settings: ListenerSettings,
+    /// Those of them that nobody has held against what it is yet; a macro does so with an attribute's.
+    pub(crate) unchecked: Vec<&'static str>,
 }
 
 impl ListenerSource<'static> {
@@ -23,6 +25,7 @@ impl ListenerSource<'static> {
             function: Function::of(endpoint),
             attributes: endpoint.attributes,
             settings: ListenerSettings::of(&endpoint.attributes),
+            unchecked: Vec::new(),
         }
     }
 }

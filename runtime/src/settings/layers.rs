@@ -7,6 +7,7 @@ use super::environment::Environment;
 use super::file::FileEntry;
 use super::listener::ListenerSettings;
 use super::names::{known_paths, lesson_of, suggestion, unknown};
+use super::of_one::OfOne;
 use super::placeholder::{PlaceholderError, Placeholders};
 use super::rabbitmq::RabbitmqSettings;
 use super::section::{Section, bare, known_key};
@@ -36,8 +37,8 @@ pub(super) struct Layer {
     pub(super) brokers: BTreeMap<String, BrokerSettings>,
     pub(super) defaults: ListenerSettings,
     pub(super) profiles: BTreeMap<String, ListenerSettings>,
-    /// By the listener's id, with the place that names it first.
-    pub(super) listeners: BTreeMap<String, (ListenerSettings, Source)>,
+    /// By the listener's id.
+    pub(super) listeners: BTreeMap<String, OfOne>,
     /// `[properties]`, for placeholders.
     pub(super) properties: BTreeMap<String, String>,
 }
@@ -166,8 +167,7 @@ impl Layer {
             if let [(table, _), (id, place), ..] = path.as_slice()
                 && table == "listener"
             {
-                let new = || (ListenerSettings::default(), place.clone());
-                self.listeners.entry(id.clone()).or_insert_with(new);
+                self.listeners.entry(id.clone()).or_insert_with(|| OfOne::new(place.clone()));
             }
             let fault = match self.take(&names, &value, source) {
                 Taken::Yes => continue,
@@ -209,9 +209,8 @@ impl Layer {
                 set(self.profiles.entry((*name).to_owned()).or_default(), key, value, source)
             }
             ["listener", id, key @ ..] => {
-                let new = || (ListenerSettings::default(), source.clone());
-                let (settings, _) = self.listeners.entry((*id).to_owned()).or_insert_with(new);
-                set(settings, key, value, source)
+                let new = || OfOne::new(source.clone());
+                self.listeners.entry((*id).to_owned()).or_insert_with(new).set(key, value, source)
             }
             _ => Taken::Unknown,
         }

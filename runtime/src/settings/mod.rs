@@ -12,6 +12,7 @@ mod file;
 mod layers;
 mod listener;
 mod names;
+mod of_one;
 pub(crate) mod placeholder;
 mod rabbitmq;
 mod section;
@@ -37,7 +38,8 @@ pub(crate) use value::{DataSize, LongerThanZero, Sourced, Texts};
 use crate::error::{Fault, Place};
 use layers::{Layer, NamedVariable, Taken, set};
 pub(crate) use names::suggestion;
-use section::Section;
+use of_one::OfOne;
+pub(crate) use section::Section;
 
 /// Why a profile can't have a profile.
 const PROFILE_IN_PROFILE: &str = "a profile has no profile of its own; write its settings here";
@@ -85,7 +87,7 @@ pub(crate) struct Settings {
     defaults: ListenerSettings,
     profiles: BTreeMap<String, ListenerSettings>,
     /// What the file says of single listeners.
-    of_file: BTreeMap<String, (ListenerSettings, Source)>,
+    of_file: BTreeMap<String, OfOne>,
     of_environment: Vec<NamedVariable>,
     of_builder: BTreeMap<String, (ListenerSettings, Place)>,
 }
@@ -145,7 +147,7 @@ impl Settings {
         attribute: ListenerSettings,
         faults: &mut Vec<(Source, String)>,
     ) -> ListenerSettings {
-        let mut alone = self.of_file.get(id).map(|(settings, _)| settings.clone());
+        let of_file = self.of_file.get(id).map(|of_file| of_file.settings.clone());
         let mut of_environment = ListenerSettings::default();
         for variable in &self.of_environment {
             let Some(key) = variable.key_for(id, ListenerSettings::KEYS) else { continue };
@@ -155,7 +157,7 @@ impl Settings {
             }
         }
         let of_builder = self.of_builder.get(id).map(|(settings, _)| settings.clone());
-        let alone = alone.take().unwrap_or_default().beneath(of_environment);
+        let alone = of_file.unwrap_or_default().beneath(of_environment);
         let alone = alone.beneath(of_builder.unwrap_or_default());
         let by_name = |settings: &ListenerSettings| settings.profile.clone();
         let profile =
@@ -176,15 +178,29 @@ impl Settings {
         self.defaults.clone().beneath(profile).beneath(attribute).beneath(alone)
     }
 
+    /// The keys that are set of this listener alone, each with the strongest place that does so.
+    pub(crate) fn set_alone(&self, id: &str) -> BTreeMap<&'static str, Source> {
+        let of_file = self.of_file.get(id).map(|of_file| of_file.keys.clone());
+        let mut keys = of_file.unwrap_or_default();
+        for variable in &self.of_environment {
+            let key = variable.key_for(id, ListenerSettings::KEYS);
+            keys.extend(key.map(|key| (key, variable.source.clone())));
+        }
+        if let Some((settings, place)) = self.of_builder.get(id) {
+            keys.extend(settings.given().into_iter().map(|key| (key, Source::Call(*place))));
+        }
+        keys
+    }
+
     /// What is said of listeners that there are not; `ids` are those that there are. Where the
     /// builder chose a part of the listeners, what file and environment say of others is logged: they
     /// may be there for another program.
     pub(crate) fn unknown_listeners(&self, ids: &[&str], is_a_part: bool) -> Vec<Fault> {
         let text = |id: &str| format!("there is no listener `{id}`{}", suggestion(id, ids));
         let mut faults = Vec::new();
-        for (id, (_, source)) in &self.of_file {
+        for (id, OfOne { place, .. }) in &self.of_file {
             if !ids.contains(&id.as_str()) {
-                faults.push(source.fault(text(id)));
+                faults.push(place.fault(text(id)));
             }
         }
         for variable in &self.of_environment {

@@ -14,6 +14,9 @@ pub(crate) trait Section: Default + Sized {
     /// These settings, but for those that the stronger ones say.
     #[must_use]
     fn under(self, stronger: Self) -> Self;
+
+    /// The keys that have a value.
+    fn given(&self) -> Vec<&'static str>;
 }
 
 /// The key that is meant, however it is written: `auto-startup`, `auto_startup`, `autoStartup`.
@@ -82,6 +85,11 @@ macro_rules! section {
 
             fn under(self, stronger: Self) -> Self {
                 Self { $($field: stronger.$field.or(self.$field),)* }
+            }
+
+            fn given(&self) -> Vec<&'static str> {
+                let keys = [$(self.$field.as_ref().map(|_| $key)),*];
+                keys.into_iter().flatten().collect()
             }
         }
     };

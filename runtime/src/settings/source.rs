@@ -2,7 +2,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::error::Fault;
+use crate::error::{Fault, Place};
 
 /// Where a setting was given.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub(crate) enum Source {
     Variable(String),
     /// By a call of the builder.
     Builder,
+    /// By a call that stands here.
+    Call(Place),
 }
 
 impl Source {
@@ -31,7 +33,7 @@ impl Source {
     pub(crate) fn directory(&self) -> Option<&Path> {
         match self {
             Self::File { file, .. } => file.parent(),
-            Self::Variable(_) | Self::Builder => None,
+            Self::Variable(_) | Self::Builder | Self::Call(_) => None,
         }
     }
 
@@ -39,18 +41,20 @@ impl Source {
     pub(crate) fn fault(&self, text: impl fmt::Display) -> Fault {
         match self {
             Self::Builder => Fault::new(text.to_string()),
+            Self::Call(place) => Fault::new(text.to_string()).at(place.file, place.line),
             placed => Fault::new(format!("{placed}: {text}")),
         }
     }
 }
 
-/// `springhare.toml:3:1`, or the variable's name.
+/// `springhare.toml:3:1`, the variable's name, or `src/main.rs:12`.
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File { file, line, column } => write!(f, "{}:{line}:{column}", file.display()),
             Self::Variable(name) => f.write_str(name),
             Self::Builder => f.write_str("the builder"),
+            Self::Call(place) => place.fmt(f),
         }
     }
 }

@@ -23,6 +23,7 @@ mod merged;
 mod queue_kinds;
 mod scaling;
 mod settings;
+mod settings_alone;
 mod settlement;
 mod slow_handlers;
 mod start;
