@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::listener::endpoint::{
     AcknowledgeMode, CircuitAttributes, ListenerAttributes, RetryAttributes,
 };
-use crate::listener::retry::{PAUSE_MAX, PAUSE_MIN};
+use crate::listener::retry::{Calls, PAUSE_MAX, PAUSE_MIN};
 use crate::settings::ListenerSettings;
 
 /// The attribute as the settings have it, which know what it says itself. What a setting for many
@@ -144,6 +144,19 @@ pub(super) fn wrong_failures(settings: &ListenerSettings) -> Vec<String> {
         ),
     ];
     rules.into_iter().filter(|(is_so, _)| *is_so).map(|(_, text)| text).collect()
+}
+
+/// What is wrong with calls between which a message is held for longer than its broker allows.
+pub(super) fn held_too_long(calls: Calls, consumer_timeout: Option<Duration>) -> Option<String> {
+    let (held, timeout) = (calls.pauses_max(), consumer_timeout?);
+    (held >= timeout).then(|| {
+        format!(
+            "the pauses between its calls in memory come to {held:?} together, and the broker takes a \
+             message back that is held for {timeout:?} (RabbitMQ's `consumer_timeout`): lower \
+             `retry.max-attempts` or `retry.max-interval`, have it wait at the broker with \
+             `retry(delays = [..])`, or, if the broker allows more, say so as `consumer-timeout`"
+        )
+    })
 }
 
 #[cfg(test)]

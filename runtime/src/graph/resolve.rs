@@ -14,7 +14,7 @@ use super::definition::{
     BindingNode, Definition, DestinationKind, ExchangeNode, Naming, Origin, QueueNode,
 };
 use super::delays::Delays;
-use super::failing::{failing, requeues_rejected, wrong_failures};
+use super::failing::{failing, held_too_long, requeues_rejected, wrong_failures};
 use super::placeholder::Placeholders;
 use super::source::ListenerSource;
 use super::unheeded::SetAlone;
@@ -85,6 +85,10 @@ pub(crate) fn resolve(
     if let Some(multiplier) = settings.retry_multiplier {
         failure.calls = failure.calls.growing_by(multiplier);
     }
+    let consumer_timeout = consumer_timeout(&settings, attributes);
+    if let Some(text) = held_too_long(failure.calls, consumer_timeout) {
+        texts.fault(&text);
+    }
     let delays = Delays::of(&failure.redeliveries, &queues, &origin);
     let plan = ListenerPlan {
         prefetch: prefetch(&id, &settings, batch),
@@ -117,7 +121,7 @@ pub(crate) fn resolve(
             return_errors: attributes.return_errors,
             ..ReplyPlan::default()
         },
-        consumer_timeout: consumer_timeout(&settings, attributes),
+        consumer_timeout,
         key_paths: key_paths.into(),
         failure,
         converter: ConverterPlan { name: converter, ..ConverterPlan::default() },

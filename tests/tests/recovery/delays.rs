@@ -93,7 +93,7 @@ async fn a_message_whose_connection_is_lost_between_confirm_and_ack_is_not_lost_
     drop(broker);
 }
 
-#[rabbit_listener(queue = "paused", retry(max_attempts = 9, backoff = "10m"))]
+#[rabbit_listener(queue = "paused", retry(max_attempts = 3, backoff = "10m"))]
 async fn paused(attempt: Attempt, seen: State<Tell<u32>>) -> ListenerResult {
     seen.tell(attempt.value());
     Err(ListenerError::msg("no van"))

@@ -131,3 +131,34 @@ async fn what_is_set_of_many_or_turned_off_keeps_nobody_from_starting() {
     );
     app.stop().await.unwrap();
 }
+
+#[rabbit_listener(
+    id = "alone.patient",
+    queue = "alone.patient",
+    retry(max_attempts = 4, backoff = "15m")
+)]
+async fn patient(_body: Bytes) {}
+
+#[tokio::test]
+async fn pauses_in_memory_that_last_longer_than_the_broker_waits_are_refused() {
+    let with = |timeout| {
+        let app = Springhare::builder().environment([("A", "b")]).listeners(listeners![patient]);
+        app.listener("alone.patient", move |it| it.consumer_timeout(timeout))
+    };
+    let text = refused(with(45 * 60 * SECOND)).await;
+    assert!(
+        text.contains(
+            "listener `alone.patient`: the pauses between its calls in memory come to 2700s together, \
+             and the broker takes a message back that is held for 2700s"
+        ) && text.contains("`retry(delays = [..])`, or,"),
+        "{text}"
+    );
+    let broker = broker().0;
+    for timeout in [46 * 60 * SECOND, Duration::ZERO] {
+        with(timeout).broker(broker.clone()).start().await.unwrap().stop().await.unwrap();
+    }
+    // Nobody says how long that is: it is half an hour.
+    let app = Springhare::builder().environment([("A", "b")]).listeners(listeners![patient]);
+    let text = refused(app).await;
+    assert!(text.contains("held for 1800s"), "{text}");
+}

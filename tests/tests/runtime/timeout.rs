@@ -114,7 +114,7 @@ async fn a_message_that_is_to_come_later_comes_then() {
     app.stop().await.unwrap();
 }
 
-#[rabbit_listener(queue = "stopping", timeout = "2s", retry(max_attempts = 9, backoff = "10m"))]
+#[rabbit_listener(queue = "stopping", timeout = "2s", retry(max_attempts = 3, backoff = "10m"))]
 async fn stopping(gate: State<Gate>, calls: State<Tell<()>>) {
     calls.tell(());
     gate.pass().await;

@@ -45,6 +45,22 @@ impl Calls {
         self.max
     }
 
+    /// How long all pauses are together at the most.
+    pub(crate) fn pauses_max(self) -> Duration {
+        let pauses = f64::from(self.max - 1);
+        let (first, last) = (self.first.as_secs_f64(), self.last.as_secs_f64());
+        let seconds = if first >= last {
+            pauses * last
+        } else if self.multiplier <= 1.0 || first == 0.0 {
+            pauses * first
+        } else {
+            let growing = ((last / first).ln() / self.multiplier.ln()).ceil().min(pauses);
+            let grown = first * (self.multiplier.powf(growing) - 1.0) / (self.multiplier - 1.0);
+            grown + (pauses - growing) * last
+        };
+        Duration::try_from_secs_f64(seconds * (1.0 + self.jitter)).unwrap_or(Duration::MAX)
+    }
+
     /// Whether there is more than one.
     pub(crate) fn are_several(self) -> bool {
         self.max > 1
@@ -100,6 +116,22 @@ mod tests {
     }
 
     #[test]
+    fn all_pauses_together_are_known_without_counting_them() {
+        let second = Duration::from_secs(1);
+        let calls = |max, first, last| Calls::new(max, Some((first, last)), None);
+        let some = calls(6, second / 10, second / 2);
+        assert_eq!(some.pauses_max(), Duration::from_millis(100 + 200 + 400 + 500 + 500));
+        assert_eq!(calls(4, second, 9 * second).pauses_max(), 7 * second);
+        assert_eq!(calls(4, second, 9 * second).growing_by(1.0).pauses_max(), 3 * second);
+        assert_eq!(calls(u32::MAX, second, second).pauses_max(), (u32::MAX - 1) * second);
+        assert_eq!(calls(u32::MAX, Duration::ZERO, second).pauses_max(), Duration::ZERO);
+        assert_eq!(calls(3, 9 * second, second).pauses_max(), 2 * second);
+        assert_eq!(Calls::ONE.pauses_max(), Duration::ZERO);
+        let jitter = Calls::new(3, Some((second, second)), Some(0.5));
+        assert_eq!(jitter.pauses_max(), 3 * second);
+    }
+
+    #[test]
     fn jitter_makes_pauses_longer_and_shorter_by_its_part() {
         let second = Duration::from_secs(1);
         let calls = Calls::new(2, Some((second, second)), Some(0.2));
@@ -109,6 +141,22 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn the_pauses_are_no_longer_than_all_of_them_may_be(
+            max in 1..100_u32, first in 0..10_000_u64, more in 0..10_000_u64,
+            multiplier in 1.0..4.0, jitter in 0.0..=1.0,
+        ) {
+            let (first, last) = (Duration::from_millis(first), Duration::from_millis(first + more));
+            let calls = Calls::new(max, Some((first, last)), Some(jitter)).growing_by(multiplier);
+            // The longest that chance makes of each.
+            let pauses = (1..).map_while(|failed| calls.pause_after(failed, 2000));
+            let sum = pauses.sum::<Duration>();
+            let most = calls.pauses_max() + Duration::from_millis(1);
+            prop_assert!(sum <= most, "{sum:?} {most:?}");
+            // The last of those that grow may be less than it would have grown to.
+            prop_assert!(most <= sum + last * 2 + Duration::from_millis(2), "{sum:?} {most:?}");
+        }
+
         #[test]
         fn no_pause_is_out_of_its_bounds(
             max in 1..100_u32, first in 0..10_000_u64, more in 0..10_000_u64,
