@@ -134,15 +134,20 @@ impl Running {
             Ok(id) => self.ambiguous_variables(&id),
             Err(_) => Vec::new(),
         };
-        let resolved = match joining {
+        let mut resolved = match joining {
             Joining::Made(listener) => {
                 listener.with_source(|source| rules.resolve(source, &mut faults))
             }
             Joining::Written(endpoint) => rules.resolve(&ListenerSource::of(endpoint), &mut faults),
         };
-        if let Some(listener) = &resolved {
-            let graphs = self.brokers.scopes().map(|scope| scope.graph());
-            faults.extend(graphs.flat_map(|graph| graph.taken_id(&listener.plan)));
+        if let Some(listener) = &mut resolved {
+            let graphs: Vec<_> = self.brokers.scopes().map(|scope| scope.graph()).collect();
+            faults.extend(graphs.iter().flat_map(|graph| graph.taken_id(&listener.plan)));
+            let running = graphs.iter().flat_map(|graph| graph.listeners()).map(|plan| &**plan);
+            match listener.broker_of_faults(running) {
+                Ok(broker) => listener.plan.broker = broker.unwrap_or(listener.plan.broker.clone()),
+                Err(fault) => faults.push(fault),
+            }
         }
         resolved.filter(|_| faults.is_empty()).ok_or(faults)
     }

@@ -14,6 +14,7 @@ use super::declarations::Declarations;
 use super::definition::{BindingNode, Definition, ExchangeNode, Origin, QueueNode};
 use super::delays::Delays;
 use super::exclusive::exclusive_consumers;
+use super::faults_of::follow;
 use super::merge::{Bound, merge};
 use super::resolve::ResolvedListener;
 use super::rules::Rules;
@@ -54,6 +55,7 @@ pub(crate) fn check(input: GraphInput<'_>) -> (BTreeMap<Arc<str>, Graph>, Vec<Fa
     let mut listeners: Vec<ResolvedListener> =
         sources.filter_map(|source| rules.resolve(&source, &mut faults)).collect();
     listeners.sort_by(|a, b| a.plan.id.cmp(&b.plan.id));
+    follow(&mut listeners, &mut faults);
     unknown_policies(&listeners, rules.policies, &mut faults);
     duplicate_ids(listeners.iter().map(|listener| &listener.plan), &mut faults);
     faults.extend(unknown_listeners(known, rules.settings, is_a_part));
@@ -103,7 +105,7 @@ pub(super) fn add_listener(
     all_bindings: &mut Vec<BindingNode>,
     faults: &mut Vec<Fault>,
 ) {
-    let ResolvedListener { plan, queues, exchanges, bindings, delays } = listener;
+    let ResolvedListener { plan, queues, exchanges, bindings, delays, .. } = listener;
     let delays = if plan.declare {
         exchanges.into_iter().for_each(|node| add_exchange(graph, node, faults));
         queues.into_iter().for_each(|node| add_queue(graph, node, faults));

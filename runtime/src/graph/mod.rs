@@ -19,6 +19,7 @@ mod definition;
 mod delays;
 mod exclusive;
 mod failing;
+mod faults_of;
 mod join;
 mod key_paths;
 mod merge;

@@ -15,6 +15,7 @@ use super::definition::{
 };
 use super::delays::Delays;
 use super::failing::{failing, held_too_long, requeues_rejected, wrong_failures};
+use super::faults_of::FaultsOf;
 use super::placeholder::Placeholders;
 use super::source::ListenerSource;
 use super::unheeded::SetAlone;
@@ -43,6 +44,8 @@ pub(crate) struct ResolvedListener {
     pub(crate) exchanges: Vec<ExchangeNode>,
     pub(crate) bindings: Vec<BindingNode>,
     pub(crate) delays: Delays,
+    /// Whose faults it reads, if it reads some.
+    pub(crate) faults_of: Option<FaultsOf>,
 }
 
 /// Resolves a listener; faults are added to `faults`, and then there is no listener.
@@ -58,6 +61,8 @@ pub(crate) fn resolve(
     let Place { file, line } = source.function.place;
     let origin = Origin { by: format!("listener `{id}`"), file, line };
     let attributes = &source.attributes;
+    let says_broker =
+        source.settings.broker.is_some() || settings.set_alone(&id).contains_key("broker");
     let settings = texts.settings(&id, settings);
     let consumers = settings.consumers();
     let queues = queues(attributes, &origin, &mut texts);
@@ -126,7 +131,11 @@ pub(crate) fn resolve(
         failure,
         converter: ConverterPlan { name: converter, ..ConverterPlan::default() },
     };
-    let resolved = ResolvedListener { plan, queues, exchanges, bindings, delays };
+    // Whose name can't be made out has no queue, and was told.
+    let faults_of = attributes.fault_of.filter(|_| !queues.is_empty());
+    let faults_of = faults_of.and_then(|queue| texts.name("fault_of", queue));
+    let faults_of = faults_of.map(|queue| FaultsOf { queue, says_broker });
+    let resolved = ResolvedListener { plan, queues, exchanges, bindings, delays, faults_of };
     (faults.len() == faults_before).then_some(resolved)
 }
 

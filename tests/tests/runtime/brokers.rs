@@ -217,6 +217,50 @@ async fn a_broker_that_is_not_awaited_keeps_no_other_from_starting() {
     app.stop().await.unwrap();
 }
 
+#[rabbit_listener(id = "lost-invoices", fault_of = "work")]
+async fn lost(fault: Fault<Text>, seen: State<Tell<String>>) {
+    seen.tell(format!("lost: {}", fault.payload.unwrap().0));
+}
+
+#[tokio::test]
+async fn a_listener_of_faults_reads_them_where_they_are() {
+    let (main, billing, audit) = (another(), another(), another());
+    let app = |listeners| {
+        let app = Springhare::builder().environment([("A", "b")]).broker(main.clone());
+        let app = app.named_broker("billing", |it| it.broker(billing.clone()));
+        app.named_broker("audit", |it| it.broker(audit.clone())).listeners(listeners)
+    };
+    let (seen, mut told) = telling::<String>();
+    let both = listeners![invoices, lost];
+    // It follows its queue, wherever a setting has that.
+    let moved = app(both.clone()).listener("invoices", |invoices| invoices.broker("audit"));
+    let moved = moved.manage(seen).start().await.unwrap();
+    let rabbit = moved.broker("audit").unwrap().rabbit_template();
+    rabbit.convert_and_send("work", "bad").await.unwrap();
+    assert_eq!(told.next().await, "billing: bad");
+    assert_eq!(told.next().await, "lost: bad");
+    moved.stop().await.unwrap();
+    assert!(!has(&main, "work.error").await && !has(&billing, "work.error").await);
+    // It can't be anywhere else, nor guess which of two is meant.
+    let elsewhere = app(both).listener("lost-invoices", |lost| lost.broker("audit"));
+    let text = refused(elsewhere.manage(telling::<String>().0)).await;
+    assert!(
+        text.contains(
+            "listener `lost-invoices` reads the faults of queue 'work' on the broker `audit`, but \
+             `invoices` consumes from it on the broker `billing`"
+        ),
+        "{text}"
+    );
+    let two = app(listeners![orders, invoices, lost]).manage(telling::<String>().0);
+    let text = refused(two).await;
+    assert!(text.contains("which is there on the brokers `billing` and `rabbitmq`"), "{text}");
+    // So does one that joins.
+    let joined = app(listeners![invoices]).manage(telling::<String>().0).start().await.unwrap();
+    joined.listeners().add_all(listeners![lost]).await.unwrap();
+    assert_eq!(consumers(&billing, "work.error").await, 1);
+    joined.stop().await.unwrap();
+}
+
 #[tokio::test]
 async fn a_description_tells_which_broker_has_what() {
     let described = Springhare::builder()

@@ -1,0 +1,84 @@
+//! A listener of faults (`fault_of`) consumes from the broker on which the messages are given up that it
+//! reads: that of the listeners of their queue.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use springhare_amqp::ShortString;
+
+use super::definition::Origin;
+use super::resolve::ResolvedListener;
+use crate::error::Fault;
+use crate::listener::plan::ListenerPlan;
+
+/// Whose faults a listener reads.
+#[derive(Debug, Clone)]
+pub(crate) struct FaultsOf {
+    /// The queue, or the id of a listener whose queue has no name.
+    pub(super) queue: ShortString,
+    /// It is said of the listener itself which broker it has.
+    pub(super) says_broker: bool,
+}
+
+/// Gives each listener of faults its broker.
+pub(super) fn follow(listeners: &mut [ResolvedListener], faults: &mut Vec<Fault>) {
+    let mut brokers = Vec::new();
+    for (index, listener) in listeners.iter().enumerate() {
+        let others = listeners.iter().map(|other| &other.plan);
+        match listener.broker_of_faults(others) {
+            Ok(broker) => brokers.extend(broker.map(|broker| (index, broker))),
+            Err(fault) => faults.push(fault),
+        }
+    }
+    for (index, broker) in brokers {
+        if let Some(listener) = listeners.get_mut(index) {
+            listener.plan.broker = broker;
+        }
+    }
+}
+
+impl ResolvedListener {
+    /// The broker of those `others` whose faults it reads; none if it reads no faults, or has a
+    /// broker that is said itself, or nobody here consumes from that queue.
+    pub(crate) fn broker_of_faults<'p>(
+        &self,
+        others: impl Iterator<Item = &'p ListenerPlan>,
+    ) -> Result<Option<Arc<str>>, Fault> {
+        let Some(FaultsOf { queue, says_broker }) = &self.faults_of else { return Ok(None) };
+        let plan = &self.plan;
+        let consumes = |other: &&ListenerPlan| {
+            other.queues.contains(queue) || (other.anonymous && *other.id == **queue)
+        };
+        let consuming = others.filter(consumes);
+        let consuming: BTreeMap<&Arc<str>, &ListenerPlan> =
+            consuming.map(|other| (&other.broker, other)).collect();
+        let Some((broker, other)) = consuming.first_key_value() else { return Ok(None) };
+        if *says_broker && consuming.contains_key(&plan.broker) {
+            return Ok(None);
+        }
+        if *says_broker {
+            let text = format!(
+                "listener `{}` reads the faults of queue '{queue}' on the broker `{}`, but `{}` \
+                 consumes from it on the broker `{broker}`, and its messages are given up there: \
+                 leave `broker` out, or name that one",
+                plan.id, plan.broker, other.id
+            );
+            return Err(at_both(text, &plan.origin, &other.origin));
+        }
+        if consuming.len() > 1 {
+            let brokers: Vec<String> = consuming.keys().map(|name| format!("`{name}`")).collect();
+            let text = format!(
+                "listener `{}` reads the faults of queue '{queue}', which is there on the brokers \
+                 {}, each with faults of its own: say which one is meant with `broker = \"..\"`",
+                plan.id,
+                brokers.join(" and ")
+            );
+            return Err(at_both(text, &plan.origin, &other.origin));
+        }
+        Ok(Some(Arc::clone(broker)))
+    }
+}
+
+fn at_both(text: String, one: &Origin, other: &Origin) -> Fault {
+    Fault::new(text).at(one.file, one.line).at(other.file, other.line)
+}
