@@ -246,7 +246,12 @@ pub struct StartError {
 impl StartError {
     /// An error of these faults; none if there are none.
     pub(crate) fn of(faults: Vec<Fault>) -> std::result::Result<(), Self> {
-        if faults.is_empty() { Ok(()) } else { Err(Self { faults }) }
+        if faults.is_empty() { Ok(()) } else { Err(Self::with(faults)) }
+    }
+
+    /// An error of these faults, of which there are some.
+    pub(crate) fn with(faults: Vec<Fault>) -> Self {
+        Self { faults }
     }
 
     /// The faults, in the order of the listeners.

@@ -4,10 +4,11 @@
 use std::sync::Arc;
 
 use futures_util::future::try_join_all;
+use springhare_broker::Broker;
 
 use super::Springhare;
 use super::builder::SpringhareBuilder;
-use super::choices::{Choices, Place};
+use super::choices::{Choices, Opened, Place};
 use super::joining::Standing;
 use super::planned::{Planned, PlannedBroker};
 use super::reach::reach;
@@ -33,13 +34,16 @@ pub(super) async fn start(mut builder: SpringhareBuilder) -> Result<Springhare> 
     let standing = Standing::of(&mut builder, settings);
     let common = Common::of(&mut builder);
     let mut choices = Choices::of(builder);
-    let mut scope = |broker: PlannedBroker| {
-        let place = choices.link_to(&broker, &mut faults)?;
-        Ok(common.scope(broker, place))
+    let mut place = |broker: PlannedBroker| -> Result<Option<Placed>> {
+        Ok(choices.place_of(&broker, &mut faults)?.map(|place| (broker, place)))
     };
-    let main = scope(main)?;
-    let named = named.into_iter().map(scope).collect::<Result<_>>()?;
-    let brokers = BrokerScopes { main, named };
+    let main = place(main)?;
+    let named = named.into_iter().map(place).collect::<Result<Vec<_>>>()?;
+    let (Some(main), Some(named)) = (main, named.into_iter().collect::<Option<Vec<_>>>()) else {
+        // A broker that is nowhere tells nothing of what else is wrong.
+        return Err(StartError::with(faults).into());
+    };
+    let brokers = common.open(main, named)?;
     let templates = brokers.iter().map(|broker| (&broker.name, &broker.scope.template));
     RabbitTemplate::introduce(templates);
     let listeners = ListenerRegistry::new(brokers.scopes());
@@ -52,6 +56,9 @@ pub(super) async fn start(mut builder: SpringhareBuilder) -> Result<Springhare> 
     }
     Ok(Springhare { running: Arc::new(Running::new(brokers, listeners, standing)) })
 }
+
+/// A broker, and where it is.
+type Placed = (PlannedBroker, Place);
 
 /// Tells once what runs.
 fn tell(graph: &Graph) {
@@ -81,7 +88,28 @@ impl Common {
         }
     }
 
-    fn scope(&self, broker: PlannedBroker, (link, own_broker): Place) -> BrokerScope {
+    /// Starts those that are in this process. If one does not start, none is left.
+    fn open(&self, main: Placed, named: Vec<Placed>) -> Result<BrokerScopes> {
+        let mut own = Vec::new();
+        let mut scope = |(broker, place): Placed| {
+            let opened = place.open().map_err(|error| match broker.is_main() {
+                true => error,
+                false => {
+                    let text = format!("broker `{}`: {error}", broker.name);
+                    StartError::with(vec![Fault::new(text)]).into()
+                }
+            })?;
+            own.extend(opened.1.clone());
+            Ok(self.scope(broker, opened))
+        };
+        let scopes = scope(main).and_then(|main| {
+            let named = named.into_iter().map(&mut scope).collect::<Result<_>>()?;
+            Ok(BrokerScopes { main, named })
+        });
+        scopes.inspect_err(|_| own.iter().for_each(Broker::stop))
+    }
+
+    fn scope(&self, broker: PlannedBroker, (link, own_broker): Opened) -> BrokerScope {
         let mut link = NamedLink::new(link, broker.settings.connection_name.clone());
         if !broker.is_main() {
             link = link.of_broker(Arc::clone(&broker.name));

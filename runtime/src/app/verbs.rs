@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::SpringhareBuilder;
-use super::choices::Choices;
+use super::choices::{Choices, Place};
 use super::planned::Planned;
 use crate::error::{Error, Result, StartError};
 
@@ -87,14 +87,20 @@ impl SpringhareBuilder {
         StartError::of(std::mem::take(&mut faults))?;
         let (mut choices, are_several) = (Choices::of(self), !named.is_empty());
         let mut is_same = true;
+        let mut brokers = Vec::new();
         for broker in std::iter::once(main).chain(named) {
-            let (link, own_broker) = choices.link_to(&broker, &mut faults)?;
-            StartError::of(std::mem::take(&mut faults))?;
-            if own_broker.is_some() {
-                return Err("the broker in this process has nothing before the application \
-                            starts; name one that runs with SPRINGHARE_URL"
-                    .into());
+            match choices.place_of(&broker, &mut faults)? {
+                Some(Place::Elsewhere(link)) => brokers.push((broker, link)),
+                Some(Place::Here(_)) => {
+                    return Err("the broker in this process has nothing before the application \
+                                starts; name one that runs with SPRINGHARE_URL"
+                        .into());
+                }
+                None => {}
             }
+        }
+        StartError::of(faults)?;
+        for (broker, link) in brokers {
             let description = crate::Description::of([(&broker.name, &broker.graph)]);
             let diff = description.diff(&*link, definitions).await?;
             if are_several {

@@ -176,6 +176,36 @@ async fn a_broker_that_there_is_not_is_told_with_what_was_meant() {
 }
 
 #[tokio::test]
+async fn no_broker_is_started_before_each_is_known_to_have_a_place() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let data = |name: &str| format!("embedded:{}", folder.path().join(name).display());
+    let typo = |billing: &'static str| {
+        let app = Springhare::builder().listeners(listeners![]).url(data("main"));
+        app.named_broker("billing", move |it| it.url(billing))
+    };
+    let text = refused(typo("ampq://billing.example")).await;
+    assert!(text.contains("`.named_broker(\"billing\", ..)`: `url`: "), "{text}");
+    let builder = Springhare::builder().listeners(listeners![]).url(data("main")).environment([
+        ("SPRINGHARE_BROKERS_AUDIT_URL", data("audit")),
+        ("SPRINGHARE_BROKERS_BILLING_URL", "amqp://billing.example:many".to_owned()),
+    ]);
+    let builder = builder.named_broker("audit", |it| it).named_broker("billing", |it| it);
+    let text = refused(builder).await;
+    assert!(text.contains("SPRINGHARE_BROKERS_BILLING_URL: `url`: "), "{text}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "a folder was made");
+    // One that can't be started takes along those that were.
+    let other = Broker::builder().data(folder.path().join("billing")).start().unwrap();
+    let both = || {
+        let app = Springhare::builder().listeners(listeners![]).url(data("main"));
+        app.named_broker("billing", |it| it.url(data("billing")))
+    };
+    let text = refused(both()).await;
+    assert!(text.contains("broker `billing`: the embedded broker could not start: "), "{text}");
+    other.stop();
+    both().start().await.unwrap().stop().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_start_that_fails_on_one_broker_leaves_nothing_on_the_others() {
     let (main, billing) = (another(), another());
     let channel = billing.connect("rival").unwrap().open_channel().unwrap();
