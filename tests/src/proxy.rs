@@ -30,6 +30,8 @@ struct Line {
 enum Cut {
     Both,
     ClientOnly,
+    /// Nothing is carried any more, and both stay open.
+    Neither,
 }
 
 /// What happens to who connects.
@@ -71,6 +73,12 @@ impl Proxy {
     /// until the next [`cut`](Self::cut).
     pub fn cut_clients(&self) {
         self.cut_as(Cut::ClientOnly);
+    }
+
+    /// Carries nothing more on all connections, and neither end sees it: each waits for the other,
+    /// until the next [`cut`](Self::cut).
+    pub fn freeze(&self) {
+        self.cut_as(Cut::Neither);
     }
 
     /// Hangs up on who connects from now on.
@@ -115,7 +123,8 @@ async fn carry(
         _ = copy_bidirectional(&mut client, &mut upstream) => return,
         cut = line.wait_for(|line| line.cuts > cuts) => drop(cut),
     }
-    drop(client);
+    let is_frozen = line.borrow().cut == Cut::Neither;
+    let _client = is_frozen.then_some(client);
     // Where the client's end alone is cut, the broker's stays open.
     drop(line.wait_for(|line| line.cut == Cut::Both).await);
 }

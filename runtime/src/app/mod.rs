@@ -9,6 +9,7 @@ mod configure;
 mod expected;
 mod failures;
 mod handler;
+mod in_time;
 mod joining;
 mod layers;
 mod limits;
@@ -52,6 +53,10 @@ use crate::template::RabbitTemplate;
 /// How long a stop waits for the handlers, on the broker's clock; then what they hold is
 /// requeued.
 pub const STOP_DEADLINE: Duration = Duration::from_secs(5);
+
+/// How long a stop then waits until the connections are closed, on the broker's clock: those of a broker
+/// that does not answer are left behind.
+pub const CLOSE_DEADLINE: Duration = Duration::from_secs(3);
 
 /// A running application: its listeners consume, its template sends.
 ///
@@ -343,14 +348,15 @@ impl Springhare {
     }
 
     /// Stops: takes nothing new, lets the handlers finish what was prefetched, acknowledges it,
-    /// closes the connections. After [`STOP_DEADLINE`] what is not finished is requeued.
+    /// closes the connections. After [`STOP_DEADLINE`] what is not finished is requeued, and after
+    /// [`CLOSE_DEADLINE`] more it is done, whatever a broker does.
     ///
     /// It stops once: a later call waits for the same end. A handler that waits for it waits for
     /// itself, until the deadline; it had better begin the stop in a task of its own.
     ///
     /// # Errors
     ///
-    /// [`Error::Link`] when a connection fails while it is closed.
+    /// [`Error::Link`] when a connection fails while it is closed, or its broker does not answer.
     ///
     /// # Cancel safety
     ///

@@ -1,13 +1,8 @@
 //! Reaches the broker at the start, with the patience that [`Startup`] says.
 
-use std::future::Future;
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
-use std::time::Duration;
 
-use springhare_broker::Clock;
-
+use super::in_time::in_time;
 use crate::backoff::Backoff;
 use crate::connection::{LinkConnection, LinkError};
 use crate::listener::ListenerConnection;
@@ -48,17 +43,4 @@ pub(super) async fn reach(
 /// Whether trying again soon is pointless: the broker is there, and does not want us.
 fn is_final(error: &LinkError) -> bool {
     error.is_login_refused() || matches!(error, LinkError::Amqp(_))
-}
-
-/// What `future` comes to; none if it takes longer than this.
-async fn in_time<F: Future>(clock: &Clock, limit: Duration, future: F) -> Option<F::Output> {
-    let mut future = pin!(future);
-    let mut deadline = pin!(clock.sleep(limit));
-    std::future::poll_fn(|cx| {
-        if let Poll::Ready(output) = future.as_mut().poll(cx) {
-            return Poll::Ready(Some(output));
-        }
-        deadline.as_mut().poll(cx).map(|()| None)
-    })
-    .await
 }

@@ -2,18 +2,16 @@
 //! for it and however long they wait: a handler that stops its application goes on the way.
 
 use std::future::Future;
-use std::pin::pin;
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
-use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use springhare_broker::Clock;
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex, watch};
 use tokio::task::AbortHandle;
 
 use super::STOP_DEADLINE;
+use super::in_time::in_time;
 use super::joining::Standing;
 use super::scopes::BrokerScopes;
 use crate::connection::LinkError;
@@ -186,14 +184,17 @@ impl Running {
             );
         }
         self.listeners.raise_all(StopPhase::Forced);
-        let listeners = self.brokers.close_listeners().await;
-        if !self.in_time(FORCED_STOP_DEADLINE, self.listeners.wait_all()).await {
-            tracing::error!("a handler blocks its thread; its task is left behind");
-        }
-        let template = self.brokers.stop_templates().await;
+        let tasks_end = async {
+            if !self.in_time(FORCED_STOP_DEADLINE, self.listeners.wait_all()).await {
+                tracing::error!(
+                    "a handler blocks its thread, or its broker does not answer; its task is left behind"
+                );
+            }
+        };
+        let closed = self.brokers.close(tasks_end).await;
         self.brokers.end_own();
         self.brokers.main.scope.events.close();
-        listeners.and(template)
+        closed
     }
 
     /// Ends at once, as far as that goes without waiting; a task does the rest.
@@ -213,18 +214,6 @@ impl Running {
 
     /// Carries `future` on for this long, and says whether it got done.
     async fn in_time(&self, deadline: Duration, future: impl Future<Output = ()>) -> bool {
-        let mut future = pin!(future);
-        let mut deadline = self.clock().sleep(deadline);
-        std::future::poll_fn(|cx| {
-            if future.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(true);
-            }
-            pin!(&mut deadline).poll(cx).map(|()| false)
-        })
-        .await
-    }
-
-    fn clock(&self) -> &Clock {
-        self.brokers.main.scope.connection.link().clock()
+        in_time(self.brokers.clock(), deadline, future).await.is_some()
     }
 }

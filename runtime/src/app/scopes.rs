@@ -1,12 +1,16 @@
 //! The brokers of a running application, each with its own connections, graph and template: what
 //! happens to one is nothing to the others.
 
+use std::future::Future;
 use std::iter;
 use std::sync::Arc;
 
-use futures_util::future::join_all;
-use springhare_broker::Broker;
+use futures_util::future::{join, join_all};
+use springhare_broker::{Broker, Clock};
+use tokio::sync::watch;
 
+use super::CLOSE_DEADLINE;
+use super::in_time::in_time;
 use crate::connection::LinkError;
 use crate::graph::DeclaringLink;
 use crate::listener::ListenerScope;
@@ -42,10 +46,43 @@ impl BrokerScopes {
         self.iter().map(|broker| &broker.scope)
     }
 
-    /// Closes the listeners' connections, of all brokers at a time. The first error is told.
-    pub(super) async fn close_listeners(&self) -> Result<(), LinkError> {
-        let closed = join_all(self.scopes().map(|scope| scope.connection.close())).await;
+    /// The clock of the application's own broker, by which its stop is timed.
+    pub(super) fn clock(&self) -> &Clock {
+        self.main.scope.connection.clock()
+    }
+
+    /// Closes the connections of all brokers side by side: those of the listeners at once, the
+    /// templates' when `tasks_end`, who may send until then. Those of a broker that has not answered
+    /// after [`CLOSE_DEADLINE`] are left behind. The first error is told.
+    pub(super) async fn close(&self, tasks_end: impl Future<Output = ()>) -> Result<(), LinkError> {
+        let (ending, ended) = watch::channel(());
+        let tasks_end = async move {
+            tasks_end.await;
+            drop(ending);
+        };
+        let closing = join_all(self.iter().map(|broker| self.close_one(broker, ended.clone())));
+        let ((), closed) = join(tasks_end, closing).await;
         closed.into_iter().collect()
+    }
+
+    async fn close_one(
+        &self,
+        broker: &BrokerScope,
+        mut ended: watch::Receiver<()>,
+    ) -> Result<(), LinkError> {
+        let scope = &broker.scope;
+        let template = async {
+            // That it changes is never told: it goes.
+            let _ = ended.changed().await;
+            scope.template.stop().await
+        };
+        let closing = join(scope.connection.close(), template);
+        if let Some((listeners, template)) = in_time(self.clock(), CLOSE_DEADLINE, closing).await {
+            return listeners.and(template);
+        }
+        let address = scope.connection.link().describe();
+        tracing::error!(address, "the broker does not answer; its connections are left behind");
+        Err(LinkError::TimedOut { operation: "connection.close", after: CLOSE_DEADLINE })
     }
 
     /// Stops the templates, of all brokers at a time. The first error is told.

@@ -212,9 +212,7 @@ async fn take_back(scope: &Arc<ListenerScope>, declared: Declared) {
 }
 
 async fn shut(brokers: &BrokerScopes) {
-    for closed in [brokers.close_listeners().await, brokers.stop_templates().await] {
-        if let Err(error) = closed {
-            tracing::debug!(%error, "a connection could not be closed");
-        }
+    if let Err(error) = brokers.close(async {}).await {
+        tracing::debug!(%error, "a connection could not be closed");
     }
 }

@@ -288,13 +288,16 @@ impl Work<'_> {
         }
         self.draining = true;
         let tag: ShortString = self.link.tag().clone();
-        match self.settler.channel().link().basic_cancel(&tag).await {
-            Ok(_) => {}
+        let cancelled = self.settler.channel().link().basic_cancel(&tag);
+        match self.stop.unless_forced(cancelled).await {
+            Some(Ok(_)) => {}
             // What is in hand is done to its end: it does not come again.
-            Err(error) if self.acknowledges_first() => {
+            Some(Err(error)) if self.acknowledges_first() => {
                 tracing::debug!(%error, "a consumer that is lost could not be cancelled");
             }
-            Err(error) => return Err(Exit::Lost(error.to_string())),
+            Some(Err(error)) => return Err(Exit::Lost(error.to_string())),
+            // Its broker may not answer at all.
+            None => return Err(Exit::Stopped),
         }
         // All that will ever come has come: what is held can be counted.
         let Self { link, late, .. } = self;

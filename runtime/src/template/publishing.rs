@@ -278,13 +278,20 @@ impl Publishing {
         self.stopped.store(true, Ordering::Release);
         self.stopping.notify_waiters();
         let _one_opens = self.opening.lock().await;
-        let channels = match self.channels.lock().await.take() {
-            Some(connection) => connection.close().await,
-            None => Ok(()),
+        let channels = async {
+            match self.channels.lock().await.take() {
+                Some(connection) => connection.close().await,
+                None => Ok(()),
+            }
         };
-        match self.path.swap(None) {
-            Some(path) => path.connection.close().await.and(channels),
-            None => channels,
-        }
+        let path = async {
+            match self.path.swap(None) {
+                Some(path) => path.connection.close().await,
+                None => Ok(()),
+            }
+        };
+        // The one is not held up by the other.
+        let (path, channels) = tokio::join!(path, channels);
+        path.and(channels)
     }
 }

@@ -1,9 +1,10 @@
 use std::sync::{Arc, Mutex, OnceLock, Weak};
+use std::time::Duration;
 
 use springhare::prelude::*;
-use springhare::{Error, STOP_DEADLINE};
+use springhare::{CLOSE_DEADLINE, Error, STOP_DEADLINE};
 use springhare_broker::{Broker, ManualClock};
-use springhare_tests::{eventually, within_limit};
+use springhare_tests::{Proxy, amqp_link, eventually, within_limit};
 use tokio::task::JoinHandle;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
@@ -232,7 +233,7 @@ async fn ask(
     seen.tell(question.0);
     gate.pass().await;
     let asking = rabbit.convert_send_and_receive::<String>("answers", "tea?");
-    let answer = asking.timeout(std::time::Duration::from_secs(3600)).await;
+    let answer = asking.timeout(Duration::from_secs(3600)).await;
     seen.tell(format!("{answer:?}"));
     answer?;
     Ok(())
@@ -263,7 +264,53 @@ async fn a_call_to_a_listener_that_has_stopped_holds_up_no_stop() {
     gate.let_through(1);
     // The deadline, the call's own time, and that of an answer of somebody else.
     eventually("the call is given up", async || (hand.sleepers() >= 3).then_some(())).await;
-    hand.advance(std::time::Duration::from_secs(1));
+    hand.advance(Duration::from_secs(1));
     assert_eq!(told.next().await, "Err(the application is stopped)");
     within_limit("the stop", stopping).await.unwrap().unwrap();
+}
+
+#[rabbit_listener(id = "frozen", queue = "frozen", broker = "billing")]
+async fn frozen(_invoice: Text) {}
+
+#[tokio::test]
+async fn a_broker_that_answers_nothing_holds_a_stop_up_for_no_longer_than_it_says() {
+    let served = Broker::builder().listen(([127, 0, 0, 1], 0).into()).start().unwrap();
+    let proxy = Proxy::start(served.local_addrs()[0]).await.unwrap();
+    // No time passes but what the test says.
+    let (main, hand) = broker();
+    let link = amqp_link(proxy.address()).with_clock(main.clock().clone());
+    let app = Springhare::builder()
+        .broker(main.clone())
+        .named_broker("billing", |it| it.link(link).declare(Queue::durable("receipts")))
+        .listeners(listeners![slow, frozen])
+        .manage(Gate::closed())
+        .manage(telling::<u32>().0)
+        .start()
+        .await
+        .unwrap();
+    let billing = app.broker("billing").unwrap().rabbit_template();
+    // All of its connections are open.
+    billing.convert_and_send("receipts", "tea").await.unwrap();
+    assert!(billing.receive("receipts").await.unwrap().is_some());
+    proxy.freeze();
+    let rabbit = app.rabbit_template();
+    let stopping = tokio::spawn(async move { app.stop().await });
+    let onlooker = main.connect("onlooker").unwrap().open_channel().unwrap();
+    eventually("the stop waits for the frozen one", async || {
+        let slow = onlooker.queue_declare_passive("slow").await.unwrap();
+        (slow.consumer_count == 0).then_some(())
+    })
+    .await;
+    hand.advance(STOP_DEADLINE);
+    // The other is stopped by now, beside it.
+    eventually("the template is stopped", async || {
+        hand.advance(Duration::from_millis(50));
+        let sent = rabbit.convert_and_send("slow", "1").await;
+        matches!(sent, Err(Error::Stopped)).then_some(())
+    })
+    .await;
+    hand.advance(CLOSE_DEADLINE);
+    let stopped = within_limit("the stop", stopping).await.unwrap();
+    let text = stopped.unwrap_err().to_string();
+    assert!(text.contains("did not answer connection.close within 3s"), "{text}");
 }
