@@ -322,6 +322,11 @@ impl Fault {
         self
     }
 
+    /// The same fault of an application with several brokers, of which it is about this one.
+    pub(crate) fn on_broker(self, name: &str) -> Self {
+        Self { text: format!("broker `{name}`: {}", self.text), ..self }
+    }
+
     /// What is wrong, and how to put it right.
     #[must_use]
     pub fn text(&self) -> &str {

@@ -124,7 +124,7 @@ pub use listener::attempt::HandlerTimedOut;
 pub use listener::batch::{BatchError, IntoBatchOutcome};
 pub use listener::context::{BatchContext, DeliveryContext};
 pub use listener::endpoint::{AcknowledgeMode, Concurrency, Invocation};
-pub use listener::health::{Health, ListenerHealth, ListenerStatus};
+pub use listener::health::{BrokerHealth, BrokerStatus, Health, ListenerHealth, ListenerStatus};
 pub use listener::invoke::HandlerPanicked;
 pub use listener::outcome::{
     Disposition, IntoOutcome, ListenerError, ListenerResult, ListenerResultExt, Outcome,

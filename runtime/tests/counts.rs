@@ -161,3 +161,31 @@ async fn all_anonymous_queues_are_one_to_who_counts() {
     assert_eq!(value("rabbitmq_consumed_total", &labels[..1]), 1.0, "there is no other");
     assert_eq!(value("spring_rabbitmq_listener_seconds_count", &labels), 1.0);
 }
+
+#[rabbit_listener(id = "x.elsewhere", queue = "x.elsewhere", broker = "billing")]
+async fn elsewhere() {}
+
+#[tokio::test]
+async fn with_several_brokers_it_is_counted_for_each() {
+    let _one = ONE_AT_A_TIME.lock().await;
+    let app = Springhare::builder()
+        .environment([("SPRINGHARE_URL", "embedded:")])
+        .named_broker("billing", |it| it.url("embedded:"))
+        .listeners(listeners![elsewhere])
+        .metrics()
+        .start()
+        .await
+        .unwrap();
+    let billing = app.broker("billing").unwrap().rabbit_template();
+    billing.convert_and_send("x.elsewhere", "tea").await.unwrap();
+    app.stop().await.unwrap();
+    let at = |name: &str, labels: &[&str]| {
+        let all: Vec<&str> = labels.iter().copied().chain(["broker=\"billing\""]).collect();
+        value(name, &all)
+    };
+    assert_eq!(at("rabbitmq_published_total", &[]), 1.0);
+    assert_eq!(at("rabbitmq_consumed_total", &["listener_id=\"x.elsewhere\""]), 1.0);
+    assert_eq!(at("spring_rabbitmq_listener_active", &["listener_id=\"x.elsewhere\""]), 0.0);
+    assert_eq!(at("spring_rabbitmq_listener_seconds_count", &["result=\"success\""]), 1.0);
+    assert_eq!(at("springhare_connections_opened_total", &["connection=\"listeners\""]), 1.0);
+}

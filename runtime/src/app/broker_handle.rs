@@ -39,9 +39,10 @@ impl BrokerHandle {
         RabbitAdmin::new(Arc::clone(&self.running), Arc::clone(&self.scope))
     }
 
-    /// What its listeners do right now, and no others.
+    /// What its listeners do right now, and no others, and whether it is there.
     #[must_use]
     pub fn health(&self) -> Health {
-        self.running.listeners.health_of(&self.scope)
+        let brokers = self.running.brokers.iter();
+        self.running.health_of(brokers.filter(|broker| broker.name == self.name))
     }
 }

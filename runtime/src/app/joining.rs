@@ -87,7 +87,7 @@ impl Running {
             self.listeners.remove(&id);
             leave(scope, &id).await;
             declared.take_back(&opened.link).await;
-            return failed(&opened, faults).map(|()| id);
+            return failed(&opened, scope.told_of(faults)).map(|()| id);
         }
         tracing::info!(listener = &*id, "a listener has joined");
         Ok(id)
@@ -186,10 +186,10 @@ pub(super) async fn declare_more(
     let before = changing.before();
     let graph = change(before).map_err(Error::NotAdded)?;
     let new = graph.since(before);
-    failed(&opened, unknown_names(&opened.link, &new).await)?;
+    failed(&opened, scope.told_of(unknown_names(&opened.link, &new).await))?;
     changing.set(graph);
     let (declared, faults) = declare(&opened.link, &new, opened.generation).await;
-    if let Err(error) = failed(&opened, faults) {
+    if let Err(error) = failed(&opened, scope.told_of(faults)) {
         changing.take_back();
         declared.take_back(&opened.link).await;
         return Err(error);

@@ -32,7 +32,7 @@ impl ListenerHandle {
     /// What it does right now.
     #[must_use]
     pub fn status(&self) -> ListenerStatus {
-        let health = self.running.listeners.health();
+        let health = self.running.health();
         let of_this = health.listeners().iter().find(|listener| listener.id() == self.id);
         of_this.map_or(ListenerStatus::Stopped, |listener| ListenerHealth::status(listener).clone())
     }

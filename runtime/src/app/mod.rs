@@ -173,7 +173,7 @@ impl Springhare {
     /// # }
     /// ```
     pub fn events(&self) -> Events {
-        self.running.brokers.main.scope.events.listen()
+        self.running.brokers.main.scope.events.bus().listen()
     }
 
     /// The ids of the listeners, sorted.
@@ -199,11 +199,12 @@ impl Springhare {
         Listeners::new(&self.running)
     }
 
-    /// What every listener does right now. It is down while one that is to consume does not: the
-    /// broker is not there, the connection or a consumer was lost and is not back.
+    /// What every listener does right now, and whether each broker is there. It is down while a listener
+    /// that is to consume does not, since its connection or its consumer was lost and is not back, and
+    /// while a broker is away, also one that the application only sends to.
     #[must_use]
     pub fn health(&self) -> Health {
-        self.running.listeners.health()
+        self.running.health()
     }
 
     /// Starts the listener of this id: one with `auto_startup = false`, or one that was stopped.

@@ -13,11 +13,10 @@ use tokio::task::AbortHandle;
 use super::STOP_DEADLINE;
 use super::in_time::in_time;
 use super::joining::Standing;
-use super::scopes::BrokerScopes;
+use super::scopes::{BrokerScope, BrokerScopes};
 use crate::connection::LinkError;
 use crate::error::{Error, Result};
-#[cfg(feature = "axum")]
-use crate::listener::health::Health;
+use crate::listener::health::{BrokerHealth, Health};
 use crate::listener::{ListenerRegistry, StopPhase, keep_connected};
 
 /// How long a forced stop waits for the listeners' tasks, which only a handler that blocks its
@@ -46,14 +45,24 @@ pub(crate) struct Running {
     outcome: watch::Receiver<Outcome>,
 }
 
-#[cfg(feature = "axum")]
 impl Running {
-    /// What every listener does right now.
+    /// What every listener does right now, and every broker is.
     pub(crate) fn health(&self) -> Health {
-        self.listeners.health()
+        self.health_of(self.brokers.iter())
+    }
+
+    /// What these brokers' listeners do right now, and what they are.
+    pub(super) fn health_of<'b>(&self, brokers: impl Iterator<Item = &'b BrokerScope>) -> Health {
+        let brokers: Vec<_> = brokers.collect();
+        let scopes: Vec<_> = brokers.iter().map(|broker| &broker.scope).collect();
+        let of_broker = |broker: &&BrokerScope| {
+            BrokerHealth::new(&broker.name, broker.scope.connection.status())
+        };
+        Health::new(self.listeners.health_of(&scopes), brokers.iter().map(of_broker).collect())
     }
 
     /// Whether its stop has begun.
+    #[cfg(feature = "axum")]
     pub(crate) fn is_stopped(&self) -> bool {
         self.stopper.lock().unwrap_or_else(PoisonError::into_inner).is_none()
     }
@@ -193,7 +202,7 @@ impl Running {
         };
         let closed = self.brokers.close(tasks_end).await;
         self.brokers.end_own();
-        self.brokers.main.scope.events.close();
+        self.brokers.main.scope.events.bus().close();
         closed
     }
 

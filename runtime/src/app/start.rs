@@ -18,7 +18,7 @@ use crate::connection::{Link, LinkConnection, NamedLink};
 use crate::convert::MessageConverters;
 use crate::describe::ListenerTable;
 use crate::error::{Fault, Result, StartError};
-use crate::events::EventBus;
+use crate::events::{BrokerEvents, EventBus};
 use crate::graph::{
     Declared, DeclaringLink, Generation, Graph, SharedGraph, declare, unknown_names,
 };
@@ -32,7 +32,7 @@ use crate::template::{RabbitTemplate, TemplateLinks};
 pub(super) async fn start(mut builder: SpringhareBuilder) -> Result<Springhare> {
     let Planned { main, named, mut faults, settings } = builder.planned();
     let standing = Standing::of(&mut builder, settings);
-    let common = Common::of(&mut builder);
+    let common = Common::of(&mut builder, !named.is_empty());
     let mut choices = Choices::of(builder);
     let mut place = |broker: PlannedBroker| -> Result<Option<Placed>> {
         Ok(choices.place_of(&broker, &mut faults)?.map(|place| (broker, place)))
@@ -72,16 +72,18 @@ fn tell(graph: &Graph) {
 struct Common {
     observers: Vec<Arc<dyn Observer>>,
     events: EventBus,
+    has_several_brokers: bool,
     converters: MessageConverters,
     middleware: Middleware,
     states: Arc<StateRegistry>,
 }
 
 impl Common {
-    fn of(builder: &mut SpringhareBuilder) -> Self {
+    fn of(builder: &mut SpringhareBuilder, has_several: bool) -> Self {
         Self {
             observers: std::mem::take(&mut builder.observers),
             events: builder.events.clone(),
+            has_several_brokers: has_several,
             converters: builder.converters.clone(),
             middleware: builder.middleware.clone(),
             states: Arc::new(std::mem::take(&mut builder.states)),
@@ -111,24 +113,26 @@ impl Common {
 
     fn scope(&self, broker: PlannedBroker, (link, own_broker): Opened) -> BrokerScope {
         let mut link = NamedLink::new(link, broker.settings.connection_name.clone());
-        if !broker.is_main() {
-            link = link.of_broker(Arc::clone(&broker.name));
+        let label = self.has_several_brokers.then(|| Arc::clone(&broker.name));
+        if let Some(broker) = &label {
+            link = link.of_broker(Arc::clone(broker));
         }
+        let events = BrokerEvents::new(self.events.clone(), Arc::clone(&broker.name));
         let link: Arc<dyn Link> = Arc::new(link);
         let graph = Arc::new(SharedGraph::new(broker.graph));
         let publishing = Arc::new(DeclaringLink::new(Arc::clone(&link), Arc::clone(&graph)));
-        let observing = Observing::by(self.observers.clone(), link.clock().clone());
+        let observing = Observing::by(self.observers.clone(), link.clock().clone(), label.clone());
         let observer = observing.as_ref().map(Observing::template);
         let links = TemplateLinks {
             publishing: Arc::clone(&publishing) as Arc<dyn Link>,
             channels: Arc::clone(&link),
             observer: observer.clone(),
-            events: self.events.clone(),
+            events: events.clone(),
         };
         let startup = broker.settings.startup.unwrap_or_default();
         let scope = Arc::new(ListenerScope {
             starts_in_background: startup == Startup::Background,
-            connection: ListenerConnection::new(link, graph, observer, self.events.clone()),
+            connection: ListenerConnection::new(link, graph, observer, events.clone()),
             template: RabbitTemplate::new(
                 links,
                 self.converters.clone(),
@@ -136,7 +140,8 @@ impl Common {
                 broker.template,
             ),
             middleware: self.middleware.clone(),
-            events: self.events.clone(),
+            events,
+            label,
             states: Arc::clone(&self.states),
             observing,
         });
@@ -169,7 +174,8 @@ async fn bring_up(
     let connected: Vec<(&BrokerScope, Arc<dyn LinkConnection>)> =
         awaited.into_iter().zip(connections).collect();
     for (broker, connection) in &connected {
-        faults.extend(unknown_names(connection, &broker.scope.graph()).await);
+        let unknown = unknown_names(connection, &broker.scope.graph()).await;
+        faults.extend(broker.scope.told_of(unknown));
     }
     StartError::of(faults)?;
     let (mut all_declared, mut faults) = (Vec::new(), Vec::new());
@@ -177,7 +183,7 @@ async fn bring_up(
         let (declared, refused) =
             declare(connection, &broker.scope.graph(), Generation::default()).await;
         all_declared.push((&broker.scope, declared));
-        faults.extend(refused);
+        faults.extend(broker.scope.told_of(refused));
     }
     let started = async {
         StartError::of(faults)?;

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{ApplicationEvent, EventBus};
+use super::{ApplicationEvent, BrokerEvents};
 use crate::connection::{Link, LinkConnection, LinkError};
 
-impl EventBus {
+impl BrokerEvents {
     /// Tells that a connection is open, and from now on when the broker takes no messages on it.
     pub(crate) fn tell_opened(
         &self,
@@ -13,23 +13,27 @@ impl EventBus {
         connection: &Arc<dyn LinkConnection>,
         link: &dyn Link,
     ) {
-        self.tell(|| ApplicationEvent::ConnectionOpened {
+        self.tell(|broker| ApplicationEvent::ConnectionOpened {
+            broker,
             connection: name.to_owned(),
             address: link.describe(),
         });
         let events = self.clone();
         connection.when_blocked(Arc::new(move |reason| {
             let connection = name.to_owned();
-            events.tell(|| match reason {
-                Some(reason) => ApplicationEvent::Blocked { connection, reason: reason.to_owned() },
-                None => ApplicationEvent::Unblocked { connection },
+            events.tell(|broker| match reason {
+                Some(reason) => {
+                    ApplicationEvent::Blocked { broker, connection, reason: reason.to_owned() }
+                }
+                None => ApplicationEvent::Unblocked { broker, connection },
             });
         }));
     }
 
     /// Tells that a connection is lost.
     pub(crate) fn tell_lost(&self, name: &'static str, address: &str, reason: &LinkError) {
-        self.tell(|| ApplicationEvent::ConnectionLost {
+        self.tell(|broker| ApplicationEvent::ConnectionLost {
+            broker,
             connection: name.to_owned(),
             address: address.to_owned(),
             reason: reason.to_string(),
@@ -38,7 +42,8 @@ impl EventBus {
 
     /// Tells that a connection could not be opened.
     pub(crate) fn tell_failed(&self, name: &'static str, address: &str, reason: &LinkError) {
-        self.tell(|| ApplicationEvent::ConnectionFailed {
+        self.tell(|broker| ApplicationEvent::ConnectionFailed {
+            broker,
             connection: name.to_owned(),
             address: address.to_owned(),
             reason: reason.to_string(),

@@ -11,8 +11,9 @@ use tokio::sync::{Mutex, watch};
 
 use crate::backoff::Backoff;
 use crate::connection::{Link, LinkConnection, LinkError};
-use crate::events::{ApplicationEvent, EventBus};
+use crate::events::{ApplicationEvent, BrokerEvents};
 use crate::graph::{Generation, Graph, Refused, SharedGraph, redeclare};
+use crate::listener::health::BrokerStatus;
 use crate::template::TemplateObserver;
 
 /// What the broker shows the connection as, behind the application's name.
@@ -29,7 +30,7 @@ const AFTER_THE_END: Duration = Duration::from_secs(3600);
 pub(crate) struct ListenerConnection {
     /// Who is told of it.
     observer: Option<Arc<dyn TemplateObserver>>,
-    events: EventBus,
+    events: BrokerEvents,
     link: Arc<dyn Link>,
     graph: Arc<SharedGraph>,
     /// Held while a connection is opened, so that one does it for all; never during a pause.
@@ -78,7 +79,7 @@ impl ListenerConnection {
         link: Arc<dyn Link>,
         graph: Arc<SharedGraph>,
         observer: Option<Arc<dyn TemplateObserver>>,
-        events: EventBus,
+        events: BrokerEvents,
     ) -> Self {
         Self {
             link,
@@ -108,6 +109,15 @@ impl ListenerConnection {
     /// The graph, for who declares or changes it.
     pub(crate) fn shared_graph(&self) -> &SharedGraph {
         &self.graph
+    }
+
+    /// What the broker is to the application right now.
+    pub(crate) fn status(&self) -> BrokerStatus {
+        match self.trouble() {
+            Some(reason) => BrokerStatus::Away { reason },
+            None if self.latest.borrow().is_some() => BrokerStatus::Connected,
+            None => BrokerStatus::Away { reason: "there is no connection to it yet".to_owned() },
+        }
     }
 
     /// Why there is no connection, while it is known that there is none.
@@ -200,7 +210,7 @@ impl ListenerConnection {
                 let address = self.link.describe();
                 tracing::error!(address, %fault, "not all could be declared; it is tried again");
                 let fault = fault.to_string();
-                self.events.tell(|| ApplicationEvent::DeclarationRefused { fault });
+                self.events.tell(|broker| ApplicationEvent::DeclarationRefused { broker, fault });
             }
         }
     }
@@ -333,7 +343,7 @@ mod tests {
             Arc::new(EmbeddedLink::new(broker)),
             graph,
             None,
-            EventBus::new(),
+            BrokerEvents::for_test(),
         );
         connection.connect().await.unwrap();
         connection.open_in_turn().await.unwrap();

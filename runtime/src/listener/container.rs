@@ -13,7 +13,7 @@ use super::idle::Idleness;
 use super::plan::{ContainerPlan, ListenerPlan};
 use super::telling::Telling;
 use crate::connection::LinkError;
-use crate::events::EventBus;
+use crate::events::BrokerEvents;
 use crate::middleware::Middleware;
 
 /// One listener, or several that share queues and so consumers. They start and stop together.
@@ -44,7 +44,7 @@ impl Container {
     pub(crate) fn new(
         plan: &ContainerPlan,
         middleware: &Middleware,
-        events: &EventBus,
+        events: &BrokerEvents,
         clock: &Clock,
     ) -> Self {
         let handling =

@@ -15,6 +15,9 @@ use crate::connection::Confirmation;
 use crate::error::Result;
 use crate::template::TemplateObserver;
 
+/// The broker's name, where the application has several.
+pub(crate) type At<'a> = Option<&'a str>;
+
 /// Is told what happens to deliveries. It is called in the consumer's task, which waits for it.
 pub(crate) trait Observer: Debug + Send + Sync {
     /// A delivery is about to be handled.
@@ -27,20 +30,20 @@ pub(crate) trait Observer: Debug + Send + Sync {
     /// A delivery to this listener, from a queue of this [name](DeliveryContext::counted_queue), is
     /// not at work any more and nothing is told of what came of it: its consumer has ended before its
     /// handler was done, or it waits for the next batch.
-    fn abandoned(&self, _listener_id: &str, _queue: &str) {}
+    fn abandoned(&self, _listener_id: &str, _queue: &str, _at: At<'_>) {}
 
     /// It is known what became of a message that was published.
-    fn published(&self, _result: &Result<()>, _confirmation: Confirmation) {}
+    fn published(&self, _result: &Result<()>, _confirmation: Confirmation, _at: At<'_>) {}
 
     /// A message was given up and put into this error queue.
-    fn parked(&self, _queue: &str, _reason: &'static str) {}
+    fn parked(&self, _queue: &str, _reason: &'static str, _at: At<'_>) {}
 
     /// A connection was opened: `listeners` or `publisher`, the first or after a loss.
-    fn connected(&self, _connection: &'static str) {}
+    fn connected(&self, _connection: &'static str, _at: At<'_>) {}
 
     /// A delivery was settled on the channel of this [epoch](crate::Channel::epoch), by its
     /// listener or by its handler; with an ack of `Multiple::UpTo` all before it, too.
-    fn settled(&self, _epoch: u64, _delivery_tag: u64, _verdict: Verdict) {}
+    fn settled(&self, _epoch: u64, _delivery_tag: u64, _verdict: Verdict, _at: At<'_>) {}
 }
 
 /// All who look, and the clock that handlers are timed on.
@@ -51,12 +54,24 @@ pub(crate) struct Observing(Arc<Shared>);
 struct Shared {
     observers: Vec<Arc<dyn Observer>>,
     clock: Clock,
+    /// The broker's name, where the application has several.
+    broker: Option<Arc<str>>,
 }
 
 impl Observing {
     /// None without an observer.
-    pub(crate) fn by(observers: Vec<Arc<dyn Observer>>, clock: Clock) -> Option<Self> {
-        (!observers.is_empty()).then(|| Self(Arc::new(Shared { observers, clock })))
+    pub(crate) fn by(
+        observers: Vec<Arc<dyn Observer>>,
+        clock: Clock,
+        broker: Option<Arc<str>>,
+    ) -> Option<Self> {
+        (!observers.is_empty()).then(|| Self(Arc::new(Shared { observers, clock, broker })))
+    }
+
+    /// The broker's name, where the application has several.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn broker(&self) -> At<'_> {
+        self.0.broker.as_deref()
     }
 
     /// Who is told of what the template does.
@@ -70,23 +85,29 @@ impl Observing {
     }
 }
 
+impl Shared {
+    fn at(&self) -> At<'_> {
+        self.broker.as_deref()
+    }
+}
+
 impl SettlementObserver for Shared {
     fn settled(&self, epoch: u64, delivery_tag: u64, verdict: Verdict) {
-        self.observers.iter().for_each(|one| one.settled(epoch, delivery_tag, verdict));
+        self.observers.iter().for_each(|one| one.settled(epoch, delivery_tag, verdict, self.at()));
     }
 }
 
 impl TemplateObserver for Shared {
     fn published(&self, result: &Result<()>, confirmation: Confirmation) {
-        self.observers.iter().for_each(|one| one.published(result, confirmation));
+        self.observers.iter().for_each(|one| one.published(result, confirmation, self.at()));
     }
 
     fn parked(&self, queue: &str, reason: &'static str) {
-        self.observers.iter().for_each(|one| one.parked(queue, reason));
+        self.observers.iter().for_each(|one| one.parked(queue, reason, self.at()));
     }
 
     fn connected(&self, connection: &'static str) {
-        self.observers.iter().for_each(|one| one.connected(connection));
+        self.observers.iter().for_each(|one| one.connected(connection, self.at()));
     }
 }
 
@@ -128,7 +149,8 @@ impl Drop for Observed {
     fn drop(&mut self) {
         if !self.is_handled {
             let observers = self.observing.0.observers.iter();
-            observers.for_each(|one| one.abandoned(&self.listener_id, &self.queue));
+            let at = self.observing.0.at();
+            observers.for_each(|one| one.abandoned(&self.listener_id, &self.queue, at));
         }
     }
 }

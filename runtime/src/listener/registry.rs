@@ -13,7 +13,7 @@ use super::consumer::StartedConsumer;
 use super::consumer_states::ConsumerStates;
 use super::container::Container;
 use super::endpoint::Concurrency;
-use super::health::{Health, ListenerHealth};
+use super::health::ListenerHealth;
 use super::plan::{ContainerPlan, ListenerPlan};
 use super::registered::{Registered, StartOf};
 use super::stop_signal::{StopPhase, StopSignal};
@@ -71,7 +71,7 @@ impl ListenerRegistry {
             }
             match Self::start_or_wait(&registered).await {
                 Ok(started) => all_started.push((registered, started)),
-                Err(fault) => faults.push(fault),
+                Err(fault) => faults.extend(registered.scope.told_of(vec![fault])),
             }
         }
         if !faults.is_empty() {
@@ -351,28 +351,23 @@ impl ListenerRegistry {
         }
     }
 
-    /// What every listener does right now.
-    pub(crate) fn health(&self) -> Health {
-        self.health_where(|_| true)
-    }
-
-    /// What the listeners of this broker do right now.
-    pub(crate) fn health_of(&self, scope: &Arc<ListenerScope>) -> Health {
-        self.health_where(|registered| Arc::ptr_eq(&registered.scope, scope))
-    }
-
-    fn health_where(&self, is_meant: impl Fn(&Registered) -> bool) -> Health {
+    /// What the listeners of these brokers do right now, sorted by their ids.
+    pub(crate) fn health_of(&self, scopes: &[&Arc<ListenerScope>]) -> Vec<ListenerHealth> {
+        let is_meant = |registered: &Registered| {
+            scopes.iter().any(|scope| Arc::ptr_eq(&registered.scope, scope))
+        };
         let of_container = |registered: &Arc<Registered>| {
             let trouble = registered.scope.connection.trouble();
             let status = registered.status(trouble.as_deref());
-            let of_listener = |plan: &ListenerPlan| ListenerHealth::new(&plan.id, status.clone());
+            let of_listener =
+                |plan: &ListenerPlan| ListenerHealth::new(&plan.id, &plan.broker, status.clone());
             registered.plans().map(of_listener).collect::<Vec<_>>()
         };
         let all = self.all();
         let meant = all.iter().filter(|registered| is_meant(registered));
         let mut listeners: Vec<_> = meant.flat_map(of_container).collect();
         listeners.sort_by(|one, other| one.id().cmp(other.id()));
-        Health::new(listeners)
+        listeners
     }
 
     /// The container with the listener of this id.

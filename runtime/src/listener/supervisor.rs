@@ -21,7 +21,8 @@ use super::stop_signal::{StopPhase, StopSignal};
 use crate::backoff::Backoff;
 use crate::channel::{Channel, Purpose};
 use crate::connection::{LinkConnection, LinkError};
-use crate::events::{ApplicationEvent, EventBus};
+use crate::error::Fault;
+use crate::events::{ApplicationEvent, BrokerEvents};
 use crate::graph::{Generation, Graph, QueueNode, declare_for_queue};
 use crate::middleware::Middleware;
 use crate::state::StateRegistry;
@@ -37,7 +38,9 @@ pub(crate) struct ListenerScope {
     pub(crate) states: Arc<StateRegistry>,
     pub(crate) middleware: Middleware,
     /// Where it is told what happens.
-    pub(crate) events: EventBus,
+    pub(crate) events: BrokerEvents,
+    /// The broker's name, where the application has another one beside it.
+    pub(crate) label: Option<Arc<str>>,
     /// Who looks at what the listeners do.
     pub(crate) observing: Option<Observing>,
 }
@@ -45,6 +48,14 @@ pub(crate) struct ListenerScope {
 impl ListenerScope {
     pub(crate) fn graph(&self) -> Arc<Graph> {
         self.connection.graph()
+    }
+
+    /// Where the application has several brokers, these faults are this one's.
+    pub(crate) fn told_of(&self, faults: Vec<Fault>) -> Vec<Fault> {
+        match &self.label {
+            Some(broker) => faults.into_iter().map(|fault| fault.on_broker(broker)).collect(),
+            None => faults,
+        }
     }
 }
 
@@ -198,13 +209,13 @@ impl Supervised {
     fn tell_started(&self, started: &StartedConsumer, attempts: &mut Attempts) {
         let is_back = std::mem::take(&mut attempts.is_lost);
         let queue = attempts.consumes.insert(started.context.queue().clone());
-        self.container.telling.tell(|listener| {
+        self.container.telling.tell_at(|listener, broker| {
             let queue = queue.to_string();
             let consumer_tag = started.context.consumer_tag().to_string();
             if is_back {
-                ApplicationEvent::ConsumerRestarted { listener, queue, consumer_tag }
+                ApplicationEvent::ConsumerRestarted { listener, broker, queue, consumer_tag }
             } else {
-                ApplicationEvent::ConsumerStarted { listener, queue, consumer_tag }
+                ApplicationEvent::ConsumerStarted { listener, broker, queue, consumer_tag }
             }
         });
     }
@@ -213,30 +224,31 @@ impl Supervised {
     fn tell_lost(&self, reason: &str, attempts: &mut Attempts) {
         let Some(queue) = attempts.consumes.take() else { return };
         attempts.is_lost = true;
-        self.container.telling.tell(|listener| {
+        self.container.telling.tell_at(|listener, broker| {
             let (queue, reason) = (queue.to_string(), reason.to_owned());
-            ApplicationEvent::ConsumerLost { listener, queue, reason }
+            ApplicationEvent::ConsumerLost { listener, broker, queue, reason }
         });
     }
 
     /// Tells that the consumer has ended as it was told to, if it has consumed.
     fn tell_stopped(&self, attempts: &mut Attempts) {
         let Some(queue) = attempts.consumes.take() else { return };
-        self.container.telling.tell(|listener| {
+        self.container.telling.tell_at(|listener, broker| {
             let queue = queue.to_string();
-            ApplicationEvent::ConsumerStopped { listener, queue }
+            ApplicationEvent::ConsumerStopped { listener, broker, queue }
         });
     }
 
     /// Tells that it could not be started on this connection.
     fn tell_failed(&self, connection: &Opened, error: &LinkError) {
         let queue = self.scope.graph().queue_name_in(&self.queue, connection.generation);
-        self.container.telling.tell(|listener| {
+        self.container.telling.tell_at(|listener, broker| {
             let queue = queue.to_string();
             if error.is_not_found() {
-                ApplicationEvent::QueueMissing { listener, queue }
+                ApplicationEvent::QueueMissing { listener, broker, queue }
             } else {
-                ApplicationEvent::ConsumerFailed { listener, queue, reason: error.to_string() }
+                let reason = error.to_string();
+                ApplicationEvent::ConsumerFailed { listener, broker, queue, reason }
             }
         });
     }

@@ -19,7 +19,8 @@
 //!
 //! [`SpringhareBuilder::metrics`](crate::SpringhareBuilder::metrics) turns it on. Whatever recorder
 //! of the facade is installed gets it; with the feature `prometheus` it installs one itself, unless there
-//! is one: a recorder of the program's own comes before that call. Messages are counted by deliveries, a
+//! is one: a recorder of the program's own comes before that call. In an application with several brokers
+//! each metric has the label `broker`, too. Messages are counted by deliveries, a
 //! batch's by the time of the batch; all anonymous queues are the `queue` `anonymous`.
 
 #[cfg(feature = "prometheus")]
@@ -27,7 +28,7 @@ mod exporter;
 
 use std::time::Duration;
 
-use metrics::{counter, gauge, histogram};
+use metrics::{Label, counter, gauge, histogram};
 
 #[cfg(all(feature = "prometheus", feature = "axum"))]
 pub(crate) use exporter::installed;
@@ -38,7 +39,7 @@ use crate::channel::Verdict;
 use crate::connection::Confirmation;
 use crate::error::{Error, NotConfirmed, Result};
 use crate::listener::context::DeliveryContext;
-use crate::listener::observe::Observer;
+use crate::listener::observe::{At, Observer, Observing};
 use crate::listener::outcome::Outcome;
 use springhare_broker::Requeue;
 
@@ -48,55 +49,45 @@ pub(crate) struct Metrics;
 
 impl Observer for Metrics {
     fn delivered(&self, context: &DeliveryContext) {
-        let [listener, queue] = labels(context);
-        gauge!("spring_rabbitmq_listener_active", "listener_id" => listener.clone(), "queue" => queue.clone())
-            .increment(1.0);
-        counter!("rabbitmq_consumed_total", "listener_id" => listener.clone(), "queue" => queue.clone())
-            .increment(1);
+        let labels = labels(context);
+        gauge!("spring_rabbitmq_listener_active", labels.clone()).increment(1.0);
+        counter!("rabbitmq_consumed_total", labels.clone()).increment(1);
         if context.delivery().redelivered {
-            counter!("springhare_redelivered_total", "listener_id" => listener, "queue" => queue)
-                .increment(1);
+            counter!("springhare_redelivered_total", labels).increment(1);
         }
     }
 
     fn handled(&self, context: &DeliveryContext, outcome: &Outcome, took: Duration) {
-        let [listener, queue] = labels(context);
         let (result, exception) = match outcome.kind() {
             "none" => ("success", "none"),
             kind => ("failure", kind),
         };
-        histogram!(
-            "spring_rabbitmq_listener_seconds",
-            "listener_id" => listener,
-            "queue" => queue,
-            "result" => result,
-            "exception" => exception,
-        )
-        .record(took);
-        self.abandoned(context.listener_id(), &context.counted_queue());
+        let mut labels = labels(context);
+        gauge!("spring_rabbitmq_listener_active", labels.clone()).decrement(1.0);
+        labels.extend([Label::new("result", result), Label::new("exception", exception)]);
+        histogram!("spring_rabbitmq_listener_seconds", labels).record(took);
         #[cfg(feature = "prometheus")]
         exporter::after_sample();
     }
 
-    fn abandoned(&self, listener_id: &str, queue: &str) {
-        let [listener, queue] = [listener_id, queue].map(str::to_owned);
-        gauge!("spring_rabbitmq_listener_active", "listener_id" => listener, "queue" => queue)
-            .decrement(1.0);
+    fn abandoned(&self, listener_id: &str, queue: &str, at: At<'_>) {
+        let labels = listener_labels(listener_id, queue, at);
+        gauge!("spring_rabbitmq_listener_active", labels).decrement(1.0);
     }
 
-    fn settled(&self, _epoch: u64, _delivery_tag: u64, verdict: Verdict) {
+    fn settled(&self, _epoch: u64, _delivery_tag: u64, verdict: Verdict, at: At<'_>) {
         match verdict {
             Verdict::Ack(_) => {}
             Verdict::Nack(Requeue::Yes) | Verdict::Reject(Requeue::Yes) => {
-                counter!("springhare_requeued_total").increment(1);
+                count("springhare_requeued_total", at);
             }
             Verdict::Nack(Requeue::No) | Verdict::Reject(Requeue::No) => {
-                counter!("rabbitmq_rejected_total").increment(1);
+                count("rabbitmq_rejected_total", at);
             }
         }
     }
 
-    fn published(&self, result: &Result<()>, confirmation: Confirmation) {
+    fn published(&self, result: &Result<()>, confirmation: Confirmation, at: At<'_>) {
         let kind = match result {
             Ok(()) if confirmation == Confirmation::Awaited => {
                 Some("rabbitmq_acknowledged_published_total")
@@ -106,27 +97,49 @@ impl Observer for Metrics {
             Err(Error::NotConfirmed(NotConfirmed::Refused(_))) => {
                 Some("rabbitmq_not_acknowledged_published_total")
             }
-            Err(_) => {
-                counter!("rabbitmq_failed_to_publish_total").increment(1);
-                return;
-            }
+            Err(_) => return count("rabbitmq_failed_to_publish_total", at),
         };
-        counter!("rabbitmq_published_total").increment(1);
+        count("rabbitmq_published_total", at);
         if let Some(kind) = kind {
-            counter!(kind).increment(1);
+            count(kind, at);
         }
     }
 
-    fn parked(&self, queue: &str, reason: &'static str) {
-        counter!("springhare_parked_total", "queue" => queue.to_owned(), "reason" => reason)
-            .increment(1);
+    fn parked(&self, queue: &str, reason: &'static str, at: At<'_>) {
+        let mut labels = vec![Label::new("queue", queue.to_owned()), Label::new("reason", reason)];
+        labels.extend(broker(at));
+        counter!("springhare_parked_total", labels).increment(1);
     }
 
-    fn connected(&self, connection: &'static str) {
-        counter!("springhare_connections_opened_total", "connection" => connection).increment(1);
+    fn connected(&self, connection: &'static str, at: At<'_>) {
+        let mut labels = vec![Label::new("connection", connection)];
+        labels.extend(broker(at));
+        counter!("springhare_connections_opened_total", labels).increment(1);
     }
 }
 
-fn labels(context: &DeliveryContext) -> [String; 2] {
-    [context.listener_id().to_owned(), context.counted_queue().to_string()]
+/// Counts one at this broker.
+fn count(name: &'static str, at: At<'_>) {
+    match at {
+        None => counter!(name).increment(1),
+        Some(broker) => counter!(name, "broker" => broker.to_owned()).increment(1),
+    }
+}
+
+fn labels(context: &DeliveryContext) -> Vec<Label> {
+    let at = context.observing().and_then(Observing::broker);
+    listener_labels(context.listener_id(), &context.counted_queue(), at)
+}
+
+fn listener_labels(listener_id: &str, queue: &str, at: At<'_>) -> Vec<Label> {
+    let mut labels = vec![
+        Label::new("listener_id", listener_id.to_owned()),
+        Label::new("queue", queue.to_owned()),
+    ];
+    labels.extend(broker(at));
+    labels
+}
+
+fn broker(at: At<'_>) -> Option<Label> {
+    at.map(|broker| Label::new("broker", broker.to_owned()))
 }

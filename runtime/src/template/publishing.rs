@@ -18,7 +18,7 @@ use crate::connection::{
     Product, PublishCall, PublishError,
 };
 use crate::error::Error;
-use crate::events::{ApplicationEvent, EventBus};
+use crate::events::{ApplicationEvent, BrokerEvents};
 use crate::template::TemplateObserver;
 
 /// What the broker shows it as, behind the application's name.
@@ -41,7 +41,7 @@ pub(crate) struct Publishing {
     channels: Mutex<Option<Arc<dyn LinkConnection>>>,
     channels_link: Arc<dyn Link>,
     observer: Option<Arc<dyn TemplateObserver>>,
-    events: EventBus,
+    events: BrokerEvents,
     stopped: AtomicBool,
 }
 
@@ -64,7 +64,7 @@ pub(crate) struct TemplateLinks {
     pub(crate) channels: Arc<dyn Link>,
     /// Who is told what is done over them.
     pub(crate) observer: Option<Arc<dyn TemplateObserver>>,
-    pub(crate) events: EventBus,
+    pub(crate) events: BrokerEvents,
 }
 
 /// An open path to the broker.
@@ -124,7 +124,8 @@ impl Publishing {
     pub(super) fn tell(&self, result: &Result<(), Error>, confirmation: Confirmation) {
         self.count(result, confirmation);
         if let Err(Error::Unroutable(returned)) = result {
-            self.events.tell(|| ApplicationEvent::Returned {
+            self.events.tell(|broker| ApplicationEvent::Returned {
+                broker,
                 exchange: returned.exchange.to_string(),
                 routing_key: returned.routing_key.to_string(),
                 reason: returned.reply_text.to_string(),

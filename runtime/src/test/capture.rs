@@ -17,7 +17,7 @@ use crate::connection::LinkChannel;
 use crate::convert::{ConversionError, MessageConverters};
 use crate::listener::context::DeliveryContext;
 use crate::listener::endpoint::AcknowledgeMode;
-use crate::listener::observe::Observer;
+use crate::listener::observe::{At, Observer};
 use crate::listener::outcome::{Disposition, Outcome};
 
 /// How long a test waits for calls and settlements, in real time; then it panics.
@@ -303,7 +303,7 @@ impl Observer for Captures {
         self.changed.notify_waiters();
     }
 
-    fn settled(&self, epoch: u64, delivery_tag: u64, verdict: Verdict) {
+    fn settled(&self, epoch: u64, delivery_tag: u64, verdict: Verdict, _: At<'_>) {
         let first = if verdict == Verdict::Ack(Multiple::UpTo) { 0 } else { delivery_tag };
         let mut captured = self.lock();
         let range = (Bound::Included((epoch, first)), Bound::Included((epoch, delivery_tag)));

@@ -2,7 +2,7 @@
 //!
 //! | route | answer |
 //! |---|---|
-//! | `/health` | 200 while every listener that is to consume does, else 503; which does what |
+//! | `/health` | 200 while every listener that is to consume does and every broker is there, else 503; which does what |
 //! | `/health/live` | 200 until the application is stopped: a broker that is away is no reason to restart |
 //! | `/health/ready` | as `/health`, in one word |
 //! | `/metrics` | feature `prometheus`: what was measured, if the builder says `.metrics()` |
@@ -65,11 +65,22 @@ struct Answer<'a> {
     status: &'static str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     listeners: Vec<ListenerAnswer<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    brokers: Vec<BrokerAnswer<'a>>,
+}
+
+#[derive(Serialize)]
+struct BrokerAnswer<'a> {
+    name: &'a str,
+    status: &'static str,
+    /// What it is, in words: `is connected`.
+    details: String,
 }
 
 #[derive(Serialize)]
 struct ListenerAnswer<'a> {
     id: &'a str,
+    broker: &'a str,
     status: &'static str,
     /// What it does, in words: `consumes`, `is recovering: its queue was deleted`.
     details: String,
@@ -79,13 +90,17 @@ async fn health(app: State) -> Response {
     let Some(health) = app.0.health() else { return out_of_service() };
     let listeners = health.listeners().iter().map(|listener| ListenerAnswer {
         id: listener.id(),
+        broker: listener.broker(),
         status: word(listener.is_up()),
         details: listener.status().to_string(),
     });
-    answer(
-        code(health.is_up()),
-        &Answer { status: word(health.is_up()), listeners: listeners.collect() },
-    )
+    let brokers = health.brokers().iter().map(|broker| BrokerAnswer {
+        name: broker.name(),
+        status: word(broker.is_up()),
+        details: broker.status().to_string(),
+    });
+    let (listeners, brokers) = (listeners.collect(), brokers.collect());
+    answer(code(health.is_up()), &Answer { status: word(health.is_up()), listeners, brokers })
 }
 
 async fn live(app: State) -> Response {
@@ -126,7 +141,7 @@ fn out_of_service() -> Response {
 }
 
 fn bare(code: StatusCode, status: &'static str) -> Response {
-    answer(code, &Answer { status, listeners: Vec::new() })
+    answer(code, &Answer { status, listeners: Vec::new(), brokers: Vec::new() })
 }
 
 fn answer(code: StatusCode, answer: &Answer<'_>) -> Response {

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use springhare::prelude::*;
-use springhare::{Error, SpringhareBuilder, Startup};
-use springhare_broker::{Broker, QueueDeclareOptions};
+use springhare::{ApplicationEvent, Error, SpringhareBuilder, Startup};
+use springhare_broker::{Broker, QueueDeclareOptions, QueueDeleteOptions};
 use springhare_tests::eventually;
 
 use crate::support::{Tell, arrives, broker, telling};
@@ -218,6 +218,79 @@ async fn a_start_that_fails_on_one_broker_leaves_nothing_on_the_others() {
     let text = refused(builder).await;
     assert!(text.contains("listener `invoices`"), "{text}");
     assert!(!has(&main, "work").await);
+}
+
+#[tokio::test]
+async fn what_happens_and_what_is_wrong_says_on_which_broker() {
+    let (main, billing) = (another(), another());
+    let app = |listeners| {
+        let app = Springhare::builder().environment([("A", "b")]).broker(main.clone());
+        let app = app.named_broker("billing", |it| it.broker(billing.clone()));
+        app.listeners(listeners).manage(telling::<String>().0)
+    };
+    let builder = app(listeners![orders, invoices]);
+    let mut events = builder.events();
+    let running = builder.start().await.unwrap();
+    running.stop().await.unwrap();
+    let (mut opened, mut started) = (BTreeSet::new(), BTreeSet::new());
+    while let Some(event) = events.next().await {
+        match event {
+            ApplicationEvent::ConnectionOpened { broker, connection, .. } => {
+                opened.insert(format!("{broker}'s {connection}"));
+            }
+            ApplicationEvent::ConsumerStarted { broker, listener, .. } => {
+                started.insert(format!("{listener} on {broker}"));
+            }
+            _ => {}
+        }
+    }
+    let names = |names: &BTreeSet<String>| names.iter().cloned().collect::<Vec<_>>();
+    let connections = [
+        "billing's listeners",
+        "billing's publisher",
+        "rabbitmq's listeners",
+        "rabbitmq's publisher",
+    ];
+    assert_eq!(names(&opened), connections);
+    assert_eq!(names(&started), ["invoices on billing", "orders on rabbitmq"]);
+    let channel = billing.connect("rival").unwrap().open_channel().unwrap();
+    channel.queue_delete("work", QueueDeleteOptions::default()).await.unwrap();
+    channel.queue_declare("work", QueueDeclareOptions::default()).await.unwrap();
+    let text = refused(app(listeners![orders, invoices])).await;
+    assert!(text.contains("broker `billing`: ") && !text.contains("broker `rabbitmq`"), "{text}");
+    // Who joins is told so, too.
+    let running = app(listeners![orders]).start().await.unwrap();
+    let late = Listener::queue("work").id("late").broker("billing").handler(|| async {});
+    let error = running.listeners().add(late).await.unwrap_err().to_string();
+    assert!(error.contains("broker `billing`: "), "{error}");
+    running.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_broker_that_is_only_sent_to_is_part_of_the_health() {
+    let main = another();
+    let app = Springhare::builder()
+        .broker(main)
+        .named_broker("billing", |it| it.url("amqp://127.0.0.1:1").startup(Startup::Background))
+        .listeners(listeners![orders])
+        .manage(telling::<String>().0)
+        .start()
+        .await
+        .unwrap();
+    let health = eventually("why the other is down", async || {
+        let health = app.health();
+        health.to_string().contains("cannot connect").then_some(health)
+    });
+    let health = health.await;
+    assert!(!health.is_up());
+    let text = health.to_string();
+    assert!(text.starts_with("down: broker `billing` is away: "), "{text}");
+    let brokers = health.brokers().iter().map(|broker| (broker.name(), broker.is_up()));
+    assert_eq!(brokers.collect::<Vec<_>>(), [("rabbitmq", true), ("billing", false)]);
+    assert_eq!(health.listeners()[0].broker(), "rabbitmq");
+    assert!(app.broker("rabbitmq").unwrap().health().is_up());
+    assert!(!app.broker("billing").unwrap().health().is_up());
+    app.stop().await.unwrap();
 }
 
 #[tokio::test]

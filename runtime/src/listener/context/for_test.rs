@@ -9,7 +9,7 @@ use springhare_broker::{Clock, Delivery, PublishedMessage};
 use super::{ConsumerScope, DeliveryContext, Served};
 use crate::connection::{Link, LinkConnection, LinkError, LinkFuture};
 use crate::convert::MessageConverters;
-use crate::events::EventBus;
+use crate::events::BrokerEvents;
 use crate::listener::key_path::KeyPath;
 use crate::middleware::PublishMiddleware;
 use crate::state::StateRegistry;
@@ -89,7 +89,7 @@ impl ForTest {
             publishing: Arc::clone(&link),
             channels: link,
             observer: None,
-            events: EventBus::new(),
+            events: BrokerEvents::for_test(),
         };
         let scope = ConsumerScope {
             queue: ShortString::from_static("test"),

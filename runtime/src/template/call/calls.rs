@@ -221,7 +221,7 @@ mod tests {
 
     use super::*;
     use crate::connection::{EmbeddedLink, Link};
-    use crate::events::EventBus;
+    use crate::events::BrokerEvents;
     use crate::template::TemplateLinks;
 
     #[test]
@@ -232,7 +232,7 @@ mod tests {
             publishing: Arc::clone(&link),
             channels: link,
             observer: None,
-            events: EventBus::new(),
+            events: BrokerEvents::for_test(),
         };
         let calls = Calls::new(Arc::new(Publishing::new(links)));
         let mut waiting: Vec<_> = (0..CALLS_MAX).map(|_| InFlight::new(&calls).unwrap()).collect();

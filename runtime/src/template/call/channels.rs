@@ -120,7 +120,7 @@ mod tests {
 
     use super::*;
     use crate::connection::{EmbeddedLink, Link};
-    use crate::events::EventBus;
+    use crate::events::BrokerEvents;
     use crate::template::TemplateLinks;
     use crate::template::publishing::Publishing;
 
@@ -131,7 +131,7 @@ mod tests {
             publishing: Arc::clone(&link),
             channels: link,
             observer: None,
-            events: EventBus::new(),
+            events: BrokerEvents::for_test(),
         };
         let publishing = Arc::new(Publishing::new(links));
         let (late_replies, has_channel) = Default::default();

@@ -25,10 +25,12 @@ async fn next(events: &mut Events) -> ApplicationEvent {
 
 async fn is_started(events: &mut Events) {
     let event = next(events).await;
-    let ApplicationEvent::ConsumerStarted { listener, queue, consumer_tag } = &event else {
+    let ApplicationEvent::ConsumerStarted { listener, broker, queue, consumer_tag, .. } = &event
+    else {
         panic!("{event:?}")
     };
     assert_eq!((listener.as_str(), queue.as_str()), ("e.told", "e.told"));
+    assert_eq!(broker, "rabbitmq");
     assert!(!consumer_tag.is_empty());
 }
 
@@ -37,30 +39,37 @@ async fn what_becomes_of_a_listener_is_told_from_its_start_to_its_end(place: &Pl
     let mut events = builder.events();
     let app = builder.start().await.unwrap();
     let opened = within_limit("an event", events.next()).await.unwrap();
-    let ApplicationEvent::ConnectionOpened { connection, address } = &opened else {
+    let ApplicationEvent::ConnectionOpened { connection, address, .. } = &opened else {
         panic!("{opened:?}")
     };
     assert_eq!(connection, "listeners");
     assert!(!address.contains(":guest@"), "no password is told: {address}");
     is_started(&mut events).await;
-    let id = || "e.told".to_owned();
-    let stopped = || ApplicationEvent::ConsumerStopped { listener: id(), queue: id() };
+    let is_stopped = async |events: &mut Events| {
+        let event = next(events).await;
+        let ApplicationEvent::ConsumerStopped { listener, queue, .. } = &event else {
+            panic!("{event:?}")
+        };
+        assert_eq!((listener.as_str(), queue.as_str()), ("e.told", "e.told"));
+    };
 
     let listener = app.listener("e.told").unwrap();
     listener.pause().await.unwrap();
     listener.pause().await.unwrap();
-    assert_eq!(next(&mut events).await, ApplicationEvent::Paused { listener: id() });
-    assert_eq!(next(&mut events).await, stopped());
+    let paused = next(&mut events).await;
+    assert!(matches!(paused, ApplicationEvent::Paused { .. }), "{paused:?}");
+    is_stopped(&mut events).await;
     listener.resume().await.unwrap();
-    assert_eq!(next(&mut events).await, ApplicationEvent::Resumed { listener: id() });
+    let resumed = next(&mut events).await;
+    assert!(matches!(resumed, ApplicationEvent::Resumed { .. }), "{resumed:?}");
     is_started(&mut events).await;
 
     listener.stop().await.unwrap();
-    assert_eq!(next(&mut events).await, stopped());
+    is_stopped(&mut events).await;
     listener.start().await.unwrap();
     is_started(&mut events).await;
     app.stop().await.unwrap();
-    assert_eq!(next(&mut events).await, stopped());
+    is_stopped(&mut events).await;
     assert_eq!(within_limit("the end", events.next()).await, None);
     assert_eq!(within_limit("the end", app.events().next()).await, None);
 }
@@ -74,7 +83,7 @@ async fn a_listener_that_gets_nothing_is_told_to_be_idle(place: &Place) {
     let mut last = std::time::Duration::ZERO;
     for _ in 0..2 {
         let time = loop {
-            if let ApplicationEvent::Idle { listener, idle_time } = next(&mut events).await {
+            if let ApplicationEvent::Idle { listener, idle_time, .. } = next(&mut events).await {
                 assert_eq!(listener, "e.idle");
                 break idle_time;
             }
@@ -92,11 +101,10 @@ async fn a_message_that_reaches_no_queue_is_told(place: &Place) {
     let refused = rabbit.convert_and_send(("amq.direct", "e.nobody"), "tea").mandatory().await;
     refused.unwrap_err();
     let event = next(&mut events).await;
-    let expected = ApplicationEvent::Returned {
-        exchange: "amq.direct".to_owned(),
-        routing_key: "e.nobody".to_owned(),
-        reason: "NO_ROUTE".to_owned(),
+    let ApplicationEvent::Returned { exchange, routing_key, reason, .. } = &event else {
+        panic!("{event:?}")
     };
-    assert_eq!(event, expected);
+    let told = (exchange.as_str(), routing_key.as_str(), reason.as_str());
+    assert_eq!(told, ("amq.direct", "e.nobody", "NO_ROUTE"));
     app.stop().await.unwrap();
 }
