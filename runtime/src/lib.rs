@@ -99,7 +99,7 @@ pub use springhare_macros::rabbit_handler;
 
 pub use app::{
     BrokerBuilder, BrokerHandle, Handler, Listener, ListenerBuilder, ListenerHandle, Listeners,
-    QueueInfo, RabbitAdmin, STOP_DEADLINE, Springhare, SpringhareBuilder,
+    QueueInfo, RabbitAdmin, Retry, STOP_DEADLINE, Springhare, SpringhareBuilder,
 };
 pub use channel::{Channel, Consumer, DeliveryTag, SettleError};
 pub use declare::{
@@ -122,7 +122,9 @@ pub use extract::{Invalid, Valid};
 pub use listener::attempt::HandlerTimedOut;
 pub use listener::batch::{BatchError, IntoBatchOutcome};
 pub use listener::context::{BatchContext, DeliveryContext};
-pub use listener::endpoint::{AcknowledgeMode, Concurrency, Invocation};
+pub use listener::endpoint::{
+    AcknowledgeMode, Concurrency, Invocation, PartitionBy, PartitionKey, Recover,
+};
 pub use listener::health::{Health, ListenerHealth, ListenerStatus};
 pub use listener::invoke::HandlerPanicked;
 pub use listener::outcome::{

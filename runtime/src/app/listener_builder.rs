@@ -3,9 +3,10 @@
 use std::panic::Location;
 
 use super::handler::Handler;
+use super::listener_failures::ListenerFailures;
 use crate::error::Place;
 use crate::graph::ListenerSource;
-use crate::listener::endpoint::{AcknowledgeMode, Concurrency, ListenerAttributes};
+use crate::listener::endpoint::{AcknowledgeMode, Concurrency, ListenerAttributes, PartitionBy};
 use crate::listener::function::Function;
 use crate::settings::ListenerSettings;
 
@@ -53,6 +54,8 @@ pub struct ListenerBuilder {
     auto_delete: Option<bool>,
     declare: Option<bool>,
     competing: bool,
+    partition_by: Option<PartitionBy>,
+    pub(super) failures: ListenerFailures,
     settings: ListenerSettings,
 }
 
@@ -81,6 +84,8 @@ impl Listener {
             auto_delete: None,
             declare: None,
             competing: false,
+            partition_by: None,
+            failures: ListenerFailures::default(),
             settings: ListenerSettings::default(),
         }
     }
@@ -116,9 +121,12 @@ impl Listener {
             phase: definition.phase,
             declare: definition.declare,
             competing: definition.competing,
+            partition_by: definition.partition_by,
             ..ListenerAttributes::DEFAULT
         };
-        let (function, settings) = (function.clone(), definition.settings.clone());
+        let attributes = definition.failures.of(attributes);
+        let settings = ListenerSettings::of(&attributes).beneath(definition.settings.clone());
+        let function = function.clone();
         take(&ListenerSource { id: id.clone(), function, attributes, settings })
     }
 }
@@ -207,6 +215,29 @@ impl ListenerBuilder {
         self.settings(|settings| settings.concurrency(consumers))
     }
 
+    /// Handles messages with the same key one after the other, and others side by side: as many at a
+    /// time as [`concurrency`](Self::concurrency) says, which is a number then.
+    ///
+    /// ```
+    /// use springhare::prelude::*;
+    /// use springhare::{PartitionBy, PartitionKey};
+    ///
+    /// let by_customer = Listener::queue("orders")
+    ///     .concurrency(8)
+    ///     .partition_by(PartitionBy::Header("x-customer"))
+    ///     .handler(|_order: Text| async {});
+    /// let by_tenant = PartitionBy::Function(|cx| {
+    ///     cx.routing_key().split('.').next().map(PartitionKey::of)
+    /// });
+    /// let by_tenant =
+    ///     Listener::queue("mails").partition_by(by_tenant).handler(|_mail: Text| async {});
+    /// # drop((by_customer, by_tenant));
+    /// ```
+    pub fn partition_by(mut self, key: PartitionBy) -> Self {
+        self.partition_by = Some(key);
+        self
+    }
+
     /// Who settles a delivery, and when; [`AcknowledgeMode::Auto`].
     pub fn ack(self, mode: AcknowledgeMode) -> Self {
         self.settings(|settings| settings.acknowledge_mode(mode))
@@ -217,7 +248,8 @@ impl ListenerBuilder {
         self.settings(|settings| settings.broker(broker))
     }
 
-    /// All else that can be set of a listener.
+    /// All else that can be set of a listener. What it says of failures is stronger than what their
+    /// methods say, [`timeout`](Self::timeout) and the like.
     ///
     /// ```
     /// use std::time::Duration;

@@ -29,11 +29,11 @@ pub(super) fn failing<'a>(
     }
 }
 
-fn retry(
+fn retry<'a>(
     settings: &ListenerSettings,
-    attributes: &ListenerAttributes<'_>,
+    attributes: &ListenerAttributes<'a>,
     forgets: bool,
-) -> Option<RetryAttributes> {
+) -> Option<RetryAttributes<'a>> {
     if settings.retry_enabled != Some(true) {
         return None;
     }
@@ -150,7 +150,7 @@ mod tests {
         failing(&settings, &attributes)
     }
 
-    const NOTHING: RetryAttributes =
+    const NOTHING: RetryAttributes<'_> =
         RetryAttributes { max_attempts: None, backoff: None, jitter: None, delays: &[] };
 
     #[test]
