@@ -98,8 +98,9 @@ pub use springhare_macros::rabbit_listener;
 pub use springhare_macros::rabbit_handler;
 
 pub use app::{
-    BrokerBuilder, BrokerHandle, Handler, Listener, ListenerBuilder, ListenerHandle, Listeners,
-    QueueInfo, RabbitAdmin, Retry, STOP_DEADLINE, Springhare, SpringhareBuilder,
+    BatchHandler, Batches, BrokerBuilder, BrokerHandle, Handler, Listener, ListenerBuilder,
+    ListenerHandle, Listeners, OneMessage, QueueInfo, RabbitAdmin, Retry, STOP_DEADLINE,
+    Springhare, SpringhareBuilder,
 };
 pub use channel::{Channel, Consumer, DeliveryTag, SettleError};
 pub use declare::{

@@ -30,7 +30,7 @@ impl ListenerFailures {
     }
 }
 
-impl ListenerBuilder {
+impl<Takes> ListenerBuilder<Takes> {
     /// Tries a message again before it is given up: in memory, at the broker, or both.
     ///
     /// ```
@@ -48,28 +48,28 @@ impl ListenerBuilder {
     /// # drop((steps, orders));
     /// ```
     pub fn retry(mut self, set: impl FnOnce(Retry) -> Retry) -> Self {
-        let retry = self.failures.retry.take().unwrap_or_default();
-        self.failures.retry = Some(set(retry));
+        let retry = self.definition.failures.retry.take().unwrap_or_default();
+        self.definition.failures.retry = Some(set(retry));
         self
     }
 
     /// How many deliveries of a message may fail before it is given up; 20.
     pub fn max_attempts(mut self, deliveries: u32) -> Self {
-        self.failures.max_attempts = Some(deliveries);
+        self.definition.failures.max_attempts = Some(deliveries);
         self
     }
 
     /// How long the handler may take: one that takes longer is dropped and has failed. A day at the
     /// most; without it there is no bound.
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.failures.timeout = Some(timeout);
+        self.definition.failures.timeout = Some(timeout);
         self
     }
 
     /// Leaves the listener alone for this long after so many failures one after the other; then one
     /// message is tried.
     pub fn circuit(mut self, failures: u32, pause: Duration) -> Self {
-        self.failures.circuit = Some(CircuitAttributes { failures, pause });
+        self.definition.failures.circuit = Some(CircuitAttributes { failures, pause });
         self
     }
 
@@ -86,7 +86,7 @@ impl ListenerBuilder {
     /// # }
     /// ```
     pub fn recover(mut self, recover: Recover) -> Self {
-        self.failures.recover = Some(recover);
+        self.definition.failures.recover = Some(recover);
         self
     }
 }

@@ -1,6 +1,7 @@
 //! The application: its builder, its start, its life and its stop.
 
 mod admin;
+mod batch_handler;
 mod broker_builder;
 mod broker_handle;
 mod builder;
@@ -12,6 +13,7 @@ mod handler;
 mod joining;
 mod layers;
 mod limits;
+mod listener;
 mod listener_builder;
 mod listener_failures;
 mod listener_handle;
@@ -33,11 +35,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use admin::{QueueInfo, RabbitAdmin};
+pub use batch_handler::BatchHandler;
 pub use broker_builder::BrokerBuilder;
 pub use broker_handle::BrokerHandle;
 pub use builder::SpringhareBuilder;
 pub use handler::Handler;
-pub use listener_builder::{Listener, ListenerBuilder};
+pub use listener::Listener;
+pub use listener_builder::{Batches, ListenerBuilder, OneMessage};
 pub use listener_handle::ListenerHandle;
 pub use listeners::Listeners;
 pub use retry::Retry;

@@ -178,7 +178,7 @@ fn consumers(attributes: &ListenerAttributes<'_>, settings: &ListenerSettings) -
 mod tests {
     use super::*;
     use crate::listener::endpoint::{CircuitAttributes, Concurrency, RetryAttributes};
-    use crate::listener::function::Function;
+    use crate::listener::function::{Function, SharedHandler};
 
     const SECOND: Duration = Duration::from_secs(1);
     const NOTHING: RetryAttributes<'_> =
@@ -194,7 +194,8 @@ mod tests {
 
     fn found_with(attributes: ListenerAttributes<'_>, settings: ListenerSettings) -> Vec<String> {
         let place = crate::Place { file: "here.rs", line: 1 };
-        let function = Function::handed_over(|_| unreachable!("it is not called"), |_| {}, place);
+        let handler = SharedHandler::one(|_| unreachable!("it is not called"));
+        let function = Function::handed_over(handler, |_| {}, place);
         contradictions(&ListenerSource { id: "orders".into(), function, attributes, settings })
     }
 
