@@ -15,7 +15,7 @@ pub(crate) struct ListenerSource<'a> {
     pub(crate) settings: ListenerSettings,
 }
 
-impl ListenerSource<'static> {
+impl ListenerSource<'_> {
     /// One that an attribute has left behind.
     pub(crate) fn of(endpoint: &RabbitListenerEndpoint) -> Self {
         Self {
