@@ -138,8 +138,8 @@ pub use settings::{ListenerSettings, STARTUP_WAIT, Startup, UnknownStartup};
 pub use state::{DuplicateState, Requirements};
 pub use template::{
     BatchingRabbitTemplate, BatchingStrategy, Calling, ConvertAndSend, ConvertSendAndReceive,
-    IntoPublish, IntoRoute, REPLY_TIMEOUT, RabbitTemplate, Receive, ReceiveAndConvert, Route,
-    SendAllError, Sending,
+    IntoPublish, IntoRoute, REPLY_TIMEOUT, RabbitTemplate, Receive, ReceiveAndConvert,
+    ReceiveAndReply, Route, SendAllError, Sending,
 };
 
 /// What a program with listeners uses: `use springhare::prelude::*;`.
