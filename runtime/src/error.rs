@@ -121,6 +121,15 @@ pub enum Error {
         /// The listener's id.
         id: String,
     },
+    /// A message was to be answered, and nobody says where its reply goes.
+    #[error(
+        "a message of queue '{queue}' names no queue for its reply in `reply_to`; it is back in its \
+         queue. Say where replies go, `.to(\"..\")`"
+    )]
+    NoReplyTo {
+        /// The queue that it came from.
+        queue: String,
+    },
     /// The application stops or has been stopped.
     #[error("the application is stopped")]
     Stopped,

@@ -98,9 +98,9 @@ pub use springhare_macros::rabbit_listener;
 pub use springhare_macros::rabbit_handler;
 
 pub use app::{
-    BrokerBuilder, BrokerHandle, CLOSE_DEADLINE, Handler, Listener, ListenerBuilder,
-    ListenerHandle, Listeners, QueueInfo, RabbitAdmin, STOP_DEADLINE, Springhare,
-    SpringhareBuilder,
+    BatchHandler, Batches, BrokerBuilder, BrokerHandle, CLOSE_DEADLINE, Handler, Listener,
+    ListenerBuilder, ListenerHandle, Listeners, OneMessage, QueueInfo, RabbitAdmin, Retry,
+    STOP_DEADLINE, Springhare, SpringhareBuilder,
 };
 pub use channel::{Channel, Consumer, DeliveryTag, SettleError};
 pub use declare::{
@@ -123,7 +123,9 @@ pub use extract::{Invalid, Valid};
 pub use listener::attempt::HandlerTimedOut;
 pub use listener::batch::{BatchError, IntoBatchOutcome};
 pub use listener::context::{BatchContext, DeliveryContext};
-pub use listener::endpoint::{AcknowledgeMode, Concurrency, Invocation};
+pub use listener::endpoint::{
+    AcknowledgeMode, Concurrency, Invocation, PartitionBy, PartitionKey, Recover,
+};
 pub use listener::health::{BrokerHealth, BrokerStatus, Health, ListenerHealth, ListenerStatus};
 pub use listener::invoke::HandlerPanicked;
 pub use listener::outcome::{
@@ -136,8 +138,8 @@ pub use settings::{ListenerSettings, STARTUP_WAIT, Startup, UnknownStartup};
 pub use state::{DuplicateState, Requirements};
 pub use template::{
     BatchingRabbitTemplate, BatchingStrategy, Calling, ConvertAndSend, ConvertSendAndReceive,
-    IntoPublish, IntoRoute, REPLY_TIMEOUT, RabbitTemplate, Receive, ReceiveAndConvert, Route,
-    SendAllError, Sending,
+    IntoPublish, IntoRoute, REPLY_TIMEOUT, RabbitTemplate, Receive, ReceiveAndConvert,
+    ReceiveAndReply, Route, SendAllError, Sending,
 };
 
 /// What a program with listeners uses: `use springhare::prelude::*;`.

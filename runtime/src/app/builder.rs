@@ -8,6 +8,7 @@ use springhare_broker::{Broker, Clock};
 use super::Springhare;
 use super::broker_builder::BrokerBuilder;
 use super::expected::ExpectedListener;
+use super::listener::Listener;
 use crate::connection::Link;
 use crate::convert::{MessageConverter, MessageConverters, NamedConverters};
 use crate::declare::Declaration;
@@ -29,6 +30,8 @@ pub struct SpringhareBuilder {
     pub(super) broker: BrokerChoice,
     /// None for the registry that `#[rabbit_listener]` fills.
     pub(super) endpoints: Option<Vec<&'static RabbitListenerEndpoint>>,
+    /// Those without an attribute.
+    pub(super) made: Vec<Listener>,
     /// Those that must be there.
     pub(super) expected: Vec<ExpectedListener>,
     pub(super) states: StateRegistry,
@@ -68,6 +71,7 @@ impl SpringhareBuilder {
         Self {
             broker: BrokerChoice::Settings,
             endpoints: None,
+            made: Vec::new(),
             expected: Vec::new(),
             states: StateRegistry::default(),
             declared: Declarations::default(),
@@ -139,6 +143,30 @@ impl SpringhareBuilder {
     ) -> Self {
         let endpoints = self.endpoints.get_or_insert_default();
         endpoints.extend(listeners.into_iter().flatten());
+        self
+    }
+
+    /// Runs a listener that has no attribute, beside those that have one: it is checked, declared and
+    /// started with them, and shares consumers with them where their messages are divided. One that
+    /// comes later is [added](crate::Listeners::add) to the running application.
+    ///
+    /// ```
+    /// use springhare::prelude::*;
+    ///
+    /// # async fn example(tenants: &[&str]) -> springhare::Result<()> {
+    /// let mut builder = Springhare::builder();
+    /// for tenant in tenants {
+    ///     let orders = Listener::queue(format!("orders.{tenant}"));
+    ///     builder = builder.add_listener(orders.handler(|Text(order): Text| async move {
+    ///         println!("{order}");
+    ///     }));
+    /// }
+    /// let app = builder.start().await?;
+    /// # app.stop().await
+    /// # }
+    /// ```
+    pub fn add_listener(mut self, listener: Listener) -> Self {
+        self.made.push(listener);
         self
     }
 
@@ -285,6 +313,7 @@ impl fmt::Debug for SpringhareBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SpringhareBuilder")
             .field("listeners", &self.endpoints)
+            .field("made", &self.made)
             .field("states", &self.states)
             .finish_non_exhaustive()
     }

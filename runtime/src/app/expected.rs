@@ -5,7 +5,6 @@ use std::panic::Location;
 
 use super::SpringhareBuilder;
 use crate::error::{Fault, Place};
-use crate::listener::endpoint::RabbitListenerEndpoint;
 use crate::settings::{Placeholders, suggestion};
 
 /// The id of a listener that must be there, and who says so.
@@ -45,26 +44,23 @@ impl SpringhareBuilder {
     }
 }
 
-/// A fault for each listener that is missing. The `running` ones are well, those of `chosen` run, if they are well; the `linked`
-/// ones are in the program.
+/// A fault for each listener that is missing. The `running` ones are well, the `named` ones run if they
+/// are well, the `linked` ones are in the program.
 pub(super) fn missing(
     expected: &[ExpectedListener],
     running: &[&str],
-    chosen: &[&'static RabbitListenerEndpoint],
-    linked: &[&'static RabbitListenerEndpoint],
+    named: impl Iterator<Item = String>,
+    linked: impl Iterator<Item = String>,
     placeholders: &Placeholders<'_>,
 ) -> Vec<Fault> {
     if expected.is_empty() {
         return Vec::new();
     }
-    let ids = |endpoints: &[&'static RabbitListenerEndpoint]| -> Vec<String> {
-        let ids = endpoints.iter().map(|endpoint| endpoint.id());
-        ids.map(|id| placeholders.resolve(&id).map_or(id.clone(), Cow::into_owned)).collect()
-    };
+    let resolved = |id: String| placeholders.resolve(&id).map_or(id.clone(), Cow::into_owned);
     // One that is not well is there: what is wrong with it is told by itself.
-    let mut there = ids(chosen);
+    let mut there: Vec<String> = named.map(resolved).collect();
     there.extend(running.iter().map(|id| (*id).to_owned()));
-    let linked = ids(linked);
+    let linked: Vec<String> = linked.map(resolved).collect();
     let known: Vec<&str> = there.iter().map(String::as_str).collect();
     let is_missing = |one: &&ExpectedListener| !known.contains(&one.id.as_str());
     let fault = |ExpectedListener { id, place }: &ExpectedListener| {

@@ -14,7 +14,7 @@ use crate::state::Requirements;
 /// [`#[rabbit_listener]`](crate::rabbit_listener) may have.
 ///
 /// An extractor that borrows from the message, as `Headers<'_>` and `&str`, is for such functions only;
-/// so are `#[payload]` and `#[header(..)]`, and batches.
+/// so are `#[payload]` and `#[header(..)]`. Lists of messages are for a [`BatchHandler`](crate::BatchHandler).
 ///
 /// ```
 /// use springhare::prelude::*;

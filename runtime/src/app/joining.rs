@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::SpringhareBuilder;
-use super::listener_builder::Listener;
+use super::listener::Listener;
 use super::running::Running;
 use crate::convert::{MessageConverters, NamedConverters};
 use crate::error::{Error, Fault, Result};
@@ -135,9 +135,7 @@ impl Running {
             Err(_) => Vec::new(),
         };
         let mut resolved = match joining {
-            Joining::Made(listener) => {
-                listener.with_source(|source| rules.resolve(source, &mut faults))
-            }
+            Joining::Made(listener) => rules.resolve(&listener.lend().source(), &mut faults),
             Joining::Written(endpoint) => rules.resolve(&ListenerSource::of(endpoint), &mut faults),
         };
         if let Some(listener) = &mut resolved {

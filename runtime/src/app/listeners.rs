@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::joining::Joining;
-use super::listener_builder::Listener;
+use super::listener::Listener;
 use super::listener_handle::ListenerHandle;
 use super::running::Running;
 use crate::error::Result;

@@ -1,6 +1,7 @@
 //! The application: its builder, its start, its life and its stop.
 
 mod admin;
+mod batch_handler;
 mod broker_builder;
 mod broker_handle;
 mod builder;
@@ -13,13 +14,16 @@ mod in_time;
 mod joining;
 mod layers;
 mod limits;
+mod listener;
 mod listener_builder;
+mod listener_failures;
 mod listener_handle;
 mod listeners;
 mod named_broker;
 mod planned;
 mod queues_of;
 mod reach;
+mod retry;
 mod running;
 mod scopes;
 mod signals;
@@ -32,13 +36,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use admin::{QueueInfo, RabbitAdmin};
+pub use batch_handler::BatchHandler;
 pub use broker_builder::BrokerBuilder;
 pub use broker_handle::BrokerHandle;
 pub use builder::SpringhareBuilder;
 pub use handler::Handler;
-pub use listener_builder::{Listener, ListenerBuilder};
+pub use listener::Listener;
+pub use listener_builder::{Batches, ListenerBuilder, OneMessage};
 pub use listener_handle::ListenerHandle;
 pub use listeners::Listeners;
+pub use retry::Retry;
 
 pub(crate) use running::Running;
 use signals::Signals;

@@ -5,11 +5,13 @@ use std::iter;
 use std::sync::Arc;
 
 use super::expected::missing;
+use super::listener::{Lent, Listener};
 use super::template_defaults::template_defaults;
 use super::{Springhare, SpringhareBuilder, layers};
 use crate::describe::Description;
 use crate::error::Fault;
 use crate::graph::{Declarations, Graph, GraphInput, Rules, check};
+use crate::listener::endpoint::RabbitListenerEndpoint;
 use crate::settings::{
     BrokerSettings, Environment, MAIN_BROKER, Placeholders, RabbitmqSettings, Settings,
 };
@@ -81,8 +83,10 @@ impl SpringhareBuilder {
         let lookup = |name: &str| environment.get(name);
         let placeholders = Placeholders::new(&settings.own_properties, &lookup);
         let placeholders = placeholders.over(&settings.properties);
+        let made: Vec<Lent<'_>> = self.made.iter().map(Listener::lend).collect();
         let (mut graphs, graph_faults) = check(GraphInput {
             endpoints: self.endpoints(),
+            made: made.iter().map(Lent::source).collect(),
             linked: Self::linked(),
             is_a_part: self.endpoints.is_some(),
             declared: self.declared(),
@@ -96,10 +100,12 @@ impl SpringhareBuilder {
             },
         });
         faults.extend(graph_faults);
-        let (chosen, linked) = (self.endpoints(), Self::linked());
         let listeners = || graphs.values().flat_map(Graph::listeners);
         let ids: Vec<&str> = listeners().map(|plan| &*plan.id).collect();
-        faults.extend(missing(&self.expected, &ids, &chosen, &linked, &placeholders));
+        let named = self.endpoints().into_iter().map(RabbitListenerEndpoint::id);
+        let named = named.chain(made.iter().map(|lent| lent.id().to_owned()));
+        let linked = Self::linked().into_iter().map(RabbitListenerEndpoint::id);
+        faults.extend(missing(&self.expected, &ids, named, linked, &placeholders));
         let ids = ids.into_iter().collect();
         faults.extend(layers::of_nobody(&self.middleware, ids));
         let used = graphs.keys().map(|name| name.to_string());

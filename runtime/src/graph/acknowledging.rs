@@ -44,12 +44,12 @@ pub(super) fn wrong(
             ),
             (
                 failures,
-                "`acknowledge-mode` is set to none, but the attribute has `retry`, `max_attempts` or \
+                "`acknowledge-mode` is set to none, but the listener has `retry`, `max_attempts` or \
                  `recover`, and the broker would have forgotten the message when its handler fails",
             ),
             (
                 attributes.requeue_rejected.is_some(),
-                "`acknowledge-mode` is set to none, but the attribute has `requeue_rejected`, and \
+                "`acknowledge-mode` is set to none, but the listener has `requeue_rejected`, and \
                  there would be nothing to requeue",
             ),
             (
@@ -83,7 +83,7 @@ fn first(has_tag: bool, has_outbox: bool, attributes: &ListenerAttributes<'_>) -
         ),
         (
             requeues,
-            "`acknowledge-mode` is set to first, but the attribute says how a failed message is \
+            "`acknowledge-mode` is set to first, but the listener says how a failed message is \
              delivered again or rejected, and it would be acknowledged before it is handled",
         ),
         (

@@ -33,6 +33,8 @@ const PLUGIN_KIND_PREFIX: &str = "x-";
 /// What a graph is made of.
 pub(crate) struct GraphInput<'a> {
     pub(crate) endpoints: Vec<&'static RabbitListenerEndpoint>,
+    /// Those that no attribute has left behind.
+    pub(crate) made: Vec<ListenerSource<'a>>,
     /// All that are linked into the program.
     pub(crate) linked: Vec<&'static RabbitListenerEndpoint>,
     /// Whether the endpoints were chosen among them.
@@ -46,12 +48,13 @@ pub(crate) struct GraphInput<'a> {
 /// that only the broker may know) is left to [`declare`](super::declare()).
 pub(crate) fn check(input: GraphInput<'_>) -> (BTreeMap<Arc<str>, Graph>, Vec<Fault>) {
     let mut faults = Vec::new();
-    let GraphInput { mut endpoints, linked, is_a_part, declared, rules } = input;
+    let GraphInput { mut endpoints, made, linked, is_a_part, declared, rules } = input;
     endpoints.sort_by_cached_key(|endpoint| (endpoint.id(), endpoint.file, endpoint.line));
     let known = endpoints.iter().chain(&linked).map(|endpoint| endpoint.id());
+    let known = known.chain(made.iter().map(|source| source.id.clone()));
     let known = known.map(|id| rules.placeholders.resolve(&id).map_or(id.clone(), Cow::into_owned));
     let known: Vec<String> = known.filter(|id| !id.contains("${")).collect();
-    let sources = endpoints.iter().copied().map(ListenerSource::of);
+    let sources = endpoints.iter().copied().map(ListenerSource::of).chain(made);
     let mut listeners: Vec<ResolvedListener> =
         sources.filter_map(|source| rules.resolve(&source, &mut faults)).collect();
     listeners.sort_by(|a, b| a.plan.id.cmp(&b.plan.id));

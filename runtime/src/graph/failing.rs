@@ -41,11 +41,11 @@ pub(super) fn requeues_rejected(
         || attributes.max_attempts.is_some()
 }
 
-fn retry(
+fn retry<'a>(
     settings: &ListenerSettings,
-    attributes: &ListenerAttributes<'_>,
+    attributes: &ListenerAttributes<'a>,
     forgets: bool,
-) -> Option<RetryAttributes> {
+) -> Option<RetryAttributes<'a>> {
     if settings.retry_enabled != Some(true) {
         // What waits at the broker is delivered again, and not called again.
         let delayed = attributes.retry.filter(|retry| !retry.delays.is_empty());
@@ -182,7 +182,7 @@ mod tests {
         failing(&settings, &attributes)
     }
 
-    const NOTHING: RetryAttributes =
+    const NOTHING: RetryAttributes<'_> =
         RetryAttributes { max_attempts: None, backoff: None, jitter: None, delays: &[] };
 
     #[test]

@@ -1,15 +1,18 @@
 //! The graph of an application: its listeners, queues, exchanges and bindings, known in full
 //! before anything is declared, so that every fault is found at once, each with its place.
 //!
-//! `resolve` makes nodes of the listeners' attributes, `check` merges them and finds what
-//! contradicts (`consistency` in each of them by itself and with what it is used for). `merge` finds
-//! which listeners share consumers. `declare` takes the graph to the broker, and back when the start fails; `redeclare` takes it there once more when a connection or a consumer was lost.
+//! `resolve` makes nodes of the listeners' attributes, `contradictions` finds what one of them can't
+//! mean. `check` merges the nodes and finds what contradicts (`consistency` in each of them by itself and
+//! with what it is used for). `merge` finds which listeners share consumers. `declare` takes the graph
+//! to the broker, and back when the start fails; `redeclare` takes it there once more when a connection
+//! or a consumer was lost.
 //! Deliberately out: consuming.
 
 mod acknowledging;
 mod change;
 mod check;
 mod consistency;
+mod contradictions;
 mod converting;
 mod declarations;
 mod declare;

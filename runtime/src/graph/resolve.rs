@@ -448,7 +448,7 @@ impl Texts<'_, '_> {
         Some((name(exchange)?, name(routing_key)?))
     }
 
-    fn recoverer(&mut self, recover: Recover<'_>) -> Option<Recoverer> {
+    fn recoverer(&mut self, recover: Recover<&str>) -> Option<Recoverer> {
         Some(match recover {
             Recover::Park => Recoverer::Park,
             Recover::Reject => Recoverer::Reject,

@@ -1,5 +1,6 @@
 //! What holds for all listeners of an application, whether they start with it or join it later.
 
+use super::contradictions::contradictions;
 use super::converting::choose_converter;
 use super::key_paths::unmet_paths;
 use super::placeholder::Placeholders;
@@ -29,6 +30,10 @@ impl Rules<'_> {
         faults: &mut Vec<Fault>,
     ) -> Option<ResolvedListener> {
         unmet_requirements(source, self.states, faults);
+        let Place { file, line } = source.function.place;
+        let contradictions = contradictions(source).into_iter();
+        let contradictions = contradictions.map(|text| format!("listener `{}`: {text}", source.id));
+        faults.extend(contradictions.map(|text| Fault::new(text).at(file, line)));
         let mut listener = resolve(source, &self.placeholders, self.settings, faults)?;
         let plan = &mut listener.plan;
         choose_converter(plan, self.named_converters, self.converters, faults);

@@ -17,7 +17,7 @@ pub(crate) struct ListenerSource<'a> {
     pub(crate) unchecked: Vec<&'static str>,
 }
 
-impl ListenerSource<'static> {
+impl ListenerSource<'_> {
     /// One that an attribute has left behind.
     pub(crate) fn of(endpoint: &RabbitListenerEndpoint) -> Self {
         Self {

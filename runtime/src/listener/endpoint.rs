@@ -155,7 +155,7 @@ pub struct ListenerAttributes<'a> {
     /// `requeue_rejected`: whether a failed message is delivered again.
     pub requeue_rejected: Option<bool>,
     /// `retry(..)`: how often the handler is called, and when.
-    pub retry: Option<RetryAttributes>,
+    pub retry: Option<RetryAttributes<'a>>,
     /// `max_attempts`: how many deliveries of a message may fail.
     pub max_attempts: Option<u32>,
     /// `timeout`: how long the handler may take.
@@ -163,7 +163,7 @@ pub struct ListenerAttributes<'a> {
     /// `circuit(..)`: when the listener is left alone for a while.
     pub circuit: Option<CircuitAttributes>,
     /// `recover`: where a message goes that is given up.
-    pub recover: Option<Recover<'a>>,
+    pub recover: Option<Recover<&'a str>>,
     /// `send_to`: where replies go to requests that name no queue for them.
     pub send_to: Option<&'a str>,
     /// `return_errors`: whether callers are told of failures; by default those that ask for it.
@@ -254,7 +254,7 @@ impl Default for ListenerAttributes<'_> {
 
 /// `retry(..)`: what is done before a message is given up.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct RetryAttributes {
+pub struct RetryAttributes<'a> {
     /// How often the handler is called with one delivery.
     pub max_attempts: Option<u32>,
     /// The first and the longest pause between two of these calls.
@@ -262,7 +262,7 @@ pub struct RetryAttributes {
     /// The part of a pause that chance may add or take: 0 to 1.
     pub jitter: Option<f64>,
     /// The times after which the message is delivered again, one after the other.
-    pub delays: &'static [Duration],
+    pub delays: &'a [Duration],
 }
 
 /// `circuit(..)`: when a listener is left alone for a while.
@@ -274,22 +274,37 @@ pub struct CircuitAttributes {
     pub pause: Duration,
 }
 
-/// `recover = ".."`, `recover(..)`: where a message goes that is given up.
+/// `recover = ".."`, `recover(..)`: where a message goes that is given up, Spring's
+/// `MessageRecoverer`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Recover<'a> {
+pub enum Recover<T = String> {
     /// `"park"`: to `<queue>.error`.
     Park,
     /// `"reject"`: to its queue's dead-letter exchange, if it has one.
     Reject,
-    /// `"requeue"`: back to its queue.
+    /// `"requeue"`: back to its queue, unless it can never be handled.
     Requeue,
     /// `(exchange = "..", key = "..")`: to this exchange, under this key or its own.
     Republish {
         /// `exchange`.
-        exchange: &'a str,
+        exchange: T,
         /// `key`.
-        key: Option<&'a str>,
+        key: Option<T>,
     },
+}
+
+impl Recover {
+    /// The same with borrowed texts.
+    pub(crate) fn borrowed(&self) -> Recover<&str> {
+        match self {
+            Self::Park => Recover::Park,
+            Self::Reject => Recover::Reject,
+            Self::Requeue => Recover::Requeue,
+            Self::Republish { exchange, key } => {
+                Recover::Republish { exchange, key: key.as_deref() }
+            }
+        }
+    }
 }
 
 /// Who settles a delivery, and when.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::ready;
 use std::sync::Arc;
 
-use super::context::DeliveryContext;
+use super::context::{BatchContext, DeliveryContext};
 use super::endpoint::{ErrorHandler, Invocation, Invoke, RabbitListenerEndpoint};
 use super::outcome::{ListenerError, Outcome};
 use crate::error::Place;
@@ -38,18 +38,15 @@ impl Function {
 
     /// A function or a closure that was handed over at this place.
     pub(crate) fn handed_over(
-        handler: impl for<'d> Fn(&'d DeliveryContext) -> Invocation<'d> + Send + Sync + 'static,
+        handler: SharedHandler,
         require: fn(&mut Requirements),
         place: Place,
     ) -> Self {
-        Self {
-            place,
-            docs: "",
-            require,
-            invoke: Invoke::One(call_shared),
-            error_handler: None,
-            handler: Some(Arc::new(handler)),
-        }
+        let invoke = match handler {
+            SharedHandler::One(_) => Invoke::One(call_shared),
+            SharedHandler::Batch(_) => Invoke::Batch(call_shared_with_batch),
+        };
+        Self { place, docs: "", require, invoke, error_handler: None, handler: Some(handler) }
     }
 
     /// What its arguments need of the application.
@@ -67,16 +64,45 @@ impl fmt::Debug for Function {
 }
 
 /// A handler of any type.
-pub(crate) type SharedHandler =
-    Arc<dyn for<'d> Fn(&'d DeliveryContext) -> Invocation<'d> + Send + Sync>;
+#[derive(Clone)]
+pub(crate) enum SharedHandler {
+    /// Of one message.
+    One(Arc<dyn for<'d> Fn(&'d DeliveryContext) -> Invocation<'d> + Send + Sync>),
+    /// Of a batch.
+    Batch(Arc<dyn for<'d> Fn(&'d BatchContext) -> Invocation<'d> + Send + Sync>),
+}
+
+impl SharedHandler {
+    pub(crate) fn one(
+        handler: impl for<'d> Fn(&'d DeliveryContext) -> Invocation<'d> + Send + Sync + 'static,
+    ) -> Self {
+        Self::One(Arc::new(handler))
+    }
+
+    pub(crate) fn batch(
+        handler: impl for<'d> Fn(&'d BatchContext) -> Invocation<'d> + Send + Sync + 'static,
+    ) -> Self {
+        Self::Batch(Arc::new(handler))
+    }
+}
 
 /// Calls the handler that the delivery's listener was made with.
 fn call_shared(cx: &DeliveryContext) -> Invocation<'_> {
     match cx.handler() {
-        Some(handler) => handler(cx),
-        None => {
-            let error = ListenerError::fatal("the listener has no handler");
-            Box::pin(ready(Outcome::Failed(error)))
-        }
+        Some(SharedHandler::One(handler)) => handler(cx),
+        Some(SharedHandler::Batch(_)) | None => without_handler(),
     }
+}
+
+/// Calls the handler that the batch's listener was made with.
+fn call_shared_with_batch(cx: &BatchContext) -> Invocation<'_> {
+    match cx.consumer().handler() {
+        Some(SharedHandler::Batch(handler)) => handler(cx),
+        Some(SharedHandler::One(_)) | None => without_handler(),
+    }
+}
+
+fn without_handler<'d>() -> Invocation<'d> {
+    let error = ListenerError::fatal("the listener has no handler");
+    Box::pin(ready(Outcome::Failed(error)))
 }

@@ -6,22 +6,19 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 use serde::Serialize;
 use springhare_amqp::{
-    BasicProperties, DeliveryMode, FieldTable, FieldValue, Message, ShortString, ShortStringTooLong,
+    BasicProperties, FieldTable, FieldValue, Message, ShortString, ShortStringTooLong,
 };
-use springhare_broker::Publish;
 
 use super::context::DeliveryContext;
 use super::failure::Decision;
 use super::invoke::HandlerPanicked;
 use super::outcome::{Disposition, IntoOutcome, ListenerError, Outcome};
 use super::plan::ListenerPlan;
-use crate::connection::Confirmation;
 use crate::convert::{ConversionError, IntoBody, MessageConverters};
 use crate::error::Error;
 use crate::template::{
-    DIRECT_REPLY_TO, ERROR_HEADER, ERRORS_HEADER, EXCEPTION_HEADER, IntoRoute, Route,
+    Address, Answered, ERROR_HEADER, ERRORS_HEADER, EXCEPTION_HEADER, IntoRoute, Route,
 };
-use crate::trace::TraceContext;
 
 /// What may be a reply's body: a handler that returns one of these answers its request.
 ///
@@ -240,7 +237,7 @@ pub(super) async fn answer(
 ) -> Outcome {
     match outcome {
         Outcome::Reply(reply) => match send(context, plan, *reply).await {
-            Ok(Sent::Yes | Sent::NobodyWaits) => Outcome::Ack,
+            Ok(Answered::Yes | Answered::NobodyWaits) => Outcome::Ack,
             Err(error) if passes(&error) => Outcome::Failed(ListenerError::new(error)),
             Err(error) => {
                 let error = ListenerError::fatal(error);
@@ -290,8 +287,8 @@ async fn tell(
     text: &str,
 ) -> Told {
     match send(context, plan, report(kind, text)).await {
-        Ok(Sent::Yes) => Told::Yes,
-        Ok(Sent::NobodyWaits) => Told::No,
+        Ok(Answered::Yes) => Told::Yes,
+        Ok(Answered::NobodyWaits) => Told::No,
         Err(error) => {
             tracing::warn!(
                 listener = &*plan.id,
@@ -307,96 +304,21 @@ async fn send(
     context: &DeliveryContext,
     plan: &ListenerPlan,
     reply: PreparedReply,
-) -> Result<Sent, Error> {
-    let PreparedReply { mut message, route, persistent } = reply;
+) -> Result<Answered, Error> {
+    let PreparedReply { message, route, persistent } = reply;
     let request = context.properties();
-    let reply_to = request.reply_to.as_ref().filter(|queue| !queue.is_empty());
-    let address = match (route, reply_to) {
-        (Some(route), _) => Address::given(route.into_parts()),
-        (None, Some(queue)) if queue.starts_with(DIRECT_REPLY_TO) => Address::Caller(queue.clone()),
-        (None, Some(queue)) => Address::Queue(queue.clone()),
-        (None, None) => match &plan.reply.send_to {
-            Some(destination) => Address::given(destination.clone()),
-            None => {
-                tell_nowhere(plan);
-                return Ok(Sent::NobodyWaits);
-            }
-        },
+    let address = match route {
+        Some(route) => Some(Address::given(route.into_parts())),
+        None => {
+            let send_to = || plan.reply.send_to.clone().map(Address::given);
+            Address::of_request(request).or_else(send_to)
+        }
     };
-    let properties = &mut message.properties;
-    if let Some(trace) = TraceContext::of(request) {
-        trace.put_on(properties);
-    }
-    // Who makes no correlation ids knows its request by the message's own.
-    let id = request.correlation_id.as_ref().or(request.message_id.as_ref());
-    let is_answer = !matches!(address, Address::Given { .. }) && id.is_some();
-    if is_answer || properties.correlation_id.is_none() {
-        properties.correlation_id = id.cloned();
-    }
-    if persistent.is_some() || properties.delivery_mode.is_none() {
-        let is_persistent = persistent.unwrap_or_else(|| {
-            !address.is_caller() && request.delivery_mode == Some(DeliveryMode::Persistent)
-        });
-        let mode = if is_persistent { DeliveryMode::Persistent } else { DeliveryMode::Transient };
-        properties.delivery_mode = Some(mode);
-    }
-    let template = context.template();
-    match address {
-        Address::Caller(queue) => {
-            // It waits on its channel, or waits no more: nothing confirms the one or the other.
-            let publish = to_queue(queue, message, false);
-            template.send_reply(publish, Confirmation::Unconfirmed).await?;
-            Ok(Sent::Yes)
-        }
-        Address::Queue(queue) => {
-            let publish = to_queue(queue.clone(), message, true);
-            match template.send_reply(publish, Confirmation::Awaited).await {
-                Err(Error::Unroutable(_)) => {
-                    let listener = &*plan.id;
-                    tracing::debug!(listener, queue = &*queue, "the queue for a reply is gone");
-                    Ok(Sent::NobodyWaits)
-                }
-                sent => sent.map(|()| Sent::Yes),
-            }
-        }
-        Address::Given { exchange, routing_key } => {
-            let mandatory = exchange.is_empty();
-            let publish = Publish { exchange, routing_key, mandatory, message };
-            template.send_reply(publish, Confirmation::Awaited).await?;
-            Ok(Sent::Yes)
-        }
-    }
-}
-
-/// Whether an answer is on its way.
-enum Sent {
-    /// To its caller, if that still waits.
-    Yes,
-    /// Nobody is known who would take it.
-    NobodyWaits,
-}
-
-enum Address {
-    /// A caller that waits on its channel.
-    Caller(ShortString),
-    /// The queue that the request names.
-    Queue(ShortString),
-    /// The handler's own choice, or its attribute's.
-    Given { exchange: ShortString, routing_key: ShortString },
-}
-
-impl Address {
-    fn given((exchange, routing_key): (ShortString, ShortString)) -> Self {
-        Self::Given { exchange, routing_key }
-    }
-
-    fn is_caller(&self) -> bool {
-        matches!(self, Self::Caller(_))
-    }
-}
-
-fn to_queue(queue: ShortString, message: Message, mandatory: bool) -> Publish {
-    Publish { exchange: ShortString::EMPTY, routing_key: queue, mandatory, message }
+    let Some(address) = address else {
+        tell_nowhere(plan);
+        return Ok(Answered::NobodyWaits);
+    };
+    context.template().answer(request, message, persistent, address).await
 }
 
 fn tell_nowhere(plan: &ListenerPlan) {

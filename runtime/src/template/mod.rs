@@ -3,6 +3,7 @@
 //! Sending goes over a connection of its own, and receiving over another; `.await` on a publish means that the broker has the
 //! message, on a request that the reply is there. Deliberately out: consuming (that is what listeners are for) and declaring.
 
+mod answer;
 mod batching;
 mod call;
 mod deaths;
@@ -11,6 +12,7 @@ mod observer;
 mod parking;
 mod publishing;
 mod receive;
+mod receive_and_reply;
 mod route;
 mod send;
 mod send_all;
@@ -25,6 +27,7 @@ use springhare_amqp::{Message, ShortString};
 use springhare_broker::Publish;
 use tokio::sync::Mutex;
 
+pub(crate) use answer::{Address, Answered};
 pub use batching::{BatchingRabbitTemplate, BatchingStrategy};
 pub(crate) use call::names::{DIRECT_REPLY_TO, ERROR_HEADER, ERRORS_HEADER, EXCEPTION_HEADER};
 pub use call::{Calling, ConvertSendAndReceive, REPLY_TIMEOUT};
@@ -38,6 +41,7 @@ pub(crate) use parking::{
     was_rejected_from,
 };
 pub use receive::{Receive, ReceiveAndConvert};
+pub use receive_and_reply::ReceiveAndReply;
 pub use route::{IntoRoute, Route};
 pub use send::{ConvertAndSend, Sending};
 pub use send_all::{IntoPublish, SendAllError};

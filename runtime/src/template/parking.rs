@@ -10,7 +10,7 @@ mod retry;
 use springhare_amqp::{
     BasicProperties, DeliveryMode, FieldTable, FieldValue, Message, ReplyCode, ShortString,
 };
-use springhare_broker::{Publish, PublishedMessage, QueueDeclareOptions};
+use springhare_broker::{PublishedMessage, QueueDeclareOptions};
 
 pub(crate) use delay::{
     RETRY_EXCHANGE, RETRY_EXCHANGE_KIND, retry_exchange_options, wait_queue_of, wait_queue_options,
@@ -141,16 +141,6 @@ impl RabbitTemplate {
             self.shared.publishing.tell_parked(error_queue, reason.word());
         }
         sent
-    }
-
-    /// Sends what answers a message that is settled right after.
-    pub(crate) async fn send_reply(
-        &self,
-        publish: Publish,
-        confirmation: Confirmation,
-    ) -> Result<()> {
-        let publish = self.middleware().process(publish)?;
-        self.shared.publishing.publish_replacement(publish, confirmation).await
     }
 
     /// Sends it to `error_queue`, which is declared if it is not there.

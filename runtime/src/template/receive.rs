@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use springhare_amqp::{Message, ShortString};
-use springhare_broker::{BasicConsumeOptions, ConsumerEnd, Delivery, Multiple, NoAck, QosScope};
+use springhare_broker::{
+    BasicConsumeOptions, ConsumerEnd, Delivery, Multiple, NoAck, QosScope, Requeue,
+};
 use tokio::sync::MutexGuard;
 
 use super::{ParkReason, ParkedFrom, RabbitTemplate, Retried, error_queue_of};
@@ -17,8 +19,8 @@ use crate::connection::{LinkChannel, LinkError};
 use crate::error::{Error, Result};
 
 /// A message that is not settled yet.
-struct Got<'t> {
-    delivery: Delivery,
+pub(super) struct Got<'t> {
+    pub(super) delivery: Delivery,
     channel: Arc<dyn LinkChannel>,
     /// The template's channel is nobody else's meanwhile: another caller's fault would close it. One
     /// that waited for its message has a channel of its own, which closes with it.
@@ -26,8 +28,16 @@ struct Got<'t> {
 }
 
 impl Got<'_> {
-    async fn ack(&self) -> Result<()> {
+    pub(super) async fn ack(&self) -> Result<()> {
         Ok(self.channel.basic_ack(self.delivery.delivery_tag, Multiple::One).await?)
+    }
+
+    /// Puts it back into its queue. If that fails, its channel is closed, which does so, too.
+    pub(super) async fn give_back(&self) {
+        let given_back = self.channel.basic_reject(self.delivery.delivery_tag, Requeue::Yes).await;
+        if let Err(error) = given_back {
+            tracing::debug!(%error, "a message could not be given back");
+        }
     }
 }
 
@@ -185,7 +195,12 @@ impl RabbitTemplate {
         ReceiveAndConvert { receive: self.receive(queue), value: PhantomData }
     }
 
-    async fn park_unread(&self, queue: &str, delivery: &Delivery, exception: String) -> Result<()> {
+    pub(super) async fn park_unread(
+        &self,
+        queue: &str,
+        delivery: &Delivery,
+        exception: String,
+    ) -> Result<()> {
         let reason = ParkReason::Fatal { exception };
         let before = Retried::of(&delivery.message).map_or(0, |retried| retried.failures);
         let attempts = before.saturating_add(delivery.delivery_count).saturating_add(1);
@@ -200,7 +215,26 @@ impl RabbitTemplate {
         if got.is_some() || timeout.is_zero() {
             return Ok(got);
         }
-        self.consume_one(queue, timeout).await
+        let channel = self.shared.publishing.open_channel().await?;
+        self.consume_one(channel, queue, timeout).await
+    }
+
+    /// Gets a message, or waits for one, on a channel that is for nothing else: whoever has it may
+    /// receive others meanwhile, and it goes back to its queue if nobody settles it.
+    pub(super) async fn get_alone(
+        &self,
+        queue: &str,
+        timeout: Duration,
+    ) -> Result<Option<Got<'_>>> {
+        let channel = self.shared.publishing.open_channel().await?;
+        if let Some(got) = channel.basic_get(queue, NoAck::No).await? {
+            return Ok(Some(Got { delivery: got.delivery, channel, _one_at_a_time: None }));
+        }
+        if !timeout.is_zero() {
+            return self.consume_one(channel, queue, timeout).await;
+        }
+        close(&*channel).await;
+        Ok(None)
     }
 
     /// Gets a message, and holds the channel that it came on. Nothing that receives may be
@@ -219,9 +253,13 @@ impl RabbitTemplate {
 
     /// Consumes one message, on a channel that is for nothing else: whatever it holds at its end goes back
     /// to the queue.
-    async fn consume_one(&self, queue: &str, timeout: Duration) -> Result<Option<Got<'_>>> {
+    async fn consume_one(
+        &self,
+        channel: Arc<dyn LinkChannel>,
+        queue: &str,
+        timeout: Duration,
+    ) -> Result<Option<Got<'_>>> {
         let publishing = &self.shared.publishing;
-        let channel = publishing.open_channel().await?;
         channel.basic_qos(1, QosScope::Consumer).await?;
         let options = BasicConsumeOptions::default();
         let mut consumer = channel.basic_consume(queue, "", options).await?;
@@ -247,12 +285,16 @@ impl RabbitTemplate {
             .await;
         }
         let Some(delivery) = received.pop_front() else {
-            if let Err(error) = channel.close().await {
-                tracing::debug!(%error, "a channel could not be closed");
-            }
+            close(&*channel).await;
             return Ok(None);
         };
         Ok(Some(Got { delivery, channel, _one_at_a_time: None }))
+    }
+}
+
+async fn close(channel: &dyn LinkChannel) {
+    if let Err(error) = channel.close().await {
+        tracing::debug!(%error, "a channel could not be closed");
     }
 }
 

@@ -17,7 +17,11 @@ async fn what_was_added_comes_back_after_an_outage_and_what_was_removed_does_not
     let (link, _broker, hand) = SwitchLink::on();
     let (said, mut told) = telling::<String>();
     let builder = Springhare::builder().link(link.clone()).listeners(listeners![first]);
-    let app = builder.manage(said).start().await.unwrap();
+    let made =
+        Listener::queue("made").handler(|text: Text, queue: QueueName, said: Said| async move {
+            said.tell(format!("{queue}: {}", text.0));
+        });
+    let app = builder.manage(said).add_listener(made).start().await.unwrap();
     let listeners = app.listeners();
     for name in ["kept", "removed"] {
         let listener = Listener::queue(name).exchange("news").kind("topic").key(name);
@@ -36,9 +40,12 @@ async fn what_was_added_comes_back_after_an_outage_and_what_was_removed_does_not
     let broker = link.new_broker();
     link.connect_to(&broker);
     is_up_again(&app, &hand).await;
-    for (exchange, key, expected) in
-        [("", "first", "first: tea"), ("", "second", "second: tea"), ("news", "kept", "kept: tea")]
-    {
+    for (exchange, key, expected) in [
+        ("", "first", "first: tea"),
+        ("", "made", "made: tea"),
+        ("", "second", "second: tea"),
+        ("news", "kept", "kept: tea"),
+    ] {
         publish(&broker, exchange, key, "tea").await;
         assert_eq!(told.next().await, expected);
     }

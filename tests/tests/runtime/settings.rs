@@ -125,8 +125,8 @@ async fn a_mode_that_breaks_what_a_listener_promises_is_refused_wherever_it_is_s
     let text = refused(builder).await;
     for words in [
         "listener `sends`: `acknowledge-mode` is set to none, but what is in the function's `Outbox`",
-        "listener `retries`: `acknowledge-mode` is set to none, but the attribute has `retry`",
-        "listener `gives_up`: `acknowledge-mode` is set to none, but the attribute has `retry`",
+        "listener `retries`: `acknowledge-mode` is set to none, but the listener has `retry`",
+        "listener `gives_up`: `acknowledge-mode` is set to none, but the listener has `retry`",
         "listener `settles`: `acknowledge-mode` is set to none, but the function takes a",
     ] {
         assert!(text.contains(words), "{words} in {text}");

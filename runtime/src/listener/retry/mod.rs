@@ -138,7 +138,7 @@ impl FailurePlan {
 }
 
 /// With delays alone there is one call a delivery; else the delays, if any, follow the calls.
-fn of_retry(retry: &RetryAttributes) -> (Calls, Redeliveries) {
+fn of_retry(retry: &RetryAttributes<'_>) -> (Calls, Redeliveries) {
     let in_memory = retry.max_attempts.is_some() || retry.backoff.is_some();
     let calls = if in_memory || retry.delays.is_empty() {
         Calls::new(retry.max_attempts.unwrap_or(CALLS_DEFAULT), retry.backoff, retry.jitter)
@@ -156,10 +156,10 @@ fn of_retry(retry: &RetryAttributes) -> (Calls, Redeliveries) {
 mod tests {
     use super::*;
 
-    const NOTHING: RetryAttributes =
+    const NOTHING: RetryAttributes<'_> =
         RetryAttributes { max_attempts: None, backoff: None, jitter: None, delays: &[] };
 
-    fn plan(retry: Option<RetryAttributes>, max_attempts: Option<u32>) -> FailurePlan {
+    fn plan(retry: Option<RetryAttributes<'_>>, max_attempts: Option<u32>) -> FailurePlan {
         let default = ListenerAttributes::DEFAULT;
         let attributes = ListenerAttributes { retry, max_attempts, ..default };
         FailurePlan::of(&attributes, Recoverer::Default, Manner::Springhare)

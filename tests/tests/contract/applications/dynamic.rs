@@ -18,6 +18,8 @@ application!(
     a_listener_with_a_queue_of_its_own_may_be_added,
     a_running_listener_gets_queues_and_gives_them_up,
     queues_that_cannot_be_added_are_told_and_left_alone,
+    a_made_listener_starts_with_its_application_and_as_a_part_of_it,
+    what_is_wrong_with_a_made_listener_is_a_fault_of_the_start,
 );
 
 type Said = State<Tell<String>>;
@@ -284,4 +286,66 @@ async fn queues_that_cannot_be_added_are_told_and_left_alone(place: &Place) {
     let error = app.listeners().remove("d.merged.a").await.unwrap_err().to_string();
     assert!(error.contains("can't be removed without them"), "{error}");
     app.stop().await.unwrap();
+}
+
+#[rabbit_listener(
+    id = "d.eu",
+    queue = "d.shared",
+    exchange = "d.shop",
+    kind = "topic",
+    key = "eu.#"
+)]
+async fn of_eu(text: Text, said: Said) {
+    said.tell(format!("eu: {}", text.0));
+}
+
+/// Its messages are divided between it and one with an attribute, as two with attributes would be.
+async fn a_made_listener_starts_with_its_application_and_as_a_part_of_it(place: &Place) {
+    let (said, mut told) = telling::<String>();
+    let of_us = Listener::queue("d.shared").id("d.us").exchange("d.shop").kind("topic").key("us.#");
+    let of_us = of_us.handler(|Text(text): Text, said: Said| async move {
+        said.tell(format!("us: {text}"));
+    });
+    let own = Listener::queue("d.${name}").group("d.made").handler(second_time);
+    let builder = place.builder().listeners(listeners![of_eu]).manage(said);
+    let builder = builder.manage(Calls::default()).property("name", "own");
+    let builder = builder.listener("d.own", |settings| settings.prefetch(3));
+    let builder = builder.expect_listeners(["d.us", "d.own", "d.eu"]);
+    let app = builder.add_listener(of_us).add_listener(own).start().await.unwrap();
+    assert_eq!(app.listener_ids().collect::<Vec<_>>(), ["d.eu", "d.own", "d.us"]);
+    let table = app.describe().to_string();
+    for words in ["d.own", "d.us", "dynamic.rs:"] {
+        assert!(table.contains(words), "{table}");
+    }
+    let rabbit = app.rabbit_template();
+    for (key, expected) in [("us.ny", "us: tea"), ("eu.fr", "eu: tea")] {
+        rabbit.convert_and_send(("d.shop", key), "tea").await.unwrap();
+        assert_eq!(told.next().await, expected);
+    }
+    rabbit.convert_and_send("d.own", "tea").await.unwrap();
+    assert_eq!(told.next().await, "tea of d.own");
+    app.stop_group("d.made").await.unwrap();
+    assert_eq!(place.consumers("d.own").await, Some(0));
+    app.listeners().remove("d.own").await.unwrap();
+    assert_eq!(app.listener_ids().collect::<Vec<_>>(), ["d.eu", "d.us"]);
+    app.stop().await.unwrap();
+}
+
+async fn what_is_wrong_with_a_made_listener_is_a_fault_of_the_start(place: &Place) {
+    let (said, _told) = telling::<String>();
+    let builder = place.builder().listeners(listeners![late]).manage(said);
+    let builder = builder
+        .add_listener(Listener::queue("d.new").handler(|_: State<Gate>| async {}))
+        .add_listener(Listener::queue("d.new").id("d.late").handler(|| async {}))
+        .add_listener(Listener::queue("d.empty").retry(|retry| retry).handler(|| async {}))
+        .expect_listeners(["d.empty"]);
+    let error = builder.start().await.unwrap_err();
+    let text = error.to_string();
+    for words in ["needs a `State<", "two listeners have the id `d.late`", "`retry` says nothing"] {
+        assert!(text.contains(words) && text.contains("dynamic.rs:"), "{text}");
+    }
+    assert!(!text.contains("is expected"), "what is wrong with it is told by itself: {text}");
+    for queue in ["d.new", "d.late", "d.empty"] {
+        assert_eq!(place.consumers(queue).await, None, "{queue} was declared");
+    }
 }

@@ -14,6 +14,8 @@ mod definitions;
 mod delays;
 mod dispatch;
 mod dynamic;
+mod dynamic_batches;
+mod dynamic_failures;
 mod events;
 mod extractors;
 mod facts;

@@ -1,11 +1,12 @@
 //! Receiving one message at a time, and waiting for it.
 
+use std::future::pending;
 use std::time::Duration;
 
 use springhare::Error;
 use springhare::middleware::MessageIds;
 use springhare::prelude::*;
-use springhare_tests::{arrives, eventually, ready};
+use springhare_tests::{arrives, eventually, ready, telling};
 
 use crate::place::Place;
 
@@ -16,6 +17,9 @@ application!(
     a_call_that_is_dropped_gives_back_what_it_has,
     what_ends_a_call_that_waits_is_told,
     each_message_has_an_id_of_its_own,
+    a_message_is_received_and_replied_to,
+    a_reply_goes_where_the_call_says,
+    what_is_not_replied_to_comes_back,
 );
 
 /// Longer than any test has.
@@ -147,4 +151,91 @@ async fn each_message_has_an_id_of_its_own(place: &Place) {
     assert_eq!(ids[0].len(), 36, "{ids:?}");
     assert_eq!(ids[2], "m-1", "what has one keeps it");
     app.stop().await.unwrap();
+}
+
+async fn a_message_is_received_and_replied_to(place: &Place) {
+    let (app, rabbit) = app(place).await;
+    let next = |number: u32| async move { Ok(Some(number + 1)) };
+    assert!(!rabbit.receive_and_reply("rq", next).await.unwrap(), "there is none");
+    assert!(!rabbit.receive_and_reply("rq", next).timeout(SHORT).await.unwrap());
+    let asking = {
+        let rabbit = rabbit.clone();
+        tokio::spawn(async move { rabbit.convert_send_and_receive::<u32>("rq", &5).await })
+    };
+    assert!(rabbit.receive_and_reply("rq", next).timeout(LONG).await.unwrap());
+    assert_eq!(asking.await.unwrap().unwrap(), 6);
+
+    app.declare(Queue::durable("rq.replies")).await.unwrap();
+    let request = rabbit.convert_and_send("rq", &7).reply_to("rq.replies");
+    request.correlation_id("seven").await.unwrap();
+    // Whoever replies may receive others meanwhile.
+    let with_another = |number: u32| {
+        let rabbit = rabbit.clone();
+        async move { Ok(rabbit.receive("rq").await?.is_none().then_some(number * 2)) }
+    };
+    assert!(rabbit.receive_and_reply("rq", with_another).await.unwrap());
+    let reply = arrives(&rabbit, "rq.replies").await;
+    let id = reply.properties.correlation_id.as_deref().map(str::to_owned);
+    assert_eq!((&*reply.body, id.as_deref()), (&b"14"[..], Some("seven")));
+
+    rabbit.convert_and_send("rq", &8).reply_to("rq.replies").await.unwrap();
+    let none = |_: u32| async { Ok(None::<u32>) };
+    assert!(rabbit.receive_and_reply("rq", none).await.unwrap());
+    rabbit.convert_and_send("rq", &8).reply_to("rq.gone").await.unwrap();
+    assert!(rabbit.receive_and_reply("rq", next).await.unwrap(), "nobody waits any more");
+    app.stop().await.unwrap();
+    assert_eq!((place.left("rq").await, place.left("rq.replies").await), (0, 0));
+}
+
+async fn a_reply_goes_where_the_call_says(place: &Place) {
+    let (app, rabbit) = app(place).await;
+    app.declare(Queue::durable("rq.prices")).await.unwrap();
+    app.declare(Exchange::topic("rq.prices")).await.unwrap();
+    app.declare(Binding::queue("rq.prices").to("rq.prices").with("tea")).await.unwrap();
+    let next = |number: u32| async move { Ok(Some(number + 1)) };
+    rabbit.convert_and_send_all([("rq", "5"), ("rq", "6")]).await.unwrap();
+    assert!(rabbit.receive_and_reply("rq", next).to("rq.prices").await.unwrap());
+    assert!(rabbit.receive_and_reply("rq", next).to(("rq.prices", "tea")).await.unwrap());
+    for expected in ["6", "7"] {
+        assert_eq!(&*arrives(&rabbit, "rq.prices").await.body, expected.as_bytes());
+    }
+    app.stop().await.unwrap();
+    assert_eq!(place.left("rq").await, 0);
+}
+
+async fn what_is_not_replied_to_comes_back(place: &Place) {
+    let (app, rabbit) = app(place).await;
+    rabbit.convert_and_send("rq", &5).await.unwrap();
+    let next = |number: u32| async move { Ok(Some(number + 1)) };
+    let error = rabbit.receive_and_reply("rq", next).await.unwrap_err();
+    assert!(matches!(error, Error::NoReplyTo { .. }), "{error}");
+    let error = rabbit.receive_and_reply("rq", next).to("rq.gone").await.unwrap_err();
+    assert!(matches!(error, Error::Unroutable(_)), "{error}");
+    let fails = |_: u32| async { Err::<Option<u32>, _>(Error::Other("no van".into())) };
+    let error = rabbit.receive_and_reply("rq", fails).await.unwrap_err();
+    assert_eq!(error.to_string(), "no van");
+    let (called, mut calls) = telling::<u32>();
+    let cut_off = {
+        let rabbit = rabbit.clone();
+        tokio::spawn(async move {
+            let never = |number: u32| {
+                called.tell(number);
+                pending::<springhare::Result<Option<u32>>>()
+            };
+            rabbit.receive_and_reply("rq", never).await
+        })
+    };
+    assert_eq!(calls.next().await, 5);
+    cut_off.abort();
+    eventually("the message is back", async || (ready(&rabbit, "rq").await == 1).then_some(()))
+        .await;
+
+    let unread = |_: String| async { Ok(Some(1_u32)) };
+    rabbit.receive("rq").await.unwrap().unwrap();
+    rabbit.convert_and_send("rq", vec![0xff_u8]).await.unwrap();
+    let error = rabbit.receive_and_reply("rq", unread).await.unwrap_err();
+    assert!(matches!(error, Error::Conversion(_)), "{error}");
+    assert_eq!(&*arrives(&rabbit, "rq.error").await.body, &[0xff]);
+    app.stop().await.unwrap();
+    assert_eq!(place.left("rq").await, 0);
 }
