@@ -1,9 +1,10 @@
 //! What the tests of springhare share: a real RabbitMQ to hold the broker against, links that wait
-//! for all their calls and that note what they are answered, a peer that speaks in bytes, what a
+//! for all their calls, that note what they are answered and whose time a hand drives, a peer that speaks in bytes, what a
 //! test hears of its handlers, and waiting for conditions instead of times.
 
 mod amqp;
 mod barrier_link;
+mod clocked_link;
 mod eventually;
 mod handlers;
 mod proxy;
@@ -15,6 +16,7 @@ mod virtual_host;
 
 pub use amqp::amqp_link;
 pub use barrier_link::BarrierLink;
+pub use clocked_link::ClockedLink;
 pub use eventually::{LIMIT, eventually, within_limit};
 pub use handlers::{Gate, Tell, Told, telling};
 pub use proxy::Proxy;

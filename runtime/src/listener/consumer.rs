@@ -183,7 +183,8 @@ impl ConsumerLoop<'_> {
         let plan = &*handling.plan;
         self.work.slow.takes(self.context.delivery().delivery_tag);
         if self.work.acknowledges_first() {
-            self.work.acknowledge_first(self.context.delivery().delivery_tag).await?;
+            let delivery_tag = self.context.delivery().delivery_tag;
+            self.work.acknowledge_first(&plan.id, delivery_tag).await?;
         }
         let unfinished = Unfinished::of(plan, &self.context);
         let mut outcome = self.outcome_of(handling).await?;

@@ -7,13 +7,14 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use springhare_broker::{Clock, Multiple, Requeue, Sleep};
+use springhare_broker::{Clock, Multiple, QosScope, Requeue, Sleep};
 
 use super::ack_gather::{AckGather, Covering};
 use super::busy_pace::{BusyPace, Time};
 use super::failure::Retry;
 use super::pacing::{PAUSE_MAX, Paused};
 use crate::channel::{Channel, SettleError, Verdict};
+use crate::connection::LinkError;
 use retrying::Retrying;
 
 /// How many failed messages wait for their redelivery at most, where no prefetch bounds them;
@@ -50,6 +51,7 @@ pub(crate) struct Settler {
     /// How many done messages are acknowledged at the latest: half the prefetch, so that the
     /// broker can fill the other half meanwhile.
     ack_every: usize,
+    prefetch: u16,
     paused: Paused<AfterPause>,
     retrying: Retrying,
     timer: Option<(Duration, Sleep)>,
@@ -65,6 +67,7 @@ impl Settler {
             gather: AckGather::default(),
             acks: Vec::new(),
             ack_every: (slots / 2).max(1),
+            prefetch,
             paused: Paused::default(),
             retrying: Retrying::default(),
             timer: None,
@@ -141,6 +144,13 @@ impl Settler {
     ) -> Result<(), SettleError> {
         self.flush().await?;
         self.channel.settle(delivery_tag, verdict).await
+    }
+
+    /// Ready once the broker has done what was settled: AMQP answers no ack, but does one thing of
+    /// a channel after the other.
+    pub(crate) async fn answered(&mut self) -> Result<(), LinkError> {
+        // It says nothing new: it is about consumers that are started later.
+        self.channel.link().basic_qos(self.prefetch, QosScope::Consumer).await
     }
 
     /// Puts a failed message back to its queue after `pause`.

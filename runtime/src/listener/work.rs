@@ -100,10 +100,29 @@ impl Work<'_> {
         self.acknowledge == AcknowledgeMode::First
     }
 
-    /// Acknowledges a message that is about to be handled: whatever comes of it, it does not come
-    /// again.
-    pub(super) async fn acknowledge_first(&mut self, delivery_tag: u64) -> Result<(), Exit> {
-        Ok(self.settler.settle(delivery_tag, Verdict::Ack(Multiple::One)).await?)
+    /// Acknowledges a message that is about to be handled, and waits until the broker has done so:
+    /// whatever comes of it, it does not come again. Where that is not known, it is not handled.
+    pub(super) async fn acknowledge_first(
+        &mut self,
+        listener: &str,
+        delivery_tag: u64,
+    ) -> Result<(), Exit> {
+        self.settler.settle(delivery_tag, Verdict::Ack(Multiple::One)).await?;
+        let stop = self.stop;
+        let exit = match stop.unless_forced(self.settler.answered()).await {
+            Some(Ok(())) => return Ok(()),
+            Some(Err(error)) => Exit::Lost(error.to_string()),
+            None => Exit::Stopped,
+        };
+        tracing::error!(
+            listener,
+            delivery_tag,
+            ?exit,
+            "a message was acknowledged before its handler is called (`ack = \"first\"`), and \
+             whether the broker knows of it is not known: the handler is not called unless it comes \
+             again"
+        );
+        Err(exit)
     }
 
     /// Takes over what has come meanwhile, if anything has.

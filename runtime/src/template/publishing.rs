@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use springhare_amqp::ShortString;
-use springhare_broker::{Clock, Publish};
+use springhare_broker::{Clock, Publish, ReturnedMessage};
 use tokio::sync::{Mutex, Notify};
 
 use crate::backoff::REFUSED_LOGIN_PAUSE;
@@ -124,13 +124,18 @@ impl Publishing {
     pub(super) fn tell(&self, result: &Result<(), Error>, confirmation: Confirmation) {
         self.count(result, confirmation);
         if let Err(Error::Unroutable(returned)) = result {
-            self.events.tell(|broker| ApplicationEvent::Returned {
-                broker,
-                exchange: returned.exchange.to_string(),
-                routing_key: returned.routing_key.to_string(),
-                reason: returned.reply_text.to_string(),
-            });
+            self.tell_returned(returned);
         }
+    }
+
+    /// Tells that a message came back, once.
+    pub(super) fn tell_returned(&self, returned: &ReturnedMessage) {
+        self.events.tell(|broker| ApplicationEvent::Returned {
+            broker,
+            exchange: returned.exchange.to_string(),
+            routing_key: returned.routing_key.to_string(),
+            reason: returned.reply_text.to_string(),
+        });
     }
 
     /// Tells what became of a message to who counts them.

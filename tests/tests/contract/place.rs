@@ -6,8 +6,10 @@ use std::sync::Arc;
 
 use springhare::connection::{Address, AmqpLink, EmbeddedLink, Link, LinkChannel, LinkConnection};
 use springhare::{Springhare, SpringhareBuilder};
-use springhare_broker::Broker;
-use springhare_tests::{RabbitMq, Record, Recorder, RecordingLink, VirtualHost, eventually};
+use springhare_broker::{Broker, Clock};
+use springhare_tests::{
+    ClockedLink, RabbitMq, Record, Recorder, RecordingLink, VirtualHost, eventually,
+};
 use tokio::sync::OnceCell;
 
 use crate::doors;
@@ -121,15 +123,26 @@ impl Place {
         }
     }
 
+    /// An application on this broker whose own time is this clock's, which a hand may drive; the
+    /// broker's goes on by itself.
+    pub(crate) fn builder_on(&self, clock: &Clock) -> SpringhareBuilder {
+        let link = ClockedLink::over(self.link(), clock.clone());
+        match &self.recorder {
+            None => Springhare::builder().link(link),
+            Some(recorder) => Springhare::builder().link(RecordingLink::with(link, recorder)),
+        }
+    }
+
+    fn link(&self) -> Box<dyn Link> {
+        match &self.way {
+            Way::Handle(broker) => Box::new(EmbeddedLink::new(broker.clone())),
+            Way::Url { url, .. } => Box::new(amqp_link(url)),
+        }
+    }
+
     /// A channel of somebody else's.
     pub(crate) async fn channel(&self) -> Arc<dyn LinkChannel> {
-        let connect = async || {
-            let link: Box<dyn Link> = match &self.way {
-                Way::Handle(broker) => Box::new(EmbeddedLink::new(broker.clone())),
-                Way::Url { url, .. } => Box::new(amqp_link(url)),
-            };
-            link.connect("onlooker").await.unwrap()
-        };
+        let connect = async || self.link().connect("onlooker").await.unwrap();
         self.onlooker.get_or_init(connect).await.open_channel().await.unwrap()
     }
 

@@ -9,6 +9,7 @@
 mod support;
 mod switch_link;
 
+mod acknowledged_first;
 mod admin;
 mod attempts;
 mod brokers;

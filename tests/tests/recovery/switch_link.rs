@@ -76,6 +76,13 @@ impl SwitchLink {
         broker.unwrap().stop();
     }
 
+    /// Closes all connections, and leads nowhere until it is connected to a broker. The broker lives
+    /// on.
+    pub(crate) fn take_broker_away(&self) {
+        self.line().broker = None;
+        self.close_connections();
+    }
+
     /// Closes all connections, as an operator does. The broker lives on.
     pub(crate) fn close_connections(&self) {
         self.close_those_named("");
@@ -98,7 +105,12 @@ impl SwitchLink {
 
     /// How often the listeners' connection was asked for.
     pub(crate) fn attempts(&self) -> usize {
-        self.line().attempts.iter().filter(|name| name.contains("listeners")).count()
+        self.attempts_of("listeners")
+    }
+
+    /// How often the connection was asked for whose name holds this word.
+    pub(crate) fn attempts_of(&self, word: &str) -> usize {
+        self.line().attempts.iter().filter(|name| name.contains(word)).count()
     }
 
     fn line(&self) -> MutexGuard<'_, Line> {

@@ -7,12 +7,15 @@ use springhare_amqp::ShortString;
 
 use super::give_up::Copied;
 use super::{Decision, Failed};
+use crate::backoff::Backoff;
+use crate::error::{Error, NotConfirmed};
 use crate::listener::consumer::Exit;
 use crate::listener::context::DeliveryContext;
 use crate::listener::endpoint::AcknowledgeMode;
 use crate::listener::outcome::{ListenerError, Outcome};
 use crate::listener::plan::ListenerPlan;
 use crate::listener::retry::Recoverer;
+use crate::listener::stop_signal::StopPhase;
 use crate::listener::work::Work;
 use crate::template::ParkReason;
 
@@ -43,7 +46,7 @@ impl Work<'_> {
                      it is not delivered again"
                 );
                 if let Some(copied) = copy_of(&error, plan) {
-                    self.keep_copy(context, plan, &error, copied).await?;
+                    Box::pin(self.keep_copy(context, plan, &error, copied)).await?;
                 }
             }
         }
@@ -58,15 +61,39 @@ impl Work<'_> {
         copied: Copied,
     ) -> Result<(), Exit> {
         let failed = Failed::of(context);
+        let (listener, queue) = (&*plan.id, &*failed.queue);
         let reason = ParkReason::Fatal { exception: error.report() };
-        let stop = self.stop;
-        let copying = self.failure.copy_out(&failed, plan, &reason, copied);
-        if let Err(error) = stop.unless_forced(copying).await.ok_or(Exit::Stopped)? {
-            let (listener, queue) = (&*plan.id, &*failed.queue);
-            tracing::error!(listener, queue, %error, "a failed message could not be kept");
+        let (stop, clock) = (self.stop, self.settler.clock());
+        let mut backoff = Backoff::default();
+        loop {
+            let copying = self.failure.copy_out(&failed, plan, &reason, copied);
+            match stop.unless_forced(copying).await.ok_or(Exit::Stopped)? {
+                Ok(()) => return Ok(()),
+                // Nobody else has it: it waits for the broker, and for a stop no longer.
+                Err(error) if is_of_the_connection(&error) && !stop.is_raised() => {
+                    let pause = backoff.after_failure();
+                    tracing::warn!(
+                        listener,
+                        queue,
+                        %error,
+                        next_attempt_in = ?pause,
+                        "a failed message could not be kept yet"
+                    );
+                    let _ = stop.unless(StopPhase::Draining, clock.sleep(pause)).await;
+                }
+                Err(error) => {
+                    tracing::error!(listener, queue, %error, "a failed message could not be kept");
+                    return Ok(());
+                }
+            }
         }
-        Ok(())
     }
+}
+
+/// Whether it was not sent, or may not have been, since there is no connection.
+fn is_of_the_connection(error: &Error) -> bool {
+    use NotConfirmed::{NotSent, Unknown};
+    matches!(error, Error::Link(_) | Error::NotConfirmed(NotSent(_) | Unknown(_)))
 }
 
 /// A handler in hand whose message does not come again: dropped before it is done, that is told.

@@ -217,7 +217,7 @@ impl<'s> PartitionLoop<'s> {
                     let error = ListenerError::fatal("the function of `partition_by` panicked");
                     self.work.settler.closes(delivery_tag).await?;
                     if self.work.acknowledges_first() {
-                        self.work.acknowledge_first(delivery_tag).await?;
+                        self.work.acknowledge_first(&handling.plan.id, delivery_tag).await?;
                     }
                     let outcome = Outcome::Failed(error);
                     self.work.conclude(&context, &handling.plan, outcome).await?;
@@ -229,21 +229,20 @@ impl<'s> PartitionLoop<'s> {
 
     /// Lets those begin that wait for nobody, as many as there may be.
     async fn begin_ready(&mut self) -> Result<(), Exit> {
-        if self.work.phase() >= StopPhase::Returning {
-            return Ok(());
-        }
-        while self.tasks.len() < usize::from(self.plan.handlers)
+        while self.work.phase() < StopPhase::Returning
+            && self.tasks.len() < usize::from(self.plan.handlers)
             && let Some((lane, mut held)) = self.lanes.pop()
         {
             held.hand = self.work.slow.begins(held.context.delivery().delivery_tag);
             if self.work.acknowledges_first() && !held.has_begun() {
                 let delivery_tag = held.context.delivery().delivery_tag;
                 self.work.settler.closes_at_once(delivery_tag);
-                if self.work.acknowledge_first(delivery_tag).await.is_err() {
-                    // The channel is lost, which is told by the link, and it comes again.
+                let id = &held.handling.plan.id;
+                if let Err(exit) = self.work.acknowledge_first(id, delivery_tag).await {
                     self.work.slow.ends(held.hand);
                     self.lanes.free(lane);
-                    continue;
+                    // That the channel is lost is told by the link.
+                    if matches!(exit, Exit::Stopped) { return Err(exit) } else { continue }
                 }
             }
             self.tasks.spawn(handle(lane, held, self.work.settler.clock().clone()));

@@ -25,7 +25,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Rest {
     Done,
-    /// The consumer is told to stop.
+    /// The consumer is told to stop, or has lost its channel.
     CutShort,
 }
 
@@ -108,8 +108,9 @@ impl Work<'_> {
         }
     }
 
-    /// Waits, and tends to the rest meanwhile. A message whose channel is lost is somebody else's,
-    /// unless it is acknowledged: that is looked for every [`LOOK_EVERY`].
+    /// Waits, and tends to the rest meanwhile. A message whose channel is lost is somebody else's; one
+    /// that is acknowledged keeps its consumer from starting again. Both are looked for every
+    /// [`LOOK_EVERY`].
     async fn rest(&mut self, pause: Duration) -> Result<Rest, Exit> {
         let until = self.settler.clock().now().saturating_add(pause);
         loop {
@@ -134,10 +135,10 @@ impl Work<'_> {
                 self.heed_stop().await?;
                 return Ok(Rest::CutShort);
             }
-            if !self.acknowledges_first()
-                && let Some(reason) = self.settler.channel().link().close_reason()
-            {
-                return Err(Exit::Lost(reason.to_string()));
+            match self.settler.channel().link().close_reason() {
+                None => {}
+                Some(_) if self.acknowledges_first() => return Ok(Rest::CutShort),
+                Some(reason) => return Err(Exit::Lost(reason.to_string())),
             }
         }
     }

@@ -2,7 +2,7 @@ use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 
 use springhare_amqp::{AmqpError, Message, MethodId, ReplyCode, ShortString};
@@ -175,13 +175,15 @@ impl CallChannel {
             opened = self.open(&publishing) => opened,
             () = self.closing.notified() => Err(End::Stopped),
         };
+        // The template need not outlive its calls.
+        let template = Arc::downgrade(&publishing);
         drop(publishing);
         let link = match opened {
             Ok(link) => link,
             Err(end) => return self.pending.end(&end, None),
         };
         let _ = self.opened.set(Some(Arc::clone(&link)));
-        let error = self.drive(&link).await;
+        let error = self.drive(&link, &template).await;
         let lost = LinkError::Closed { what: "channel", reason: error.clone() };
         let lost = link.close_reason().unwrap_or(lost);
         // The last one is at fault, or comes after the one that is; those before it may have been
@@ -214,7 +216,11 @@ impl CallChannel {
     }
 
     /// Runs until the channel is closed, by this error if by one.
-    async fn drive(&self, link: &Arc<dyn LinkChannel>) -> Option<AmqpError> {
+    async fn drive(
+        &self,
+        link: &Arc<dyn LinkChannel>,
+        template: &Weak<Publishing>,
+    ) -> Option<AmqpError> {
         let mut event = link.next_event();
         let mut closing = pin!(self.closing.notified());
         poll_fn(|cx| {
@@ -222,6 +228,9 @@ impl CallChannel {
             while let Poll::Ready(happened) = event.as_mut().poll(cx) {
                 match happened {
                     Some(ChannelEvent::Returned(returned)) => {
+                        if let Some(template) = template.upgrade() {
+                            template.tell_returned(&returned);
+                        }
                         let number = call_number(&returned.message);
                         let outcome = Err(CallError::Unroutable(returned));
                         let mut wakers = Vec::new();

@@ -138,7 +138,11 @@ async fn a_queue_that_is_deleted_by_hand_stays_away_until_it_is_declared_again(p
         let health = app.health();
         let status = health.listeners()[0].status();
         let missing = |reason: &String| reason.contains("no queue 'h.doomed'");
-        matches!(status, ListenerStatus::Recovering { reason } if missing(reason)).then_some(())
+        if !matches!(status, ListenerStatus::Recovering { reason } if missing(reason)) {
+            return None;
+        }
+        assert!(!health.is_up(), "{health}");
+        Some(())
     })
     .await;
     assert_eq!(place.consumers("h.doomed").await, None);

@@ -1,5 +1,5 @@
 use springhare::prelude::*;
-use springhare::{ApplicationEvent, Events};
+use springhare::{ApplicationEvent, CallError, Events};
 use springhare_tests::within_limit;
 
 use crate::place::Place;
@@ -8,6 +8,7 @@ application!(
     what_becomes_of_a_listener_is_told_from_its_start_to_its_end,
     a_listener_that_gets_nothing_is_told_to_be_idle,
     a_message_that_reaches_no_queue_is_told,
+    a_request_that_reaches_no_queue_is_told_once,
 );
 
 #[rabbit_listener(id = "e.told", queue = "e.told")]
@@ -107,4 +108,24 @@ async fn a_message_that_reaches_no_queue_is_told(place: &Place) {
     let told = (exchange.as_str(), routing_key.as_str(), reason.as_str());
     assert_eq!(told, ("amq.direct", "e.nobody", "NO_ROUTE"));
     app.stop().await.unwrap();
+}
+
+async fn a_request_that_reaches_no_queue_is_told_once(place: &Place) {
+    let app = place.builder().listeners(listeners![]).start().await.unwrap();
+    let mut events = app.events();
+    let rabbit = app.rabbit_template();
+    for (exchange, key) in [("amq.direct", "e.nobody"), ("", "e.no-queue")] {
+        let call = rabbit.convert_send_and_receive::<String>((exchange, key), "tea").await;
+        assert!(matches!(call, Err(CallError::Unroutable(_))), "{call:?}");
+        let expected = ApplicationEvent::Returned {
+            exchange: exchange.to_owned(),
+            routing_key: key.to_owned(),
+            reason: "NO_ROUTE".to_owned(),
+        };
+        assert_eq!(next(&mut events).await, expected);
+    }
+    app.stop().await.unwrap();
+    while let Some(event) = within_limit("the end", events.next()).await {
+        assert!(!matches!(event, ApplicationEvent::Returned { .. }), "{event:?}");
+    }
 }

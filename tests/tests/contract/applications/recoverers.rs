@@ -1,9 +1,12 @@
 //! Where a message goes that is given up.
 
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
+use springhare::Overflow;
 use springhare::prelude::*;
-use springhare_tests::{Tell, arrives, header_number, header_text, telling};
+use springhare_broker::Clock;
+use springhare_tests::{Tell, arrives, eventually, header_number, header_text, telling};
 
 use crate::place::Place;
 
@@ -13,6 +16,7 @@ application!(
     what_is_given_up_goes_back,
     what_is_given_up_is_republished_under_another_key,
     what_is_given_up_is_republished_under_its_own_key,
+    what_is_given_up_is_acknowledged_once_its_copy_is_confirmed,
     what_came_back_from_a_rejection_and_is_fatal_again_is_parked,
 );
 
@@ -194,11 +198,54 @@ async fn what_is_given_up_is_republished_under_its_own_key(place: &Place) {
     app.stop().await.unwrap();
 }
 
+failing!(
+    republish_to_little_room,
+    queue = "g.patient",
+    max_attempts = 1,
+    recover(exchange = "g.small")
+);
+
+/// The queue of the copies is full, and refuses them.
+async fn what_is_given_up_is_acknowledged_once_its_copy_is_confirmed(place: &Place) {
+    let (clock, hand) = Clock::manual();
+    let (tell, mut words) = telling::<String>();
+    let room = Queue::durable("g.room").max_length(1).overflow(Overflow::RejectPublish);
+    let app = place
+        .builder_on(&clock)
+        .listeners(listeners![republish_to_little_room])
+        .declare(Exchange::fanout("g.small"))
+        .declare(room)
+        .declare(Binding::queue("g.room").to("g.small"))
+        .manage(tell)
+        .start()
+        .await
+        .unwrap();
+    let rabbit = app.rabbit_template();
+    rabbit.convert_and_send("g.room", "the first").await.unwrap();
+    rabbit.convert_and_send("g.patient", "bad").await.unwrap();
+    assert_eq!(words.next().await, "bad");
+    eventually("it comes again: its copy was refused", async || {
+        hand.advance(Duration::from_secs(1));
+        (!words.is_silent()).then_some(())
+    })
+    .await;
+    assert_eq!(&*arrives(&rabbit, "g.room").await.body, b"the first");
+    let copy = eventually("there is room for its copy", async || {
+        hand.advance(Duration::from_secs(1));
+        rabbit.receive("g.room").await.unwrap()
+    })
+    .await;
+    assert_eq!(&*copy.body, b"bad");
+    app.stop().await.unwrap();
+    place.has_left("g.patient", 0).await;
+    place.has_left("g.room", 0).await;
+}
+
 failing!(round, queue = "g.round", arguments(dead_letter = "", dead_letter_routing_key = "g.turn"));
 
 async fn what_came_back_from_a_rejection_and_is_fatal_again_is_parked(place: &Place) {
     let (tell, mut words) = telling::<String>();
-    let turn = Queue::durable("g.turn").ttl(std::time::Duration::from_millis(1));
+    let turn = Queue::durable("g.turn").ttl(Duration::from_millis(1));
     let app = place
         .builder()
         .listeners(listeners![round])
