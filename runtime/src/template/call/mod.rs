@@ -25,6 +25,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use springhare_amqp::{FieldValue, Message};
 use springhare_broker::Publish;
+use tracing::Instrument as _;
 
 pub(super) use calls::Calls;
 
@@ -32,6 +33,7 @@ use super::draft::Draft;
 use super::{IntoRoute, RabbitTemplate};
 use crate::convert::{ConversionError, IntoBody, MessageConverters};
 use crate::error::CallError;
+use crate::trace;
 
 /// How long a reply is waited for where neither the call nor the application says otherwise.
 pub const REPLY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -164,9 +166,13 @@ impl<'t, T> IntoFuture for ConvertSendAndReceive<'t, T> {
 
     fn into_future(self) -> Calling<'t, T> {
         let Self { template, draft, timeout, decode } = self;
+        let span = trace::send_span(draft.publish());
         let request = draft.into_result();
-        let state = match request.and_then(|request| template.middleware().process(request)) {
-            Ok(request) => State::Calling(Box::pin(call(template, request, timeout))),
+        let process = |request| template.middleware().process(request);
+        let state = match span.in_scope(|| request.and_then(process)) {
+            Ok(request) => {
+                State::Calling(Box::pin(call(template, request, timeout).instrument(span)))
+            }
             Err(error) => State::Failed(Some(CallError::Request(Box::new(error)))),
         };
         Calling { template, state, decode }
