@@ -208,7 +208,8 @@ impl RabbitTemplate {
     /// Sends a request as it is and waits for the reply, as it is:
     /// [`convert_send_and_receive`](Self::convert_send_and_receive) without a conversion.
     ///
-    /// The request's correlation id and `reply_to` are the template's.
+    /// The request's correlation id and `reply_to` are the template's, whatever the message has; an id of
+    /// one's own is [`correlation_id`](ConvertSendAndReceive::correlation_id).
     ///
     /// ```
     /// # async fn example(rabbit: springhare::RabbitTemplate) -> springhare::Result<()> {

@@ -10,6 +10,7 @@ mod calls;
 mod codecs;
 mod consumers;
 mod control;
+mod correlation;
 mod definitions;
 mod delays;
 mod dispatch;
