@@ -89,6 +89,8 @@ pub(crate) struct TemplateDefaults {
     pub(crate) publish_retry: Option<Duration>,
     /// A reply is waited for so long.
     pub(crate) reply_timeout: Duration,
+    /// A message is waited for so long.
+    pub(crate) receive_timeout: Duration,
     /// The exchange of a route that is a key alone.
     pub(crate) exchange: ShortString,
     /// The key of a route that has none.
@@ -102,6 +104,7 @@ impl Default for TemplateDefaults {
         Self {
             publish_retry: None,
             reply_timeout: REPLY_TIMEOUT,
+            receive_timeout: Duration::ZERO,
             exchange: ShortString::EMPTY,
             routing_key: ShortString::EMPTY,
             mandatory: false,
