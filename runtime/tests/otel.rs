@@ -186,16 +186,67 @@ async fn a_reply_is_of_the_trace_of_its_request_and_a_failure_names_its_kind() {
     let reply = ask.instrument(tracing::info_span!("o.asked")).await;
     app.stop().await.unwrap();
     let asked = observed.span("o.asked").span_context;
-    let traceparent = format!("00-{}-{}-01", asked.trace_id(), asked.span_id());
+    let requests = observed.spans("send o.questions");
+    assert_eq!(requests.len(), 2, "{requests:#?}");
+    for span in &requests {
+        assert_eq!(span.parent_span_id, asked.span_id());
+    }
+    let first = &requests[0].span_context;
+    let traceparent = format!("00-{}-{}-01", first.trace_id(), first.span_id());
     let header = reply.properties.header("traceparent").and_then(|value| value.as_str());
     assert_eq!(header, Some(&*traceparent), "a reply has the context of its request");
     let processed = observed.spans("process o.questions");
     assert_eq!(processed.len(), 2, "{processed:#?}");
-    for span in &processed {
-        assert_eq!(span.parent_span_id, asked.span_id());
+    for (span, request) in processed.iter().zip(&requests) {
+        assert_eq!(span.parent_span_id, request.span_context.span_id());
         assert_eq!(span.span_context.trace_id(), asked.trace_id());
     }
     let mut errors = processed.iter().map(|span| attribute(span, "error.type")).collect::<Vec<_>>();
     errors.sort();
     assert_eq!(errors, ["", "fatal"]);
+}
+
+#[rabbit_listener(id = "o.bake", queue = "o.oven", batch = 3, batch_timeout = "10m")]
+async fn bake(dishes: Vec<Text>, rabbit: RabbitTemplate, seen: Seen) -> ListenerResult {
+    rabbit.convert_and_send("o.shelf", &dishes.len()).await?;
+    seen.send(())?;
+    match dishes[0].as_str() {
+        "stone" => Err(ListenerError::fatal("nobody eats that")),
+        _ => Ok(()),
+    }
+}
+
+#[tokio::test]
+async fn a_batch_is_one_span_that_is_linked_to_those_of_its_messages() {
+    let observed = &*OBSERVED;
+    let (sender, mut seen) = unbounded_channel::<()>();
+    let builder = Springhare::builder().manage(sender).listeners(listeners![bake]);
+    let app = builder.declare(Queue::durable("o.shelf")).start().await.unwrap();
+    let rabbit = app.rabbit_template();
+    for dish in ["bread", "cake", "pie", "stone", "stone", "stone"] {
+        let order = async { rabbit.convert_and_send("o.oven", dish).await };
+        order.instrument(tracing::info_span!("o.baked")).await.unwrap();
+    }
+    seen.recv().await.unwrap();
+    seen.recv().await.unwrap();
+    app.stop().await.unwrap();
+
+    let sent = observed.spans("send o.oven");
+    let batches = observed.spans("process o.oven");
+    assert_eq!((sent.len(), batches.len()), (6, 2), "{batches:#?}");
+    for (batch, messages) in batches.iter().zip(sent.chunks(3)) {
+        let links = batch.links.iter().map(|link| link.span_context.span_id());
+        let contexts = messages.iter().map(|message| message.span_context.span_id());
+        assert_eq!(links.collect::<Vec<_>>(), contexts.collect::<Vec<_>>());
+        assert_eq!(batch.parent_span_id, opentelemetry::trace::SpanId::INVALID, "one of its own");
+        assert_eq!(batch.span_kind, SpanKind::Consumer);
+        assert_eq!(attribute(batch, "messaging.batch.message_count"), "3");
+        assert_eq!(attribute(batch, "messaging.destination.name"), "o.oven");
+        assert_eq!(attribute(batch, "listener"), "o.bake");
+    }
+    let errors = batches.iter().map(|batch| attribute(batch, "error.type"));
+    assert_eq!(errors.collect::<Vec<_>>(), ["", "fatal"]);
+    for (batch, sent) in batches.iter().zip(observed.spans("send o.shelf")) {
+        assert_eq!(sent.parent_span_id, batch.span_context.span_id(), "its handler's goes on");
+    }
 }

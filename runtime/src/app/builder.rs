@@ -255,6 +255,31 @@ impl SpringhareBuilder {
         self
     }
 
+    /// How long [`receive`](crate::RabbitTemplate::receive) and
+    /// [`receive_and_convert`](crate::RabbitTemplate::receive_and_convert) wait for a message where they
+    /// do not say so themselves; without it not at all.
+    pub fn receive_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.template.receive_timeout = Some(timeout);
+        self
+    }
+
+    /// How long [`stop`](Springhare::stop) waits for the handlers, and so does the stop of one listener;
+    /// then what they hold is requeued. Without it that is [`STOP_DEADLINE`](crate::STOP_DEADLINE);
+    /// zero does not wait.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use springhare::Springhare;
+    ///
+    /// let builder = Springhare::builder().shutdown_timeout(Duration::from_secs(30));
+    /// # drop(builder);
+    /// ```
+    pub fn shutdown_timeout(mut self, at_most: Duration) -> Self {
+        self.settings.rabbitmq.shutdown_timeout = Some(at_most);
+        self
+    }
+
     /// What happens in the application, from its start on: the connection opens, the consumers start.
     ///
     /// ```

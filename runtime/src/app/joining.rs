@@ -1,10 +1,11 @@
 //! How a listener joins a running application, and how it leaves.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::SpringhareBuilder;
 use super::listener::Listener;
 use super::running::Running;
+use super::{STOP_DEADLINE, SpringhareBuilder};
 use crate::convert::{MessageConverters, NamedConverters};
 use crate::error::{Error, Fault, Result};
 use crate::graph::{
@@ -54,6 +55,11 @@ impl Standing {
             named_converters: builder.named_converters.clone(),
             converters: builder.converters.clone(),
         }
+    }
+
+    /// How long a stop waits for the handlers.
+    pub(super) fn stop_deadline(&self) -> Duration {
+        self.settings.main.rabbitmq.shutdown_timeout.unwrap_or(STOP_DEADLINE)
     }
 }
 

@@ -57,8 +57,8 @@ use crate::listener::StopPhase;
 use crate::listener::health::Health;
 use crate::template::RabbitTemplate;
 
-/// How long a stop waits for the handlers, on the broker's clock; then what they hold is
-/// requeued.
+/// How long a stop waits for the handlers, on the broker's clock, where nothing else is
+/// [said](SpringhareBuilder::shutdown_timeout); then what they hold is requeued.
 pub const STOP_DEADLINE: Duration = Duration::from_secs(5);
 
 /// How long a stop then waits until the connections are closed, on the broker's clock: those of a broker
@@ -356,8 +356,8 @@ impl Springhare {
     }
 
     /// Stops: takes nothing new, lets the handlers finish what was prefetched, acknowledges it,
-    /// closes the connections. After [`STOP_DEADLINE`] what is not finished is requeued, and after
-    /// [`CLOSE_DEADLINE`] more it is done, whatever a broker does.
+    /// closes the connections. After the [`shutdown_timeout`](SpringhareBuilder::shutdown_timeout) what
+    /// is not finished is requeued, and after [`CLOSE_DEADLINE`] more it is done, whatever a broker does.
     ///
     /// It stops once: a later call waits for the same end. A handler that waits for it waits for
     /// itself, until the deadline; it had better begin the stop in a task of its own.

@@ -10,7 +10,6 @@ use tokio::runtime::Handle;
 use tokio::sync::{Mutex, watch};
 use tokio::task::AbortHandle;
 
-use super::STOP_DEADLINE;
 use super::in_time::in_time;
 use super::joining::Standing;
 use super::scopes::{BrokerScope, BrokerScopes};
@@ -40,6 +39,8 @@ pub(crate) struct Running {
     pub(super) changing: Mutex<()>,
     /// What holds for listeners that join later.
     pub(super) standing: Standing,
+    /// How long handlers are waited for.
+    stop_deadline: Duration,
     /// Taken by the stop's task, which there is once; if that is lost, nobody waits for it.
     stopper: StdMutex<Option<watch::Sender<Outcome>>>,
     outcome: watch::Receiver<Outcome>,
@@ -82,6 +83,7 @@ impl Running {
             listeners,
             runtime: Handle::current(),
             changing: Mutex::new(()),
+            stop_deadline: standing.stop_deadline(),
             standing,
             stopper: StdMutex::new(Some(stopper)),
             outcome,
@@ -147,7 +149,7 @@ impl Running {
 
     /// Waits for the end of a listener that was told to stop, and insists on it after the deadline.
     async fn ended(&self, id: &str) {
-        if !self.in_time(STOP_DEADLINE, self.listeners.wait(id)).await {
+        if !self.in_time(self.stop_deadline, self.listeners.wait(id)).await {
             self.listeners.force(id);
             if !self.in_time(FORCED_STOP_DEADLINE, self.listeners.wait(id)).await {
                 tracing::error!(listener = id, "a handler blocks its thread; its task lives on");
@@ -184,7 +186,7 @@ impl Running {
     async fn shut_down(&self) -> Result<(), LinkError> {
         // From now on nobody starts a listener.
         let _one_changes = self.changing.lock().await;
-        let draining = self.in_time(STOP_DEADLINE, self.listeners.stop_in_order());
+        let draining = self.in_time(self.stop_deadline, self.listeners.stop_in_order());
         if self.listeners.stop.unless_forced(draining).await == Some(false) {
             let held = self.listeners.held().unwrap_or_else(|| "nothing".to_owned());
             tracing::warn!(

@@ -23,6 +23,7 @@ pub(super) fn template_defaults(
         routing_key: name("routing-key", &template.routing_key),
         publish_retry: template.retry_timeout,
         reply_timeout: template.reply_timeout.map_or(REPLY_TIMEOUT, |timeout| timeout.0),
+        receive_timeout: template.receive_timeout.unwrap_or_default(),
         mandatory: template.mandatory.or(settings.rabbitmq.publisher_returns).unwrap_or(false),
     }
 }

@@ -49,6 +49,16 @@ pub enum CallError {
     /// known.
     #[error("the connection ended before the reply came, the request may have been handled: {0}")]
     Unknown(#[source] LinkError),
+    /// The correlation id that the caller chose is one of a call that waits, or may be: numbers are those of
+    /// calls without one. The request was not sent.
+    #[error(
+        "the correlation id '{id}' may be another call's, whose reply would be taken for this one's: \
+         take one that is no number, and that no other call has meanwhile"
+    )]
+    CorrelationId {
+        /// The id.
+        id: String,
+    },
     /// As many calls as may be wait for their replies; the request was not sent.
     #[error("{max} calls wait for their replies, and no more may")]
     TooManyInFlight {

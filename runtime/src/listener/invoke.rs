@@ -4,8 +4,8 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::{Context, Poll};
 
-use super::context::DeliveryContext;
-use super::endpoint::{Invocation, Invoke};
+use super::context::{BatchContext, DeliveryContext};
+use super::endpoint::{Invocation, Invoke, InvokeBatch};
 use super::handling::Handling;
 use super::outcome::{ListenerError, Outcome};
 use super::parts::in_turn;
@@ -53,9 +53,14 @@ impl<'d> Call<'d> {
         }
     }
 
-    /// Calls the handler by `begin`.
+    /// Calls what is no listener's handler itself by `begin`: an error handler is of no trace.
     pub(crate) fn begin(begin: impl FnOnce() -> Invocation<'d>) -> Self {
         Self::begin_in(None, begin)
+    }
+
+    /// Calls the handler with a batch.
+    pub(crate) fn with_batch(invoke: InvokeBatch, batch: &'d BatchContext) -> Self {
+        Self::begin_in(Traced::of_batch(batch), || invoke(batch))
     }
 
     fn begin_in(traced: Option<Box<Traced>>, begin: impl FnOnce() -> Invocation<'d>) -> Self {

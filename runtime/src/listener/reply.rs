@@ -43,7 +43,7 @@ pub trait ReplyBody {
     fn into_message(self, converters: &MessageConverters) -> Result<Message, ConversionError>;
 }
 
-/// A reply with a destination or headers of its own.
+/// A reply with a destination, headers or a content type of its own.
 ///
 /// Without a destination it goes where any returned value goes: to the queue in the request's
 /// `reply_to`, else to the listener's `send_to`.
@@ -63,6 +63,7 @@ pub struct Reply<B> {
     body: B,
     route: Option<Route>,
     headers: FieldTable,
+    content_type: Option<ShortString>,
     persistent: Option<bool>,
     /// A name or a header that no message can have.
     fault: Option<ShortStringTooLong>,
@@ -71,7 +72,14 @@ pub struct Reply<B> {
 impl<B: ReplyBody> Reply<B> {
     /// A reply with this body.
     pub fn new(body: B) -> Self {
-        Self { body, route: None, headers: FieldTable::new(), persistent: None, fault: None }
+        Self {
+            body,
+            route: None,
+            headers: FieldTable::new(),
+            content_type: None,
+            persistent: None,
+            fault: None,
+        }
     }
 
     /// Sends it there, whatever the request says: a queue, `"prices"`, or an exchange and a key,
@@ -92,6 +100,15 @@ impl<B: ReplyBody> Reply<B> {
         self
     }
 
+    /// What the body is, a MIME type, in place of what its type says.
+    pub fn content_type(mut self, mime: impl AsRef<str>) -> Self {
+        match ShortString::new(mime.as_ref()) {
+            Ok(mime) => self.content_type = Some(mime),
+            Err(fault) => self.fault = Some(fault),
+        }
+        self
+    }
+
     /// Whether it outlives the broker in a durable queue; without it, it does if the request does, or a
     /// `Message` says so itself.
     pub fn persistent(mut self, persistent: bool) -> Self {
@@ -100,7 +117,7 @@ impl<B: ReplyBody> Reply<B> {
     }
 
     fn prepare(self, converters: &MessageConverters) -> Result<PreparedReply, ListenerError> {
-        let Self { body, route, headers, persistent, fault } = self;
+        let Self { body, route, headers, content_type, persistent, fault } = self;
         if let Some(fault) = fault {
             return Err(ListenerError::fatal(fault));
         }
@@ -110,6 +127,9 @@ impl<B: ReplyBody> Reply<B> {
             for (name, value) in headers.iter() {
                 all.set(name.clone(), value.clone());
             }
+        }
+        if content_type.is_some() {
+            message.properties.content_type = content_type;
         }
         Ok(PreparedReply { message, route, persistent })
     }

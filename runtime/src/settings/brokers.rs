@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::layers::{NamedVariable, Taken, set};
 use super::names::suggestion;
 use super::rabbitmq::RabbitmqSettings;
-use super::section::Section;
+use super::section::{Section, known_key};
 use super::source::Source;
 use super::template::TemplateSettings;
 use super::value::Value;
@@ -13,6 +13,9 @@ use crate::error::Fault;
 
 /// The name of the broker that `[rabbitmq]` is about, and the builder's own words.
 pub(crate) const MAIN_BROKER: &str = "rabbitmq";
+
+/// The key of the application's stop.
+const SHUTDOWN_TIMEOUT: &str = "shutdown-timeout";
 
 /// What is said of one broker.
 #[derive(Debug, Clone, Default)]
@@ -34,6 +37,11 @@ impl BrokerSettings {
     pub(super) fn set(&mut self, names: &[&str], value: &Value, source: &Source) -> Taken {
         match names {
             ["template", key @ ..] => set(&mut self.template, key, value, source),
+            [key] if known_key::<RabbitmqSettings>(key) == Some(SHUTDOWN_TIMEOUT) => {
+                Taken::Wrong(format!(
+                    "one stop ends all brokers' listeners: `{SHUTDOWN_TIMEOUT}` stands in `[rabbitmq]`"
+                ))
+            }
             key => set(&mut self.rabbitmq, key, value, source),
         }
     }
@@ -54,6 +62,7 @@ impl BrokerSettings {
         let own_returns = own.publisher_returns;
         let (own, mains) = (&mut self.template, &main.template);
         own.reply_timeout = own.reply_timeout.or(mains.reply_timeout);
+        own.receive_timeout = own.receive_timeout.or(mains.receive_timeout);
         own.retry_timeout = own.retry_timeout.or(mains.retry_timeout);
         let of_main = mains.mandatory.or(main.rabbitmq.publisher_returns);
         own.mandatory = own.mandatory.or(own_returns).or(of_main);

@@ -6,14 +6,14 @@ use super::brokers::{BrokerSettings, MAIN_BROKER};
 use super::environment::Environment;
 use super::file::FileEntry;
 use super::listener::ListenerSettings;
-use super::names::{known_paths, lesson_of, suggestion, unknown};
+use super::names::{CONSUMERS_PER_QUEUE, known_paths, lesson_of, suggestion, unknown};
 use super::of_one::OfOne;
 use super::placeholder::{PlaceholderError, Placeholders};
 use super::rabbitmq::RabbitmqSettings;
-use super::section::{Section, bare, known_key};
+use super::section::{Section, bare, known_key, uniform};
 use super::source::Source;
 use super::template::TemplateSettings;
-use super::value::Value;
+use super::value::{KindOfContainer, Setting as _, Value};
 use crate::error::Fault;
 
 /// What our own variables begin with.
@@ -36,6 +36,8 @@ pub(super) struct Layer {
     pub(super) template: TemplateSettings,
     pub(super) brokers: BTreeMap<String, BrokerSettings>,
     pub(super) defaults: ListenerSettings,
+    /// Which of the two tables of all listeners has this key.
+    default_tables: BTreeMap<&'static str, String>,
     pub(super) profiles: BTreeMap<String, ListenerSettings>,
     /// By the listener's id.
     pub(super) listeners: BTreeMap<String, OfOne>,
@@ -186,8 +188,15 @@ impl Layer {
 
     fn take(&mut self, names: &[&str], value: &Value, source: &Source) -> Taken {
         match names {
-            ["rabbitmq", "listener", "simple", key @ ..] => {
-                set(&mut self.defaults, key, value, source)
+            ["rabbitmq", "listener", "type"] => match KindOfContainer::read(value, source) {
+                Ok(_) => Taken::Yes,
+                Err(wrong) => Taken::Wrong(format!("`type` is {wrong}")),
+            },
+            ["rabbitmq", "listener", "direct", key] if is_consumers_per_queue(key) => {
+                self.set_default("direct", &["concurrency"], value, source)
+            }
+            ["rabbitmq", "listener", table @ ("simple" | "direct"), key @ ..] => {
+                self.set_default(table, key, value, source)
             }
             ["rabbitmq", "template", key @ ..] => set(&mut self.template, key, value, source),
             ["rabbitmq", key @ ..] => set(&mut self.rabbitmq, key, value, source),
@@ -214,6 +223,20 @@ impl Layer {
             }
             _ => Taken::Unknown,
         }
+    }
+
+    /// Sets what holds for all listeners; there is one kind of them, which has two tables at Boot's.
+    fn set_default(&mut self, table: &str, key: &[&str], value: &Value, source: &Source) -> Taken {
+        if let Some(known) = known_key::<ListenerSettings>(&key.join(".")) {
+            let first = self.default_tables.entry(known).or_insert_with(|| table.to_owned());
+            if first != table {
+                return Taken::Wrong(format!(
+                    "`listener.simple` and `listener.direct` are the same here, and both say \
+                     `{known}`: keep one"
+                ));
+            }
+        }
+        set(&mut self.defaults, key, value, source)
     }
 
     /// Takes what the variables of Spring Boot say: one that we don't know may be another
@@ -292,6 +315,11 @@ impl Layer {
         }
         taken
     }
+}
+
+/// Boot's name in its table for listeners of the other kind.
+fn is_consumers_per_queue(key: &str) -> bool {
+    uniform(key) == uniform(CONSUMERS_PER_QUEUE)
 }
 
 /// What became of a value.

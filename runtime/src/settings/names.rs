@@ -31,9 +31,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("server", SERVER),
     ("limits", SERVER),
     ("users", SERVER),
-    ("rabbitmq.listener.direct", ONE_KIND),
     ("rabbitmq.listener.stream", ONE_KIND),
-    ("rabbitmq.listener.type", ONE_KIND),
     ("rabbitmq.cache", "connections and channels are shared here, there is no cache to set"),
     ("rabbitmq.ssl.bundle", PEM),
     ("rabbitmq.ssl.key-store", PEM),
@@ -50,7 +48,8 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("rabbitmq.template.retry.max-interval", ONE_LIMIT),
     (
         "rabbitmq.listener.simple.force-stop",
-        "a stop waits for handlers until its deadline; `app.force_stop()` does not wait",
+        "a stop waits for handlers for `rabbitmq.shutdown-timeout`; `app.force_stop()` does not wait, and \
+         a pause before the stop gives back what was prefetched",
     ),
     ("rabbitmq.listener.simple.consumer-batch-enabled", BATCH),
     (
@@ -60,10 +59,9 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("rabbitmq.listener.simple.observation-enabled", OBSERVED),
     ("rabbitmq.template.observation-enabled", OBSERVED),
     (
-        "rabbitmq.template.receive-timeout",
-        "each `receive` says how long it waits: `.receive(queue).timeout(..)`",
+        "rabbitmq.template.default-receive-queue",
+        "each call names its queue: `rabbit.receive(\"orders\")`",
     ),
-    ("rabbitmq.template.default-receive-queue", "`receive` names its queue"),
     ("rabbitmq.template.allowed-list-patterns", "no objects are deserialized by their class here"),
     (
         "rabbitmq.dynamic",
@@ -85,7 +83,8 @@ const ELSEWHERE: &[(&str, &str)] = &[
 
 const SERVER: &str = "that belongs to the server's file, which `springhare serve --config` reads; this is an \
      application's";
-const ONE_KIND: &str = "there is one kind of listener here: `[rabbitmq.listener.simple]`";
+const ONE_KIND: &str = "there is one kind of listener here, `[rabbitmq.listener.simple]`; a stream is consumed by \
+                        AMQP: a queue with `arguments(queue_type = \"stream\")`";
 const PEM: &str = "certificates are files in PEM here: `ssl.ca-certificate`, `ssl.certificate`, `ssl.private-key`";
 const ONE_LIMIT: &str = "messages are sent again for a time, with growing pauses: \
                          `template.retry.timeout = \"30s\"`";
@@ -94,6 +93,9 @@ const BATCH: &str = "a handler takes a batch if its attribute has `batch = ..`";
 const OBSERVED: &str = "metrics and traces are features of the crate: docs/observability.md";
 const STATELESS: &str = "a message waits in this process between two calls, and nothing is kept of it elsewhere; \
                          for one that waits at the broker the attribute has `retry(delays = [..])`";
+
+/// What Boot calls `concurrency` in its table `listener.direct`.
+pub(super) const CONSUMERS_PER_QUEUE: &str = "consumers-per-queue";
 
 /// The paths of all settings, each name by itself.
 pub(super) fn known_paths() -> Vec<Vec<&'static str>> {
@@ -104,7 +106,10 @@ pub(super) fn known_paths() -> Vec<Vec<&'static str>> {
         }
     };
     add(&["rabbitmq"], RabbitmqSettings::KEYS);
+    add(&["rabbitmq", "listener"], &["type"]);
     add(&["rabbitmq", "listener", "simple"], ListenerSettings::KEYS);
+    add(&["rabbitmq", "listener", "direct"], ListenerSettings::KEYS);
+    add(&["rabbitmq", "listener", "direct"], &[CONSUMERS_PER_QUEUE]);
     add(&["rabbitmq", "template"], TemplateSettings::KEYS);
     add(&["brokers", ANY], RabbitmqSettings::KEYS);
     add(&["brokers", ANY, "template"], TemplateSettings::KEYS);
@@ -146,6 +151,15 @@ fn fits(known: &str, written: &str) -> bool {
 }
 
 fn lesson(path: &[&str]) -> Option<&'static str> {
+    // What is said of one kind of container holds for the other.
+    let simple: Vec<&str>;
+    let path = match path {
+        ["rabbitmq", "listener", "direct", rest @ ..] => {
+            simple = ["rabbitmq", "listener", "simple"].iter().chain(rest).copied().collect();
+            &simple
+        }
+        path => path,
+    };
     let begins = |words: &str| {
         let count = words.split('.').count();
         count <= path.len() && words.split('.').zip(path).all(|(word, name)| fits(word, name))
@@ -155,6 +169,7 @@ fn lesson(path: &[&str]) -> Option<&'static str> {
 
 /// The lesson for a variable, of whose name this is the bare rest.
 pub(super) fn lesson_of(rest: &str) -> Option<&'static str> {
+    let rest = rest.replacen("rabbitmqlistenerdirect", "rabbitmqlistenersimple", 1);
     let begins = |words: &str| !words.contains(ANY) && rest.starts_with(&bare(words));
     ELSEWHERE.iter().find(|(words, _)| begins(words)).map(|(_, lesson)| *lesson)
 }

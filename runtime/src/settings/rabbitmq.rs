@@ -1,4 +1,5 @@
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::section::{Section, section};
 use super::source::Source;
@@ -43,6 +44,8 @@ section! {
         connection_name: String = "connection-name",
         /// What the start does when the broker is not there.
         startup: Startup = "startup",
+        /// How long a stop waits for the handlers; the application's, of `[rabbitmq]` alone.
+        shutdown_timeout: Duration = "shutdown-timeout",
         publisher_confirm_type: Confirmed = "publisher-confirm-type",
         /// Boot's word for what `template.mandatory` is by default.
         publisher_returns: bool = "publisher-returns",

@@ -14,6 +14,8 @@ section! {
         mandatory: bool = "mandatory",
         /// How long a call waits for its reply.
         reply_timeout: LongerThanZero = "reply-timeout",
+        /// How long `receive` waits for a message.
+        receive_timeout: Duration = "receive-timeout",
         /// How long a message is sent again while the broker is not there.
         retry_timeout: Duration = "retry.timeout",
     }

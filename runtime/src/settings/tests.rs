@@ -102,6 +102,9 @@ fn each_source_is_stronger_than_the_one_before_it() {
     }
 }
 
+/// The one key that is checked and sets nothing.
+const KIND: [&str; 3] = ["rabbitmq", "listener", "type"];
+
 /// A value that the key can have.
 fn some_value(key: &str) -> &'static str {
     match key.rsplit('.').next().unwrap() {
@@ -110,6 +113,7 @@ fn some_value(key: &str) -> &'static str {
         "publisher-confirm-type" => "correlated",
         "startup" => "fail",
         "concurrency" => "2-8",
+        "type" => "direct",
         "max-inbound-message-body-size" => "5MB",
         "enabled"
         | "validate-server-certificate"
@@ -126,7 +130,8 @@ fn some_value(key: &str) -> &'static str {
 
 #[test]
 fn every_key_is_taken_from_a_file_and_from_both_kinds_of_variables() {
-    for path in known_paths().iter().filter(|path| path[0] == "rabbitmq") {
+    let is_set = |path: &&Vec<&str>| path[0] == "rabbitmq" && **path != KIND;
+    for path in known_paths().iter().filter(is_set) {
         let value = some_value(path.last().unwrap());
         let toml = format!("{} = \"{value}\"\n", path.join("."));
         let name = path.join("_").replace('-', "").to_ascii_uppercase();
@@ -349,9 +354,8 @@ const DOCUMENT: &str = include_str!("../../../docs/configuration.md");
 fn the_document_has_every_key() {
     for path in known_paths() {
         let key: Vec<&str> = match path.as_slice() {
-            ["rabbitmq", "listener", "simple", key @ ..] | ["rabbitmq", "template", key @ ..] => {
-                key.to_vec()
-            }
+            ["rabbitmq", "listener", "simple" | "direct", key @ ..]
+            | ["rabbitmq", "template", key @ ..] => key.to_vec(),
             ["rabbitmq", key @ ..] => key.to_vec(),
             _ => continue,
         };

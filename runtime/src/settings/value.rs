@@ -299,6 +299,22 @@ impl Setting for Confirmed {
     }
 }
 
+/// Boot's kind of container: there is one here, which does what both of these do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct KindOfContainer;
+
+impl Setting for KindOfContainer {
+    fn read(value: &Value, _: &Source) -> Result<Self, Wrong> {
+        match value.text().map(str::to_ascii_lowercase).as_deref() {
+            Some("simple" | "direct") => Ok(Self),
+            _ => Err(Wrong::is(
+                "simple or direct, which are the same here; a stream is consumed by AMQP, from a queue \
+                 with `arguments(queue_type = \"stream\")`",
+            )),
+        }
+    }
+}
+
 /// A time as ISO 8601 writes it, and Spring Boot takes it: `PT30S`, `P1DT2H`.
 fn iso_duration(text: &str) -> Option<Duration> {
     let text = text.to_ascii_uppercase();

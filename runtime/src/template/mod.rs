@@ -93,6 +93,8 @@ pub(crate) struct TemplateDefaults {
     pub(crate) publish_retry: Option<Duration>,
     /// A reply is waited for so long.
     pub(crate) reply_timeout: Duration,
+    /// A message is waited for so long.
+    pub(crate) receive_timeout: Duration,
     /// The exchange of a route that is a key alone.
     pub(crate) exchange: ShortString,
     /// The key of a route that has none.
@@ -106,6 +108,7 @@ impl Default for TemplateDefaults {
         Self {
             publish_retry: None,
             reply_timeout: REPLY_TIMEOUT,
+            receive_timeout: Duration::ZERO,
             exchange: ShortString::EMPTY,
             routing_key: ShortString::EMPTY,
             mandatory: false,
@@ -212,7 +215,8 @@ impl RabbitTemplate {
     /// Sends a request as it is and waits for the reply, as it is:
     /// [`convert_send_and_receive`](Self::convert_send_and_receive) without a conversion.
     ///
-    /// The request's correlation id and `reply_to` are the template's.
+    /// The request's correlation id and `reply_to` are the template's, whatever the message has; an id of
+    /// one's own is [`correlation_id`](ConvertSendAndReceive::correlation_id).
     ///
     /// ```
     /// # async fn example(rabbit: springhare::RabbitTemplate) -> springhare::Result<()> {

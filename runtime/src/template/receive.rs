@@ -64,8 +64,8 @@ pub struct Receive<'t> {
 }
 
 impl<'t> Receive<'t> {
-    /// How long it waits for a message where there is none; not at all by default, as in Spring
-    /// (`receiveTimeout`).
+    /// How long it waits for a message where there is none; by default what
+    /// [`receive_timeout`](crate::SpringhareBuilder::receive_timeout) says, else not at all, as in Spring.
     ///
     /// A message that comes as the time ends is returned, and none is lost. While it waits the queue has
     /// one consumer more. Opening a channel is not counted.
@@ -160,7 +160,7 @@ impl RabbitTemplate {
     /// A message that was taken and not returned comes back when the channel that it came on closes:
     /// the template's own with its connection, that of a call which waited at once.
     pub fn receive<'t>(&'t self, queue: &'t str) -> Receive<'t> {
-        Receive { template: self, queue, timeout: Duration::ZERO }
+        Receive { template: self, queue, timeout: self.shared.defaults.receive_timeout }
     }
 
     /// Takes one message from `queue`, if there is one or one comes within its

@@ -31,8 +31,8 @@ const STEPS_MAX: u32 = 1_000;
 /// How often others run between two steps.
 const TURNS: usize = 16;
 /// How long [`Harness::stop`] lets handlers end by themselves before it moves the clock, and how long
-/// each step of it takes at least, both in real time: the application's own deadline of 20 s is over
-/// after two.
+/// each step of it takes at least, both in real time: an application's `STOP_DEADLINE` is over after
+/// another half.
 const STOP_PATIENCE: Duration = Duration::from_secs(1);
 const STOP_PACE: Duration = Duration::from_millis(10);
 /// How long it waits at most in real time, which elsewhere is the application's deadline, too.

@@ -25,6 +25,9 @@ const TRACESTATE: ShortString = ShortString::from_static("tracestate");
 const TRACEPARENT_LENGTHS: std::ops::RangeInclusive<usize> = 55..=256;
 /// As much as everybody has to pass on.
 const TRACESTATE_MAX_BYTES: usize = 512;
+/// How many messages the span of a batch is linked to: as many as OpenTelemetry's default keeps.
+#[cfg(feature = "otel")]
+const LINKS_MAX: usize = 128;
 
 thread_local! {
     /// The trace of the message whose handler runs on this thread.

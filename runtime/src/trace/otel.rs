@@ -1,5 +1,7 @@
 //! The spans of this program as the parents of what it publishes, and as children of what it received.
 
+use std::sync::Arc;
+
 use opentelemetry::Context;
 use opentelemetry::trace::{
     SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId, TraceState,
@@ -31,6 +33,12 @@ pub(super) fn continue_from(span: &Span, context: &TraceContext) {
         // A subscriber without OpenTelemetry's layer has no use for it.
         let _ = span.set_parent(Context::new().with_remote_span_context(parent));
     }
+}
+
+/// Links the span of a batch to those that its messages were published in.
+pub(super) fn link(span: &Span, contexts: impl Iterator<Item = Arc<TraceContext>>) {
+    let linked = contexts.filter_map(|context| remote(&context));
+    linked.for_each(|linked| span.add_link(linked));
 }
 
 fn remote(context: &TraceContext) -> Option<SpanContext> {

@@ -7,7 +7,7 @@ use tracing::field::Empty;
 use tracing::{Level, Span};
 
 use super::{Entered, TraceContext, enter};
-use crate::listener::context::DeliveryContext;
+use crate::listener::context::{BatchContext, DeliveryContext};
 use crate::listener::outcome::Outcome;
 
 /// Whether anybody listens to spans: asked for each message.
@@ -79,6 +79,34 @@ fn process_span(cx: &DeliveryContext, context: Option<&TraceContext>) -> Span {
     span
 }
 
+/// The span of a call with a batch. It has no parent among its messages, whose traces are many, and is
+/// linked to the first [`LINKS_MAX`] of them.
+fn batch_span(batch: &BatchContext) -> Span {
+    if !is_listened_to!() {
+        return Span::none();
+    }
+    let cx = batch.consumer();
+    let queue = &**cx.queue();
+    let span = tracing::info_span!(
+        target: "springhare::messaging",
+        parent: None,
+        "process",
+        otel.name = format_args!("process {queue}"),
+        otel.kind = "consumer",
+        messaging.system = "rabbitmq",
+        messaging.operation.type = "process",
+        messaging.operation.name = "process",
+        messaging.destination.name = queue,
+        messaging.batch.message_count = batch.accepted(),
+        listener = cx.listener_id(),
+        queue,
+        error.type = Empty,
+    );
+    #[cfg(feature = "otel")]
+    super::otel::link(&span, batch.contexts().take(super::LINKS_MAX));
+    span
+}
+
 fn record_ids(span: &Span, message: Option<&str>, conversation: Option<&str>) {
     if let Some(id) = message {
         span.record("messaging.message.id", id);
@@ -112,6 +140,12 @@ impl Traced {
             return None;
         }
         Some(Box::new(Self { context, span }))
+    }
+
+    /// That of a batch: none where nobody listens.
+    pub(crate) fn of_batch(batch: &BatchContext) -> Option<Box<Self>> {
+        let span = batch_span(batch);
+        (!span.is_disabled()).then(|| Box::new(Self { context: None, span }))
     }
 
     /// Makes both the current ones while the handler is polled.

@@ -2,7 +2,7 @@ use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 
 use springhare::prelude::*;
-use springhare::{CLOSE_DEADLINE, Error, STOP_DEADLINE};
+use springhare::{CLOSE_DEADLINE, Error, STOP_DEADLINE, SpringhareBuilder};
 use springhare_broker::{Broker, ManualClock};
 use springhare_tests::{Proxy, amqp_link, eventually, within_limit};
 use tokio::task::JoinHandle;
@@ -27,10 +27,14 @@ struct Scene {
 
 impl Scene {
     async fn at_the_gate() -> Self {
+        Self::at_the_gate_of(Springhare::builder()).await
+    }
+
+    async fn at_the_gate_of(builder: SpringhareBuilder) -> Self {
         let (broker, hand) = broker();
         let (seen, mut numbers) = telling::<u32>();
         let gate = Gate::closed();
-        let app = Springhare::builder()
+        let app = builder
             .broker(broker.clone())
             .listeners(listeners![slow])
             .manage(gate.clone())
@@ -94,6 +98,20 @@ async fn after_the_deadline_what_is_not_finished_is_requeued() {
     let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     let warning = text.lines().find(|line| line.contains("were not done in time")).unwrap();
     assert!(warning.contains("held=\"runtime::stop::slow: 4\""), "{warning}");
+}
+
+#[tokio::test]
+async fn handlers_have_as_long_as_the_application_says() {
+    let builder = Springhare::builder().shutdown_timeout(2 * STOP_DEADLINE);
+    let mut scene = Scene::at_the_gate_of(builder).await;
+    let stopping = scene.stopping().await;
+    let Scene { gate, numbers, hand, broker, .. } = &mut scene;
+    hand.advance(STOP_DEADLINE);
+    gate.let_through(1);
+    assert_eq!(numbers.next().await, 1, "it is waited for");
+    hand.advance(STOP_DEADLINE);
+    within_limit("the stop", stopping).await.unwrap().unwrap();
+    assert_eq!(left(broker).await, 4);
 }
 
 type Itself = Arc<OnceLock<Weak<Springhare>>>;

@@ -216,7 +216,7 @@ impl BatchLoop<'_> {
     /// Calls the handler.
     async fn attempt(&mut self) -> Result<Outcome, Exit> {
         let (timeout, clock) = (self.plan.failure.timeout, self.work.settler.clock());
-        let call = Call::begin(|| (self.invoke)(&self.batch));
+        let call = Call::with_batch(self.invoke, &self.batch);
         let mut attempt = Attempt::bounded(call, timeout, clock);
         match poll_fn(|cx| Poll::Ready(attempt.poll(cx))).await {
             Poll::Ready(outcome) => Ok(outcome),

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+#[cfg(feature = "otel")]
+use std::sync::Arc;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use springhare_broker::Delivery;
@@ -10,6 +12,8 @@ use super::DeliveryContext;
 use crate::convert::parts::Parts;
 use crate::listener::invoke::panicked;
 use crate::listener::outcome::{ListenerError, Outcome};
+#[cfg(feature = "otel")]
+use crate::trace::TraceContext;
 
 /// How many contexts are kept for the next batch.
 const MESSAGES_KEPT: usize = 1 << 16;
@@ -157,6 +161,14 @@ impl BatchContext {
     #[must_use]
     pub fn accepted(&self) -> usize {
         self.len.saturating_sub(self.verdicts().aside.len())
+    }
+
+    /// The traces of the messages that the handler gets, as far as they have any.
+    #[cfg(feature = "otel")]
+    pub(crate) fn contexts(&self) -> impl Iterator<Item = Arc<TraceContext>> {
+        let messages = self.messages().iter().enumerate();
+        let accepted = messages.filter(|(index, _)| !self.is_aside(*index));
+        accepted.filter_map(|(_, message)| TraceContext::of(message.properties()))
     }
 
     /// What becomes of each message that the handler got.

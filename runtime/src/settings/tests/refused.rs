@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn every_key_about_the_network_alone_means_a_broker_on_this_machine() {
-    let elsewhere = ["url", "addresses", "host", "startup", "connection-name"];
+    let elsewhere = ["url", "addresses", "host", "startup", "shutdown-timeout", "connection-name"];
     for key in RabbitmqSettings::KEYS {
         if elsewhere.contains(key) || key.starts_with("publisher-") {
             continue;
@@ -18,7 +18,13 @@ fn every_key_about_the_network_alone_means_a_broker_on_this_machine() {
             other => panic!("{key}: {other:?}"),
         }
     }
-    for key in ["startup", "connection-name", "publisher-returns", "publisher-confirm-type"] {
+    for key in [
+        "startup",
+        "shutdown-timeout",
+        "connection-name",
+        "publisher-returns",
+        "publisher-confirm-type",
+    ] {
         let settings = read(&format!("[rabbitmq]\n{key} = \"{}\"\n", some_value(key)), &[]);
         assert!(matches!(settings.main.rabbitmq.address(), Ok(None)), "{key}");
     }
@@ -43,6 +49,8 @@ fn a_value_that_would_do_nothing_or_something_else_is_refused() {
     let found = faults("", &empty);
     assert!(found[0].starts_with("SPRINGHARE_RABBITMQ_HOST: `host` is a text"), "{found:?}");
     assert_eq!(found.len(), 2, "{found:?}");
+    let found = faults("[brokers.billing]\nshutdownTimeout = \"1s\"\n", &[]);
+    assert!(found[0].contains("`shutdown-timeout` stands in `[rabbitmq]`"), "{found:?}");
     let found = faults("[profiles.bulk]\nprofile = \"slow\"\n", &[]);
     assert!(found[0].contains("springhare.toml:2:1: a profile has no profile"), "{found:?}");
     let mut builder = BuilderSettings::default();
@@ -174,6 +182,36 @@ fn variables_of_boot_mean_what_they_mean_there() {
     // Ours are not another program's.
     let ours = faults("", &[("SPRINGHARE_RABBITMQ_PUBLISHER_CONFIRM_TYPE", "none")]);
     assert!(ours[0].contains("every message is confirmed here"), "{ours:?}");
-    let lesson = faults("", &[("SPRINGHARE_RABBITMQ_TEMPLATE_RECEIVE_TIMEOUT", "5s")]);
-    assert!(lesson[0].contains("each `receive` says how long it waits"), "{lesson:?}");
+    let lesson = faults("", &[("SPRINGHARE_RABBITMQ_TEMPLATE_DEFAULT_RECEIVE_QUEUE", "q")]);
+    assert!(lesson[0].contains("each call names its queue"), "{lesson:?}");
+}
+
+#[test]
+fn boots_two_kinds_of_listeners_are_one() {
+    let of = |toml: &str, variables: &[(&str, &str)]| {
+        let defaults = read(toml, variables).defaults;
+        (defaults.prefetch, defaults.concurrency.map(|concurrency| concurrency.min))
+    };
+    let direct = "[rabbitmq.listener]\ntype = \"direct\"\n[rabbitmq.listener.direct]\nprefetch = 7\n\
+                  consumersPerQueue = 3\n";
+    assert_eq!(of(direct, &[]), (Some(7), Some(3)));
+    let variables = [("SPRING_RABBITMQ_LISTENER_DIRECT_CONSUMERS_PER_QUEUE", "4")];
+    assert_eq!(of(direct, &variables), (Some(7), Some(4)));
+    let variables = [("SPRINGHARE_RABBITMQ_LISTENER_SIMPLE_PREFETCH", "8")];
+    assert_eq!(of(direct, &variables), (Some(8), Some(3)), "the stronger source counts");
+    let both = "[rabbitmq.listener]\nsimple.prefetch = 1\ndirect.prefetch = 1\n";
+    let found = faults(both, &[]);
+    assert!(found.len() == 1 && found[0].contains("both say `prefetch`: keep one"), "{found:?}");
+    for (toml, words) in [
+        ("listener.type = \"stream\"", "queue_type = \"stream\""),
+        ("listener.direct.force-stop = true", "`rabbitmq.shutdown-timeout`"),
+        ("listener.stream.prefetch = 1", "queue_type = \"stream\""),
+        ("template.default-receive-queue = \"q\"", "`rabbit.receive("),
+    ] {
+        let found = faults(&format!("[rabbitmq]\n{toml}\n"), &[]);
+        assert!(found.len() == 1 && found[0].contains(words), "{toml}: {found:?}");
+    }
+    let variables = [("SPRINGHARE_RABBITMQ_LISTENER_DIRECT_FORCESTOP", "true")];
+    let found = faults("", &variables);
+    assert!(found[0].contains("`rabbitmq.shutdown-timeout`"), "{found:?}");
 }

@@ -62,14 +62,19 @@ impl Calls {
         self.late_replies.load(Ordering::Relaxed)
     }
 
-    /// Sends a request, and waits for the reply.
-    pub(super) async fn call(&self, request: Publish) -> Outcome {
+    /// Sends a request, and waits for the reply, which has this correlation id if its caller chose one.
+    pub(super) async fn call(&self, request: Publish, chosen: Option<ShortString>) -> Outcome {
         let Publish { exchange, routing_key, mut message, .. } = request;
         // Where else it goes is the broker's to know.
         let to_a_queue = exchange.is_empty();
         let waiting = self.begin(Way { exchange, takes: Takes::of(&message) }).await?;
         message.properties.reply_to = Some(REPLY_TO);
-        message.properties.correlation_id = Some(correlation_id(waiting.number));
+        let id = match chosen {
+            None => correlation_id(waiting.number),
+            Some(id) if !is_number(&id) && waiting.channel.pending.name(waiting.number, &id) => id,
+            Some(id) => return Err(CallError::CorrelationId { id: id.to_string() }),
+        };
+        message.properties.correlation_id = Some(id);
         match waiting.publish(&routing_key, message).await {
             Some(outcome) => outcome,
             None if to_a_queue => self.unless_given_up(waiting, &routing_key).await,
@@ -209,6 +214,11 @@ impl Drop for InFlight<'_> {
             self.0.has_channel.notify_one();
         }
     }
+}
+
+/// Whether it may be the correlation id of a call whose caller chose none.
+fn is_number(id: &str) -> bool {
+    id.parse::<u64>().is_ok()
 }
 
 fn correlation_id(number: u64) -> ShortString {

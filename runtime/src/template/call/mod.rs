@@ -3,7 +3,7 @@
 //! That demands that a request and the consumer of its reply are on one channel, and whoever
 //! publishes to a missing exchange closes a channel: so calls have a channel for each exchange, with
 //! one consumer for all their replies. A reply finds its call by the correlation id, which is a
-//! number. No confirm is awaited: the reply is one, and the timeout the other end.
+//! number unless its caller chose one. No confirm is awaited: the reply is one, and the timeout the other end.
 //!
 //! Deliberately out: reply queues with a name, and the listener's side of it.
 
@@ -25,6 +25,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use springhare_amqp::{FieldValue, Message};
 use springhare_broker::Publish;
+use tracing::Instrument as _;
 
 pub(super) use calls::Calls;
 
@@ -32,6 +33,7 @@ use super::draft::Draft;
 use super::{IntoRoute, RabbitTemplate};
 use crate::convert::{ConversionError, IntoBody, MessageConverters};
 use crate::error::CallError;
+use crate::trace;
 
 /// How long a reply is waited for where neither the call nor the application says otherwise.
 pub const REPLY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -71,6 +73,8 @@ pub struct ConvertSendAndReceive<'t, T> {
     template: &'t RabbitTemplate,
     draft: Draft,
     timeout: Duration,
+    /// The correlation id is the caller's own.
+    is_correlated: bool,
     decode: Decode<T>,
 }
 
@@ -85,7 +89,7 @@ impl<'t, T> ConvertSendAndReceive<'t, T> {
         draft.change(|publish| publish.mandatory = true);
         draft.persistent(false);
         let timeout = template.shared.defaults.reply_timeout;
-        Self { template, draft, timeout, decode }
+        Self { template, draft, timeout, is_correlated: false, decode }
     }
 
     /// How long to wait for the reply, from the first poll on and whatever has to be opened before;
@@ -119,6 +123,24 @@ impl<'t, T> ConvertSendAndReceive<'t, T> {
     /// A name of more than 255 bytes is the call's error.
     pub fn header(mut self, name: impl AsRef<str>, value: impl Into<FieldValue>) -> Self {
         self.draft.header(name, value);
+        self
+    }
+
+    /// The correlation id of the request, and so of its reply, in place of one that the template makes
+    /// (Spring's `userCorrelationId`). It finds the call: it is no number, and no other call has it
+    /// meanwhile, else that is the call's error.
+    ///
+    /// ```
+    /// # async fn example(rabbit: springhare::RabbitTemplate) -> springhare::Result<()> {
+    /// let call = rabbit.convert_send_and_receive("totals", &vec![1, 2, 3]);
+    /// let total: u64 = call.correlation_id("order-7").await?;
+    /// # drop(total);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn correlation_id(mut self, id: impl AsRef<str>) -> Self {
+        self.is_correlated = true;
+        self.draft.short_string(id.as_ref(), |properties, id| properties.correlation_id = Some(id));
         self
     }
 
@@ -163,10 +185,14 @@ impl<'t, T> IntoFuture for ConvertSendAndReceive<'t, T> {
     type IntoFuture = Calling<'t, T>;
 
     fn into_future(self) -> Calling<'t, T> {
-        let Self { template, draft, timeout, decode } = self;
+        let Self { template, draft, timeout, is_correlated, decode } = self;
+        let span = trace::send_span(draft.publish());
         let request = draft.into_result();
-        let state = match request.and_then(|request| template.middleware().process(request)) {
-            Ok(request) => State::Calling(Box::pin(call(template, request, timeout))),
+        let process = |request| template.middleware().process(request);
+        let state = match span.in_scope(|| request.and_then(process)) {
+            Ok(request) => State::Calling(Box::pin(
+                call(template, request, timeout, is_correlated).instrument(span),
+            )),
             Err(error) => State::Failed(Some(CallError::Request(Box::new(error)))),
         };
         Calling { template, state, decode }
@@ -214,15 +240,21 @@ impl<T> fmt::Debug for Calling<'_, T> {
     }
 }
 
-async fn call(template: &RabbitTemplate, mut request: Publish, timeout: Duration) -> Outcome {
+async fn call(
+    template: &RabbitTemplate,
+    mut request: Publish,
+    timeout: Duration,
+    is_correlated: bool,
+) -> Outcome {
     let properties = &mut request.message.properties;
     if !properties.has_header(&names::ERRORS_HEADER) {
         properties.set_header(names::ERRORS_HEADER, FieldValue::I32(1));
     }
+    let chosen = properties.correlation_id.take().filter(|_| is_correlated);
     let clock = template.shared.publishing.clock();
     tokio::select! {
         biased;
-        reply = template.shared.calls.call(request) => reply::read(reply?),
+        reply = template.shared.calls.call(request, chosen) => reply::read(reply?),
         () = clock.sleep(timeout) => Err(CallError::Timeout { after: timeout }),
     }
 }

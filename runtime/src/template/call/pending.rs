@@ -2,7 +2,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
-use springhare_amqp::AmqpError;
+use springhare_amqp::{AmqpError, Property, ShortString};
 
 use super::Outcome;
 use crate::connection::LinkError;
@@ -15,6 +15,8 @@ pub(super) struct Pending(Mutex<State>);
 #[derive(Debug, Default)]
 struct State {
     calls: HashMap<u64, Call>,
+    /// Those of them whose callers chose their correlation ids.
+    named: HashMap<ShortString, u64>,
     end: Option<End>,
     /// A call reads the replies itself: it was the only one. Else the channel's task does.
     is_read_by_a_call: bool,
@@ -22,6 +24,7 @@ struct State {
 
 #[derive(Debug, Default)]
 struct Call {
+    name: Option<ShortString>,
     outcome: Option<Outcome>,
     waker: Option<Waker>,
 }
@@ -71,6 +74,21 @@ impl Pending {
         state.end.is_none()
     }
 
+    /// Gives a call this correlation id in place of its number; false if another has it.
+    pub(super) fn name(&self, number: u64, name: &ShortString) -> bool {
+        let mut state = self.lock();
+        let State { calls, named, .. } = &mut *state;
+        if named.contains_key(name) {
+            return false;
+        }
+        // One that is over already answers to nothing.
+        if let Some(call) = calls.get_mut(&number) {
+            call.name = Some(name.clone());
+            named.insert(name.clone(), number);
+        }
+        true
+    }
+
     /// Looks how far a call is, and remembers whom to wake.
     pub(super) fn look(&self, number: u64, waker: &Waker) -> Look {
         let mut state = self.lock();
@@ -114,8 +132,10 @@ impl Pending {
     ) -> u64 {
         let mut state = self.lock();
         let mut late = 0;
+        let State { calls, named, .. } = &mut *state;
         for (number, outcome) in outcomes {
-            let call = number.and_then(|number| state.calls.get_mut(&number));
+            let number = number.or_else(|| named.get(&name_of(&outcome)?).copied());
+            let call = number.and_then(|number| calls.get_mut(&number));
             match call.filter(|call| call.outcome.is_none()) {
                 Some(call) => {
                     call.outcome = Some(outcome);
@@ -130,7 +150,9 @@ impl Pending {
     /// Removes a call; whether it may have been the one that reads.
     pub(super) fn remove(&self, number: u64) -> bool {
         let mut state = self.lock();
-        state.calls.remove(&number);
+        if let Some(name) = state.calls.remove(&number).and_then(|call| call.name) {
+            state.named.remove(&name);
+        }
         state.is_read_by_a_call
     }
 
@@ -172,6 +194,16 @@ impl Pending {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The correlation id of a reply, or of a request that came back.
+fn name_of(outcome: &Outcome) -> Option<ShortString> {
+    let message = match outcome {
+        Ok(reply) => reply,
+        Err(CallError::Unroutable(returned)) => &returned.message,
+        Err(_) => return None,
+    };
+    message.properties.text(Property::CorrelationId)
 }
 
 #[cfg(test)]

@@ -19,6 +19,9 @@ pub(super) fn call_number(message: &Message) -> Option<u64> {
 /// The reply, unless it says that the request failed.
 pub(super) fn read(mut reply: Message) -> Outcome {
     if !reply.properties.has_header(&ERROR_HEADER) {
+        if call_number(&reply).is_none() {
+            return Ok(reply);
+        }
         // It is the call's own number, and means nothing to anybody else.
         let mut properties = BasicProperties::from(reply.properties);
         properties.correlation_id = None;

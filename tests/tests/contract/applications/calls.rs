@@ -39,14 +39,14 @@ application!(
 );
 
 /// Who answers what comes into a queue, by hand.
-struct Responder {
+pub(super) struct Responder {
     channel: Arc<dyn LinkChannel>,
     requests: Box<dyn LinkConsumer>,
     received: VecDeque<Delivery>,
 }
 
 impl Responder {
-    async fn of(place: &Place, queue: &str) -> Self {
+    pub(super) async fn of(place: &Place, queue: &str) -> Self {
         let channel = place.channel().await;
         let options = BasicConsumeOptions { no_ack: true, ..Default::default() };
         let requests = channel.basic_consume(queue, "", options).await.unwrap();
@@ -62,14 +62,17 @@ impl Responder {
     }
 
     /// The next, which this call sends; the call is not polled after that.
-    async fn next_while<C: Future<Output: Debug> + Unpin>(&mut self, call: &mut C) -> Message {
+    pub(super) async fn next_while<C: Future<Output: Debug> + Unpin>(
+        &mut self,
+        call: &mut C,
+    ) -> Message {
         match select(call, pin!(self.next())).await {
             Either::Left((ended, _)) => panic!("{ended:?}"),
             Either::Right((request, _)) => request,
         }
     }
 
-    async fn answer(&mut self, request: &Message, body: impl Into<Bytes>) {
+    pub(super) async fn answer(&mut self, request: &Message, body: impl Into<Bytes>) {
         self.answer_with(request, FieldTable::default(), body).await;
     }
 
@@ -104,7 +107,7 @@ impl Responder {
     }
 }
 
-async fn app(place: &Place) -> (Springhare, RabbitTemplate) {
+pub(super) async fn app(place: &Place) -> (Springhare, RabbitTemplate) {
     let app = place
         .builder()
         .listeners(listeners![])

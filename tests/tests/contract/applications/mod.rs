@@ -11,6 +11,7 @@ mod circuit;
 mod codecs;
 mod consumers;
 mod control;
+mod correlation;
 mod definitions;
 mod delays;
 mod dispatch;

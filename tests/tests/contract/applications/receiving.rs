@@ -13,6 +13,7 @@ use crate::place::Place;
 application!(
     a_message_that_comes_meanwhile_is_received,
     where_none_comes_the_time_ends_and_no_consumer_stays,
+    a_call_that_says_nothing_waits_as_long_as_the_application_says,
     whatever_comes_as_the_time_ends_is_not_lost,
     a_call_that_is_dropped_gives_back_what_it_has,
     what_ends_a_call_that_waits_is_told,
@@ -67,6 +68,22 @@ async fn where_none_comes_the_time_ends_and_no_consumer_stays(place: &Place) {
     rabbit.convert_and_send("rq", "tea").await.unwrap();
     let received = rabbit.receive("rq").timeout(SHORT).await.unwrap();
     assert_eq!(received.map(|message| message.body).as_deref(), Some(&b"tea"[..]));
+    app.stop().await.unwrap();
+}
+
+async fn a_call_that_says_nothing_waits_as_long_as_the_application_says(place: &Place) {
+    let builder = place.builder().listeners(listeners![]).receive_timeout(LONG);
+    let app = builder.declare(Queue::durable("rq")).start().await.unwrap();
+    let rabbit = app.rabbit_template();
+    let receiving = tokio::spawn({
+        let rabbit = rabbit.clone();
+        async move { rabbit.receive("rq").await }
+    });
+    consumers(&rabbit, 1).await;
+    rabbit.convert_and_send("rq", "tea").await.unwrap();
+    let received = receiving.await.unwrap().unwrap();
+    assert_eq!(received.map(|message| message.body).as_deref(), Some(&b"tea"[..]));
+    assert!(rabbit.receive("rq").timeout(SHORT).await.unwrap().is_none(), "it says so itself");
     app.stop().await.unwrap();
 }
 

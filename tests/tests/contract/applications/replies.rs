@@ -153,15 +153,32 @@ async fn to_key(Text(word): Text) -> Text {
     Text(format!("key: {word}"))
 }
 
+#[rabbit_listener(queue = "p.to_slash_key", send_to = "/p.answers")]
+async fn to_slash_key(Text(word): Text) -> Text {
+    Text(format!("slash key: {word}"))
+}
+
+#[rabbit_listener(queue = "p.to_exchange", send_to = "p.fan/")]
+async fn to_exchange(Text(word): Text) -> Text {
+    Text(format!("exchange: {word}"))
+}
+
 async fn where_the_request_names_no_queue_send_to_does(place: &Place) {
     let exchange = Exchange::direct("p.exchange");
     let queue = Queue::durable(ANSWERS);
     let binding = Binding::queue(ANSWERS).to("p.exchange").with("done");
-    let builder = place.builder().listeners(listeners![to_queue, to_key]);
+    let listeners = listeners![to_queue, to_key, to_slash_key, to_exchange];
+    let builder = place.builder().listeners(listeners).declare(Exchange::fanout("p.fan"));
+    let builder = builder.declare(Binding::queue(ANSWERS).to("p.fan"));
     let builder = builder.declare(queue).declare(exchange).declare(binding);
     let app = builder.declare(Queue::durable("p.own")).start().await.unwrap();
     let rabbit = app.rabbit_template();
-    for (queue, answer) in [("p.to_queue", "queue: tea"), ("p.to_key", "key: tea")] {
+    for (queue, answer) in [
+        ("p.to_queue", "queue: tea"),
+        ("p.to_key", "key: tea"),
+        ("p.to_slash_key", "slash key: tea"),
+        ("p.to_exchange", "exchange: tea"),
+    ] {
         rabbit.convert_and_send(queue, "tea").await.unwrap();
         assert_eq!(&*arrives(&rabbit, ANSWERS).await.body, answer.as_bytes());
         rabbit.convert_and_send(queue, "tea").reply_to("p.own").await.unwrap();
@@ -172,7 +189,8 @@ async fn where_the_request_names_no_queue_send_to_does(place: &Place) {
 
 #[rabbit_listener(queue = "p.choosing")]
 async fn choosing(Text(word): Text) -> Reply<Text> {
-    let reply = Reply::new(Text(word)).header("x-rate", 5).persistent(false);
+    let reply = Reply::new(Text(word)).header("x-rate", 5).content_type("text/x-tea");
+    let reply = reply.persistent(false);
     reply.to(ANSWERS)
 }
 
@@ -181,6 +199,7 @@ async fn a_reply_may_choose_where_it_goes(place: &Place) {
     rabbit.convert_and_send("p.choosing", "tea").reply_to("p.elsewhere").await.unwrap();
     let answered = arrives(&rabbit, ANSWERS).await;
     assert_eq!(&*answered.body, b"tea");
+    assert_eq!(content_type(&answered), Some("text/x-tea"));
     assert_eq!(answered.properties.header("x-rate").and_then(|rate| rate.as_i64()), Some(5));
     assert_eq!(answered.properties.delivery_mode, Some(DeliveryMode::Transient));
     app.stop().await.unwrap();

@@ -14,6 +14,7 @@ use crate::place::Place;
 application!(
     one_callers_fault_is_that_callers_alone,
     options_hang_off_the_call,
+    a_call_that_says_nothing_does_what_the_settings_say,
     many_are_sent_in_order_and_the_first_fault_is_named,
     what_does_not_convert_is_parked_not_lost,
     nobody_uses_the_channel_before_what_came_on_it_is_acknowledged,
@@ -45,6 +46,36 @@ async fn one_callers_fault_is_that_callers_alone(place: &Place) {
     let too_long = rabbit.convert_and_send("q".repeat(256), "tea").await.unwrap_err();
     assert!(too_long.to_string().contains("255 bytes"), "{too_long}");
     rabbit.convert_and_send("q", "tea").await.unwrap();
+    app.stop().await.unwrap();
+}
+
+async fn a_call_that_says_nothing_does_what_the_settings_say(place: &Place) {
+    let start = async |settings: &[(&'static str, &'static str)]| {
+        let builder = place.builder().listeners(listeners![]);
+        let builder = builder.environment(settings.iter().copied());
+        let builder = builder.declare(Exchange::topic("t.shop")).declare(Queue::durable("t.new"));
+        let app = builder.declare(Binding::queue("t.new").to("t.shop").with("order.new"));
+        let app = app.start().await.unwrap();
+        let rabbit = app.rabbit_template();
+        (app, rabbit)
+    };
+    let (app, rabbit) = start(&[
+        ("SPRING_RABBITMQ_TEMPLATE_EXCHANGE", "t.shop"),
+        ("SPRINGHARE_RABBITMQ_TEMPLATE_ROUTINGKEY", "order.new"),
+        ("SPRINGHARE_RABBITMQ_TEMPLATE_MANDATORY", "true"),
+    ])
+    .await;
+    rabbit.convert_and_send((), "tea").await.unwrap();
+    assert_eq!(&*arrives(&rabbit, "t.new").await.body, b"tea");
+    let unroutable = rabbit.convert_and_send("order.old", "tea").await.unwrap_err();
+    assert!(matches!(unroutable, Error::Unroutable(_)), "{unroutable}");
+    app.stop().await.unwrap();
+    let (app, rabbit) = start(&[("SPRING_RABBITMQ_PUBLISHER_RETURNS", "true")]).await;
+    let unroutable = rabbit.convert_and_send(("t.shop", "order.old"), "tea").await.unwrap_err();
+    assert!(matches!(unroutable, Error::Unroutable(_)), "{unroutable}");
+    app.stop().await.unwrap();
+    let (app, rabbit) = start(&[]).await;
+    rabbit.convert_and_send(("t.shop", "order.old"), "tea").await.unwrap();
     app.stop().await.unwrap();
 }
 
