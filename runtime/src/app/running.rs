@@ -15,7 +15,7 @@ use super::joining::Standing;
 use super::scopes::{BrokerScope, BrokerScopes};
 use crate::connection::LinkError;
 use crate::error::{Error, Result};
-use crate::listener::health::{BrokerHealth, Health};
+use crate::listener::health::{BrokerHealth, BrokerStatus, Health};
 use crate::listener::{ListenerRegistry, StopPhase, keep_connected};
 
 /// How long a forced stop waits for the listeners' tasks, which only a handler that blocks its
@@ -56,8 +56,13 @@ impl Running {
     pub(super) fn health_of<'b>(&self, brokers: impl Iterator<Item = &'b BrokerScope>) -> Health {
         let brokers: Vec<_> = brokers.collect();
         let scopes: Vec<_> = brokers.iter().map(|broker| &broker.scope).collect();
+        let has_ended = self.unless_stopping().is_err();
         let of_broker = |broker: &&BrokerScope| {
-            BrokerHealth::new(&broker.name, broker.scope.connection.status())
+            let status = match has_ended {
+                true => BrokerStatus::Closed,
+                false => broker.scope.connection.status(),
+            };
+            BrokerHealth::new(&broker.name, status)
         };
         Health::new(self.listeners.health_of(&scopes), brokers.iter().map(of_broker).collect())
     }

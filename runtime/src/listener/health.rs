@@ -47,6 +47,8 @@ pub enum BrokerStatus {
         /// Why.
         reason: String,
     },
+    /// The application stops, or has stopped. Nothing is wrong with that.
+    Closed,
 }
 
 /// What a listener does right now.
@@ -155,10 +157,10 @@ impl BrokerHealth {
         &self.status
     }
 
-    /// Whether the application is connected to it.
+    /// Whether the application is connected to it, or is not meant to.
     #[must_use]
     pub fn is_up(&self) -> bool {
-        matches!(self.status, BrokerStatus::Connected)
+        matches!(self.status, BrokerStatus::Connected | BrokerStatus::Closed)
     }
 }
 
@@ -198,6 +200,7 @@ impl fmt::Display for BrokerStatus {
         match self {
             Self::Connected => f.write_str("is connected"),
             Self::Away { reason } => write!(f, "is away: {reason}"),
+            Self::Closed => f.write_str("is closed"),
         }
     }
 }
