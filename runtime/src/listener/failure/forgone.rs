@@ -9,6 +9,7 @@ use super::give_up::Copied;
 use super::{Decision, Failed};
 use crate::listener::consumer::Exit;
 use crate::listener::context::DeliveryContext;
+use crate::listener::discarded::{DiscardReason, DiscardedTo};
 use crate::listener::endpoint::AcknowledgeMode;
 use crate::listener::outcome::{ListenerError, Outcome};
 use crate::listener::plan::ListenerPlan;
@@ -42,9 +43,11 @@ impl Work<'_> {
                     "a handler failed, and its message was acknowledged before (`ack = \"first\"`): \
                      it is not delivered again"
                 );
-                if let Some(copied) = copy_of(&error, plan) {
-                    self.keep_copy(context, plan, &error, copied).await?;
-                }
+                let to = match copy_of(&error, plan) {
+                    Some(copied) => self.keep_copy(context, plan, &error, copied).await?,
+                    None => DiscardedTo::Nowhere,
+                };
+                self.tell_forgone(context, &error, to);
             }
         }
         Ok(())
@@ -56,16 +59,30 @@ impl Work<'_> {
         plan: &ListenerPlan,
         error: &ListenerError,
         copied: Copied,
-    ) -> Result<(), Exit> {
-        let failed = Failed::of(context);
+    ) -> Result<DiscardedTo, Exit> {
+        let failed = Failed::of(context, None);
         let reason = ParkReason::Fatal { exception: error.report() };
         let stop = self.stop;
         let copying = self.failure.copy_out(&failed, plan, &reason, copied);
         if let Err(error) = stop.unless_forced(copying).await.ok_or(Exit::Stopped)? {
             let (listener, queue) = (&*plan.id, &*failed.queue);
             tracing::error!(listener, queue, %error, "a failed message could not be kept");
+            return Ok(DiscardedTo::Nowhere);
         }
-        Ok(())
+        Ok(copied.to())
+    }
+
+    /// Tells of a failed message that the broker has forgotten as it sent it.
+    pub(super) fn tell_forgotten(&self, context: &DeliveryContext, outcome: &Outcome) {
+        if let Outcome::Failed(error) = outcome {
+            self.tell_forgone(context, error, DiscardedTo::Nowhere);
+        }
+    }
+
+    fn tell_forgone(&self, context: &DeliveryContext, error: &ListenerError, to: DiscardedTo) {
+        if let Some(discarding) = self.failure.discards.of(context, Some(error)) {
+            discarding.tell(DiscardReason::AcknowledgedBefore, to);
+        }
     }
 }
 

@@ -12,6 +12,7 @@ mod consumers;
 mod control;
 mod definitions;
 mod delays;
+mod discarded;
 mod dispatch;
 mod dynamic;
 mod dynamic_batches;
