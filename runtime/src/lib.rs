@@ -123,6 +123,7 @@ pub use extract::{Invalid, Valid};
 pub use listener::attempt::HandlerTimedOut;
 pub use listener::batch::{BatchError, IntoBatchOutcome};
 pub use listener::context::{BatchContext, DeliveryContext};
+pub use listener::discarded::{DISCARDED_MAX, DiscardReason, Discarded, DiscardedTo};
 pub use listener::endpoint::{
     AcknowledgeMode, Concurrency, Invocation, PartitionBy, PartitionKey, Recover,
 };

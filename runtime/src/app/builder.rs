@@ -15,6 +15,7 @@ use crate::declare::Declaration;
 use crate::error::{Fault, Result};
 use crate::events::{EventBus, Events};
 use crate::graph::Declarations;
+use crate::listener::discarded::DiscardedHook;
 use crate::listener::endpoint::{RabbitListenerEndpoint, Registration};
 use crate::listener::observe::Observer;
 use crate::listener::policy::ErrorPolicies;
@@ -52,6 +53,8 @@ pub struct SpringhareBuilder {
     pub(super) observers: Vec<Arc<dyn Observer>>,
     pub(super) events: EventBus,
     pub(super) policies: ErrorPolicies,
+    /// Who hears of messages that are given up.
+    pub(super) on_discarded: Vec<DiscardedHook>,
     /// What is wrong with the builder's own calls.
     pub(super) faults: Vec<Fault>,
 }
@@ -86,6 +89,7 @@ impl SpringhareBuilder {
             observers: Vec::new(),
             events: EventBus::new(),
             policies: ErrorPolicies::default(),
+            on_discarded: Vec::new(),
             faults: Vec::new(),
         }
     }

@@ -1,8 +1,10 @@
 //! What the builder says of errors, wherever handlers meet them.
 
 use std::error::Error as StdError;
+use std::sync::Arc;
 
 use super::SpringhareBuilder;
+use crate::listener::discarded::Discarded;
 use crate::listener::outcome::ListenerError;
 use crate::listener::policy::OnError;
 
@@ -88,6 +90,29 @@ impl SpringhareBuilder {
         rule: impl Fn(&ListenerError) -> Option<OnError> + Send + Sync + 'static,
     ) -> Self {
         self.policies.listener(id.into()).classify(rule);
+        self
+    }
+    /// Has `hook` hear of each message that is given up, once that is done: parked, dead-lettered,
+    /// republished or dropped, and why. Spring's `handleDiscarded`, for whatever is given up.
+    ///
+    /// It is called on a thread for blocking work, with one message after the other, after the
+    /// message is settled: a slow one holds up nobody. What comes while
+    /// [`DISCARDED_MAX`](crate::DISCARDED_MAX) messages wait for it is logged alone, and so is its panic. What
+    /// it has not heard when the program ends it does not hear.
+    ///
+    /// ```
+    /// use springhare::{DiscardedTo, Springhare};
+    ///
+    /// let builder = Springhare::builder().on_discarded(|discarded| {
+    ///     if discarded.to() == DiscardedTo::Nowhere {
+    ///         let (context, reason) = (discarded.context(), discarded.reason());
+    ///         eprintln!("lost from {}: {reason:?} {:?}", context.queue(), context.body());
+    ///     }
+    /// });
+    /// # drop(builder);
+    /// ```
+    pub fn on_discarded(mut self, hook: impl Fn(&Discarded) + Send + Sync + 'static) -> Self {
+        self.on_discarded.push(Arc::new(hook));
         self
     }
 }

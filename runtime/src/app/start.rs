@@ -22,6 +22,7 @@ use crate::events::{BrokerEvents, EventBus};
 use crate::graph::{
     Declared, DeclaringLink, Generation, Graph, SharedGraph, declare, unknown_names,
 };
+use crate::listener::discarded::Discards;
 use crate::listener::observe::{Observer, Observing};
 use crate::listener::{ListenerConnection, ListenerRegistry, ListenerScope};
 use crate::middleware::Middleware;
@@ -76,6 +77,7 @@ struct Common {
     converters: MessageConverters,
     middleware: Middleware,
     states: Arc<StateRegistry>,
+    discards: Discards,
 }
 
 impl Common {
@@ -87,6 +89,7 @@ impl Common {
             converters: builder.converters.clone(),
             middleware: builder.middleware.clone(),
             states: Arc::new(std::mem::take(&mut builder.states)),
+            discards: Discards::to(std::mem::take(&mut builder.on_discarded)),
         }
     }
 
@@ -144,6 +147,7 @@ impl Common {
             label,
             states: Arc::clone(&self.states),
             observing,
+            discards: self.discards.clone(),
         });
         BrokerScope { name: broker.name, scope, publishing, startup, own_broker }
     }

@@ -110,6 +110,19 @@ impl DeliveryContext {
         self.attempt = self.attempt.saturating_add(1);
     }
 
+    /// The same delivery for who may look at it, and not settle it.
+    pub(super) fn for_onlookers(&self) -> Self {
+        let mut same = self.sibling();
+        same.deliver(self.delivery.clone());
+        (same.attempt, same.failed_here) = (self.attempt, self.failed_here);
+        if let Some(processed) = self.extras.get().and_then(|extras| extras.processed.get()) {
+            // It has none yet.
+            let _ = same.extras().processed.set(Arc::clone(processed));
+        }
+        same.discard();
+        same
+    }
+
     /// Nobody gets the delivery: who took it settles it.
     pub(super) fn discard(&self) {
         self.extras().discarded.get_or_init(|| ());
@@ -352,11 +365,12 @@ impl DeliveryContext {
         self.scope.channel.clone()
     }
 
-    /// The right to settle the delivery; none once it was taken, and none where it is settled before
-    /// (`ack = "first"`, `ack = "none"`).
+    /// The right to settle the delivery; none once it was taken, and none where it is settled
+    /// already: before its handler is called (`ack = "first"`, `ack = "none"`), or as it was
+    /// [given up](crate::Discarded).
     #[must_use]
     pub fn take_delivery_tag(&self) -> Option<DeliveryTag> {
-        if self.served.settled_before {
+        if self.served.settled_before || self.is_discarded() {
             return None;
         }
         let mut tag = None;

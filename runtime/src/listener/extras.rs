@@ -17,7 +17,7 @@ pub(super) struct Extras {
     pub(super) inflated: OnceLock<Bytes>,
     /// What its handler sends if it succeeds.
     pub(super) outgoing: OnceLock<Outgoing>,
-    /// Set if a processor has discarded it.
+    /// Set if a processor has discarded it, or it was given up: nobody else settles it.
     pub(super) discarded: OnceLock<()>,
     /// What it has of the message that it is a part of.
     pub(super) part: OnceLock<Part>,

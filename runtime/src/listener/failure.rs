@@ -21,6 +21,7 @@ pub(super) use retry::{Retry, RetryResult};
 
 use super::consumer::Exit;
 use super::context::DeliveryContext;
+use super::discarded::{DiscardReason, DiscardedTo, Discarding, Discards};
 use super::endpoint::AcknowledgeMode;
 use super::outcome::Outcome;
 use super::pacing::{Failures, Redelivery};
@@ -38,6 +39,8 @@ pub(crate) struct FailurePolicy<'s> {
     /// The queue that messages are parked in else.
     pub(crate) error_queue: ShortString,
     pub(crate) kept: Kept,
+    /// Where it is told what is given up.
+    pub(crate) discards: &'s Discards,
 }
 
 /// Whether what was delivered stays where it came from.
@@ -59,6 +62,16 @@ pub(crate) enum DeadLetters {
     Nowhere,
 }
 
+impl DeadLetters {
+    /// Where a rejected message goes.
+    fn of_rejected(&self) -> DiscardedTo {
+        match self {
+            Self::UnderItsKey | Self::ToExchange(_) => DiscardedTo::DeadLetterExchange,
+            Self::Nowhere => DiscardedTo::Nowhere,
+        }
+    }
+}
+
 /// What is known of a failed delivery.
 struct Failed {
     delivery_tag: u64,
@@ -66,16 +79,26 @@ struct Failed {
     /// The queue that it came from.
     queue: ShortString,
     message: Arc<PublishedMessage>,
+    /// What is told if it is given up, where somebody wants to hear of it.
+    discarding: Option<Discarding>,
 }
 
 impl Failed {
-    fn of(context: &DeliveryContext) -> Self {
+    fn of(context: &DeliveryContext, discarding: Option<Discarding>) -> Self {
         let delivery = context.delivery();
         Self {
             delivery_tag: delivery.delivery_tag,
             failures: context.failures(),
             queue: context.queue().clone(),
             message: Arc::clone(&delivery.message),
+            discarding,
+        }
+    }
+
+    /// It was given up.
+    fn tell(self, reason: DiscardReason, to: DiscardedTo) {
+        if let Some(discarding) = self.discarding {
+            discarding.tell(reason, to);
         }
     }
 }
@@ -113,7 +136,10 @@ impl Work<'_> {
         let delivery_tag = context.delivery().delivery_tag;
         match (plan.acknowledge, outcome) {
             (AcknowledgeMode::First, outcome) => self.forgo(context, plan, outcome).await?,
-            (AcknowledgeMode::None, outcome) => log_unsettled(plan, &outcome),
+            (AcknowledgeMode::None, outcome) => {
+                log_unsettled(plan, &outcome);
+                self.tell_forgotten(context, &outcome);
+            }
             (AcknowledgeMode::Manual, Outcome::Ack) if !context.is_discarded() => {
                 match context.settlement() {
                     Some(settlement) => settlement.handler_returned(delivery_tag),
@@ -148,7 +174,7 @@ impl Work<'_> {
         plan: &ListenerPlan,
         outcome: Outcome,
     ) -> Result<(), Exit> {
-        let failed = Failed::of(context);
+        let mut failed = Failed::of(context, self.discarding(context, &outcome));
         if let Outcome::Failed(error) = &outcome {
             tracing::warn!(
                 listener = &*plan.id,
@@ -194,11 +220,29 @@ impl Work<'_> {
                 }
             },
         };
-        if verdict == Verdict::Reject(Requeue::No) && self.is_ours_to_dead_letter(&failed) {
+        let is_rejected = verdict == Verdict::Reject(Requeue::No);
+        if let Some(discarding) = failed.discarding.as_mut().filter(|_| is_rejected) {
+            discarding.is_rejected();
+        }
+        if is_rejected && self.is_ours_to_dead_letter(&failed) {
             let reason = ParkReason::Fatal { exception: "its handler rejected it".to_owned() };
             return self.give_up(failed, plan, reason).await;
         }
-        Ok(self.settler.settle(failed.delivery_tag, verdict).await?)
+        self.settler.settle(failed.delivery_tag, verdict).await?;
+        if is_rejected {
+            failed.tell(DiscardReason::Rejected, self.failure.dead_letters.of_rejected());
+        }
+        Ok(())
+    }
+
+    /// What is told if the delivery is given up, where somebody wants to hear of it.
+    fn discarding(&self, context: &DeliveryContext, outcome: &Outcome) -> Option<Discarding> {
+        let error = match outcome {
+            Outcome::Ack | Outcome::Reply(_) => return None,
+            Outcome::Failed(error) => Some(error),
+            Outcome::Reject | Outcome::Requeue | Outcome::RetryAfter(_) => None,
+        };
+        self.failure.discards.of(context, error)
     }
 
     /// Whether the broker would take it to its dead-letter exchange under a wrong key: a retry copy
@@ -252,6 +296,7 @@ impl Work<'_> {
             exception,
             dead_letters: self.failure.dead_letters.clone(),
             error_queue: self.failure.error_queue.clone(),
+            discarding: failed.discarding,
         }
     }
 }

@@ -20,6 +20,7 @@ mod consumer;
 mod consumer_states;
 mod container;
 pub(crate) mod context;
+pub(crate) mod discarded;
 pub(crate) mod dispatch;
 pub(crate) mod endpoint;
 mod extras;

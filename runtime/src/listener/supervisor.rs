@@ -13,6 +13,7 @@ use super::consumer::{self, Exit, StartedConsumer};
 use super::consumer_states::{ConsumerStates, News};
 use super::container::Container;
 use super::context::{ConsumerScope, DeliveryContext};
+use super::discarded::Discards;
 use super::endpoint::AcknowledgeMode;
 use super::failure::{DeadLetters, FailurePolicy, Kept};
 use super::observe::Observing;
@@ -43,6 +44,8 @@ pub(crate) struct ListenerScope {
     pub(crate) label: Option<Arc<str>>,
     /// Who looks at what the listeners do.
     pub(crate) observing: Option<Observing>,
+    /// Where it is told which messages are given up.
+    pub(crate) discards: Discards,
 }
 
 impl ListenerScope {
@@ -371,6 +374,7 @@ impl Supervised {
                 error_queue_of(&self.queue)
             },
             kept: if is_stream { Kept::InStream } else { Kept::UntilSettled },
+            discards: &self.scope.discards,
         }
     }
 }

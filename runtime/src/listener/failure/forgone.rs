@@ -11,6 +11,7 @@ use crate::backoff::Backoff;
 use crate::error::{Error, NotConfirmed};
 use crate::listener::consumer::Exit;
 use crate::listener::context::DeliveryContext;
+use crate::listener::discarded::{DiscardReason, DiscardedTo};
 use crate::listener::endpoint::AcknowledgeMode;
 use crate::listener::outcome::{ListenerError, Outcome};
 use crate::listener::plan::ListenerPlan;
@@ -45,9 +46,11 @@ impl Work<'_> {
                     "a handler failed, and its message was acknowledged before (`ack = \"first\"`): \
                      it is not delivered again"
                 );
-                if let Some(copied) = copy_of(&error, plan) {
-                    Box::pin(self.keep_copy(context, plan, &error, copied)).await?;
-                }
+                let to = match copy_of(&error, plan) {
+                    Some(copied) => Box::pin(self.keep_copy(context, plan, &error, copied)).await?,
+                    None => DiscardedTo::Nowhere,
+                };
+                self.tell_forgone(context, &error, to);
             }
         }
         Ok(())
@@ -59,8 +62,8 @@ impl Work<'_> {
         plan: &ListenerPlan,
         error: &ListenerError,
         copied: Copied,
-    ) -> Result<(), Exit> {
-        let failed = Failed::of(context);
+    ) -> Result<DiscardedTo, Exit> {
+        let failed = Failed::of(context, None);
         let (listener, queue) = (&*plan.id, &*failed.queue);
         let reason = ParkReason::Fatal { exception: error.report() };
         let (stop, clock) = (self.stop, self.settler.clock());
@@ -68,7 +71,7 @@ impl Work<'_> {
         loop {
             let copying = self.failure.copy_out(&failed, plan, &reason, copied);
             match stop.unless_forced(copying).await.ok_or(Exit::Stopped)? {
-                Ok(()) => return Ok(()),
+                Ok(()) => return Ok(copied.to()),
                 // Nobody else has it: it waits for the broker, and for a stop no longer.
                 Err(error) if is_of_the_connection(&error) && !stop.is_raised() => {
                     let pause = backoff.after_failure();
@@ -83,9 +86,22 @@ impl Work<'_> {
                 }
                 Err(error) => {
                     tracing::error!(listener, queue, %error, "a failed message could not be kept");
-                    return Ok(());
+                    return Ok(DiscardedTo::Nowhere);
                 }
             }
+        }
+    }
+
+    /// Tells of a failed message that the broker has forgotten as it sent it.
+    pub(super) fn tell_forgotten(&self, context: &DeliveryContext, outcome: &Outcome) {
+        if let Outcome::Failed(error) = outcome {
+            self.tell_forgone(context, error, DiscardedTo::Nowhere);
+        }
+    }
+
+    fn tell_forgone(&self, context: &DeliveryContext, error: &ListenerError, to: DiscardedTo) {
+        if let Some(discarding) = self.failure.discards.of(context, Some(error)) {
+            discarding.tell(DiscardReason::AcknowledgedBefore, to);
         }
     }
 }

@@ -6,6 +6,7 @@ use super::{DeadLetters, Failed, FailurePolicy, Work};
 use crate::channel::Verdict;
 use crate::error::Error;
 use crate::listener::consumer::Exit;
+use crate::listener::discarded::{DiscardReason, DiscardedTo};
 use crate::listener::pacing::PAUSE_MAX;
 use crate::listener::plan::ListenerPlan;
 use crate::listener::retry::{Manner, Recoverer};
@@ -33,6 +34,16 @@ pub(super) enum Copied {
     DeadLettered,
     /// Where the listener says.
     Republished,
+}
+
+impl Copied {
+    pub(super) fn to(self) -> DiscardedTo {
+        match self {
+            Self::Parked => DiscardedTo::ErrorQueue,
+            Self::DeadLettered => DiscardedTo::DeadLetterExchange,
+            Self::Republished => DiscardedTo::Exchange,
+        }
+    }
 }
 
 impl Work<'_> {
@@ -66,9 +77,11 @@ impl Work<'_> {
         way: Way,
     ) -> Result<(), Exit> {
         let delivery_tag = failed.delivery_tag;
-        let verdict = match way {
-            Way::Reject => Verdict::Reject(Requeue::No),
-            Way::Requeue => Verdict::Nack(Requeue::Yes),
+        let (verdict, to) = match way {
+            Way::Reject => (Verdict::Reject(Requeue::No), self.failure.dead_letters.of_rejected()),
+            Way::Requeue => {
+                return Ok(self.settler.settle(delivery_tag, Verdict::Nack(Requeue::Yes)).await?);
+            }
             Way::Discard => {
                 tracing::error!(
                     listener = &*plan.id,
@@ -77,14 +90,14 @@ impl Work<'_> {
                     "a message that was rejected here before has failed for good again, and is \
                      dropped"
                 );
-                Verdict::Ack(Multiple::One)
+                (Verdict::Ack(Multiple::One), DiscardedTo::Nowhere)
             }
             Way::Copy(copied) => {
                 self.settler.flush().await?;
                 let stop = self.stop;
                 let copying = self.failure.copy_out(&failed, plan, &reason, copied);
                 match stop.unless_forced(copying).await.ok_or(Exit::Stopped)? {
-                    Ok(()) => Verdict::Ack(Multiple::One),
+                    Ok(()) => (Verdict::Ack(Multiple::One), copied.to()),
                     Err(error) => {
                         tracing::error!(
                             listener = &*plan.id,
@@ -97,7 +110,9 @@ impl Work<'_> {
                 }
             }
         };
-        Ok(self.settler.settle(delivery_tag, verdict).await?)
+        self.settler.settle(delivery_tag, verdict).await?;
+        failed.tell(DiscardReason::from(&reason), to);
+        Ok(())
     }
 
     fn way(&self, failed: &Failed, plan: &ListenerPlan, reason: &ParkReason) -> Way {

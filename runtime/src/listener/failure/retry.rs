@@ -7,6 +7,7 @@ use springhare_broker::{Multiple, PublishedMessage, Requeue};
 use super::DeadLetters;
 use crate::channel::Verdict;
 use crate::error::Error;
+use crate::listener::discarded::{DiscardReason, DiscardedTo, Discarding};
 use crate::template::{ParkReason, ParkedFrom, RabbitTemplate, Republished};
 
 /// How the original of a retry copy is to be settled; the copy's error if there is none.
@@ -26,6 +27,8 @@ pub(in crate::listener) struct Retry {
     pub(super) exception: String,
     pub(super) dead_letters: DeadLetters,
     pub(super) error_queue: ShortString,
+    /// What is told if it is given up.
+    pub(super) discarding: Option<Discarding>,
 }
 
 impl Retry {
@@ -35,6 +38,11 @@ impl Retry {
         let Self { template, queue, message, attempts, delay, .. } = self;
         let (exception, dead_letters, error_queue) =
             (self.exception, self.dead_letters, self.error_queue);
+        let tell = |to| {
+            if let Some(discarding) = self.discarding {
+                discarding.tell(DiscardReason::NoRoomToCount, to);
+            }
+        };
         let republished = match delay {
             Some(delay) => template.delay(&queue, &message, attempts, delay).await?,
             None => template.republish(&queue, &message, attempts).await?,
@@ -43,12 +51,14 @@ impl Retry {
             (Republished::Confirmed, _) => {}
             // It is no copy: what is one has room.
             (Republished::NoRoom, DeadLetters::UnderItsKey | DeadLetters::ToExchange(_)) => {
+                tell(DiscardedTo::DeadLetterExchange);
                 return Ok(Verdict::Reject(Requeue::No));
             }
             (Republished::NoRoom, DeadLetters::Nowhere) => {
                 let reason = ParkReason::NoRoomToCount { exception };
                 let from = ParkedFrom { queue: &queue, attempts };
                 template.park(&error_queue, &message, &reason, from).await?;
+                tell(DiscardedTo::ErrorQueue);
             }
         }
         Ok(Verdict::Ack(Multiple::One))

@@ -7,6 +7,7 @@ use super::give_up::Copied;
 use super::{Decision, Failed, Work};
 use crate::channel::Verdict;
 use crate::listener::consumer::Exit;
+use crate::listener::discarded::DiscardReason;
 use crate::listener::outcome::{ListenerError, Outcome};
 use crate::listener::plan::ListenerPlan;
 use crate::listener::retry::Recoverer;
@@ -32,13 +33,17 @@ impl Work<'_> {
             };
             let stop = self.stop;
             let parking = self.failure.copy_out(&failed, plan, &reason, copied);
-            if let Err(error) = stop.unless_forced(parking).await.ok_or(Exit::Stopped)? {
-                tracing::error!(
+            let parked = stop.unless_forced(parking).await.ok_or(Exit::Stopped)?;
+            self.settler.settle(failed.delivery_tag, Verdict::Ack(Multiple::One)).await?;
+            match parked {
+                Ok(()) => failed.tell(DiscardReason::Fatal, copied.to()),
+                Err(error) => tracing::error!(
                     queue = &*failed.queue,
                     %error,
                     "a message of a stream could not be parked; it is still in the stream"
-                );
+                ),
             }
+            return Ok(());
         }
         Ok(self.settler.settle(failed.delivery_tag, Verdict::Ack(Multiple::One)).await?)
     }

@@ -7,6 +7,7 @@ use crate::channel::Verdict;
 use crate::listener::consumer::Exit;
 use crate::listener::container::Container;
 use crate::listener::context::DeliveryContext;
+use crate::listener::discarded::{DiscardReason, DiscardedTo};
 use crate::listener::endpoint::AcknowledgeMode;
 use crate::listener::pacing::PAUSE_MAX;
 use crate::template::{ParkReason, ParkedFrom};
@@ -37,8 +38,13 @@ impl Work<'_> {
         let from = ParkedFrom { queue: context.queue(), attempts: context.failures().before };
         let parking = self.failure.template.park(&error_queue, &delivery.message, &reason, from);
         let parked = self.stop.unless_forced(parking).await.ok_or(Exit::Stopped)?;
-        if let Err(error) = &parked {
-            tracing::error!(queue = &*error_queue, %error, "a message could not be parked");
+        let discarding = self.failure.discards.of(context, None);
+        match (&parked, discarding) {
+            (Ok(()), Some(told)) => told.tell(DiscardReason::Unmatched, DiscardedTo::ErrorQueue),
+            (Ok(()), None) => {}
+            (Err(error), _) => {
+                tracing::error!(queue = &*error_queue, %error, "a message could not be parked");
+            }
         }
         if container.common().acknowledge == AcknowledgeMode::None {
             return Ok(());

@@ -14,6 +14,7 @@ mod control;
 mod correlation;
 mod definitions;
 mod delays;
+mod discarded;
 mod dispatch;
 mod dynamic;
 mod dynamic_batches;
