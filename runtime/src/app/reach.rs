@@ -1,6 +1,7 @@
 //! Reaches the broker at the start, with the patience that [`Startup`] says.
 
 use std::future::Future;
+use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -23,7 +24,14 @@ pub(super) async fn reach(
     let clock = connection.clock();
     let begun = clock.now();
     let mut backoff = Backoff::default();
-    let mut last = LinkError::TimedOut { operation: "connection.start", after: limit };
+    // Of an attempt that has not ended by then.
+    let mut last = LinkError::Connect {
+        address: connection.link().describe(),
+        source: Arc::new(io::Error::new(
+            io::ErrorKind::TimedOut,
+            format!("it says nothing within {limit:?}; is it alive? `.startup(..)` allows more"),
+        )),
+    };
     loop {
         let left = limit.saturating_sub(clock.now().saturating_sub(begun));
         match in_time(clock, left, connection.connect()).await {
