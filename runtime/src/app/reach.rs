@@ -1,5 +1,6 @@
 //! Reaches the broker at the start, with the patience that [`Startup`] says.
 
+use std::io;
 use std::sync::Arc;
 
 use super::in_time::in_time;
@@ -18,7 +19,14 @@ pub(super) async fn reach(
     let clock = connection.clock();
     let begun = clock.now();
     let mut backoff = Backoff::default();
-    let mut last = LinkError::TimedOut { operation: "connection.start", after: limit };
+    // Of an attempt that has not ended by then.
+    let mut last = LinkError::Connect {
+        address: connection.link().describe(),
+        source: Arc::new(io::Error::new(
+            io::ErrorKind::TimedOut,
+            format!("it says nothing within {limit:?}; is it alive? `.startup(..)` allows more"),
+        )),
+    };
     loop {
         let left = limit.saturating_sub(clock.now().saturating_sub(begun));
         match in_time(clock, left, connection.connect()).await {

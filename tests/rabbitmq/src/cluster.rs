@@ -29,7 +29,7 @@ impl Cluster {
     ///
     /// # Errors
     ///
-    /// When RabbitMQ is not installed, or a node does not come up within two minutes.
+    /// When RabbitMQ is not installed, or a node does not come up within five minutes.
     pub fn up() -> io::Result<Self> {
         let mut last = io::Error::other("not tried");
         for _ in 0..ATTEMPTS {
@@ -93,7 +93,7 @@ impl Cluster {
     ///
     /// # Errors
     ///
-    /// When there is no such node, or it does not come up within two minutes; it is down then.
+    /// When there is no such node, or it does not come up within five minutes; it is down then.
     pub fn start(&mut self, number: usize) -> io::Result<()> {
         self.launch(number)?;
         if let Err(error) = self.wait_until_ready() {
@@ -136,7 +136,7 @@ impl Cluster {
     ///
     /// # Errors
     ///
-    /// When one does not come up within two minutes.
+    /// When one does not come up within five minutes.
     pub fn start_all(&mut self) -> io::Result<()> {
         for (node, keeper) in iter::zip(self.layout.nodes(), &mut self.keepers) {
             if keeper.is_none() {

@@ -101,7 +101,7 @@ impl RabbitMq {
     ///
     /// # Errors
     ///
-    /// When `rabbitmq-server` is not there, or does not come up within two minutes.
+    /// When `rabbitmq-server` is not there, or does not come up within five minutes.
     pub fn start() -> io::Result<Self> {
         let mut last = io::Error::other("not tried");
         for _ in 0..ATTEMPTS {
@@ -150,7 +150,7 @@ impl RabbitMq {
     ///
     /// # Errors
     ///
-    /// When it does not come up within two minutes; it is down then.
+    /// When it does not come up within five minutes; it is down then.
     pub fn start_again(&mut self) -> io::Result<()> {
         if self.keeper.is_some() {
             return Ok(());

@@ -6,9 +6,10 @@ use std::time::Duration;
 /// How long a node is left alone between two looks at it.
 const STEP: Duration = Duration::from_millis(50);
 
-/// How many looks a start may take: two minutes of [`STEP`]s. An idle machine needs five seconds
-/// for a node, and fifteen for three at once on two cores.
-pub(crate) const START_LOOKS: u32 = 2400;
+/// How many looks a start may take: five minutes of [`STEP`]s. An idle machine needs five seconds
+/// for a node, and fifteen for three at once on two cores; one that a dozen compilers share has
+/// needed more than two minutes.
+pub(crate) const START_LOOKS: u32 = 6000;
 
 /// How long a process may take to be gone once it was killed.
 pub(crate) const END_LIMIT: Duration = Duration::from_secs(20);

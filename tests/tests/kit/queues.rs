@@ -46,11 +46,13 @@ async fn a_message_expires_when_time_has_passed(place: &Place) {
     let h = place.start(|app| app.listeners(listeners![]).declare(waits).declare(dead)).await;
     let in_200_ms = Duration::from_millis(200);
     h.rabbit().convert_and_send("k.waits", "tea").expiration(in_200_ms).await.unwrap();
-    assert_eq!(h.queue("k.waits").len().await.unwrap(), 1);
+    if place.url.is_none() {
+        assert_eq!(h.queue("k.waits").len().await.unwrap(), 1, "no time has passed");
+    }
     h.advance(Duration::from_millis(300)).await;
-    assert!(h.queue("k.waits").is_empty().await.unwrap());
     let arrived = async || h.queue("k.dead").len().await.unwrap() == 1;
     time_passes_until(&h, "it is dead-lettered", arrived).await;
+    assert!(h.queue("k.waits").is_empty().await.unwrap());
     assert_eq!(h.queue("k.dead").messages().await.unwrap()[0].body, "tea");
     h.stop().await.unwrap();
 }

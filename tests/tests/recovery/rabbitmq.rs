@@ -2,10 +2,10 @@
 
 use springhare::prelude::*;
 use springhare::{RabbitTemplate, Startup};
-use springhare_tests::{Proxy, RabbitMq, amqp_link, eventually, is_left_out, within_limit};
+use springhare_tests::{Proxy, RabbitMq, amqp_link, eventually, is_left_out};
 use tokio::task::block_in_place;
 
-use crate::support::{Tell, Told, is_down, telling};
+use crate::support::{Tell, Told, has_lost_its_connection, is_down, telling};
 
 #[rabbit_listener(id = "work", queue = "work", concurrency = 2)]
 async fn work(text: Text, seen: State<Tell<(String, String)>>) {
@@ -41,22 +41,6 @@ async fn both_work(
     }
 }
 
-/// Sends to the fan until a message comes from another queue than this.
-async fn has_moved(rabbit: &RabbitTemplate, told: &mut Told<(String, String)>, from: &str) {
-    let moved = async {
-        loop {
-            let taken = async || rabbit.convert_and_send(("news", ""), "moved").await.ok();
-            eventually("the message to the fan is taken", taken).await;
-            while let Some((queue, _)) = told.take() {
-                if queue != "work" && queue != from {
-                    return;
-                }
-            }
-        }
-    };
-    within_limit("the fan to have another queue", moved).await;
-}
-
 async fn is_up(app: &Springhare) {
     eventually("all listeners consume", async || app.health().is_up().then_some(())).await;
 }
@@ -85,14 +69,16 @@ async fn an_application_outlives_what_happens_to_rabbitmq() {
     is_up(&app).await;
     // Half of what is sent would go to the consumers of the dead connection.
     app.stop_listener("work").await.unwrap();
+    let mut events = app.events();
     proxy.cut();
+    has_lost_its_connection(&mut events).await;
     is_up(&app).await;
     app.start_listener("work").await.unwrap();
 
     let closed = block_in_place(|| node.node().close_all_connections("by its operator"));
     assert!(closed.unwrap() > 0);
     // It may be back before the operator's command has ended.
-    has_moved(&rabbit, &mut told, &queues[0]).await;
+    has_lost_its_connection(&mut events).await;
     is_up(&app).await;
     queues.push(both_work(&rabbit, &mut told, "closed").await);
 

@@ -7,7 +7,9 @@ use springhare::{Error, SpringhareBuilder, Startup};
 use springhare_broker::Broker;
 use springhare_tests::{Proxy, eventually, within_limit};
 
-use crate::support::{Tell, Told, consumers, is_down, is_gone, publish, telling};
+use crate::support::{
+    Tell, Told, consumers, has_lost_its_connection, is_down, is_gone, publish, telling,
+};
 
 /// A link to the broker at this address.
 fn link(address: SocketAddr, password: &str) -> impl Link {
@@ -67,10 +69,12 @@ async fn a_connection_that_is_cut_comes_back_with_new_anonymous_queues() {
     let (broker, proxy) = broker_behind_a_proxy().await;
     let (builder, mut told) = builder(&proxy);
     let app = builder.start().await.unwrap();
+    let mut events = app.events();
     let mut queues = vec![both_work(&broker, &mut told, "before").await];
     for round in ["first", "second", "third"] {
         proxy.cut();
-        // It may be back before anybody looks.
+        // It may be back before anybody looks, and look well before it knows of the cut.
+        has_lost_its_connection(&mut events).await;
         let old = queues.last().unwrap().clone();
         eventually("the old queue is gone", async || is_gone(&broker, &old).await.then_some(()))
             .await;
@@ -152,6 +156,18 @@ async fn a_broker_that_is_not_there_is_found_as_the_startup_says() {
     in_background.stop().await.unwrap();
 }
 
+#[tokio::test]
+async fn a_broker_that_says_nothing_is_named_by_the_start_that_gives_up() {
+    let silent = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = silent.local_addr().unwrap();
+    let startup = Startup::Wait(Duration::from_millis(50));
+    let builder = Springhare::builder().link(link(address, "guest")).startup(startup);
+    let starting = builder.listeners(listeners![]).start();
+    let error = within_limit("the start", starting).await.unwrap_err().to_string();
+    assert!(error.contains(&format!("cannot connect to amqp://{address}")), "{error}");
+    assert!(error.contains("50ms"), "{error}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_wrong_password_fails_at_once_and_names_the_address_but_not_itself() {
     let (_broker, proxy) = broker_behind_a_proxy().await;
@@ -186,7 +202,9 @@ async fn a_queue_that_is_locked_by_a_dead_connection_keeps_its_own_listener_alon
     })
     .await;
     // Now the broker learns of both cuts.
+    let mut events = app.events();
     proxy.cut();
+    has_lost_its_connection(&mut events).await;
     is_up(&app).await;
     publish(&broker, "", "mine", "tea").await;
     assert_eq!(told.next().await, ("mine".to_owned(), "tea".to_owned()));

@@ -3,7 +3,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use springhare::amqp::ReplyCode;
-use springhare::{ListenerStatus, Message, Springhare};
+use springhare::{ApplicationEvent, Events, ListenerStatus, Message, Springhare};
 use springhare_broker::{BasicPublishOptions, Broker, Channel, ManualClock};
 use springhare_tests::{eventually, within_limit};
 use tokio::sync::mpsc;
@@ -91,6 +91,21 @@ pub(crate) async fn is_down(app: &Springhare) -> String {
         (!health.is_up()).then(|| health.to_string())
     })
     .await
+}
+
+/// Waits until the application has seen that its listeners' connection is lost: its health is down from
+/// then on, until all consume again.
+pub(crate) async fn has_lost_its_connection(events: &mut Events) {
+    let lost = async {
+        while let Some(event) = events.next().await {
+            if matches!(event, ApplicationEvent::ConnectionLost { connection, .. } if connection == "listeners")
+            {
+                return;
+            }
+        }
+        panic!("the application has ended");
+    };
+    within_limit("the loss of the connection", lost).await;
 }
 
 /// What a listener does.
