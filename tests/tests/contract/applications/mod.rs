@@ -37,5 +37,6 @@ mod settlement;
 mod stop;
 mod streams;
 mod template;
+mod topology;
 mod traces;
 mod types;
