@@ -15,6 +15,7 @@
 //! | `rabbitmq_acknowledged_published_total`, `rabbitmq_not_acknowledged_published_total` | counter | those that it confirmed, and refused |
 //! | `rabbitmq_unrouted_published_total` | counter | those that it returned, since they reached no queue |
 //! | `rabbitmq_failed_to_publish_total` | counter | messages that were not sent, or of which that is not known; once, however often it was tried |
+//! | `rabbitmq_connections` | gauge; `connection` | connections that are open: `listeners`, `publisher` |
 //! | `springhare_connections_opened_total` | counter; `connection` | connections that were opened, the first and each after a loss |
 //!
 //! [`SpringhareBuilder::metrics`](crate::SpringhareBuilder::metrics) turns it on. Whatever recorder
@@ -124,6 +125,11 @@ impl Observer for Metrics {
 
     fn connected(&self, connection: &'static str) {
         counter!("springhare_connections_opened_total", "connection" => connection).increment(1);
+        gauge!("rabbitmq_connections", "connection" => connection).increment(1.0);
+    }
+
+    fn disconnected(&self, connection: &'static str) {
+        gauge!("rabbitmq_connections", "connection" => connection).decrement(1.0);
     }
 }
 
