@@ -28,6 +28,11 @@ fn opened() -> f64 {
     value("springhare_connections_opened_total", &["connection=\"listeners\""])
 }
 
+/// How many connections are open.
+fn open() -> f64 {
+    value("rabbitmq_connections", &[])
+}
+
 fn active(id: &str) -> f64 {
     value("spring_rabbitmq_listener_active", &[&format!("listener_id=\"{id}\"")])
 }
@@ -38,13 +43,14 @@ async fn three() {}
 #[tokio::test]
 async fn a_connection_is_counted_when_it_is_opened_and_not_when_it_is_used() {
     let _one = ONE_AT_A_TIME.lock().await;
-    let before = opened();
+    let (before, open_before) = (opened(), open());
     let h = Harness::start(|app| app.metrics().listeners(listeners![three])).await.unwrap();
     let admin = h.app().admin();
     for _ in 0..10 {
         admin.queue_info("x.three").await.unwrap();
     }
     assert_eq!(opened() - before, 1.0);
+    assert_eq!(open() - open_before, 2.0, "the listeners' and the publisher's");
     h.faults().kill_connections().await;
     let info = loop {
         h.advance(Duration::from_secs(1)).await;
@@ -54,7 +60,10 @@ async fn a_connection_is_counted_when_it_is_opened_and_not_when_it_is_used() {
         }
     };
     assert_eq!(opened() - before, 2.0, "{info:?}");
+    h.rabbit().convert_and_send("x.three", "tea").await.unwrap();
+    assert_eq!(open() - open_before, 2.0, "lost ones are not counted");
     h.stop().await.unwrap();
+    assert_eq!(open(), open_before);
 }
 
 #[tokio::test]

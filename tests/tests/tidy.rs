@@ -314,15 +314,22 @@ fn the_documentation_names_tests_that_are_there() {
     for page in ["docs/pains.md", "docs/spring-mapping.md"] {
         let text = fs::read_to_string(root().join(page)).unwrap();
         let rows = text.lines().filter(|line| line.starts_with("| "));
-        // Each other part of a line is between backquotes.
-        for name in rows.flat_map(|row| row.split('`').skip(1).step_by(2)) {
-            // The shorter ones are keys and methods, and metrics begin with our name.
-            let is_function = name.matches('_').count() >= 3
-                && !name.starts_with("springhare_")
-                && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
-            let is_file = name.ends_with(".rs") && !name.contains(' ');
-            if is_function && !functions.contains(name) || is_file && !is_test_file(name) {
-                broken.push(format!("{page} names {name}"));
+        for row in rows {
+            let mut file = None;
+            // Each other part of a line is between backquotes.
+            for name in row.split('`').skip(1).step_by(2) {
+                // The shorter ones are keys and methods, and metrics begin with our name.
+                let is_function = name.matches('_').count() >= 3
+                    && !name.starts_with("springhare_")
+                    && name.chars().all(|c| matches!(c, 'a'..='z' | '0'..='9' | '_'));
+                if name.ends_with(".rs") && !name.contains(' ') {
+                    file = Some(name);
+                    if test_file(name).is_none() {
+                        broken.push(format!("{page} names {name}"));
+                    }
+                } else if is_function && !has_function(file, name, &functions) {
+                    broken.push(format!("{page} names {name} of {}", file.unwrap_or("any file")));
+                }
             }
         }
     }
@@ -334,12 +341,20 @@ fn function(text: &str) -> Option<String> {
     Some(text.split_once(['(', '<'])?.0.to_owned())
 }
 
-/// Whether this is a file of the tests, or of the workspace, the folder of the applications' cases
-/// being `apps`.
-fn is_test_file(name: &str) -> bool {
+/// Whether there is a function of this name: in the file that was named before it, if one was.
+fn has_function(file: Option<&str>, name: &str, all: &BTreeSet<String>) -> bool {
+    let Some(text) = file.and_then(test_file).and_then(|path| fs::read_to_string(path).ok()) else {
+        return all.contains(name);
+    };
+    text.split("fn ").skip(1).filter_map(function).any(|function| function == name)
+}
+
+/// This file of the tests, or of the workspace, the folder of the applications' cases being `apps`.
+fn test_file(name: &str) -> Option<PathBuf> {
     let below = name.strip_prefix("apps/").map(|file| format!("contract/applications/{file}"));
     let tests = root().join("tests/tests");
-    tests.join(below.as_deref().unwrap_or(name)).exists() || root().join(name).exists()
+    let mut places = [tests.join(below.as_deref().unwrap_or(name)), root().join(name)].into_iter();
+    places.find(|path| path.exists())
 }
 
 /// The block of ARCHITECTURE.md for these sources: which module may use which.

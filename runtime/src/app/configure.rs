@@ -141,7 +141,7 @@ impl SpringhareBuilder {
     }
 
     /// What the broker shows the application's connections as, in front of what each is for:
-    /// `shop listeners`, `shop publisher`. Without it that is `springhare`.
+    /// `shop listeners`, `shop publisher`, and `shop template` for what is received one by one. Without it that is `springhare`.
     ///
     /// ```
     /// use springhare::Springhare;

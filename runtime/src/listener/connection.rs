@@ -220,7 +220,10 @@ impl ListenerConnection {
         let mut recovery = self.recovery.lock().await;
         recovery.is_closed = true;
         match recovery.current.take() {
-            Some(opened) => opened.link.close().await,
+            Some(opened) => {
+                self.count_closed();
+                opened.link.close().await
+            }
             None => Ok(()),
         }
     }
@@ -241,8 +244,15 @@ impl ListenerConnection {
         let address = self.link.describe();
         tracing::warn!(address, %reason, next_attempt_in = ?pause, "the listeners' connection is lost");
         *locked(&self.trouble) = Some(format!("the connection to {address} is lost: {reason}"));
+        self.count_closed();
         self.events.tell_lost(NAME, &address, &reason);
         None
+    }
+
+    fn count_closed(&self) {
+        if let Some(observer) = &self.observer {
+            observer.disconnected(NAME);
+        }
     }
 
     async fn reopen(&self, recovery: &mut Recovery) -> Result<Opened, LinkError> {

@@ -41,6 +41,9 @@ pub(crate) trait Observer: Debug + Send + Sync {
     /// A connection was opened: `listeners` or `publisher`, the first or after a loss.
     fn connected(&self, _connection: &'static str, _at: At<'_>) {}
 
+    /// One of them was closed, or turned out to be lost.
+    fn disconnected(&self, _connection: &'static str, _at: At<'_>) {}
+
     /// A delivery was settled on the channel of this [epoch](crate::Channel::epoch), by its
     /// listener or by its handler; with an ack of `Multiple::UpTo` all before it, too.
     fn settled(&self, _epoch: u64, _delivery_tag: u64, _verdict: Verdict, _at: At<'_>) {}
@@ -108,6 +111,10 @@ impl TemplateObserver for Shared {
 
     fn connected(&self, connection: &'static str) {
         self.observers.iter().for_each(|one| one.connected(connection, self.at()));
+    }
+
+    fn disconnected(&self, connection: &'static str) {
+        self.observers.iter().for_each(|one| one.disconnected(connection, self.at()));
     }
 }
 

@@ -15,6 +15,7 @@
 //! | `rabbitmq_acknowledged_published_total`, `rabbitmq_not_acknowledged_published_total` | counter | those that it confirmed, and refused |
 //! | `rabbitmq_unrouted_published_total` | counter | those that it returned, since they reached no queue |
 //! | `rabbitmq_failed_to_publish_total` | counter | messages that were not sent, or of which that is not known; once, however often it was tried |
+//! | `rabbitmq_connections` | gauge; `connection` | connections that are open: `listeners`, `publisher` |
 //! | `springhare_connections_opened_total` | counter; `connection` | connections that were opened, the first and each after a loss |
 //!
 //! [`SpringhareBuilder::metrics`](crate::SpringhareBuilder::metrics) turns it on. Whatever recorder
@@ -112,9 +113,13 @@ impl Observer for Metrics {
     }
 
     fn connected(&self, connection: &'static str, at: At<'_>) {
-        let mut labels = vec![Label::new("connection", connection)];
-        labels.extend(broker(at));
-        counter!("springhare_connections_opened_total", labels).increment(1);
+        let labels = labels_of(connection, at);
+        counter!("springhare_connections_opened_total", labels.clone()).increment(1);
+        gauge!("rabbitmq_connections", labels).increment(1.0);
+    }
+
+    fn disconnected(&self, connection: &'static str, at: At<'_>) {
+        gauge!("rabbitmq_connections", labels_of(connection, at)).decrement(1.0);
     }
 }
 
@@ -136,6 +141,12 @@ fn listener_labels(listener_id: &str, queue: &str, at: At<'_>) -> Vec<Label> {
         Label::new("listener_id", listener_id.to_owned()),
         Label::new("queue", queue.to_owned()),
     ];
+    labels.extend(broker(at));
+    labels
+}
+
+fn labels_of(connection: &'static str, at: At<'_>) -> Vec<Label> {
+    let mut labels = vec![Label::new("connection", connection)];
     labels.extend(broker(at));
     labels
 }

@@ -13,4 +13,7 @@ pub(crate) trait TemplateObserver: Debug + Send + Sync {
 
     /// A connection was opened.
     fn connected(&self, connection: &'static str);
+
+    /// A connection was closed, or turned out to be lost.
+    fn disconnected(&self, connection: &'static str);
 }

@@ -214,7 +214,14 @@ impl Publishing {
         // Of several who notice, the first takes it away, and nobody the one that is opened after it.
         let before = self.path.compare_and_swap(path, None);
         if before.as_ref().is_some_and(|before| Arc::ptr_eq(before, path)) {
+            self.count_closed();
             self.events.tell_lost(NAME, &self.link.describe(), &reason);
+        }
+    }
+
+    fn count_closed(&self) {
+        if let Some(observer) = &self.observer {
+            observer.disconnected(NAME);
         }
     }
 
@@ -292,7 +299,10 @@ impl Publishing {
         };
         let path = async {
             match self.path.swap(None) {
-                Some(path) => path.connection.close().await,
+                Some(path) => {
+                    self.count_closed();
+                    path.connection.close().await
+                }
                 None => Ok(()),
             }
         };

@@ -1,8 +1,8 @@
 //! The same on a real RabbitMQ, whose locks, restarts and operator are not ours.
 
 use springhare::prelude::*;
-use springhare::{RabbitTemplate, Startup};
-use springhare_tests::{Proxy, RabbitMq, amqp_link, eventually, is_left_out};
+use springhare::{ApplicationEvent, RabbitTemplate, Startup};
+use springhare_tests::{Proxy, RabbitMq, amqp_link, eventually, is_left_out, within_limit};
 use tokio::task::block_in_place;
 
 use crate::support::{Tell, Told, has_lost_its_connection, is_down, telling};
@@ -45,6 +45,46 @@ async fn is_up(app: &Springhare) {
     eventually("all listeners consume", async || app.health().is_up().then_some(())).await;
 }
 
+/// The node shows each connection of the application by the name that it has, and what it is for.
+fn has_named_connections(node: &RabbitMq, name: &str) {
+    let shown = node.node().evaluate_text(
+        "io_lib:format(\"~0p\", [rabbit_networking:connection_info_all([client_properties])])",
+    );
+    let shown = shown.unwrap();
+    for what_for in ["listeners", "publisher", "template"] {
+        assert!(shown.contains(&format!("<<\"{name} {what_for}\">>")), "{shown}");
+    }
+}
+
+/// While the node has an alarm it takes no messages, and both are told.
+async fn hears_of_an_alarm(
+    node: &RabbitMq,
+    sender: &Springhare,
+    told: &mut Told<(String, String)>,
+) {
+    let alarm = |what: &str| {
+        let evaluated = block_in_place(|| node.node().evaluate(&format!("rabbit_alarm:{what}")));
+        evaluated.unwrap();
+    };
+    let mut events = sender.events();
+    let mut next = async || loop {
+        match within_limit("an event", events.next()).await.unwrap() {
+            ApplicationEvent::Blocked { connection, .. } => return (connection, "blocked"),
+            ApplicationEvent::Unblocked { connection, .. } => return (connection, "unblocked"),
+            _ => {}
+        }
+    };
+    alarm("set_alarm({{resource_limit, memory, node()}, []})");
+    let rabbit = sender.rabbit_template();
+    let sending = tokio::spawn(async move { rabbit.convert_and_send("work", "held back").await });
+    assert_eq!(next().await, ("publisher".to_owned(), "blocked"));
+    assert!(!sending.is_finished());
+    alarm("clear_alarm({resource_limit, memory, node()})");
+    assert_eq!(next().await, ("publisher".to_owned(), "unblocked"));
+    sending.await.unwrap().unwrap();
+    while told.next().await.1 != "held back" {}
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_application_outlives_what_happens_to_rabbitmq() {
     if is_left_out() {
@@ -57,9 +97,13 @@ async fn an_application_outlives_what_happens_to_rabbitmq() {
     let app = builder.listeners(listeners![work, fan]).manage(seen).start().await.unwrap();
     // It is on no proxy, so that it tells the node's losses from the line's.
     let sender = Springhare::builder().link(amqp_link(node.address())).listeners(listeners![]);
-    let sender = sender.startup(Startup::Fail).start().await.unwrap();
+    let sender = sender.name("shop").startup(Startup::Fail).start().await.unwrap();
     let rabbit = sender.rabbit_template();
     let mut queues = vec![both_work(&rabbit, &mut told, "before").await];
+
+    rabbit.receive("work").await.unwrap();
+    block_in_place(|| has_named_connections(&node, "shop"));
+    hears_of_an_alarm(&node, &sender, &mut told).await;
 
     // To the node the old connection lives on, and keeps its queue locked.
     proxy.refuse();

@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -216,4 +217,27 @@ proptest! {
         prop_assert_eq!(read.password().reveal(), password);
         prop_assert_eq!(read.host(), "host");
     }
+}
+
+#[test]
+fn each_attempt_takes_the_addresses_in_the_order_that_was_chosen() {
+    let Ok(Address::Amqp(addresses)) = "amqp://a,amqp://b,amqp://c".parse() else {
+        panic!("three addresses");
+    };
+    let hosts = |order, turn| {
+        let ordered = addresses.in_order(order, turn);
+        ordered.into_iter().map(AmqpAddress::host).collect::<Vec<_>>()
+    };
+    for turn in 0..4 {
+        assert_eq!(hosts(AddressOrder::AsGiven, turn), ["a", "b", "c"]);
+    }
+    let in_turn = (0..4).map(|turn| hosts(AddressOrder::InTurn, turn).concat());
+    assert_eq!(in_turn.collect::<Vec<_>>(), ["abc", "bca", "cab", "abc"]);
+    let mut seen = BTreeSet::new();
+    for _ in 0..1000 {
+        seen.insert(hosts(AddressOrder::Random, 0).concat());
+    }
+    // Of six orders one is missing with a chance of 10 to the power of minus 78.
+    let all = ["abc", "acb", "bac", "bca", "cab", "cba"];
+    assert_eq!(seen.into_iter().collect::<Vec<_>>(), all);
 }

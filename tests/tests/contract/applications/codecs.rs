@@ -17,6 +17,7 @@ application!(
     protocol_buffers_go_there_and_back,
     a_compressed_body_comes_as_it_was_sent,
     a_body_in_an_unknown_encoding_is_given_up_at_once,
+    a_text_in_another_charset_is_given_up_at_once,
     a_body_that_breaks_rules_is_given_up_and_they_are_named,
 );
 
@@ -160,6 +161,29 @@ async fn a_body_in_an_unknown_encoding_is_given_up_at_once(place: &Place) {
     assert!(orders.is_silent());
     assert_eq!(ready(&rabbit, "c.any").await, 0);
     app.stop().await.unwrap();
+}
+
+#[rabbit_listener(queue = "c.text")]
+async fn read_text(text: Text, seen: State<Tell<String>>) {
+    seen.tell(text.0);
+}
+
+async fn a_text_in_another_charset_is_given_up_at_once(place: &Place) {
+    let (tell, mut texts) = telling::<String>();
+    let app = place.builder().listeners(listeners![read_text]).manage(tell).start().await.unwrap();
+    let rabbit = app.rabbit_template();
+    let send = |charset| {
+        let content_type = format!("text/plain;charset={charset}");
+        rabbit.convert_and_send("c.text", "tea").content_type(content_type)
+    };
+    send("latin1").await.unwrap();
+    send("UTF-8").await.unwrap();
+    assert_eq!(texts.next().await, "tea");
+    let parked = arrives(&rabbit, "c.text.error").await;
+    assert_eq!(header_text(&parked, "x-springhare-reason"), "fatal");
+    assert!(header_text(&parked, "x-exception-message").contains("charset 'latin1'"));
+    app.stop().await.unwrap();
+    assert!(texts.is_silent());
 }
 
 #[rabbit_listener(queue = "c.valid")]

@@ -1,3 +1,5 @@
+use std::time::{Duration, UNIX_EPOCH};
+
 use serde::{Deserialize, Serialize};
 use springhare::SpringhareBuilder;
 use springhare::amqp::FieldValue;
@@ -13,6 +15,7 @@ application!(
     a_handler_knows_which_way_the_message_came,
     channel_tag_and_consumer_tag_are_those_of_the_delivery,
     the_publishers_names_may_be_required_or_not,
+    times_and_the_user_come_as_they_were_sent,
     a_handler_has_the_applications_state_and_its_template,
 );
 
@@ -197,6 +200,31 @@ async fn the_publishers_names_may_be_required_or_not(place: &Place) {
     let parked = arrives(&rabbit, "x.named.error").await;
     let reason = header_text(&parked, "x-exception-message");
     assert!(reason.contains("no property `message_id`"), "{reason}");
+    app.stop().await.unwrap();
+}
+
+#[rabbit_listener(queue = "x.sent")]
+async fn sent(
+    delay: ReceivedDelay,
+    user: Option<UserId>,
+    time: Option<Timestamp>,
+    app: Option<AppId>,
+    said: Said,
+) {
+    let seconds = time.and_then(|time| time.time().duration_since(UNIX_EPOCH).ok());
+    let (user, app) = (user.as_deref(), app.as_deref());
+    said.tell(format!("{:?} {user:?} {seconds:?} {app:?}", delay.duration()));
+}
+
+/// The user is the broker's to check; a delay that is over stands in the header with a minus.
+async fn times_and_the_user_come_as_they_were_sent(place: &Place) {
+    let builder = place.builder().listeners(listeners![sent]);
+    let (app, rabbit, mut told) = start(builder).await;
+    let call = rabbit.convert_and_send("x.sent", "").header("x-delay", -1500).user_id("guest");
+    call.timestamp(UNIX_EPOCH + Duration::from_secs(7)).app_id("shop").await.unwrap();
+    assert_eq!(told.next().await, r#"1.5s Some("guest") Some(7s) Some("shop")"#);
+    rabbit.convert_and_send("x.sent", "").await.unwrap();
+    assert_eq!(told.next().await, "0ns None None None");
     app.stop().await.unwrap();
 }
 

@@ -44,5 +44,6 @@ mod settlement;
 mod stop;
 mod streams;
 mod template;
+mod topology;
 mod traces;
 mod types;

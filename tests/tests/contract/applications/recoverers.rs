@@ -17,6 +17,7 @@ application!(
     what_is_given_up_is_republished_under_another_key,
     what_is_given_up_is_republished_under_its_own_key,
     what_is_given_up_is_acknowledged_once_its_copy_is_confirmed,
+    a_batch_that_is_given_up_is_republished_message_by_message,
     what_came_back_from_a_rejection_and_is_fatal_again_is_parked,
 );
 
@@ -239,6 +240,46 @@ async fn what_is_given_up_is_acknowledged_once_its_copy_is_confirmed(place: &Pla
     app.stop().await.unwrap();
     place.has_left("g.patient", 0).await;
     place.has_left("g.room", 0).await;
+}
+
+#[rabbit_listener(
+    queue = "g.batch",
+    batch = 2,
+    batch_timeout = "10m",
+    max_attempts = 1,
+    recover(exchange = "g.failed", key = "of.batch")
+)]
+async fn give_up(both: Vec<Text>, words: State<Tell<String>>) -> ListenerResult {
+    words.tell(both.iter().map(|word| word.as_str()).collect::<Vec<_>>().join(" "));
+    Err(ListenerError::msg("no van"))
+}
+
+async fn a_batch_that_is_given_up_is_republished_message_by_message(place: &Place) {
+    let (tell, mut words) = telling::<String>();
+    let app = place
+        .builder()
+        .listeners(listeners![give_up])
+        .declare(Exchange::topic("g.failed"))
+        .declare(Queue::durable("g.failures"))
+        .declare(Binding::queue("g.failures").to("g.failed").with("of.batch"))
+        .manage(tell)
+        .start()
+        .await
+        .unwrap();
+    let rabbit = app.rabbit_template();
+    let send = |word, id| rabbit.convert_and_send("g.batch", word).header("x-id", id);
+    rabbit.convert_and_send_all([send("tea", 1), send("cake", 2)]).await.unwrap();
+    assert_eq!(words.next().await, "tea cake");
+    for (word, id) in [("tea", 1), ("cake", 2)] {
+        let failure = arrives(&rabbit, "g.failures").await;
+        assert_eq!(&*failure.body, word.as_bytes());
+        assert_eq!(header_number(&failure, "x-id"), Some(id));
+        assert_eq!(header_text(&failure, "x-exception-message"), "no van");
+        assert_eq!(header_text(&failure, "x-original-queue"), "g.batch");
+    }
+    app.stop().await.unwrap();
+    assert!(words.is_silent());
+    place.has_left("g.batch", 0).await;
 }
 
 failing!(round, queue = "g.round", arguments(dead_letter = "", dead_letter_routing_key = "g.turn"));

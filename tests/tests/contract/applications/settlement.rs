@@ -7,6 +7,7 @@ use crate::place::Place;
 
 application!(
     a_tag_may_be_settled_after_the_handler,
+    a_manual_handler_may_have_its_message_acknowledged_by_an_error,
     a_stale_tag_is_refused_and_its_message_comes_back,
     a_tag_of_a_closed_channel_is_refused_before_the_wire,
     a_listeners_channel_does_not_settle_by_number,
@@ -40,6 +41,22 @@ async fn a_tag_may_be_settled_after_the_handler(place: &Place) {
     assert_eq!(again.value(), 4, "the channel has survived");
     channel.reject(again, Requeue::No).await.unwrap();
     app.stop().await.unwrap();
+}
+
+#[rabbit_listener(queue = "over", ack = "manual")]
+async fn over(text: Text, tag: DeliveryTag, held: State<Tell<u64>>) -> ListenerResult {
+    held.tell(tag.value());
+    Err(ListenerError::immediate_acknowledge(format!("{text} is over")))
+}
+
+async fn a_manual_handler_may_have_its_message_acknowledged_by_an_error(place: &Place) {
+    let (held, mut tags) = telling::<u64>();
+    let app = place.builder().listeners(listeners![over]).manage(held).start().await.unwrap();
+    app.rabbit_template().convert_and_send("over", "tea").await.unwrap();
+    assert_eq!(tags.next().await, 1);
+    app.stop().await.unwrap();
+    assert!(tags.is_silent());
+    assert_eq!(place.left("over").await, 0);
 }
 
 async fn a_stale_tag_is_refused_and_its_message_comes_back(place: &Place) {
