@@ -6,8 +6,8 @@ use std::time::Duration;
 use crate::listener::endpoint::{
     AcknowledgeMode, CircuitAttributes, ListenerAttributes, RetryAttributes,
 };
-use crate::listener::retry::{Calls, PAUSE_MAX, PAUSE_MIN};
-use crate::settings::ListenerSettings;
+use crate::listener::retry::{Calls, FailurePlan, Manner, PAUSE_MAX, PAUSE_MIN, Recoverer};
+use crate::settings::{ListenerSettings, SPRING};
 
 /// The attribute as the settings have it, which know what it says itself. What a setting for many
 /// listeners asks of one that can't do it is passed over.
@@ -27,6 +27,24 @@ pub(super) fn failing<'a>(
         circuit: circuit(settings, attributes, forgets),
         ..*attributes
     }
+}
+
+/// What the listener does where its handler fails.
+pub(super) fn failure_plan(
+    settings: &ListenerSettings,
+    attributes: &ListenerAttributes<'_>,
+    recoverer: Recoverer,
+) -> FailurePlan {
+    // Whose ways hold where the listener says nothing of its own.
+    let manner = match settings.profile.as_deref() {
+        Some(SPRING) => Manner::Spring,
+        _ => Manner::Springhare,
+    };
+    let mut plan = FailurePlan::of(&failing(settings, attributes), recoverer, manner);
+    if let Some(multiplier) = settings.retry_multiplier {
+        plan.calls = plan.calls.growing_by(multiplier);
+    }
+    plan
 }
 
 /// Whether a failed message is tried again. A listener that says itself how it does so is not meant by a

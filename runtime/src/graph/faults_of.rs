@@ -6,18 +6,37 @@ use std::sync::Arc;
 
 use springhare_amqp::ShortString;
 
-use super::definition::Origin;
+use super::definition::{Origin, QueueNode};
 use super::resolve::ResolvedListener;
+use super::source::ListenerSource;
 use crate::error::Fault;
 use crate::listener::plan::ListenerPlan;
+use crate::settings::Settings;
+use crate::template::ERROR_SUFFIX;
 
 /// Whose faults a listener reads.
 #[derive(Debug, Clone)]
 pub(crate) struct FaultsOf {
     /// The queue, or the id of a listener whose queue has no name.
-    pub(super) queue: ShortString,
+    queue: ShortString,
     /// It is said of the listener itself which broker it has.
-    pub(super) says_broker: bool,
+    says_broker: bool,
+}
+
+impl FaultsOf {
+    /// Those that a listener reads which consumes from these queues; none if it reads none.
+    pub(super) fn of(
+        source: &ListenerSource<'_>,
+        id: &str,
+        queues: &[QueueNode],
+        all: &Settings,
+    ) -> Option<Self> {
+        source.attributes.fault_of?;
+        let queue = queues.first()?.name.strip_suffix(ERROR_SUFFIX)?;
+        let says_broker =
+            source.settings.broker.is_some() || all.set_alone(id).contains_key("broker");
+        Some(Self { queue: ShortString::truncated(queue), says_broker })
+    }
 }
 
 /// Gives each listener of faults its broker.

@@ -14,7 +14,7 @@ use super::definition::{
     BindingNode, Definition, DestinationKind, ExchangeNode, Naming, Origin, QueueNode,
 };
 use super::delays::Delays;
-use super::failing::{failing, held_too_long, requeues_rejected, wrong_failures};
+use super::failing::{failure_plan, held_too_long, requeues_rejected, wrong_failures};
 use super::faults_of::FaultsOf;
 use super::placeholder::Placeholders;
 use super::source::ListenerSource;
@@ -27,10 +27,10 @@ use crate::listener::key_path::KeyPath;
 use crate::listener::plan::{
     BatchPlan, ConverterPlan, DEFAULT_PREFETCH, ListenerPlan, PartitionPlan, ReplyPlan,
 };
-use crate::listener::retry::{FailurePlan, Manner, Recoverer};
+use crate::listener::retry::Recoverer;
 use crate::listener::slow::CONSUMER_TIMEOUT;
 use crate::listener::stream_offset::StreamOffset;
-use crate::settings::{ListenerSettings, MAIN_BROKER, SPRING, Settings, Source};
+use crate::settings::{ListenerSettings, MAIN_BROKER, Settings, Source};
 use crate::template::error_queue_of;
 
 /// What the names of anonymous queues start with.
@@ -52,7 +52,7 @@ pub(crate) struct ResolvedListener {
 pub(crate) fn resolve(
     source: &ListenerSource<'_>,
     placeholders: &Placeholders<'_>,
-    settings: &Settings,
+    all: &Settings,
     faults: &mut Vec<Fault>,
 ) -> Option<ResolvedListener> {
     let faults_before = faults.len();
@@ -61,11 +61,10 @@ pub(crate) fn resolve(
     let Place { file, line } = source.function.place;
     let origin = Origin { by: format!("listener `{id}`"), file, line };
     let attributes = &source.attributes;
-    let says_broker =
-        source.settings.broker.is_some() || settings.set_alone(&id).contains_key("broker");
-    let settings = texts.settings(&id, settings);
+    let settings = texts.settings(&id, all);
     let consumers = settings.consumers();
     let queues = queues(attributes, &origin, &mut texts);
+    let faults_of = FaultsOf::of(source, &id, &queues, all);
     let Bound { exchanges, bindings, key_paths } = bound(attributes, &queues, &origin, &mut texts);
     let stream_offset = attributes.stream_offset.and_then(|offset| texts.stream_offset(offset));
     let consumer_arguments = texts.table("consumer_arguments", attributes.consumer_arguments);
@@ -85,15 +84,9 @@ pub(crate) fn resolve(
         None => consumers,
     };
     let recoverer = attributes.recover.and_then(|recover| texts.recoverer(recover));
-    let failing = failing(&settings, attributes);
-    let mut failure = FailurePlan::of(&failing, recoverer.unwrap_or_default(), manner(&settings));
-    if let Some(multiplier) = settings.retry_multiplier {
-        failure.calls = failure.calls.growing_by(multiplier);
-    }
+    let failure = failure_plan(&settings, attributes, recoverer.unwrap_or_default());
     let consumer_timeout = consumer_timeout(&settings, attributes);
-    if let Some(text) = held_too_long(failure.calls, consumer_timeout) {
-        texts.fault(&text);
-    }
+    held_too_long(failure.calls, consumer_timeout).into_iter().for_each(|text| texts.fault(&text));
     let delays = Delays::of(&failure.redeliveries, &queues, &origin);
     let plan = ListenerPlan {
         prefetch: prefetch(&id, &settings, batch),
@@ -131,10 +124,6 @@ pub(crate) fn resolve(
         failure,
         converter: ConverterPlan { name: converter, ..ConverterPlan::default() },
     };
-    // Whose name can't be made out has no queue, and was told.
-    let faults_of = attributes.fault_of.filter(|_| !queues.is_empty());
-    let faults_of = faults_of.and_then(|queue| texts.name("fault_of", queue));
-    let faults_of = faults_of.map(|queue| FaultsOf { queue, says_broker });
     let resolved = ResolvedListener { plan, queues, exchanges, bindings, delays, faults_of };
     (faults.len() == faults_before).then_some(resolved)
 }
@@ -173,14 +162,6 @@ fn consumer_timeout(
     });
     let timeout = settings.consumer_timeout.or(of_queue.map(Duration::from_millis));
     timeout.or(Some(CONSUMER_TIMEOUT)).filter(|timeout| holds && !timeout.is_zero())
-}
-
-/// Whose ways hold where the listener says nothing of its own.
-fn manner(settings: &ListenerSettings) -> Manner {
-    match settings.profile.as_deref() {
-        Some(SPRING) => Manner::Spring,
-        _ => Manner::Springhare,
-    }
 }
 
 /// Whether its queue has no name of the user's.
