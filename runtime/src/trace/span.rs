@@ -80,7 +80,7 @@ fn process_span(cx: &DeliveryContext, context: Option<&TraceContext>) -> Span {
 }
 
 /// The span of a call with a batch. It has no parent among its messages, whose traces are many, and is
-/// linked to the first [`LINKS_MAX`] of them.
+/// linked to the first 128 of them.
 fn batch_span(batch: &BatchContext) -> Span {
     if !is_listened_to!() {
         return Span::none();
