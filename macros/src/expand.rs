@@ -165,6 +165,9 @@ pub(crate) fn generated_type(ty: &Type, listener: &Listener) -> Type {
 }
 
 /// The shim: arguments first, one by one, then the function, then what its return value means.
+///
+/// The arguments are made before the future: it is the function's own then, and a program with many
+/// listeners has no second state machine for each.
 fn invoke(listener: &Listener) -> TokenStream {
     let callee = listener.function.ident().to_token_stream();
     invoke_of(listener, &generated_name("__invoke"), &callee, None)
@@ -182,48 +185,43 @@ pub(crate) fn invoke_of(
     receiver: Option<&Type>,
 ) -> TokenStream {
     let Listener { function, paths, thread, .. } = listener;
-    let Paths { delivery_context, invocation, run_blocking, .. } = paths;
+    let Paths { delivery_context, invocation, handled, handled_blocking, .. } = paths;
     let names: Vec<_> = (0..function.params.len()).map(argument_name).collect();
     let params = function.params.iter().zip(&names);
     let arguments = params.map(|(param, name)| argument(param, name, listener));
     let own = receiver.map(|ty| own_state(ty, paths));
-    let given = receiver.map(|_| quote_spanned!(Span::mixed_site()=> &__own,));
     let outcome = outcome(listener);
     let generated = Span::mixed_site();
-    let call = match thread {
-        Thread::Executor => {
-            quote_spanned!(generated=> #outcome(#callee(#given #(#names),*).await, __cx))
+    // A future that is not `Send` is reported here: at the function's name.
+    let place = at(function.ident().span());
+    let call = match (thread, receiver) {
+        (Thread::Executor, None) => quote_spanned!(place=> #callee(#(#names),*)),
+        (Thread::Executor, Some(_)) => {
+            quote_spanned!(place=> async move { #callee(&__own, #(#names),*).await })
         }
-        Thread::Blocking => quote_spanned! {generated=>
-            match #run_blocking(move || #callee(#(#names),*)).await {
-                ::core::result::Result::Ok(__value) => #outcome(__value, __cx),
-                ::core::result::Result::Err(__outcome) => __outcome,
-            }
-        },
+        (Thread::Blocking, _) => quote_spanned!(place=> move || #callee(#(#names),*)),
     };
-    // A future that is not `Send` is reported where the box is made: at the function's name.
-    let boxed = quote_spanned! {at(function.ident().span())=>
-        ::std::boxed::Box::pin(async move {
-            #own
-            #(#arguments)*
-            #call
-        })
+    let handled = match thread {
+        Thread::Executor => handled,
+        Thread::Blocking => handled_blocking,
     };
     quote_spanned! {generated=>
         fn #shim<'__d>(__cx: &'__d #delivery_context) -> #invocation<'__d> {
-            #boxed
+            #own
+            #(#arguments)*
+            #handled(#call, #outcome, __cx)
         }
     }
 }
 
 /// The value that a method is called on.
 fn own_state(ty: &Type, paths: &Paths) -> TokenStream {
-    let Paths { outcome, state, from_delivery, .. } = paths;
+    let Paths { rejected, state, from_delivery, .. } = paths;
     quote_spanned! {at(ty.span())=>
         let __own = match <#state<#ty> as #from_delivery<'_>>::from_delivery(__cx) {
             ::core::result::Result::Ok(__value) => __value,
             ::core::result::Result::Err(__rejection) => {
-                return #outcome::from_rejection(__rejection);
+                return #rejected(__rejection);
             }
         };
     }
@@ -235,7 +233,7 @@ pub(crate) fn argument_name(index: usize) -> Ident {
 
 /// `let` one argument, or return with its rejection.
 fn argument(param: &Param, name: &Ident, listener: &Listener) -> TokenStream {
-    let Paths { outcome, .. } = &listener.paths;
+    let Paths { rejected, .. } = &listener.paths;
     let place = at(param.ty.span());
     let made = made(param, listener);
     let field = matches!(param.source, Source::Payload).then(|| quote_spanned!(place=> .0));
@@ -243,7 +241,7 @@ fn argument(param: &Param, name: &Ident, listener: &Listener) -> TokenStream {
         let #name = match #made {
             ::core::result::Result::Ok(__value) => __value #field,
             ::core::result::Result::Err(__rejection) => {
-                return #outcome::from_rejection(__rejection);
+                return #rejected(__rejection);
             }
         };
     }

@@ -14,6 +14,7 @@ pub use crate::listener::endpoint::{
     Invocation, Invoke, ListenerAttributes, ListenerItem, PartitionBy, PartitionKey,
     RabbitListenerEndpoint, Recover, Registration, RetryAttributes,
 };
+pub use crate::listener::handled::{handled, handled_blocking, rejected, run_blocking};
 pub use crate::listener::outcome::{IntoOutcome, ListenerError, Outcome};
 pub use crate::state::Requirements;
 
@@ -25,26 +26,4 @@ pub fn take_parts<T>(
     take: impl FnOnce() -> Result<T, ListenerError>,
 ) -> Option<T> {
     cx.take_parts(index, take)
-}
-
-/// Runs a blocking handler on a thread where it may block; what it returned, or why it could not be
-/// run.
-///
-/// # Errors
-///
-/// The executor takes no work any more.
-pub async fn run_blocking<T, F>(handler: F) -> Result<T, Outcome>
-where
-    T: Send + 'static,
-    F: FnOnce() -> T + Send + 'static,
-{
-    let traced = crate::trace::carry_over(handler);
-    match tokio::task::spawn_blocking(traced).await {
-        Ok(value) => Ok(value),
-        Err(error) => match error.try_into_panic() {
-            // The consumer catches it, as it does that of any other handler.
-            Ok(panic) => std::panic::resume_unwind(panic),
-            Err(cancelled) => Err(Outcome::Failed(ListenerError::new(cancelled))),
-        },
-    }
 }

@@ -26,6 +26,7 @@ pub(crate) mod endpoint;
 mod extras;
 mod failure;
 pub(crate) mod function;
+pub(crate) mod handled;
 mod handling;
 pub(crate) mod health;
 mod idle;

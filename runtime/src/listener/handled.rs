@@ -1,0 +1,93 @@
+//! What a handler's shim returns: the handler's future, and what its value comes to.
+
+use std::future::ready;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use pin_project_lite::pin_project;
+
+use super::context::DeliveryContext;
+use super::endpoint::Invocation;
+use super::outcome::{ListenerError, Outcome};
+use crate::trace;
+
+pin_project! {
+    /// A handler at work. By hand, since there is one for each handler of a program: an `async` block
+    /// takes the compiler several times as long.
+    struct Handled<'d, F, O> {
+        #[pin]
+        handler: F,
+        outcome: O,
+        cx: &'d DeliveryContext,
+    }
+}
+
+impl<F, O> Future for Handled<'_, F, O>
+where
+    F: Future,
+    O: Fn(F::Output, &DeliveryContext) -> Outcome,
+{
+    type Output = Outcome;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome> {
+        let this = self.project();
+        let value = ready!(this.handler.poll(cx));
+        Poll::Ready((this.outcome)(value, this.cx))
+    }
+}
+
+/// A handler, and what its value comes to for the message.
+pub fn handled<'d, F, O>(handler: F, outcome: O, cx: &'d DeliveryContext) -> Invocation<'d>
+where
+    F: Future + Send + 'd,
+    O: Fn(F::Output, &DeliveryContext) -> Outcome + Send + 'd,
+{
+    Box::pin(Handled { handler, outcome, cx })
+}
+
+/// The same for a handler that blocks: it runs on a thread where it may.
+pub fn handled_blocking<'d, T, F, O>(
+    handler: F,
+    outcome: O,
+    cx: &'d DeliveryContext,
+) -> Invocation<'d>
+where
+    T: Send + 'static,
+    F: FnOnce() -> T + Send + 'static,
+    O: Fn(T, &DeliveryContext) -> Outcome + Send + 'd,
+{
+    let ran = run_blocking(handler);
+    Box::pin(async move {
+        match ran.await {
+            Ok(value) => outcome(value, cx),
+            Err(outcome) => outcome,
+        }
+    })
+}
+
+/// A handler that could not be called, since an argument was refused.
+pub fn rejected<'d>(rejection: impl Into<ListenerError>) -> Invocation<'d> {
+    Box::pin(ready(Outcome::from_rejection(rejection)))
+}
+
+/// Runs a blocking handler on a thread where it may block; what it returned, or why it could not be
+/// run.
+///
+/// # Errors
+///
+/// The executor takes no work any more.
+pub async fn run_blocking<T, F>(handler: F) -> Result<T, Outcome>
+where
+    T: Send + 'static,
+    F: FnOnce() -> T + Send + 'static,
+{
+    let traced = trace::carry_over(handler);
+    match tokio::task::spawn_blocking(traced).await {
+        Ok(value) => Ok(value),
+        Err(error) => match error.try_into_panic() {
+            // The consumer catches it, as it does that of any other handler.
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(cancelled) => Err(Outcome::Failed(ListenerError::new(cancelled))),
+        },
+    }
+}
