@@ -75,7 +75,8 @@ section! {
         /// The broker that it consumes from, by its name; the application's own.
         broker: String as into = "broker",
         /// How long the broker lets a consumer hold a message, RabbitMQ's `consumer_timeout`; 30 min.
-        /// A handler that has one for four fifths of it is warned about; for `0s` none is.
+        /// A handler that has one for four fifths of it is warned about, and the pauses of `retry` in
+        /// memory together stay below it; for `0s` neither.
         consumer_timeout: Duration = "consumer-timeout",
         /// The profile whose settings are meant where nothing else is said; none.
         profile: String as into = "profile",

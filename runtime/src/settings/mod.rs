@@ -2,7 +2,7 @@
 //! stronger than the one before.
 //!
 //! `rabbitmq`, `template` and `listener` are the tables, one line for each key (`section`); `value`
-//! is what a key can have. `file` and `environment` read, `layers` sorts what they say into the
+//! is what a key can have, `of_one` what a file says of one listener. `file` and `environment` read, `layers` sorts what they say into the
 //! tables, `names` answers to names that nobody knows, and `placeholder` replaces `${name}`.
 //! docs/configuration.md is this for users.
 
