@@ -101,12 +101,7 @@ async fn a_message_that_reaches_no_queue_is_told(place: &Place) {
     let rabbit = app.rabbit_template();
     let refused = rabbit.convert_and_send(("amq.direct", "e.nobody"), "tea").mandatory().await;
     refused.unwrap_err();
-    let event = next(&mut events).await;
-    let ApplicationEvent::Returned { exchange, routing_key, reason, .. } = &event else {
-        panic!("{event:?}")
-    };
-    let told = (exchange.as_str(), routing_key.as_str(), reason.as_str());
-    assert_eq!(told, ("amq.direct", "e.nobody", "NO_ROUTE"));
+    assert_returned(&next(&mut events).await, "amq.direct", "e.nobody");
     app.stop().await.unwrap();
 }
 
@@ -117,15 +112,18 @@ async fn a_request_that_reaches_no_queue_is_told_once(place: &Place) {
     for (exchange, key) in [("amq.direct", "e.nobody"), ("", "e.no-queue")] {
         let call = rabbit.convert_send_and_receive::<String>((exchange, key), "tea").await;
         assert!(matches!(call, Err(CallError::Unroutable(_))), "{call:?}");
-        let expected = ApplicationEvent::Returned {
-            exchange: exchange.to_owned(),
-            routing_key: key.to_owned(),
-            reason: "NO_ROUTE".to_owned(),
-        };
-        assert_eq!(next(&mut events).await, expected);
+        assert_returned(&next(&mut events).await, exchange, key);
     }
     app.stop().await.unwrap();
     while let Some(event) = within_limit("the end", events.next()).await {
         assert!(!matches!(event, ApplicationEvent::Returned { .. }), "{event:?}");
     }
+}
+
+fn assert_returned(event: &ApplicationEvent, from: &str, key: &str) {
+    let ApplicationEvent::Returned { broker, exchange, routing_key, reason, .. } = event else {
+        panic!("{event:?}")
+    };
+    let told = (broker.as_str(), exchange.as_str(), routing_key.as_str(), reason.as_str());
+    assert_eq!(told, ("rabbitmq", from, key, "NO_ROUTE"));
 }
