@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
+use serde_json::json;
 use springhare::prelude::*;
 use springhare::{Error, metrics, web};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -123,8 +124,12 @@ async fn health_is_shown_over_http_and_does_not_keep_the_application_alive() {
     assert_eq!(get(&routes, "/health/ready").await, (StatusCode::OK, up));
     let (status, health) = get(&routes, "/health").await;
     assert_eq!(status, StatusCode::OK);
-    let listeners = "{\"id\":\"w.lost\",\"status\":\"UP\",\"details\":\"is stopped\"}";
-    assert_eq!(health, format!("{{\"status\":\"UP\",\"listeners\":[{listeners}]}}"));
+    let health: serde_json::Value = serde_json::from_str(&health).unwrap();
+    let lost = json!({
+        "id": "w.lost", "broker": "rabbitmq", "status": "UP", "details": "is stopped"
+    });
+    let broker = json!({"name": "rabbitmq", "status": "UP", "details": "is connected"});
+    assert_eq!(health, json!({"status": "UP", "listeners": [lost], "brokers": [broker]}));
     assert_eq!(get(&routes, "/metrics").await.0, StatusCode::OK);
     app.stop().await.unwrap();
     let down = "{\"status\":\"OUT_OF_SERVICE\"}".to_owned();
@@ -145,7 +150,12 @@ async fn a_listener_that_does_not_consume_makes_an_application_not_ready() {
     assert_eq!(get(&routes, "/health/live").await.0, StatusCode::OK);
     let (status, health) = get(&routes, "/health").await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
-    assert!(health.contains("\"id\":\"v.handle\",\"status\":\"DOWN\",\"details\":\"is starting: "));
+    let health: serde_json::Value = serde_json::from_str(&health).unwrap();
+    let (listener, broker) = (&health["listeners"][0], &health["brokers"][0]);
+    assert_eq!((&listener["id"], &listener["status"]), (&json!("v.handle"), &json!("DOWN")));
+    assert_eq!((&broker["name"], &broker["status"]), (&json!("rabbitmq"), &json!("DOWN")));
+    let details = listener["details"].as_str().unwrap();
+    assert!(details.starts_with("is starting: "), "{details}");
     app.stop().await.unwrap();
 }
 

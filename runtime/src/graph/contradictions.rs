@@ -196,7 +196,8 @@ mod tests {
         let place = crate::Place { file: "here.rs", line: 1 };
         let handler = SharedHandler::one(|_| unreachable!("it is not called"));
         let function = Function::handed_over(handler, |_| {}, place);
-        contradictions(&ListenerSource { id: "orders".into(), function, attributes, settings })
+        let (id, unchecked) = ("orders".into(), Vec::new());
+        contradictions(&ListenerSource { id, function, attributes, settings, unchecked })
     }
 
     #[track_caller]

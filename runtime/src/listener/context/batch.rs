@@ -184,12 +184,15 @@ impl BatchContext {
 
 #[cfg(test)]
 mod tests {
+    #[cfg(not(feature = "otel"))]
+    use std::sync::Arc;
+
     use super::*;
 
     #[test]
     fn a_batch_keeps_no_message_of_the_one_before() {
         let one = DeliveryContext::for_test().body("tea").build();
-        let message = std::sync::Arc::downgrade(&one.delivery().message);
+        let message = Arc::downgrade(&one.delivery().message);
         let mut batch = BatchContext::new(DeliveryContext::for_test().build());
         batch.push(one.delivery().clone());
         batch.push(one.delivery().clone());
