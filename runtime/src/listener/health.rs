@@ -235,7 +235,7 @@ mod tests {
         let waits = ListenerStatus::Starting { reason: "no broker".to_owned() };
         let down = [("c", lost), ("d", waits)]
             .map(|(id, status)| ListenerHealth::new(id, "rabbitmq", status));
-        let health = Health::new(up.clone().into_iter().chain(down).collect(), vec![connected()]);
+        let health = Health::new(up.into_iter().chain(down).collect(), vec![connected()]);
         assert!(!health.is_up());
         assert_eq!(
             health.to_string(),
