@@ -11,22 +11,22 @@ use super::endpoint::Invocation;
 use super::outcome::{ListenerError, Outcome};
 use crate::trace;
 
+/// What a handler's value comes to. A pointer, so that the compiler asks once whether there is one: where
+/// the shim names it.
+type IntoOutcomeFn<T> = fn(T, &DeliveryContext) -> Outcome;
+
 pin_project! {
     /// A handler at work. By hand, since there is one for each handler of a program: an `async` block
     /// takes the compiler several times as long.
-    struct Handled<'d, F, O> {
+    struct Handled<'d, F: Future> {
         #[pin]
         handler: F,
-        outcome: O,
+        outcome: IntoOutcomeFn<F::Output>,
         cx: &'d DeliveryContext,
     }
 }
 
-impl<F, O> Future for Handled<'_, F, O>
-where
-    F: Future,
-    O: Fn(F::Output, &DeliveryContext) -> Outcome,
-{
+impl<F: Future> Future for Handled<'_, F> {
     type Output = Outcome;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome> {
@@ -37,24 +37,26 @@ where
 }
 
 /// A handler, and what its value comes to for the message.
-pub fn handled<'d, F, O>(handler: F, outcome: O, cx: &'d DeliveryContext) -> Invocation<'d>
+pub fn handled<'d, F: Future + Send + 'd>(
+    handler: F,
+    outcome: IntoOutcomeFn<F::Output>,
+    cx: &'d DeliveryContext,
+) -> Invocation<'d>
 where
-    F: Future + Send + 'd,
-    O: Fn(F::Output, &DeliveryContext) -> Outcome + Send + 'd,
+    F::Output: 'd,
 {
     Box::pin(Handled { handler, outcome, cx })
 }
 
 /// The same for a handler that blocks: it runs on a thread where it may.
-pub fn handled_blocking<'d, T, F, O>(
+pub fn handled_blocking<T, F>(
     handler: F,
-    outcome: O,
-    cx: &'d DeliveryContext,
-) -> Invocation<'d>
+    outcome: IntoOutcomeFn<T>,
+    cx: &DeliveryContext,
+) -> Invocation<'_>
 where
     T: Send + 'static,
     F: FnOnce() -> T + Send + 'static,
-    O: Fn(T, &DeliveryContext) -> Outcome + Send + 'd,
 {
     let ran = run_blocking(handler);
     Box::pin(async move {
