@@ -246,7 +246,9 @@ async fn a_batch_is_one_span_that_is_linked_to_those_of_its_messages() {
     }
     let errors = batches.iter().map(|batch| attribute(batch, "error.type"));
     assert_eq!(errors.collect::<Vec<_>>(), ["", "fatal"]);
-    for (batch, sent) in batches.iter().zip(observed.spans("send o.shelf")) {
+    let sent = observed.spans("send o.shelf");
+    assert_eq!(sent.len(), batches.len());
+    for (batch, sent) in batches.iter().zip(sent) {
         assert_eq!(sent.parent_span_id, batch.span_context.span_id(), "its handler's goes on");
     }
 }

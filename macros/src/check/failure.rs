@@ -23,7 +23,8 @@ fn retry(args: &ListenerArgs, errors: &mut Errors) {
         );
     }
     let Some(delays) = &retry.value.delays else { return };
-    let is_anonymous = args.queue.queue.is_none() && args.queue.queues.is_none();
+    let is_anonymous =
+        args.queue.queue.is_none() && args.queue.queues.is_none() && args.queue.fault_of.is_none();
     if is_anonymous && args.complete {
         errors.add(
             &delays.key,

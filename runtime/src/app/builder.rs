@@ -267,7 +267,8 @@ impl SpringhareBuilder {
         self
     }
 
-    /// How long [`stop`](Springhare::stop) waits for the handlers, and so does the stop of one listener;
+    /// How long [`stop`](Springhare::stop) waits for the handlers, and so does the stop of one listener
+    /// (its pause at least [`STOP_DEADLINE`](crate::STOP_DEADLINE));
     /// then what they hold is requeued. Without it that is [`STOP_DEADLINE`](crate::STOP_DEADLINE);
     /// zero does not wait.
     ///

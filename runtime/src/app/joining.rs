@@ -115,7 +115,11 @@ impl Running {
         }
         let scope = self.listeners.scope_of(id).ok_or_else(unknown)?;
         self.listeners.remove(id);
-        leave(&scope, id).await;
+        let leaving = async {
+            leave(&scope, id).await;
+            Ok(())
+        };
+        self.unless_it_stops(leaving).await?;
         tracing::info!(listener = id, "a listener is removed");
         Ok(())
     }

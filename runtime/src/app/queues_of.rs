@@ -54,8 +54,11 @@ impl Running {
         }
         let scope = self.scope_of(id)?;
         self.listeners.remove_queues(id, &queues);
-        give_up(&scope, id, &queues).await;
-        Ok(())
+        let giving_up = async {
+            give_up(&scope, id, &queues).await;
+            Ok(())
+        };
+        self.unless_it_stops(giving_up).await
     }
 
     /// What a listener consumes from whose queues may change: one that shares its consumers with no

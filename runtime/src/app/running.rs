@@ -10,6 +10,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Mutex, watch};
 use tokio::task::AbortHandle;
 
+use super::STOP_DEADLINE;
 use super::in_time::in_time;
 use super::joining::Standing;
 use super::scopes::{BrokerScope, BrokerScopes};
@@ -154,7 +155,9 @@ impl Running {
 
     /// Waits for the end of a listener that was told to stop, and insists on it after the deadline.
     async fn ended(&self, id: &str) {
-        if !self.in_time(self.stop_deadline, self.listeners.wait(id)).await {
+        // A pause finishes what is in hand, however little time a stop has.
+        let deadline = self.stop_deadline.max(STOP_DEADLINE);
+        if !self.in_time(deadline, self.listeners.wait(id)).await {
             self.listeners.force(id);
             if !self.in_time(FORCED_STOP_DEADLINE, self.listeners.wait(id)).await {
                 tracing::error!(listener = id, "a handler blocks its thread; its task lives on");

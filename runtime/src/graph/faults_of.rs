@@ -41,17 +41,21 @@ impl FaultsOf {
 
 /// Gives each listener of faults its broker.
 pub(super) fn follow(listeners: &mut [ResolvedListener], faults: &mut Vec<Fault>) {
-    let mut brokers = Vec::new();
-    for (index, listener) in listeners.iter().enumerate() {
+    let of = |listener: &ResolvedListener| listener.faults_of.as_ref().map(|of| of.queue.len());
+    let mut readers: Vec<_> = listeners.iter().map(of).enumerate().collect();
+    // Faults of faults come after those: their queue has the longer name.
+    readers.sort_by_key(|(_, length)| *length);
+    for (index, _) in readers.into_iter().filter(|(_, length)| length.is_some()) {
         let others = listeners.iter().map(|other| &other.plan);
-        match listener.broker_of_faults(others) {
-            Ok(broker) => brokers.extend(broker.map(|broker| (index, broker))),
+        let Some(reader) = listeners.get(index) else { continue };
+        match reader.broker_of_faults(others) {
+            Ok(None) => {}
+            Ok(Some(broker)) => {
+                if let Some(reader) = listeners.get_mut(index) {
+                    reader.plan.broker = broker;
+                }
+            }
             Err(fault) => faults.push(fault),
-        }
-    }
-    for (index, broker) in brokers {
-        if let Some(listener) = listeners.get_mut(index) {
-            listener.plan.broker = broker;
         }
     }
 }
@@ -76,13 +80,16 @@ impl ResolvedListener {
             return Ok(None);
         }
         if *says_broker {
-            let text = format!(
+            // They may be another program's.
+            tracing::warn!(
                 "listener `{}` reads the faults of queue '{queue}' on the broker `{}`, but `{}` \
                  consumes from it on the broker `{broker}`, and its messages are given up there: \
-                 leave `broker` out, or name that one",
-                plan.id, plan.broker, other.id
+                 leave `broker` out, or name that one, if those are meant",
+                plan.id,
+                plan.broker,
+                other.id
             );
-            return Err(at_both(text, &plan.origin, &other.origin));
+            return Ok(None);
         }
         if consuming.len() > 1 {
             let brokers: Vec<String> = consuming.keys().map(|name| format!("`{name}`")).collect();

@@ -86,7 +86,14 @@ pub(crate) fn resolve(
     let recoverer = attributes.recover.and_then(|recover| texts.recoverer(recover));
     let failure = failure_plan(&settings, attributes, recoverer.unwrap_or_default());
     let consumer_timeout = consumer_timeout(&settings, attributes);
-    held_too_long(failure.calls, consumer_timeout).into_iter().for_each(|text| texts.fault(&text));
+    if let Some(text) = held_too_long(failure.calls, consumer_timeout) {
+        // Of a queue that is declared elsewhere, and of a broker, it is not known what they allow.
+        if says_consumer_timeout(&settings, attributes) {
+            texts.fault(&text);
+        } else {
+            tracing::warn!(listener = id, "{text}");
+        }
+    }
     let delays = Delays::of(&failure.redeliveries, &queues, &origin);
     let plan = ListenerPlan {
         prefetch: prefetch(&id, &settings, batch),
@@ -128,9 +135,19 @@ pub(crate) fn resolve(
     (faults.len() == faults_before).then_some(resolved)
 }
 
-/// A batch must fit into what the broker sends ahead, or it would never be full; 0 is no limit.
+/// A batch must fit into what the broker sends ahead, or it would never be full; 0 is no limit, which
+/// who acknowledges first has to have: each ack is waited for, behind all that was sent before.
 fn prefetch(id: &str, settings: &ListenerSettings, batch: Option<BatchPlan>) -> u16 {
     let prefetch = settings.prefetch.unwrap_or(DEFAULT_PREFETCH);
+    if prefetch == 0 && settings.acknowledge_mode == Some(AcknowledgeMode::First) {
+        tracing::warn!(
+            listener = id,
+            prefetch = DEFAULT_PREFETCH,
+            "`ack = \"first\"` waits for each ack behind what the broker has sent ahead, which needs \
+             a limit: the prefetch is the default in place of 0"
+        );
+        return DEFAULT_PREFETCH;
+    }
     let batch = batch.map_or(0, |batch| batch.size);
     if prefetch == 0 || prefetch >= batch {
         return prefetch;
@@ -156,12 +173,22 @@ fn consumer_timeout(
         settings.acknowledge_mode.unwrap_or_default(),
         AcknowledgeMode::Auto | AcknowledgeMode::Manual
     );
-    let of_queue = attributes.arguments.iter().find_map(|(name, value)| match value {
-        Argument::Int(millis) if *name == "x-consumer-timeout" => u64::try_from(*millis).ok(),
-        _ => None,
-    });
-    let timeout = settings.consumer_timeout.or(of_queue.map(Duration::from_millis));
+    let timeout = settings.consumer_timeout.or(timeout_of_queue(attributes));
     timeout.or(Some(CONSUMER_TIMEOUT)).filter(|timeout| holds && !timeout.is_zero())
+}
+
+fn timeout_of_queue(attributes: &ListenerAttributes<'_>) -> Option<Duration> {
+    attributes.arguments.iter().find_map(|(name, value)| match value {
+        Argument::Int(millis) if *name == "x-consumer-timeout" => {
+            u64::try_from(*millis).ok().map(Duration::from_millis)
+        }
+        _ => None,
+    })
+}
+
+/// Whether it is said how long the listener may hold a message.
+fn says_consumer_timeout(settings: &ListenerSettings, attributes: &ListenerAttributes<'_>) -> bool {
+    settings.consumer_timeout.or(timeout_of_queue(attributes)).is_some()
 }
 
 /// Whether its queue has no name of the user's.

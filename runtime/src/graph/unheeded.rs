@@ -139,8 +139,8 @@ impl SetAlone<'_> {
             ),
             (
                 !requeues_rejected(self.settings, self.attributes),
-                "`default-requeue-rejected` is false and gives a message up at its first failure: \
-                 keep one of them",
+                "`default-requeue-rejected` is false and gives a message up at its first failure: set \
+                 it to true for this listener, too, or leave `max-attempts` out",
             ),
         ];
         first(rules)

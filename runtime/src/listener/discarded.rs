@@ -4,6 +4,7 @@
 //! holds up nobody, and one that panics ends nothing.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
@@ -115,9 +116,9 @@ impl Discards {
         tokio::spawn(async move {
             while let Some(discarded) = told.recv().await {
                 let hooks = Arc::clone(&hooks);
-                let called = move || hooks.iter().for_each(|hook| hook(&discarded));
+                let called = move || hooks.iter().for_each(|hook| call(hook, &discarded));
                 if let Err(error) = tokio::task::spawn_blocking(called).await {
-                    tracing::error!(%error, "who is told of discarded messages has panicked");
+                    tracing::error!(%error, "nobody could be told of a discarded message");
                 }
             }
         });
@@ -137,6 +138,17 @@ impl Discards {
             error: error.map(ListenerError::share),
             is_rejected: false,
         })
+    }
+}
+
+/// Calls a hook, whose panic is nothing to the others.
+fn call(hook: &DiscardedHook, discarded: &Discarded) {
+    if catch_unwind(AssertUnwindSafe(|| hook(discarded))).is_err() {
+        tracing::error!(
+            listener = discarded.context.listener_id(),
+            queue = &**discarded.context.queue(),
+            "who is told of discarded messages has panicked"
+        );
     }
 }
 

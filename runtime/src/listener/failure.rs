@@ -138,7 +138,7 @@ impl Work<'_> {
             (AcknowledgeMode::First, outcome) => self.forgo(context, plan, outcome).await?,
             (AcknowledgeMode::None, outcome) => {
                 log_unsettled(plan, &outcome);
-                self.tell_forgotten(context, &outcome);
+                self.tell_forgotten(context, plan, &outcome);
             }
             (AcknowledgeMode::Manual, Outcome::Ack) if !context.is_discarded() => {
                 match context.settlement() {

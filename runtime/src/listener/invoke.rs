@@ -83,7 +83,11 @@ impl<'d> Call<'d> {
     /// Carries the handler on. Not to be called again once it was ready.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Outcome> {
         let Some(mut running) = self.running.take() else {
-            return self.ended.take().map_or(Poll::Pending, Poll::Ready);
+            let Some(outcome) = self.ended.take() else { return Poll::Pending };
+            if let Some(traced) = &self.traced {
+                traced.ended(&outcome);
+            }
+            return Poll::Ready(outcome);
         };
         let entered = self.traced.as_deref().map(Traced::enter);
         // One that is done is dropped inside, since a destructor may panic too.

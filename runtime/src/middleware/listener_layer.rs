@@ -69,10 +69,11 @@ impl<'d> Next<'d> {
     fn handle(self, cx: &'d DeliveryContext) -> Invocation<'d> {
         outgoing::discard(cx);
         let unless_done = DiscardOnDrop(Some(cx));
-        let handling = (self.handler)(cx);
+        // The arguments are made when this is polled: in the scope, or the span, that a layer has put
+        // round it.
         Box::pin(async move {
             let mut unless_done = unless_done;
-            let outcome = handling.await;
+            let outcome = (self.handler)(cx).await;
             if outgoing::is_for(&outcome) {
                 unless_done.0 = None;
             }

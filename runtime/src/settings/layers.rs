@@ -173,7 +173,7 @@ impl Layer {
             }
             let fault = match self.take(&names, &value, source) {
                 Taken::Yes => continue,
-                Taken::Wrong(text) => source.fault(text),
+                Taken::Wrong(text) | Taken::OtherThanBoot(text) => source.fault(text),
                 Taken::Unknown => {
                     let (index, text) = unknown(&names);
                     path.get(index).map_or(source, |(_, place)| place).fault(text)
@@ -190,7 +190,7 @@ impl Layer {
         match names {
             ["rabbitmq", "listener", "type"] => match KindOfContainer::read(value, source) {
                 Ok(_) => Taken::Yes,
-                Err(wrong) => Taken::Wrong(format!("`type` is {wrong}")),
+                Err(wrong) => Taken::OtherThanBoot(format!("`type` is {wrong}")),
             },
             ["rabbitmq", "listener", "direct", key] if is_consumers_per_queue(key) => {
                 self.set_default("direct", &["concurrency"], value, source)
@@ -230,7 +230,7 @@ impl Layer {
         if let Some(known) = known_key::<ListenerSettings>(&key.join(".")) {
             let first = self.default_tables.entry(known).or_insert_with(|| table.to_owned());
             if first != table {
-                return Taken::Wrong(format!(
+                return Taken::OtherThanBoot(format!(
                     "`listener.simple` and `listener.direct` are the same here, and both say \
                      `{known}`: keep one"
                 ));
@@ -250,9 +250,15 @@ impl Layer {
                 tracing::warn!(variable = name, "messages are confirmed here whatever it says");
                 continue;
             }
-            if self.take_variable(rest, name, value, faults) == Taken::Unknown {
-                let why = lesson_of(&bare(rest));
-                tracing::warn!(variable = name, why, "a variable that sets nothing here");
+            match self.take_variable(rest, name, value, faults) {
+                Taken::Yes | Taken::Wrong(_) => {}
+                Taken::OtherThanBoot(why) => {
+                    tracing::warn!(variable = name, why, "a variable that sets nothing here");
+                }
+                Taken::Unknown => {
+                    let why = lesson_of(&bare(rest));
+                    tracing::warn!(variable = name, why, "a variable that sets nothing here");
+                }
             }
         }
         // As Boot has it.
@@ -279,11 +285,14 @@ impl Layer {
                 named.profiles.push(about(rest));
             } else if let Some(rest) = rest.strip_prefix(ABOUT_BROKER) {
                 named.brokers.push(about(rest));
-            } else if rest.starts_with(ABOUT_RABBITMQ)
-                && !is_of_a_service(rest, value)
-                && self.take_variable(rest, name, value, faults) == Taken::Unknown
-            {
-                faults.push(unknown_variable(name));
+            } else if rest.starts_with(ABOUT_RABBITMQ) && !is_of_a_service(rest, value) {
+                match self.take_variable(rest, name, value, faults) {
+                    Taken::Yes | Taken::Wrong(_) => {}
+                    Taken::OtherThanBoot(text) => {
+                        faults.push(Source::Variable(name.to_owned()).fault(text));
+                    }
+                    Taken::Unknown => faults.push(unknown_variable(name)),
+                }
             }
         }
         for (name, key) in SHORT {
@@ -328,6 +337,8 @@ pub(super) enum Taken {
     Yes,
     /// The key can't have it.
     Wrong(String),
+    /// The key can have it in Spring Boot, whose variables may be there for another program.
+    OtherThanBoot(String),
     /// Nobody knows the key.
     Unknown,
 }

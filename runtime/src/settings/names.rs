@@ -25,7 +25,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("definitions", SERVER),
     ("log", SERVER),
     ("log-level", SERVER),
-    ("shutdown-timeout", SERVER),
+    ("shutdown-timeout", STOP),
     ("virtual-hosts", SERVER),
     ("loopback-users", SERVER),
     ("server", SERVER),
@@ -83,6 +83,8 @@ const ELSEWHERE: &[(&str, &str)] = &[
 
 const SERVER: &str = "that belongs to the server's file, which `springhare serve --config` reads; this is an \
      application's";
+const STOP: &str = "an application's is `shutdown-timeout` of `[rabbitmq]`, the server's one belongs to the file that \
+                    `springhare serve --config` reads";
 const ONE_KIND: &str = "there is one kind of listener here, `[rabbitmq.listener.simple]`; a stream is consumed by \
                         AMQP: a queue with `arguments(queue_type = \"stream\")`";
 const PEM: &str = "certificates are files in PEM here: `ssl.ca-certificate`, `ssl.certificate`, `ssl.private-key`";

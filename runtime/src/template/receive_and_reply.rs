@@ -132,7 +132,7 @@ impl RabbitTemplate {
         Replying: Future<Output = Result<Option<R>>>,
         R: Serialize,
     {
-        let timeout = Duration::ZERO;
+        let timeout = self.shared.defaults.receive_timeout;
         ReceiveAndReply { template: self, queue, timeout, to: None, reply, value: PhantomData }
     }
 

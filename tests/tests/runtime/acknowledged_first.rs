@@ -6,6 +6,7 @@ use std::time::Duration;
 use springhare::prelude::*;
 use springhare::{CallError, DeliveryContext, FromDelivery};
 use springhare_broker::{Broker, ManualClock};
+use springhare_tests::eventually;
 
 use crate::log::Log;
 use crate::support::{
@@ -222,6 +223,35 @@ async fn what_is_acknowledged_before_cannot_be_settled_a_second_time() {
     for queue in ["settled.first", "settled.none"] {
         app.rabbit_template().convert_and_send(queue, "tea").await.unwrap();
         assert_eq!(told.next().await, "false");
+    }
+    app.stop().await.unwrap();
+}
+
+#[rabbit_listener(queue = "endless", ack = "first", prefetch = 0)]
+async fn endless(said: Said, gate: State<Gate>) {
+    said.tell("handled".to_owned());
+    gate.pass().await;
+}
+
+/// Each ack is waited for behind what the broker has sent ahead: without a limit that is everything.
+#[tokio::test]
+async fn what_is_acknowledged_first_has_a_prefetch() {
+    let (broker, _hand) = broker();
+    let (said, mut told) = telling::<String>();
+    let gate = Gate::closed();
+    let builder = Springhare::builder().broker(broker).listeners(listeners![endless]);
+    let app = builder.manage(said).manage(gate.clone()).start().await.unwrap();
+    let rabbit = app.rabbit_template();
+    rabbit.convert_and_send_all((0..300).map(|_| ("endless", "x"))).await.unwrap();
+    assert_eq!(told.next().await, "handled");
+    // One is acknowledged, and 250 are prefetched.
+    eventually("the others wait in the queue", async || {
+        (ready(&rabbit, "endless").await == 300 - 1 - 250).then_some(())
+    })
+    .await;
+    gate.let_through(300);
+    for _ in 1..300 {
+        assert_eq!(told.next().await, "handled");
     }
     app.stop().await.unwrap();
 }

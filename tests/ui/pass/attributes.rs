@@ -111,7 +111,7 @@ async fn on_failure(
     Err(error)
 }
 
-#[rabbit_listener(fault_of = "orders", recover = "reject")]
+#[rabbit_listener(fault_of = "orders", recover = "reject", retry(delays = ["5s"]))]
 async fn faults(_fault: Fault<Text>) {}
 
 #[rabbit_listener(queue = "counted", max_attempts = 7)]

@@ -50,7 +50,7 @@ impl Work<'_> {
                     Some(copied) => Box::pin(self.keep_copy(context, plan, &error, copied)).await?,
                     None => DiscardedTo::Nowhere,
                 };
-                self.tell_forgone(context, &error, to);
+                self.tell_forgone(context, plan, &error, to);
             }
         }
         Ok(())
@@ -70,7 +70,12 @@ impl Work<'_> {
         let mut backoff = Backoff::default();
         loop {
             let copying = self.failure.copy_out(&failed, plan, &reason, copied);
-            match stop.unless_forced(copying).await.ok_or(Exit::Stopped)? {
+            let Some(copied_out) = stop.unless_forced(copying).await else {
+                let error = "the application is ended";
+                tracing::error!(listener, queue, error, "a failed message could not be kept");
+                return Err(Exit::Stopped);
+            };
+            match copied_out {
                 Ok(()) => return Ok(copied.to()),
                 // Nobody else has it: it waits for the broker, and for a stop no longer.
                 Err(error) if is_of_the_connection(&error) && !stop.is_raised() => {
@@ -93,13 +98,28 @@ impl Work<'_> {
     }
 
     /// Tells of a failed message that the broker has forgotten as it sent it.
-    pub(super) fn tell_forgotten(&self, context: &DeliveryContext, outcome: &Outcome) {
+    pub(super) fn tell_forgotten(
+        &self,
+        context: &DeliveryContext,
+        plan: &ListenerPlan,
+        outcome: &Outcome,
+    ) {
         if let Outcome::Failed(error) = outcome {
-            self.tell_forgone(context, error, DiscardedTo::Nowhere);
+            self.tell_forgone(context, plan, error, DiscardedTo::Nowhere);
         }
     }
 
-    fn tell_forgone(&self, context: &DeliveryContext, error: &ListenerError, to: DiscardedTo) {
+    fn tell_forgone(
+        &self,
+        context: &DeliveryContext,
+        plan: &ListenerPlan,
+        error: &ListenerError,
+        to: DiscardedTo,
+    ) {
+        // Somebody has said that the error does not matter.
+        if matches!(Decision::on(error, plan), Decision::Acknowledge) {
+            return;
+        }
         if let Some(discarding) = self.failure.discards.of(context, Some(error)) {
             discarding.tell(DiscardReason::AcknowledgedBefore, to);
         }

@@ -217,7 +217,12 @@ impl<'s> PartitionLoop<'s> {
                     let error = ListenerError::fatal("the function of `partition_by` panicked");
                     self.work.settler.closes(delivery_tag).await?;
                     if self.work.acknowledges_first() {
-                        self.work.acknowledge_first(&handling.plan.id, delivery_tag).await?;
+                        match self.work.acknowledge_first(&handling.plan.id, delivery_tag).await {
+                            Ok(()) => {}
+                            // That the channel is lost is told by the link.
+                            Err(Exit::Lost(_)) => continue,
+                            Err(exit) => return Err(exit),
+                        }
                     }
                     let outcome = Outcome::Failed(error);
                     self.work.conclude(&context, &handling.plan, outcome).await?;

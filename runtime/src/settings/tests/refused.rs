@@ -202,6 +202,18 @@ fn boots_two_kinds_of_listeners_are_one() {
     let both = "[rabbitmq.listener]\nsimple.prefetch = 1\ndirect.prefetch = 1\n";
     let found = faults(both, &[]);
     assert!(found.len() == 1 && found[0].contains("both say `prefetch`: keep one"), "{found:?}");
+    // A variable of Boot's may be there for another program, and is logged.
+    for variables in [
+        &[("SPRING_RABBITMQ_LISTENER_TYPE", "stream")][..],
+        &[
+            ("SPRING_RABBITMQ_LISTENER_DIRECT_PREFETCH", "1"),
+            ("SPRING_RABBITMQ_LISTENER_SIMPLE_PREFETCH", "1"),
+        ],
+    ] {
+        assert_eq!(faults("", variables), [""; 0]);
+    }
+    let found = faults("", &[("SPRINGHARE_RABBITMQ_LISTENER_TYPE", "stream")]);
+    assert!(found.len() == 1 && found[0].contains("`type` is"), "{found:?}");
     for (toml, words) in [
         ("listener.type = \"stream\"", "queue_type = \"stream\""),
         ("listener.direct.force-stop = true", "`rabbitmq.shutdown-timeout`"),

@@ -127,8 +127,9 @@ impl<'t, T> ConvertSendAndReceive<'t, T> {
     }
 
     /// The correlation id of the request, and so of its reply, in place of one that the template makes
-    /// (Spring's `userCorrelationId`). It finds the call: it is no number, and no other call has it
-    /// meanwhile, else that is the call's error.
+    /// (Spring's `userCorrelationId`). It finds the call: it is no number, and no other call to
+    /// that exchange has it meanwhile, else that is the call's error. One that was used before may get the
+    /// late reply of that call.
     ///
     /// ```
     /// # async fn example(rabbit: springhare::RabbitTemplate) -> springhare::Result<()> {

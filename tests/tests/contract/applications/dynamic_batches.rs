@@ -120,12 +120,13 @@ async fn a_failure_of_one_message_parts_a_made_batch(place: &Place) {
         });
     app.listeners().add(parted).await.unwrap();
     send(&app, "mb.parted", &["tea", "bad", "milk"]).await;
-    let mut batches = vec![told.next().await];
-    while batches.last().is_none_or(|batch| batch.last().is_none_or(|last| last != "milk")) {
-        batches.push(told.next().await);
-    }
-    if batches[0] == ["tea", "bad", "milk"] {
-        assert_eq!(told.next().await, ["milk"], "what is behind the bad one comes again");
+    // What is behind the bad one comes again. On a slow machine they may come in several batches.
+    loop {
+        let batch = told.next().await;
+        if batch.last().is_some_and(|last| last == "milk") && !batch.contains(&"bad".to_owned()) {
+            assert_eq!(batch, ["milk"]);
+            break;
+        }
     }
     assert_eq!(&*arrives(&app.rabbit_template(), "mb.parted.error").await.body, b"bad");
     app.stop().await.unwrap();

@@ -15,6 +15,7 @@ application!(
     a_processor_that_panics_has_failed_as_a_handler_has,
     layers_go_round_handlers_from_the_outside_in,
     a_layer_may_do_without_the_handler,
+    arguments_are_made_in_the_scope_that_a_layer_has_put_round_the_handler,
     layers_go_round_what_is_sent_one_by_one,
 );
 
@@ -254,5 +255,43 @@ async fn layers_go_round_what_is_sent_one_by_one(place: &Place) {
     assert_eq!(&*arrives(&rabbit, "m.found").await.body, b"cake");
     let refused = rabbit.convert_and_send("refused", "tea").await;
     assert!(matches!(refused, Err(Error::Stopped)));
+    app.stop().await.unwrap();
+}
+
+tokio::task_local! {
+    static TENANT: &'static str;
+}
+
+/// Knows its tenant.
+struct Tenant(String);
+
+impl<'d> FromDelivery<'d> for Tenant {
+    type Rejection = ListenerError;
+
+    fn from_delivery(_: &'d DeliveryContext) -> Result<Self, ListenerError> {
+        let tenant = TENANT.try_with(|tenant| (*tenant).to_owned());
+        tenant.map(Self).map_err(|_| ListenerError::msg("no tenant"))
+    }
+}
+
+#[rabbit_listener(queue = "m.tenant")]
+async fn of_tenant(tenant: Tenant, seen: State<Tell<String>>) {
+    seen.tell(tenant.0);
+}
+
+struct InScope;
+
+impl springhare::middleware::ListenerLayer for InScope {
+    fn call<'d>(&'d self, cx: &'d DeliveryContext, next: Next<'d>) -> Invocation<'d> {
+        Box::pin(TENANT.scope("hares", next.run(cx)))
+    }
+}
+
+async fn arguments_are_made_in_the_scope_that_a_layer_has_put_round_the_handler(place: &Place) {
+    let (tell, mut seen) = telling::<String>();
+    let builder = place.builder().layer(InScope).listeners(listeners![of_tenant]);
+    let app = builder.manage(tell).start().await.unwrap();
+    app.rabbit_template().convert_and_send("m.tenant", "hello").await.unwrap();
+    assert_eq!(seen.next().await, "hares");
     app.stop().await.unwrap();
 }
