@@ -3,7 +3,7 @@ use std::sync::Arc;
 use springhare::amqp::ShortString;
 use springhare::middleware::{Flow, LayerFuture, MessageProcessor, Next, NextPublish};
 use springhare::prelude::*;
-use springhare::{DeliveryContext, Error, Invocation, Publish};
+use springhare::{DeliveryContext, Error, FromDelivery, Invocation, Publish};
 use springhare_tests::{Tell, arrives, header_text, ready, telling};
 
 use crate::place::Place;
