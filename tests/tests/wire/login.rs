@@ -10,7 +10,7 @@ use springhare_tests::raw::methods::{
 };
 use springhare_tests::raw::{Close, RawPeer, Received, Tune, is_open_ok};
 
-use crate::door::Door;
+use crate::door::{Door, Target};
 use crate::refused::Bystander;
 
 wire!(
@@ -38,8 +38,11 @@ async fn what_the_broker_says_first(door: &Door) {
     let mut peer = RawPeer::connect(door.address).await;
     let start = peer.greet().await;
     assert_eq!(start[..2], [0, 9], "version 0-9");
-    let mechanisms = [longstr("PLAIN AMQPLAIN"), longstr("en_US")].concat();
-    assert!(start.ends_with(&mechanisms));
+    // RabbitMQ has them in the order of a table of its runtime, which is another on other machines.
+    let orders = ["PLAIN AMQPLAIN", "AMQPLAIN PLAIN"];
+    let ends = |mechanisms| start.ends_with(&[longstr(mechanisms), longstr("en_US")].concat());
+    let may_be = if door.target == Target::RabbitMq { &orders[..] } else { &orders[..1] };
+    assert!(may_be.iter().copied().any(ends));
     let names = [
         "publisher_confirms",
         "exchange_exchange_bindings",
