@@ -12,6 +12,7 @@ mod acknowledging;
 mod change;
 mod check;
 mod consistency;
+mod consumer_timeout;
 mod contradictions;
 mod converting;
 mod declarations;

@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
-use std::time::Duration;
 
 use springhare_amqp::{FieldTable, FieldValue, ShortString};
 use springhare_broker::{ExchangeDeclareOptions, QueueDeclareOptions};
 
 use super::acknowledging;
+use super::consumer_timeout::{consumer_timeout, says_consumer_timeout};
 use super::definition::{
     BindingNode, Definition, DestinationKind, ExchangeNode, Naming, Origin, QueueNode,
 };
@@ -28,7 +28,6 @@ use crate::listener::plan::{
     BatchPlan, ConverterPlan, DEFAULT_PREFETCH, ListenerPlan, PartitionPlan, ReplyPlan,
 };
 use crate::listener::retry::Recoverer;
-use crate::listener::slow::CONSUMER_TIMEOUT;
 use crate::listener::stream_offset::StreamOffset;
 use crate::settings::{ListenerSettings, MAIN_BROKER, Settings, Source};
 use crate::template::error_queue_of;
@@ -161,34 +160,6 @@ fn prefetch(id: &str, settings: &ListenerSettings, batch: Option<BatchPlan>) -> 
         );
     }
     batch
-}
-
-/// How long the broker lets the listener hold a message: as it is set, as its queue says, or as
-/// RabbitMQ does. None where the message is acknowledged before it is handled.
-fn consumer_timeout(
-    settings: &ListenerSettings,
-    attributes: &ListenerAttributes<'_>,
-) -> Option<Duration> {
-    let holds = matches!(
-        settings.acknowledge_mode.unwrap_or_default(),
-        AcknowledgeMode::Auto | AcknowledgeMode::Manual
-    );
-    let timeout = settings.consumer_timeout.or(timeout_of_queue(attributes));
-    timeout.or(Some(CONSUMER_TIMEOUT)).filter(|timeout| holds && !timeout.is_zero())
-}
-
-fn timeout_of_queue(attributes: &ListenerAttributes<'_>) -> Option<Duration> {
-    attributes.arguments.iter().find_map(|(name, value)| match value {
-        Argument::Int(millis) if *name == "x-consumer-timeout" => {
-            u64::try_from(*millis).ok().map(Duration::from_millis)
-        }
-        _ => None,
-    })
-}
-
-/// Whether it is said how long the listener may hold a message.
-fn says_consumer_timeout(settings: &ListenerSettings, attributes: &ListenerAttributes<'_>) -> bool {
-    settings.consumer_timeout.or(timeout_of_queue(attributes)).is_some()
 }
 
 /// Whether its queue has no name of the user's.

@@ -125,6 +125,23 @@ impl Work<'_> {
         Err(exit)
     }
 
+    /// The same where handlers run side by side, which go on: false if the channel is lost, which the
+    /// link tells. Nothing is to be done where a message is acknowledged after its handler.
+    pub(super) async fn has_acknowledged(
+        &mut self,
+        listener: &str,
+        delivery_tag: u64,
+    ) -> Result<bool, Exit> {
+        if !self.acknowledges_first() {
+            return Ok(true);
+        }
+        match self.acknowledge_first(listener, delivery_tag).await {
+            Ok(()) => Ok(true),
+            Err(Exit::Stopped) => Err(Exit::Stopped),
+            Err(_) => Ok(false),
+        }
+    }
+
     /// Takes over what has come meanwhile, if anything has.
     pub(super) async fn take_more(&mut self, received: &mut VecDeque<Delivery>) -> bool {
         if !self.late.is_empty() {

@@ -216,13 +216,8 @@ impl<'s> PartitionLoop<'s> {
                 Err(_) => {
                     let error = ListenerError::fatal("the function of `partition_by` panicked");
                     self.work.settler.closes(delivery_tag).await?;
-                    if self.work.acknowledges_first() {
-                        match self.work.acknowledge_first(&handling.plan.id, delivery_tag).await {
-                            Ok(()) => {}
-                            // That the channel is lost is told by the link.
-                            Err(Exit::Lost(_)) => continue,
-                            Err(exit) => return Err(exit),
-                        }
+                    if !self.work.has_acknowledged(&handling.plan.id, delivery_tag).await? {
+                        continue;
                     }
                     let outcome = Outcome::Failed(error);
                     self.work.conclude(&context, &handling.plan, outcome).await?;
@@ -243,11 +238,12 @@ impl<'s> PartitionLoop<'s> {
                 let delivery_tag = held.context.delivery().delivery_tag;
                 self.work.settler.closes_at_once(delivery_tag);
                 let id = &held.handling.plan.id;
-                if let Err(exit) = self.work.acknowledge_first(id, delivery_tag).await {
+                let acknowledged = self.work.has_acknowledged(id, delivery_tag).await;
+                if !matches!(acknowledged, Ok(true)) {
                     self.work.slow.ends(held.hand);
                     self.lanes.free(lane);
-                    // That the channel is lost is told by the link.
-                    if matches!(exit, Exit::Stopped) { return Err(exit) } else { continue }
+                    acknowledged?;
+                    continue;
                 }
             }
             self.tasks.spawn(handle(lane, held, self.work.settler.clock().clone()));
