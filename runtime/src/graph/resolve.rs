@@ -85,14 +85,7 @@ pub(crate) fn resolve(
     let recoverer = attributes.recover.and_then(|recover| texts.recoverer(recover));
     let failure = failure_plan(&settings, attributes, recoverer.unwrap_or_default());
     let consumer_timeout = consumer_timeout(&settings, attributes);
-    if let Some(text) = held_too_long(failure.calls, consumer_timeout) {
-        // Of a queue that is declared elsewhere, and of a broker, it is not known what they allow.
-        if says_consumer_timeout(&settings, attributes) {
-            texts.fault(&text);
-        } else {
-            tracing::warn!(listener = id, "{text}");
-        }
-    }
+    texts.held(held_too_long(failure.calls, consumer_timeout), &settings);
     let delays = Delays::of(&failure.redeliveries, &queues, &origin);
     let plan = ListenerPlan {
         prefetch: prefetch(&id, &settings, batch),
@@ -317,6 +310,17 @@ impl Texts<'_, '_> {
         }
         let wrong = settings.wrong_consumers().into_iter().chain(wrong_failures(settings));
         wrong.for_each(|text| self.fault(&text));
+    }
+
+    /// A message may be held for too long. Of a queue that is declared elsewhere, and of a broker, it is
+    /// not known what they allow: where nobody says it, that is logged.
+    fn held(&mut self, too_long: Option<String>, settings: &ListenerSettings) {
+        let Some(text) = too_long else { return };
+        if says_consumer_timeout(settings, &self.source.attributes) {
+            self.fault(&text);
+        } else {
+            tracing::warn!(listener = self.source.id, "{text}");
+        }
     }
 
     /// Whether the listener can do what is set of it alone, at these places.
