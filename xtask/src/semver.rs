@@ -73,7 +73,9 @@ fn install() -> Result {
         return Ok(());
     }
     eprintln!("installing cargo-semver-checks {VERSION}, which takes minutes, once");
-    succeed(cargo(&["install", "--locked", "cargo-semver-checks", "--version", VERSION]))
+    // Without optimization, which would take longer than it saves.
+    let install = ["install", "--locked", "--debug", "cargo-semver-checks", "--version", VERSION];
+    succeed(cargo(&install))
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use crate::state::Requirements;
 /// Asks whether the extractor `E` takes a payload that has a schema. What can't be an extractor at all is
 /// told elsewhere.
 #[derive(Debug)]
-pub struct SchemaOf<E: ?Sized>(PhantomData<*const E>);
+pub struct SchemaOf<E: ?Sized>(PhantomData<fn() -> *const E>);
 
 impl<E: ?Sized> SchemaOf<E> {
     /// The question.
