@@ -6,6 +6,7 @@ use crate::extract::FromBatch;
 use crate::listener::batch::IntoBatchOutcome;
 use crate::listener::context::BatchContext;
 use crate::listener::endpoint::Invocation;
+use crate::listener::handled::rejected;
 use crate::listener::outcome::Outcome;
 use crate::state::Requirements;
 
@@ -80,9 +81,7 @@ macro_rules! handlers {
                 }
                 $(let $argument = match <$Argument as FromBatch<'d>>::from_batch(cx, $argument) {
                     Ok(argument) => argument,
-                    Err(rejection) => {
-                        return Box::pin(ready(Outcome::from_rejection(rejection)));
-                    }
+                    Err(rejection) => return rejected(rejection),
                 };)+
                 let called = self($($argument),+);
                 Box::pin(async move { called.await.into_batch_outcome(cx) })

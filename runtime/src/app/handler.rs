@@ -1,12 +1,13 @@
 //! Functions and closures that handle messages without an attribute: for listeners that are made
 //! while the program runs.
 
-use std::future::{Future, ready};
+use std::future::Future;
 
 use crate::extract::FromDelivery;
 use crate::listener::context::DeliveryContext;
 use crate::listener::endpoint::Invocation;
-use crate::listener::outcome::{IntoOutcome, Outcome};
+use crate::listener::handled::{handled, rejected};
+use crate::listener::outcome::IntoOutcome;
 use crate::state::Requirements;
 
 /// What handles the messages of a [`Listener`](crate::Listener): an async function, or a closure that
@@ -65,12 +66,9 @@ macro_rules! handlers {
             fn call<'d>(&self, cx: &'d DeliveryContext) -> Invocation<'d> {
                 $(let $argument = match $Argument::from_delivery(cx) {
                     Ok(argument) => argument,
-                    Err(rejection) => {
-                        return Box::pin(ready(Outcome::from_rejection(rejection)));
-                    }
+                    Err(rejection) => return rejected(rejection),
                 };)*
-                let called = self($($argument),*);
-                Box::pin(async move { called.await.into_outcome(cx) })
+                handled(self($($argument),*), IntoOutcome::into_outcome, cx)
             }
         }
     )*};
