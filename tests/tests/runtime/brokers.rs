@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use springhare::prelude::*;
-use springhare::{ApplicationEvent, Error, SpringhareBuilder, Startup};
+use springhare::{ApplicationEvent, Error, Startup};
 use springhare_broker::{Broker, QueueDeclareOptions, QueueDeleteOptions};
 use springhare_tests::eventually;
 
-use crate::support::{Tell, arrives, broker, telling};
+use crate::support::{Tell, arrives, broker, refused, telling};
 
 #[rabbit_listener(id = "orders", queue = "work")]
 async fn orders(text: Text, seen: State<Tell<String>>) {
@@ -44,14 +44,6 @@ async fn has(broker: &Broker, queue: &str) -> bool {
 async fn consumers(broker: &Broker, queue: &str) -> u64 {
     let channel = broker.connect("onlooker").unwrap().open_channel().unwrap();
     channel.queue_declare_passive(queue).await.unwrap().consumer_count
-}
-
-async fn refused(builder: SpringhareBuilder) -> String {
-    match builder.start().await {
-        Err(error @ Error::Start(_)) => error.to_string(),
-        Err(other) => panic!("another error: {other}"),
-        Ok(_) => panic!("it started"),
-    }
 }
 
 #[tokio::test]

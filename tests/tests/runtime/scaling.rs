@@ -1,70 +1,14 @@
-use std::cell::Cell;
 use std::time::Duration;
 
 use springhare::prelude::*;
-use springhare_broker::{Broker, ManualClock};
+use springhare_broker::Broker;
 use springhare_tests::eventually;
 
 use crate::support::{Gate, Tell, broker, telling};
 
-#[rabbit_listener(queue = "scaled", concurrency = "1-3", prefetch = 1)]
-async fn wait_at_the_gate(_text: Text, gate: State<Gate>, seen: State<Tell<()>>) {
-    seen.tell(());
-    gate.pass().await;
-}
-
 async fn consumers(broker: &Broker) -> u64 {
     let channel = broker.connect("onlooker").unwrap().open_channel().unwrap();
     channel.queue_declare_passive("scaled").await.unwrap().consumer_count
-}
-
-/// Moves the clock on second by second until there are so many consumers; how many seconds it took.
-async fn seconds_until(expected: u64, broker: &Broker, hand: &ManualClock) -> u64 {
-    let seconds = Cell::new(0);
-    eventually(&format!("there are {expected} consumers"), async || {
-        if consumers(broker).await == expected {
-            return Some(());
-        }
-        if hand.sleepers() > 0 {
-            hand.advance(Duration::from_secs(1));
-            seconds.set(seconds.get() + 1);
-        }
-        None
-    })
-    .await;
-    seconds.get()
-}
-
-#[tokio::test]
-async fn a_listener_has_more_consumers_while_all_are_busy_and_less_while_one_is_idle() {
-    let (broker, hand) = broker();
-    let (seen, mut handled) = telling::<()>();
-    let gate = Gate::closed();
-    let app = Springhare::builder()
-        .broker(broker.clone())
-        .listeners(listeners![wait_at_the_gate])
-        .manage(gate.clone())
-        .manage(seen)
-        .start()
-        .await
-        .unwrap();
-    assert_eq!(consumers(&broker).await, 1);
-    let rabbit = app.rabbit_template();
-    rabbit.convert_and_send_all((0..10_u32).map(|n| ("scaled", n.to_string()))).await.unwrap();
-    handled.next().await;
-    assert!(seconds_until(2, &broker, &hand).await >= 10);
-    handled.next().await;
-    assert!(app.health().is_up());
-    assert!(seconds_until(3, &broker, &hand).await >= 9);
-    handled.next().await;
-    gate.let_through(100);
-    for _ in 3..10 {
-        handled.next().await;
-    }
-    assert!(seconds_until(1, &broker, &hand).await >= 100, "one a minute");
-    assert!(app.health().is_up());
-    app.stop().await.unwrap();
-    assert_eq!(consumers(&broker).await, 0);
 }
 
 #[rabbit_listener(id = "shrunk", queue = "scaled", concurrency = 2, prefetch = 5)]

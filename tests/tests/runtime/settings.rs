@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use springhare::AcknowledgeMode;
 use springhare::prelude::*;
-use springhare::{AcknowledgeMode, Error, SpringhareBuilder};
 use springhare_tests::eventually;
 use tempfile::TempDir;
 
-use crate::support::{Tell, arrives, broker, someone_sleeps, telling};
+use crate::support::{Tell, arrives, broker, refused, someone_sleeps, telling};
 
 /// A file of settings, which goes with the folder.
 fn file(text: &str) -> (TempDir, PathBuf) {
@@ -19,14 +19,6 @@ fn file(text: &str) -> (TempDir, PathBuf) {
 }
 
 /// What keeps the application from starting.
-async fn refused(builder: SpringhareBuilder) -> String {
-    match builder.start().await {
-        Err(error @ Error::Start(_)) => error.to_string(),
-        Err(other) => panic!("another error: {other}"),
-        Ok(_) => panic!("it started"),
-    }
-}
-
 #[rabbit_listener(id = "orders", queue = "${orders.queue:none}", concurrency = 3)]
 async fn orders(text: Text, queue: QueueName, seen: State<Tell<String>>) {
     seen.tell(format!("{} from {}", text.0, queue.as_str()));
@@ -82,7 +74,7 @@ async fn what_is_wrong_outside_of_the_code_is_told_with_what_is_wrong_in_it() {
     for words in [
         "springhare.toml:2:1: there is no `prefech` here",
         "SPRINGHARE_RABBITMQ_HOTS: no setting has this name; did you mean",
-        "settings.rs:80: `.listener(\"sleepers\", ..)`: there is no listener `sleepers`; did you mean \
+        "settings.rs:72: `.listener(\"sleepers\", ..)`: there is no listener `sleepers`; did you mean \
          `sleeper`?",
         "listener `sleeper`: `acknowledge-mode` is set to manual, but the function takes no",
         "listener `orders` needs a `State<",

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use springhare::prelude::*;
-use springhare::{AcknowledgeMode, Error, SpringhareBuilder};
+use springhare::{AcknowledgeMode, SpringhareBuilder};
 
-use crate::support::broker;
+use crate::support::{broker, refused};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -27,14 +27,6 @@ async fn plain(_body: Bytes) {}
 fn app() -> SpringhareBuilder {
     let all = listeners![batch, thread, parts, delays, plain];
     Springhare::builder().environment([("A", "b")]).listeners(all)
-}
-
-async fn refused(builder: SpringhareBuilder) -> String {
-    match builder.start().await {
-        Err(error @ Error::Start(_)) => error.to_string(),
-        Err(other) => panic!("another error: {other}"),
-        Ok(_) => panic!("it started"),
-    }
 }
 
 #[tokio::test]
@@ -69,9 +61,9 @@ async fn what_one_listener_is_set_to_and_can_not_do_is_told_with_its_place() {
         "SPRINGHARE_LISTENER_ALONE_PLAIN_RETRY_MAX_ATTEMPTS: `retry.max-attempts` is set of listener \
          `alone.plain`, which can't do it: nothing says that a handler that failed is called again: \
          add `retry.enabled = true`",
-        "settings_alone.rs:56: `max-attempts` is set of listener `alone.delays`, which can't do it: \
+        "settings_alone.rs:48: `max-attempts` is set of listener `alone.delays`, which can't do it: \
          the listener retries",
-        "settings_alone.rs:56: `retry.multiplier` is set of listener `alone.delays`, which can't do \
+        "settings_alone.rs:48: `retry.multiplier` is set of listener `alone.delays`, which can't do \
          it: the attribute's `retry(delays = [..])` calls the handler once",
     ] {
         assert!(text.contains(words), "{words} in {text}");
