@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use super::resolve::is_anonymous;
 use super::source::ListenerSource;
 use crate::listener::endpoint::{AcknowledgeMode, ListenerAttributes, PartitionBy};
 use crate::settings::ListenerSettings;
@@ -63,7 +64,6 @@ fn retry(attributes: &ListenerAttributes<'_>) -> Vec<Rule> {
     let Some(retry) = &attributes.retry else { return Vec::new() };
     let has_calls = retry.max_attempts.is_some() || retry.backoff.is_some();
     let has_delays = !retry.delays.is_empty();
-    let is_anonymous = attributes.queues.is_empty() && attributes.fault_of.is_none();
     vec![
         (
             !has_calls && !has_delays && retry.jitter.is_none(),
@@ -83,7 +83,7 @@ fn retry(attributes: &ListenerAttributes<'_>) -> Vec<Rule> {
             "`retry` has more than 32 delays, and on RabbitMQ each is a queue of its own",
         ),
         (
-            has_delays && is_anonymous,
+            has_delays && is_anonymous(attributes),
             "a delayed message comes back by its queue's name, and an anonymous queue has another \
              one on each connection: name it, or retry in memory, with `max_attempts`",
         ),

@@ -164,15 +164,27 @@ pub(super) fn wrong_failures(settings: &ListenerSettings) -> Vec<String> {
     rules.into_iter().filter(|(is_so, _)| *is_so).map(|(_, text)| text).collect()
 }
 
-/// What is wrong with calls between which a message is held for longer than its broker allows.
-pub(super) fn held_too_long(calls: Calls, consumer_timeout: Option<Duration>) -> Option<String> {
-    let (held, timeout) = (calls.pauses_max(), consumer_timeout?);
+/// What is wrong with calls between which a message is held for longer than its broker allows, which with
+/// `partition_by` it is during its delays, too.
+pub(super) fn held_too_long(
+    calls: Calls,
+    attributes: &ListenerAttributes<'_>,
+    consumer_timeout: Option<Duration>,
+) -> Option<String> {
+    let timeout = consumer_timeout?;
+    let keeps = |_: &RetryAttributes<'_>| attributes.partition_by.is_some();
+    let delays = attributes.retry.filter(keeps).map_or(&[][..], |retry| retry.delays);
+    let deliveries = u32::try_from(delays.len()).unwrap_or(u32::MAX).saturating_add(1);
+    let held = delays.iter().fold(calls.pauses_max().saturating_mul(deliveries), |held, delay| {
+        held.saturating_add(*delay)
+    });
     (held >= timeout).then(|| {
         format!(
             "the pauses between its calls in memory come to {held:?} together, and the broker takes a \
              message back that is held for {timeout:?} (RabbitMQ's `consumer_timeout`): lower \
              `retry.max-attempts` or `retry.max-interval`, have it wait at the broker with \
-             `retry(delays = [..])`, or, if the broker allows more, say so as `consumer-timeout`"
+             `retry(delays = [..])` and without `partition_by`, or, if the broker allows more, say so \
+             as `consumer-timeout`"
         )
     })
 }
@@ -180,6 +192,7 @@ pub(super) fn held_too_long(calls: Calls, consumer_timeout: Option<Duration>) ->
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::listener::endpoint::PartitionBy;
 
     const SECOND: Duration = Duration::from_secs(1);
 
@@ -202,6 +215,23 @@ mod tests {
 
     const NOTHING: RetryAttributes<'_> =
         RetryAttributes { max_attempts: None, backoff: None, jitter: None, delays: &[] };
+
+    #[test]
+    fn a_message_is_held_during_its_delays_where_its_key_waits_for_it() {
+        let hour = 3600 * SECOND;
+        let delayed = ListenerAttributes {
+            retry: Some(RetryAttributes { delays: &[SECOND, SECOND], ..NOTHING }),
+            ..ListenerAttributes::DEFAULT
+        };
+        let parted = ListenerAttributes { partition_by: Some(PartitionBy::RoutingKey), ..delayed };
+        let calls = Calls::new(2, Some((SECOND, SECOND)), None);
+        // A pause in each of three deliveries, and two delays.
+        let text = held_too_long(calls, &parted, Some(5 * SECOND)).unwrap();
+        assert!(text.contains("come to 5s together"), "{text}");
+        assert_eq!(held_too_long(calls, &parted, Some(hour)), None);
+        assert_eq!(held_too_long(calls, &delayed, Some(5 * SECOND)), None);
+        assert_eq!(held_too_long(calls, &parted, None), None);
+    }
 
     #[test]
     fn without_settings_it_is_what_the_attribute_says() {

@@ -85,7 +85,7 @@ pub(crate) fn resolve(
     let recoverer = attributes.recover.and_then(|recover| texts.recoverer(recover));
     let failure = failure_plan(&settings, attributes, recoverer.unwrap_or_default());
     let consumer_timeout = consumer_timeout(&settings, attributes);
-    texts.held(held_too_long(failure.calls, consumer_timeout), &settings);
+    texts.held(held_too_long(failure.calls, attributes, consumer_timeout), &settings);
     let delays = Delays::of(&failure.redeliveries, &queues, &origin);
     let plan = ListenerPlan {
         prefetch: prefetch(&id, &settings, batch),
@@ -156,7 +156,7 @@ fn prefetch(id: &str, settings: &ListenerSettings, batch: Option<BatchPlan>) -> 
 }
 
 /// Whether its queue has no name of the user's.
-fn is_anonymous(attributes: &ListenerAttributes<'_>) -> bool {
+pub(super) fn is_anonymous(attributes: &ListenerAttributes<'_>) -> bool {
     attributes.queues.is_empty() && attributes.fault_of.is_none()
 }
 

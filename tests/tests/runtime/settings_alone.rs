@@ -142,7 +142,7 @@ async fn pauses_in_memory_that_last_longer_than_the_broker_waits_are_refused() {
         text.contains(
             "listener `alone.patient`: the pauses between its calls in memory come to 2700s together, \
              and the broker takes a message back that is held for 2700s"
-        ) && text.contains("`retry(delays = [..])`, or,"),
+        ) && text.contains("`retry(delays = [..])` and without `partition_by`, or,"),
         "{text}"
     );
     let broker = broker().0;
