@@ -24,7 +24,7 @@ pub(super) struct Got<'t> {
     channel: Arc<dyn LinkChannel>,
     /// The template's channel is nobody else's meanwhile: another caller's fault would close it. One
     /// that waited for its message has a channel of its own, which closes with it.
-    _one_at_a_time: Option<MutexGuard<'t, Option<Arc<dyn LinkChannel>>>>,
+    one_at_a_time: Option<MutexGuard<'t, Option<Arc<dyn LinkChannel>>>>,
 }
 
 impl Got<'_> {
@@ -32,11 +32,15 @@ impl Got<'_> {
         Ok(self.channel.basic_ack(self.delivery.delivery_tag, Multiple::One).await?)
     }
 
-    /// Puts it back into its queue. If that fails, its channel is closed, which does so, too.
-    pub(super) async fn give_back(&self) {
+    /// Puts it back into its queue, where it is when this returns if its channel is its own: that is
+    /// closed behind it, which would do so, too.
+    pub(super) async fn give_back(self) {
         let given_back = self.channel.basic_reject(self.delivery.delivery_tag, Requeue::Yes).await;
         if let Err(error) = given_back {
             tracing::debug!(%error, "a message could not be given back");
+        }
+        if self.one_at_a_time.is_none() {
+            close(&*self.channel).await;
         }
     }
 }
@@ -228,7 +232,7 @@ impl RabbitTemplate {
     ) -> Result<Option<Got<'_>>> {
         let channel = self.shared.publishing.open_channel().await?;
         if let Some(got) = channel.basic_get(queue, NoAck::No).await? {
-            return Ok(Some(Got { delivery: got.delivery, channel, _one_at_a_time: None }));
+            return Ok(Some(Got { delivery: got.delivery, channel, one_at_a_time: None }));
         }
         if !timeout.is_zero() {
             return self.consume_one(channel, queue, timeout).await;
@@ -248,7 +252,7 @@ impl RabbitTemplate {
         *receiving = Some(Arc::clone(&channel));
         let got = channel.basic_get(queue, NoAck::No).await?;
         let one_at_a_time = Some(receiving);
-        Ok(got.map(|got| Got { delivery: got.delivery, channel, _one_at_a_time: one_at_a_time }))
+        Ok(got.map(|got| Got { delivery: got.delivery, channel, one_at_a_time }))
     }
 
     /// Consumes one message, on a channel that is for nothing else: whatever it holds at its end goes back
@@ -288,7 +292,7 @@ impl RabbitTemplate {
             close(&*channel).await;
             return Ok(None);
         };
-        Ok(Some(Got { delivery, channel, _one_at_a_time: None }))
+        Ok(Some(Got { delivery, channel, one_at_a_time: None }))
     }
 }
 
