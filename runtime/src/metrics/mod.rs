@@ -113,13 +113,13 @@ impl Observer for Metrics {
     }
 
     fn connected(&self, connection: &'static str, at: At<'_>) {
-        let labels = labels_of(connection, at);
+        let labels = connection_labels(connection, at);
         counter!("springhare_connections_opened_total", labels.clone()).increment(1);
         gauge!("rabbitmq_connections", labels).increment(1.0);
     }
 
     fn disconnected(&self, connection: &'static str, at: At<'_>) {
-        gauge!("rabbitmq_connections", labels_of(connection, at)).decrement(1.0);
+        gauge!("rabbitmq_connections", connection_labels(connection, at)).decrement(1.0);
     }
 }
 
@@ -145,7 +145,7 @@ fn listener_labels(listener_id: &str, queue: &str, at: At<'_>) -> Vec<Label> {
     labels
 }
 
-fn labels_of(connection: &'static str, at: At<'_>) -> Vec<Label> {
+fn connection_labels(connection: &'static str, at: At<'_>) -> Vec<Label> {
     let mut labels = vec![Label::new("connection", connection)];
     labels.extend(broker(at));
     labels
