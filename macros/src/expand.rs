@@ -195,10 +195,12 @@ pub(crate) fn invoke_of(
     // A future that is not `Send` is reported here: at the function's name.
     let place = at(function.ident().span());
     let call = match (thread, receiver) {
-        (Thread::Executor, None) => quote_spanned!(place=> #callee(#(#names),*)),
-        (Thread::Executor, Some(_)) => {
-            quote_spanned!(place=> async move { #callee(&__own, #(#names),*).await })
+        (Thread::Executor, None) => {
+            quote_spanned!(place=> ::std::boxed::Box::new(#callee(#(#names),*)))
         }
+        (Thread::Executor, Some(_)) => quote_spanned! {place=>
+            ::std::boxed::Box::new(async move { #callee(&__own, #(#names),*).await })
+        },
         (Thread::Blocking, _) => quote_spanned!(place=> move || #callee(#(#names),*)),
     };
     let handled = match thread {

@@ -68,7 +68,7 @@ macro_rules! handlers {
                     Ok(argument) => argument,
                     Err(rejection) => return rejected(rejection),
                 };)*
-                handled(self($($argument),*), IntoOutcome::into_outcome, cx)
+                handled(Box::new(self($($argument),*)), IntoOutcome::into_outcome, cx)
             }
         }
     )*};

@@ -4,48 +4,42 @@ use std::future::ready;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use pin_project_lite::pin_project;
-
 use super::context::DeliveryContext;
 use super::endpoint::Invocation;
 use super::outcome::{ListenerError, Outcome};
 use crate::trace;
 
+/// A handler's future, of any type: there is one type for each handler of a program, and what is generic
+/// over them is compiled as often.
+type HandlerFuture<'d, T> = dyn Future<Output = T> + Send + 'd;
+
 /// What a handler's value comes to. A pointer, so that the compiler asks once whether there is one: where
 /// the shim names it.
 type IntoOutcomeFn<T> = fn(T, &DeliveryContext) -> Outcome;
 
-pin_project! {
-    /// A handler at work. By hand, since there is one for each handler of a program: an `async` block
-    /// takes the compiler several times as long.
-    struct Handled<'d, F: Future> {
-        #[pin]
-        handler: F,
-        outcome: IntoOutcomeFn<F::Output>,
-        cx: &'d DeliveryContext,
-    }
+/// A handler at work.
+struct Handled<'d, T> {
+    handler: Pin<Box<HandlerFuture<'d, T>>>,
+    outcome: IntoOutcomeFn<T>,
+    cx: &'d DeliveryContext,
 }
 
-impl<F: Future> Future for Handled<'_, F> {
+impl<T> Future for Handled<'_, T> {
     type Output = Outcome;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome> {
-        let this = self.project();
-        let value = ready!(this.handler.poll(cx));
-        Poll::Ready((this.outcome)(value, this.cx))
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome> {
+        let value = ready!(self.handler.as_mut().poll(cx));
+        Poll::Ready((self.outcome)(value, self.cx))
     }
 }
 
 /// A handler, and what its value comes to for the message.
-pub fn handled<'d, F: Future + Send + 'd>(
-    handler: F,
-    outcome: IntoOutcomeFn<F::Output>,
+pub fn handled<'d, T: 'd>(
+    handler: Box<HandlerFuture<'d, T>>,
+    outcome: IntoOutcomeFn<T>,
     cx: &'d DeliveryContext,
-) -> Invocation<'d>
-where
-    F::Output: 'd,
-{
-    Box::pin(Handled { handler, outcome, cx })
+) -> Invocation<'d> {
+    Box::pin(Handled { handler: handler.into(), outcome, cx })
 }
 
 /// The same for a handler that blocks: it runs on a thread where it may.
