@@ -1,6 +1,6 @@
-//! Requests and replies: `send_and_receive` against a responder in the same process that sends the
-//! body back, one call at a time and 64 in flight, on one worker and on two. On the embedded broker,
-//! or on that of `SPRINGHARE_URL`.
+//! Requests and replies in one process, one call at a time and 64 in flight, on one worker and on two:
+//! `convert_send_and_receive` to a listener that returns its reply, and, below it, `send_and_receive` to a
+//! bare channel that sends the body back. On the embedded broker, or on that of `SPRINGHARE_URL`.
 //!
 //! `cargo bench -p springhare-benches --bench rpc`
 
@@ -21,6 +21,14 @@ const IN_FLIGHT: u32 = 64;
 const ROUNDS: usize = 5;
 const QUEUE: &str = "springhare-bench-rpc";
 const BODY: Bytes = Bytes::from_static(&[7; 16]);
+const LISTENERS_QUEUE: &str = "springhare-bench-rpc-listener";
+const NUMBER: u64 = 1_000_000_000_000_000;
+
+/// Answers with the next number.
+#[rabbit_listener(queue = "springhare-bench-rpc-listener", durable = false)]
+async fn next(Json(number): Json<u64>) -> Json<u64> {
+    Json(number + 1)
+}
 
 /// Sends every request's body back.
 async fn echo(channel: Channel, queue: &str) -> Result<(), Error> {
@@ -40,39 +48,53 @@ async fn echo(channel: Channel, queue: &str) -> Result<(), Error> {
     Ok(())
 }
 
-async fn call(rabbit: &RabbitTemplate) -> Result<(), CallError> {
-    let reply = rabbit.send_and_receive(QUEUE, Message::new(BODY)).await?;
-    assert_eq!(reply.body, BODY, "the body comes back");
-    Ok(())
+/// What calls are made, and who answers.
+#[derive(Clone, Copy)]
+enum Calls {
+    /// Numbers, to the listener `next`.
+    ToListener,
+    /// Bytes, to `echo`.
+    ToChannel,
 }
 
-async fn one_at_a_time(rabbit: RabbitTemplate, calls: u32) -> Result<(), CallError> {
-    for _ in 0..calls {
-        call(&rabbit).await?;
-    }
-    Ok(())
-}
-
-async fn many_in_flight(rabbit: RabbitTemplate, calls: u32) -> Result<(), CallError> {
-    let mut callers = JoinSet::new();
-    for _ in 0..IN_FLIGHT {
-        let rabbit = rabbit.clone();
-        callers.spawn(async move {
-            for _ in 0..calls / IN_FLIGHT {
-                call(&rabbit).await?;
+impl Calls {
+    async fn call(self, rabbit: &RabbitTemplate) -> Result<(), CallError> {
+        match self {
+            Self::ToListener => {
+                let reply =
+                    rabbit.convert_send_and_receive::<u64>(LISTENERS_QUEUE, &NUMBER).await?;
+                assert_eq!(reply, NUMBER + 1, "the listener's value comes back");
             }
-            Ok(())
-        });
+            Self::ToChannel => {
+                let reply = rabbit.send_and_receive(QUEUE, Message::new(BODY)).await?;
+                assert_eq!(reply.body, BODY, "the body comes back");
+            }
+        }
+        Ok(())
     }
-    callers.join_all().await.into_iter().collect()
-}
 
-async fn times(rabbit: RabbitTemplate, calls: u32) -> Result<Vec<Duration>, CallError> {
-    let mut times = Vec::new();
-    for _ in 0..calls {
-        times.push(springhare_benches::timed(call(&rabbit)).await?);
+    async fn one_at_a_time(self, rabbit: RabbitTemplate, calls: u32) -> Result<(), CallError> {
+        for _ in 0..calls {
+            self.call(&rabbit).await?;
+        }
+        Ok(())
     }
-    Ok(times)
+
+    async fn many_in_flight(self, rabbit: RabbitTemplate, calls: u32) -> Result<(), CallError> {
+        let mut callers = JoinSet::new();
+        for _ in 0..IN_FLIGHT {
+            callers.spawn(self.one_at_a_time(rabbit.clone(), calls / IN_FLIGHT));
+        }
+        callers.join_all().await.into_iter().collect()
+    }
+
+    async fn times(self, rabbit: RabbitTemplate, calls: u32) -> Result<Vec<Duration>, CallError> {
+        let mut times = Vec::new();
+        for _ in 0..calls {
+            times.push(springhare_benches::timed(self.call(&rabbit)).await?);
+        }
+        Ok(times)
+    }
 }
 
 /// Runs on a worker, as the responder does.
@@ -88,7 +110,7 @@ async fn on_a_worker<T: Send + 'static>(
 async fn measure(workers: &str) -> Result<(), Error> {
     let is_remote = std::env::var_os("SPRINGHARE_URL").is_some();
     let (place, calls) = if is_remote { ("remote", CALLS_FEWER) } else { ("embedded", CALLS) };
-    let app = Springhare::builder().listeners(listeners![]).start().await?;
+    let app = Springhare::builder().listeners(listeners![next]).start().await?;
     let rabbit = app.rabbit_template();
     let declared = rabbit.execute(|channel| async move {
         let options = QueueDeclareOptions { exclusive: true, ..Default::default() };
@@ -97,14 +119,18 @@ async fn measure(workers: &str) -> Result<(), Error> {
     declared.await?;
     let responder = rabbit.clone();
     tokio::spawn(async move { responder.execute(|channel| echo(channel, QUEUE)).await });
-    let mut ways = [Way::new("one at a time"), Way::new("64 in flight")];
-    for _ in 0..ROUNDS {
-        let [one, many] = &mut ways;
-        one.measure_async(calls, on_a_worker(one_at_a_time(rabbit.clone(), calls))).await?;
-        many.measure_async(calls, on_a_worker(many_in_flight(rabbit.clone(), calls))).await?;
+    for (kind, name) in [(Calls::ToListener, "listener"), (Calls::ToChannel, "bare channel")] {
+        let mut ways = [Way::new("one at a time"), Way::new("64 in flight")];
+        for _ in 0..ROUNDS {
+            let [one, many] = &mut ways;
+            one.measure_async(calls, on_a_worker(kind.one_at_a_time(rabbit.clone(), calls)))
+                .await?;
+            many.measure_async(calls, on_a_worker(kind.many_in_flight(rabbit.clone(), calls)))
+                .await?;
+        }
+        report(&format!("calls, 16 B, {name}, {place}, {workers}"), &ways);
+        percentiles("one at a time", on_a_worker(kind.times(rabbit.clone(), calls)).await?);
     }
-    report(&format!("calls, 16 B, {place}, {workers}"), &ways);
-    percentiles("one at a time", on_a_worker(times(rabbit.clone(), calls)).await?);
     app.stop().await
 }
 
