@@ -55,11 +55,13 @@ section! {
         /// retries in memory has no use for it.
         max_attempts: u32 = "max-attempts",
         /// Whether a handler that failed is called again with the same delivery, while the message
-        /// waits in this process; only where the attribute has `retry(..)`.
+        /// waits in this process; without it, `true` for a listener whose attribute has `retry(..)`, and
+        /// `false` for others. `false` leaves the attribute's `delays`, which wait at the broker.
         retry_enabled: bool = "retry.enabled",
         /// How often it is called with one delivery, the first call among them; 3.
         retry_max_attempts: u32 = "retry.max-attempts",
-        /// How often it is called again: one less than `retry_max_attempts`, which it replaces.
+        /// How often it is called again: one less than `retry_max_attempts`, in whose place it stands; 2. It is
+        /// Boot's word since Boot 4, where it is 3.
         retry_max_retries: u32 = "retry.max-retries",
         /// The pause before the second call; 100 ms.
         retry_initial_interval: Duration = "retry.initial-interval",

@@ -35,13 +35,24 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("rabbitmq.cache", "connections and channels are shared here, there is no cache to set"),
     ("rabbitmq.ssl.bundle", PEM),
     ("rabbitmq.ssl.key-store", PEM),
+    ("rabbitmq.ssl.key-store-type", PEM),
+    ("rabbitmq.ssl.key-store-password", PEM),
+    ("rabbitmq.ssl.key-store-algorithm", PEM),
     ("rabbitmq.ssl.trust-store", PEM),
+    ("rabbitmq.ssl.trust-store-type", PEM),
+    ("rabbitmq.ssl.trust-store-password", PEM),
+    ("rabbitmq.ssl.trust-store-algorithm", PEM),
+    (
+        "rabbitmq.ssl.algorithm",
+        "the newest TLS that both sides know is spoken, there is none to choose",
+    ),
     (
         "rabbitmq.ssl.verify-hostname",
         "certificate and name are checked together: \
       `ssl.validate-server-certificate`, and `ssl.server-name` for another name than the host's",
     ),
     ("rabbitmq.template.retry.enabled", ONE_LIMIT),
+    ("rabbitmq.template.retry.max-attempts", ONE_LIMIT),
     ("rabbitmq.template.retry.max-retries", ONE_LIMIT),
     ("rabbitmq.template.retry.initial-interval", ONE_LIMIT),
     ("rabbitmq.template.retry.multiplier", ONE_LIMIT),
@@ -72,13 +83,21 @@ const ELSEWHERE: &[(&str, &str)] = &[
         "streams are consumed by AMQP: a queue with `arguments(queue_type = \"stream\")`",
     ),
     ("rabbitmq.listener.simple.retry.stateless", STATELESS),
-    ("listener.*.retry.stateless", STATELESS),
-    ("profiles.*.retry.stateless", STATELESS),
     (
-        "listener.*.requeue-rejected",
+        "rabbitmq.listener.simple.consumers-per-queue",
+        "Spring Boot's `listener.direct` alone has it, and it is `concurrency` here",
+    ),
+    (
+        "rabbitmq.listener.simple.requeue-rejected",
         "Spring Boot calls it `default-requeue-rejected`, and so do we",
     ),
-    ("listener.*.ack", "Spring Boot calls it `acknowledge-mode`, and so do we"),
+    ("rabbitmq.listener.simple.ack", "Spring Boot calls it `acknowledge-mode`, and so do we"),
+    (
+        "brokers.*.listener",
+        "what holds for all listeners is in `[rabbitmq.listener.simple]`, whichever broker they consume \
+         from, and what holds for some in `[profiles.NAME]`",
+    ),
+    ("management", "health and metrics are routes that you mount: docs/observability.md"),
 ];
 
 const SERVER: &str = "that belongs to the server's file, which `springhare serve --config` reads; this is an \
@@ -153,20 +172,24 @@ fn fits(known: &str, written: &str) -> bool {
 }
 
 fn lesson(path: &[&str]) -> Option<&'static str> {
-    // What is said of one kind of container holds for the other.
-    let simple: Vec<&str>;
-    let path = match path {
-        ["rabbitmq", "listener", "direct", rest @ ..] => {
-            simple = ["rabbitmq", "listener", "simple"].iter().chain(rest).copied().collect();
-            &simple
-        }
-        path => path,
-    };
-    let begins = |words: &str| {
+    let begins = |words: &str, path: &[&str]| {
         let count = words.split('.').count();
         count <= path.len() && words.split('.').zip(path).all(|(word, name)| fits(word, name))
     };
-    ELSEWHERE.iter().find(|(words, _)| begins(words)).map(|(_, lesson)| *lesson)
+    let of = |path: &[&str]| ELSEWHERE.iter().find(|(words, _)| begins(words, path));
+    of(path).or_else(|| of(&said_of_all(path))).map(|(_, lesson)| *lesson)
+}
+
+/// The path that the same key has for all: what is said of it holds for the other kind of container, for one
+/// listener, a profile and another broker.
+fn said_of_all<'p>(path: &[&'p str]) -> Vec<&'p str> {
+    match path {
+        ["rabbitmq", "listener", "direct", key @ ..] | ["listener" | "profiles", _, key @ ..] => {
+            ["rabbitmq", "listener", "simple"].iter().chain(key).copied().collect()
+        }
+        ["brokers", _, key @ ..] => ["rabbitmq"].iter().chain(key).copied().collect(),
+        path => path.to_vec(),
+    }
 }
 
 /// The lesson for a variable, of whose name this is the bare rest.

@@ -6,6 +6,7 @@ use super::*;
 use crate::connection::Address;
 use crate::listener::endpoint::{AcknowledgeMode, Concurrency, ListenerAttributes};
 
+mod boot;
 mod refused;
 
 /// Settings of this file and these variables, and what is wrong with them.
@@ -362,6 +363,15 @@ fn the_document_has_every_key() {
         let key = key.join(".");
         let has = |prefix: &str| DOCUMENT.contains(&format!("| `{prefix}{key}` |"));
         assert!(has("") || has("template."), "{key} is not in docs/configuration.md");
+    }
+}
+
+#[test]
+fn the_document_has_the_words_in_code_of_every_key_of_a_listener() {
+    let (_, table) = DOCUMENT.split_once("### In code").unwrap();
+    let table = table.split("\n### ").next().unwrap();
+    for key in ListenerSettings::KEYS {
+        assert!(table.contains(&format!("`{key}`")), "{key} is not in the table");
     }
 }
 
