@@ -145,13 +145,17 @@ pub use template::{
 
 /// What a program with listeners uses: `use springhare::prelude::*;`.
 pub mod prelude {
+    #[cfg(feature = "protobuf")]
+    pub use crate::Protobuf;
+    #[cfg(feature = "garde")]
+    pub use crate::Valid;
     pub use crate::extract::Fault;
     pub use crate::{
-        AppId, Attempt, Binding, Bytes, Channel, ConsumerTag, CorrelationId, DeliveryCount,
-        DeliveryTag, Exchange, ExchangeName, Headers, Json, Listener, ListenerError,
-        ListenerResult, ListenerResultExt, Message, MessageId, Outbox, Outcome, Path, Properties,
-        Queue, QueueName, RabbitTemplate, ReceivedDelay, Redelivered, Reply, ReplyTo, Requeue,
-        RoutingKey, Springhare, State, Text, Timestamp, UserId, XDeath, listeners, rabbit_handler,
-        rabbit_listener,
+        AppId, Attempt, BatchError, BatchSize, Binding, Bytes, Channel, ConsumerTag, CorrelationId,
+        DeliveryCount, DeliveryTag, Exchange, ExchangeName, Headers, Json, LastInBatch, Listener,
+        ListenerError, ListenerResult, ListenerResultExt, Message, MessageId, Outbox, Outcome,
+        Path, Payload, Properties, Queue, QueueName, RabbitTemplate, ReceivedDelay, Redelivered,
+        Reply, ReplyTo, Requeue, RoutingKey, Springhare, State, Text, Timestamp, UserId, XDeath,
+        listeners, rabbit_handler, rabbit_listener,
     };
 }

@@ -2,7 +2,8 @@
 //!
 //! | argument | what it is |
 //! |---|---|
-//! | [`Json<T>`](Json), `#[payload] x: T` | the body as a value |
+//! | [`Json<T>`](Json) | the body, which is JSON, as a value |
+//! | [`Payload<T>`](Payload), `#[payload] x: T` | the body as a value, converted by its content type |
 //! | [`Text`], `&str` | the body as a text |
 //! | [`Bytes`](bytes::Bytes), `&[u8]` | the body as it is |
 //! | [`Message`](springhare_amqp::Message), [`Properties`], [`Headers`], `#[header("x")] x: T` | the message, its properties, its headers, one header |
@@ -17,6 +18,7 @@
 //! | [`Fault<E>`](Fault) | a message that was given up, and why |
 //! | `Option<E>`, `Result<E, R>` | an extractor that may come to nothing, or fail |
 //! | `Vec<E>`, [`BatchSize`] | with `batch = ..`: one from each message, how many those are |
+//! | [`LastInBatch`] | whether it is the last of those that its producer sent as one |
 //!
 //! The order of the arguments does not matter, and none takes anything from another but the
 //! `DeliveryTag`, which exists once. Types of your own become arguments by [`FromDelivery`].
