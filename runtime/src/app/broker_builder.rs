@@ -53,7 +53,7 @@ impl BrokerBuilder {
         self
     }
 
-    /// A broker in this process, which outlives the application.
+    /// Where it is, as a handle: a broker in this process, which outlives the application.
     pub fn broker(mut self, broker: Broker) -> Self {
         self.choice = BrokerChoice::Handle(broker);
         self

@@ -105,7 +105,10 @@ impl SpringhareBuilder {
         self
     }
 
-    /// A broker in this process that several applications share; it outlives them.
+    /// The broker that this application is on, as a handle: one in this process, which several applications
+    /// may share and which outlives them. Another one, beside it and under a name, is
+    /// [`named_broker`](Self::named_broker); a running application's are
+    /// [`Springhare::broker`](crate::Springhare::broker).
     pub fn broker(mut self, broker: Broker) -> Self {
         self.broker = BrokerChoice::Handle(broker);
         self

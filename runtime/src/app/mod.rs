@@ -108,8 +108,11 @@ impl Springhare {
         self.running.brokers.main.scope.template.clone()
     }
 
-    /// One of the brokers: its template, its admin, the health of its listeners. `rabbitmq` is the
-    /// one that [`rabbit_template`](Self::rabbit_template) and [`admin`](Self::admin) are of.
+    /// One of the brokers that this application is on, by its name: its template, its admin, the health of
+    /// its listeners. Names are given by [`named_broker`](SpringhareBuilder::named_broker) and in the settings'
+    /// `[brokers.NAME]`; `rabbitmq` is the application's own, which
+    /// [`rabbit_template`](Self::rabbit_template) and [`admin`](Self::admin) are of, wherever it is
+    /// ([`SpringhareBuilder::broker`]).
     ///
     /// ```
     /// # async fn example(app: &springhare::Springhare) -> springhare::Result<()> {

@@ -6,9 +6,10 @@ use crate::error::Fault;
 use crate::settings::MAIN_BROKER;
 
 impl SpringhareBuilder {
-    /// Another broker, under a name, for the listeners with `broker = "billing"` and for
-    /// [`Springhare::broker`](crate::Springhare::broker). Where it is may stand in the settings'
-    /// `[brokers.billing]`.
+    /// Another broker beside the application's own, under a name, for the listeners with `broker = "billing"`.
+    /// Where it is may stand in the settings' `[brokers.billing]`. The application's own is that of
+    /// [`url`](Self::url) or, as a handle, [`broker`](Self::broker); once it runs,
+    /// [`Springhare::broker`](crate::Springhare::broker) has each of them.
     ///
     /// Each broker has its own connections: an outage of one is nothing to the others.
     ///
