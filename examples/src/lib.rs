@@ -23,6 +23,7 @@ mod queues {}
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/concurrency.md")]
 mod concurrency {}
+
 /// And in what is told of listeners that come and go.
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/dynamic.md")]
@@ -32,6 +33,11 @@ mod dynamic {}
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/dispatch.md")]
 mod dispatch {}
+
+/// And in what is told of requests and replies.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/requests.md")]
+mod requests {}
 
 /// And the code in what is told of failures.
 #[cfg(doctest)]

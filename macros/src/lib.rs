@@ -105,9 +105,9 @@ use crate::signature::ListenerFn;
 /// | `prefetch` | `0` to `65535` | how many messages may wait unsigned at each consumer, 0 for no limit; 250 |
 /// | `concurrency` | `4`, `"2-8"` | how many consumers; with a range there are more while all of them are busy, and less while one is idle; 1 |
 /// | `batch` | `1` to `65535` | how many messages the function gets at a time, as lists: `orders: Vec<Json<Order>>`; one message, and no list |
-/// | `batch_timeout` | `"200ms"` | how long a batch that is not full waits for more messages; 1 s |
+/// | `batch_timeout` | `"200ms"` | how long a batch that is not full waits for more messages, 15 minutes at most; 1 s |
 /// | `partition_by` | `"routing_key"`, `"correlation_id"`, `"message_id"`, `"header:x-customer"`, the path of a function | messages with the same key are handled one after the other, others side by side: one consumer, and `concurrency` handlers |
-/// | `idle_event` | `"30s"` | after so long without a message, and after each multiple of it, `app.events()` tells that the listener is idle; no such event |
+/// | `idle_event` | `"30s"` | after so long without a message, and after each multiple of it, `app.events()` tells that the listener is idle; a day at most; no such event |
 /// | `priority` | a whole number | the consumer's priority: a higher one is served first; 0 |
 /// | `stream_offset` | `"first"`, `"last"`, `"next"`, `42`, `"2026-01-31T12:00:00Z"`, `"1h"` | where in a stream to begin: with the oldest message, the last chunk, what comes from now on, an offset, a time in UTC, a time ago (units `Y`, `M`, `D`, `h`, `m`, `s`; since RabbitMQ 4.0); `"next"` |
 /// | `exclusive_consumer` | alone | the listener is the only consumer of its queue: where another one consumes, it stands by and takes over once that is gone |
@@ -119,10 +119,10 @@ use crate::signature::ListenerFn;
 /// | `requeue_rejected` | `true`, `false` | whether a failed message goes back to its queue |
 /// | `retry` | `(max_attempts = 5, backoff = "100ms..10s", jitter = 0.2)`, `(delays = ["5s", "1m"])` | what is done before a failed message is given up, see below |
 /// | `max_attempts` | `1` or more | how many paced deliveries of a message may fail where there is no `retry`; 20 |
-/// | `timeout` | `"30s"` | how long the function may take: one that takes longer is dropped and has failed; no bound |
+/// | `timeout` | `"30s"` | how long the function may take, a day at most: one that takes longer is dropped and has failed; no bound |
 /// | `error_handler` | a path | `async fn(ListenerError, &DeliveryContext) -> ListenerResult<..>`: called when the function has failed; what it returns becomes of the message, and its error goes on as the function's |
-/// | `circuit` | `(failures = 10, pause = "30s")` | after so many failures one after the other the listener pauses for this time; then it is tried with one message |
-/// | `recover` | `"park"`, `"reject"`, `"requeue"`, `(exchange = "failed", key = "orders")` | where a message goes that is given up: to `<queue>.error`; rejected, to its queue's dead-letter exchange if it has one; back to its queue; as a copy to an exchange, under the key or its own; to the dead-letter exchange if there is one, else to `<queue>.error` |
+/// | `circuit` | `(failures = 10, pause = "30s")` | after so many failures one after the other the listener pauses for this time, a day at most; then it is tried with one message |
+/// | `recover` | `"park"`, `"reject"`, `"requeue"`, `(exchange = "failed", key = "orders")` | where a message goes that is given up, see below |
 /// | `send_to` | `"queue"`, `"exchange/key"` | where a returned reply goes if its request names no queue for it (`reply_to`) |
 /// | `return_errors` | `true`, `false` | whether a request that fails is answered with its error and acknowledged, rather than tried again; where its sender asks for that by the header `x-springhare-errors`, as springhare's own callers do |
 /// | `profile` | `".."` | whose settings are meant where the attribute says nothing: a name of the builder's `.profile(..)` or of a file's `[profiles.NAME]` |
@@ -170,13 +170,23 @@ use crate::signature::ListenerFn;
 ///
 /// - `max_attempts` is how often the function is called with one delivery, 3 by default, with a
 ///   pause between that begins with the first time of `backoff` and doubles up to the second
-///   (`"100ms..5s"`); `jitter` is the part of a pause, 0 to 1, by which chance makes it longer or
+///   (`"100ms..5s"`, 15 minutes at most); `jitter` is the part of a pause, 0 to 1, by which chance makes it longer or
 ///   shorter. The consumer waits meanwhile, so that no later message passes; a stop ends the wait
 ///   and puts the message back.
 /// - `delays` are times after which it is delivered again, one after the other, while others are
-///   handled. It waits at the broker.
+///   handled. It waits at the broker. There may be 32, each of a day at most.
 ///
 /// With both, each delivery is tried in memory first. When all have failed, it is given up.
+///
+/// # Given up
+///
+/// `recover` says where a message goes then:
+///
+/// - without it: to its queue's dead-letter exchange if it has one, else to `<queue>.error`
+/// - `recover = "park"`: to `<queue>.error`
+/// - `recover = "reject"`: rejected, to the dead-letter exchange; dropped where there is none
+/// - `recover = "requeue"`: back to its queue; what is fatal goes as without
+/// - `recover(exchange = "failed", key = "orders")`: as a copy to that exchange, under this key or its own
 ///
 /// # Arguments
 ///

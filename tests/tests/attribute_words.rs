@@ -224,19 +224,60 @@ fn every_mistake_that_the_macro_names_has_a_case() {
     );
 }
 
-#[test]
-fn every_key_is_in_the_table_for_who_comes_from_spring() {
+/// Every key of the attribute.
+fn keys() -> Vec<String> {
     let keys = fs::read_to_string(root().join("macros/src/keys.rs")).unwrap();
     let (_, list) = keys.split_once("const KEYS: &[&str] = &[").expect("the list of keys");
     let keys = texts(list.split("];").next().unwrap_or_default());
     assert!(keys.len() > 30, "{keys:?}");
+    keys
+}
+
+/// The words of the code in a text.
+fn words_of_code(text: &str) -> BTreeSet<&str> {
+    let code = text.split('`').skip(1).step_by(2);
+    code.flat_map(|code| code.split(|c: char| !c.is_alphanumeric() && c != '_')).collect()
+}
+
+#[test]
+fn every_key_is_in_the_table_for_who_comes_from_spring() {
     let table = fs::read_to_string(root().join("docs/spring-mapping.md")).unwrap();
-    let code: BTreeSet<&str> = table
-        .split('`')
-        .skip(1)
-        .step_by(2)
-        .flat_map(|code| code.split(|c: char| !c.is_alphanumeric() && c != '_'))
-        .collect();
-    let missing: Vec<_> = keys.iter().filter(|key| !code.contains(key.as_str())).collect();
+    let code = words_of_code(&table);
+    let missing: Vec<_> = keys().into_iter().filter(|key| !code.contains(key.as_str())).collect();
     assert!(missing.is_empty(), "docs/spring-mapping.md says nothing of {missing:?}");
+}
+
+#[test]
+fn every_key_is_in_the_table_of_what_a_listener_without_an_attribute_has() {
+    let page = fs::read_to_string(root().join("docs/dynamic.md")).unwrap();
+    let (_, table) = page.split_once("\n## The attribute's words\n").expect("the table");
+    let table = table.split("\n## ").next().unwrap_or_default();
+    let firsts: String = table.lines().filter_map(|row| row.split('|').nth(1)).collect();
+    let code = words_of_code(&firsts);
+    let missing: Vec<_> = keys().into_iter().filter(|key| !code.contains(key.as_str())).collect();
+    assert!(missing.is_empty(), "docs/dynamic.md says nothing of {missing:?}");
+}
+
+/// The value of a constant that is a product of numbers, or a `Duration` of one, in milliseconds then.
+fn constant(file: &str, name: &str) -> u64 {
+    let text = fs::read_to_string(root().join(file)).unwrap();
+    let (_, value) = text.split_once(&format!("const {name}: ")).expect("the constant");
+    let (_, value) = value.split_once("= ").expect("its value");
+    let value = value.split(';').next().unwrap_or_default();
+    let (unit, product) = match value.split_once("Duration::from_secs(") {
+        Some((_, seconds)) => (1000, seconds.trim_end_matches(')')),
+        None => (1, value),
+    };
+    let factors = product.split('*').map(|factor| factor.trim().replace('_', ""));
+    unit * factors.map(|factor| factor.parse::<u64>().expect("a number")).product::<u64>()
+}
+
+#[test]
+fn the_macro_and_the_runtime_have_the_same_limits() {
+    let (of_macro, of_graph) = ("macros/src/failure.rs", "runtime/src/graph/contradictions.rs");
+    assert_eq!(constant(of_macro, "DELAYS_MAX"), constant(of_graph, "DELAYS_MAX"));
+    assert_eq!(constant(of_macro, "MILLIS_MAX"), constant(of_graph, "TIME_MAX"));
+    let of_settings = constant("runtime/src/settings/listener.rs", "RETRY_INTERVAL_MAX");
+    assert_eq!(constant(of_macro, "BACKOFF_MILLIS_MAX"), of_settings);
+    assert_eq!((constant(of_macro, "DELAYS_MAX"), of_settings), (32, 15 * 60 * 1000));
 }
