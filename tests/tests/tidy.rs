@@ -336,6 +336,71 @@ fn the_documentation_names_tests_that_are_there() {
     report("documentation names tests that are there", &broken);
 }
 
+#[test]
+fn links_of_the_documentation_lead_somewhere() {
+    let pages = pages();
+    let mut broken = Vec::new();
+    for (page, text) in &pages {
+        for link in links(text).filter(|link| !link.contains("://")) {
+            let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
+            let target = match file {
+                "" => page.clone(),
+                file => resolved(page, file),
+            };
+            let is_there = match (anchor, pages.get(&target)) {
+                ("", _) => root().join(&target).exists(),
+                (anchor, Some(text)) => anchors(text).any(|known| known == anchor),
+                (_, None) => false,
+            };
+            if !is_there {
+                broken.push(format!("{page} links {link}"));
+            }
+        }
+    }
+    report("links lead to a file, and to a heading of it", &broken);
+}
+
+/// The pages of the documentation, each with its path.
+fn pages() -> BTreeMap<String, String> {
+    let of_the_root = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"];
+    let docs = fs::read_dir(root().join("docs")).unwrap().map(|entry| {
+        let name = entry.unwrap().file_name();
+        format!("docs/{}", name.to_str().unwrap())
+    });
+    let pages = of_the_root.map(str::to_owned).into_iter().chain(docs);
+    pages.map(|page| (page.clone(), fs::read_to_string(root().join(page)).unwrap())).collect()
+}
+
+/// Where the links of a page lead; what looks like one in a block of code is none.
+fn links(text: &str) -> impl Iterator<Item = &str> {
+    let prose = text.split("```").step_by(2);
+    let links = prose.flat_map(|prose| prose.split("](").skip(1));
+    links.filter_map(|rest| Some(rest.split_once(')')?.0))
+}
+
+/// The file that a link of a page means: `../runtime` of `docs/a.md` is `runtime`.
+fn resolved(page: &str, file: &str) -> String {
+    let mut path: Vec<&str> = page.split('/').collect();
+    path.pop();
+    for part in file.split('/') {
+        match part {
+            ".." => drop(path.pop()),
+            part => path.push(part),
+        }
+    }
+    path.join("/")
+}
+
+/// The anchors that GitHub gives a page's headings.
+fn anchors(text: &str) -> impl Iterator<Item = String> {
+    let headings = text.split("```").step_by(2).flat_map(str::lines);
+    headings.filter(|line| line.starts_with('#')).map(|line| {
+        let title = line.trim_start_matches('#').trim().to_lowercase();
+        let kept = title.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+        kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+    })
+}
+
 /// The name that text after `fn ` begins with.
 fn function(text: &str) -> Option<String> {
     Some(text.split_once(['(', '<'])?.0.to_owned())
