@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use super::CLOSE_DEADLINE;
 use super::in_time::in_time;
 use crate::connection::LinkError;
+use crate::error::Error;
 use crate::graph::DeclaringLink;
 use crate::listener::ListenerScope;
 use crate::settings::Startup;
@@ -26,6 +27,24 @@ pub(super) struct BrokerScope {
     pub(super) startup: Startup,
     /// The broker that lives and ends with the application.
     pub(super) own_broker: Option<Broker>,
+}
+
+impl BrokerScope {
+    /// What a connection to it was not opened for; where the application has several brokers, with
+    /// the address of this one.
+    pub(super) fn not_connected(&self, error: Error) -> Error {
+        let source = match error {
+            Error::Amqp(error) => LinkError::Amqp(error),
+            // It says so itself.
+            Error::Link(error) if !matches!(error, LinkError::Connect { .. }) => error,
+            error => return error,
+        };
+        if self.scope.label.is_none() {
+            return source.into();
+        }
+        let address = self.scope.connection.link().describe();
+        Error::Link(LinkError::Connect { address, source: Arc::new(source) })
+    }
 }
 
 /// All of them.

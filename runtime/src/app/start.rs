@@ -166,13 +166,16 @@ async fn bring_up(
     let reached = try_join_all(awaited.iter().map(|broker| {
         // Who can't start anyway need not wait for the broker to learn that.
         let startup = if is_well { broker.startup } else { Startup::Fail };
-        reach(&broker.scope.connection, startup)
+        async move {
+            let reached = reach(&broker.scope.connection, startup).await;
+            reached.map_err(|error| broker.not_connected(error.into()))
+        }
     }));
     let connections = match reached.await {
         Ok(connections) => connections,
         Err(error) => {
             StartError::of(faults)?;
-            return Err(error.into());
+            return Err(error);
         }
     };
     let connected: Vec<(&BrokerScope, Arc<dyn LinkConnection>)> =
@@ -193,7 +196,8 @@ async fn bring_up(
         StartError::of(faults)?;
         for (broker, _) in &connected {
             broker.publishing.is_declared();
-            broker.scope.template.connect().await?;
+            let connected = broker.scope.template.connect().await;
+            connected.map_err(|error| broker.not_connected(error))?;
         }
         Ok(StartError::of(listeners.start_all().await.err().unwrap_or_default())?)
     };

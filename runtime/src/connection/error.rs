@@ -25,7 +25,8 @@ pub enum LinkError {
     Connect {
         /// The address without its password.
         address: String,
-        /// What went wrong; of the `amqp` link it is a [`ConnectError`].
+        /// What went wrong; of the `amqp` link it is a [`ConnectError`], and at the start of an
+        /// application with several brokers it may be another [`LinkError`].
         source: Arc<dyn std::error::Error + Send + Sync>,
     },
     /// The transport failed under an open connection.
@@ -51,7 +52,8 @@ impl LinkError {
         match self {
             Self::Amqp(error) => Some(error),
             Self::Closed { reason, .. } => reason.as_ref(),
-            Self::Connect { .. } | Self::Transport(_) | Self::TimedOut { .. } => None,
+            Self::Connect { source, .. } => source.downcast_ref::<Self>()?.amqp(),
+            Self::Transport(_) | Self::TimedOut { .. } => None,
         }
     }
 

@@ -1,5 +1,10 @@
+use std::sync::Arc;
+
+use springhare::amqp::{AmqpError, MethodId, ReplyCode};
+use springhare::connection::{Link, LinkConnection, LinkError, LinkFuture};
 use springhare::prelude::*;
-use springhare::{Error, ListenerStatus};
+use springhare::{Error, ListenerStatus, Startup};
+use springhare_broker::Clock;
 use springhare_tests::{eventually, within_limit};
 
 use crate::support::{LONG, Tell, consumers, publish, status, telling};
@@ -83,4 +88,57 @@ async fn a_start_that_one_broker_refuses_waits_for_no_other() {
         .manage(seen);
     let error = within_limit("the start", builder.start()).await.unwrap_err();
     assert!(error.to_string().contains("refuses user 'guest'"), "{error}");
+}
+
+/// A link on which connections of this name fail.
+#[derive(Debug)]
+struct Failing {
+    link: SwitchLink,
+    name: &'static str,
+    error: LinkError,
+}
+
+impl Link for Failing {
+    fn describe(&self) -> String {
+        self.link.describe()
+    }
+
+    fn clock(&self) -> &Clock {
+        self.link.clock()
+    }
+
+    fn connect<'a>(&'a self, name: &'a str) -> LinkFuture<'a, Arc<dyn LinkConnection>> {
+        Box::pin(async move {
+            match name.contains(self.name) {
+                true => Err(self.error.clone()),
+                false => self.link.connect(name).await,
+            }
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_start_says_which_broker_it_could_not_connect_to() {
+    let refused = AmqpError::new(ReplyCode::NotAllowed, MethodId::CONNECTION_OPEN, "no more room");
+    let late = LinkError::TimedOut { operation: "connection.open", after: LONG };
+    for name in ["listeners", "publisher"] {
+        for error in [
+            LinkError::Amqp(refused.clone()),
+            LinkError::Closed { what: "connection", reason: Some(refused.clone()) },
+            late.clone(),
+        ] {
+            let failing = || Failing { link: SwitchLink::on().0, name, error: error.clone() };
+            let several = Springhare::builder()
+                .link(SwitchLink::on().0)
+                .named_broker("billing", |it| it.link(failing()).startup(Startup::Fail))
+                .listeners(listeners![]);
+            let told = several.start().await.unwrap_err();
+            let words = format!("cannot connect to broker `billing` (switch://broker): {error}");
+            assert_eq!(told.to_string(), words);
+            assert_eq!(told.amqp().map(AmqpError::code), error.amqp().map(AmqpError::code));
+            let alone = Springhare::builder().link(failing()).startup(Startup::Fail);
+            let told = alone.listeners(listeners![]).start().await.unwrap_err().to_string();
+            assert!(told.contains(&error.to_string()) && !told.contains("broker `"), "{told}");
+        }
+    }
 }
