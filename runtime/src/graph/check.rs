@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use springhare_amqp::ShortString;
@@ -23,7 +23,6 @@ use crate::error::Fault;
 use crate::listener::endpoint::RabbitListenerEndpoint;
 use crate::listener::plan::ListenerPlan;
 use crate::listener::policy::ErrorPolicies;
-use crate::settings::Settings;
 
 /// The kinds of exchanges that every broker has.
 const KINDS: [&str; 4] = ["direct", "fanout", "topic", "headers"];
@@ -50,10 +49,9 @@ pub(crate) fn check(input: GraphInput<'_>) -> (BTreeMap<Arc<str>, Graph>, Vec<Fa
     let mut faults = Vec::new();
     let GraphInput { mut endpoints, made, linked, is_a_part, declared, rules } = input;
     endpoints.sort_by_cached_key(|endpoint| (endpoint.id(), endpoint.file, endpoint.line));
-    let known = endpoints.iter().chain(&linked).map(|endpoint| endpoint.id());
-    let known = known.chain(made.iter().map(|source| source.id.clone()));
-    let known = known.map(|id| rules.placeholders.resolve(&id).map_or(id.clone(), Cow::into_owned));
-    let known: Vec<String> = known.filter(|id| !id.contains("${")).collect();
+    let chosen = endpoints.iter().map(|endpoint| endpoint.id());
+    let chosen = resolved_ids(chosen.chain(made.iter().map(|source| source.id.clone())), &rules);
+    let linked = resolved_ids(linked.iter().map(|endpoint| endpoint.id()), &rules);
     let sources = endpoints.iter().copied().map(ListenerSource::of).chain(made);
     let mut listeners: Vec<ResolvedListener> =
         sources.filter_map(|source| rules.resolve(&source, &mut faults)).collect();
@@ -61,7 +59,10 @@ pub(crate) fn check(input: GraphInput<'_>) -> (BTreeMap<Arc<str>, Graph>, Vec<Fa
     follow(&mut listeners, &mut faults);
     unknown_policies(&listeners, rules.policies, &mut faults);
     duplicate_ids(listeners.iter().map(|listener| &listener.plan), &mut faults);
-    faults.extend(unknown_listeners(known, rules.settings, is_a_part));
+    let known: Vec<&str> = chosen.union(&linked).map(String::as_str).collect();
+    faults.extend(rules.settings.unknown_listeners(&known, is_a_part));
+    let chosen: Vec<&str> = chosen.iter().map(String::as_str).collect();
+    faults.extend(rules.settings.ambiguous_variables(&chosen));
 
     let of_broker = |declared| (declared, Vec::new());
     let declared = declared.into_iter();
@@ -149,15 +150,11 @@ pub(super) fn unreachable_keys(graph: &Graph, faults: &mut Vec<Fault>) {
     }
 }
 
-/// Settings for listeners that there are not in the program, or for one of several; one that does not
-/// run, or could not be resolved, is there all the same.
-fn unknown_listeners(mut ids: Vec<String>, settings: &Settings, is_a_part: bool) -> Vec<Fault> {
-    ids.sort();
-    ids.dedup();
-    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-    let mut faults = settings.unknown_listeners(&ids, is_a_part);
-    faults.extend(settings.ambiguous_variables(&ids));
-    faults
+/// The ids with their placeholders replaced. That of a listener which can't be resolved for another
+/// reason is there all the same.
+fn resolved_ids(ids: impl Iterator<Item = String>, rules: &Rules<'_>) -> BTreeSet<String> {
+    let ids = ids.map(|id| rules.placeholders.resolve(&id).map_or(id.clone(), Cow::into_owned));
+    ids.filter(|id| !id.contains("${")).collect()
 }
 
 /// What is said of the errors of listeners that there are not.

@@ -228,8 +228,8 @@ impl Settings {
         faults
     }
 
-    /// Variables that may be about several of these listeners. Whoever else the environment is for,
-    /// one of them would get what is meant for another.
+    /// Variables that may be about several of these listeners, which run or are about to: one of them
+    /// would get what is meant for another.
     pub(crate) fn ambiguous_variables(&self, ids: &[&str]) -> Vec<Fault> {
         let variables = self.of_environment.iter();
         variables.filter_map(|variable| variable.listeners_ambiguity("listener", ids)).collect()

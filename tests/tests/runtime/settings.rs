@@ -285,6 +285,12 @@ async fn a_variable_that_may_be_about_two_listeners_keeps_both_from_starting() {
     let text =
         refused(builder.listeners(listeners![retries_of_carts, more_retries_of_carts])).await;
     assert!(text.contains("`carts-retry` or `prefetch` of the listener `carts.retry`"), "{text}");
+    // Who is linked in and was not chosen has no settings.
+    let builder = with("SPRINGHARE_LISTENER_CARTS_RETRY_MAX_ATTEMPTS").broker(broker.clone());
+    let app = builder.listeners(listeners![retries_of_carts]).start().await.unwrap();
+    let text = app.listeners().add_all(listeners![carts]).await.unwrap_err().to_string();
+    assert!(text.contains("`retry.max-attempts` of the listener `carts` or `max-att"), "{text}");
+    app.stop().await.unwrap();
     // Nor does one join that would have what is another's.
     let app = with("SPRINGHARE_LISTENER_LATE_RETRY_MAX_ATTEMPTS").broker(broker);
     let app = app.listeners(listeners![sleeper]).start().await.unwrap();
