@@ -7,13 +7,14 @@ use super::environment::Environment;
 use super::file::FileEntry;
 use super::listener::ListenerSettings;
 use super::names::{CONSUMERS_PER_QUEUE, known_paths, lesson_of, suggestion, unknown};
+use super::of_all::OfAll;
 use super::of_one::OfOne;
 use super::placeholder::{PlaceholderError, Placeholders};
 use super::rabbitmq::RabbitmqSettings;
 use super::section::{Section, bare, known_key, uniform};
 use super::source::Source;
 use super::template::TemplateSettings;
-use super::value::{KindOfContainer, Setting as _, Value};
+use super::value::{KindOfContainer, Value};
 use crate::error::Fault;
 
 /// What our own variables begin with.
@@ -35,9 +36,7 @@ pub(super) struct Layer {
     pub(super) rabbitmq: RabbitmqSettings,
     pub(super) template: TemplateSettings,
     pub(super) brokers: BTreeMap<String, BrokerSettings>,
-    pub(super) defaults: ListenerSettings,
-    /// Which of the two tables of all listeners has this key.
-    default_tables: BTreeMap<&'static str, String>,
+    pub(super) all: OfAll,
     pub(super) profiles: BTreeMap<String, ListenerSettings>,
     /// By the listener's id.
     pub(super) listeners: BTreeMap<String, OfOne>,
@@ -188,15 +187,15 @@ impl Layer {
 
     fn take(&mut self, names: &[&str], value: &Value, source: &Source) -> Taken {
         match names {
-            ["rabbitmq", "listener", "type"] => match KindOfContainer::read(value, source) {
-                Ok(_) => Taken::Yes,
-                Err(wrong) => Taken::OtherThanBoot(format!("`type` is {wrong}")),
-            },
+            ["rabbitmq", "listener", "type"] => self.all.set_kind(value, source),
             ["rabbitmq", "listener", "direct", key] if is_consumers_per_queue(key) => {
-                self.set_default("direct", &["concurrency"], value, source)
+                self.all.set(KindOfContainer::Direct, &["concurrency"], value, source)
             }
-            ["rabbitmq", "listener", table @ ("simple" | "direct"), key @ ..] => {
-                self.set_default(table, key, value, source)
+            ["rabbitmq", "listener", "direct", key @ ..] => {
+                self.all.set(KindOfContainer::Direct, key, value, source)
+            }
+            ["rabbitmq", "listener", "simple", key @ ..] => {
+                self.all.set(KindOfContainer::Simple, key, value, source)
             }
             ["rabbitmq", "template", key @ ..] => set(&mut self.template, key, value, source),
             ["rabbitmq", key @ ..] => set(&mut self.rabbitmq, key, value, source),
@@ -223,20 +222,6 @@ impl Layer {
             }
             _ => Taken::Unknown,
         }
-    }
-
-    /// Sets what holds for all listeners; there is one kind of them, which has two tables at Boot's.
-    fn set_default(&mut self, table: &str, key: &[&str], value: &Value, source: &Source) -> Taken {
-        if let Some(known) = known_key::<ListenerSettings>(&key.join(".")) {
-            let first = self.default_tables.entry(known).or_insert_with(|| table.to_owned());
-            if first != table {
-                return Taken::OtherThanBoot(format!(
-                    "`listener.simple` and `listener.direct` are the same here, and both say \
-                     `{known}`: keep one"
-                ));
-            }
-        }
-        set(&mut self.defaults, key, value, source)
     }
 
     /// Takes what the variables of Spring Boot say: one that we don't know may be another

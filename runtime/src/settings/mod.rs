@@ -2,9 +2,9 @@
 //! stronger than the one before.
 //!
 //! `rabbitmq`, `template` and `listener` are the tables, one line for each key (`section`); `value`
-//! is what a key can have, `of_one` what a file says of one listener. `file` and `environment` read, `layers` sorts what they say into the
-//! tables, `names` answers to names that nobody knows, and `placeholder` replaces `${name}`.
-//! docs/configuration.md is this for users.
+//! is what a key can have, `of_all` what a source says of all listeners, `of_one` what a file says of
+//! one. `file` and `environment` read, `layers` sorts what they say into the tables, `names` answers to
+//! names that nobody knows, and `placeholder` replaces `${name}`. docs/configuration.md is this for users.
 
 mod brokers;
 mod environment;
@@ -12,6 +12,7 @@ mod file;
 mod layers;
 mod listener;
 mod names;
+mod of_all;
 mod of_one;
 pub(crate) mod placeholder;
 mod rabbitmq;
@@ -116,7 +117,13 @@ impl Settings {
         let mut own = Layer::default();
         let named = own.take_environment(environment, faults);
         let profiles = profiles(file.profiles, &named.profiles, builder.profiles, faults);
-        let defaults = file.defaults.beneath(boot.defaults).beneath(own.defaults);
+        let kind = own.all.kind().or(boot.all.kind()).or(file.all.kind());
+        let defaults = file.all.of_kind(kind, |fault| faults.push(fault));
+        let defaults = defaults.beneath(boot.all.of_kind(kind, |fault| {
+            // It may be there for another program.
+            tracing::warn!(%fault, "a variable that says what another one says");
+        }));
+        let defaults = defaults.beneath(own.all.of_kind(kind, |fault| faults.push(fault)));
         let template = file.template.under(boot.template).under(own.template);
         let rabbitmq = file.rabbitmq.beneath(boot.rabbitmq).beneath(own.rabbitmq);
         Self {

@@ -103,7 +103,7 @@ fn each_source_is_stronger_than_the_one_before_it() {
     }
 }
 
-/// The one key that is checked and sets nothing.
+/// The one key that sets nothing: it says which table counts.
 const KIND: [&str; 3] = ["rabbitmq", "listener", "type"];
 
 /// A value that the key can have.

@@ -299,14 +299,19 @@ impl Setting for Confirmed {
     }
 }
 
-/// Boot's kind of container: there is one here, which does what both of these do.
+/// Boot's kind of container: there is one here, which does what both of these do. It says which of
+/// their tables counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct KindOfContainer;
+pub(crate) enum KindOfContainer {
+    Simple,
+    Direct,
+}
 
 impl Setting for KindOfContainer {
     fn read(value: &Value, _: &Source) -> Result<Self, Wrong> {
         match value.text().map(str::to_ascii_lowercase).as_deref() {
-            Some("simple" | "direct") => Ok(Self),
+            Some("simple") => Ok(Self::Simple),
+            Some("direct") => Ok(Self::Direct),
             _ => Err(Wrong::is(
                 "simple or direct, which are the same here; a stream is consumed by AMQP, from a queue \
                  with `arguments(queue_type = \"stream\")`",

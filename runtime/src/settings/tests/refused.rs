@@ -198,7 +198,9 @@ fn boots_two_kinds_of_listeners_are_one() {
     let variables = [("SPRING_RABBITMQ_LISTENER_DIRECT_CONSUMERS_PER_QUEUE", "4")];
     assert_eq!(of(direct, &variables), (Some(7), Some(4)));
     let variables = [("SPRINGHARE_RABBITMQ_LISTENER_SIMPLE_PREFETCH", "8")];
-    assert_eq!(of(direct, &variables), (Some(8), Some(3)), "the stronger source counts");
+    let untyped = direct.replace("type = \"direct\"\n", "");
+    assert_eq!(of(&untyped, &variables), (Some(8), Some(3)), "the stronger source counts");
+    assert_eq!(of(direct, &variables), (Some(7), Some(3)), "it is of the other kind");
     let both = "[rabbitmq.listener]\nsimple.prefetch = 1\ndirect.prefetch = 1\n";
     let found = faults(both, &[]);
     assert!(found.len() == 1 && found[0].contains("both say `prefetch`: keep one"), "{found:?}");
@@ -226,4 +228,38 @@ fn boots_two_kinds_of_listeners_are_one() {
     let variables = [("SPRINGHARE_RABBITMQ_LISTENER_DIRECT_FORCESTOP", "true")];
     let found = faults("", &variables);
     assert!(found[0].contains("`rabbitmq.shutdown-timeout`"), "{found:?}");
+}
+
+#[test]
+fn of_boots_two_tables_that_of_the_type_counts() {
+    let both = "simple.prefetch = 1\ndirect.prefetch = 2\ndirect.consumersPerQueue = 3\n";
+    let typed = |kind: &str| format!("[rabbitmq.listener]\ntype = \"{kind}\"\n{both}");
+    let of = |toml: &str, variables: &[(&str, &str)]| {
+        let defaults = read(toml, variables).defaults;
+        (defaults.prefetch, defaults.concurrency.map(|concurrency| concurrency.min))
+    };
+    assert_eq!(of(&typed("simple"), &[]), (Some(1), None));
+    assert_eq!(of(&typed("direct"), &[]), (Some(2), Some(3)));
+    // Whichever source says it, the strongest counts, for what all of them say.
+    for name in ["SPRING_RABBITMQ_LISTENER_TYPE", "SPRINGHARE_RABBITMQ_LISTENER_TYPE"] {
+        assert_eq!(of(&typed("simple"), &[(name, "direct")]), (Some(2), Some(3)));
+        let untyped = format!("[rabbitmq.listener]\n{both}");
+        assert_eq!(of(&untyped, &[(name, "simple")]), (Some(1), None));
+    }
+    let variables = [
+        ("SPRING_RABBITMQ_LISTENER_TYPE", "direct"),
+        ("SPRING_RABBITMQ_LISTENER_DIRECT_PREFETCH", "4"),
+        ("SPRINGHARE_RABBITMQ_LISTENER_TYPE", "simple"),
+        ("SPRINGHARE_RABBITMQ_LISTENER_SIMPLE_PREFETCH", "5"),
+        ("SPRINGHARE_RABBITMQ_LISTENER_DIRECT_PREFETCH", "6"),
+    ];
+    assert_eq!(of("", &variables), (Some(5), None));
+    // What can't be, and what nobody knows, is told of either table.
+    let wrong =
+        "[rabbitmq.listener]\ntype = \"simple\"\ndirect.prefech = 1\ndirect.prefetch = -1\n";
+    let found = faults(wrong, &[]);
+    assert_eq!(found.len(), 2, "{found:?}");
+    for words in ["did you mean `prefetch`?", "`prefetch` is"] {
+        assert!(found.iter().any(|fault| fault.contains(words)), "{words} in {found:?}");
+    }
 }
