@@ -40,8 +40,8 @@ pub enum DiscardReason {
     NoRoomToCount,
     /// No handler of its queue takes its key.
     Unmatched,
-    /// It has failed and does not come again: it was acknowledged before its handler was called
-    /// (`ack = "first"`), or needed no ack (`ack = "none"`).
+    /// It has failed, or its handler has sent it back, and it does not come again: it was acknowledged
+    /// before its handler was called (`ack = "first"`), or needed no ack (`ack = "none"`).
     AcknowledgedBefore,
 }
 

@@ -17,6 +17,8 @@ use springhare_broker::{Multiple, PublishedMessage, Requeue};
 
 pub(super) use decision::Decision;
 pub(super) use forgone::Unfinished;
+#[cfg(test)]
+pub(super) use retry::Retried;
 pub(super) use retry::{Retry, RetryResult};
 
 use super::consumer::Exit;

@@ -271,9 +271,10 @@ impl Settler {
     async fn settle_retried(&mut self) -> Result<(), SettleError> {
         for (delivery_tag, result) in self.retrying.take_done() {
             match result {
-                Ok(verdict) => {
+                Ok(retried) => {
                     self.gather.closed(delivery_tag);
-                    self.settle(delivery_tag, verdict).await?;
+                    self.settle(delivery_tag, retried.verdict).await?;
+                    retried.settled();
                 }
                 Err(error) => {
                     tracing::error!(

@@ -15,6 +15,7 @@ mod attempts;
 mod brokers;
 mod calls;
 mod delays;
+mod discarded;
 mod dynamic;
 mod events;
 mod listeners;

@@ -31,13 +31,16 @@ impl Work<'_> {
         let (listener, queue) = (&*plan.id, &**context.queue());
         match outcome {
             Outcome::Ack | Outcome::Reply(_) => {}
-            Outcome::Reject | Outcome::Requeue | Outcome::RetryAfter(_) => tracing::error!(
-                listener,
-                queue,
-                asked_for = outcome.kind(),
-                "a message was acknowledged before its handler was called (`ack = \"first\"`), and \
-                 is not delivered again"
-            ),
+            Outcome::Reject | Outcome::Requeue | Outcome::RetryAfter(_) => {
+                tracing::error!(
+                    listener,
+                    queue,
+                    asked_for = outcome.kind(),
+                    "a message was acknowledged before its handler was called (`ack = \"first\"`), \
+                     and is not delivered again"
+                );
+                self.tell_forgone(context, None, DiscardedTo::Nowhere);
+            }
             Outcome::Failed(error) => {
                 tracing::error!(
                     listener,
@@ -50,7 +53,9 @@ impl Work<'_> {
                     Some(copied) => Box::pin(self.keep_copy(context, plan, &error, copied)).await?,
                     None => DiscardedTo::Nowhere,
                 };
-                self.tell_forgone(context, plan, &error, to);
+                if matters(&error, plan) {
+                    self.tell_forgone(context, Some(&error), to);
+                }
             }
         }
         Ok(())
@@ -97,33 +102,37 @@ impl Work<'_> {
         }
     }
 
-    /// Tells of a failed message that the broker has forgotten as it sent it.
+    /// Tells of a message that was not handled and that the broker has forgotten as it sent it.
     pub(super) fn tell_forgotten(
         &self,
         context: &DeliveryContext,
         plan: &ListenerPlan,
         outcome: &Outcome,
     ) {
-        if let Outcome::Failed(error) = outcome {
-            self.tell_forgone(context, plan, error, DiscardedTo::Nowhere);
-        }
+        let error = match outcome {
+            Outcome::Ack | Outcome::Reply(_) => return,
+            Outcome::Failed(error) if !matters(error, plan) => return,
+            Outcome::Failed(error) => Some(error),
+            Outcome::Reject | Outcome::Requeue | Outcome::RetryAfter(_) => None,
+        };
+        self.tell_forgone(context, error, DiscardedTo::Nowhere);
     }
 
     fn tell_forgone(
         &self,
         context: &DeliveryContext,
-        plan: &ListenerPlan,
-        error: &ListenerError,
+        error: Option<&ListenerError>,
         to: DiscardedTo,
     ) {
-        // Somebody has said that the error does not matter.
-        if matches!(Decision::on(error, plan), Decision::Acknowledge) {
-            return;
-        }
-        if let Some(discarding) = self.failure.discards.of(context, Some(error)) {
+        if let Some(discarding) = self.failure.discards.of(context, error) {
             discarding.tell(DiscardReason::AcknowledgedBefore, to);
         }
     }
+}
+
+/// Whether nobody has said that the error does not.
+fn matters(error: &ListenerError, plan: &ListenerPlan) -> bool {
+    !matches!(Decision::on(error, plan), Decision::Acknowledge)
 }
 
 /// Whether it was not sent, or may not have been, since there is no connection.

@@ -10,8 +10,30 @@ use crate::error::Error;
 use crate::listener::discarded::{DiscardReason, DiscardedTo, Discarding};
 use crate::template::{ParkReason, ParkedFrom, RabbitTemplate, Republished};
 
-/// How the original of a retry copy is to be settled; the copy's error if there is none.
-pub(in crate::listener) type RetryResult = Result<Verdict, Error>;
+/// What becomes of the original of a retry copy; the copy's error if there is none.
+pub(in crate::listener) type RetryResult = Result<Retried, Error>;
+
+/// How the original of a retry copy is to be settled.
+#[derive(Debug)]
+pub(in crate::listener) struct Retried {
+    pub(in crate::listener) verdict: Verdict,
+    /// It was given up, and went there; somebody hears of that once it is settled.
+    given_up: Option<(Discarding, DiscardedTo)>,
+}
+
+impl Retried {
+    /// Its copy is confirmed.
+    pub(in crate::listener) fn confirmed() -> Self {
+        Self { verdict: Verdict::Ack(Multiple::One), given_up: None }
+    }
+
+    /// It is settled: who wants to hear of it is told.
+    pub(in crate::listener) fn settled(self) {
+        if let Some((discarding, to)) = self.given_up {
+            discarding.tell(DiscardReason::NoRoomToCount, to);
+        }
+    }
+}
 
 /// A failed message that goes to its queue once more as a copy, once its pause has ended.
 #[derive(Debug)]
@@ -38,29 +60,23 @@ impl Retry {
         let Self { template, queue, message, attempts, delay, .. } = self;
         let (exception, dead_letters, error_queue) =
             (self.exception, self.dead_letters, self.error_queue);
-        let tell = |to| {
-            if let Some(discarding) = self.discarding {
-                discarding.tell(DiscardReason::NoRoomToCount, to);
-            }
-        };
         let republished = match delay {
             Some(delay) => template.delay(&queue, &message, attempts, delay).await?,
             None => template.republish(&queue, &message, attempts).await?,
         };
-        match (republished, dead_letters) {
-            (Republished::Confirmed, _) => {}
+        let (verdict, to) = match (republished, dead_letters) {
+            (Republished::Confirmed, _) => return Ok(Retried::confirmed()),
             // It is no copy: what is one has room.
             (Republished::NoRoom, DeadLetters::UnderItsKey | DeadLetters::ToExchange(_)) => {
-                tell(DiscardedTo::DeadLetterExchange);
-                return Ok(Verdict::Reject(Requeue::No));
+                (Verdict::Reject(Requeue::No), DiscardedTo::DeadLetterExchange)
             }
             (Republished::NoRoom, DeadLetters::Nowhere) => {
                 let reason = ParkReason::NoRoomToCount { exception };
                 let from = ParkedFrom { queue: &queue, attempts };
                 template.park(&error_queue, &message, &reason, from).await?;
-                tell(DiscardedTo::ErrorQueue);
+                (Verdict::Ack(Multiple::One), DiscardedTo::ErrorQueue)
             }
-        }
-        Ok(Verdict::Ack(Multiple::One))
+        };
+        Ok(Retried { verdict, given_up: self.discarding.map(|discarding| (discarding, to)) })
     }
 }

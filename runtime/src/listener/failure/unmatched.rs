@@ -38,22 +38,21 @@ impl Work<'_> {
         let from = ParkedFrom { queue: context.queue(), attempts: context.failures().before };
         let parking = self.failure.template.park(&error_queue, &delivery.message, &reason, from);
         let parked = self.stop.unless_forced(parking).await.ok_or(Exit::Stopped)?;
-        let discarding = self.failure.discards.of(context, None);
-        match (&parked, discarding) {
-            (Ok(()), Some(told)) => told.tell(DiscardReason::Unmatched, DiscardedTo::ErrorQueue),
-            (Ok(()), None) => {}
-            (Err(error), _) => {
-                tracing::error!(queue = &*error_queue, %error, "a message could not be parked");
-            }
-        }
-        if container.common().acknowledge == AcknowledgeMode::None {
-            return Ok(());
+        if let Err(error) = &parked {
+            tracing::error!(queue = &*error_queue, %error, "a message could not be parked");
         }
         let delivery_tag = delivery.delivery_tag;
-        // A stream keeps it in any case, and takes nothing back.
-        if parked.is_ok() || self.failure.kept == Kept::InStream {
-            return Ok(self.settler.settle(delivery_tag, Verdict::Ack(Multiple::One)).await?);
+        if container.common().acknowledge != AcknowledgeMode::None {
+            // A stream keeps it in any case, and takes nothing back.
+            if parked.is_err() && self.failure.kept != Kept::InStream {
+                return Ok(self.settler.requeue_after(delivery_tag, PAUSE_MAX).await?);
+            }
+            self.settler.settle(delivery_tag, Verdict::Ack(Multiple::One)).await?;
         }
-        Ok(self.settler.requeue_after(delivery_tag, PAUSE_MAX).await?)
+        let discarding = self.failure.discards.of(context, None).filter(|_| parked.is_ok());
+        if let Some(discarding) = discarding {
+            discarding.tell(DiscardReason::Unmatched, DiscardedTo::ErrorQueue);
+        }
+        Ok(())
     }
 }

@@ -74,8 +74,7 @@ impl fmt::Debug for Retrying {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::channel::Verdict;
-    use springhare_broker::Multiple;
+    use crate::listener::failure::Retried;
     use std::future::{pending, ready};
     use std::task::Waker;
 
@@ -85,7 +84,7 @@ mod tests {
         let mut retrying = Retrying::default();
         assert!(retrying.is_empty() && retrying.poll(&mut cx).is_pending());
         retrying.start(1, pending());
-        retrying.start(2, ready(Ok(Verdict::Ack(Multiple::One))));
+        retrying.start(2, ready(Ok(Retried::confirmed())));
         assert!(retrying.poll(&mut cx).is_ready());
         // Until it is taken.
         assert!(retrying.poll(&mut cx).is_ready());

@@ -37,6 +37,7 @@ async fn fails(Text(text): Text) -> ListenerResult<Outcome> {
         "fatal" => Err(ListenerError::fatal("hopeless")),
         "refused" => Err(ListenerError::reject_and_dont_requeue("no")),
         "rejected" => Ok(Outcome::Reject),
+        "requeued" => Ok(Outcome::Requeue),
         "settled" => Err(ListenerError::immediate_acknowledge("never mind")),
         _ => Err(ListenerError::msg("no van")),
     }
@@ -104,9 +105,14 @@ async fn what_was_acknowledged_before_it_failed_is_told(place: &Place) {
         .unwrap();
     let rabbit = app.rabbit_template();
     for queue in ["x.first", "x.none"] {
-        rabbit.convert_and_send(queue, "bad").await.unwrap();
-        let expected = format!("{queue} bad: no van, AcknowledgedBefore, Nowhere");
-        assert_eq!(told.next().await, expected);
+        for (text, error) in
+            [("bad", "no van"), ("refused", "no"), ("rejected", "nothing"), ("requeued", "nothing")]
+        {
+            rabbit.convert_and_send(queue, text).await.unwrap();
+            let expected = format!("{queue} {text}: {error}, AcknowledgedBefore, Nowhere");
+            assert_eq!(told.next().await, expected);
+        }
+        rabbit.convert_and_send(queue, "settled").await.unwrap();
     }
     app.listeners().remove("x.first").await.unwrap();
     let keeps = first().recover(Recover::Park).handler(fails);
