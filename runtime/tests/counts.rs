@@ -187,11 +187,17 @@ async fn with_several_brokers_it_is_counted_for_each() {
         .unwrap();
     let billing = app.broker("billing").unwrap().rabbit_template();
     billing.convert_and_send("x.elsewhere", "tea").await.unwrap();
-    app.stop().await.unwrap();
     let at = |name: &str, labels: &[&str]| {
         let all: Vec<&str> = labels.iter().copied().chain(["broker=\"billing\""]).collect();
         value(name, &all)
     };
+    for connection in ["connection=\"listeners\"", "connection=\"publisher\""] {
+        assert_eq!(at("rabbitmq_connections", &[connection]), 1.0, "{connection}");
+        let main = [connection, "broker=\"rabbitmq\""];
+        assert_eq!(value("rabbitmq_connections", &main), 1.0, "{connection}");
+    }
+    app.stop().await.unwrap();
+    assert_eq!(at("rabbitmq_connections", &[]), 0.0);
     assert_eq!(at("rabbitmq_published_total", &[]), 1.0);
     assert_eq!(at("rabbitmq_consumed_total", &["listener_id=\"x.elsewhere\""]), 1.0);
     assert_eq!(at("spring_rabbitmq_listener_active", &["listener_id=\"x.elsewhere\""]), 0.0);
