@@ -19,22 +19,29 @@ use crate::template::ERROR_SUFFIX;
 pub(crate) struct FaultsOf {
     /// The queue, or the id of a listener whose queue has no name.
     queue: ShortString,
-    /// It is said of the listener itself which broker it has.
+    /// It is said of the listener itself which broker it has, or by the profile that it names.
     says_broker: bool,
 }
 
 impl FaultsOf {
-    /// Those that a listener reads which consumes from these queues; none if it reads none.
+    /// Those that a listener reads which consumes from these queues, and has this profile; none if it
+    /// reads none.
     pub(super) fn of(
         source: &ListenerSource<'_>,
         id: &str,
         queues: &[QueueNode],
+        profile: Option<&str>,
         all: &Settings,
     ) -> Option<Self> {
         source.attributes.fault_of?;
         let queue = queues.first()?.name.strip_suffix(ERROR_SUFFIX)?;
-        let says_broker =
-            source.settings.broker.is_some() || all.set_alone(id).contains_key("broker");
+        let (attribute, alone) = (&source.settings, all.set_alone(id));
+        // What all have by default is no word about this one.
+        let names_profile = attribute.profile.is_some() || alone.contains_key("profile");
+        let profile = profile.filter(|_| names_profile);
+        let says_broker = attribute.broker.is_some()
+            || alone.contains_key("broker")
+            || profile.is_some_and(|name| all.has_profile_a_broker(name));
         Some(Self { queue: ShortString::truncated(queue), says_broker })
     }
 }

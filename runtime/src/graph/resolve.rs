@@ -63,7 +63,7 @@ pub(crate) fn resolve(
     let settings = texts.settings(&id, all);
     let consumers = settings.consumers();
     let queues = queues(attributes, &origin, &mut texts);
-    let faults_of = FaultsOf::of(source, &id, &queues, all);
+    let faults_of = FaultsOf::of(source, &id, &queues, settings.profile.as_deref(), all);
     let Bound { exchanges, bindings, key_paths } = bound(attributes, &queues, &origin, &mut texts);
     let stream_offset = attributes.stream_offset.and_then(|offset| texts.stream_offset(offset));
     let consumer_arguments = texts.table("consumer_arguments", attributes.consumer_arguments);

@@ -185,6 +185,11 @@ impl Settings {
         self.defaults.clone().beneath(profile).beneath(attribute).beneath(alone)
     }
 
+    /// Whether the profile of this name says which broker a listener has.
+    pub(crate) fn has_profile_a_broker(&self, name: &str) -> bool {
+        self.profiles.get(name).is_some_and(|profile| profile.broker.is_some())
+    }
+
     /// The keys that are set of this listener alone, each with the strongest place that does so.
     pub(crate) fn set_alone(&self, id: &str) -> BTreeMap<&'static str, Source> {
         let of_file = self.of_file.get(id).map(|of_file| of_file.keys.clone());

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use springhare::prelude::*;
-use springhare::{ApplicationEvent, Error, Startup};
+use springhare::{ApplicationEvent, Error, ListenerSettings, Startup};
 use springhare_broker::{Broker, QueueDeclareOptions, QueueDeleteOptions};
 use springhare_tests::eventually;
 
@@ -337,10 +337,21 @@ async fn a_listener_of_faults_reads_them_where_they_are() {
     moved.stop().await.unwrap();
     assert!(!has(&main, "work.error").await && !has(&billing, "work.error").await);
     // Those of another program it reads where it is told to. It can't guess which of two is meant.
-    let elsewhere = app(both).listener("lost-invoices", |lost| lost.broker("audit"));
+    let elsewhere = app(both.clone()).listener("lost-invoices", |lost| lost.broker("audit"));
     let elsewhere = elsewhere.manage(telling::<String>().0).start().await.unwrap();
     assert_eq!(consumers(&audit, "work.error").await, 1);
     elsewhere.stop().await.unwrap();
+    // A profile that it names is such a word, one that all have is none.
+    let profile = |name: &'static str| move |it: ListenerSettings| it.profile(name);
+    let audited = || app(both.clone()).profile("audited", |it| it.broker("audit"));
+    let named = audited().listener("lost-invoices", profile("audited"));
+    let named = named.manage(telling::<String>().0).start().await.unwrap();
+    assert_eq!(consumers(&audit, "work.error").await, 1);
+    named.stop().await.unwrap();
+    let of_all = audited().listener_defaults(profile("audited"));
+    let of_all = of_all.manage(telling::<String>().0).start().await.unwrap();
+    assert_eq!(consumers(&billing, "work.error").await, 1);
+    of_all.stop().await.unwrap();
     let two = app(listeners![orders, invoices, lost]).manage(telling::<String>().0);
     let text = refused(two).await;
     assert!(text.contains("which is there on the brokers `billing` and `rabbitmq`"), "{text}");
