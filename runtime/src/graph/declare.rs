@@ -154,7 +154,7 @@ impl Declaring {
         // A queue that delayed messages come back to is its listener's, or expected.
         for binding in graph.bindings.iter().filter(|binding| !binding.is_for_delays()) {
             if !self.knows_exchange(graph, &binding.exchange).await {
-                self.unknown_binding_end("exchange", &binding.exchange, &binding.origin);
+                self.unknown_binding_end("exchange", &binding.exchange, binding);
             }
             let destination = &binding.destination;
             let is_known = match binding.kind {
@@ -165,17 +165,21 @@ impl Declaring {
                 }
             };
             if !is_known {
-                self.unknown_binding_end(binding.kind.name(), destination, &binding.origin);
+                self.unknown_binding_end(binding.kind.name(), destination, binding);
             }
         }
     }
 
-    fn unknown_binding_end(&mut self, what: &str, name: &ShortString, origin: &Origin) {
+    fn unknown_binding_end(&mut self, what: &str, name: &ShortString, node: &BindingNode) {
         let text = format!(
-            "{} binds {what} '{name}', which nobody declares and the broker does not have",
-            origin.by
+            "{} binds {} '{}' to {}, but nobody declares {what} '{name}', and the broker does not have \
+             it; declare it here, or have whoever it belongs to declare it before the start",
+            node.origin.by,
+            node.kind.name(),
+            node.destination,
+            node.describe()
         );
-        self.fault(text, origin);
+        self.fault(text, &node.origin);
     }
 
     async fn knows_exchange(&mut self, graph: &Graph, exchange: &str) -> bool {

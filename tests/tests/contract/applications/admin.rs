@@ -2,7 +2,7 @@
 
 use springhare::prelude::*;
 use springhare::{Error, ListenerStatus};
-use springhare_broker::QueueDeclareOptions;
+use springhare_broker::{ExchangeDeclareOptions, QueueDeclareOptions};
 use springhare_tests::{Tell, eventually, telling};
 
 use crate::place::Place;
@@ -11,6 +11,7 @@ application!(
     what_is_declared_by_hand_is_there_and_what_is_deleted_is_not,
     a_declaration_that_contradicts_is_refused_and_changes_nothing,
     a_queue_that_is_somebody_elses_must_be_there_or_is_waited_for,
+    a_queue_is_bound_to_an_exchange_that_is_somebody_elses,
     a_lenient_declaration_that_is_refused_keeps_nobody_from_anything,
     a_queue_that_is_deleted_by_hand_stays_away_until_it_is_declared_again,
 );
@@ -61,6 +62,37 @@ async fn a_declaration_that_contradicts_is_refused_and_changes_nothing(place: &P
     }
     app.declare(Queue::transient("h.theirs")).await.unwrap();
     app.declare(Queue::durable("h.ours")).await.unwrap();
+    app.stop().await.unwrap();
+}
+
+#[rabbit_listener(id = "h.bound", queue = "h.bound")]
+async fn bound(text: Text, seen: State<Tell<String>>) {
+    seen.tell(text.0);
+}
+
+async fn a_queue_is_bound_to_an_exchange_that_is_somebody_elses(place: &Place) {
+    let (seen, mut texts) = telling::<String>();
+    let builder = || {
+        let binding = Binding::queue("h.bound").to("h.others").with("order.*");
+        place.builder().listeners(listeners![bound]).declare(binding)
+    };
+    let refused = builder().manage(telling::<String>().0).start().await;
+    let text = refused.unwrap_err().to_string();
+    for words in [
+        "binds queue 'h.bound' to exchange 'h.others' key 'order.*', but",
+        "nobody declares exchange 'h.others', and the broker does not have it",
+        "admin.rs:",
+    ] {
+        assert!(text.contains(words), "{words} in {text}");
+    }
+    assert_eq!(place.consumers("h.bound").await, None, "nothing is left behind");
+    // Of another kind than a listener's, and transient.
+    let transient = ExchangeDeclareOptions::default();
+    place.channel().await.exchange_declare("h.others", "topic", transient).await.unwrap();
+    let app = builder().manage(seen).start().await.unwrap();
+    let rabbit = app.rabbit_template();
+    rabbit.convert_and_send(("h.others", "order.new"), "tea").mandatory().await.unwrap();
+    assert_eq!(texts.next().await, "tea");
     app.stop().await.unwrap();
 }
 
