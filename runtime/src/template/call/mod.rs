@@ -29,7 +29,7 @@ use tracing::Instrument as _;
 
 pub(super) use calls::Calls;
 
-use super::draft::Draft;
+use super::draft::{Draft, message_options};
 use super::{IntoRoute, RabbitTemplate};
 use crate::convert::{ConversionError, IntoBody, MessageConverters};
 use crate::error::CallError;
@@ -79,6 +79,8 @@ pub struct ConvertSendAndReceive<'t, T> {
 }
 
 impl<'t, T> ConvertSendAndReceive<'t, T> {
+    message_options!();
+
     fn new(
         template: &'t RabbitTemplate,
         route: impl IntoRoute,
@@ -105,27 +107,6 @@ impl<'t, T> ConvertSendAndReceive<'t, T> {
         self
     }
 
-    /// How long the request may wait in a queue, in whole milliseconds; then it expires, and is
-    /// dropped or dead-lettered. Without it, it waits on when its caller has given up.
-    pub fn expiration(mut self, time_to_live: Duration) -> Self {
-        self.draft.expiration(time_to_live);
-        self
-    }
-
-    /// The priority, for queues with [`max_priority`](crate::Queue::max_priority).
-    pub fn priority(mut self, priority: u8) -> Self {
-        self.draft.properties(|properties| properties.priority = Some(priority));
-        self
-    }
-
-    /// A header: a number, a boolean, a text, bytes or a list.
-    ///
-    /// A name of more than 255 bytes is the call's error.
-    pub fn header(mut self, name: impl AsRef<str>, value: impl Into<FieldValue>) -> Self {
-        self.draft.header(name, value);
-        self
-    }
-
     /// The correlation id of the request, and so of its reply, in place of one that the template makes
     /// (Spring's `userCorrelationId`). It finds the call: it is no number, and no other call to
     /// that exchange has it meanwhile, else that is the call's error. One that was used before may get the
@@ -142,12 +123,6 @@ impl<'t, T> ConvertSendAndReceive<'t, T> {
     pub fn correlation_id(mut self, id: impl AsRef<str>) -> Self {
         self.is_correlated = true;
         self.draft.short_string(id.as_ref(), |properties, id| properties.correlation_id = Some(id));
-        self
-    }
-
-    /// The application's own id of the request.
-    pub fn message_id(mut self, id: impl AsRef<str>) -> Self {
-        self.draft.short_string(id.as_ref(), |properties, id| properties.message_id = Some(id));
         self
     }
 }

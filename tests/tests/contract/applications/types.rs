@@ -151,5 +151,9 @@ async fn a_handler_of_a_type_may_settle_and_may_answer(place: &Place) {
     let request = typed("OrderCreated", r#"{"id":7}"#);
     let reply = rabbit.send_and_receive(("t.shop", "price.tea"), request).await.unwrap();
     assert_eq!(&*reply.body, b"\"tea 7\"");
+    let request =
+        rabbit.convert_send_and_receive(("t.shop", "price.salt"), &OrderCreated { id: 8 });
+    let price: String = request.kind("OrderCreated").app_id("shop").await.unwrap();
+    assert_eq!(price, "salt 8");
     app.stop().await.unwrap();
 }
