@@ -49,6 +49,7 @@ pub mod middleware;
 pub mod test;
 
 mod app;
+mod appender;
 mod backoff;
 mod channel;
 mod declare;
@@ -102,6 +103,9 @@ pub use app::{
     ListenerBuilder, ListenerHandle, Listeners, OneMessage, QueueInfo, RabbitAdmin, Retry,
     STOP_DEADLINE, Springhare, SpringhareBuilder,
 };
+#[cfg(feature = "appender")]
+pub use appender::AppenderWriter;
+pub use appender::{AmqpAppender, AmqpAppenderBuilder};
 pub use channel::{Channel, Consumer, DeliveryTag, SettleError};
 pub use declare::{
     Binding, BindingTo, DeadLetterStrategy, Declaration, DelayedRetry, Exchange, ExchangeType,

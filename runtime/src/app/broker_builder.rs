@@ -4,6 +4,7 @@ use std::time::Duration;
 use springhare_broker::Broker;
 
 use super::builder::BrokerChoice;
+use crate::appender::AmqpAppender;
 use crate::connection::Link;
 use crate::declare::Declaration;
 use crate::error::Fault;
@@ -39,6 +40,8 @@ pub struct BrokerBuilder {
     pub(super) choice: BrokerChoice,
     pub(super) settings: BrokerSettings,
     pub(super) declared: Declarations,
+    /// Where the log goes on this broker.
+    pub(super) appenders: Vec<AmqpAppender>,
     /// What is wrong with its own calls.
     pub(super) faults: Vec<Fault>,
 }

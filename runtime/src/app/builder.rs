@@ -9,6 +9,7 @@ use super::Springhare;
 use super::broker_builder::BrokerBuilder;
 use super::expected::ExpectedListener;
 use super::listener::Listener;
+use crate::appender::AmqpAppender;
 use crate::connection::Link;
 use crate::convert::{MessageConverter, MessageConverters, NamedConverters};
 use crate::declare::Declaration;
@@ -55,6 +56,8 @@ pub struct SpringhareBuilder {
     pub(super) policies: ErrorPolicies,
     /// Who hears of messages that are given up.
     pub(super) on_discarded: Vec<DiscardedHook>,
+    /// Where the log goes, on the application's own broker.
+    pub(super) appenders: Vec<AmqpAppender>,
     /// What is wrong with the builder's own calls.
     pub(super) faults: Vec<Fault>,
 }
@@ -90,6 +93,7 @@ impl SpringhareBuilder {
             events: EventBus::new(),
             policies: ErrorPolicies::default(),
             on_discarded: Vec::new(),
+            appenders: Vec::new(),
             faults: Vec::new(),
         }
     }

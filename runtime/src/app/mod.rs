@@ -1,6 +1,7 @@
 //! The application: its builder, its start, its life and its stop.
 
 mod admin;
+mod appending;
 mod batch_handler;
 mod broker_builder;
 mod broker_handle;

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use super::CLOSE_DEADLINE;
 use super::in_time::in_time;
+use crate::appender::Sender;
 use crate::connection::LinkError;
 use crate::error::Error;
 use crate::graph::DeclaringLink;
@@ -25,6 +26,8 @@ pub(super) struct BrokerScope {
     pub(super) publishing: Arc<DeclaringLink>,
     /// What the start does when it is not there.
     pub(super) startup: Startup,
+    /// What publishes the log, once it is started.
+    pub(super) appending: Vec<Sender>,
     /// The broker that lives and ends with the application.
     pub(super) own_broker: Option<Broker>,
 }
@@ -60,6 +63,10 @@ impl BrokerScopes {
         iter::once(&self.main).chain(&self.named)
     }
 
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut BrokerScope> {
+        iter::once(&mut self.main).chain(&mut self.named)
+    }
+
     /// What the listeners of each share.
     pub(super) fn scopes(&self) -> impl Iterator<Item = &Arc<ListenerScope>> {
         self.iter().map(|broker| &broker.scope)
@@ -93,6 +100,8 @@ impl BrokerScopes {
         let template = async {
             // That it changes is never told: it goes.
             let _ = ended.changed().await;
+            // What was logged until now is to go out.
+            join_all(broker.appending.iter().map(Sender::stop)).await;
             scope.template.stop().await
         };
         let closing = join(scope.connection.close(), template);

@@ -7,6 +7,7 @@ use futures_util::future::try_join_all;
 use springhare_broker::Broker;
 
 use super::Springhare;
+use super::appending::Appenders;
 use super::builder::SpringhareBuilder;
 use super::choices::{Choices, Opened, Place};
 use super::joining::Standing;
@@ -34,6 +35,7 @@ pub(super) async fn start(mut builder: SpringhareBuilder) -> Result<Springhare> 
     let Planned { main, named, mut faults, settings } = builder.planned();
     let standing = Standing::of(&mut builder, settings);
     let common = Common::of(&mut builder, !named.is_empty());
+    let appenders = Appenders::of(&builder);
     let mut choices = Choices::of(builder);
     let mut place = |broker: PlannedBroker| -> Result<Option<Placed>> {
         Ok(choices.place_of(&broker, &mut faults)?.map(|place| (broker, place)))
@@ -44,7 +46,7 @@ pub(super) async fn start(mut builder: SpringhareBuilder) -> Result<Springhare> 
         // A broker that is nowhere tells nothing of what else is wrong.
         return Err(StartError::with(faults).into());
     };
-    let brokers = common.open(main, named)?;
+    let mut brokers = common.open(main, named)?;
     let templates = brokers.iter().map(|broker| (&broker.name, &broker.scope.template));
     RabbitTemplate::introduce(templates);
     let listeners = ListenerRegistry::new(brokers.scopes());
@@ -52,6 +54,7 @@ pub(super) async fn start(mut builder: SpringhareBuilder) -> Result<Springhare> 
         shut(&brokers).await;
         return Err(error);
     }
+    appenders.start(&mut brokers);
     for broker in brokers.iter() {
         tell(&broker.scope.graph());
     }
@@ -149,7 +152,14 @@ impl Common {
             observing,
             discards: self.discards.clone(),
         });
-        BrokerScope { name: broker.name, scope, publishing, startup, own_broker }
+        BrokerScope {
+            name: broker.name,
+            scope,
+            publishing,
+            startup,
+            appending: Vec::new(),
+            own_broker,
+        }
     }
 }
 

@@ -11,6 +11,7 @@ mod switch_link;
 
 mod acknowledged_first;
 mod admin;
+mod appender;
 mod attempts;
 mod brokers;
 mod calls;

@@ -9,6 +9,7 @@ mod support;
 
 mod acknowledged_first;
 mod address;
+mod appender;
 mod batches;
 mod brokers;
 mod circuit;

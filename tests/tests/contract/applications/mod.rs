@@ -3,6 +3,7 @@
 mod absent;
 mod acknowledged_first;
 mod admin;
+mod appender;
 mod attributes;
 mod batches;
 mod brokers;
