@@ -162,6 +162,8 @@ impl MessageProcessor for Talkative {
 
 async fn what_publishing_logs_is_no_line(place: &Place) {
     let appender = AmqpAppender::builder().build();
+    // Before the start: what publishes logs as who starts it does.
+    let logging = logs_to(&appender);
     let published = Arc::new(AtomicUsize::new(0));
     let app = place
         .builder()
@@ -173,7 +175,6 @@ async fn what_publishing_logs_is_no_line(place: &Place) {
         .start()
         .await
         .unwrap();
-    let logging = logs_to(&appender);
     let rabbit = app.rabbit_template();
     tracing::info!(target: "ap::first", "a line");
     place.has_left("ap.all", 1).await;
