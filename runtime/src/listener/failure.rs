@@ -164,6 +164,20 @@ impl Work<'_> {
         Ok(())
     }
 
+    /// A delivery that was said to stay open comes to this: acks may cover it from now on.
+    pub(super) async fn closes(
+        &mut self,
+        context: &DeliveryContext,
+        outcome: &Outcome,
+    ) -> Result<(), Exit> {
+        let delivery_tag = context.delivery().delivery_tag;
+        if matches!(outcome, Outcome::Ack) {
+            self.settler.closes_at_once(delivery_tag);
+            return Ok(());
+        }
+        Ok(self.settler.closes(delivery_tag).await?)
+    }
+
     /// Makes the container the one who settles; false if the handler has.
     pub(super) fn claim(&self, context: &DeliveryContext) -> bool {
         let unclaimed = context.settlement().is_none_or(|settlement| settlement.claim());

@@ -159,6 +159,8 @@ impl<'s> BatchLoop<'s> {
                     if let Some(observed) = observed {
                         observed.handled(context, &outcome);
                     }
+                    // It may have stayed open for this batch.
+                    self.work.closes(context, &outcome).await?;
                     self.work.conclude(context, self.plan, outcome).await?;
                 }
                 Verdict::Again if self.plan.acknowledge == AcknowledgeMode::Manual => {
@@ -166,8 +168,14 @@ impl<'s> BatchLoop<'s> {
                     self.work.conclude(context, self.plan, Outcome::Requeue).await?;
                 }
                 // The handler has settled it.
-                Verdict::Again if !self.work.claim(context) => {}
-                Verdict::Again => again.push(context.delivery().clone()),
+                Verdict::Again if !self.work.claim(context) => {
+                    self.work.closes(context, &Outcome::Ack).await?;
+                }
+                // What is done behind it must not cover it.
+                Verdict::Again => {
+                    self.work.settler.stays_open(context.delivery().delivery_tag);
+                    again.push(context.delivery().clone());
+                }
             }
         }
         again.into_iter().rev().for_each(|delivery| self.received.push_front(delivery));

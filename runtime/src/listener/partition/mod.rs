@@ -345,12 +345,9 @@ impl<'s> PartitionLoop<'s> {
         if reply::is_answer(&held.context, &plan, &outcome) {
             outcome = self.work.answer(&held.context, &plan, outcome).await?;
         }
-        if self.work.acknowledges_first() {
-            // It is closed since it began.
-        } else if matches!(outcome, Outcome::Ack) {
-            self.work.settler.closes_at_once(delivery_tag);
-        } else {
-            self.work.settler.closes(delivery_tag).await?;
+        // One that is acknowledged first is closed since it began.
+        if !self.work.acknowledges_first() {
+            self.work.closes(&held.context, &outcome).await?;
         }
         if !self.work.settle_at_once(&held.context, &plan, &outcome) {
             self.work.settle(&held.context, &plan, outcome).await?;

@@ -1,3 +1,4 @@
+use springhare::middleware::{Flow, MessageProcessor};
 use springhare::prelude::*;
 use springhare::{BatchError, BatchSize, DeliveryContext, FromDelivery};
 use springhare_tests::{Tell, Told, arrives, header_number, header_text, telling};
@@ -18,6 +19,7 @@ application!(
     a_message_whose_extractor_panics_is_given_up_alone,
     a_batch_may_be_asked_for_later,
     what_the_handler_has_settled_is_not_handled_again,
+    what_is_handled_again_is_not_acknowledged_with_what_was_passed_over,
 );
 
 type Endpoints = &'static [&'static springhare::__private::RabbitListenerEndpoint];
@@ -337,4 +339,47 @@ async fn what_the_handler_has_settled_is_not_handled_again(place: &Place) {
     assert_eq!(told.next().await, ["2", "4", "5", "6"]);
     app.stop().await.unwrap();
     assert_eq!(place.left("b.tags").await, 0);
+}
+
+/// Passes over `skip`.
+struct PassesOver;
+
+impl MessageProcessor for PassesOver {
+    fn after_receive(&self, message: &mut Message) -> Result<Flow, ListenerError> {
+        Ok(if &*message.body == b"skip" { Flow::Discard } else { Flow::Continue })
+    }
+}
+
+#[rabbit_listener(queue = "b.around", batch = 6, batch_timeout = "10m")]
+async fn around(texts: Vec<Text>, again: Vec<Redelivered>, said: Said) -> ListenerResult {
+    let texts: Vec<String> = texts.into_iter().map(|text| text.0).collect();
+    said.tell(texts.clone());
+    match &*texts[0] {
+        "bad" => Err(BatchError::at(0, ListenerError::fatal("bad")))?,
+        _ if again.iter().any(|again| again.is_redelivered()) => Ok(()),
+        _ => Err(ListenerError::immediate_requeue("once more")),
+    }
+}
+
+/// Those behind the bad one stay open while those that were passed over are done: were they
+/// acknowledged with these, they could not come again.
+async fn what_is_handled_again_is_not_acknowledged_with_what_was_passed_over(place: &Place) {
+    let (said, mut told) = telling::<Vec<String>>();
+    let builder = place.builder().processor(PassesOver).manage(said);
+    let app = builder.listeners(listeners![around]).start().await.unwrap();
+    let rabbit = app.rabbit_template();
+    let send = async |texts: &[&str]| {
+        let messages = texts.iter().map(|text| ("b.around", *text));
+        rabbit.convert_and_send_all(messages).await.unwrap();
+    };
+    send(&["bad", "a", "skip", "b", "skip", "c"]).await;
+    assert_eq!(told.next().await, ["bad", "a", "b", "c"]);
+    arrives(&rabbit, "b.around.error").await;
+    send(&["d", "e", "f"]).await;
+    assert_eq!(told.next().await, ["a", "b", "c", "d", "e", "f"]);
+    let mut again = told.next().await;
+    again.sort();
+    assert_eq!(again, ["a", "b", "c", "d", "e", "f"], "all of them were requeued");
+    app.stop().await.unwrap();
+    assert_eq!(place.left("b.around").await, 0);
 }
