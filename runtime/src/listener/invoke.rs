@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use super::context::{BatchContext, DeliveryContext};
 use super::endpoint::{Invocation, Invoke, InvokeBatch};
 use super::handling::Handling;
-use super::outcome::{ListenerError, Outcome};
+use super::outcome::{ListenerError, Outcome, message_of};
 use super::parts::in_turn;
 use crate::middleware::Next;
 use crate::trace::Traced;
@@ -133,12 +133,4 @@ impl Drop for Call<'_> {
 /// The failure that a panic is.
 pub(super) fn panicked(panic: &(dyn Any + Send)) -> ListenerError {
     ListenerError::new(HandlerPanicked { message: message_of(panic) })
-}
-
-fn message_of(panic: &(dyn Any + Send)) -> String {
-    match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
-        (Some(text), _) => (*text).to_owned(),
-        (_, Some(text)) => text.clone(),
-        _ => "a panic without a text".to_owned(),
-    }
 }

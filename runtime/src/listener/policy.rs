@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::error::Error as StdError;
 use std::fmt;
-use std::panic::Location;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::outcome::ListenerError;
+use super::outcome::{ListenerError, message_of};
 use crate::error::Place;
 
 /// What becomes of a message whose handler failed with a certain error:
@@ -61,8 +61,17 @@ impl OnErrors {
 
     /// What is done about `error`; none if no rule knows it.
     pub(crate) fn of(&self, error: &ListenerError) -> Option<OnError> {
-        self.0.iter().find_map(|rule| rule(error))
+        self.0.iter().find_map(|rule| opinion(rule, error))
     }
+}
+
+/// What a rule says. One that panics says nothing: the consumer outlives it.
+fn opinion(rule: &Rule, error: &ListenerError) -> Option<OnError> {
+    // What it leaves half done is its own.
+    catch_unwind(AssertUnwindSafe(|| rule(error))).unwrap_or_else(|panic| {
+        tracing::error!("a rule of `classify` panicked: {}", message_of(&*panic));
+        None
+    })
 }
 
 impl fmt::Debug for OnErrors {
@@ -121,5 +130,14 @@ mod tests {
         assert_eq!(of(Ship(timed_out()).into()), Some(OnError::Requeue));
         assert_eq!(of(Ship(io::Error::other("no van")).into()), Some(OnError::Park));
         assert_eq!(of(ListenerError::msg("no van")), None);
+    }
+
+    #[test]
+    fn a_rule_that_panics_leaves_it_to_the_next() {
+        let mut rules = OnErrors::default();
+        rules.classify(|_| panic!("a rule of the test"));
+        rules.add::<io::Error>(OnError::Park);
+        assert_eq!(rules.of(&io::Error::other("no van").into()), Some(OnError::Park));
+        assert_eq!(rules.of(&ListenerError::msg("no van")), None);
     }
 }

@@ -1,7 +1,9 @@
 //! Why a handler failed, and what that means for the message.
 
+use std::any::Any;
 use std::error::Error as StdError;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -204,10 +206,15 @@ impl ListenerError {
         self.chain().find_map(|error| error.downcast_ref())
     }
 
-    /// The whole chain in one line, for a header or a log: `cannot ship: no van: flat tyre`.
+    /// The whole chain in one line, for a header or a log: `cannot ship: no van: flat tyre`. Where an
+    /// error's `Display` panics, that is what it says.
     #[must_use]
     pub fn report(&self) -> String {
-        self.chain().map(ToString::to_string).collect::<Vec<_>>().join(": ")
+        let report = || self.chain().map(ToString::to_string).collect::<Vec<_>>().join(": ");
+        // What the error's own code leaves half done is its own.
+        catch_unwind(AssertUnwindSafe(report)).unwrap_or_else(|panic| {
+            format!("an error that panicked as it was written: {}", message_of(&*panic))
+        })
     }
 }
 
@@ -249,6 +256,15 @@ impl<T, E: Into<Box<dyn StdError + Send + Sync>>> ListenerResultExt<T> for Resul
 
     fn retry_after(self, delay: Duration) -> ListenerResult<T> {
         self.map_err(|error| ListenerError::retry_after(delay, error))
+    }
+}
+
+/// What a panic said.
+pub(in crate::listener) fn message_of(panic: &(dyn Any + Send)) -> String {
+    match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
+        (Some(text), _) => (*text).to_owned(),
+        (_, Some(text)) => text.clone(),
+        _ => "a panic without a text".to_owned(),
     }
 }
 
@@ -354,6 +370,20 @@ mod tests {
         assert_eq!(error.find::<io::Error>().unwrap().kind(), io::ErrorKind::TimedOut);
         assert!(error.find::<fmt::Error>().is_none());
         assert!(error.source().is::<Ship>());
+    }
+
+    #[test]
+    fn an_error_whose_text_panics_is_told_all_the_same() {
+        #[derive(Debug)]
+        struct Untold;
+        impl fmt::Display for Untold {
+            fn fmt(&self, _f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                panic!("a text of the test")
+            }
+        }
+        impl StdError for Untold {}
+        let report = ListenerError::from(Untold).report();
+        assert_eq!(report, "an error that panicked as it was written: a text of the test");
     }
 
     #[test]

@@ -30,6 +30,7 @@ mod middleware;
 mod one_program;
 mod outbox;
 mod paced;
+mod panics;
 mod partitions;
 mod path;
 mod policies;
