@@ -62,6 +62,10 @@ impl ListenerHandle {
     /// when the connection is lost and comes back. A queue that is deleted with its last consumer
     /// goes, and comes anew.
     ///
+    /// Handlers have as long as they take, whatever time a stop has: [`stop`](Self::stop) puts an end to
+    /// that. A handler that waits for the pause of its own listener waits for itself; it begins the pause
+    /// in a task of its own.
+    ///
     /// Nothing happens to a listener that does not run.
     ///
     /// # Errors
@@ -75,7 +79,7 @@ impl ListenerHandle {
         self.running.pause_listener(&self.id).await
     }
 
-    /// Lets it go on if it is paused.
+    /// Lets it go on if it is paused, once its handlers are done.
     ///
     /// # Errors
     ///

@@ -98,6 +98,7 @@ impl Running {
 
     pub(super) async fn start_listener(&self, id: &str) -> Result<()> {
         self.unless_stopping()?;
+        self.pause_ends(id).await;
         let _one_changes = self.changing.lock().await;
         self.unless_stopping()?;
         self.unless_it_stops(self.listeners.start(id)).await
@@ -128,9 +129,7 @@ impl Running {
         if !self.listeners.pause(id) {
             return Err(Error::UnknownListener { id: id.to_owned() });
         }
-        if self.listeners.is_paused(id) == Some(true) {
-            self.ended(id).await;
-        }
+        self.pause_ends(id).await;
         Ok(())
     }
 
@@ -139,23 +138,29 @@ impl Running {
             return Err(Error::UnknownListener { id: id.to_owned() });
         }
         self.unless_stopping()?;
+        self.pause_ends(id).await;
         let _one_changes = self.changing.lock().await;
         self.unless_stopping()?;
         // Somebody else may have resumed it meanwhile.
         if self.listeners.is_paused(id) != Some(true) {
             return Ok(());
         }
-        let resuming = async {
-            // Who paused it may not have waited.
-            self.ended(id).await;
-            self.listeners.start(id).await
-        };
-        self.unless_it_stops(resuming).await
+        self.unless_it_stops(self.listeners.start(id)).await
+    }
+
+    /// Waits for the handlers of a listener that is paused, which whoever paused it may not have done.
+    /// They have as long as they take, unless the application stops; others can be changed meanwhile.
+    async fn pause_ends(&self, id: &str) {
+        if self.listeners.is_paused(id) == Some(true) {
+            tokio::select! {
+                () = self.listeners.wait(id) => {}
+                _ = self.stopped() => {}
+            }
+        }
     }
 
     /// Waits for the end of a listener that was told to stop, and insists on it after the deadline.
     async fn ended(&self, id: &str) {
-        // A pause finishes what is in hand, however little time a stop has.
         let deadline = self.stop_deadline.max(STOP_DEADLINE);
         if !self.in_time(deadline, self.listeners.wait(id)).await {
             self.listeners.force(id);

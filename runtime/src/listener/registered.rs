@@ -84,6 +84,11 @@ impl Registered {
         self.queues.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// It consumes from these queues, too, from its next start on.
+    pub(super) fn consume_when_started(&self, queues: &[ShortString]) {
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(queues);
+    }
+
     /// It consumes from these queues, too, with the consumers that were started for them.
     pub(super) fn consume_from(
         &self,
@@ -91,7 +96,7 @@ impl Registered {
         started: Vec<StartOf>,
         tasks: &mut JoinSet<()>,
     ) {
-        self.queues.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(queues);
+        self.consume_when_started(queues);
         for (supervised, started) in started {
             if let Some(started) = &started {
                 supervised.states.consuming(supervised.number, started.channel.link());
@@ -278,6 +283,12 @@ impl Crew {
 
     pub(super) fn is_paused(&self) -> bool {
         self.members().is_paused
+    }
+
+    /// Whether it was paused and is not known to be done.
+    pub(super) fn is_pausing(&self) -> bool {
+        let members = self.members();
+        members.is_paused && !members.consumers.is_empty()
     }
 
     pub(super) fn is_told_to_stop(&self) -> bool {

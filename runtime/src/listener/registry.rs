@@ -131,7 +131,14 @@ impl ListenerRegistry {
     pub(crate) async fn start(&self, id: &str) -> Result<(), Error> {
         let unknown = || Error::UnknownListener { id: id.to_owned() };
         let registered = self.find(id).ok_or_else(unknown)?;
-        let mut tasks = registered.tasks.lock().await;
+        let mut tasks = match registered.tasks.try_lock() {
+            Ok(tasks) => tasks,
+            // Somebody waits for its handlers, for as long as they take.
+            Err(_) if registered.crew.is_pausing() => {
+                return Err(Error::StillStopping { id: id.to_owned() });
+            }
+            Err(_) => registered.tasks.lock().await,
+        };
         while let Some(ended) = tasks.try_join_next() {
             registered.tell_failure(ended);
         }

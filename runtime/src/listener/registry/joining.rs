@@ -63,6 +63,11 @@ impl ListenerRegistry {
         queues: &[ShortString],
     ) -> Result<(), LinkError> {
         let Some(registered) = self.find(id) else { return Ok(()) };
+        if !registered.crew.is_running() {
+            // Its tasks may be waited for. Nobody starts it meanwhile.
+            registered.consume_when_started(queues);
+            return Ok(());
+        }
         let mut tasks = registered.tasks.lock().await;
         let mut started = Vec::new();
         if registered.crew.is_running() {

@@ -1,7 +1,8 @@
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use springhare::prelude::*;
-use springhare::{Error, ListenerStatus};
+use springhare::{Error, ListenerHandle, ListenerStatus, STOP_DEADLINE};
+use springhare_broker::Clock;
 use springhare_tests::{Gate, Tell, Told, eventually, telling, within_limit};
 
 use crate::place::Place;
@@ -15,6 +16,9 @@ application!(
     a_paused_listener_handles_what_the_broker_has_forgotten,
     a_listener_that_is_resumed_twice_runs,
     one_consumer_at_a_time_gets_messages_where_the_queue_says_so,
+    a_pause_waits_for_its_handler_as_long_as_that_takes,
+    who_resumes_waits_for_the_handler_that_a_pause_has_left_at_work,
+    a_handler_may_change_the_number_of_its_consumers_while_it_stops,
 );
 
 type Said = State<Tell<String>>;
@@ -263,5 +267,105 @@ async fn one_consumer_at_a_time_gets_messages_where_the_queue_says_so(place: &Pl
     app.listener("c.active").unwrap().pause().await.unwrap();
     rabbit.convert_and_send("c.single", "4").await.unwrap();
     assert_eq!(told.next().await, "standby 4");
+    app.stop().await.unwrap();
+}
+
+async fn is_paused(listener: &ListenerHandle) {
+    eventually("it is paused", async || {
+        (listener.status() == ListenerStatus::Paused).then_some(())
+    })
+    .await;
+}
+
+async fn a_pause_waits_for_its_handler_as_long_as_that_takes(place: &Place) {
+    let (clock, hand) = Clock::manual();
+    let builder = place.builder_on(&clock).listeners(listeners![held]);
+    let (app, gate, told) = at_the_gate(place, builder, "c.held").await;
+    let listener = app.listener("c.held").unwrap();
+    let pausing = tokio::spawn({
+        let listener = listener.clone();
+        async move { listener.pause().await }
+    });
+    is_paused(&listener).await;
+    hand.advance(10 * STOP_DEADLINE);
+    let pausing = within_limit("a while", async {
+        place.left("c.held").await;
+        pausing
+    });
+    let pausing = pausing.await;
+    assert!(!pausing.is_finished(), "its handler is at the gate");
+    gate.let_through(1);
+    within_limit("the pause", pausing).await.unwrap().unwrap();
+    assert_eq!(place.left("c.held").await, 4, "the one in hand is acknowledged");
+    assert!(told.is_silent());
+    app.stop().await.unwrap();
+}
+
+async fn who_resumes_waits_for_the_handler_that_a_pause_has_left_at_work(place: &Place) {
+    let (clock, hand) = Clock::manual();
+    let builder = place.builder_on(&clock).listeners(listeners![held]);
+    let (app, gate, mut told) = at_the_gate(place, builder, "c.held").await;
+    let listener = app.listener("c.held").unwrap();
+    for round in 0..2 {
+        // Nobody waits for the pause.
+        let pausing = tokio::spawn({
+            let listener = listener.clone();
+            async move { listener.pause().await }
+        });
+        is_paused(&listener).await;
+        pausing.abort();
+        assert!(pausing.await.unwrap_err().is_cancelled());
+        let resuming = tokio::spawn({
+            let listener = listener.clone();
+            async move { if round == 0 { listener.resume().await } else { listener.start().await } }
+        });
+        place.has_consumers("c.held", Some(0)).await;
+        hand.advance(10 * STOP_DEADLINE);
+        assert_eq!(place.consumers("c.held").await, Some(0));
+        // Others are not held up by it.
+        app.listener("c.held").unwrap().set_concurrency(1).await.unwrap();
+        gate.let_through(1);
+        within_limit("the listener runs", resuming).await.unwrap().unwrap();
+        assert_eq!(told.next().await, (round + 1).to_string(), "the one in hand was acknowledged");
+    }
+    gate.let_through(100);
+    app.stop().await.unwrap();
+}
+
+type Itself = Arc<OnceLock<ListenerHandle>>;
+
+#[rabbit_listener(id = "c.scales", queue = "c.scales")]
+async fn scales_itself(
+    text: Text,
+    gate: State<Gate>,
+    itself: State<Itself>,
+    said: Said,
+) -> ListenerResult {
+    said.tell(text.0);
+    gate.pass().await;
+    if let Some(listener) = itself.get() {
+        listener.set_concurrency(3).await?;
+    }
+    Ok(())
+}
+
+async fn a_handler_may_change_the_number_of_its_consumers_while_it_stops(place: &Place) {
+    let (clock, _hand) = Clock::manual();
+    let itself = Itself::default();
+    let builder = place.builder_on(&clock).listeners(listeners![scales_itself]);
+    let (app, gate, _told) =
+        at_the_gate(place, builder.manage(Arc::clone(&itself)), "c.scales").await;
+    let listener = app.listener("c.scales").unwrap();
+    itself.set(listener.clone()).unwrap();
+    let stopping = tokio::spawn({
+        let listener = listener.clone();
+        async move { listener.stop().await }
+    });
+    place.has_consumers("c.scales", Some(0)).await;
+    gate.let_through(100);
+    within_limit("the stop", stopping).await.unwrap().unwrap();
+    assert_eq!(place.left("c.scales").await, 0);
+    listener.start().await.unwrap();
+    assert_eq!(place.consumers("c.scales").await, Some(3), "it is kept");
     app.stop().await.unwrap();
 }
