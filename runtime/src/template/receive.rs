@@ -16,6 +16,7 @@ use tokio::sync::MutexGuard;
 
 use super::{ParkReason, ParkedFrom, RabbitTemplate, Retried, error_queue_of};
 use crate::connection::{LinkChannel, LinkError};
+use crate::convert::ConversionError;
 use crate::error::{Error, Result};
 
 /// A message that is not settled yet.
@@ -124,13 +125,13 @@ impl<'t, T: DeserializeOwned + Send + 't> IntoFuture for ReceiveAndConvert<'t, T
         let Receive { template, queue, timeout } = self.receive;
         Box::pin(async move {
             let Some(got) = template.get_within(queue, timeout).await? else { return Ok(None) };
-            let delivery = &got.delivery;
-            let converted = template.converters().read(&delivery.message.message);
-            if let Err(error) = &converted {
-                template.park_unread(queue, delivery, error.to_string()).await?;
+            match template.converters().read(&got.delivery.message.message) {
+                Ok(value) => {
+                    got.ack().await?;
+                    Ok(Some(value))
+                }
+                Err(error) => Err(template.unread(queue, got, error).await),
             }
-            got.ack().await?;
-            converted.map(Some).map_err(Error::from)
         })
     }
 }
@@ -187,7 +188,8 @@ impl RabbitTemplate {
     ///
     /// # Errors
     ///
-    /// [`Error::Conversion`] when the body is not a `T`, and as [`receive`](Self::receive).
+    /// [`Error::Conversion`] when the body is not a `T`; what keeps such a message from being parked, and
+    /// then it is back in its queue; and as [`receive`](Self::receive).
     ///
     /// # Cancel safety
     ///
@@ -199,12 +201,17 @@ impl RabbitTemplate {
         ReceiveAndConvert { receive: self.receive(queue), value: PhantomData }
     }
 
-    pub(super) async fn park_unread(
-        &self,
-        queue: &str,
-        delivery: &Delivery,
-        exception: String,
-    ) -> Result<()> {
+    /// Parks a message that does not convert, and acknowledges it; one that can't be parked goes back to its
+    /// queue. The error is that of the call.
+    pub(super) async fn unread(&self, queue: &str, got: Got<'_>, error: ConversionError) -> Error {
+        if let Err(not_parked) = self.park_unread(queue, &got.delivery, error.to_string()).await {
+            got.give_back().await;
+            return not_parked;
+        }
+        got.ack().await.err().unwrap_or(error.into())
+    }
+
+    async fn park_unread(&self, queue: &str, delivery: &Delivery, exception: String) -> Result<()> {
         let reason = ParkReason::Fatal { exception };
         let before = Retried::of(&delivery.message).map_or(0, |retried| retried.failures);
         let attempts = before.saturating_add(delivery.delivery_count).saturating_add(1);

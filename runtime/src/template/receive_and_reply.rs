@@ -58,11 +58,7 @@ where
             let Some(got) = template.get_alone(queue, timeout).await? else { return Ok(false) };
             let request = match template.converters().read(&got.delivery.message.message) {
                 Ok(request) => request,
-                Err(error) => {
-                    template.park_unread(queue, &got.delivery, error.to_string()).await?;
-                    got.ack().await?;
-                    return Err(error.into());
-                }
+                Err(error) => return Err(template.unread(queue, got, error).await),
             };
             let answered = async {
                 match reply(request).await? {

@@ -21,6 +21,7 @@ application!(
     a_message_is_received_and_replied_to,
     a_reply_goes_where_the_call_says,
     what_is_not_replied_to_comes_back,
+    what_can_neither_be_read_nor_parked_comes_back,
 );
 
 /// Longer than any test has.
@@ -253,6 +254,31 @@ async fn what_is_not_replied_to_comes_back(place: &Place) {
     let error = rabbit.receive_and_reply("rq", unread).await.unwrap_err();
     assert!(matches!(error, Error::Conversion(_)), "{error}");
     assert_eq!(&*arrives(&rabbit, "rq.error").await.body, &[0xff]);
+    app.stop().await.unwrap();
+    assert_eq!(place.left("rq").await, 0);
+}
+
+async fn what_can_neither_be_read_nor_parked_comes_back(place: &Place) {
+    let full = Queue::durable("rq.error").argument("x-max-length", 1);
+    let full = full.argument("x-overflow", "reject-publish");
+    let builder = place.builder().listeners(listeners![]).declare(Queue::durable("rq"));
+    let app = builder.declare(full).start().await.unwrap();
+    let rabbit = app.rabbit_template();
+    rabbit.convert_and_send_all([("rq.error", "full"), ("rq", "{")]).await.unwrap();
+    let is_back = async || {
+        eventually("it is back", async || (ready(&rabbit, "rq").await == 1).then_some(())).await;
+    };
+    let error = rabbit.receive_and_convert::<u32>("rq").await.unwrap_err();
+    assert!(matches!(error, Error::NotConfirmed(_)), "{error}");
+    is_back().await;
+    let next = |number: u32| async move { Ok(Some(number)) };
+    let error = rabbit.receive_and_reply("rq", next).await.unwrap_err();
+    assert!(matches!(error, Error::NotConfirmed(_)), "{error}");
+    is_back().await;
+    arrives(&rabbit, "rq.error").await;
+    let error = rabbit.receive_and_convert::<u32>("rq").await.unwrap_err();
+    assert!(matches!(error, Error::Conversion(_)), "{error}");
+    assert_eq!(&*arrives(&rabbit, "rq.error").await.body, b"{");
     app.stop().await.unwrap();
     assert_eq!(place.left("rq").await, 0);
 }
