@@ -336,14 +336,19 @@ impl Crew {
         &self,
         supervised: impl FnOnce(Arc<ConsumerStates>, usize) -> Supervised,
     ) -> Supervised {
+        self.members().add(supervised)
+    }
+
+    /// The same by who scales the consumers of a queue, known by what stops it; none if the queue was
+    /// removed meanwhile.
+    pub(super) fn add_by(
+        &self,
+        scaler: &Arc<StopSignal>,
+        supervised: impl FnOnce(Arc<ConsumerStates>, usize) -> Supervised,
+    ) -> Option<Supervised> {
         let mut members = self.members();
-        members.forget_who_left();
-        let states = Arc::clone(&members.states);
-        let number = states.join();
-        let supervised = supervised(states, number);
-        supervised.stop.raise(members.raised);
-        members.consumers.push(Member::of(&supervised));
-        supervised
+        let is_there = members.scalers.iter().any(|(_, stop)| Arc::ptr_eq(stop, scaler));
+        is_there.then(|| members.add(supervised))
     }
 
     /// Whether its consumers run, and are not told to stop.
@@ -415,6 +420,19 @@ impl Crew {
 }
 
 impl Members {
+    fn add(
+        &mut self,
+        supervised: impl FnOnce(Arc<ConsumerStates>, usize) -> Supervised,
+    ) -> Supervised {
+        self.forget_who_left();
+        let states = Arc::clone(&self.states);
+        let number = states.join();
+        let supervised = supervised(states, number);
+        supervised.stop.raise(self.raised);
+        self.consumers.push(Member::of(&supervised));
+        supervised
+    }
+
     /// Forgets those that were too many and whose tasks have ended: nobody else has their signal.
     fn forget_who_left(&mut self) {
         self.consumers.retain(|member| !member.leaves || Arc::strong_count(&member.stop) > 1);
@@ -434,5 +452,20 @@ impl Member {
             load: Arc::clone(&supervised.load),
             leaves: false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_scales_a_queue_that_was_removed_starts_no_consumer_of_it() {
+        let (crew, queue) = (Crew::default(), ShortString::from_static("orders.fr"));
+        let scaler = Arc::<StopSignal>::default();
+        crew.members().scalers.push((queue.clone(), Arc::clone(&scaler)));
+        crew.leave(&[queue]);
+        assert_eq!(scaler.phase(), StopPhase::Draining);
+        assert!(crew.add_by(&scaler, |_, _| unreachable!("none is made")).is_none());
     }
 }

@@ -107,7 +107,7 @@ impl Scaler {
     }
 
     fn more(&self, started: &mut JoinSet<()>) {
-        let supervised = self.crew.add(|states, number| Supervised {
+        let supervised = self.crew.add_by(&self.stop, |states, number| Supervised {
             scope: Arc::clone(&self.scope),
             container: Arc::clone(&self.container),
             queue: self.queue.clone(),
@@ -116,6 +116,8 @@ impl Scaler {
             states,
             number,
         });
+        // The queue may be removed, and the stop not be noticed yet.
+        let Some(supervised) = supervised else { return };
         self.tell("one consumer more");
         started.spawn(supervised.supervise(None));
     }
