@@ -300,11 +300,13 @@ impl Crew {
         self.members().consumers.iter().map(|member| member.load.held()).sum()
     }
 
-    /// Changes how many consumers each queue is to have; whether somebody sees to it.
+    /// Changes how many consumers each queue is to have; whether somebody sees to it: who scales them, or
+    /// who starts them next.
     pub(super) fn set_concurrency(&self, concurrency: Concurrency) -> bool {
         let mut members = self.members();
         members.concurrency = Some(concurrency);
-        members.consumers.is_empty() || !members.scalers.is_empty()
+        let is_running = !members.consumers.is_empty() && members.raised == StopPhase::Running;
+        !is_running || !members.scalers.is_empty()
     }
 
     pub(super) fn changed_concurrency(&self) -> Option<Concurrency> {
