@@ -97,6 +97,7 @@ impl Registered {
         tasks: &mut JoinSet<()>,
     ) {
         self.consume_when_started(queues);
+        self.reap(tasks);
         for (supervised, started) in started {
             if let Some(started) = &started {
                 supervised.states.consuming(supervised.number, started.channel.link());
@@ -210,7 +211,14 @@ impl Registered {
         self.crew.end();
     }
 
-    pub(super) fn tell_failure(&self, ended: Result<(), JoinError>) {
+    /// Forgets the tasks that have ended, and tells which have failed.
+    pub(super) fn reap(&self, tasks: &mut JoinSet<()>) {
+        while let Some(ended) = tasks.try_join_next() {
+            self.tell_failure(ended);
+        }
+    }
+
+    fn tell_failure(&self, ended: Result<(), JoinError>) {
         if let Err(error) = ended {
             tracing::error!(listener = &*self.container.name, %error, "a listener's task failed");
         }

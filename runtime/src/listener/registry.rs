@@ -139,9 +139,7 @@ impl ListenerRegistry {
             }
             Err(_) => registered.tasks.lock().await,
         };
-        while let Some(ended) = tasks.try_join_next() {
-            registered.tell_failure(ended);
-        }
+        registered.reap(&mut tasks);
         if !tasks.is_empty() {
             let stopping = registered.crew.is_told_to_stop();
             return if stopping { Err(Error::StillStopping { id: id.to_owned() }) } else { Ok(()) };
