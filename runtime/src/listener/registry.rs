@@ -88,13 +88,7 @@ impl ListenerRegistry {
     async fn start_or_wait(registered: &Registered) -> Result<Vec<StartOf>, Fault> {
         match Self::start_consumers(registered, Redeclare::No).await {
             Ok(started) => Ok(started),
-            Err((queue, error)) if registered.waits_for_queues() && error.is_not_found() => {
-                let listener = &*registered.container.name;
-                tracing::warn!(listener, queue, "the listener waits for its queue");
-                Ok(Self::not_started(registered))
-            }
-            // It asks again until the other consumer is gone.
-            Err((_, error)) if registered.container.stands_by_at(&error) => {
+            Err((queue, error)) if Self::starts_by_itself(registered, &queue, &error) => {
                 Ok(Self::not_started(registered))
             }
             Err((queue, error)) => {
@@ -106,6 +100,17 @@ impl ListenerRegistry {
                 Err(Fault::new(text).at(origin.file, origin.line))
             }
         }
+    }
+
+    /// Whether its consumers ask again after this refusal: until a queue of somebody else's is there, or
+    /// another consumer is gone.
+    fn starts_by_itself(registered: &Registered, queue: &str, error: &LinkError) -> bool {
+        if registered.waits_for_queues() && error.is_not_found() {
+            let listener = &*registered.container.name;
+            tracing::warn!(listener, queue, "the listener waits for its queue");
+            return true;
+        }
+        registered.container.stands_by_at(error)
     }
 
     /// Its consumers, which are to start by themselves.
@@ -146,7 +151,7 @@ impl ListenerRegistry {
         }
         let started = match Self::start_consumers(&registered, Redeclare::Yes).await {
             Ok(started) => started,
-            Err((_, error)) if registered.container.stands_by_at(&error) => {
+            Err((queue, error)) if Self::starts_by_itself(&registered, &queue, &error) => {
                 Self::not_started(&registered)
             }
             Err((_, error)) => return Err(error.into()),

@@ -124,6 +124,9 @@ async fn a_queue_that_is_somebody_elses_must_be_there_or_is_waited_for(place: &P
         app.health().to_string().contains("h.elsewhere").then_some(())
     })
     .await;
+    // A later start waits for it as the first one did.
+    app.stop_listener("h.guest").await.unwrap();
+    app.start_listener("h.guest").await.unwrap();
     // Not as a listener would have declared it.
     let options = QueueDeclareOptions { auto_delete: true, ..Default::default() };
     place.channel().await.queue_declare("h.elsewhere", options).await.unwrap();
