@@ -19,11 +19,8 @@ impl Work<'_> {
         let has_failed = match outcome {
             Outcome::Ack | Outcome::Reply(_) => false,
             Outcome::RetryAfter(_) => true,
-            Outcome::Failed(error) => match Decision::on(error, plan) {
-                Decision::Redeliver | Decision::RedeliverAfter(_) => true,
-                _ => return,
-            },
-            Outcome::Reject | Outcome::Requeue => return,
+            Outcome::Failed(error) if Decision::tells_of_others(error, plan) => true,
+            Outcome::Failed(_) | Outcome::Reject | Outcome::Requeue => return,
         };
         if has_failed {
             circuit.failed(&plan.id, self.settler.clock().now());

@@ -27,9 +27,7 @@ impl Decision {
     /// What somebody has chosen holds before what the kind of the error says, and that before what
     /// the listener does with failures.
     pub(in crate::listener) fn on(error: &ListenerError, plan: &ListenerPlan) -> Self {
-        if !error.is_chosen()
-            && let Some(on) = plan.failure.on_errors.of(error)
-        {
+        if let Some(on) = Self::said(error, plan) {
             return on.into();
         }
         match error.disposition() {
@@ -41,6 +39,22 @@ impl Decision {
             Disposition::Default if !plan.requeue_rejected => Self::Reject,
             Disposition::Default => Self::Redeliver,
         }
+    }
+
+    /// Whether the failure says something of the messages to come, and is not its own message's fault.
+    /// What becomes of the message is another question: it may be rejected since nothing is tried again.
+    pub(super) fn tells_of_others(error: &ListenerError, plan: &ListenerPlan) -> bool {
+        match Self::said(error, plan) {
+            Some(on) => matches!(on, OnError::Retry | OnError::RetryAfter(_)),
+            None => {
+                matches!(error.disposition(), Disposition::Default | Disposition::RetryAfter(_))
+            }
+        }
+    }
+
+    /// What is said of such errors, where the handler has said nothing of this one.
+    fn said(error: &ListenerError, plan: &ListenerPlan) -> Option<OnError> {
+        if error.is_chosen() { None } else { plan.failure.on_errors.of(error) }
     }
 }
 

@@ -10,7 +10,10 @@ use springhare_tests::{Tell, Told, eventually, telling};
 
 use crate::place::Place;
 
-application!(a_circuit_opens_after_failures_is_tried_after_its_pause_and_closes);
+application!(
+    a_circuit_opens_after_failures_is_tried_after_its_pause_and_closes,
+    a_circuit_counts_what_is_rejected_where_nothing_is_tried_again,
+);
 
 /// Whether what the handler needs is there.
 #[derive(Debug, Clone, Default)]
@@ -77,4 +80,36 @@ async fn a_circuit_opens_after_failures_is_tried_after_its_pause_and_closes(plac
     app.stop().await.unwrap();
     assert!(calls.is_silent());
     place.has_left("c.broken", 0).await;
+}
+
+#[rabbit_listener(
+    id = "c.refusing",
+    queue = "c.refusing",
+    requeue_rejected = false,
+    circuit(failures = 3, pause = "30s")
+)]
+async fn refusing(text: Text, calls: State<Tell<String>>) -> ListenerResult {
+    let is_its_own_fault = text.0 == "bad";
+    calls.tell(text.0);
+    if is_its_own_fault {
+        return Err(ListenerError::reject_and_dont_requeue("bad"));
+    }
+    Err(ListenerError::msg("no shop"))
+}
+
+async fn a_circuit_counts_what_is_rejected_where_nothing_is_tried_again(place: &Place) {
+    let (clock, _hand) = Clock::manual();
+    let (tell, mut calls) = telling::<String>();
+    let builder = place.builder_on(&clock).listeners(listeners![refusing]).manage(tell);
+    let app = builder.start().await.unwrap();
+    let texts = ["bad", "bad", "bad", "bad", "0", "1", "2", "3", "4"];
+    let messages = texts.map(|text| ("c.refusing", text));
+    app.rabbit_template().convert_and_send_all(messages).await.unwrap();
+    for text in &texts[..7] {
+        assert_eq!(calls.next().await, *text);
+    }
+    place.has_consumers("c.refusing", Some(0)).await;
+    place.has_left("c.refusing", 2).await;
+    assert!(calls.is_silent());
+    app.stop().await.unwrap();
 }
