@@ -152,10 +152,14 @@ impl SharedCircuit {
             (None, true) => Admission::One,
             (None, false) => Admission::All,
         };
-        let before = self.admission.swap(admission as u8, Ordering::AcqRel);
-        drop(circuit);
-        if before != admission as u8 {
+        let is_new = admission != self.admission();
+        if is_new {
+            // Who reads that one may try comes after it: else two of them could be the first.
             self.trying().clear();
+            self.admission.store(admission as u8, Ordering::Release);
+        }
+        drop(circuit);
+        if is_new {
             self.tell(admission);
             self.changed.notify_waiters();
         }

@@ -33,8 +33,12 @@ impl Work<'_> {
     /// counted.
     pub(in crate::listener) async fn leave(&mut self) -> Result<Exit, Exit> {
         let tag: ShortString = self.consumer_tag();
-        if let Err(error) = self.settler.channel().link().basic_cancel(&tag).await {
-            return Err(Exit::Lost(error.to_string()));
+        let cancelled = self.settler.channel().link().basic_cancel(&tag);
+        match self.stop.unless_forced(cancelled).await {
+            Some(Ok(_)) => {}
+            Some(Err(error)) => return Err(Exit::Lost(error.to_string())),
+            // Its broker may not answer at all.
+            None => return Err(Exit::Stopped),
         }
         self.settler.flush().await?;
         self.settler.requeue_paused().await?;
