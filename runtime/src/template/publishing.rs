@@ -273,6 +273,16 @@ impl Publishing {
 
     /// A channel, on a connection that is not the publishing one.
     pub(crate) async fn open_channel(&self) -> Result<Arc<dyn LinkChannel>, Error> {
+        // The stop waits for no connection that is being opened.
+        let connection = tokio::select! {
+            connection = self.connection_of_channels() => connection?,
+            () = self.until_stopped() => return Err(Error::Stopped),
+        };
+        Ok(connection.open_channel().await?)
+    }
+
+    /// The connection, opened if there is none. The stop closes what it finds here.
+    async fn connection_of_channels(&self) -> Result<Arc<dyn LinkConnection>, Error> {
         let mut channels = self.channels.lock().await;
         if self.stopped.load(Ordering::Acquire) {
             return Err(Error::Stopped);
@@ -282,8 +292,7 @@ impl Publishing {
             None => self.channels_link.connect("template").await?,
         };
         *channels = Some(Arc::clone(&connection));
-        drop(channels);
-        Ok(connection.open_channel().await?)
+        Ok(connection)
     }
 
     /// Closes both for good.

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use springhare::broker::BasicConsumeOptions;
+use springhare::connection::{DeliveryCounting, EmbeddedLink, Link, LinkConnection, LinkFuture};
 use springhare::prelude::*;
 use springhare::{BatchingStrategy, CallError, Error};
-use springhare_tests::{LIMIT, eventually, within_limit};
+use springhare_broker::Clock;
+use springhare_tests::{LIMIT, Tell, eventually, telling, within_limit};
 
 use crate::support::{broker, ready};
 
@@ -145,4 +147,45 @@ async fn a_batch_and_a_call_that_receives_wait_on_the_brokers_clock() {
     let received = within_limit("the time is up", receiving).await.unwrap().unwrap();
     assert!(received.is_none());
     app.stop().await.unwrap();
+}
+
+/// A link that says so when the template's own connection is asked for, and opens none.
+#[derive(Debug)]
+struct NeverForTheTemplate(EmbeddedLink, Tell<()>);
+
+impl Link for NeverForTheTemplate {
+    fn describe(&self) -> String {
+        self.0.describe()
+    }
+
+    fn clock(&self) -> &Clock {
+        self.0.clock()
+    }
+
+    fn delivery_counting(&self) -> DeliveryCounting {
+        self.0.delivery_counting()
+    }
+
+    fn connect<'a>(&'a self, name: &'a str) -> LinkFuture<'a, Arc<dyn LinkConnection>> {
+        if name.contains("template") {
+            self.1.tell(());
+            return Box::pin(std::future::pending());
+        }
+        self.0.connect(name)
+    }
+}
+
+#[tokio::test]
+async fn a_stop_does_not_wait_for_a_connection_that_is_being_opened() {
+    // No deadline ever comes: the clock stands still.
+    let (broker, _hand) = broker();
+    let (asked, mut asks) = telling::<()>();
+    let link = NeverForTheTemplate(EmbeddedLink::new(broker), asked);
+    let app = Springhare::builder().link(link).listeners(listeners![]).start().await.unwrap();
+    let rabbit = app.rabbit_template();
+    let receiving = tokio::spawn(async move { rabbit.receive("q").await });
+    asks.next().await;
+    within_limit("the stop", app.stop()).await.unwrap();
+    let error = within_limit("the call", receiving).await.unwrap().unwrap_err();
+    assert!(matches!(error, Error::Stopped), "{error}");
 }
