@@ -21,6 +21,7 @@ mod failures;
 mod listeners_told;
 mod log;
 mod merged;
+mod partitions;
 mod queue_kinds;
 mod scaling;
 mod settings;

@@ -311,37 +311,14 @@ impl<'s> PartitionLoop<'s> {
     }
 
     /// Settles a message whose handler has returned, or has it called again.
-    async fn done(&mut self, Done { lane, mut held, outcome }: Done) -> Result<(), Exit> {
+    async fn done(&mut self, Done { lane, mut held, mut outcome }: Done) -> Result<(), Exit> {
         self.work.slow.ends(held.hand);
         let plan = Arc::clone(&held.handling.plan);
-        let delivery_tag = held.context.delivery().delivery_tag;
-        if let Outcome::Failed(error) = &outcome
-            && let Some((pause, counts)) = again(&held, error)
+        if let Some((pause, counts)) = again(&held, &outcome)
             && self.work.claim(&held.context)
         {
-            held.context.renew();
-            let is_cut_short = self.work.acknowledges_first() && self.work.is_lost();
-            if self.work.stop.is_raised() || is_cut_short {
-                self.work.heed_stop().await?;
-                return self.hand_back(lane, held, error.share()).await;
-            }
-            tracing::warn!(
-                listener = &*plan.id,
-                queue = &**held.context.queue(),
-                attempt = held.context.failures().attempts(),
-                error = error.report(),
-                next_call_in = ?pause,
-                "a handler failed and is called again; those of the same key wait"
-            );
-            if counts == Counts::AsDelivery {
-                held.context.fail_here();
-            }
-            held.error = self.work.acknowledges_first().then(|| error.share());
-            let due = self.work.settler.clock().now().saturating_add(pause);
-            self.resting.insert(delivery_tag, due, (lane, held));
-            return Ok(());
+            return self.rest(lane, held, failure_of(&outcome), (pause, counts)).await;
         }
-        let mut outcome = outcome;
         if reply::is_answer(&held.context, &plan, &outcome) {
             outcome = self.work.answer(&held.context, &plan, outcome).await?;
         }
@@ -363,6 +340,42 @@ impl<'s> PartitionLoop<'s> {
                 tokio::task::yield_now().await;
             }
         }
+        Ok(())
+    }
+
+    /// Has a message called again after its pause, or gives it back if the consumer stops.
+    async fn rest(
+        &mut self,
+        lane: LaneId,
+        mut held: Held,
+        error: ListenerError,
+        (pause, counts): (Duration, Counts),
+    ) -> Result<(), Exit> {
+        held.context.renew();
+        let is_cut_short = self.work.acknowledges_first() && self.work.is_lost();
+        if self.work.stop.is_raised() || is_cut_short {
+            self.work.heed_stop().await?;
+            if self.work.phase() == StopPhase::Draining {
+                // Those of its key that came meanwhile are behind it, too.
+                self.received.append(&mut self.work.late);
+                self.take_over().await?;
+            }
+            return self.hand_back(lane, held, error).await;
+        }
+        tracing::warn!(
+            listener = &*held.handling.plan.id,
+            queue = &**held.context.queue(),
+            attempt = held.context.failures().attempts(),
+            error = error.report(),
+            next_call_in = ?pause,
+            "a handler failed and is called again; those of the same key wait"
+        );
+        if counts == Counts::AsDelivery {
+            held.context.fail_here();
+        }
+        held.error = self.work.acknowledges_first().then_some(error);
+        let due = self.work.settler.clock().now().saturating_add(pause);
+        self.resting.insert(held.context.delivery().delivery_tag, due, (lane, held));
         Ok(())
     }
 
@@ -416,6 +429,14 @@ impl<'s> PartitionLoop<'s> {
     }
 }
 
+/// Why a message is called again.
+fn failure_of(outcome: &Outcome) -> ListenerError {
+    match outcome {
+        Outcome::Failed(error) => error.share(),
+        _ => ListenerError::msg("its handler asked for it again"),
+    }
+}
+
 /// How a call that failed is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Counts {
@@ -425,14 +446,19 @@ enum Counts {
     AsDelivery,
 }
 
-/// Whether a failed message is called again, and after which pause.
-fn again(held: &Held, error: &ListenerError) -> Option<(Duration, Counts)> {
+/// Whether a message is called again that failed or was asked for later, and after which pause.
+fn again(held: &Held, outcome: &Outcome) -> Option<(Duration, Counts)> {
     let plan = &held.handling.plan;
     if plan.acknowledge == AcknowledgeMode::None {
         return None;
     }
     let failures = held.context.failures();
-    let next = match Decision::on(error, plan) {
+    let decision = match outcome {
+        Outcome::Failed(error) => Decision::on(error, plan),
+        Outcome::RetryAfter(pause) => Decision::RedeliverAfter(*pause),
+        Outcome::Ack | Outcome::Reply(_) | Outcome::Reject | Outcome::Requeue => return None,
+    };
+    let next = match decision {
         Decision::Redeliver if plan.failure.calls.are_several() => {
             let pause = plan.failure.calls.pause_after(held.context.attempt(), random())?;
             return Some((pause, Counts::AsCall));

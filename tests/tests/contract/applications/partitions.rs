@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use springhare::DeliveryContext;
 use springhare::prelude::*;
@@ -15,6 +16,7 @@ application!(
     a_key_may_be_what_a_function_says,
     a_stop_hands_a_failed_message_back_before_those_of_its_key,
     a_pause_hands_back_what_waits_for_its_key,
+    a_message_that_is_asked_for_later_holds_up_its_key,
 );
 
 type Said = State<Tell<String>>;
@@ -208,4 +210,33 @@ async fn a_pause_hands_back_what_waits_for_its_key(place: &Place) {
         assert_eq!(told.next().await, expected);
     }
     app.stop().await.unwrap();
+}
+
+#[rabbit_listener(
+    queue = "k.later",
+    partition_by = "header:x-customer",
+    concurrency = 2,
+    max_attempts = 3
+)]
+async fn asks_for_it_later(text: Text, count: DeliveryCount, said: Said) -> Outcome {
+    said.tell(format!("{} {}", text.0, count.value()));
+    match &*text.0 {
+        "ann 0" => Outcome::RetryAfter(Duration::from_millis(20)),
+        _ => Outcome::Ack,
+    }
+}
+
+async fn a_message_that_is_asked_for_later_holds_up_its_key(place: &Place) {
+    let builder = place.builder().listeners(listeners![asks_for_it_later]);
+    let Scene { app, rabbit, mut told, .. } = start(place, builder).await;
+    for body in ["ann 0", "ann 1"] {
+        send(&rabbit, "k.later", "ann", body).await;
+    }
+    for expected in ["ann 0 0", "ann 0 1", "ann 0 2", "ann 1 0"] {
+        assert_eq!(told.next().await, expected);
+    }
+    let parked = arrives(&rabbit, "k.later.error").await;
+    assert_eq!(&*parked.body, b"ann 0");
+    app.stop().await.unwrap();
+    assert_eq!(place.left("k.later").await, 0);
 }
