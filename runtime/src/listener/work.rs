@@ -95,6 +95,11 @@ impl Work<'_> {
         self.acknowledge == AcknowledgeMode::None
     }
 
+    /// Whether what is in hand comes again when its channel is lost: the broker still has it.
+    pub(super) fn comes_again(&self) -> bool {
+        self.acknowledge.comes_again()
+    }
+
     /// Whether a message is acknowledged before its handler is called.
     pub(super) fn acknowledges_first(&self) -> bool {
         self.acknowledge == AcknowledgeMode::First
@@ -328,7 +333,7 @@ impl Work<'_> {
         match self.stop.unless_forced(cancelled).await {
             Some(Ok(_)) => {}
             // What is in hand is done to its end: it does not come again.
-            Some(Err(error)) if self.acknowledges_first() => {
+            Some(Err(error)) if !self.comes_again() => {
                 tracing::debug!(%error, "a consumer that is lost could not be cancelled");
             }
             Some(Err(error)) => return Err(Exit::Lost(error.to_string())),

@@ -19,6 +19,7 @@ mod delays;
 mod discarded;
 mod dynamic;
 mod events;
+mod forgotten;
 mod listeners;
 mod neighbours;
 mod outage;

@@ -138,11 +138,11 @@ impl Mailbox {
     }
 
     /// Nothing more will come. What has come can still be taken over after a cancel, and is gone
-    /// with a channel that was closed.
+    /// with a channel that was closed, but for what was settled when it was sent.
     pub(super) fn end(&self, end: ConsumerEnd) {
         let reader = {
             let mut state = self.lock();
-            if matches!(end, ConsumerEnd::Closed(_)) {
+            if matches!(end, ConsumerEnd::Closed(_)) && self.no_ack == NoAck::No {
                 state.deliveries.clear();
                 state.bytes = 0;
             }

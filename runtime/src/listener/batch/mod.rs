@@ -120,17 +120,20 @@ impl<'s> BatchLoop<'s> {
             Event::PauseEnded => Ok(self.work.settler.requeue_due().await?),
             Event::TimeUp => self.handle().await,
             Event::Stop => self.work.heed_stop().await,
-            Event::Ended if !self.received.is_empty() && !self.work.is_lost() => {
-                self.handle().await
-            }
+            Event::Ended if !self.received.is_empty() && !self.is_lost() => self.handle().await,
             Event::Ended => Err(self.work.end().await?),
         }
+    }
+
+    /// Whether what is there will come again.
+    fn is_lost(&self) -> bool {
+        self.work.is_lost() && !self.work.is_no_ack()
     }
 
     /// Calls the handler with what is there, up to a full batch.
     async fn handle(&mut self) -> Result<(), Exit> {
         self.timer = None;
-        if !self.work.settler.channel().is_open() {
+        if self.is_lost() {
             // All of them come again.
             self.received.clear();
             self.counted = (0, 0);

@@ -149,14 +149,12 @@ impl<'s> PartitionLoop<'s> {
             }
             Happened::Of(Event::PauseEnded) => Ok(self.work.settler.requeue_due().await?),
             Happened::Of(Event::TimeUp | Event::Stop) => Ok(()),
-            Happened::Of(Event::Ended)
-                if self.work.is_lost() && !self.work.acknowledges_first() =>
-            {
+            Happened::Of(Event::Ended) if self.work.is_lost() && self.work.comes_again() => {
                 Err(self.work.end().await?)
             }
             Happened::Of(Event::Ended) => {
                 self.has_ended = true;
-                if self.work.is_lost() {
+                if self.work.is_lost() && !self.work.is_no_ack() {
                     // What has begun is done to its end; the rest comes again.
                     self.end_begun().await;
                     self.received.clear();
