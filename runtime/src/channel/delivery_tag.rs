@@ -2,6 +2,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
+use super::open_tags::OpenTags;
+
 /// The right to settle one delivery: taken by a handler as an argument, given up by
 /// [`Channel::ack`](crate::Channel::ack) and its siblings.
 ///
@@ -9,15 +11,27 @@ use std::sync::atomic::{AtomicU8, Ordering};
 /// it knows the channel it came on: a tag of a channel that has since been replaced is refused
 /// before anything is sent. A handler may move it into a task of its own and settle later; one
 /// that is dropped unsettled is logged, and its message comes back when the channel closes.
+///
+/// A consumer of a listener with `ack = "manual"` that ends (its listener stops or pauses, has fewer
+/// consumers or an open circuit) closes its channel when all of its tags are settled or dropped, and
+/// after [`STOP_DEADLINE`](crate::STOP_DEADLINE) at the latest, or with that of the application's stop.
 pub struct DeliveryTag {
     value: u64,
     epoch: u64,
     settlement: Arc<Settlement>,
+    /// Where it is counted until it is dropped, which settling does once that is sent.
+    counted: Arc<OpenTags>,
 }
 
 impl DeliveryTag {
-    pub(crate) fn new(value: u64, epoch: u64, settlement: Arc<Settlement>) -> Self {
-        Self { value, epoch, settlement }
+    pub(super) fn new(
+        value: u64,
+        epoch: u64,
+        settlement: Arc<Settlement>,
+        counted: Arc<OpenTags>,
+    ) -> Self {
+        counted.opens();
+        Self { value, epoch, settlement, counted }
     }
 
     /// The number that the broker gave the delivery; counted on each channel from 1.
@@ -46,6 +60,7 @@ impl Drop for DeliveryTag {
         if self.settlement.tag_dropped() == Dropped::AfterTheHandler {
             self.settlement.warn(self.value);
         }
+        self.counted.closes();
     }
 }
 

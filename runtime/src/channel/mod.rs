@@ -6,12 +6,14 @@
 //! that is closed stays closed; whoever opened it opens another.
 
 mod delivery_tag;
+mod open_tags;
 mod raw;
 mod settle;
 
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::{Context, Poll};
 
 pub use delivery_tag::DeliveryTag;
 pub(crate) use delivery_tag::Settlement;
@@ -20,6 +22,7 @@ pub use settle::SettleError;
 pub(crate) use settle::{SettlementObserver, Verdict};
 
 use crate::connection::{LinkChannel, LinkError};
+use open_tags::OpenTags;
 
 /// Counts the channels of this process, so that no two have the same epoch.
 static NEXT_EPOCH: AtomicU64 = AtomicU64::new(1);
@@ -39,6 +42,7 @@ struct Shared {
     settling: tokio::sync::Mutex<()>,
     /// The highest delivery tag of an `ack_multiple`: all up to it are settled.
     covered_up_to: AtomicU64,
+    open_tags: Arc<OpenTags>,
     /// Whether there are deliveries on it that its listener does not know.
     consumed_on: AtomicBool,
     /// Is told of what is settled by a listener or its handler.
@@ -72,6 +76,7 @@ impl Channel {
                 purpose,
                 settling: tokio::sync::Mutex::new(()),
                 covered_up_to: AtomicU64::new(0),
+                open_tags: Arc::default(),
                 consumed_on: AtomicBool::new(false),
                 observer,
             }),
@@ -81,6 +86,17 @@ impl Channel {
     /// Which of all channels of this process it is.
     pub(crate) fn epoch(&self) -> u64 {
         self.shared.epoch
+    }
+
+    /// The right to settle the delivery of this number, whose settlement this is.
+    pub(crate) fn delivery_tag(&self, value: u64, settlement: Arc<Settlement>) -> DeliveryTag {
+        DeliveryTag::new(value, self.epoch(), settlement, Arc::clone(&self.shared.open_tags))
+    }
+
+    /// Ready when nobody holds a tag of it any more, and what they settled is sent. Only for the task of
+    /// the channel's consumer.
+    pub(crate) fn poll_no_open_tags(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.shared.open_tags.poll_none(cx)
     }
 
     pub(crate) fn link(&self) -> &Arc<dyn LinkChannel> {

@@ -120,7 +120,7 @@ impl ConsumerLoop<'_> {
     async fn run(mut self) -> Exit {
         loop {
             if let Err(exit) = self.step().await {
-                self.work.close(&self.container.name).await;
+                self.work.close(&self.container.name, &exit).await;
                 return exit;
             }
         }

@@ -377,8 +377,7 @@ impl DeliveryContext {
         self.settlement.get_or_init(|| {
             let settlement = self.new_settlement();
             let value = self.delivery.delivery_tag;
-            let epoch = self.scope.channel.epoch();
-            tag = Some(DeliveryTag::new(value, epoch, Arc::clone(&settlement)));
+            tag = Some(self.scope.channel.delivery_tag(value, Arc::clone(&settlement)));
             settlement
         });
         tag

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use springhare_amqp::ShortString;
 use springhare_broker::{ConsumerEnd, Delivery, Multiple, Sleep};
@@ -25,6 +26,9 @@ use super::slow::SlowHandlers;
 use super::stop_signal::{StopPhase, StopSignal};
 use crate::channel::Verdict;
 use crate::connection::LinkConsumer;
+
+/// How long a consumer that ends waits for delivery tags that handlers have moved elsewhere.
+const TAGS_WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// What a consumer tends to beside the handler, and while that waits.
 pub(crate) struct Work<'s> {
@@ -208,15 +212,36 @@ impl Work<'_> {
     }
 
     /// Acknowledges what is done, and closes the channel, which requeues what is not settled.
-    pub(super) async fn close(&mut self, listener: &str) {
+    pub(super) async fn close(&mut self, listener: &str, exit: &Exit) {
         if !self.settler.channel().is_open() {
             return;
         }
         if let Err(error) = self.settler.flush().await {
             tracing::debug!(listener, %error, "what was done could not be acknowledged");
         }
+        let ends_by_itself = matches!(exit, Exit::Stopped | Exit::Circuit);
+        if ends_by_itself && self.acknowledge == AcknowledgeMode::Manual {
+            self.tags_are_settled(listener).await;
+        }
         if let Err(error) = self.settler.channel().link().close().await {
             tracing::debug!(listener, %error, "a channel could not be closed");
+        }
+    }
+
+    /// Waits for who has a delivery tag of the channel to settle it, within bounds.
+    async fn tags_are_settled(&mut self, listener: &str) {
+        let mut patience = self.settler.clock().sleep(TAGS_WAIT_MAX);
+        let channel = self.settler.channel();
+        let settled = poll_fn(|cx| match channel.poll_no_open_tags(cx) {
+            Poll::Ready(()) => Poll::Ready(true),
+            Poll::Pending => Pin::new(&mut patience).poll(cx).map(|()| false),
+        });
+        if self.stop.unless_forced(settled).await != Some(true) {
+            tracing::warn!(
+                listener,
+                "a consumer ends while delivery tags of it are not settled; their messages are \
+                 requeued"
+            );
         }
     }
 

@@ -79,7 +79,7 @@ pub fn delivery() -> TestDelivery {
     let link = Arc::new(SettlingChannel::default());
     let channel = Channel::new(Arc::clone(&link) as Arc<dyn LinkChannel>, Purpose::Listener);
     let settlement = Settlement::new(Arc::from("a test"));
-    let tag = DeliveryTag::new(1, channel.epoch(), settlement);
+    let tag = channel.delivery_tag(1, settlement);
     TestDelivery { channel, tag, settlements: Settlements(link) }
 }
 

@@ -71,7 +71,7 @@ impl<'s> BatchLoop<'s> {
     pub(super) async fn run(mut self) -> Exit {
         loop {
             if let Err(exit) = self.step().await {
-                self.work.close(&self.plan.id).await;
+                self.work.close(&self.plan.id, &exit).await;
                 return exit;
             }
         }

@@ -126,7 +126,7 @@ impl<'s> PartitionLoop<'s> {
             if let Err(exit) = self.step().await {
                 self.tasks.shutdown().await;
                 self.end_begun().await;
-                self.work.close(&self.container.name).await;
+                self.work.close(&self.container.name, &exit).await;
                 return exit;
             }
         }

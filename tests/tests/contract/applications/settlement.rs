@@ -1,7 +1,7 @@
 use springhare::broker::Multiple;
 use springhare::prelude::*;
 use springhare::{Requeue, SettleError};
-use springhare_tests::{Gate, Tell, eventually, ready, telling};
+use springhare_tests::{Gate, Tell, eventually, ready, telling, within_limit};
 
 use crate::place::Place;
 
@@ -16,6 +16,7 @@ application!(
     what_auto_mode_has_settled_is_settled_for_the_tag,
     what_is_done_is_acknowledged_before_a_handler_waits,
     without_acks_a_message_is_settled_as_it_is_sent,
+    a_consumer_that_ends_waits_for_the_tags_that_its_handler_gave_away,
 );
 
 type Tag = (Channel, DeliveryTag);
@@ -234,4 +235,44 @@ async fn without_acks_a_message_is_settled_as_it_is_sent(place: &Place) {
     assert_eq!(ready(&rabbit, "unsigned").await, 0);
     app.stop().await.unwrap();
     assert!(texts.is_silent());
+}
+
+/// How a listener's consumer ends.
+#[derive(Debug, Clone, Copy)]
+enum End {
+    Pause,
+    ScaleDown,
+    Stop,
+}
+
+#[rabbit_listener(id = "given", queue = "given", ack = "manual", concurrency = 2, prefetch = 1)]
+async fn give_away(channel: Channel, tag: DeliveryTag, held: State<Tell<Tag>>) {
+    held.tell((channel, tag));
+}
+
+async fn a_consumer_that_ends_waits_for_the_tags_that_its_handler_gave_away(place: &Place) {
+    for end in [End::Pause, End::ScaleDown, End::Stop] {
+        let (held, mut tags) = telling::<Tag>();
+        let builder = place.builder().listeners(listeners![give_away]).manage(held);
+        let app = builder.start().await.unwrap();
+        let messages = (0..2).map(|n| ("given", n.to_string()));
+        app.rabbit_template().convert_and_send_all(messages).await.unwrap();
+        let (first, second) = (tags.next().await, tags.next().await);
+        let listener = app.listener("given").unwrap();
+        let ending = tokio::spawn(async move {
+            match end {
+                End::Pause => listener.pause().await,
+                End::ScaleDown => listener.set_concurrency(1).await,
+                End::Stop => listener.stop().await,
+            }
+        });
+        let left = if matches!(end, End::ScaleDown) { 1 } else { 0 };
+        place.has_consumers("given", Some(left)).await;
+        for (channel, tag) in [first, second] {
+            channel.ack(tag).await.unwrap();
+        }
+        within_limit("the consumer ends", ending).await.unwrap().unwrap();
+        app.stop().await.unwrap();
+        assert_eq!(place.left("given").await, 0, "{end:?}");
+    }
 }
