@@ -5,6 +5,7 @@
 //! consumer is lost, its tasks are ended before it starts again: no key is ever handled twice at a
 //! time by one consumer.
 
+mod again;
 mod key;
 mod lanes;
 
@@ -25,20 +26,19 @@ use super::attempt::Attempt;
 use super::consumer::{Exit, RECEIVE_MAX};
 use super::container::{Container, Selection};
 use super::context::DeliveryContext;
-use super::endpoint::AcknowledgeMode;
-use super::failure::{Decision, Kept, Unfinished};
+use super::failure::{Kept, Unfinished};
 use super::handling::Handling;
 use super::invoke::Call;
 use super::observe::Observed;
 use super::outcome::{ListenerError, Outcome};
 use super::outgoing;
-use super::pacing::{Paused, Redelivery};
+use super::pacing::Paused;
 use super::plan::PartitionPlan;
 use super::reply;
 use super::settle::Due;
 use super::stop_signal::StopPhase;
 use super::work::{Event, Work};
-use crate::backoff::random;
+use again::{Counts, again, failure_of};
 use lanes::{LaneId, Lanes};
 
 /// How many messages are taken over at most, where no prefetch bounds them.
@@ -424,62 +424,6 @@ impl<'s> PartitionLoop<'s> {
                 tracing::debug!(listener = &*held.handling.plan.id, ?exit, "a consumer ends");
             }
         }
-    }
-}
-
-/// Why a message is called again.
-fn failure_of(outcome: &Outcome) -> ListenerError {
-    match outcome {
-        Outcome::Failed(error) => error.share(),
-        _ => ListenerError::msg("its handler asked for it again"),
-    }
-}
-
-/// How a call that failed is counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Counts {
-    /// As one of those with the same delivery.
-    AsCall,
-    /// As a delivery would be, which it takes the place of.
-    AsDelivery,
-}
-
-/// Whether a message is called again that failed or was asked for later, and after which pause.
-fn again(held: &Held, outcome: &Outcome) -> Option<(Duration, Counts)> {
-    let plan = &held.handling.plan;
-    if plan.acknowledge == AcknowledgeMode::None {
-        return None;
-    }
-    let failures = held.context.failures();
-    let decision = match outcome {
-        Outcome::Failed(error) => Decision::on(error, plan),
-        Outcome::RetryAfter(pause) => Decision::RedeliverAfter(*pause),
-        Outcome::Ack | Outcome::Reply(_) | Outcome::Reject | Outcome::Requeue => return None,
-    };
-    let next = match decision {
-        Decision::Redeliver if plan.failure.calls.are_several() => {
-            let pause = plan.failure.calls.pause_after(held.context.attempt(), random())?;
-            return Some((pause, Counts::AsCall));
-        }
-        // It is acknowledged, and is called again in memory or not at all.
-        _ if plan.acknowledge == AcknowledgeMode::First => return None,
-        Decision::Redeliver => failures.redelivery(&plan.failure.redeliveries),
-        Decision::RedeliverAfter(pause) => {
-            failures.redelivery_after(pause, &plan.failure.redeliveries)
-        }
-        Decision::GiveUp
-        | Decision::Park
-        | Decision::Acknowledge
-        | Decision::Reject
-        | Decision::Requeue => {
-            return None;
-        }
-    };
-    match next {
-        Redelivery::RequeueAfter(pause)
-        | Redelivery::RepublishAfter(pause)
-        | Redelivery::Delayed(pause) => Some((pause, Counts::AsDelivery)),
-        Redelivery::Ended => None,
     }
 }
 
