@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use futures_util::future::{Either, join_all, select};
 use springhare::amqp::{BasicProperties, FieldTable, FieldValue, Message, ShortString};
-use springhare::broker::{BasicConsumeOptions, Delivery};
+use springhare::broker::{BasicConsumeOptions, Clock, Delivery};
 use springhare::connection::{LinkChannel, LinkConsumer};
 use springhare::prelude::*;
-use springhare::{CallError, Error, RemoteError};
+use springhare::{CallError, Error, RemoteError, SpringhareBuilder};
 use springhare_tests::{eventually, within_limit};
 
 use crate::place::Place;
@@ -108,8 +108,11 @@ impl Responder {
 }
 
 pub(super) async fn app(place: &Place) -> (Springhare, RabbitTemplate) {
-    let app = place
-        .builder()
+    app_of(place.builder()).await
+}
+
+async fn app_of(builder: SpringhareBuilder) -> (Springhare, RabbitTemplate) {
+    let app = builder
         .listeners(listeners![])
         .declare(Queue::durable("q"))
         .declare(Exchange::direct("shop"))
@@ -383,11 +386,14 @@ async fn the_application_says_how_long_calls_wait(place: &Place) {
 }
 
 async fn a_late_reply_is_counted_and_harms_nobody(place: &Place) {
-    let (app, rabbit) = app(place).await;
+    let (clock, hand) = Clock::manual();
+    let (app, rabbit) = app_of(place.builder_on(&clock)).await;
     let mut responder = Responder::of(place, "q").await;
-    let hurried = rabbit.convert_send_and_receive("q", &1).timeout(Duration::from_millis(20));
-    failure(hurried).await;
-    let late = responder.next().await;
+    let limit = Duration::from_millis(20);
+    let mut hurried = rabbit.convert_send_and_receive("q", &1).timeout(limit).into_future();
+    let late = responder.next_while(&mut hurried).await;
+    hand.advance(limit);
+    assert!(matches!(failure(hurried).await, CallError::Timeout { .. }));
     let next = tokio::spawn({
         let rabbit = rabbit.clone();
         async move { rabbit.convert_send_and_receive::<u64>("q", &2).await }
