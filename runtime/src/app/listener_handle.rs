@@ -38,7 +38,7 @@ impl ListenerHandle {
     }
 
     /// Starts it, as [`start_listener`](crate::Springhare::start_listener) does. One that is paused
-    /// goes on.
+    /// goes on, as with [`resume`](Self::resume).
     ///
     /// # Errors
     ///
@@ -79,7 +79,8 @@ impl ListenerHandle {
         self.running.pause_listener(&self.id).await
     }
 
-    /// Lets it go on if it is paused, once its handlers are done.
+    /// Lets it go on if it is paused, once its handlers are done: a handler of its own begins that in a task
+    /// of its own, as with [`pause`](Self::pause).
     ///
     /// # Errors
     ///

@@ -275,17 +275,14 @@ impl Springhare {
         Ok(())
     }
 
-    /// Pauses all listeners of a group, one after the other, as
-    /// [`ListenerHandle::pause`] pauses one.
+    /// Pauses all listeners of a group at once, as [`ListenerHandle::pause`] pauses one, and waits for
+    /// their handlers.
     ///
     /// # Errors
     ///
     /// [`Error::UnknownGroup`] when no listener is in it.
     pub async fn pause_group(&self, group: &str) -> Result<()> {
-        for id in self.group(group)? {
-            self.running.pause_listener(&id).await?;
-        }
-        Ok(())
+        self.running.pause_listeners(&self.group(group)?).await
     }
 
     /// Resumes the listeners of a group that are paused.

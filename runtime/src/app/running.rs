@@ -126,11 +126,20 @@ impl Running {
     }
 
     pub(super) async fn pause_listener(&self, id: &str) -> Result<()> {
-        if !self.listeners.pause(id) {
-            return Err(Error::UnknownListener { id: id.to_owned() });
+        self.pause_listeners(&[id]).await
+    }
+
+    /// Pauses all of them, and then waits for their handlers.
+    pub(super) async fn pause_listeners(&self, ids: &[impl AsRef<str>]) -> Result<()> {
+        let unknown = |id: &&str| !self.listeners.pause(id);
+        let unknown: Vec<_> = ids.iter().map(AsRef::as_ref).filter(unknown).collect();
+        for id in ids {
+            self.pause_ends(id.as_ref()).await;
         }
-        self.pause_ends(id).await;
-        Ok(())
+        match unknown.first() {
+            Some(id) => Err(Error::UnknownListener { id: (*id).to_owned() }),
+            None => Ok(()),
+        }
     }
 
     pub(super) async fn resume_listener(&self, id: &str) -> Result<()> {

@@ -14,7 +14,7 @@ use super::open_tags::OpenTags;
 ///
 /// A consumer of a listener with `ack = "manual"` that ends (its listener stops or pauses, has fewer
 /// consumers or an open circuit) closes its channel when all of its tags are settled or dropped, and
-/// after [`STOP_DEADLINE`](crate::STOP_DEADLINE) at the latest, or with that of the application's stop.
+/// after a second at the latest.
 pub struct DeliveryTag {
     value: u64,
     epoch: u64,

@@ -24,6 +24,7 @@ use super::handling::Handling;
 use super::observe::Observed;
 use super::outcome::Outcome;
 use super::outgoing;
+use super::panic::caught;
 use super::partition::PartitionLoop;
 use super::reply;
 use super::scaling::Load;
@@ -48,6 +49,8 @@ pub(crate) enum Exit {
     Circuit,
     /// The channel or the connection is lost.
     Lost(String),
+    /// The application's code panicked where that is no failure of a handler.
+    Panicked(String),
 }
 
 impl From<SettleError> for Exit {
@@ -119,7 +122,7 @@ pub(crate) async fn run(
 impl ConsumerLoop<'_> {
     async fn run(mut self) -> Exit {
         loop {
-            if let Err(exit) = self.step().await {
+            if let Err(exit) = caught(self.step()).await {
                 self.work.close(&self.container.name, &exit).await;
                 return exit;
             }

@@ -37,6 +37,7 @@ pub(crate) mod observe;
 pub(crate) mod outcome;
 pub(crate) mod outgoing;
 mod pacing;
+mod panic;
 pub(crate) mod partition;
 mod parts;
 mod pattern;

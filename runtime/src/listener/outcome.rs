@@ -5,7 +5,6 @@ mod error;
 
 use std::time::Duration;
 
-pub(in crate::listener) use error::message_of;
 pub use error::{Disposition, ListenerError, ListenerResult, ListenerResultExt, RETRY_AFTER_MAX};
 
 use super::attempt::HandlerTimedOut;

@@ -7,7 +7,8 @@ use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::outcome::{ListenerError, message_of};
+use super::outcome::ListenerError;
+use super::panic::message_of;
 use crate::error::Place;
 
 /// What becomes of a message whose handler failed with a certain error:

@@ -1,11 +1,9 @@
 //! Keeps one consumer of a listener running: starts it, and starts it again whenever the
 //! consumer, its channel or its connection is lost, until it is told to stop.
 
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt;
 use springhare_amqp::ShortString;
 use springhare_broker::{BasicConsumeOptions, QosScope};
 
@@ -19,7 +17,6 @@ use super::discarded::Discards;
 use super::endpoint::AcknowledgeMode;
 use super::failure::{DeadLetters, FailurePolicy, Kept};
 use super::observe::Observing;
-use super::outcome::message_of;
 use super::scaling::Load;
 use super::stop_signal::{StopPhase, StopSignal};
 use crate::backoff::Backoff;
@@ -179,7 +176,15 @@ impl Supervised {
                 tracing::info!(listener, queue, "the listener consumes again");
             }
             let since = clock.now();
-            let reason = match self.work(next).await {
+            let running = consumer::run(
+                &self.container,
+                &self.queue,
+                self.failure(),
+                next,
+                clock.clone(),
+                (&self.stop, &self.load),
+            );
+            let reason = match Box::pin(running).await {
                 Exit::Stopped => return,
                 Exit::Circuit => {
                     self.tell_stopped(attempts);
@@ -189,6 +194,15 @@ impl Supervised {
                     "the broker cancelled the consumer, its queue is gone".to_owned()
                 }
                 Exit::Lost(reason) => reason,
+                Exit::Panicked(panic) => {
+                    let queue = &*self.queue;
+                    let kept = match self.container.common().acknowledge {
+                        AcknowledgeMode::None => "what it held is lost",
+                        _ => "what it held comes again",
+                    };
+                    tracing::error!(listener, queue, panic, "a consumer panicked; {kept}");
+                    format!("its consumer panicked: {panic}")
+                }
             };
             if self.stop.phase() != StopPhase::Running {
                 return;
@@ -199,33 +213,6 @@ impl Supervised {
             self.tell_lost(&reason, attempts);
             self.lost(&*connection.link, &reason, attempts, Backoff::after_loss);
         }
-    }
-
-    /// Works on what comes until that ends. Where the application's code panics outside of a handler,
-    /// as an error does that is dropped, what the consumer holds goes back and it is lost.
-    async fn work(&self, started: StartedConsumer) -> Exit {
-        let channel = started.channel.clone();
-        let running = consumer::run(
-            &self.container,
-            &self.queue,
-            self.failure(),
-            started,
-            self.scope.connection.clock().clone(),
-            (&self.stop, &self.load),
-        );
-        // What it leaves half done is dropped with it.
-        let panic = match AssertUnwindSafe(Box::pin(running)).catch_unwind().await {
-            Ok(exit) => return exit,
-            Err(panic) => message_of(&*panic),
-        };
-        let (listener, queue) = (&*self.container.name, &*self.queue);
-        tracing::error!(listener, queue, panic, "a consumer panicked; what it holds is requeued");
-        self.load.waits();
-        self.load.holds(0);
-        if let Some(Err(error)) = self.stop.unless_forced(channel.link().close()).await {
-            tracing::debug!(listener, %error, "a channel could not be closed");
-        }
-        Exit::Lost(format!("its consumer panicked: {panic}"))
     }
 
     /// Tells that the consumer consumes.

@@ -25,10 +25,11 @@ use super::settle::Settler;
 use super::slow::SlowHandlers;
 use super::stop_signal::{StopPhase, StopSignal};
 use crate::channel::Verdict;
-use crate::connection::LinkConsumer;
+use crate::connection::{LinkConsumer, LinkError};
 
-/// How long a consumer that ends waits for delivery tags that handlers have moved elsewhere.
-const TAGS_WAIT_MAX: Duration = Duration::from_secs(5);
+/// How long a consumer that ends waits for delivery tags that handlers have moved elsewhere. A part of
+/// [`STOP_DEADLINE`](crate::STOP_DEADLINE), which other listeners have to end in, too.
+const TAGS_WAIT_MAX: Duration = Duration::from_secs(1);
 
 /// What a consumer tends to beside the handler, and while that waits.
 pub(crate) struct Work<'s> {
@@ -228,8 +229,14 @@ impl Work<'_> {
         }
     }
 
-    /// Waits for who has a delivery tag of the channel to settle it, within bounds.
+    /// Waits for who has a delivery tag of the channel to settle it, within bounds. For what is settled
+    /// meanwhile the broker sends no other: the consumer is cancelled.
     async fn tags_are_settled(&mut self, listener: &str) {
+        if !self.draining
+            && let Some(Err(error)) = self.cancel().await
+        {
+            tracing::debug!(listener, %error, "a consumer could not be cancelled");
+        }
         let mut patience = self.settler.clock().sleep(TAGS_WAIT_MAX);
         let channel = self.settler.channel();
         let settled = poll_fn(|cx| match channel.poll_no_open_tags(cx) {
@@ -353,10 +360,8 @@ impl Work<'_> {
             return Ok(());
         }
         self.draining = true;
-        let tag: ShortString = self.link.tag().clone();
-        let cancelled = self.settler.channel().link().basic_cancel(&tag);
-        match self.stop.unless_forced(cancelled).await {
-            Some(Ok(_)) => {}
+        match self.cancel().await {
+            Some(Ok(())) => {}
             // What is in hand is done to its end: it does not come again.
             Some(Err(error)) if !self.comes_again() => {
                 tracing::debug!(%error, "a consumer that is lost could not be cancelled");
@@ -371,6 +376,13 @@ impl Work<'_> {
         poll_fn(all_of(more)).await;
         self.load.holds(self.behind + self.late.len());
         Ok(self.settler.requeue_paused().await?)
+    }
+
+    /// Asks the broker for no more; `None` if the stop doesn't wait for its answer.
+    async fn cancel(&mut self) -> Option<Result<(), LinkError>> {
+        let tag: ShortString = self.link.tag().clone();
+        let cancelled = self.settler.channel().link().basic_cancel(&tag);
+        Some(self.stop.unless_forced(cancelled).await?.map(drop))
     }
 
     /// Heeds a stop when no message is in hand, and so many are behind it.

@@ -24,6 +24,7 @@ use super::invoke::Call;
 use super::observe::Observed;
 use super::outcome::Outcome;
 use super::outgoing;
+use super::panic::caught;
 use super::plan::{BatchPlan, ListenerPlan};
 use super::settle::Due;
 use super::work::{Event, Work};
@@ -70,7 +71,7 @@ impl<'s> BatchLoop<'s> {
     /// requeues what is not settled.
     pub(super) async fn run(mut self) -> Exit {
         loop {
-            if let Err(exit) = self.step().await {
+            if let Err(exit) = caught(self.step()).await {
                 self.work.close(&self.plan.id, &exit).await;
                 return exit;
             }

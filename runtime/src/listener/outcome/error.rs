@@ -1,11 +1,12 @@
 //! Why a handler failed, and what that means for the message.
 
-use std::any::Any;
 use std::error::Error as StdError;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
+
+use crate::listener::panic::message_of;
 
 /// The longest time that a handler may have its message wait, a half of what RabbitMQ lets a
 /// consumer hold a message: 15 minutes.
@@ -256,15 +257,6 @@ impl<T, E: Into<Box<dyn StdError + Send + Sync>>> ListenerResultExt<T> for Resul
 
     fn retry_after(self, delay: Duration) -> ListenerResult<T> {
         self.map_err(|error| ListenerError::retry_after(delay, error))
-    }
-}
-
-/// What a panic said.
-pub(in crate::listener) fn message_of(panic: &(dyn Any + Send)) -> String {
-    match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
-        (Some(text), _) => (*text).to_owned(),
-        (_, Some(text)) => text.clone(),
-        _ => "a panic without a text".to_owned(),
     }
 }
 

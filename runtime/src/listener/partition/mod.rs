@@ -33,6 +33,7 @@ use super::observe::Observed;
 use super::outcome::{ListenerError, Outcome};
 use super::outgoing;
 use super::pacing::Paused;
+use super::panic::caught;
 use super::plan::PartitionPlan;
 use super::reply;
 use super::settle::Due;
@@ -123,7 +124,7 @@ impl<'s> PartitionLoop<'s> {
     /// closes the channel, which requeues what is not settled.
     pub(super) async fn run(mut self) -> Exit {
         loop {
-            if let Err(exit) = self.step().await {
+            if let Err(exit) = caught(self.step()).await {
                 self.tasks.shutdown().await;
                 self.end_begun().await;
                 self.work.close(&self.container.name, &exit).await;

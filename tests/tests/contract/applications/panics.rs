@@ -136,10 +136,12 @@ async fn a_consumer_whose_work_panics_starts_again(place: &Place) {
     for queue in QUEUES {
         let (app, mut told) = start(place, |builder| builder).await;
         let rabbit = app.rabbit_template();
-        rabbit.convert_and_send(queue, "sticky").await.unwrap();
-        rabbit.convert_and_send(queue, "tea").await.unwrap();
-        // What it held comes again.
-        while told.next().await != "tea" {}
+        let texts = ["green", "sticky", "tea"];
+        rabbit.convert_and_send_all(texts.map(|text| (queue, text))).await.unwrap();
+        // What it held comes again, and not what was done.
+        for text in ["green", "sticky", "sticky", "tea"] {
+            assert_eq!(told.next().await, text, "{queue}");
+        }
         app.stop().await.unwrap();
     }
 }

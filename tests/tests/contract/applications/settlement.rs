@@ -1,6 +1,6 @@
 use springhare::broker::Multiple;
 use springhare::prelude::*;
-use springhare::{Requeue, SettleError};
+use springhare::{ListenerStatus, Requeue, SettleError};
 use springhare_tests::{Gate, Tell, eventually, ready, telling, within_limit};
 
 use crate::place::Place;
@@ -17,6 +17,7 @@ application!(
     what_is_done_is_acknowledged_before_a_handler_waits,
     without_acks_a_message_is_settled_as_it_is_sent,
     a_consumer_that_ends_waits_for_the_tags_that_its_handler_gave_away,
+    who_waits_for_tags_takes_no_more_messages,
 );
 
 type Tag = (Channel, DeliveryTag);
@@ -275,4 +276,40 @@ async fn a_consumer_that_ends_waits_for_the_tags_that_its_handler_gave_away(plac
         app.stop().await.unwrap();
         assert_eq!(place.left("given").await, 0, "{end:?}");
     }
+}
+
+#[rabbit_listener(id = "given.late", queue = "given.late", ack = "manual", prefetch = 5)]
+async fn give_away_late(
+    channel: Channel,
+    tag: DeliveryTag,
+    held: State<Tell<Tag>>,
+    gate: State<Gate>,
+) {
+    held.tell((channel, tag));
+    gate.pass().await;
+}
+
+async fn who_waits_for_tags_takes_no_more_messages(place: &Place) {
+    let ((held, mut tags), gate) = (telling::<Tag>(), Gate::closed());
+    let builder = place.builder().listeners(listeners![give_away_late]).manage(held);
+    let app = builder.manage(gate.clone()).start().await.unwrap();
+    let messages = (0..9).map(|n| ("given.late", n.to_string()));
+    app.rabbit_template().convert_and_send_all(messages).await.unwrap();
+    let (channel, tag) = tags.next().await;
+    place.has_left("given.late", 4).await;
+    let listener = app.listener("given.late").unwrap();
+    let pausing = tokio::spawn({
+        let listener = listener.clone();
+        async move { listener.pause().await }
+    });
+    eventually("it is paused", async || {
+        (listener.status() == ListenerStatus::Paused).then_some(())
+    })
+    .await;
+    gate.let_through(1);
+    place.has_consumers("given.late", Some(0)).await;
+    channel.ack(tag).await.unwrap();
+    within_limit("the pause", pausing).await.unwrap().unwrap();
+    app.stop().await.unwrap();
+    assert_eq!(place.left("given.late").await, 8);
 }
