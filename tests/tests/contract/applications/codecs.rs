@@ -34,8 +34,8 @@ fn tea(count: u32) -> Order {
 }
 
 #[rabbit_listener(queue = "c.packed", converter = "msgpack")]
-async fn answer_packed(#[payload] order: Order) -> springhare::Payload<Order> {
-    springhare::Payload(tea(order.count + 1))
+async fn answer_packed(#[payload] order: Order) -> Payload<Order> {
+    Payload(tea(order.count + 1))
 }
 
 async fn a_listener_answers_in_the_format_that_it_chose(place: &Place) {
@@ -75,8 +75,8 @@ async fn bodies_are_read_by_what_they_say_they_are(place: &Place) {
 }
 
 #[rabbit_listener(queue = "c.named", converter = "concise")]
-async fn answer_concisely(#[payload] numbers: BTreeMap<String, u8>) -> springhare::Payload<usize> {
-    springhare::Payload(numbers.len())
+async fn answer_concisely(#[payload] numbers: BTreeMap<String, u8>) -> Payload<usize> {
+    Payload(numbers.len())
 }
 
 async fn a_converter_that_was_given_a_name_is_chosen_by_it(place: &Place) {

@@ -108,10 +108,10 @@ async fn what_differs_begins_the_next_batch_and_keeps_its_place(place: &Place) {
 }
 
 #[rabbit_listener(queue = "pb.batch", batch = 4, batch_timeout = "10m")]
-async fn batch(texts: Vec<Text>, said: Said) -> Result<(), springhare::BatchError> {
+async fn batch(texts: Vec<Text>, said: Said) -> Result<(), BatchError> {
     said.tell(texts.iter().map(|text| &*text.0).collect::<Vec<_>>().join(" "));
     match texts.iter().position(|text| text.0 == "bad") {
-        Some(bad) => Err(springhare::BatchError::at(bad, ListenerError::fatal("bad"))),
+        Some(bad) => Err(BatchError::at(bad, ListenerError::fatal("bad"))),
         None => Ok(()),
     }
 }
