@@ -9,6 +9,7 @@ mod delivery_tag;
 mod open_tags;
 mod raw;
 mod settle;
+mod settled_tags;
 
 use std::fmt;
 use std::sync::Arc;
@@ -20,6 +21,7 @@ pub(crate) use delivery_tag::Settlement;
 pub use raw::Consumer;
 pub use settle::SettleError;
 pub(crate) use settle::{SettlementObserver, Verdict};
+use settled_tags::SettledTags;
 
 use crate::connection::{LinkChannel, LinkError};
 use open_tags::OpenTags;
@@ -39,7 +41,7 @@ struct Shared {
     epoch: u64,
     purpose: Purpose,
     /// Held while a settlement is checked and sent, so that none can pass an `ack_multiple`.
-    settling: tokio::sync::Mutex<()>,
+    settling: tokio::sync::Mutex<SettledTags>,
     /// The highest delivery tag of an `ack_multiple`: all up to it are settled.
     covered_up_to: AtomicU64,
     open_tags: Arc<OpenTags>,
@@ -74,7 +76,7 @@ impl Channel {
                 link,
                 epoch: NEXT_EPOCH.fetch_add(1, Ordering::Relaxed),
                 purpose,
-                settling: tokio::sync::Mutex::new(()),
+                settling: tokio::sync::Mutex::default(),
                 covered_up_to: AtomicU64::new(0),
                 open_tags: Arc::default(),
                 consumed_on: AtomicBool::new(false),

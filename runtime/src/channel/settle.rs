@@ -3,6 +3,7 @@ use std::sync::atomic::Ordering;
 
 use springhare_broker::{Multiple, Requeue};
 
+use super::settled_tags::SettledTags;
 use super::{Channel, DeliveryTag};
 use crate::connection::LinkError;
 use crate::error::Error;
@@ -66,8 +67,9 @@ pub(crate) enum Verdict {
 
 /// Is told of the settlements that were sent on channels of listeners.
 pub(crate) trait SettlementObserver: Debug + Send + Sync {
-    /// One was sent on the channel of this epoch, and not refused.
-    fn settled(&self, epoch: u64, delivery_tag: u64, verdict: Verdict);
+    /// One was sent on the channel of this epoch, and not refused; so many deliveries are settled by
+    /// it.
+    fn settled(&self, epoch: u64, delivery_tag: u64, verdict: Verdict, deliveries: u64);
 }
 
 /// # Settlement
@@ -121,7 +123,7 @@ impl Channel {
         if tag.epoch() != self.epoch() {
             return Err(SettleError::OtherChannel { delivery_tag });
         }
-        let _order = self.shared.settling.lock().await;
+        let mut settled = self.shared.settling.lock().await;
         if self.is_covered(delivery_tag) {
             tag.settlement().claim();
             return Err(SettleError::AlreadySettled { delivery_tag });
@@ -132,7 +134,7 @@ impl Channel {
         if !tag.settlement().claim() {
             return Err(SettleError::AlreadySettled { delivery_tag });
         }
-        self.send(delivery_tag, verdict).await
+        self.send(delivery_tag, verdict, &mut settled).await
     }
 
     /// Settles for the container, which has claimed the delivery before. A delivery that an
@@ -142,11 +144,11 @@ impl Channel {
         delivery_tag: u64,
         verdict: Verdict,
     ) -> Result<(), SettleError> {
-        let _order = self.shared.settling.lock().await;
+        let mut settled = self.shared.settling.lock().await;
         if self.is_covered(delivery_tag) {
             return Ok(());
         }
-        self.send(delivery_tag, verdict).await
+        self.send(delivery_tag, verdict, &mut settled).await
     }
 
     /// Whether an `ack_multiple` has settled this delivery.
@@ -154,7 +156,12 @@ impl Channel {
         delivery_tag <= self.shared.covered_up_to.load(Ordering::Acquire)
     }
 
-    async fn send(&self, delivery_tag: u64, verdict: Verdict) -> Result<(), SettleError> {
+    async fn send(
+        &self,
+        delivery_tag: u64,
+        verdict: Verdict,
+        settled: &mut SettledTags,
+    ) -> Result<(), SettleError> {
         let link = &self.shared.link;
         let sent = match verdict {
             Verdict::Ack(multiple) => {
@@ -168,7 +175,12 @@ impl Channel {
         };
         sent.map_err(|source| SettleError::Link { delivery_tag, source })?;
         if let Some(observer) = &self.shared.observer {
-            observer.settled(self.epoch(), delivery_tag, verdict);
+            let multiple = match verdict {
+                Verdict::Ack(multiple) => multiple,
+                Verdict::Nack(_) | Verdict::Reject(_) => Multiple::One,
+            };
+            let deliveries = settled.settle(delivery_tag, multiple);
+            observer.settled(self.epoch(), delivery_tag, verdict, deliveries);
         }
         Ok(())
     }

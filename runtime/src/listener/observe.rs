@@ -11,9 +11,7 @@ use springhare_broker::Clock;
 use super::context::DeliveryContext;
 use super::outcome::Outcome;
 use crate::channel::{SettlementObserver, Verdict};
-use crate::connection::Confirmation;
-use crate::error::Result;
-use crate::template::TemplateObserver;
+use crate::template::{Fate, TemplateObserver};
 
 /// The broker's name, where the application has several.
 pub(crate) type At<'a> = Option<&'a str>;
@@ -33,7 +31,10 @@ pub(crate) trait Observer: Debug + Send + Sync {
     fn abandoned(&self, _listener_id: &str, _queue: &str, _at: At<'_>) {}
 
     /// It is known what became of a message that was published.
-    fn published(&self, _result: &Result<()>, _confirmation: Confirmation, _at: At<'_>) {}
+    fn published(&self, _fate: Fate, _at: At<'_>) {}
+
+    /// A request that was told to be [sent](Fate::Sent) came back.
+    fn request_returned(&self, _at: At<'_>) {}
 
     /// A message was given up and put into this error queue.
     fn parked(&self, _queue: &str, _reason: &'static str, _at: At<'_>) {}
@@ -45,8 +46,17 @@ pub(crate) trait Observer: Debug + Send + Sync {
     fn disconnected(&self, _connection: &'static str, _at: At<'_>) {}
 
     /// A delivery was settled on the channel of this [epoch](crate::Channel::epoch), by its
-    /// listener or by its handler; with an ack of `Multiple::UpTo` all before it, too.
-    fn settled(&self, _epoch: u64, _delivery_tag: u64, _verdict: Verdict, _at: At<'_>) {}
+    /// listener or by its handler; with an ack of `Multiple::UpTo` all before it, too: so many
+    /// deliveries.
+    fn settled(
+        &self,
+        _epoch: u64,
+        _delivery_tag: u64,
+        _verdict: Verdict,
+        _deliveries: u64,
+        _at: At<'_>,
+    ) {
+    }
 }
 
 /// All who look, and the clock that handlers are timed on.
@@ -95,14 +105,20 @@ impl Shared {
 }
 
 impl SettlementObserver for Shared {
-    fn settled(&self, epoch: u64, delivery_tag: u64, verdict: Verdict) {
-        self.observers.iter().for_each(|one| one.settled(epoch, delivery_tag, verdict, self.at()));
+    fn settled(&self, epoch: u64, delivery_tag: u64, verdict: Verdict, deliveries: u64) {
+        let at = self.at();
+        let observers = self.observers.iter();
+        observers.for_each(|one| one.settled(epoch, delivery_tag, verdict, deliveries, at));
     }
 }
 
 impl TemplateObserver for Shared {
-    fn published(&self, result: &Result<()>, confirmation: Confirmation) {
-        self.observers.iter().for_each(|one| one.published(result, confirmation, self.at()));
+    fn published(&self, fate: Fate) {
+        self.observers.iter().for_each(|one| one.published(fate, self.at()));
+    }
+
+    fn request_returned(&self) {
+        self.observers.iter().for_each(|one| one.request_returned(self.at()));
     }
 
     fn parked(&self, queue: &str, reason: &'static str) {

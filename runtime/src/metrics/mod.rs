@@ -1,7 +1,8 @@
 //! What is measured: feature `metrics`, through the facade of the same name.
 //!
-//! The names are those that Micrometer gives Spring's in Prometheus, so that a dashboard of theirs
-//! shows ours. What has none there begins with `springhare_`.
+//! What begins with `spring_` and `rabbitmq_` has the name that Micrometer's metrics of Spring and of
+//! RabbitMQ's Java client have in Prometheus, and counts the same; docs/observability.md says what is
+//! different. What has none there begins with `springhare_`.
 //!
 //! | name | kind, labels | what |
 //! |---|---|---|
@@ -9,9 +10,10 @@
 //! | `spring_rabbitmq_listener_active` | gauge; `listener_id`, `queue` | messages whose handler is at work |
 //! | `rabbitmq_consumed_total` | counter; `listener_id`, `queue` | messages that came to a handler |
 //! | `springhare_redelivered_total` | counter; `listener_id`, `queue` | those of them that came before |
-//! | `rabbitmq_rejected_total`, `springhare_requeued_total` | counter | messages that were sent back: for good, and to come again |
+//! | `rabbitmq_acknowledged_total` | counter | messages that were acknowledged, each of those that one ack is of |
+//! | `rabbitmq_rejected_total`, `rabbitmq_requeued_total` | counter | messages that were sent back, and those of them that are to come again |
 //! | `springhare_parked_total` | counter; `queue`, `reason` | messages that were given up and put into that error queue |
-//! | `rabbitmq_published_total` | counter | messages that the broker has been given, retry copies and parked ones too; not the requests of calls |
+//! | `rabbitmq_published_total` | counter | messages that the broker has been given, retry copies and parked ones and requests of calls too |
 //! | `rabbitmq_acknowledged_published_total`, `rabbitmq_not_acknowledged_published_total` | counter | those that it confirmed, and refused |
 //! | `rabbitmq_unrouted_published_total` | counter | those that it returned, since they reached no queue |
 //! | `rabbitmq_failed_to_publish_total` | counter | messages that were not sent, or of which that is not known; once, however often it was tried |
@@ -37,11 +39,10 @@ pub(crate) use exporter::installed;
 pub use exporter::{Prometheus, RecorderTaken, prometheus};
 
 use crate::channel::Verdict;
-use crate::connection::Confirmation;
-use crate::error::{Error, NotConfirmed, Result};
 use crate::listener::context::DeliveryContext;
 use crate::listener::observe::{At, Observer, Observing};
 use crate::listener::outcome::Outcome;
+use crate::template::Fate;
 use springhare_broker::Requeue;
 
 /// Tells the facade what it sees.
@@ -76,34 +77,33 @@ impl Observer for Metrics {
         gauge!("spring_rabbitmq_listener_active", labels).decrement(1.0);
     }
 
-    fn settled(&self, _epoch: u64, _delivery_tag: u64, verdict: Verdict, at: At<'_>) {
-        match verdict {
-            Verdict::Ack(_) => {}
-            Verdict::Nack(Requeue::Yes) | Verdict::Reject(Requeue::Yes) => {
-                count("springhare_requeued_total", at);
-            }
-            Verdict::Nack(Requeue::No) | Verdict::Reject(Requeue::No) => {
-                count("rabbitmq_rejected_total", at);
-            }
+    fn settled(&self, _epoch: u64, _tag: u64, verdict: Verdict, deliveries: u64, at: At<'_>) {
+        let requeue = match verdict {
+            Verdict::Ack(_) => return count(deliveries, "rabbitmq_acknowledged_total", at),
+            Verdict::Nack(requeue) | Verdict::Reject(requeue) => requeue,
+        };
+        count(deliveries, "rabbitmq_rejected_total", at);
+        if requeue == Requeue::Yes {
+            count(deliveries, "rabbitmq_requeued_total", at);
         }
     }
 
-    fn published(&self, result: &Result<()>, confirmation: Confirmation, at: At<'_>) {
-        let kind = match result {
-            Ok(()) if confirmation == Confirmation::Awaited => {
-                Some("rabbitmq_acknowledged_published_total")
-            }
-            Ok(()) => None,
-            Err(Error::Unroutable(_)) => Some("rabbitmq_unrouted_published_total"),
-            Err(Error::NotConfirmed(NotConfirmed::Refused(_))) => {
-                Some("rabbitmq_not_acknowledged_published_total")
-            }
-            Err(_) => return count("rabbitmq_failed_to_publish_total", at),
+    fn published(&self, fate: Fate, at: At<'_>) {
+        let kind = match fate {
+            Fate::Sent => None,
+            Fate::Confirmed => Some("rabbitmq_acknowledged_published_total"),
+            Fate::Refused => Some("rabbitmq_not_acknowledged_published_total"),
+            Fate::Returned => Some("rabbitmq_unrouted_published_total"),
+            Fate::Failed => return count(1, "rabbitmq_failed_to_publish_total", at),
         };
-        count("rabbitmq_published_total", at);
+        count(1, "rabbitmq_published_total", at);
         if let Some(kind) = kind {
-            count(kind, at);
+            count(1, kind, at);
         }
+    }
+
+    fn request_returned(&self, at: At<'_>) {
+        count(1, "rabbitmq_unrouted_published_total", at);
     }
 
     fn parked(&self, queue: &str, reason: &'static str, at: At<'_>) {
@@ -123,11 +123,11 @@ impl Observer for Metrics {
     }
 }
 
-/// Counts one at this broker.
-fn count(name: &'static str, at: At<'_>) {
+/// Counts so many more at this broker.
+fn count(more: u64, name: &'static str, at: At<'_>) {
     match at {
-        None => counter!(name).increment(1),
-        Some(broker) => counter!(name, "broker" => broker.to_owned()).increment(1),
+        None => counter!(name).increment(more),
+        Some(broker) => counter!(name, "broker" => broker.to_owned()).increment(more),
     }
 }
 

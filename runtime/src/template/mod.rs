@@ -32,7 +32,7 @@ pub use batching::{BatchingRabbitTemplate, BatchingStrategy};
 pub(crate) use call::names::{DIRECT_REPLY_TO, ERROR_HEADER, ERRORS_HEADER, EXCEPTION_HEADER};
 pub use call::{Calling, ConvertSendAndReceive, REPLY_TIMEOUT};
 pub(crate) use deaths::DeathEntry;
-pub(crate) use observer::TemplateObserver;
+pub(crate) use observer::{Fate, TemplateObserver};
 #[cfg(test)]
 pub(crate) use parking::copy_for_test;
 pub(crate) use parking::{

@@ -19,7 +19,7 @@ use crate::connection::{
 };
 use crate::error::Error;
 use crate::events::{ApplicationEvent, BrokerEvents};
-use crate::template::TemplateObserver;
+use crate::template::{Fate, TemplateObserver};
 
 /// What the broker shows it as, behind the application's name.
 const NAME: &str = "publisher";
@@ -122,14 +122,22 @@ impl Publishing {
 
     /// Tells what became of a message, once.
     pub(super) fn tell(&self, result: &Result<(), Error>, confirmation: Confirmation) {
-        self.count(result, confirmation);
+        self.count(Fate::of(result, confirmation));
         if let Err(Error::Unroutable(returned)) = result {
             self.tell_returned(returned);
         }
     }
 
+    /// Tells that a request that was counted as sent came back.
+    pub(super) fn tell_request_returned(&self, returned: &ReturnedMessage) {
+        if let Some(observer) = &self.observer {
+            observer.request_returned();
+        }
+        self.tell_returned(returned);
+    }
+
     /// Tells that a message came back, once.
-    pub(super) fn tell_returned(&self, returned: &ReturnedMessage) {
+    fn tell_returned(&self, returned: &ReturnedMessage) {
         self.events.tell(|broker| ApplicationEvent::Returned {
             broker,
             exchange: returned.exchange.to_string(),
@@ -139,9 +147,9 @@ impl Publishing {
     }
 
     /// Tells what became of a message to who counts them.
-    fn count(&self, result: &Result<(), Error>, confirmation: Confirmation) {
+    pub(super) fn count(&self, fate: Fate) {
         if let Some(observer) = &self.observer {
-            observer.published(result, confirmation);
+            observer.published(fate);
         }
     }
 
@@ -234,7 +242,7 @@ impl Publishing {
     ) -> Result<(), Error> {
         let published = self.publish_beyond_the_memory_mark(publish, confirmation).await;
         // Whose queue is not there yet makes it: what is returned then is nobody's news.
-        self.count(&published, confirmation);
+        self.count(Fate::of(&published, confirmation));
         published
     }
 

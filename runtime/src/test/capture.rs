@@ -303,7 +303,7 @@ impl Observer for Captures {
         self.changed.notify_waiters();
     }
 
-    fn settled(&self, epoch: u64, delivery_tag: u64, verdict: Verdict, _: At<'_>) {
+    fn settled(&self, epoch: u64, delivery_tag: u64, verdict: Verdict, _: u64, _: At<'_>) {
         let first = if verdict == Verdict::Ack(Multiple::UpTo) { 0 } else { delivery_tag };
         let mut captured = self.lock();
         let range = (Bound::Included((epoch, first)), Bound::Included((epoch, delivery_tag)));

@@ -15,6 +15,7 @@ use super::pending::End;
 use super::unattended::Unattended;
 use super::waiting::Waiting;
 use crate::error::CallError;
+use crate::template::Fate;
 use crate::template::publishing::Publishing;
 
 /// The most calls that wait for their replies.
@@ -75,7 +76,10 @@ impl Calls {
             Some(id) => return Err(CallError::CorrelationId { id: id.to_string() }),
         };
         message.properties.correlation_id = Some(id);
-        match waiting.publish(&routing_key, message).await {
+        let published = waiting.publish(&routing_key, message).await;
+        // One that comes back is told of when it does: its call may be over by then.
+        self.publishing.count(if published.is_none() { Fate::Sent } else { Fate::Failed });
+        match published {
             Some(outcome) => outcome,
             None if to_a_queue => self.unless_given_up(waiting, &routing_key).await,
             None => waiting.await,

@@ -1,5 +1,5 @@
 use std::collections::VecDeque;
-use std::future::{Future, poll_fn};
+use std::future::{Future, pending, poll_fn};
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
@@ -96,14 +96,15 @@ impl CallChannel {
         self.closing.notify_one();
     }
 
-    /// Publishes a request, once the channel is open. If it can't be opened, its calls are told.
+    /// Publishes a request, once the channel is open. If it can't be opened, its calls are told, and
+    /// this is never ready.
     pub(super) async fn publish(
         &self,
         number: u64,
         routing_key: &str,
         message: Message,
     ) -> Result<(), CallError> {
-        let Some(link) = self.opened.wait().await else { return Ok(()) };
+        let Some(link) = self.opened.wait().await else { return pending().await };
         self.last_published.store(number, Ordering::Release);
         let options = BasicPublishOptions { mandatory: true };
         match link.basic_publish(&self.exchange, routing_key, options, message).await {
@@ -229,7 +230,7 @@ impl CallChannel {
                 match happened {
                     Some(ChannelEvent::Returned(returned)) => {
                         if let Some(template) = template.upgrade() {
-                            template.tell_returned(&returned);
+                            template.tell_request_returned(&returned);
                         }
                         let number = call_number(&returned.message);
                         let outcome = Err(CallError::Unroutable(returned));

@@ -26,6 +26,7 @@ mod facts;
 mod failures;
 mod faults;
 mod losses;
+mod metrics;
 mod middleware;
 mod one_program;
 mod outbox;
