@@ -1,15 +1,32 @@
 use springhare::prelude::*;
-use springhare_tests::{arrives, header_text};
+use springhare_tests::{Tell, arrives, header_text, telling};
 
 use crate::place::Place;
 
 application!(
+    a_handler_gets_the_trace_that_its_message_was_sent_with,
     a_trace_goes_from_a_message_to_what_its_handler_publishes,
     a_trace_goes_on_in_a_reply_and_in_a_blocking_handler,
 );
 
 const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 const OTHER: &str = "00-11111111111111111111111111111111-2222222222222222-00";
+
+#[rabbit_listener(queue = "t.read")]
+async fn read(#[header("traceparent")] parent: String, said: State<Tell<String>>) {
+    said.tell(parent);
+}
+
+async fn a_handler_gets_the_trace_that_its_message_was_sent_with(place: &Place) {
+    let (said, mut told) = telling::<String>();
+    let app = place.builder().listeners(listeners![read]).manage(said).start().await.unwrap();
+    let rabbit = app.rabbit_template();
+    for parent in [PARENT, OTHER] {
+        rabbit.convert_and_send("t.read", "tea").header("traceparent", parent).await.unwrap();
+        assert_eq!(told.next().await, parent);
+    }
+    app.stop().await.unwrap();
+}
 
 #[rabbit_listener(queue = "t.orders")]
 async fn fulfil(rabbit: RabbitTemplate, outbox: Outbox<'_>) -> ListenerResult {
