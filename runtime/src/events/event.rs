@@ -85,6 +85,10 @@ pub enum ApplicationEvent {
     Idle {
         /// The listener's id.
         listener: String,
+        /// The broker of its queues, by its name: `rabbitmq` for the application's own.
+        broker: String,
+        /// The queues that it consumes from.
+        queues: Vec<String>,
         /// The time since its last message was done, or since it was started.
         idle_time: Duration,
     },

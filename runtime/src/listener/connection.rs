@@ -120,6 +120,11 @@ impl ListenerConnection {
         }
     }
 
+    /// Which of its connections is open; none before the first.
+    pub(super) fn generation(&self) -> Option<Generation> {
+        *self.latest.borrow()
+    }
+
     /// Why there is no connection, while it is known that there is none.
     pub(crate) fn trouble(&self) -> Option<String> {
         locked(&self.trouble).clone()

@@ -11,6 +11,7 @@ use super::container::Container;
 use super::health::ListenerStatus;
 use super::registered::Crew;
 use super::stop_signal::{StopPhase, StopSignal};
+use super::supervisor::ListenerScope;
 use crate::events::ApplicationEvent;
 
 /// Since when a container's consumers have nothing to do.
@@ -75,6 +76,7 @@ fn nanos(time: Duration) -> u64 {
 /// Looks whether a container is idle, while it runs.
 #[derive(Debug)]
 pub(super) struct IdleWatch {
+    pub(super) scope: Arc<ListenerScope>,
     pub(super) container: Arc<Container>,
     pub(super) crew: Arc<Crew>,
     pub(super) stop: Arc<StopSignal>,
@@ -94,10 +96,15 @@ impl IdleWatch {
             // Who waits for the broker is not idle.
             let consumes = self.crew.status(None) == ListenerStatus::Consuming;
             if consumes && idle_time >= idleness.interval {
-                self.container
-                    .telling
-                    .tell(|listener| ApplicationEvent::Idle { listener, idle_time });
+                self.tell(idle_time);
             }
         }
+    }
+
+    fn tell(&self, idle_time: Duration) {
+        self.container.telling.tell_at(|listener, broker| {
+            let queues = self.scope.names_now(self.crew.queues());
+            ApplicationEvent::Idle { listener, broker, queues, idle_time }
+        });
     }
 }

@@ -166,7 +166,7 @@ impl Registered {
         }
         let Some(stop) = self.crew.watcher() else { return };
         let (container, crew) = (Arc::clone(&self.container), Arc::clone(&self.crew));
-        tasks.spawn(IdleWatch { container, crew, stop }.run());
+        tasks.spawn(IdleWatch { scope: Arc::clone(&self.scope), container, crew, stop }.run());
     }
 
     /// Lets the number of consumers change while it runs.
@@ -401,6 +401,18 @@ impl Crew {
         member.leaves = true;
         states.leave(member.number);
         member.stop.raise(StopPhase::Draining);
+    }
+
+    /// The queues that it has consumers of, in their order.
+    pub(super) fn queues(&self) -> Vec<ShortString> {
+        let members = self.members();
+        let mut queues = Vec::new();
+        for member in members.consumers.iter().filter(|member| !member.leaves) {
+            if !queues.contains(&member.queue) {
+                queues.push(member.queue.clone());
+            }
+        }
+        queues
     }
 
     /// How many consumers this queue has.

@@ -53,6 +53,16 @@ impl ListenerScope {
         self.connection.graph()
     }
 
+    /// The names that these queues have now: an anonymous one has another on each connection.
+    pub(super) fn names_now(&self, queues: Vec<ShortString>) -> Vec<String> {
+        let (graph, generation) = (self.graph(), self.connection.generation());
+        let now = |queue| match generation {
+            Some(generation) => graph.queue_name_in(&queue, generation),
+            None => queue,
+        };
+        queues.into_iter().map(now).map(|queue| queue.to_string()).collect()
+    }
+
     /// Where the application has several brokers, these faults are this one's.
     pub(crate) fn told_of(&self, faults: Vec<Fault>) -> Vec<Fault> {
         match &self.label {

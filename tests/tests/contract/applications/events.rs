@@ -7,6 +7,7 @@ use crate::place::Place;
 application!(
     what_becomes_of_a_listener_is_told_from_its_start_to_its_end,
     a_listener_that_gets_nothing_is_told_to_be_idle,
+    who_is_idle_names_its_queue_as_the_broker_does,
     a_message_that_reaches_no_queue_is_told,
     a_request_that_reaches_no_queue_is_told_once,
 );
@@ -75,7 +76,7 @@ async fn what_becomes_of_a_listener_is_told_from_its_start_to_its_end(place: &Pl
     assert_eq!(within_limit("the end", app.events().next()).await, None);
 }
 
-#[rabbit_listener(id = "e.idle", queue = "e.idle", idle_event = "20ms")]
+#[rabbit_listener(id = "e.idle", queues = ["e.idle", "e.idle-too"], concurrency = 2, idle_event = "20ms")]
 async fn idle(_text: Text) {}
 
 async fn a_listener_that_gets_nothing_is_told_to_be_idle(place: &Place) {
@@ -84,14 +85,32 @@ async fn a_listener_that_gets_nothing_is_told_to_be_idle(place: &Place) {
     let mut last = std::time::Duration::ZERO;
     for _ in 0..2 {
         let time = loop {
-            if let ApplicationEvent::Idle { listener, idle_time, .. } = next(&mut events).await {
-                assert_eq!(listener, "e.idle");
+            if let ApplicationEvent::Idle { listener, broker, queues, idle_time, .. } =
+                next(&mut events).await
+            {
+                assert_eq!((listener.as_str(), broker.as_str()), ("e.idle", "rabbitmq"));
+                assert_eq!(queues, ["e.idle", "e.idle-too"]);
                 break idle_time;
             }
         };
         assert!(time.as_millis() >= 20 && time > last, "{time:?} after {last:?}");
         last = time;
     }
+    app.stop().await.unwrap();
+}
+
+#[rabbit_listener(id = "e.quiet", exchange = "e.events", kind = "fanout", idle_event = "20ms")]
+async fn quiet(_text: Text) {}
+
+async fn who_is_idle_names_its_queue_as_the_broker_does(place: &Place) {
+    let builder = place.builder().listeners(listeners![quiet]);
+    let mut events = builder.events();
+    let app = builder.start().await.unwrap();
+    let started = next(&mut events).await;
+    let ApplicationEvent::ConsumerStarted { queue, .. } = started else { panic!("{started:?}") };
+    let idle = next(&mut events).await;
+    let ApplicationEvent::Idle { queues, .. } = idle else { panic!("{idle:?}") };
+    assert_eq!(queues, [queue]);
     app.stop().await.unwrap();
 }
 
