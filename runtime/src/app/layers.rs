@@ -1,10 +1,11 @@
 //! What the builder puts round publishing and round listeners.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::builder::SpringhareBuilder;
 use crate::error::Fault;
+use crate::listener::plan::ListenerPlan;
 use crate::middleware::{ListenerLayer, MessageProcessor, Middleware, PublishLayer};
 
 impl SpringhareBuilder {
@@ -29,13 +30,15 @@ impl SpringhareBuilder {
         self
     }
 
-    /// Puts a [`ListenerLayer`] round all handlers, inside those that were given before.
+    /// Puts a [`ListenerLayer`] round all handlers but those of batches, inside those that were given
+    /// before.
     pub fn layer(mut self, layer: impl ListenerLayer) -> Self {
         self.middleware.listener_layers.push(Arc::new(layer));
         self
     }
 
-    /// Puts a [`ListenerLayer`] round the handler of the listener with this id, inside those of all.
+    /// Puts a [`ListenerLayer`] round the handler of the listener with this id, inside those of all. One
+    /// of a listener that takes batches, or of none, keeps the application from starting.
     pub fn layer_of(mut self, id: impl Into<String>, layer: impl ListenerLayer) -> Self {
         self.middleware.of_listeners.push((id.into(), Arc::new(layer)));
         self
@@ -48,17 +51,26 @@ impl SpringhareBuilder {
     }
 }
 
-/// A fault for each layer whose listener is not there.
+/// A fault for each layer whose listener is not there, or has none since it takes batches.
 pub(super) fn of_nobody<'a>(
     middleware: &'a Middleware,
-    ids: BTreeSet<&'a str>,
+    plans: impl Iterator<Item = &'a ListenerPlan>,
 ) -> impl Iterator<Item = Fault> + 'a {
-    let missing = middleware.of_listeners.iter().map(|(id, _)| &**id);
-    let missing = missing.filter(move |id| !ids.contains(id)).collect::<BTreeSet<_>>();
-    missing.into_iter().map(|id| {
-        Fault::new(format!(
-            "`.layer_of(\"{id}\", ..)`: no listener has this id; it is `module::function` where the \
-             attribute says nothing, `app.listener_ids()` names all"
-        ))
+    let takes_batches: BTreeMap<&str, bool> =
+        plans.map(|plan| (&*plan.id, plan.batch.is_some())).collect();
+    let ids = middleware.of_listeners.iter().map(|(id, _)| &**id).collect::<BTreeSet<_>>();
+    ids.into_iter().filter_map(move |id| {
+        let why = match takes_batches.get(id) {
+            Some(false) => return None,
+            Some(true) => {
+                "this listener takes batches (`batch`), which no layer goes round: a layer is called \
+                 with one message; remove it, and do in the handler what it is for"
+            }
+            None => {
+                "no listener has this id; it is `module::function` where the attribute says nothing, \
+                 `app.listener_ids()` names all"
+            }
+        };
+        Some(Fault::new(format!("`.layer_of(\"{id}\", ..)`: {why}")))
     })
 }

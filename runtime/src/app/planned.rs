@@ -106,8 +106,7 @@ impl SpringhareBuilder {
         let named = named.chain(made.iter().map(|lent| lent.id().to_owned()));
         let linked = Self::linked().into_iter().map(RabbitListenerEndpoint::id);
         faults.extend(missing(&self.expected, &ids, named, linked, &placeholders));
-        let ids = ids.into_iter().collect();
-        faults.extend(layers::of_nobody(&self.middleware, ids));
+        faults.extend(layers::of_nobody(&self.middleware, listeners().map(|plan| &**plan)));
         let used = graphs.keys().map(|name| name.to_string());
         let mut names: BTreeSet<String> =
             settings.brokers.names().into_iter().chain(used).collect();

@@ -54,6 +54,9 @@ impl Handling {
             handler: plan.function.handler.clone(),
         };
         let middleware = middleware.of_listener(&plan.id);
+        if plan.batch.is_some() && !middleware.layers.is_empty() {
+            tracing::info!(listener = &*plan.id, "it takes batches: no `.layer(..)` goes round it");
+        }
         Self { plan, served: Arc::new(served), middleware }
     }
 }

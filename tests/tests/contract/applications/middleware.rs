@@ -14,6 +14,7 @@ application!(
     what_is_discarded_is_acknowledged_where_the_handler_would_have_to_do_so,
     a_processor_that_panics_has_failed_as_a_handler_has,
     layers_go_round_handlers_from_the_outside_in,
+    a_layer_of_one_listener_needs_one_that_takes_single_messages,
     a_layer_may_do_without_the_handler,
     arguments_are_made_in_the_scope_that_a_layer_has_put_round_the_handler,
     layers_go_round_what_is_sent_one_by_one,
@@ -200,6 +201,25 @@ async fn layers_go_round_handlers_from_the_outside_in(place: &Place) {
             assert_eq!(steps.next().await, step);
         }
     }
+    app.stop().await.unwrap();
+}
+
+#[rabbit_listener(id = "m.batches", queue = "m.batches", batch = 2)]
+async fn batches(_texts: Vec<Text>) {}
+
+async fn a_layer_of_one_listener_needs_one_that_takes_single_messages(place: &Place) {
+    let (tell, _steps) = telling::<String>();
+    let tell = Arc::new(tell);
+    for (id, words) in [("m.batches", "takes batches"), ("m.nobody", "no listener has this id")] {
+        let builder = place.builder().layer_of(id, passing("own", &tell));
+        let refused = builder.listeners(listeners![batches]).start().await.unwrap_err().to_string();
+        let faults: Vec<&str> =
+            refused.lines().filter(|line| line.contains("`.layer_of(")).collect();
+        assert!(faults.len() == 1 && faults[0].contains(id), "{refused}");
+        assert!(refused.contains(words), "{refused}");
+    }
+    let builder = place.builder().layer(passing("of all", &tell));
+    let app = builder.listeners(listeners![batches]).start().await.unwrap();
     app.stop().await.unwrap();
 }
 
