@@ -116,7 +116,7 @@ use crate::signature::ListenerFn;
 /// | `phase` | a whole number | listeners with a higher one start later and stop first; 0 |
 /// | `group` | `".."` | a name to start and stop several listeners by |
 /// | `competing` | alone | where listeners of one queue have different keys: each takes whatever comes, as workers do; without it a message goes to the one whose key matches best |
-/// | `requeue_rejected` | `true`, `false` | whether a failed message goes back to its queue |
+/// | `requeue_rejected` | `true`, `false` | whether a failed message goes back to its queue; with `retry(max_attempts = ..)` it is called with again first |
 /// | `retry` | `(max_attempts = 5, backoff = "100ms..10s", jitter = 0.2)`, `(delays = ["5s", "1m"])` | what is done before a failed message is given up, see below |
 /// | `max_attempts` | `1` or more | how many paced deliveries of a message may fail where there is no `retry`; 20 |
 /// | `timeout` | `"30s"` | how long the function may take, a day at most: one that takes longer is dropped and has failed; no bound |

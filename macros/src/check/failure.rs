@@ -97,11 +97,11 @@ fn beside_retry(args: &ListenerArgs, errors: &mut Errors) {
             "keep one of them: inside it counts calls in memory, beside it deliveries",
         );
     }
-    if let Some(requeue) = refused {
+    if let (Some(requeue), Some(_)) = (refused, &retry.value.delays) {
         errors.add(
             &requeue.key,
-            "`requeue_rejected = false` refuses what `retry` asks for",
-            "remove one of them",
+            "`requeue_rejected = false` refuses what `retry(delays = ..)` asks for: another delivery",
+            "remove one of them, or retry in memory, `retry(max_attempts = ..)`",
         );
     }
 }

@@ -100,8 +100,9 @@ fn beside_retry(attributes: &ListenerAttributes<'_>, settings: &ListenerSettings
              inside it counts calls in memory, beside it deliveries",
         ),
         (
-            retry.is_some() && refuses,
-            "`requeue_rejected = false` refuses what `retry` asks for: remove one of them",
+            retry.is_some_and(|retry| !retry.delays.is_empty()) && refuses,
+            "`requeue_rejected = false` refuses what `retry` with `delays` asks for, another delivery: \
+             remove one of them, or retry in memory, with `max_attempts`",
         ),
         (
             max_attempts.is_some() && refuses,
@@ -254,8 +255,8 @@ mod tests {
         let both = ListenerAttributes { max_attempts: Some(3), ..retry(calls) };
         assert_one(both, "stands beside `retry`");
         let refuses = Some(false);
-        let refused = ListenerAttributes { requeue_rejected: refuses, ..retry(calls) };
-        assert_one(refused, "refuses what `retry` asks for");
+        let refused = ListenerAttributes { requeue_rejected: refuses, ..retry(DELAYED) };
+        assert_one(refused, "refuses what `retry` with `delays` asks for");
         let counted = ListenerAttributes { max_attempts: Some(3), ..ORDERS };
         let refused = ListenerAttributes { requeue_rejected: refuses, ..counted };
         assert_one(refused, "at its first failure");

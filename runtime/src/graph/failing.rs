@@ -48,14 +48,16 @@ pub(super) fn failure_plan(
 }
 
 /// Whether a failed message is tried again. A listener that says itself how it does so is not meant by a
-/// setting for all, and one that is set to call again does that first, as in Spring.
+/// setting for all, and one that calls again does that first, as in Spring.
 pub(super) fn requeues_rejected(
     settings: &ListenerSettings,
     attributes: &ListenerAttributes<'_>,
 ) -> bool {
     let retries = failing(settings, attributes).retry.is_some();
+    // The attribute holds before a setting that has it call again.
+    let rejects_at_once = attributes.requeue_rejected == Some(false) && attributes.retry.is_none();
     settings.default_requeue_rejected.unwrap_or(true)
-        || (retries && attributes.requeue_rejected != Some(false))
+        || (retries && !rejects_at_once)
         || attributes.max_attempts.is_some()
 }
 
@@ -303,6 +305,9 @@ mod tests {
         assert!(!of(default, false) && of(default, true));
         let rejects = ListenerAttributes { requeue_rejected: Some(false), ..default };
         assert!(!of(rejects, true), "what the attribute says itself holds");
+        let calls = Some(RetryAttributes { max_attempts: Some(3), ..NOTHING });
+        let rejects_then = ListenerAttributes { retry: calls, ..rejects };
+        assert!(of(rejects_then, true), "and so it does where it says that it calls again first");
         let paced = ListenerAttributes { max_attempts: Some(7), ..default };
         assert!(of(paced, false));
     }

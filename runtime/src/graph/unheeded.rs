@@ -196,6 +196,7 @@ impl SetAlone<'_> {
             ),
             (
                 *requeue_rejected == Some(false)
+                    && retry.is_none()
                     && self.settings.default_requeue_rejected == Some(false),
                 "the attribute's `requeue_rejected = false` gives a message up at its first failure: \
                  set `default-requeue-rejected = true`, too",

@@ -24,6 +24,7 @@ application!(
     each_delayed_delivery_is_tried_in_memory_first,
     a_message_that_waits_does_not_expire_meanwhile,
     a_message_that_is_to_come_later_does_though_it_is_tried_in_memory,
+    what_is_not_to_be_requeued_is_called_with_again_first,
     a_setting_for_all_refuses_nothing_that_a_listener_asks_for,
     a_queue_that_dead_letters_takes_what_has_waited_in_vain,
 );
@@ -422,6 +423,35 @@ async fn a_message_that_is_to_come_later_does_though_it_is_tried_in_memory(place
     }
     app.stop().await.unwrap();
     place.has_left("r.both", 0).await;
+}
+
+#[rabbit_listener(
+    queue = "r.then_rejected",
+    arguments(dead_letter = "", dead_letter_routing_key = "r.rejected"),
+    requeue_rejected = false,
+    retry(max_attempts = 3, backoff = "1ms")
+)]
+async fn then_rejected(
+    attempt: Attempt,
+    count: DeliveryCount,
+    calls: State<Tell<(u32, u32)>>,
+) -> ListenerResult {
+    calls.tell((attempt.value(), count.value()));
+    Err(ListenerError::msg("no van"))
+}
+
+async fn what_is_not_to_be_requeued_is_called_with_again_first(place: &Place) {
+    let (tell, mut calls) = telling::<(u32, u32)>();
+    let builder = place.builder().declare(Queue::durable("r.rejected")).manage(tell);
+    let app = builder.listeners(listeners![then_rejected]).start().await.unwrap();
+    let rabbit = app.rabbit_template();
+    rabbit.convert_and_send("r.then_rejected", "tea").await.unwrap();
+    for attempt in 1..=3 {
+        assert_eq!(calls.next().await, (attempt, 0));
+    }
+    assert_eq!(&*arrives(&rabbit, "r.rejected").await.body, b"tea");
+    app.stop().await.unwrap();
+    assert!(calls.is_silent());
 }
 
 async fn a_setting_for_all_refuses_nothing_that_a_listener_asks_for(place: &Place) {
