@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::boot::{is_endless_in_boot, says_what_is_so};
 use super::brokers::{BrokerSettings, MAIN_BROKER};
 use super::environment::Environment;
 use super::file::FileEntry;
@@ -172,6 +173,9 @@ impl Layer {
             }
             let fault = match self.take(&names, &value, source) {
                 Taken::Yes => continue,
+                Taken::Unknown if says_what_is_so(&bare(&names.concat()), &value, source) => {
+                    continue;
+                }
                 Taken::Wrong(text) | Taken::OtherThanBoot(text) => source.fault(text),
                 Taken::Unknown => {
                     let (index, text) = unknown(&names);
@@ -235,9 +239,13 @@ impl Layer {
                 tracing::warn!(variable = name, "messages are confirmed here whatever it says");
                 continue;
             }
-            match self.take_variable(rest, name, value, faults) {
-                Taken::Yes | Taken::Wrong(_) => {}
-                Taken::OtherThanBoot(why) => {
+            let (value, source) = variable(name, value);
+            match self.take_variable(rest, &value, &source) {
+                Taken::Yes => {}
+                Taken::Wrong(why) if !is_endless_in_boot(&bare(rest), &value, &source) => {
+                    faults.push(source.fault(why));
+                }
+                Taken::Wrong(why) | Taken::OtherThanBoot(why) => {
                     tracing::warn!(variable = name, why, "a variable that sets nothing here");
                 }
                 Taken::Unknown => {
@@ -271,10 +279,11 @@ impl Layer {
             } else if let Some(rest) = rest.strip_prefix(ABOUT_BROKER) {
                 named.brokers.push(about(rest));
             } else if rest.starts_with(ABOUT_RABBITMQ) && !is_of_a_service(rest, value) {
-                match self.take_variable(rest, name, value, faults) {
-                    Taken::Yes | Taken::Wrong(_) => {}
-                    Taken::OtherThanBoot(text) => {
-                        faults.push(Source::Variable(name.to_owned()).fault(text));
+                let (value, source) = variable(name, value);
+                match self.take_variable(rest, &value, &source) {
+                    Taken::Yes => {}
+                    Taken::Wrong(text) | Taken::OtherThanBoot(text) => {
+                        faults.push(source.fault(text));
                     }
                     Taken::Unknown => faults.push(unknown_variable(name)),
                 }
@@ -293,21 +302,13 @@ impl Layer {
         named
     }
 
-    fn take_variable(
-        &mut self,
-        rest: &str,
-        name: &str,
-        value: Option<&str>,
-        faults: &mut Vec<Fault>,
-    ) -> Taken {
-        let (value, source) = variable(name, value);
+    fn take_variable(&mut self, rest: &str, value: &Value, source: &Source) -> Taken {
         let rest = bare(rest);
-        let path = known_paths().into_iter().find(|path| bare(&path.concat()) == rest);
-        let taken = path.map_or(Taken::Unknown, |path| self.take(&path, &value, &source));
-        if let Taken::Wrong(text) = &taken {
-            faults.push(source.fault(text));
+        match known_paths().into_iter().find(|path| bare(&path.concat()) == rest) {
+            Some(path) => self.take(&path, value, source),
+            None if says_what_is_so(&rest, value, source) => Taken::Yes,
+            None => Taken::Unknown,
         }
-        taken
     }
 }
 

@@ -6,6 +6,7 @@
 //! one. `file` and `environment` read, `layers` sorts what they say into the tables, `names` answers to
 //! names that nobody knows, and `placeholder` replaces `${name}`. docs/configuration.md is this for users.
 
+mod boot;
 mod brokers;
 mod environment;
 mod file;

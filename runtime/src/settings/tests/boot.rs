@@ -143,6 +143,53 @@ fn a_listeners_key_of_boot_is_known_or_has_its_lesson_wherever_it_stands() {
 }
 
 #[test]
+fn a_key_of_boot_that_says_what_is_so_anyway_is_taken() {
+    for (key, so) in [
+        ("dynamic", true),
+        ("listener.simple.force-stop", false),
+        ("listener.direct.forceStop", false),
+        ("listener.simple.consumer-batch-enabled", false),
+    ] {
+        let with = |value: bool| faults(&format!("[rabbitmq]\n{key} = {value}\n"), &[]);
+        assert_eq!(with(so), [""; 0], "{key}");
+        assert!(with(!so).concat().contains("there is no `"), "{key}");
+        let name = key.replace('.', "_").replace('-', "").to_uppercase();
+        let name = format!("SPRINGHARE_RABBITMQ_{name}");
+        let with = |value: bool| faults("", &[(&*name, &*value.to_string())]);
+        assert_eq!(with(so), [""; 0], "{name}");
+        assert!(with(!so).concat().contains("no setting has this name"), "{name}");
+    }
+    for key in ["template.retry.enabled", "template.observation-enabled"] {
+        let fault = faults(&format!("[rabbitmq]\n{key} = false\n"), &[]).concat();
+        assert!(fault.contains("there is no `"), "{key}: {fault:?}");
+    }
+}
+
+#[test]
+fn a_time_that_is_without_end_in_boot_sets_nothing_here() {
+    for (key, value) in [
+        ("CONNECTION_TIMEOUT", "0"),
+        ("CONNECTION_TIMEOUT", "0s"),
+        ("CHANNEL_RPC_TIMEOUT", "0"),
+        ("TEMPLATE_RECEIVE_TIMEOUT", "-1"),
+        ("TEMPLATE_REPLY_TIMEOUT", "-1ms"),
+    ] {
+        let boots = format!("SPRING_RABBITMQ_{key}");
+        assert_eq!(faults("", &[(&*boots, value)]), [""; 0], "{boots}={value}");
+        let ours = format!("SPRINGHARE_RABBITMQ_{key}");
+        assert_eq!(faults("", &[(&*ours, value)]).len(), 1, "{ours}={value}");
+    }
+    for (key, value) in [("CONNECTION_TIMEOUT", "-1"), ("TEMPLATE_RECEIVE_TIMEOUT", "soon")] {
+        let boots = format!("SPRING_RABBITMQ_{key}");
+        assert_eq!(faults("", &[(&*boots, value)]).len(), 1, "{boots}={value}");
+    }
+    let variables = [("SPRING_RABBITMQ_TEMPLATE_RECEIVE_TIMEOUT", "-1")];
+    let file = "[rabbitmq.template]\nreceive-timeout = \"2s\"\n";
+    let template = read(file, &variables).main.template;
+    assert_eq!(template.receive_timeout, Some(Duration::from_secs(2)));
+}
+
+#[test]
 fn the_document_has_what_is_refused() {
     let (_, refused) = DOCUMENT.split_once("## Boot's keys that are refused").unwrap();
     let of_listeners = REFUSED_OF_LISTENERS.iter().map(|(key, _)| format!("listener.*.{key}"));
