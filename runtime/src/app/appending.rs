@@ -6,6 +6,8 @@ use super::SpringhareBuilder;
 use super::broker_builder::BrokerBuilder;
 use super::scopes::BrokerScopes;
 use crate::appender::{AmqpAppender, Sender};
+use crate::declare::Exchange;
+use crate::error::Fault;
 use crate::settings::MAIN_BROKER;
 
 impl SpringhareBuilder {
@@ -24,9 +26,7 @@ impl SpringhareBuilder {
     /// # }
     /// ```
     pub fn log_appender(mut self, appender: AmqpAppender) -> Self {
-        self.faults.extend(appender.faults());
-        let exchange = appender.exchange().clone();
-        self.appenders.push(appender);
+        let exchange = keep(appender, &mut self.appenders, &mut self.faults);
         self.declare(exchange)
     }
 }
@@ -34,12 +34,31 @@ impl SpringhareBuilder {
 impl BrokerBuilder {
     /// Publishes what is logged on this broker; see
     /// [`SpringhareBuilder::log_appender`](crate::SpringhareBuilder::log_appender).
+    ///
+    /// ```
+    /// use springhare::AmqpAppender;
+    /// use springhare::prelude::*;
+    ///
+    /// let appender = AmqpAppender::builder().build();
+    /// let builder = Springhare::builder().named_broker("logs", |logs| logs.log_appender(appender));
+    /// # drop(builder);
+    /// ```
     pub fn log_appender(mut self, appender: AmqpAppender) -> Self {
-        self.faults.extend(appender.faults());
-        let exchange = appender.exchange().clone();
-        self.appenders.push(appender);
+        let exchange = keep(appender, &mut self.appenders, &mut self.faults);
         self.declare(exchange)
     }
+}
+
+/// Keeps an appender, and what is wrong with it; what it publishes to is to be declared.
+fn keep(
+    appender: AmqpAppender,
+    appenders: &mut Vec<AmqpAppender>,
+    faults: &mut Vec<Fault>,
+) -> Exchange {
+    faults.extend(appender.faults());
+    let exchange = appender.exchange().clone();
+    appenders.push(appender);
+    exchange
 }
 
 /// All of an application, each with its broker's name.
