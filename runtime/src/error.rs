@@ -151,11 +151,17 @@ impl Error {
     pub(crate) fn is_passing(&self) -> bool {
         match self {
             Self::NotConfirmed(NotConfirmed::NotSent(_) | NotConfirmed::Unknown(_)) => true,
-            // The broker could not take it: a queue is full, or its leader is being elected.
+            Self::Link(error) => !error.is_login_refused(),
+            _ => self.is_nack(),
+        }
+    }
+
+    /// Whether the broker could not take it now: a queue is full, or its leader is being elected.
+    pub(crate) fn is_nack(&self) -> bool {
+        match self {
             Self::NotConfirmed(NotConfirmed::Refused(error)) => {
                 error.method() == MethodId::BASIC_NACK
             }
-            Self::Link(error) => !error.is_login_refused(),
             _ => false,
         }
     }

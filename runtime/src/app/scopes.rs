@@ -113,8 +113,10 @@ impl BrokerScopes {
         Err(LinkError::TimedOut { operation: "connection.close", after: CLOSE_DEADLINE })
     }
 
-    /// Stops the templates, of all brokers at a time. The first error is told.
+    /// Stops the templates, of all brokers at a time, after what publishes the log with them, which is not
+    /// waited for. The first error is told.
     pub(super) async fn stop_templates(&self) -> Result<(), LinkError> {
+        self.iter().flat_map(|broker| &broker.appending).for_each(Sender::abandon);
         let stopped = join_all(self.scopes().map(|scope| scope.template.stop())).await;
         stopped.into_iter().collect()
     }

@@ -19,6 +19,8 @@ pub(super) struct Line {
     /// When, since 1970.
     pub(super) time: Duration,
     pub(super) text: Bytes,
+    /// How often the broker could not take it.
+    pub(super) refusals: u32,
 }
 
 impl Line {
@@ -26,6 +28,15 @@ impl Line {
     fn bytes(&self) -> usize {
         self.text.len() + self.target.len() + AmqpAppender::LINE_OVERHEAD
     }
+}
+
+/// What room a line has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Room {
+    /// What the limit leaves.
+    WithinLimit,
+    /// As much as it needs: it tells what was dropped, once for each time that lines were taken.
+    BeyondLimit,
 }
 
 pub(super) struct Buffer {
@@ -43,23 +54,44 @@ struct Waiting {
     untold: u64,
 }
 
+impl Waiting {
+    /// Counts a line in, or as dropped.
+    fn has_room_for(&mut self, line: &Line, limit: usize) -> bool {
+        let bytes = self.bytes.saturating_add(line.bytes());
+        if bytes > limit {
+            self.dropped += 1;
+            self.untold += 1;
+            return false;
+        }
+        self.bytes = bytes;
+        true
+    }
+}
+
 impl Buffer {
     pub(super) fn new(limit: usize) -> Self {
         Self { limit, waiting: Mutex::default(), arrived: Notify::new() }
     }
 
-    /// Puts a line behind the others, or drops it. One that tells what was dropped has room in any case:
-    /// there is one for each time that lines were taken.
-    pub(super) fn push(&self, line: Line, tells_dropped: bool) {
+    /// Puts a line behind the others, or drops it.
+    pub(super) fn push(&self, line: Line, room: Room) {
         let mut waiting = self.lock();
-        let bytes = waiting.bytes.saturating_add(line.bytes());
-        if bytes > self.limit && !tells_dropped {
-            waiting.dropped += 1;
-            waiting.untold += 1;
-            return;
+        let limit = if room == Room::BeyondLimit { usize::MAX } else { self.limit };
+        if waiting.has_room_for(&line, limit) {
+            waiting.lines.push_back(line);
+            drop(waiting);
+            self.arrived.notify_one();
         }
-        waiting.bytes = bytes;
-        waiting.lines.push_back(line);
+    }
+
+    /// Puts lines that were taken before the others again, or drops the oldest of them that find no room.
+    pub(super) fn put_back(&self, lines: Vec<Line>) {
+        let mut waiting = self.lock();
+        for line in lines.into_iter().rev() {
+            if waiting.has_room_for(&line, self.limit) {
+                waiting.lines.push_front(line);
+            }
+        }
         drop(waiting);
         self.arrived.notify_one();
     }
@@ -128,7 +160,7 @@ mod tests {
 
     fn line(text: &str) -> Line {
         let text = Bytes::copy_from_slice(text.as_bytes());
-        Line { level: Level::INFO, target: "t".into(), time: Duration::ZERO, text }
+        Line { level: Level::INFO, target: "t".into(), time: Duration::ZERO, text, refusals: 0 }
     }
 
     fn texts(lines: &[Line]) -> Vec<&str> {
@@ -139,20 +171,31 @@ mod tests {
     fn what_finds_no_room_is_dropped_and_counted() {
         let buffer = Buffer::new(2 * line("a").bytes());
         for text in ["a", "b", "c", "d"] {
-            buffer.push(line(text), false);
+            buffer.push(line(text), Room::WithinLimit);
         }
-        buffer.push(line("two were dropped"), true);
+        buffer.push(line("two were dropped"), Room::BeyondLimit);
         assert_eq!((buffer.dropped(), buffer.take_untold(), buffer.take_untold()), (2, 2, 0));
         assert_eq!(texts(&buffer.try_take()), ["a", "b", "two were dropped"]);
-        buffer.push(line("e"), false);
+        buffer.push(line("e"), Room::WithinLimit);
         assert_eq!(texts(&buffer.try_take()), ["e"], "there is room again");
         assert_eq!((buffer.dropped(), buffer.take_untold()), (2, 0));
     }
 
     #[test]
+    fn what_is_put_back_is_before_the_others_as_far_as_there_is_room() {
+        let buffer = Buffer::new(3 * line("a").bytes());
+        ["a", "b", "c"].into_iter().for_each(|text| buffer.push(line(text), Room::WithinLimit));
+        let taken = buffer.try_take();
+        buffer.push(line("d"), Room::WithinLimit);
+        buffer.put_back(taken);
+        assert_eq!((buffer.dropped(), buffer.take_untold()), (1, 1));
+        assert_eq!(texts(&buffer.try_take()), ["b", "c", "d"]);
+    }
+
+    #[test]
     fn so_many_are_taken_at_a_time() {
         let buffer = Buffer::new(usize::MAX);
-        (0..=AmqpAppender::LINES_MAX).for_each(|_| buffer.push(line("x"), false));
+        (0..=AmqpAppender::LINES_MAX).for_each(|_| buffer.push(line("x"), Room::WithinLimit));
         assert_eq!(buffer.try_take().len(), AmqpAppender::LINES_MAX);
         assert_eq!((buffer.try_take().len(), buffer.len()), (1, 0));
     }

@@ -25,8 +25,9 @@ pub use writer::AppenderWriter;
 
 use crate::declare::Exchange;
 use crate::error::Fault;
-use buffer::{Buffer, Line};
+use buffer::{Buffer, Line, Room};
 use routing::KeyPattern;
+use sender::Doing;
 
 /// Publishes what is logged to an exchange, one message a line: Spring's `AmqpAppender`.
 ///
@@ -81,11 +82,14 @@ use routing::KeyPattern;
 ///
 /// Lines wait in a buffer of [`BUFFER_LIMIT`](Self::BUFFER_LIMIT) bytes, also before an application starts
 /// and while its broker is away; then they are sent until they are confirmed, so that one may come
-/// twice. What finds no room is dropped, [counted](Self::dropped), and told by a warning that is a line itself. What the
-/// broker refuses for good is dropped too, and told to other layers alone.
+/// twice where a connection is lost, or the time of a stop is over. What finds no room is dropped,
+/// [counted](Self::dropped), and told by a warning that is a line itself. What the broker refuses is dropped
+/// too, and told to other layers alone: at once
+/// where it refuses it for good, and after [`REFUSALS_MAX`](Self::REFUSALS_MAX) attempts where a queue is full. No
+/// other line waits for it.
 ///
-/// A stop publishes what waits, for at most [`FLUSH_DEADLINE`](Self::FLUSH_DEADLINE). What is logged after
-/// it waits for another application.
+/// A stop publishes what waits, for at most [`FLUSH_DEADLINE`](Self::FLUSH_DEADLINE). What is not confirmed
+/// then, and what is logged after it, waits for another application.
 ///
 /// # No line about a line
 ///
@@ -119,10 +123,20 @@ impl AmqpAppender {
     pub const LINE_OVERHEAD: usize = 128;
     /// How many lines are on their way at a time, beside those that wait.
     pub const LINES_MAX: usize = 128;
+    /// How often a line is sent that the broker could not take, since a queue is full (`basic.nack`); then it is
+    /// dropped. Other queues may get it each time.
+    pub const REFUSALS_MAX: u32 = 2;
     /// How long a stop waits for what is not published yet, on the broker's clock.
     pub const FLUSH_DEADLINE: Duration = Duration::from_secs(1);
 
     /// An appender to be: to the topic exchange `logs`, if nothing else is said.
+    ///
+    /// ```
+    /// use springhare::AmqpAppender;
+    ///
+    /// let appender = AmqpAppender::builder().routing_key("{level}.{target}").app_id("shop").build();
+    /// assert_eq!(appender.dropped(), 0);
+    /// ```
     #[track_caller]
     pub fn builder() -> AmqpAppenderBuilder {
         AmqpAppenderBuilder::new()
@@ -147,16 +161,29 @@ impl AmqpAppender {
     /// }
     /// ```
     pub fn append(&self, level: Level, target: &str, line: impl Into<Bytes>) {
-        if sender::is_publishing() || is_chatter(level, target) {
+        let room = match sender::doing() {
+            Some(Doing::Publishing) => return,
+            Some(Doing::TellingDropped) => Room::BeyondLimit,
+            None => Room::WithinLimit,
+        };
+        if is_chatter(level, target) {
             return;
         }
         let time = self.shared.clock.unix_time();
-        let line = Line { level, target: target.into(), time, text: line.into() };
-        self.shared.buffer.push(line, target == sender::TARGET);
+        let line = Line { level, target: target.into(), time, text: line.into(), refusals: 0 };
+        self.shared.buffer.push(line, room);
     }
 
-    /// How many lines were dropped so far: those that found no room, those that the broker refused, and those
-    /// that were on their way when the time of a stop was over.
+    /// How many lines were dropped so far: those that found no room, and those that the broker refused.
+    ///
+    /// ```
+    /// use springhare::AmqpAppender;
+    /// use tracing::Level;
+    ///
+    /// let appender = AmqpAppender::builder().buffer_limit(1000).build();
+    /// appender.append(Level::INFO, "shop", "x".repeat(2000));
+    /// assert_eq!(appender.dropped(), 1);
+    /// ```
     #[must_use]
     pub fn dropped(&self) -> u64 {
         self.shared.buffer.dropped()

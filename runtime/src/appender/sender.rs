@@ -1,7 +1,7 @@
 //! Publishes what waits, while an application runs.
 
 use std::pin::pin;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use springhare_broker::{Clock, Publish};
 use tokio_util::sync::CancellationToken;
@@ -13,36 +13,64 @@ use super::buffer::Line;
 use super::routing::name_of;
 use crate::backoff::Backoff;
 use crate::error::{Error, Result};
-use crate::template::{IntoPublish, RabbitTemplate, SendAllError};
+use crate::template::{IntoPublish, RabbitTemplate};
 
 /// What tells of lines that were dropped.
-pub(super) const TARGET: &str = "springhare::appender";
+const TARGET: &str = "springhare::appender";
 
-tokio::task_local! {
-    /// Is there while lines are published, in the task that does it.
-    static PUBLISHING: ();
+/// The pause before a line is sent again that the broker could not take.
+const REFUSED_PAUSE: Duration = Duration::from_millis(100);
+
+/// What the task does that publishes lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Doing {
+    /// What is logged meanwhile is no line.
+    Publishing,
+    /// What is logged says that lines were dropped.
+    TellingDropped,
 }
 
-/// Whether what is logged here and now comes of publishing lines.
-pub(super) fn is_publishing() -> bool {
-    PUBLISHING.try_with(|()| ()).is_ok()
+tokio::task_local! {
+    static DOING: Doing;
+}
+
+/// What is done in this task, if that is the one that publishes lines.
+pub(super) fn doing() -> Option<Doing> {
+    DOING.try_with(|doing| *doing).ok()
 }
 
 /// Publishes an appender's lines with one application's template.
 #[derive(Debug)]
 pub(crate) struct Sender {
     stopping: CancellationToken,
+    /// Nothing is published any more, whatever waits.
+    abandoned: CancellationToken,
     task: TaskTracker,
 }
 
 impl Sender {
     /// Begins to publish. What is told of it goes to who listens to the caller.
     pub(crate) fn start(appender: AmqpAppender, template: RabbitTemplate, clock: Clock) -> Self {
-        let (stopping, task) = (CancellationToken::new(), TaskTracker::new());
-        let publishing = Publishing { appender, template, clock, backoff: Backoff::default() };
-        task.spawn(publishing.run(stopping.clone()).with_current_subscriber());
+        let (stopping, abandoned) = (CancellationToken::new(), CancellationToken::new());
+        let task = TaskTracker::new();
+        let publishing = Publishing {
+            appender,
+            template,
+            clock,
+            backoff: Backoff::default(),
+            resting_until: Duration::ZERO,
+            rounds_refused: 0,
+        };
+        let running = publishing.run(stopping.clone(), abandoned.clone());
+        task.spawn(running.with_current_subscriber());
         task.close();
-        Self { stopping, task }
+        Self { stopping, abandoned, task }
+    }
+
+    /// Leaves what waits or is on its way to another application at once, and does not wait for that.
+    pub(crate) fn abandon(&self) {
+        self.abandoned.cancel();
+        self.stopping.cancel();
     }
 
     /// Publishes what waits, if that is done before [`AmqpAppender::FLUSH_DEADLINE`], and nothing after it.
@@ -58,16 +86,23 @@ struct Publishing {
     clock: Clock,
     /// Of failures in a row.
     backoff: Backoff,
+    /// Nothing is sent before, by the clock.
+    resting_until: Duration,
+    /// How many times in a row lines were given up.
+    rounds_refused: u32,
 }
 
 impl Publishing {
-    async fn run(mut self, stopping: CancellationToken) {
+    async fn run(mut self, stopping: CancellationToken, abandoned: CancellationToken) {
         let appender = self.appender.clone();
         let buffer = &appender.shared.buffer;
         let clock = self.clock.clone();
         let mut deadline = pin!(async {
             stopping.cancelled().await;
-            clock.sleep(AmqpAppender::FLUSH_DEADLINE).await;
+            tokio::select! {
+                () = clock.sleep(AmqpAppender::FLUSH_DEADLINE) => {}
+                () = abandoned.cancelled() => {}
+            }
         });
         loop {
             let mut lines = tokio::select! {
@@ -75,21 +110,30 @@ impl Publishing {
                 lines = buffer.take() => lines,
                 () = stopping.cancelled() => return,
             };
-            tokio::select! {
+            let is_over = tokio::select! {
                 biased;
-                () = &mut deadline => {}
-                () = PUBLISHING.scope((), self.send(&mut lines)) => {}
-            }
-            if !lines.is_empty() {
-                buffer.give_up(lines.len());
-                let lines = lines.len() + buffer.len();
-                tracing::warn!(target: TARGET, lines, "what was logged is not published before the stop");
-                return;
+                () = &mut deadline => true,
+                () = DOING.scope(Doing::Publishing, self.send(&mut lines)) => false,
+            };
+            if is_over || !lines.is_empty() {
+                return self.leave(lines);
             }
             let dropped = buffer.take_untold();
             if dropped > 0 {
-                tracing::warn!(target: TARGET, dropped, "what was logged found no room and was dropped");
+                DOING.sync_scope(Doing::TellingDropped, || {
+                    tracing::warn!(target: TARGET, dropped, "what was logged found no room and was dropped");
+                });
             }
+        }
+    }
+
+    /// Leaves what is not published to another application.
+    fn leave(&self, lines: Vec<Line>) {
+        let buffer = &self.appender.shared.buffer;
+        buffer.put_back(lines);
+        let lines = buffer.len();
+        if lines > 0 {
+            tracing::warn!(target: TARGET, lines, "what was logged is not published before the stop");
         }
     }
 
@@ -97,32 +141,100 @@ impl Publishing {
     /// where the template is stopped.
     async fn send(&mut self, lines: &mut Vec<Line>) {
         while !lines.is_empty() {
-            let outgoing = lines.iter().map(|line| Outgoing { appender: &self.appender, line });
-            let outgoing: Vec<_> = outgoing.collect();
-            let sent = self.template.convert_and_send_all(outgoing).await;
-            let Err(SendAllError { index, error, .. }) = sent else {
-                self.backoff = Backoff::default();
-                return lines.clear();
-            };
-            lines.drain(..index.min(lines.len()));
-            if index > 0 {
-                self.backoff = Backoff::default();
+            let rest = self.resting_until.saturating_sub(self.clock.now());
+            if !rest.is_zero() {
+                self.clock.sleep(rest).await;
             }
-            if matches!(error, Error::Stopped) {
+            let outgoing: Vec<_> =
+                lines.iter().map(|line| Outgoing { appender: &self.appender, line }).collect();
+            let results = self.template.send_each(outgoing).await;
+            if results.iter().any(|result| matches!(result, Err(Error::Stopped))) {
+                take_confirmed(lines, &results);
                 return;
             }
-            let pause = self.backoff.after_failure();
-            // A login that is refused now may not be later: the template asks now and then.
-            if !error.is_passing() && !matches!(error, Error::Link(_)) {
-                lines.drain(..1.min(lines.len()));
-                self.appender.shared.buffer.give_up(1);
-                if self.backoff.is_told() {
-                    tracing::warn!(target: TARGET, %error, "what was logged is refused and dropped");
-                }
-            }
-            self.clock.sleep(pause).await;
+            self.settle(lines, results);
         }
     }
+
+    /// Takes out the lines that are done, and says how long to rest before the next are sent.
+    fn settle(&mut self, lines: &mut Vec<Line>, results: Vec<Result<()>>) {
+        let mut round = Round::default();
+        let mut results = results.into_iter();
+        lines.retain_mut(|line| results.next().is_none_or(|result| round.keeps(line, result)));
+        if round.is_answered {
+            self.backoff.reset();
+        }
+        let pause = match round {
+            Round { has_failed: true, .. } => self.backoff.after_failure(),
+            Round { has_nacked: true, .. } => REFUSED_PAUSE,
+            _ => Duration::ZERO,
+        };
+        self.resting_until = self.clock.now().saturating_add(pause);
+        self.give_up(round);
+    }
+
+    fn give_up(&mut self, round: Round) {
+        self.appender.shared.buffer.give_up(round.given_up);
+        let Some(error) = round.refusal else {
+            // What is sent again has not come through yet.
+            if !round.has_nacked {
+                self.rounds_refused = 0;
+            }
+            return;
+        };
+        self.rounds_refused = self.rounds_refused.saturating_add(1);
+        // Not each: a queue may be full for long.
+        if self.rounds_refused.is_power_of_two() {
+            let lines = round.given_up;
+            tracing::warn!(target: TARGET, %error, lines, "what was logged is refused and dropped");
+        }
+    }
+}
+
+/// What became of lines that were sent together.
+#[derive(Default)]
+struct Round {
+    /// The broker has said something of one, and may go on to.
+    is_answered: bool,
+    /// Others had better wait: the broker is away, or refuses for good.
+    has_failed: bool,
+    /// One is to be sent again.
+    has_nacked: bool,
+    given_up: usize,
+    /// Why the last of those was.
+    refusal: Option<Error>,
+}
+
+impl Round {
+    /// Whether a line is sent again.
+    fn keeps(&mut self, line: &mut Line, result: Result<()>) -> bool {
+        let Err(error) = result else {
+            self.is_answered = true;
+            return false;
+        };
+        if error.is_nack() {
+            self.is_answered = true;
+            line.refusals += 1;
+            if line.refusals < AmqpAppender::REFUSALS_MAX {
+                self.has_nacked = true;
+                return true;
+            }
+        } else {
+            self.has_failed = true;
+            // A login that is refused now may not be later: the template asks now and then.
+            if error.is_passing() || matches!(error, Error::Link(_)) {
+                return true;
+            }
+        }
+        self.given_up += 1;
+        self.refusal = Some(error);
+        false
+    }
+}
+
+fn take_confirmed(lines: &mut Vec<Line>, results: &[Result<()>]) {
+    let mut results = results.iter();
+    lines.retain(|_| !results.next().is_some_and(Result::is_ok));
 }
 
 /// A line on its way.

@@ -1,4 +1,6 @@
+use std::collections::VecDeque;
 use std::future::poll_fn;
+use std::sync::Arc;
 
 use springhare_broker::Publish;
 
@@ -144,6 +146,44 @@ impl RabbitTemplate {
     /// Sends messages that are ready, all of them confirmed.
     pub(crate) async fn send_prepared(&self, publishes: Vec<Publish>) -> Result<(), SendAllError> {
         self.convert_and_send_all(publishes.into_iter().map(Prepared)).await
+    }
+
+    /// Sends messages in order, and says of each what became of it: none is held back by another that fails.
+    pub(crate) async fn send_each<I>(&self, messages: I) -> Vec<Result<()>>
+    where
+        I: IntoIterator,
+        I::Item: IntoPublish,
+    {
+        let mut publishes = VecDeque::new();
+        let mut results = Vec::new();
+        for message in messages {
+            results.push(message.into_publish(self).map(|publish| publishes.push_back(publish)));
+        }
+        let mut sent = self.publish_each(publishes).await.into_iter();
+        for result in results.iter_mut().filter(|result| result.is_ok()) {
+            *result = sent.next().unwrap_or(Err(Error::Stopped));
+        }
+        results
+    }
+
+    /// A result for each, in order.
+    async fn publish_each(&self, publishes: VecDeque<Publish>) -> Vec<Result<()>> {
+        let publishing = &self.shared.publishing;
+        let mut batch = PublishBatch { publishes, ..PublishBatch::default() };
+        let path = match publishing.usable().await {
+            Ok(path) => path,
+            Err(error) => {
+                self.tell_unsent(&batch);
+                let error = Arc::new(error);
+                return batch.publishes.iter().map(|_| Err(Error::of_shared(&error))).collect();
+            }
+        };
+        poll_fn(|cx| path.publisher.poll_publish_many(cx, &mut batch)).await;
+        if batch.results.iter().any(is_lost) {
+            publishing.lost(&path);
+        }
+        let results = batch.results.into_iter().map(|result| result.map_err(Error::from));
+        results.inspect(|result| publishing.tell(result, Confirmation::Awaited)).collect()
     }
 
     /// Carries `batch` on; afterwards all the results that it has are `Ok`.

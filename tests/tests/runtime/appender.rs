@@ -21,9 +21,25 @@ fn bound(builder: SpringhareBuilder, appender: &AmqpAppender) -> SpringhareBuild
 
 async fn with_faults(appender: &AmqpAppender) -> (Springhare, Faults, ManualClock) {
     let (broker, hand) = broker();
-    let (link, faults) = FaultLink::over(EmbeddedLink::new(broker));
-    let app = bound(Springhare::builder().link(link), appender).start().await.unwrap();
+    let (app, faults) = with_faults_on(&broker, appender).await;
     (app, faults, hand)
+}
+
+async fn with_faults_on(broker: &Broker, appender: &AmqpAppender) -> (Springhare, Faults) {
+    let (link, faults) = FaultLink::over(EmbeddedLink::new(broker.clone()));
+    let app = bound(Springhare::builder().link(link), appender).start().await.unwrap();
+    (app, faults)
+}
+
+/// Stops it, and lets the time go by that it takes.
+async fn stop(app: Springhare, hand: &ManualClock) {
+    let stopping = tokio::spawn(async move { app.stop().await });
+    eventually("the application is stopped", async || {
+        hand.advance(AmqpAppender::FLUSH_DEADLINE / 10);
+        stopping.is_finished().then_some(())
+    })
+    .await;
+    stopping.await.unwrap().unwrap();
 }
 
 fn append(appender: &AmqpAppender, text: &'static str) {
@@ -39,13 +55,29 @@ async fn next(app: &Springhare) -> String {
 async fn what_the_broker_can_not_take_now_is_sent_again() {
     let appender = AmqpAppender::builder().build();
     let (app, faults, hand) = with_faults(&appender).await;
-    faults.refuse_publishes(2);
+    faults.refuse_publishes(1);
     append(&appender, "a");
-    for _ in 0..2 {
+    someone_sleeps(&hand).await;
+    hand.advance(AmqpAppender::FLUSH_DEADLINE);
+    assert_eq!((next(&app).await, appender.dropped()), ("a".to_owned(), 0));
+    app.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_the_broker_can_not_take_again_and_again_is_given_up() {
+    let appender = AmqpAppender::builder().build();
+    let (log, _listening) = Log::of_this_thread();
+    let (app, faults, hand) = with_faults(&appender).await;
+    faults.refuse_publishes(AmqpAppender::REFUSALS_MAX as usize);
+    append(&appender, "a");
+    for _ in 1..AmqpAppender::REFUSALS_MAX {
         someone_sleeps(&hand).await;
+        append(&appender, "b");
         hand.advance(AmqpAppender::FLUSH_DEADLINE);
     }
-    assert_eq!((next(&app).await, appender.dropped()), ("a".to_owned(), 0));
+    assert_eq!((next(&app).await, appender.dropped()), ("b".to_owned(), 1));
+    let text = log.text();
+    assert!(text.contains("what was logged is refused and dropped error="), "{text}");
     app.stop().await.unwrap();
 }
 
@@ -53,19 +85,53 @@ async fn what_the_broker_can_not_take_now_is_sent_again() {
 async fn a_stop_waits_so_long_for_a_broker_that_takes_nothing() {
     let appender = AmqpAppender::builder().build();
     let (log, _listening) = Log::of_this_thread();
-    let (app, faults, hand) = with_faults(&appender).await;
+    let (broker, hand) = broker();
+    let (app, faults) = with_faults_on(&broker, &appender).await;
     faults.block();
     append(&appender, "on its way");
-    let stopping = tokio::spawn(async move { app.stop().await });
-    eventually("the application is stopped", async || {
-        hand.advance(AmqpAppender::FLUSH_DEADLINE / 10);
-        stopping.is_finished().then_some(())
-    })
-    .await;
-    stopping.await.unwrap().unwrap();
-    assert_eq!(appender.dropped(), 1);
+    stop(app, &hand).await;
     let text = log.text();
     assert!(text.contains("what was logged is not published before the stop lines=1"), "{text}");
+    let (app, _) = with_faults_on(&broker, &appender).await;
+    assert_eq!((next(&app).await, appender.dropped()), ("on its way".to_owned(), 0));
+    app.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_on_its_way_as_an_application_is_dropped_is_for_another() {
+    let appender = AmqpAppender::builder().build();
+    let (broker, _hand) = broker();
+    let (app, faults) = with_faults_on(&broker, &appender).await;
+    faults.block();
+    append(&appender, "a");
+    tokio::task::yield_now().await;
+    append(&appender, "b");
+    drop(app);
+    let (app, _) = with_faults_on(&broker, &appender).await;
+    assert_eq!((next(&app).await, next(&app).await), ("a".to_owned(), "b".to_owned()));
+    assert_eq!(appender.dropped(), 0);
+    app.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_stop_after_a_refused_line_ends_with_those_behind_it() {
+    let appender = AmqpAppender::builder().build();
+    let (broker, hand) = broker();
+    let app = bound(Springhare::builder().broker(broker.clone()), &appender).start().await.unwrap();
+    app.admin().delete_exchange("logs").await.unwrap();
+    append(&appender, "nowhere");
+    eventually("it is refused", async || (appender.dropped() == 1).then_some(())).await;
+    append(&appender, "behind it");
+    someone_sleeps(&hand).await;
+    let before = hand.sleepers();
+    let stopping = tokio::spawn(async move { app.stop().await });
+    // Its deadline, and those of the connections' close.
+    eventually("the stop waits", async || (hand.sleepers() > before + 1).then_some(())).await;
+    hand.advance(AmqpAppender::FLUSH_DEADLINE);
+    stopping.await.unwrap().unwrap();
+    let app = bound(Springhare::builder().broker(broker), &appender).start().await.unwrap();
+    assert_eq!((next(&app).await, appender.dropped()), ("behind it".to_owned(), 1));
+    app.stop().await.unwrap();
 }
 
 #[tokio::test]
@@ -77,14 +143,14 @@ async fn what_is_refused_for_good_is_dropped_and_told_to_others() {
     let app = bound(builder, &appender).start().await.unwrap();
     app.admin().delete_exchange("logs").await.unwrap();
     append(&appender, "nowhere");
-    someone_sleeps(&hand).await;
-    assert_eq!(appender.dropped(), 1);
+    eventually("it is refused", async || (appender.dropped() == 1).then_some(())).await;
     let text = log.text();
     assert!(text.contains("what was logged is refused and dropped error="), "{text}");
     assert_eq!(ready(&app.rabbit_template(), "lines").await, 0);
     app.declare(Exchange::topic("logs")).await.unwrap();
     app.declare(Binding::queue("lines").to("logs").with("#")).await.unwrap();
     append(&appender, "somewhere");
+    someone_sleeps(&hand).await;
     hand.advance(AmqpAppender::FLUSH_DEADLINE);
     assert_eq!(next(&app).await, "somewhere");
     app.stop().await.unwrap();

@@ -11,7 +11,8 @@ use springhare::middleware::MessageProcessor;
 use springhare::prelude::*;
 use springhare::{AmqpAppender, Publish};
 use springhare_log::{EcsLayer, Service};
-use springhare_tests::{Tell, arrives, header_text, ready, telling};
+use springhare_tests::{Tell, arrives, eventually, header_text, ready, telling};
+use tracing::Level;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -23,6 +24,7 @@ application!(
     a_line_is_json_and_says_where_it_is_from,
     what_found_no_room_is_told_once_there_is_some,
     what_publishing_logs_is_no_line,
+    a_full_queue_holds_up_no_other_line,
     a_stop_publishes_what_waits_and_ends_it,
 );
 
@@ -188,6 +190,46 @@ async fn what_publishing_logs_is_no_line(place: &Place) {
     assert_eq!(place.left("ap.all").await, 4);
     // A server of ours in this process has logged something, too.
     assert!(published.load(Ordering::Relaxed) >= 4, "the processor saw each");
+}
+
+async fn a_full_queue_holds_up_no_other_line(place: &Place) {
+    let appender = AmqpAppender::builder().build();
+    let full = Queue::durable("ap.full").argument("x-max-length", 1);
+    let app = place
+        .builder()
+        .listeners(listeners![])
+        .declare(full.argument("x-overflow", "reject-publish"))
+        .declare(Binding::queue("ap.full").to("logs").with("ap.full.info"))
+        .declare(Queue::durable("ap.beside"))
+        .declare(Binding::queue("ap.beside").to("logs").with("ap.#"))
+        .log_appender(appender.clone())
+        .start()
+        .await
+        .unwrap();
+    let append = |target: &str, text: &'static str| appender.append(Level::INFO, target, text);
+    append("ap::full", "the first");
+    place.has_left("ap.full", 1).await;
+    place.has_left("ap.beside", 1).await;
+    append("ap::full", "too much");
+    ["a", "b", "c"].into_iter().for_each(|text| append("ap::free", text));
+    append("ap::full", "too much, too");
+    append("ap::free", "d");
+    eventually("what is refused is given up", async || (appender.dropped() == 2).then_some(()))
+        .await;
+    append("ap::free", "the last");
+    let rabbit = app.rabbit_template();
+    let mut lines = Vec::new();
+    while lines.last().is_none_or(|line| line != "the last") {
+        let message = arrives(&rabbit, "ap.beside").await;
+        lines.push(String::from_utf8(message.body.to_vec()).unwrap());
+    }
+    let free: Vec<_> = lines.iter().filter(|line| !line.starts_with("too much")).collect();
+    assert_eq!(free, ["the first", "a", "b", "c", "d", "the last"], "each comes once");
+    // A broker may give those that it refuses to the queues that have room.
+    let refused = lines.len() - free.len();
+    assert!(refused <= 2 * AmqpAppender::REFUSALS_MAX as usize, "{lines:?}");
+    app.stop().await.unwrap();
+    assert_eq!((place.left("ap.full").await, appender.dropped()), (1, 2));
 }
 
 async fn a_stop_publishes_what_waits_and_ends_it(place: &Place) {
