@@ -121,9 +121,14 @@ pub(crate) async fn run(
 
 impl ConsumerLoop<'_> {
     async fn run(mut self) -> Exit {
+        let exit = caught(self.steps()).await;
+        self.work.close(&self.container.name, &exit).await;
+        exit
+    }
+
+    async fn steps(&mut self) -> Exit {
         loop {
-            if let Err(exit) = caught(self.step()).await {
-                self.work.close(&self.container.name, &exit).await;
+            if let Err(exit) = self.step().await {
                 return exit;
             }
         }

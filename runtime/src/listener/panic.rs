@@ -7,13 +7,11 @@ use futures_util::FutureExt;
 
 use super::consumer::Exit;
 
-/// A step of a consumer's loop, which a panic ends. What it leaves half done is not gone on with: after it
-/// the loop does no more than what it does after a loss.
-pub(super) async fn caught(step: impl Future<Output = Result<(), Exit>>) -> Result<(), Exit> {
-    match AssertUnwindSafe(step).catch_unwind().await {
-        Ok(ended) => ended,
-        Err(panic) => Err(Exit::Panicked(message_of(&*panic))),
-    }
+/// Why a consumer's loop ends, which a panic does, too. What that leaves half done is not gone on with: after
+/// it no more is done than after a loss.
+pub(super) async fn caught(steps: impl Future<Output = Exit>) -> Exit {
+    let ended = AssertUnwindSafe(steps).catch_unwind().await;
+    ended.unwrap_or_else(|panic| Exit::Panicked(message_of(&*panic)))
 }
 
 /// What a panic said.

@@ -70,9 +70,14 @@ impl<'s> BatchLoop<'s> {
     /// Works until it is told to stop or the consumer is lost; then closes the channel, which
     /// requeues what is not settled.
     pub(super) async fn run(mut self) -> Exit {
+        let exit = caught(self.steps()).await;
+        self.work.close(&self.plan.id, &exit).await;
+        exit
+    }
+
+    async fn steps(&mut self) -> Exit {
         loop {
-            if let Err(exit) = caught(self.step()).await {
-                self.work.close(&self.plan.id, &exit).await;
+            if let Err(exit) = self.step().await {
                 return exit;
             }
         }

@@ -123,11 +123,16 @@ impl<'s> PartitionLoop<'s> {
     /// Works until it is told to stop or the consumer is lost; ends what is in hand then, and
     /// closes the channel, which requeues what is not settled.
     pub(super) async fn run(mut self) -> Exit {
+        let exit = caught(self.steps()).await;
+        self.tasks.shutdown().await;
+        self.end_begun().await;
+        self.work.close(&self.container.name, &exit).await;
+        exit
+    }
+
+    async fn steps(&mut self) -> Exit {
         loop {
-            if let Err(exit) = caught(self.step()).await {
-                self.tasks.shutdown().await;
-                self.end_begun().await;
-                self.work.close(&self.container.name, &exit).await;
+            if let Err(exit) = self.step().await {
                 return exit;
             }
         }
