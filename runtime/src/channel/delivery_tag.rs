@@ -133,6 +133,12 @@ mod tests {
     use super::*;
 
     #[test]
+    fn it_may_be_held_across_a_panic_that_is_caught() {
+        fn is_unwind_safe<T: std::panic::UnwindSafe + std::panic::RefUnwindSafe>() {}
+        is_unwind_safe::<DeliveryTag>();
+    }
+
+    #[test]
     fn one_claim_wins() {
         let settlement = Settlement::new("l".into());
         assert!(settlement.claim());

@@ -1,3 +1,4 @@
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
@@ -10,6 +11,10 @@ pub(super) struct OpenTags {
     /// Who waits for the last one; there is one such task, that of the channel's consumer.
     waiting: AtomicWaker,
 }
+
+/// No call of it that panics leaves it half done, so that a tag may be held across `catch_unwind`.
+impl UnwindSafe for OpenTags {}
+impl RefUnwindSafe for OpenTags {}
 
 impl OpenTags {
     pub(super) fn opens(&self) {
