@@ -3,7 +3,7 @@ use std::sync::{Arc, OnceLock};
 use springhare::prelude::*;
 use springhare::{Error, ListenerHandle, ListenerStatus, STOP_DEADLINE};
 use springhare_broker::Clock;
-use springhare_tests::{Gate, Tell, Told, eventually, telling, within_limit};
+use springhare_tests::{Gate, Tell, Told, pausing, telling, within_limit};
 
 use crate::place::Place;
 
@@ -56,14 +56,7 @@ async fn a_paused_listener_finishes_what_it_has_in_hand_and_hands_back_the_rest(
     let builder = place.builder().listeners(listeners![held]);
     let (app, gate, mut told) = at_the_gate(place, builder, "c.held").await;
     let listener = app.listener("c.held").unwrap();
-    let pausing = tokio::spawn({
-        let listener = listener.clone();
-        async move { listener.pause().await }
-    });
-    eventually("it is paused", async || {
-        (listener.status() == ListenerStatus::Paused).then_some(())
-    })
-    .await;
+    let pausing = pausing(&listener).await;
     assert!(!pausing.is_finished(), "its handler is at the gate");
     gate.let_through(1);
     within_limit("the pause", pausing).await.unwrap().unwrap();
@@ -90,14 +83,7 @@ async fn what_a_pause_hands_back_counts_as_what_a_lost_consumer_held(place: &Pla
     let builder = place.builder().listeners(listeners![counted]);
     let (app, gate, mut told) = at_the_gate(place, builder, "c.counted").await;
     let listener = app.listener("c.counted").unwrap();
-    let pausing = tokio::spawn({
-        let listener = listener.clone();
-        async move { listener.pause().await }
-    });
-    eventually("it is paused", async || {
-        (listener.status() == ListenerStatus::Paused).then_some(())
-    })
-    .await;
+    let pausing = pausing(&listener).await;
     gate.let_through(10);
     within_limit("the pause", pausing).await.unwrap().unwrap();
     listener.resume().await.unwrap();
@@ -117,14 +103,7 @@ async fn a_paused_listener_handles_what_the_broker_has_forgotten(place: &Place) 
     let builder = place.builder().listeners(listeners![forgotten]);
     let (app, gate, mut told) = at_the_gate(place, builder, "c.forgotten").await;
     let listener = app.listener("c.forgotten").unwrap();
-    let pausing = tokio::spawn({
-        let listener = listener.clone();
-        async move { listener.pause().await }
-    });
-    eventually("it is paused", async || {
-        (listener.status() == ListenerStatus::Paused).then_some(())
-    })
-    .await;
+    let pausing = pausing(&listener).await;
     gate.let_through(10);
     within_limit("the pause", pausing).await.unwrap().unwrap();
     for expected in ["1", "2", "3", "4"] {
@@ -270,13 +249,6 @@ async fn one_consumer_at_a_time_gets_messages_where_the_queue_says_so(place: &Pl
     app.stop().await.unwrap();
 }
 
-async fn is_paused(listener: &ListenerHandle) {
-    eventually("it is paused", async || {
-        (listener.status() == ListenerStatus::Paused).then_some(())
-    })
-    .await;
-}
-
 /// Whoever waited for the time does what it came for.
 async fn others_go_on() {
     for _ in 0..20 {
@@ -289,11 +261,7 @@ async fn a_pause_waits_for_its_handler_as_long_as_that_takes(place: &Place) {
     let builder = place.builder_on(&clock).listeners(listeners![held]);
     let (app, gate, told) = at_the_gate(place, builder, "c.held").await;
     let listener = app.listener("c.held").unwrap();
-    let pausing = tokio::spawn({
-        let listener = listener.clone();
-        async move { listener.pause().await }
-    });
-    is_paused(&listener).await;
+    let pausing = pausing(&listener).await;
     hand.advance(10 * STOP_DEADLINE);
     others_go_on().await;
     assert!(!pausing.is_finished(), "its handler is at the gate");
@@ -311,11 +279,7 @@ async fn who_resumes_waits_for_the_handler_that_a_pause_has_left_at_work(place: 
     let listener = app.listener("c.held").unwrap();
     for round in 0..2 {
         // Nobody waits for the pause.
-        let pausing = tokio::spawn({
-            let listener = listener.clone();
-            async move { listener.pause().await }
-        });
-        is_paused(&listener).await;
+        let pausing = pausing(&listener).await;
         pausing.abort();
         assert!(pausing.await.unwrap_err().is_cancelled());
         let resuming = tokio::spawn({

@@ -1,7 +1,7 @@
 use springhare::broker::Multiple;
 use springhare::prelude::*;
-use springhare::{ListenerStatus, Requeue, SettleError};
-use springhare_tests::{Gate, Tell, eventually, ready, telling, within_limit};
+use springhare::{Requeue, SettleError};
+use springhare_tests::{Gate, Tell, eventually, pausing, ready, telling, within_limit};
 
 use crate::place::Place;
 
@@ -298,14 +298,7 @@ async fn who_waits_for_tags_takes_no_more_messages(place: &Place) {
     let (channel, tag) = tags.next().await;
     place.has_left("given.late", 4).await;
     let listener = app.listener("given.late").unwrap();
-    let pausing = tokio::spawn({
-        let listener = listener.clone();
-        async move { listener.pause().await }
-    });
-    eventually("it is paused", async || {
-        (listener.status() == ListenerStatus::Paused).then_some(())
-    })
-    .await;
+    let pausing = pausing(&listener).await;
     gate.let_through(1);
     place.has_consumers("given.late", Some(0)).await;
     channel.ack(tag).await.unwrap();
