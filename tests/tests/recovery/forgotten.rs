@@ -1,9 +1,10 @@
 //! `ack = "none"` where the connection is lost: the broker has forgotten what it has delivered, and whoever
 //! has it handles it.
 
+use springhare::ListenerStatus;
 use springhare::prelude::*;
 use springhare_broker::{Broker, QueueDeclareOptions};
-use springhare_tests::{Gate, Proxy, eventually};
+use springhare_tests::{Gate, Proxy, eventually, has_status};
 
 use crate::support::{Tell, Told, channel_of, publish, served, telling};
 
@@ -11,19 +12,31 @@ type Said = State<Tell<String>>;
 
 const TEXTS: [&str; 5] = ["0", "1", "2", "3", "4"];
 
-#[rabbit_listener(queue = "n.one", ack = "none")]
+#[rabbit_listener(id = "n.one", queue = "n.one", ack = "none")]
 async fn one(text: Text, gate: State<Gate>, said: Said) {
     said.tell(text.0);
     gate.pass().await;
 }
 
-#[rabbit_listener(queue = "n.keyed", ack = "none", partition_by = "routing_key", concurrency = 2)]
+#[rabbit_listener(
+    id = "n.keyed",
+    queue = "n.keyed",
+    ack = "none",
+    partition_by = "routing_key",
+    concurrency = 2
+)]
 async fn keyed(text: Text, gate: State<Gate>, said: Said) {
     said.tell(text.0);
     gate.pass().await;
 }
 
-#[rabbit_listener(queue = "n.several", ack = "none", batch = 2, batch_timeout = "10m")]
+#[rabbit_listener(
+    id = "n.several",
+    queue = "n.several",
+    ack = "none",
+    batch = 2,
+    batch_timeout = "10m"
+)]
 async fn several(texts: Vec<Text>, gate: State<Gate>, said: Said) {
     texts.into_iter().for_each(|text| said.tell(text.0));
     gate.pass().await;
@@ -76,7 +89,9 @@ async fn what_the_broker_has_forgotten_is_handled_though_its_listener_stops_mean
         let (_broker, proxy, app, gate, mut told) = at_the_gate(queue).await;
         proxy.cut();
         eventually("the loss is noticed", async || (!app.health().is_up()).then_some(())).await;
+        let listener = app.listener(queue).unwrap();
         let stopping = tokio::spawn(async move { app.stop().await });
+        has_status(&listener, &ListenerStatus::Stopped).await;
         gate.let_through(10);
         for expected in &TEXTS[1..] {
             assert_eq!(told.next().await, *expected, "{queue}");
