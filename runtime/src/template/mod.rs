@@ -9,6 +9,7 @@ mod call;
 mod deaths;
 mod draft;
 mod observer;
+mod options;
 mod parking;
 mod publishing;
 mod receive;

@@ -8,7 +8,8 @@ use std::time::Duration;
 use springhare_broker::Publish;
 use tracing::Instrument as _;
 
-use super::draft::{Draft, message_options};
+use super::draft::Draft;
+use super::options::message_options;
 use super::publishing::PublishingPath;
 use super::{IntoRoute, RabbitTemplate};
 use crate::backoff::Backoff;

@@ -29,7 +29,8 @@ use tracing::Instrument as _;
 
 pub(super) use calls::Calls;
 
-use super::draft::{Draft, message_options};
+use super::draft::Draft;
+use super::options::message_options;
 use super::{IntoRoute, RabbitTemplate};
 use crate::convert::{ConversionError, IntoBody, MessageConverters};
 use crate::error::CallError;
