@@ -206,9 +206,9 @@ impl Supervised {
                 Exit::Lost(reason) => reason,
                 Exit::Panicked(panic) => {
                     let queue = &*self.queue;
-                    let kept = match self.container.common().acknowledge {
-                        AcknowledgeMode::None => "what it held is lost",
-                        _ => "what it held comes again",
+                    let kept = match self.container.common().acknowledge.comes_again() {
+                        true => "what it held comes again",
+                        false => "what it had in hand is lost",
                     };
                     tracing::error!(listener, queue, panic, "a consumer panicked; {kept}");
                     format!("its consumer panicked: {panic}")

@@ -220,23 +220,34 @@ impl Work<'_> {
         if let Err(error) = self.settler.flush().await {
             tracing::debug!(listener, %error, "what was done could not be acknowledged");
         }
-        let ends_by_itself = matches!(exit, Exit::Stopped | Exit::Circuit);
-        if ends_by_itself && self.acknowledge == AcknowledgeMode::Manual {
-            self.tags_are_settled(listener).await;
+        if self.acknowledge == AcknowledgeMode::Manual {
+            match exit {
+                Exit::Stopped => {
+                    // For what is settled meanwhile the broker is to send no other.
+                    self.cancel_once(listener).await;
+                    self.tags_are_settled(listener).await;
+                }
+                // It is cancelled.
+                Exit::Circuit => self.tags_are_settled(listener).await,
+                Exit::Cancelled | Exit::Lost(_) | Exit::Panicked(_) => {}
+            }
         }
         if let Err(error) = self.settler.channel().link().close().await {
             tracing::debug!(listener, %error, "a channel could not be closed");
         }
     }
 
-    /// Waits for who has a delivery tag of the channel to settle it, within bounds. For what is settled
-    /// meanwhile the broker sends no other: the consumer is cancelled.
-    async fn tags_are_settled(&mut self, listener: &str) {
+    /// Cancels the consumer, if it does not drain already.
+    async fn cancel_once(&mut self, listener: &str) {
         if !self.draining
             && let Some(Err(error)) = self.cancel().await
         {
             tracing::debug!(listener, %error, "a consumer could not be cancelled");
         }
+    }
+
+    /// Waits for who has a delivery tag of the channel to settle it, within bounds.
+    async fn tags_are_settled(&mut self, listener: &str) {
         let mut patience = self.settler.clock().sleep(TAGS_WAIT_MAX);
         let channel = self.settler.channel();
         let settled = poll_fn(|cx| match channel.poll_no_open_tags(cx) {
@@ -379,7 +390,7 @@ impl Work<'_> {
     }
 
     /// Asks the broker for no more; `None` if the stop doesn't wait for its answer.
-    async fn cancel(&mut self) -> Option<Result<(), LinkError>> {
+    pub(super) async fn cancel(&mut self) -> Option<Result<(), LinkError>> {
         let tag: ShortString = self.link.tag().clone();
         let cancelled = self.settler.channel().link().basic_cancel(&tag);
         Some(self.stop.unless_forced(cancelled).await?.map(drop))
@@ -408,10 +419,6 @@ impl Work<'_> {
     pub(super) fn is_lost(&self) -> bool {
         matches!(self.link.end(), Some(ConsumerEnd::Closed(_)))
             || self.settler.channel().link().close_reason().is_some()
-    }
-
-    pub(super) fn consumer_tag(&self) -> ShortString {
-        self.link.tag().clone()
     }
 
     pub(super) fn is_draining(&self) -> bool {

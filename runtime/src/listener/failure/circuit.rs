@@ -1,7 +1,5 @@
 //! What a container's circuit hears of its messages.
 
-use springhare_amqp::ShortString;
-
 use super::{Decision, Work};
 use crate::listener::circuit::SharedCircuit;
 use crate::listener::consumer::Exit;
@@ -32,10 +30,8 @@ impl Work<'_> {
     /// Consumes no more: what is not handled goes back with its channel, and what has failed is
     /// counted.
     pub(in crate::listener) async fn leave(&mut self) -> Result<Exit, Exit> {
-        let tag: ShortString = self.consumer_tag();
-        let cancelled = self.settler.channel().link().basic_cancel(&tag);
-        match self.stop.unless_forced(cancelled).await {
-            Some(Ok(_)) => {}
+        match self.cancel().await {
+            Some(Ok(())) => {}
             Some(Err(error)) => return Err(Exit::Lost(error.to_string())),
             // Its broker may not answer at all.
             None => return Err(Exit::Stopped),
