@@ -174,8 +174,10 @@ pub(super) fn held_too_long(
     consumer_timeout: Option<Duration>,
 ) -> Option<String> {
     let timeout = consumer_timeout?;
-    let keeps = |_: &RetryAttributes<'_>| attributes.partition_by.is_some();
-    let delays = attributes.retry.filter(keeps).map_or(&[][..], |retry| retry.delays);
+    let delays = match (attributes.partition_by, attributes.retry) {
+        (Some(_), Some(retry)) => retry.delays,
+        _ => &[],
+    };
     let deliveries = u32::try_from(delays.len()).unwrap_or(u32::MAX).saturating_add(1);
     let held = delays.iter().fold(calls.pauses_max().saturating_mul(deliveries), |held, delay| {
         held.saturating_add(*delay)
