@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use tokio::runtime::Handle;
-use tokio::sync::{Mutex, watch};
+use tokio::sync::{Mutex, MutexGuard, watch};
 use tokio::task::AbortHandle;
 
 use super::STOP_DEADLINE;
@@ -97,10 +97,7 @@ impl Running {
     }
 
     pub(super) async fn start_listener(&self, id: &str) -> Result<()> {
-        self.unless_stopping()?;
-        self.pause_ends(id).await;
-        let _one_changes = self.changing.lock().await;
-        self.unless_stopping()?;
+        let _one_changes = self.once_pause_ends(id).await?;
         self.unless_it_stops(self.listeners.start(id)).await
     }
 
@@ -131,30 +128,36 @@ impl Running {
 
     /// Pauses all of them, and then waits for their handlers.
     pub(super) async fn pause_listeners(&self, ids: &[impl AsRef<str>]) -> Result<()> {
-        let unknown = |id: &&str| !self.listeners.pause(id);
-        let unknown: Vec<_> = ids.iter().map(AsRef::as_ref).filter(unknown).collect();
+        for id in ids.iter().map(AsRef::as_ref) {
+            if !self.listeners.pause(id) {
+                return Err(Error::UnknownListener { id: id.to_owned() });
+            }
+        }
         for id in ids {
             self.pause_ends(id.as_ref()).await;
         }
-        match unknown.first() {
-            Some(id) => Err(Error::UnknownListener { id: (*id).to_owned() }),
-            None => Ok(()),
-        }
+        Ok(())
     }
 
     pub(super) async fn resume_listener(&self, id: &str) -> Result<()> {
         if self.listeners.is_paused(id).is_none() {
             return Err(Error::UnknownListener { id: id.to_owned() });
         }
-        self.unless_stopping()?;
-        self.pause_ends(id).await;
-        let _one_changes = self.changing.lock().await;
-        self.unless_stopping()?;
+        let _one_changes = self.once_pause_ends(id).await?;
         // Somebody else may have resumed it meanwhile.
         if self.listeners.is_paused(id) != Some(true) {
             return Ok(());
         }
         self.unless_it_stops(self.listeners.start(id)).await
+    }
+
+    /// Lets nobody else change listeners, once this one's handlers are done if it is paused.
+    async fn once_pause_ends(&self, id: &str) -> Result<MutexGuard<'_, ()>> {
+        self.unless_stopping()?;
+        self.pause_ends(id).await;
+        let one_changes = self.changing.lock().await;
+        self.unless_stopping()?;
+        Ok(one_changes)
     }
 
     /// Waits for the handlers of a listener that is paused, which whoever paused it may not have done.

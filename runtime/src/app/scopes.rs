@@ -38,8 +38,8 @@ impl BrokerScope {
     pub(super) fn not_connected(&self, error: Error) -> Error {
         let source = match error {
             Error::Amqp(error) => LinkError::Amqp(error),
-            // It says so itself.
             Error::Link(error) if !matches!(error, LinkError::Connect { .. }) => error,
+            // It names its broker itself.
             error => return error,
         };
         if self.scope.label.is_none() {
