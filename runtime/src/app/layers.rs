@@ -1,6 +1,6 @@
 //! What the builder puts round publishing and round listeners.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::builder::SpringhareBuilder;
@@ -54,15 +54,13 @@ impl SpringhareBuilder {
 /// A fault for each layer whose listener is not there, or has none since it takes batches.
 pub(super) fn of_nobody<'a>(
     middleware: &'a Middleware,
-    plans: impl Iterator<Item = &'a ListenerPlan>,
+    plan_of: impl Fn(&str) -> Option<&'a ListenerPlan> + 'a,
 ) -> impl Iterator<Item = Fault> + 'a {
-    let takes_batches: BTreeMap<&str, bool> =
-        plans.map(|plan| (&*plan.id, plan.batch.is_some())).collect();
     let ids = middleware.of_listeners.iter().map(|(id, _)| &**id).collect::<BTreeSet<_>>();
     ids.into_iter().filter_map(move |id| {
-        let why = match takes_batches.get(id) {
-            Some(false) => return None,
-            Some(true) => {
+        let why = match plan_of(id) {
+            Some(plan) if plan.batch.is_none() => return None,
+            Some(_) => {
                 "this listener takes batches (`batch`), which no layer goes round: a layer is called \
                  with one message; remove it, and do in the handler what it is for"
             }

@@ -106,7 +106,8 @@ impl SpringhareBuilder {
         let named = named.chain(made.iter().map(|lent| lent.id().to_owned()));
         let linked = Self::linked().into_iter().map(RabbitListenerEndpoint::id);
         faults.extend(missing(&self.expected, &ids, named, linked, &placeholders));
-        faults.extend(layers::of_nobody(&self.middleware, listeners().map(|plan| &**plan)));
+        let plan_of = |id: &str| listeners().map(|plan| &**plan).find(|plan| &*plan.id == id);
+        faults.extend(layers::of_nobody(&self.middleware, plan_of));
         let used = graphs.keys().map(|name| name.to_string());
         let mut names: BTreeSet<String> =
             settings.brokers.names().into_iter().chain(used).collect();
