@@ -1,6 +1,8 @@
-use bytes::Bytes;
-use indexmap::IndexMap;
+mod entries;
 
+use bytes::Bytes;
+
+use self::entries::Entries;
 use crate::{ShortString, ShortStringTooLong};
 
 /// A value in a [`FieldTable`]: AMQP 0-9-1 section 4.2.1, with the types that RabbitMQ and its
@@ -217,7 +219,7 @@ not_a_byte!(FieldValue, ShortString);
 /// # Ok::<(), springhare_amqp::ShortStringTooLong>(())
 /// ```
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct FieldTable(IndexMap<ShortString, FieldValue>);
+pub struct FieldTable(Entries);
 
 impl FieldTable {
     /// A table without values.
@@ -246,7 +248,9 @@ impl FieldTable {
 
     /// Puts `value` under `name` unless there is one already.
     pub(crate) fn set_first(&mut self, name: ShortString, value: FieldValue) {
-        self.0.entry(name).or_insert(value);
+        if self.0.get(&name).is_none() {
+            self.0.insert(name, value);
+        }
     }
 
     /// The value under `name`.
@@ -257,13 +261,13 @@ impl FieldTable {
 
     /// Takes the value under `name` out; the others keep their order.
     pub fn remove(&mut self, name: &str) -> Option<FieldValue> {
-        self.0.shift_remove(name)
+        self.0.remove(name)
     }
 
     /// Whether there is a value under `name`.
     #[must_use]
     pub fn contains(&self, name: &str) -> bool {
-        self.0.contains_key(name)
+        self.0.get(name).is_some()
     }
 
     /// The number of values.
@@ -275,7 +279,7 @@ impl FieldTable {
     /// Whether there is no value.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.len() == 0
     }
 
     /// Names and values in their order.
@@ -293,7 +297,7 @@ impl FieldTable {
     /// than [`TABLE_DEPTH_MAX`](crate::wire::TABLE_DEPTH_MAX) levels it can be sent, and not read.
     #[must_use]
     pub fn is_deeper_than(&self, levels: usize) -> bool {
-        levels == 0 || self.0.values().any(|value| value.is_deeper_than(levels - 1))
+        levels == 0 || self.0.iter().any(|(_, value)| value.is_deeper_than(levels - 1))
     }
 }
 

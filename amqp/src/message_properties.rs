@@ -38,6 +38,9 @@ enum Repr {
     Known(&'static EncodedProperties),
 }
 
+/// What properties take on the wire without their headers: the flags, and at most 14 texts.
+const OTHERS_BYTES_MAX: usize = 2 + 14 * 256;
+
 /// No properties, and a delivery mode alone.
 static KNOWN: LazyLock<Vec<EncodedProperties>> = LazyLock::new(|| {
     let encoded: [&[u8]; 3] = [&[0, 0], &[0x10, 0, 1], &[0x10, 0, 2]];
@@ -329,6 +332,20 @@ impl MessageProperties {
             Repr::Own(properties) => properties.encoded_len(),
             Repr::Encoded(properties) => properties.as_bytes().len(),
             Repr::Known(properties) => properties.as_bytes().len(),
+        }
+    }
+
+    /// Whether they take more than so many bytes on the wire: mostly a look at the headers says it.
+    #[must_use]
+    pub fn are_longer_than(&self, bytes: usize) -> bool {
+        let are_short = |properties: &BasicProperties| {
+            let headers = properties.headers.as_ref().map_or(0, FieldTable::encoded_len);
+            headers.saturating_add(OTHERS_BYTES_MAX) <= bytes
+        };
+        match &self.0 {
+            Repr::Constant(properties) if are_short(properties) => false,
+            Repr::Own(properties) if are_short(properties) => false,
+            _ => self.encoded_len() > bytes,
         }
     }
 
