@@ -285,8 +285,15 @@ impl Drop for GivenAway<'_> {
     }
 }
 
-impl Outlet for Outbox {
-    fn offer(&self, ready: &mut Ready, max: usize) -> Offered {
+impl Outbox {
+    /// Takes a message that is in no queue, if there is room for it.
+    pub(crate) fn offer_one(&self, message: QueueMessage) -> Offered {
+        let mut message = Some(message);
+        self.take_from(1, || message.take())
+    }
+
+    /// Takes messages, as [`Outlet::offer`] does.
+    fn take_from(&self, max: usize, mut next: impl FnMut() -> Option<QueueMessage>) -> Offered {
         let mut state = self.lock();
         let allowed = match self.settlement {
             SettlementMode::Explicit => self.limiter.acquire(max),
@@ -298,7 +305,7 @@ impl Outlet for Outbox {
                 state.refused = true;
                 break;
             }
-            let Some(message) = ready.pop_front() else { break };
+            let Some(message) = next() else { break };
             taken += 1;
             charge += u64::from(message.charge);
             state.bytes += cost(&message);
@@ -325,6 +332,12 @@ impl Outlet for Outbox {
             reader = Reader::Asleep;
         }
         Offered { taken, charge, reader }
+    }
+}
+
+impl Outlet for Outbox {
+    fn offer(&self, ready: &mut Ready, max: usize) -> Offered {
+        self.take_from(max, || ready.pop_front())
     }
 
     fn wake(&self) {

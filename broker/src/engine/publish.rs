@@ -198,18 +198,18 @@ impl<'v> Publishing<'v> {
             self.defer(message, mandatory, channel)?;
             return Ok(Published::Deferred);
         }
+        let message = Arc::new(message);
         if self.routes.is_empty() || !message.copies().is_empty() {
             // A direct reply reaches no queue, and so a mandatory one comes back all the same.
             self.virtual_host.reply(&message);
         }
         if self.routes.is_empty() && self.routes.delays().is_empty() {
             return Ok(if mandatory {
-                Published::Returned(Box::new(unroutable(message)))
+                Published::Returned(Box::new(unroutable(Arc::unwrap_or_clone(message))))
             } else {
                 Published::Routed
             });
         }
-        let message = Arc::new(message);
         match self.virtual_host.delay(&message, self.routes.delays(), None) {
             Ok(end) => self.end = self.end.max(end),
             Err(not_delayed) => {
@@ -257,6 +257,7 @@ impl<'v> Publishing<'v> {
         channel: &ChannelCell,
     ) -> Result<(), AmqpError> {
         let has_copies = !message.copies().is_empty();
+        let message = Arc::new(message);
         // A direct reply goes at once, as on RabbitMQ.
         let is_reply = (self.routes.is_empty() || has_copies) && self.virtual_host.reply(&message);
         let queues: Arc<[ShortString]> = if is_reply && !has_copies {
@@ -274,7 +275,6 @@ impl<'v> Publishing<'v> {
             return Ok(());
         }
         let unroutable = if is_returned { Unroutable::Return } else { Unroutable::Drop };
-        let message = Arc::new(message);
         channel.defer_publish(RoutedPublish { message, queues, delays, unroutable })
     }
 
@@ -354,6 +354,9 @@ impl<'v> Publishing<'v> {
     /// Finds the way of a message, and keeps it for those that follow unless it is its own.
     fn route(&mut self, message: &PublishedMessage) -> Result<(), AmqpError> {
         let PublishedMessage { exchange, routing_key, .. } = message;
+        if exchange.is_empty() && message.copies().is_empty() && reply_to::is_address(routing_key) {
+            return Ok(());
+        }
         let routed = RoutedMessage::of(message, random::number);
         self.topology
             .route(exchange, &routed, &mut self.routes)
@@ -397,9 +400,9 @@ fn check_size(message: &Message, virtual_host: &VirtualHost) -> Result<(), AmqpE
         ));
     }
     if message.properties.has(Property::Headers) {
-        let size = message.properties.encoded_len();
-        if size > config.frame_max {
-            let max = config.frame_max;
+        let max = config.frame_max;
+        if message.properties.are_longer_than(max) {
+            let size = message.properties.encoded_len();
             return Err(refused(
                 ReplyCode::FrameError,
                 format_args!(

@@ -9,9 +9,10 @@
 //! Whoever knows an address can write to it, so it can't be guessed: it has 128 bits from the
 //! operating system.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use ahash::AHashMap;
 use springhare_amqp::{AmqpError, Message, MethodId, Property, ReplyCode, ShortString};
 
 use super::channel_cell::ChannelCell;
@@ -23,7 +24,7 @@ use crate::model::channel::{Channel, ReplyConsumer, no_reply_consumer};
 use crate::model::ids::ConsumerId;
 use crate::model::message::PublishedMessage;
 use crate::model::outlet::{Outlet, Reader};
-use crate::model::queue::{Expires, QueueMessage, Ready};
+use crate::model::queue::{Expires, QueueMessage};
 
 /// What a channel consumes from to get direct replies.
 pub(crate) static PSEUDO_QUEUE: ShortString = ShortString::from_static("amq.rabbitmq.reply-to");
@@ -35,7 +36,7 @@ const ADDRESS_PREFIX: &str = "amq.rabbitmq.reply-to.";
 ///
 /// Its lock is taken under a channel's when a consumer starts, else alone.
 #[derive(Debug, Default)]
-pub(crate) struct ReplyConsumers(RwLock<HashMap<ShortString, Arc<Outbox>>>);
+pub(crate) struct ReplyConsumers(RwLock<AHashMap<ShortString, Arc<Outbox>>>);
 
 impl ReplyConsumers {
     fn add(&self, address: ShortString, outbox: Arc<Outbox>) {
@@ -56,6 +57,12 @@ pub(crate) fn is_pseudo_queue(name: &str) -> bool {
     name.starts_with(PSEUDO_QUEUE.as_str())
 }
 
+/// Whether a routing key of the default exchange leads to a consumer of direct replies, or to nowhere:
+/// no queue has such a name.
+pub(super) fn is_address(routing_key: &str) -> bool {
+    routing_key.starts_with(ADDRESS_PREFIX)
+}
+
 impl VirtualHost {
     /// Whether a declaration of this name, which [is none of a queue](is_pseudo_queue), finds
     /// it: the pseudo-queue is always there, an address as long as its consumer.
@@ -65,7 +72,7 @@ impl VirtualHost {
 
     /// Hands a message that was published to the default exchange to the reply consumers that
     /// its routing keys name, and says whether there are any.
-    pub(super) fn reply(&self, message: &PublishedMessage) -> bool {
+    pub(super) fn reply(&self, message: &Arc<PublishedMessage>) -> bool {
         if !message.exchange.is_empty() {
             return false;
         }
@@ -77,13 +84,12 @@ impl VirtualHost {
         keys.into_iter().filter(|key| self.reply_at(key, message)).count() > 0
     }
 
-    fn reply_at(&self, address: &str, message: &PublishedMessage) -> bool {
-        if !address.starts_with(ADDRESS_PREFIX) {
+    fn reply_at(&self, address: &str, message: &Arc<PublishedMessage>) -> bool {
+        if !is_address(address) {
             return false;
         }
         let Some(outbox) = self.reply_consumers().find(address) else { return false };
-        let mut ready = Ready::default();
-        ready.push_back(QueueMessage {
+        let offered = outbox.offer_one(QueueMessage {
             position: 0,
             expires: Expires::NEVER,
             priority: 0,
@@ -91,9 +97,8 @@ impl VirtualHost {
             redelivered: false,
             reference: None,
             charge: u32::try_from(message.charge()).unwrap_or(u32::MAX),
-            message: Arc::new(message.clone()),
+            message: Arc::clone(message),
         });
-        let offered = outbox.offer(&mut ready, 1);
         if offered.taken == 0 {
             tracing::debug!("a direct reply is dropped: its consumer does not read");
         }

@@ -9,7 +9,8 @@
 
 use std::sync::Arc;
 
-use imbl::HashMap;
+use imbl::GenericHashMap;
+use imbl::shared_ptr::DefaultSharedPtr;
 use smallvec::{SmallVec, smallvec};
 use springhare_amqp::{FieldTable, ShortString};
 
@@ -40,11 +41,14 @@ pub(crate) trait QueueHandle: Clone {
     fn queue_id(&self) -> QueueId;
 }
 
+/// By names.
+type ByName<T> = GenericHashMap<ShortString, T, ahash::RandomState, DefaultSharedPtr>;
+
 /// Exchanges, queues and bindings, at one moment.
 #[derive(Debug, Clone)]
 pub(crate) struct Topology<Q> {
-    exchanges: HashMap<ShortString, Arc<Exchange<Q>>>,
-    queues: HashMap<ShortString, BoundQueue<Q>>,
+    exchanges: ByName<Arc<Exchange<Q>>>,
+    queues: ByName<BoundQueue<Q>>,
     /// What was added or removed since it was last taken.
     changed: Vec<Changed>,
 }
@@ -101,8 +105,8 @@ pub(crate) struct UnknownExchange;
 impl<Q: QueueHandle> Topology<Q> {
     /// The exchanges that are always there, and nothing else.
     pub(crate) fn new() -> Self {
-        let mut topology =
-            Self { exchanges: HashMap::new(), queues: HashMap::new(), changed: Vec::new() };
+        let (exchanges, queues) = Default::default();
+        let mut topology = Self { exchanges, queues, changed: Vec::new() };
         for (name, kind) in [("", ExchangeKind::Direct)].into_iter().chain(PREDECLARED) {
             topology.add_exchange(ExchangeDefinition {
                 name: ShortString::from_static(name),
