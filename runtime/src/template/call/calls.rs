@@ -1,8 +1,9 @@
+use std::collections::BTreeSet;
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use futures_util::future::{Either, select};
 use springhare_amqp::ShortString;
 use springhare_broker::Publish;
 use tokio::runtime::Handle;
@@ -12,7 +13,7 @@ use super::Outcome;
 use super::channel::{CallChannel, REPLY_TO};
 use super::channels::{CallChannels, Takes, Way};
 use super::pending::End;
-use super::unattended::Unattended;
+use super::wait::Wait;
 use super::waiting::Waiting;
 use crate::error::CallError;
 use crate::template::Fate;
@@ -34,7 +35,6 @@ pub(in crate::template) struct Calls {
     waiting: AtomicUsize,
     /// A channel may have become idle; one of those who wait looks.
     has_channel: Arc<Notify>,
-    unattended: Unattended,
 }
 
 #[derive(Debug, Default)]
@@ -42,6 +42,8 @@ struct State {
     channels: CallChannels,
     /// The number of the last call.
     last: u64,
+    /// The queues that the application does not consume from any more.
+    left: BTreeSet<ShortString>,
     is_stopped: bool,
 }
 
@@ -55,7 +57,6 @@ impl Calls {
             late_replies: Arc::default(),
             waiting: AtomicUsize::new(0),
             has_channel: Arc::default(),
-            unattended: Unattended::default(),
         }
     }
 
@@ -64,11 +65,17 @@ impl Calls {
     }
 
     /// Sends a request, and waits for the reply, which has this correlation id if its caller chose one.
-    pub(super) async fn call(&self, request: Publish, chosen: Option<ShortString>) -> Outcome {
+    pub(super) async fn call(
+        &self,
+        request: Publish,
+        chosen: Option<ShortString>,
+        timeout: Duration,
+    ) -> Outcome {
         let Publish { exchange, routing_key, mut message, .. } = request;
         // Where else it goes is the broker's to know.
-        let to_a_queue = exchange.is_empty();
-        let waiting = self.begin(Way { exchange, takes: Takes::of(&message) }).await?;
+        let queue = exchange.is_empty().then(|| routing_key.clone());
+        let way = Way { exchange, takes: Takes::of(&message) };
+        let waiting = self.begin(&way, queue, timeout).await?;
         message.properties.reply_to = Some(REPLY_TO);
         let id = match chosen {
             None => correlation_id(waiting.number),
@@ -81,45 +88,68 @@ impl Calls {
         self.publishing.count(if published.is_none() { Fate::Sent } else { Fate::Failed });
         match published {
             Some(outcome) => outcome,
-            None if to_a_queue => self.unless_given_up(waiting, &routing_key).await,
             None => waiting.await,
-        }
-    }
-
-    /// Waits for a reply, but not for one of a listener that has stopped with its application.
-    async fn unless_given_up(&self, waiting: Waiting<'_>, queue: &ShortString) -> Outcome {
-        let given_up = pin!(self.unattended.given_up(queue, self.publishing.clock()));
-        match select(pin!(waiting), given_up).await {
-            Either::Left((outcome, _)) => outcome,
-            Either::Right(_) => Err(CallError::Stopped),
         }
     }
 
     /// The application consumes from these queues no more: calls to them are given up soon.
     pub(in crate::template) fn leave<'q>(&self, queues: impl Iterator<Item = &'q ShortString>) {
-        self.unattended.add(queues);
+        let queues: BTreeSet<ShortString> = queues.cloned().collect();
+        let now = self.publishing.clock().now();
+        let mut state = self.lock();
+        state.channels.leave(&queues, now);
+        state.left.extend(queues);
     }
 
     /// A call on the channel of this way, once there is one for it.
-    async fn begin(&self, way: Way) -> Result<Waiting<'_>, CallError> {
+    async fn begin(
+        &self,
+        way: &Way,
+        queue: Option<ShortString>,
+        timeout: Duration,
+    ) -> Result<Waiting<'_>, CallError> {
         let in_flight = InFlight::new(self)?;
-        let (channel, number) = match self.channel(&way)? {
+        let wait = Wait::new(queue, self.publishing.clock().now(), timeout);
+        let (channel, number) = match self.channel(way, &wait)? {
             Some(found) => found,
-            None => self.next_channel(&way).await?,
+            // Rare, and large: what every call would have room for.
+            None => Box::pin(self.channel_in_time(way, &wait, timeout)).await?,
         };
         Ok(Waiting { channel, number, _in_flight: in_flight })
     }
 
+    /// As [`next_channel`](Self::next_channel), within the call's time.
+    async fn channel_in_time(
+        &self,
+        way: &Way,
+        wait: &Wait,
+        timeout: Duration,
+    ) -> Result<(Arc<CallChannel>, u64), CallError> {
+        tokio::select! {
+            biased;
+            found = self.next_channel(way, wait) => found,
+            () = self.publishing.clock().sleep(timeout) => Err(wait.error()),
+        }
+    }
+
     /// The channel, and the number of the call that was added to its calls; none when all channels
     /// are busy.
-    fn channel(&self, way: &Way) -> Result<Option<(Arc<CallChannel>, u64)>, CallError> {
+    fn channel(
+        &self,
+        way: &Way,
+        wait: &Wait,
+    ) -> Result<Option<(Arc<CallChannel>, u64)>, CallError> {
         let mut state = self.lock();
         if state.is_stopped {
             return Err(CallError::Stopped);
         }
+        let mut wait = wait.clone();
+        if wait.is_for(|queue| state.left.contains(queue)) {
+            wait.leave(self.publishing.clock().now());
+        }
         state.last += 1;
         let number = state.last;
-        if let Some(channel) = state.channels.add_call(way, number) {
+        if let Some(channel) = state.channels.add_call(way, number, &wait) {
             return Ok(Some((channel, number)));
         }
         if !state.channels.make_room() {
@@ -131,7 +161,7 @@ impl Calls {
             Arc::clone(&self.late_replies),
             Arc::clone(&self.has_channel),
         );
-        channel.pending.add(number);
+        channel.pending.add(number, wait);
         match &self.runtime {
             Some(runtime) => drop(runtime.spawn(task)),
             None => drop(tokio::spawn(task)),
@@ -143,12 +173,16 @@ impl Calls {
     }
 
     /// Waits until there is a channel, in the order of the calls that do.
-    async fn next_channel(&self, way: &Way) -> Result<(Arc<CallChannel>, u64), CallError> {
+    async fn next_channel(
+        &self,
+        way: &Way,
+        wait: &Wait,
+    ) -> Result<(Arc<CallChannel>, u64), CallError> {
         let _one_more = ForAChannel::new(&self.waiting);
         loop {
             let mut has_channel = pin!(self.has_channel.notified());
             has_channel.as_mut().enable();
-            if let Some(found) = self.channel(way)? {
+            if let Some(found) = self.channel(way, wait)? {
                 // There may be room for another still.
                 self.has_channel.notify_one();
                 return Ok(found);
@@ -226,7 +260,7 @@ fn is_number(id: &str) -> bool {
 }
 
 fn correlation_id(number: u64) -> ShortString {
-    ShortString::truncated(&number.to_string())
+    ShortString::truncated(itoa::Buffer::new().format(number))
 }
 
 #[cfg(test)]

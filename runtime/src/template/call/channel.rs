@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 
 use springhare_amqp::{AmqpError, Message, MethodId, ReplyCode, ShortString};
-use springhare_broker::{BasicConsumeOptions, BasicPublishOptions, ChannelEvent, Delivery};
+use springhare_broker::{BasicConsumeOptions, BasicPublishOptions, ChannelEvent, Clock, Delivery};
 use tokio::sync::{Notify, SetOnce};
 
 use super::Outcome;
@@ -104,7 +104,11 @@ impl CallChannel {
         routing_key: &str,
         message: Message,
     ) -> Result<(), CallError> {
-        let Some(link) = self.opened.wait().await else { return pending().await };
+        let opened = match self.opened.get() {
+            Some(opened) => opened,
+            None => Box::pin(self.opened.wait()).await,
+        };
+        let Some(link) = opened else { return pending().await };
         self.last_published.store(number, Ordering::Release);
         let options = BasicPublishOptions { mandatory: true };
         match link.basic_publish(&self.exchange, routing_key, options, message).await {
@@ -172,9 +176,11 @@ impl CallChannel {
         let task = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
         // Set once: it is served once.
         let _ = self.task.set(task);
+        let clock = publishing.clock().clone();
         let opened = tokio::select! {
             opened = self.open(&publishing) => opened,
             () = self.closing.notified() => Err(End::Stopped),
+            never = self.pending.expire(&clock) => match never {},
         };
         // The template need not outlive its calls.
         let template = Arc::downgrade(&publishing);
@@ -184,7 +190,7 @@ impl CallChannel {
             Err(end) => return self.pending.end(&end, None),
         };
         let _ = self.opened.set(Some(Arc::clone(&link)));
-        let error = self.drive(&link, &template).await;
+        let error = self.drive(&link, &template, &clock).await;
         let lost = LinkError::Closed { what: "channel", reason: error.clone() };
         let lost = link.close_reason().unwrap_or(lost);
         // The last one is at fault, or comes after the one that is; those before it may have been
@@ -221,11 +227,14 @@ impl CallChannel {
         &self,
         link: &Arc<dyn LinkChannel>,
         template: &Weak<Publishing>,
+        clock: &Clock,
     ) -> Option<AmqpError> {
         let mut event = link.next_event();
         let mut closing = pin!(self.closing.notified());
+        let mut expiring = pin!(self.pending.expire(clock));
         poll_fn(|cx| {
             let reading = self.read(None);
+            let Poll::Pending = expiring.as_mut().poll(cx);
             while let Poll::Ready(happened) = event.as_mut().poll(cx) {
                 match happened {
                     Some(ChannelEvent::Returned(returned)) => {

@@ -1,9 +1,12 @@
+use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use springhare_amqp::{Message, Property, ShortString};
 
 use super::channel::CallChannel;
 use super::pending::End;
+use super::wait::Wait;
 use crate::connection::is_refusable;
 
 /// The most channels for calls; the one that was idle for longest makes room.
@@ -31,7 +34,7 @@ impl Takes {
     pub(super) fn of(message: &Message) -> Self {
         let properties = &message.properties;
         let is_large = || {
-            properties.has(Property::Headers) && properties.encoded_len() > USUAL_PROPERTIES_BYTES
+            properties.has(Property::Headers) && properties.are_longer_than(USUAL_PROPERTIES_BYTES)
         };
         if is_refusable(message) || is_large() { Self::One } else { Self::Any }
     }
@@ -65,9 +68,14 @@ impl Used {
 
 impl CallChannels {
     /// Adds a call to the channel of its way; none if there is none that takes it.
-    pub(super) fn add_call(&mut self, way: &Way, number: u64) -> Option<Arc<CallChannel>> {
+    pub(super) fn add_call(
+        &mut self,
+        way: &Way,
+        number: u64,
+        wait: &Wait,
+    ) -> Option<Arc<CallChannel>> {
         let used = self.open.iter_mut().find(|used| used.way == *way && used.takes_another())?;
-        if !used.channel.pending.add(number) {
+        if !used.channel.pending.add(number, wait.clone()) {
             return None;
         }
         used.last = number;
@@ -105,6 +113,13 @@ impl CallChannels {
         let wanted = self.open.iter().enumerate().filter(|(_, used)| is_wanted(used));
         let (oldest, _) = wanted.min_by_key(|(_, used)| used.last)?;
         Some(self.open.swap_remove(oldest).channel)
+    }
+
+    /// Calls to these queues are given up soon.
+    pub(super) fn leave(&self, queues: &BTreeSet<ShortString>, now: Duration) {
+        let open = self.open.iter().filter(|used| used.way.exchange.is_empty());
+        let open = open.map(|used| &used.channel).chain(&self.leaving);
+        open.for_each(|channel| channel.pending.leave(queues, now));
     }
 
     /// Ends all their calls.
@@ -147,13 +162,14 @@ mod tests {
     }
 
     fn begin(channels: &mut CallChannels, way: &Way, number: u64) -> bool {
-        if channels.add_call(way, number).is_some() {
+        let wait = Wait::new(None, Duration::ZERO, Duration::MAX);
+        if channels.add_call(way, number, &wait).is_some() {
             return true;
         }
         let has_room = channels.make_room();
         if has_room {
             let channel = channel();
-            assert!(channel.pending.add(number));
+            assert!(channel.pending.add(number, wait));
             channels.insert(way.clone(), channel, number);
         }
         has_room

@@ -13,7 +13,7 @@ mod channels;
 pub(crate) mod names;
 mod pending;
 mod reply;
-mod unattended;
+mod wait;
 mod waiting;
 
 use std::fmt;
@@ -228,10 +228,5 @@ async fn call(
         properties.set_header(names::ERRORS_HEADER, FieldValue::I32(1));
     }
     let chosen = properties.correlation_id.take().filter(|_| is_correlated);
-    let clock = template.shared.publishing.clock();
-    tokio::select! {
-        biased;
-        reply = template.shared.calls.call(request, chosen) => reply::read(reply?),
-        () = clock.sleep(timeout) => Err(CallError::Timeout { after: timeout }),
-    }
+    reply::read(template.shared.calls.call(request, chosen, timeout).await?)
 }

@@ -1,30 +1,46 @@
-use std::collections::HashMap;
+use std::collections::BTreeSet;
+use std::convert::Infallible;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
+use std::time::Duration;
 
+use ahash::AHashMap;
 use springhare_amqp::{AmqpError, Property, ShortString};
+use springhare_broker::Clock;
+use tokio::sync::Notify;
 
 use super::Outcome;
+use super::wait::Wait;
 use crate::connection::LinkError;
 use crate::error::CallError;
 
+/// Calls whose waits are over are looked for no more often than this.
+const EXPIRY_STEP: Duration = Duration::from_millis(1);
+
 /// The calls of one channel that are not over.
 #[derive(Debug, Default)]
-pub(super) struct Pending(Mutex<State>);
+pub(super) struct Pending {
+    state: Mutex<State>,
+    /// A wait may be over sooner than it is looked for.
+    sooner: Notify,
+}
 
 #[derive(Debug, Default)]
 struct State {
-    calls: HashMap<u64, Call>,
+    calls: AHashMap<u64, Call>,
     /// Those of them whose callers chose their correlation ids.
-    named: HashMap<ShortString, u64>,
+    named: AHashMap<ShortString, u64>,
+    /// When it is looked for calls whose waits are over; never without any.
+    looked_at: Option<Duration>,
     end: Option<End>,
     /// A call reads the replies itself: it was the only one. Else the channel's task does.
     is_read_by_a_call: bool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Call {
     name: Option<ShortString>,
+    wait: Wait,
     outcome: Option<Outcome>,
     waker: Option<Waker>,
 }
@@ -66,12 +82,66 @@ pub(super) enum Look {
 
 impl Pending {
     /// Adds a call; false if the channel takes no more.
-    pub(super) fn add(&self, number: u64) -> bool {
+    pub(super) fn add(&self, number: u64, wait: Wait) -> bool {
         let mut state = self.lock();
-        if state.end.is_none() {
-            state.calls.insert(number, Call::default());
+        if state.end.is_some() {
+            return false;
         }
-        state.end.is_none()
+        let until = wait.until();
+        state.calls.insert(number, Call { name: None, wait, outcome: None, waker: None });
+        if state.looked_at.is_none_or(|at| until < at) {
+            state.looked_at = Some(until);
+            self.sooner.notify_one();
+        }
+        true
+    }
+
+    /// Nobody answers any more who consumed from these queues.
+    pub(super) fn leave(&self, queues: &BTreeSet<ShortString>, now: Duration) {
+        let mut state = self.lock();
+        for call in state.calls.values_mut() {
+            if call.wait.is_for(|queue| queues.contains(queue)) {
+                call.wait.leave(now);
+            }
+        }
+        drop(state);
+        self.sooner.notify_one();
+    }
+
+    /// Ends calls whose waits are over, as long as it is polled.
+    pub(super) async fn expire(&self, clock: &Clock) -> Infallible {
+        loop {
+            let next = self.end_expired(clock.now());
+            let sooner = self.sooner.notified();
+            match next {
+                None => sooner.await,
+                Some(at) => tokio::select! {
+                    () = sooner => {}
+                    () = clock.sleep(at.saturating_sub(clock.now())) => {}
+                },
+            }
+        }
+    }
+
+    /// Ends those whose waits are over; when to look again.
+    fn end_expired(&self, now: Duration) -> Option<Duration> {
+        let mut wakers = Vec::new();
+        let mut next: Option<Duration> = None;
+        let mut state = self.lock();
+        for call in state.calls.values_mut().filter(|call| call.outcome.is_none()) {
+            let until = call.wait.until();
+            if until <= now {
+                call.outcome = Some(Err(call.wait.error()));
+                wakers.extend(call.waker.take());
+            } else {
+                next = Some(next.map_or(until, |next| next.min(until)));
+            }
+        }
+        let next = next.map(|next| next.max(now.saturating_add(EXPIRY_STEP)));
+        state.looked_at = next;
+        drop(state);
+        wakers.into_iter().for_each(Waker::wake);
+        next
     }
 
     /// Gives a call this correlation id in place of its number; false if another has it.
@@ -192,7 +262,7 @@ impl Pending {
 
     /// The state is whole between any two statements.
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -209,22 +279,80 @@ fn name_of(outcome: &Outcome) -> Option<ShortString> {
 #[cfg(test)]
 mod tests {
     use std::iter::once;
+    use std::pin::{Pin, pin};
+    use std::task::Context;
 
     use springhare_amqp::{Message, MethodId, ReplyCode};
 
     use super::*;
+    use crate::template::call::wait::UNATTENDED_WAIT;
+
+    fn add(pending: &Pending, number: u64) -> bool {
+        pending.add(number, Wait::new(None, Duration::ZERO, Duration::MAX))
+    }
 
     fn look(pending: &Pending, number: u64) -> Look {
         pending.look(number, Waker::noop())
     }
 
+    fn look_at(expiring: Pin<&mut impl Future<Output = Infallible>>) {
+        let Poll::Pending = expiring.poll(&mut Context::from_waker(Waker::noop()));
+    }
+
+    #[test]
+    fn a_call_ends_when_its_wait_is_over_whichever_began_first() {
+        let (clock, hand) = Clock::manual();
+        let pending = Pending::default();
+        let mut expiring = pin!(pending.expire(&clock));
+        look_at(expiring.as_mut());
+        for (number, seconds) in [(1, 5), (2, 1), (3, 2)] {
+            let timeout = Duration::from_secs(seconds);
+            assert!(pending.add(number, Wait::new(None, clock.now(), timeout)));
+            look_at(expiring.as_mut());
+        }
+        let mut over_after = |seconds, expected: &[u64]| {
+            hand.advance(Duration::from_secs(seconds));
+            look_at(expiring.as_mut());
+            for number in 1..=3 {
+                let is_over = matches!(
+                    look(&pending, number),
+                    Look::Over(Err(CallError::Timeout { after })) if after.as_secs() == seconds
+                );
+                assert_eq!(is_over, expected.contains(&number), "{number} after {seconds}");
+            }
+        };
+        over_after(1, &[2]);
+        // One that is over for its caller is no wait any more.
+        pending.remove(3);
+        over_after(5, &[1]);
+    }
+
+    #[test]
+    fn a_call_to_a_queue_that_is_left_waits_shorter() {
+        let (clock, hand) = Clock::manual();
+        let pending = Pending::default();
+        let queue = ShortString::from_static("answers");
+        let mut expiring = pin!(pending.expire(&clock));
+        for (number, queue) in [(1, Some(queue.clone())), (2, None)] {
+            let wait = Wait::new(queue, clock.now(), Duration::from_secs(5));
+            assert!(pending.add(number, wait));
+        }
+        look_at(expiring.as_mut());
+        pending.leave(&BTreeSet::from([queue]), clock.now());
+        look_at(expiring.as_mut());
+        hand.advance(UNATTENDED_WAIT);
+        look_at(expiring.as_mut());
+        assert!(matches!(look(&pending, 1), Look::Over(Err(CallError::Stopped))));
+        assert!(matches!(look(&pending, 2), Look::Reads | Look::Waits));
+    }
+
     #[test]
     fn a_call_reads_only_while_it_is_alone() {
         let pending = Pending::default();
-        assert!(pending.add(1));
+        assert!(add(&pending, 1));
         assert!(matches!(look(&pending, 1), Look::Reads));
         assert!(pending.is_read_by(Some(1)));
-        assert!(pending.add(2));
+        assert!(add(&pending, 2));
         assert!(matches!(look(&pending, 2), Look::Reads), "the first may not be polled any more");
         assert!(!pending.is_read_by(Some(2)), "it hands over to the task");
         assert!(matches!(look(&pending, 1), Look::Waits));
@@ -239,7 +367,7 @@ mod tests {
     fn a_call_that_has_its_reply_hands_over() {
         let pending = Pending::default();
         let mut wakers = Vec::new();
-        pending.add(1);
+        add(&pending, 1);
         assert!(pending.is_read_by(Some(1)));
         let reply = || Ok(Message::new("reply"));
         assert_eq!(pending.settle(once((Some(1), reply())), Some(1), &mut wakers), 0);
@@ -258,12 +386,12 @@ mod tests {
         let lost = LinkError::Closed { what: "channel", reason: Some(missing.clone()) };
         let pending = Pending::default();
         for number in 1..=3 {
-            pending.add(number);
+            add(&pending, number);
         }
         pending.end(&End::Lost(lost), Some(&(2, End::NoExchange(missing))));
         assert!(matches!(look(&pending, 1), Look::Over(Err(CallError::Unknown(_)))));
         assert!(matches!(look(&pending, 2), Look::Over(Err(CallError::NoExchange(_)))));
         assert!(matches!(look(&pending, 3), Look::Over(Err(CallError::Unknown(_)))));
-        assert!(!pending.add(4) && pending.has_ended());
+        assert!(!add(&pending, 4) && pending.has_ended());
     }
 }

@@ -1,5 +1,5 @@
 use serde::Deserialize;
-use springhare_amqp::{BasicProperties, FieldValue, Message, Property};
+use springhare_amqp::{FieldValue, Message, Property};
 
 use super::Outcome;
 use super::names::{ERROR_HEADER, EXCEPTION_HEADER};
@@ -23,9 +23,7 @@ pub(super) fn read(mut reply: Message) -> Outcome {
             return Ok(reply);
         }
         // It is the call's own number, and means nothing to anybody else.
-        let mut properties = BasicProperties::from(reply.properties);
-        properties.correlation_id = None;
-        reply.properties = properties.into();
+        reply.properties.correlation_id = None;
         return Ok(reply);
     }
     let text = |name: &str| {
@@ -44,6 +42,8 @@ pub(super) fn read(mut reply: Message) -> Outcome {
 
 #[cfg(test)]
 mod tests {
+    use springhare_amqp::BasicProperties;
+
     use super::*;
     use crate::error::CallError;
 
