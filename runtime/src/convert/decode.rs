@@ -20,12 +20,18 @@ enum Form {
     Unknown,
 }
 
+/// The content type of JSON, as it is mostly written.
+const JSON: &str = "application/json";
+
 impl Form {
     fn of(content_type: Option<&str>) -> Self {
         let Some(content_type) = content_type else { return Self::Octets };
+        if content_type == JSON {
+            return Self::Json;
+        }
         let essence = content_type.split(';').next().unwrap_or_default().trim();
         let is = |name: &str| essence.eq_ignore_ascii_case(name);
-        if is("application/json") {
+        if is(JSON) {
             Self::Json
         } else if is("text/plain") {
             Self::Text
@@ -82,6 +88,8 @@ pub(crate) fn decode<'d, T: Deserialize<'d>>(
 
 /// An error for a content type with a charset that is not UTF-8 or a part of it.
 pub(crate) fn refuse_foreign_charset(content_type: Option<&str>) -> Result<(), ConversionError> {
+    // What nearly all are, and without parameters.
+    let content_type = content_type.filter(|given| *given != JSON);
     let Some((_, parameters)) = content_type.and_then(|given| given.split_once(';')) else {
         return Ok(());
     };

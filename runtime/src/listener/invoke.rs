@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use super::context::{BatchContext, DeliveryContext};
@@ -129,6 +130,15 @@ impl Drop for Call<'_> {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+/// Carries on what is done for a handler that has returned. Not to be called again once it was ready.
+pub(super) fn poll_caught(
+    sending: Pin<&mut impl Future<Output = Outcome>>,
+    cx: &mut Context<'_>,
+) -> Poll<Outcome> {
+    let polled = catch_unwind(AssertUnwindSafe(|| sending.poll(cx)));
+    polled.unwrap_or_else(|panic| Poll::Ready(Outcome::Failed(panicked(&*panic))))
 }
 
 /// The failure that a panic is.

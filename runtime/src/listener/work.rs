@@ -13,9 +13,10 @@ use springhare_broker::{ConsumerEnd, Delivery, Multiple, Sleep};
 use super::attempt::Attempt;
 use super::consumer::{Exit, RECEIVE_MAX};
 use super::context::DeliveryContext;
-use super::endpoint::{AcknowledgeMode, Invocation};
+use super::endpoint::AcknowledgeMode;
 use super::failure::FailurePolicy;
 use super::idle::{Idleness, Working};
+use super::invoke::poll_caught;
 use super::outcome::Outcome;
 use super::outgoing;
 use super::plan::ListenerPlan;
@@ -269,7 +270,7 @@ impl Work<'_> {
         context: &DeliveryContext,
         outcome: Outcome,
     ) -> Result<Outcome, Exit> {
-        self.carry_on(Box::pin(outgoing::send(context, outcome))).await
+        self.carry_on(pin!(outgoing::send(context, outcome))).await
     }
 
     /// Sends a handler's reply, and tends to the rest if that takes a while.
@@ -279,7 +280,7 @@ impl Work<'_> {
         plan: &ListenerPlan,
         outcome: Outcome,
     ) -> Result<Outcome, Exit> {
-        self.carry_on(Box::pin(reply::answer(context, plan, outcome))).await
+        self.carry_on(pin!(reply::answer(context, plan, outcome))).await
     }
 
     /// Answers and settles one message of several.
@@ -303,11 +304,13 @@ impl Work<'_> {
 
     /// Does what is to be done for a handler that has returned, and tends to the rest if that takes
     /// a while.
-    async fn carry_on(&mut self, sending: Invocation<'_>) -> Result<Outcome, Exit> {
-        let mut sending = Attempt::of(sending);
-        match poll_fn(|cx| Poll::Ready(sending.poll(cx))).await {
+    async fn carry_on(
+        &mut self,
+        mut sending: Pin<&mut (impl Future<Output = Outcome> + Send)>,
+    ) -> Result<Outcome, Exit> {
+        match poll_fn(|cx| Poll::Ready(poll_caught(sending.as_mut(), cx))).await {
             Poll::Ready(outcome) => Ok(outcome),
-            Poll::Pending => self.until_done(&mut sending).await,
+            Poll::Pending => self.until_done(&mut Attempt::of(Box::pin(sending))).await,
         }
     }
 
