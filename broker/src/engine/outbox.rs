@@ -373,6 +373,5 @@ impl Outlet for Outbox {
 
 /// What a waiting delivery counts for, in bytes.
 fn cost(message: &QueueMessage) -> usize {
-    let published = &message.message.message;
-    size_of::<QueueMessage>() + published.properties.encoded_len() + published.body.len()
+    size_of::<QueueMessage>() + message.message.content_len()
 }

@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
 use springhare_amqp::wire::DecodeError;
 use springhare_amqp::{AmqpError, Message, MethodId, Property, ReplyCode, ShortString};
 
@@ -102,7 +103,7 @@ pub(crate) struct Publishing<'v> {
     way: Option<(ShortString, ShortString)>,
     routes: Routes<QueueRef>,
     /// Messages that go along `routes`.
-    gathered: Vec<Arc<PublishedMessage>>,
+    gathered: SmallVec<[Arc<PublishedMessage>; 1]>,
     /// How many messages were given to be published.
     count: usize,
     /// The places among these of those that a full queue refused.
@@ -152,7 +153,7 @@ impl<'v> Publishing<'v> {
             takes_effect,
             way: None,
             routes: Routes::default(),
-            gathered: Vec::new(),
+            gathered: SmallVec::new(),
             count: 0,
             refused: Vec::new(),
             end: Lsn::NONE,

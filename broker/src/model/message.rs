@@ -23,13 +23,17 @@ pub struct PublishedMessage {
     copies: Option<Arc<CarbonCopies>>,
     /// Where the journal has it, if it does.
     stored: OnceLock<Stored>,
+    /// The bytes of its properties on the wire: asked for several times, and under the locks of queues.
+    properties_len: usize,
 }
 
 impl PublishedMessage {
     /// A message that is routed by this key alone.
     #[must_use]
     pub fn new(exchange: ShortString, routing_key: ShortString, message: Message) -> Self {
-        Self { exchange, routing_key, message, copies: None, stored: OnceLock::new() }
+        let properties_len = message.properties.encoded_len();
+        let stored = OnceLock::new();
+        Self { exchange, routing_key, message, copies: None, stored, properties_len }
     }
 
     /// The same, routed by these keys too.
@@ -93,10 +97,15 @@ impl PublishedMessage {
         expiration::parse(&self.message.properties.text(Property::Expiration)?).ok()
     }
 
+    /// The bytes of its properties and its body.
+    pub(crate) fn content_len(&self) -> usize {
+        self.properties_len + self.message.body.len()
+    }
+
     /// The memory that the message is charged with, in bytes.
     #[must_use]
     pub fn charge(&self) -> usize {
-        let properties = Self::PROPERTIES_FACTOR * self.message.properties.encoded_len();
+        let properties = Self::PROPERTIES_FACTOR * self.properties_len;
         let copies = self.copies.as_ref().map_or(0, |copies| copies.size());
         Self::OVERHEAD_BYTES + properties + self.message.body.len() + copies
     }

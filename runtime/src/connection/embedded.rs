@@ -9,7 +9,7 @@ use springhare_amqp::{AmqpError, FieldTable, Message, MethodId, ReplyCode, Short
 use springhare_broker::{
     BasicConsumeOptions, BasicPublishOptions, Broker, Channel, ChannelEvent, Clock, Connection,
     Consumer, ConsumerEnd, Delivery, ExchangeDeclareOptions, GetOk, IfUnused, Multiple, NoAck,
-    Publisher, QosScope, QueueDeclareOk, QueueDeclareOptions, QueueDeleteOptions, Requeue,
+    Publish, Publisher, QosScope, QueueDeclareOk, QueueDeclareOptions, QueueDeleteOptions, Requeue,
 };
 
 use super::{
@@ -221,6 +221,10 @@ impl LinkChannel for EmbeddedChannel {
         message: Message,
     ) -> LinkFuture<'a, Option<u64>> {
         call!(self.basic_publish(exchange, routing_key, options, message))
+    }
+
+    fn publish(&self, publish: Publish) -> LinkFuture<'_, Option<u64>> {
+        call!(self.publish(publish))
     }
 
     fn basic_ack(&self, delivery_tag: u64, multiple: Multiple) -> LinkFuture<'_, ()> {

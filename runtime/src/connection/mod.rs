@@ -26,7 +26,7 @@ use std::task::{Context, Poll};
 use springhare_amqp::{FieldTable, Message, ShortString};
 use springhare_broker::{
     BasicConsumeOptions, BasicPublishOptions, ChannelEvent, Clock, ConsumerEnd, Delivery,
-    ExchangeDeclareOptions, GetOk, IfUnused, Multiple, NoAck, QosScope, QueueDeclareOk,
+    ExchangeDeclareOptions, GetOk, IfUnused, Multiple, NoAck, Publish, QosScope, QueueDeclareOk,
     QueueDeclareOptions, QueueDeleteOptions, Requeue,
 };
 
@@ -215,6 +215,14 @@ pub trait LinkChannel: fmt::Debug + Send + Sync + 'static {
         options: BasicPublishOptions,
         message: Message,
     ) -> LinkFuture<'a, Option<u64>>;
+    /// The same, where the names are short strings already.
+    fn publish(&self, publish: Publish) -> LinkFuture<'_, Option<u64>> {
+        Box::pin(async move {
+            let Publish { exchange, routing_key, mandatory, message } = publish;
+            let options = BasicPublishOptions { mandatory };
+            self.basic_publish(&exchange, &routing_key, options, message).await
+        })
+    }
     /// `basic.ack`.
     fn basic_ack(&self, delivery_tag: u64, multiple: Multiple) -> LinkFuture<'_, ()>;
     /// `basic.nack`.

@@ -144,13 +144,7 @@ impl Channel {
         message: Message,
     ) -> Result<Option<u64>, AmqpError> {
         let method = MethodId::BASIC_PUBLISH;
-        let memory = self.cell().virtual_host().memory();
-        std::future::poll_fn(|cx| match memory.poll_room(cx.waker()) {
-            Poll::Pending if self.is_open() => Poll::Pending,
-            _ => Poll::Ready(()),
-        })
-        .await;
-        tokio::task::coop::consume_budget().await;
+        self.room().await;
         self.cell().run(method, |cell| {
             cell.publish(Publish {
                 exchange: name(exchange, method)?,
@@ -159,6 +153,31 @@ impl Channel {
                 message,
             })
         })
+    }
+
+    /// As [`basic_publish`](Self::basic_publish), for who has the names as short strings already.
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    ///
+    /// # Cancel safety
+    ///
+    /// The same.
+    pub async fn publish(&self, publish: Publish) -> Result<Option<u64>, AmqpError> {
+        self.room().await;
+        self.cell().run(MethodId::BASIC_PUBLISH, |cell| cell.publish(publish))
+    }
+
+    /// Waits until there is room for a message, or the channel is closed.
+    async fn room(&self) {
+        let memory = self.cell().virtual_host().memory();
+        std::future::poll_fn(|cx| match memory.poll_room(cx.waker()) {
+            Poll::Pending if self.is_open() => Poll::Pending,
+            _ => Poll::Ready(()),
+        })
+        .await;
+        tokio::task::coop::consume_budget().await;
     }
 
     /// `basic.ack`: the messages are done with. With [`Multiple::UpTo`], all up to the tag, and

@@ -83,7 +83,7 @@ impl Calls {
             Some(id) => return Err(CallError::CorrelationId { id: id.to_string() }),
         };
         message.properties.correlation_id = Some(id);
-        let published = waiting.publish(&routing_key, message).await;
+        let published = waiting.publish(routing_key, message).await;
         // One that comes back is told of when it does: its call may be over by then.
         self.publishing.count(if published.is_none() { Fate::Sent } else { Fate::Failed });
         match published {

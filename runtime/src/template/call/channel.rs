@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 
 use springhare_amqp::{AmqpError, Message, MethodId, ReplyCode, ShortString};
-use springhare_broker::{BasicConsumeOptions, BasicPublishOptions, ChannelEvent, Clock, Delivery};
+use springhare_broker::{BasicConsumeOptions, ChannelEvent, Clock, Delivery, Publish};
 use tokio::sync::{Notify, SetOnce};
 
 use super::Outcome;
@@ -101,7 +101,7 @@ impl CallChannel {
     pub(super) async fn publish(
         &self,
         number: u64,
-        routing_key: &str,
+        routing_key: ShortString,
         message: Message,
     ) -> Result<(), CallError> {
         let opened = match self.opened.get() {
@@ -110,8 +110,9 @@ impl CallChannel {
         };
         let Some(link) = opened else { return pending().await };
         self.last_published.store(number, Ordering::Release);
-        let options = BasicPublishOptions { mandatory: true };
-        match link.basic_publish(&self.exchange, routing_key, options, message).await {
+        let exchange = self.exchange.clone();
+        let publish = Publish { exchange, routing_key, mandatory: true, message };
+        match link.publish(publish).await {
             Ok(_) => Ok(()),
             Err(_) if self.pending.is_stopped() => Err(CallError::Stopped),
             Err(LinkError::Amqp(error)) => Err(refusal(error).into()),

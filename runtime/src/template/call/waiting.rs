@@ -3,7 +3,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use springhare_amqp::Message;
+use springhare_amqp::{Message, ShortString};
 
 use super::Outcome;
 use super::calls::InFlight;
@@ -22,7 +22,11 @@ pub(super) struct Waiting<'c> {
 impl Waiting<'_> {
     /// Publishes the request. That may have to wait, and the call may be over before: its channel
     /// has ended, or the application stops. Then this is its outcome.
-    pub(super) async fn publish(&self, routing_key: &str, message: Message) -> Option<Outcome> {
+    pub(super) async fn publish(
+        &self,
+        routing_key: ShortString,
+        message: Message,
+    ) -> Option<Outcome> {
         let Self { channel, number, .. } = self;
         let mut publishing = pin!(channel.publish(*number, routing_key, message));
         poll_fn(|cx| match publishing.as_mut().poll(cx) {
