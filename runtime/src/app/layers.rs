@@ -44,7 +44,7 @@ impl SpringhareBuilder {
         self
     }
 
-    /// Puts a [`PublishLayer`] round all that is sent one by one, inside those that were given before.
+    /// Puts a [`PublishLayer`] round each message that is sent, inside those that were given before.
     pub fn publish_layer(mut self, layer: impl PublishLayer) -> Self {
         self.middleware.publish_layers.push(Arc::new(layer));
         self

@@ -39,9 +39,14 @@ pub enum CallError {
     /// The reply is not what was asked for.
     #[error("the reply can't be used: {0}")]
     Conversion(#[source] ConversionError),
-    /// The request could not be made: a name is too long, or its body does not convert.
+    /// The request could not be made: a name is too long, its body does not convert, or a processor or a
+    /// publish layer refused it. A layer may have failed once it was sent.
     #[error("the request could not be made: {0}")]
     Request(#[source] Box<Error>),
+    /// A [publish layer](crate::middleware::PublishLayer) says that the request is sent, and did without
+    /// sending it, or made nothing of a failure: no reply can come, and none was waited for.
+    #[error("a publish layer answered for the request, which was not sent: no reply can come")]
+    Withheld,
     /// There was no connection to send the request on; nobody has it.
     #[error("the request was not sent: {0}")]
     NotSent(#[source] LinkError),

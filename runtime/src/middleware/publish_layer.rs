@@ -6,16 +6,34 @@ use springhare_broker::Publish;
 
 use crate::error::Result;
 
-/// The publish of a message, as a [`PublishLayer`] makes it.
+/// The publish of a message, as a [`PublishLayer`] makes it: ready once the message is sent, and confirmed
+/// where that is waited for.
 pub type LayerFuture<'p> = Pin<Box<dyn Future<Output = Result<()>> + Send + 'p>>;
 
-/// Goes round what [`send`](crate::RabbitTemplate::send) and
-/// [`convert_and_send`](crate::RabbitTemplate::convert_and_send) do:
+/// Goes round each message that a template sends:
 /// [`SpringhareBuilder::publish_layer`](crate::SpringhareBuilder::publish_layer).
 ///
+/// That is each of [`convert_and_send_all`](crate::RabbitTemplate::convert_and_send_all) and of an
+/// [`Outbox`](crate::Outbox), requests and replies, a batch of
+/// [`batching`](crate::RabbitTemplate::batching) as one, and lines of the
+/// [`AmqpAppender`](crate::AmqpAppender). The copies of what failed (a retry, a message in an error queue)
+/// are as the broker delivered them and go past the layers, as past the processors.
+///
 /// The first that was given is outermost; each sees the message as the
-/// [processors](super::MessageProcessor) have left it, and the call's own retry is inside of all. What
-/// is sent many at a time (`convert_and_send_all`, an outbox), requests and replies go past the layers.
+/// [processors](super::MessageProcessor) have left it, and the call's own retry is inside of all. A layer
+/// that returns an error, or does without `next`, decides:
+///
+/// - An error is that of the call, of that one message of several, or
+///   [`CallError::Request`](crate::CallError::Request). Of an outbox or a reply it is the listener's failure:
+///   the message is delivered again where the error is one that passes, such as a lost connection
+///   ([`Error::Stopped`](crate::Error::Stopped) is, too), and given up else.
+/// - `Ok` is believed: the message counts as sent. A request that was not sent is over at once all the
+///   same, with [`CallError::Withheld`](crate::CallError::Withheld).
+///
+/// Messages that are sent together are in their layers together, up to 1000; they go out in their order
+/// where no layer waits, and else in the order in which they come out of the layers. Of a request a
+/// layer hears when it is sent, not of the reply; its `reply_to` and a correlation id that the template
+/// makes it has by then.
 ///
 /// ```
 /// use springhare::middleware::{LayerFuture, NextPublish};

@@ -6,6 +6,7 @@ use springhare_broker::Publish;
 use super::{DIRECT_REPLY_TO, RabbitTemplate};
 use crate::connection::Confirmation;
 use crate::error::{Error, Result};
+use crate::middleware::{LayerFuture, NextPublish};
 use crate::trace::TraceContext;
 
 /// Where an answer goes.
@@ -102,8 +103,16 @@ impl RabbitTemplate {
 
     /// Sends what answers a message that is settled right after.
     async fn send_reply(&self, publish: Publish, confirmation: Confirmation) -> Result<()> {
-        let publish = self.middleware().process(publish)?;
-        self.shared.publishing.publish_replacement(publish, confirmation).await
+        let middleware = self.middleware();
+        let publish = middleware.process(publish)?;
+        let publishing = &self.shared.publishing;
+        if !middleware.has_layers() {
+            return publishing.publish_replacement(publish, confirmation).await;
+        }
+        let send = move |publish| -> LayerFuture<'_> {
+            Box::pin(publishing.publish_replacement(publish, confirmation))
+        };
+        NextPublish::new(&middleware.layers, send).run(publish).await
     }
 }
 

@@ -8,6 +8,7 @@ mod batching;
 mod call;
 mod deaths;
 mod draft;
+mod layered;
 mod observer;
 mod options;
 mod parking;

@@ -236,7 +236,8 @@ struct Attempt<'t> {
     is_second: bool,
 }
 
-type Opening<'t> = Pin<Box<dyn Future<Output = Result<Arc<PublishingPath>>> + Send + 't>>;
+pub(super) type Opening<'t> =
+    Pin<Box<dyn Future<Output = Result<Arc<PublishingPath>>> + Send + 't>>;
 
 impl Future for Sending<'_> {
     type Output = Result<()>;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use springhare_broker::Publish;
 
+use super::layered::LayeredBatch;
 use super::{ConvertAndSend, IntoRoute, RabbitTemplate};
 use crate::connection::{Confirmation, PublishBatch, PublishError, PublishResult};
 use crate::convert::IntoBody;
@@ -59,7 +60,9 @@ impl IntoPublish for Prepared {
 ///
 /// Those before it were confirmed. Of those after it the ones that were on their way with it,
 /// 999 at most, were sent too, and [`confirmed_after`](Self::confirmed_after) says how many of
-/// them the broker took; the rest was never taken from the iterator.
+/// them the broker took; the rest was never taken from the iterator. A
+/// [publish layer](crate::middleware::PublishLayer) that fails one has the same effect, and one that says
+/// `Ok` of a message is believed.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "message {index} was not sent: {error}; the {index} before it and {confirmed_after} after \
@@ -115,11 +118,13 @@ impl RabbitTemplate {
         I::Item: IntoPublish,
     {
         let mut batch = PublishBatch::default();
+        let mut layered = self.middleware().has_layers().then(|| Box::new(LayeredBatch::new(self)));
         let mut confirmed = 0;
         let mut messages = messages.into_iter();
         loop {
             let mut refused = None;
-            let room = WINDOW.saturating_sub(batch.waiting.len());
+            let open = layered.as_ref().map_or(batch.waiting.len(), |layered| layered.open());
+            let room = WINDOW.saturating_sub(open);
             for message in messages.by_ref().take(room.min(TAKEN_MAX)) {
                 match message.into_publish(self) {
                     Ok(publish) => batch.publishes.push_back(publish),
@@ -131,7 +136,10 @@ impl RabbitTemplate {
             }
             let is_last = batch.publishes.is_empty() || refused.is_some();
             batch.open_max = if is_last { 0 } else { WINDOW_LOW };
-            self.publish_batch(&mut batch, confirmed).await?;
+            match &mut layered {
+                None => self.publish_batch(&mut batch, confirmed).await?,
+                Some(layered) => layered.publish_batch(&mut batch, confirmed).await?,
+            }
             confirmed += batch.results.drain(..).len();
             match refused {
                 Some(error) => {
@@ -168,6 +176,9 @@ impl RabbitTemplate {
 
     /// A result for each, in order.
     async fn publish_each(&self, publishes: VecDeque<Publish>) -> Vec<Result<()>> {
+        if self.middleware().has_layers() {
+            return LayeredBatch::new(self).publish_each(publishes).await;
+        }
         let publishing = &self.shared.publishing;
         let mut batch = PublishBatch { publishes, ..PublishBatch::default() };
         let path = match publishing.usable().await {
@@ -236,6 +247,6 @@ impl RabbitTemplate {
 }
 
 /// Whether the connection was lost over it.
-fn is_lost(result: &PublishResult) -> bool {
+pub(super) fn is_lost(result: &PublishResult) -> bool {
     matches!(result, Err(PublishError::NotSent(_) | PublishError::Unknown(_)))
 }

@@ -3,9 +3,10 @@
 use std::sync::Mutex;
 
 use futures_util::FutureExt;
+use springhare::middleware::{LayerFuture, NextPublish};
 use springhare::prelude::*;
 use springhare::test::Settlement;
-use springhare::{Disposition, Error};
+use springhare::{Disposition, Error, Publish};
 
 use crate::place::{Place, time_passes_until};
 
@@ -14,6 +15,7 @@ cases!(
     a_cancelled_consumer_comes_back,
     a_refused_publish_is_an_error_and_the_next_is_not,
     a_refused_publish_in_a_batch_is_named,
+    what_goes_through_layers_meets_the_same_faults,
     a_parked_message_whose_publish_is_refused_is_not_lost,
     a_blocked_publish_waits,
     an_application_whose_broker_was_away_comes_back,
@@ -93,6 +95,40 @@ async fn a_refused_publish_in_a_batch_is_named(place: &Place) {
     let calls = h.listener("takes").await_calls(3).await;
     let taken: Vec<u32> = calls.iter().map(|call| call.payload().unwrap()).collect();
     assert_eq!(taken, [2, 3, 4]);
+    h.stop().await.unwrap();
+}
+
+fn passing<'p>(publish: Publish, next: NextPublish<'p>) -> LayerFuture<'p> {
+    next.run(publish)
+}
+
+async fn what_goes_through_layers_meets_the_same_faults(place: &Place) {
+    let h = place.start(|app| app.publish_layer(passing).listeners(listeners![take])).await;
+    let rabbit = h.rabbit();
+    let send = async |count: u32| {
+        let messages = (0..count).map(|number| ("k.takes", number.to_string()));
+        rabbit.convert_and_send_all(messages).await
+    };
+    h.faults().refuse_publishes(2);
+    let failed = send(5).await.unwrap_err();
+    assert_eq!((failed.index, failed.confirmed_after), (0, 3));
+    h.faults().block();
+    let mut waits = Box::pin(send(2));
+    assert!(waits.as_mut().now_or_never().is_none(), "the broker takes nothing");
+    h.faults().cut_off().await;
+    let lost = waits.await.unwrap_err();
+    assert!(matches!(lost.error, Error::NotConfirmed(_)), "{lost}");
+    let unreachable = send(2).await.unwrap_err();
+    assert_eq!((unreachable.index, unreachable.confirmed_after), (0, 0));
+    assert!(matches!(unreachable.error, Error::Link(_)), "{unreachable}");
+    h.faults().unblock();
+    h.faults().restore();
+    send(2).await.unwrap();
+    let is_up = async || h.app().health().is_up();
+    time_passes_until(&h, "the listeners are back", is_up).await;
+    let calls = h.listener("takes").await_calls(5).await;
+    let taken: Vec<u32> = calls.iter().map(|call| call.payload().unwrap()).collect();
+    assert_eq!(taken, [2, 3, 4, 0, 1]);
     h.stop().await.unwrap();
 }
 

@@ -64,12 +64,14 @@ impl Calls {
         self.late_replies.load(Ordering::Relaxed)
     }
 
-    /// Sends a request, and waits for the reply, which has this correlation id if its caller chose one.
+    /// Sends a request, says when it is `sent`, and waits for the reply, which has this correlation id if its
+    /// caller chose one.
     pub(super) async fn call(
         &self,
         request: Publish,
         chosen: Option<ShortString>,
         timeout: Duration,
+        sent: impl FnOnce(),
     ) -> Outcome {
         let Publish { exchange, routing_key, mut message, .. } = request;
         // Where else it goes is the broker's to know.
@@ -86,6 +88,9 @@ impl Calls {
         let published = waiting.publish(routing_key, message).await;
         // One that comes back is told of when it does: its call may be over by then.
         self.publishing.count(if published.is_none() { Fate::Sent } else { Fate::Failed });
+        if published.is_none() {
+            sent();
+        }
         match published {
             Some(outcome) => outcome,
             None => waiting.await,

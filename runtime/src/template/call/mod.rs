@@ -10,6 +10,7 @@
 mod calls;
 mod channel;
 mod channels;
+mod layered;
 pub(crate) mod names;
 mod pending;
 mod reply;
@@ -23,7 +24,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
-use springhare_amqp::{FieldValue, Message};
+use springhare_amqp::{FieldValue, Message, ShortString};
 use springhare_broker::Publish;
 use tracing::Instrument as _;
 
@@ -167,6 +168,9 @@ impl<'t, T> IntoFuture for ConvertSendAndReceive<'t, T> {
         let request = draft.into_result();
         let process = |request| template.middleware().process(request);
         let state = match span.in_scope(|| request.and_then(process)) {
+            Ok(request) if template.middleware().has_layers() => State::Calling(Box::pin(
+                layered::call(template, request, timeout, is_correlated).instrument(span),
+            )),
             Ok(request) => State::Calling(Box::pin(
                 call(template, request, timeout, is_correlated).instrument(span),
             )),
@@ -223,10 +227,15 @@ async fn call(
     timeout: Duration,
     is_correlated: bool,
 ) -> Outcome {
+    let chosen = prepare(&mut request, is_correlated);
+    reply::read(template.shared.calls.call(request, chosen, timeout, || ()).await?)
+}
+
+/// Gives a request what all have, and says which correlation id its caller chose.
+fn prepare(request: &mut Publish, is_correlated: bool) -> Option<ShortString> {
     let properties = &mut request.message.properties;
     if !properties.has_header(&names::ERRORS_HEADER) {
         properties.set_header(names::ERRORS_HEADER, FieldValue::I32(1));
     }
-    let chosen = properties.correlation_id.take().filter(|_| is_correlated);
-    reply::read(template.shared.calls.call(request, chosen, timeout).await?)
+    properties.correlation_id.take().filter(|_| is_correlated)
 }

@@ -36,6 +36,7 @@ mod partitions;
 mod path;
 mod policies;
 mod producer_batches;
+mod publish_layers;
 mod receiving;
 mod recoverers;
 mod replies;
