@@ -142,7 +142,7 @@ impl Common {
             template: RabbitTemplate::new(
                 links,
                 self.converters.clone(),
-                self.middleware.of_publishing(),
+                self.middleware.of_template(),
                 broker.template,
             ),
             middleware: self.middleware.clone(),

@@ -39,6 +39,12 @@ pub enum CallError {
     /// The reply is not what was asked for.
     #[error("the reply can't be used: {0}")]
     Conversion(#[source] ConversionError),
+    /// A [processor](crate::middleware::MessageProcessor) discarded the reply; the request was handled.
+    #[error("a processor of the application discarded the reply")]
+    ReplyDiscarded,
+    /// A [processor](crate::middleware::MessageProcessor) refused the reply; the request was handled.
+    #[error("a processor of the application refused the reply: {0}")]
+    ReplyRefused(#[source] Box<Error>),
     /// The request could not be made: a name is too long, its body does not convert, or a processor or a
     /// publish layer refused it. A layer may have failed once it was sent.
     #[error("the request could not be made: {0}")]

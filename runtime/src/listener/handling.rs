@@ -1,19 +1,16 @@
 //! A listener as a part of a container: its plan, and what its deliveries know of it.
 
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-
-use springhare_amqp::Message;
 
 use super::context::DeliveryContext;
 use super::function::SharedHandler;
 use super::invoke::panicked;
 use super::key_path::KeyPath;
-use super::outcome::{ListenerError, Outcome};
+use super::outcome::Outcome;
 use super::plan::ListenerPlan;
 use crate::convert::MessageConverters;
-use crate::middleware::{Flow, ListenerMiddleware, MessageProcessor, Middleware};
+use crate::middleware::{Flow, ListenerMiddleware, Middleware, after_receive};
 
 /// One listener of a container.
 #[derive(Debug)]
@@ -70,28 +67,18 @@ impl Handling {
 
     fn processed(&self, context: &DeliveryContext) -> Option<Outcome> {
         let mut message = context.message().clone();
-        for processor in &self.middleware.processors {
-            match run(&**processor, &mut message) {
-                Ok(Ok(Flow::Continue)) => {}
-                Ok(Ok(Flow::Discard)) => {
-                    context.discard();
-                    return Some(Outcome::Ack);
-                }
-                Ok(Err(error)) => return Some(Outcome::from_rejection(error)),
-                Err(panic) => return Some(Outcome::Failed(panic)),
+        match after_receive(&self.middleware.processors, &mut message) {
+            Ok(Ok(Flow::Continue)) => {
+                context.replace_message(message);
+                None
             }
+            Ok(Ok(Flow::Discard)) => {
+                context.discard();
+                Some(Outcome::Ack)
+            }
+            Ok(Err(error)) => Some(Outcome::from_rejection(error)),
+            // It has failed as a handler has, which may pass; what it refuses is refused for good.
+            Err(panic) => Some(Outcome::Failed(panicked(&*panic))),
         }
-        context.replace_message(message);
-        None
     }
-}
-
-/// What a processor says. One that panics has failed as a handler has, which may pass; what it
-/// refuses is refused for good.
-fn run(
-    processor: &dyn MessageProcessor,
-    message: &mut Message,
-) -> Result<Result<Flow, ListenerError>, ListenerError> {
-    catch_unwind(AssertUnwindSafe(|| processor.after_receive(message)))
-        .map_err(|panic| panicked(&*panic))
 }

@@ -1,8 +1,8 @@
 //! What an application puts round its publishing and its listeners.
 //!
 //! A [`MessageProcessor`] changes messages as they go out and as they come in, and waits for nothing.
-//! A [`ListenerLayer`] goes round a handler, a [`PublishLayer`] round a publish: they may wait, do
-//! without what they go round, or look at what it comes to.
+//! A [`ListenerLayer`] goes round a handler, a [`PublishLayer`] round the publish of each message that is
+//! sent: they may wait, do without what they go round, or look at what it comes to.
 //!
 //! They are not `tower`'s services: a delivery is borrowed from its consumer, and a service is
 //! called mutably, so that each message would cost clones of all of them.
@@ -13,16 +13,19 @@ mod listener_layer;
 mod message_ids;
 mod processor;
 mod publish_layer;
+mod received;
 
 use std::fmt;
 use std::sync::Arc;
 
+use springhare_amqp::Message;
 use springhare_broker::Publish;
 
 pub use listener_layer::{ListenerLayer, Next};
 pub use message_ids::MessageIds;
 pub use processor::{Flow, MessageProcessor};
 pub use publish_layer::{LayerFuture, NextPublish, PublishLayer};
+pub(crate) use received::{Received, Then, after_receive};
 
 use crate::error::Result;
 use crate::trace;
@@ -38,9 +41,9 @@ pub(crate) struct Middleware {
 }
 
 impl Middleware {
-    /// What goes round publishing.
-    pub(crate) fn of_publishing(&self) -> PublishMiddleware {
-        PublishMiddleware {
+    /// What goes round what a template sends and receives.
+    pub(crate) fn of_template(&self) -> TemplateMiddleware {
+        TemplateMiddleware {
             processors: self.processors.clone(),
             layers: self.publish_layers.clone(),
         }
@@ -66,14 +69,14 @@ impl fmt::Debug for Middleware {
     }
 }
 
-/// What goes round the publishes of a template.
+/// What goes round what a template sends and receives.
 #[derive(Clone, Default)]
-pub(crate) struct PublishMiddleware {
+pub(crate) struct TemplateMiddleware {
     processors: Vec<Arc<dyn MessageProcessor>>,
     pub(crate) layers: Vec<Arc<dyn PublishLayer>>,
 }
 
-impl PublishMiddleware {
+impl TemplateMiddleware {
     /// The message as the processors leave it, in their order, and part of the current trace.
     pub(crate) fn process(&self, mut publish: Publish) -> Result<Publish> {
         for processor in &self.processors {
@@ -83,14 +86,23 @@ impl PublishMiddleware {
         Ok(publish)
     }
 
+    /// Has the processors change a message that was received, in their order; none if there are none.
+    pub(crate) fn received(&self, message: &Message) -> Option<(Received, Message)> {
+        if self.processors.is_empty() {
+            return None;
+        }
+        let mut message = message.clone();
+        Some((Received::of(&self.processors, &mut message), message))
+    }
+
     pub(crate) fn has_layers(&self) -> bool {
         !self.layers.is_empty()
     }
 }
 
-impl fmt::Debug for PublishMiddleware {
+impl fmt::Debug for TemplateMiddleware {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PublishMiddleware").finish_non_exhaustive()
+        f.debug_struct("TemplateMiddleware").finish_non_exhaustive()
     }
 }
 

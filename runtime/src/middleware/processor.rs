@@ -46,23 +46,33 @@ pub trait MessageProcessor: Send + Sync + 'static {
         Ok(())
     }
 
-    /// Changes a message before its listener's handler gets it, alone or in a batch. What the broker
-    /// delivered stays as it is, [`DeliveryContext::delivery`](crate::DeliveryContext::delivery) shows it.
+    /// Changes a message before its listener's handler gets it, alone or in a batch, before
+    /// [`receive`](crate::RabbitTemplate::receive) and its kin return it, and a reply before its call does.
+    /// What the broker delivered to a listener stays as it is,
+    /// [`DeliveryContext::delivery`](crate::DeliveryContext::delivery) shows it.
     ///
     /// # Errors
     ///
     /// Why the message can't be handled, which is [fatal](crate::Disposition::Fatal) unless the error
     /// says otherwise. A panic is a failure like a handler's: the message is delivered again.
+    ///
+    /// Of `receive` and its kin it is the call's error ([`Error::Other`](crate::Error::Other)). The message is
+    /// parked in `<queue>.error`, as one that does not convert, unless the error has another
+    /// [disposition](crate::Disposition): then it is rejected, acknowledged, or back in its queue. It is
+    /// back, too, before a panic goes on to the caller. Of a reply it is
+    /// [`CallError::ReplyRefused`](crate::CallError::ReplyRefused).
     fn after_receive(&self, _message: &mut Message) -> Result<Flow, ListenerError> {
         Ok(Flow::Continue)
     }
 }
 
-/// Whether a message goes on to its handler.
+/// Whether a message goes on to who is to have it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Flow {
     /// It does.
     Continue,
-    /// It is acknowledged, whatever the listener's `ack` says, and nobody gets it.
+    /// It is acknowledged, whatever the listener's `ack` says, and nobody gets it: who receives gets the
+    /// next one. A call whose reply it is ends with
+    /// [`CallError::ReplyDiscarded`](crate::CallError::ReplyDiscarded).
     Discard,
 }

@@ -52,7 +52,7 @@ use crate::channel::{Channel, Purpose};
 use crate::connection::{LinkChannel, LinkError};
 use crate::convert::{IntoBody, MessageConverters};
 use crate::error::Result;
-use crate::middleware::PublishMiddleware;
+use crate::middleware::TemplateMiddleware;
 use call::Calls;
 use publishing::Publishing;
 pub(crate) use publishing::TemplateLinks;
@@ -80,7 +80,7 @@ struct Shared {
     publishing: Arc<Publishing>,
     calls: Calls,
     converters: MessageConverters,
-    middleware: PublishMiddleware,
+    middleware: TemplateMiddleware,
     defaults: TemplateDefaults,
     /// Those of the application's brokers.
     siblings: OnceLock<Siblings>,
@@ -122,7 +122,7 @@ impl RabbitTemplate {
     pub(crate) fn new(
         links: TemplateLinks,
         converters: MessageConverters,
-        middleware: PublishMiddleware,
+        middleware: TemplateMiddleware,
         defaults: TemplateDefaults,
     ) -> Self {
         let publishing = Arc::new(Publishing::new(links));
@@ -296,7 +296,7 @@ impl RabbitTemplate {
         self.shared.publishing.stop().await
     }
 
-    fn middleware(&self) -> &PublishMiddleware {
+    fn middleware(&self) -> &TemplateMiddleware {
         &self.shared.middleware
     }
 

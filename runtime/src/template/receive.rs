@@ -2,6 +2,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::future::poll_fn;
 use std::marker::PhantomData;
+use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -16,19 +17,49 @@ use tokio::sync::MutexGuard;
 
 use super::{ParkReason, ParkedFrom, RabbitTemplate, Retried, error_queue_of};
 use crate::connection::{LinkChannel, LinkError};
-use crate::convert::ConversionError;
 use crate::error::{Error, Result};
+use crate::middleware::{Flow, Received, Then};
 
 /// A message that is not settled yet.
 pub(super) struct Got<'t> {
     pub(super) delivery: Delivery,
+    /// As the processors left it, where there are any.
+    processed: Option<Message>,
     channel: Arc<dyn LinkChannel>,
     /// The template's channel is nobody else's meanwhile: another caller's fault would close it. One
     /// that waited for its message has a channel of its own, which closes with it.
-    one_at_a_time: Option<MutexGuard<'t, Option<Arc<dyn LinkChannel>>>>,
+    one_at_a_time: Option<Held<'t>>,
+}
+
+/// Nobody else receives on the template's channel while it is held.
+type Held<'t> = MutexGuard<'t, Option<Arc<dyn LinkChannel>>>;
+
+impl<'t> Got<'t> {
+    fn new(
+        delivery: Delivery,
+        channel: Arc<dyn LinkChannel>,
+        one_at_a_time: Option<Held<'t>>,
+    ) -> Self {
+        Self { delivery, processed: None, channel, one_at_a_time }
+    }
+}
+
+/// Where a message is received.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum On {
+    /// On the template's channel, unless it has to be waited for.
+    ChannelOfAll,
+    /// On one that is for nothing else: whoever has the message may receive others meanwhile, and it goes
+    /// back to its queue if nobody settles it.
+    ChannelOfItsOwn,
 }
 
 impl Got<'_> {
+    /// The message, as the processors left it.
+    pub(super) fn message(&self) -> &Message {
+        self.processed.as_ref().unwrap_or(&self.delivery.message.message)
+    }
+
     pub(super) async fn ack(&self) -> Result<()> {
         Ok(self.channel.basic_ack(self.delivery.delivery_tag, Multiple::One).await?)
     }
@@ -36,8 +67,12 @@ impl Got<'_> {
     /// Puts it back into its queue, where it is when this returns if its channel is its own: that is
     /// closed behind it, which would do so, too.
     pub(super) async fn give_back(self) {
-        let given_back = self.channel.basic_reject(self.delivery.delivery_tag, Requeue::Yes).await;
-        if let Err(error) = given_back {
+        self.reject(Requeue::Yes).await;
+    }
+
+    async fn reject(self, requeue: Requeue) {
+        let rejected = self.channel.basic_reject(self.delivery.delivery_tag, requeue).await;
+        if let Err(error) = rejected {
             tracing::debug!(%error, "a message could not be given back");
         }
         if self.one_at_a_time.is_none() {
@@ -86,11 +121,12 @@ impl<'t> IntoFuture for Receive<'t> {
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
-            let Some(got) = self.template.get_within(self.queue, self.timeout).await? else {
+            let on = On::ChannelOfAll;
+            let Some(got) = self.template.next(self.queue, self.timeout, on).await? else {
                 return Ok(None);
             };
             got.ack().await?;
-            Ok(Some(got.delivery.message.message.clone()))
+            Ok(Some(got.message().clone()))
         })
     }
 }
@@ -124,13 +160,15 @@ impl<'t, T: DeserializeOwned + Send + 't> IntoFuture for ReceiveAndConvert<'t, T
     fn into_future(self) -> Self::IntoFuture {
         let Receive { template, queue, timeout } = self.receive;
         Box::pin(async move {
-            let Some(got) = template.get_within(queue, timeout).await? else { return Ok(None) };
-            match template.converters().read(&got.delivery.message.message) {
+            let Some(got) = template.next(queue, timeout, On::ChannelOfAll).await? else {
+                return Ok(None);
+            };
+            match template.converters().read(got.message()) {
                 Ok(value) => {
                     got.ack().await?;
                     Ok(Some(value))
                 }
-                Err(error) => Err(template.unread(queue, got, error).await),
+                Err(error) => Err(template.unread(queue, got, error.into()).await),
             }
         })
     }
@@ -144,7 +182,8 @@ impl<T> fmt::Debug for ReceiveAndConvert<'_, T> {
 
 impl RabbitTemplate {
     /// Takes one message from `queue`, if there is one (`basic.get`), or waits for one
-    /// ([`timeout`](Receive::timeout)).
+    /// ([`timeout`](Receive::timeout)). What a [processor](crate::middleware::MessageProcessor) discards is
+    /// acknowledged and passed over.
     ///
     /// ```
     /// # async fn example(rabbit: springhare::RabbitTemplate) -> springhare::Result<()> {
@@ -158,7 +197,8 @@ impl RabbitTemplate {
     /// # Errors
     ///
     /// [`Error::Amqp`] when there is no such queue, [`Error::Link`] when the connection fails or the queue
-    /// is deleted meanwhile, [`Error::Stopped`] when the application stops.
+    /// is deleted meanwhile, [`Error::Stopped`] when the application stops, [`Error::Other`] when a processor
+    /// refuses the message.
     ///
     /// # Cancel safety
     ///
@@ -201,14 +241,14 @@ impl RabbitTemplate {
         ReceiveAndConvert { receive: self.receive(queue), value: PhantomData }
     }
 
-    /// Parks a message that does not convert, and acknowledges it; one that can't be parked goes back to its
-    /// queue. The error is that of the call.
-    pub(super) async fn unread(&self, queue: &str, got: Got<'_>, error: ConversionError) -> Error {
+    /// Parks a message that does not convert or is refused, and acknowledges it; one that can't be parked
+    /// goes back to its queue. The error is that of the call.
+    pub(super) async fn unread(&self, queue: &str, got: Got<'_>, error: Error) -> Error {
         if let Err(not_parked) = self.park_unread(queue, &got.delivery, error.to_string()).await {
             got.give_back().await;
             return not_parked;
         }
-        got.ack().await.err().unwrap_or(error.into())
+        got.ack().await.err().unwrap_or(error)
     }
 
     async fn park_unread(&self, queue: &str, delivery: &Delivery, exception: String) -> Result<()> {
@@ -218,6 +258,57 @@ impl RabbitTemplate {
         let name = ShortString::truncated(queue);
         let from = ParkedFrom { queue: &name, attempts };
         self.park(&error_queue_of(queue), &delivery.message, &reason, from).await
+    }
+
+    /// The next message that the processors let pass, or the first that comes within this time.
+    pub(super) async fn next(
+        &self,
+        queue: &str,
+        timeout: Duration,
+        on: On,
+    ) -> Result<Option<Got<'_>>> {
+        let clock = self.shared.publishing.clock();
+        let until = clock.now().saturating_add(timeout);
+        loop {
+            let left = until.saturating_sub(clock.now());
+            let got = match on {
+                On::ChannelOfAll => self.get_within(queue, left).await?,
+                On::ChannelOfItsOwn => self.get_alone(queue, left).await?,
+            };
+            let Some(got) = got else { return Ok(None) };
+            if let Some(got) = self.processed(queue, got).await? {
+                return Ok(Some(got));
+            }
+        }
+    }
+
+    /// Has the processors look at a message; none if they discard it.
+    async fn processed<'t>(&self, queue: &str, mut got: Got<'t>) -> Result<Option<Got<'t>>> {
+        let Some((received, message)) = self.middleware().received(got.message()) else {
+            return Ok(Some(got));
+        };
+        let (then, error) = match received {
+            Received::Goes(Flow::Continue) => {
+                got.processed = Some(message);
+                return Ok(Some(got));
+            }
+            Received::Goes(Flow::Discard) => {
+                got.ack().await?;
+                return Ok(None);
+            }
+            Received::Panicked(panic) => {
+                got.give_back().await;
+                resume_unwind(panic)
+            }
+            Received::Refused { then, error } => (then, error),
+        };
+        match then {
+            Then::Park => return Err(self.unread(queue, got, error).await),
+            Then::Acknowledge => got.ack().await?,
+            Then::GiveBack => got.give_back().await,
+            Then::Reject => got.reject(Requeue::No).await,
+        }
+        Err(error)
     }
 
     /// Gets a message, and waits for one if there is none.
@@ -230,16 +321,11 @@ impl RabbitTemplate {
         self.consume_one(channel, queue, timeout).await
     }
 
-    /// Gets a message, or waits for one, on a channel that is for nothing else: whoever has it may
-    /// receive others meanwhile, and it goes back to its queue if nobody settles it.
-    pub(super) async fn get_alone(
-        &self,
-        queue: &str,
-        timeout: Duration,
-    ) -> Result<Option<Got<'_>>> {
+    /// Gets a message, or waits for one, on a channel of its own.
+    async fn get_alone(&self, queue: &str, timeout: Duration) -> Result<Option<Got<'_>>> {
         let channel = self.shared.publishing.open_channel().await?;
         if let Some(got) = channel.basic_get(queue, NoAck::No).await? {
-            return Ok(Some(Got { delivery: got.delivery, channel, one_at_a_time: None }));
+            return Ok(Some(Got::new(got.delivery, channel, None)));
         }
         if !timeout.is_zero() {
             return self.consume_one(channel, queue, timeout).await;
@@ -259,7 +345,7 @@ impl RabbitTemplate {
         *receiving = Some(Arc::clone(&channel));
         let got = channel.basic_get(queue, NoAck::No).await?;
         let one_at_a_time = Some(receiving);
-        Ok(got.map(|got| Got { delivery: got.delivery, channel, one_at_a_time }))
+        Ok(got.map(|got| Got::new(got.delivery, channel, one_at_a_time)))
     }
 
     /// Consumes one message, on a channel that is for nothing else: whatever it holds at its end goes back
@@ -299,7 +385,7 @@ impl RabbitTemplate {
             close(&*channel).await;
             return Ok(None);
         };
-        Ok(Some(Got { delivery, channel, one_at_a_time: None }))
+        Ok(Some(Got::new(delivery, channel, None)))
     }
 }
 

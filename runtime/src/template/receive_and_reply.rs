@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::answer::Address;
-use super::receive::Got;
+use super::receive::{Got, On};
 use super::{IntoRoute, RabbitTemplate, Route};
 use crate::convert::IntoBody as _;
 use crate::error::{Error, Result};
@@ -55,10 +55,11 @@ where
         let Self { template, queue, timeout, to, reply, .. } = self;
         Box::pin(async move {
             let to = to.transpose()?;
-            let Some(got) = template.get_alone(queue, timeout).await? else { return Ok(false) };
-            let request = match template.converters().read(&got.delivery.message.message) {
+            let on = On::ChannelOfItsOwn;
+            let Some(got) = template.next(queue, timeout, on).await? else { return Ok(false) };
+            let request = match template.converters().read(got.message()) {
                 Ok(request) => request,
-                Err(error) => return Err(template.unread(queue, got, error).await),
+                Err(error) => return Err(template.unread(queue, got, error.into()).await),
             };
             let answered = async {
                 match reply(request).await? {
@@ -139,7 +140,7 @@ impl RabbitTemplate {
         value: &R,
         to: Option<Route>,
     ) -> Result<()> {
-        let request = &got.delivery.message.message.properties;
+        let request = &got.message().properties;
         let address = match to {
             Some(route) => {
                 let defaults = &self.shared.defaults;

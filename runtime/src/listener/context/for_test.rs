@@ -11,7 +11,7 @@ use crate::connection::{Link, LinkConnection, LinkError, LinkFuture};
 use crate::convert::MessageConverters;
 use crate::events::BrokerEvents;
 use crate::listener::key_path::KeyPath;
-use crate::middleware::PublishMiddleware;
+use crate::middleware::TemplateMiddleware;
 use crate::state::StateRegistry;
 use crate::template::{RabbitTemplate, TemplateDefaults, TemplateLinks};
 
@@ -98,7 +98,7 @@ impl ForTest {
             template: RabbitTemplate::new(
                 links,
                 self.converters.clone(),
-                PublishMiddleware::default(),
+                TemplateMiddleware::default(),
                 TemplateDefaults::default(),
             ),
             states: Arc::new(self.states),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use springhare_broker::Publish;
 use tokio::sync::oneshot;
 
-use super::{Outcome, prepare, reply};
+use super::{Outcome, prepare, read};
 use crate::error::{CallError, Error};
 use crate::middleware::{LayerFuture, NextPublish};
 use crate::template::RabbitTemplate;
@@ -21,7 +21,7 @@ pub(super) async fn call(
     let clock = template.shared.publishing.clock();
     tokio::select! {
         biased;
-        reply = through_layers(template, request, timeout, is_correlated) => reply::read(reply?),
+        reply = through_layers(template, request, timeout, is_correlated) => read(template, reply?),
         () = clock.sleep(timeout) => Err(CallError::Timeout { after: timeout }),
     }
 }

@@ -19,6 +19,7 @@ mod waiting;
 
 use std::fmt;
 use std::future::Future;
+use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -35,6 +36,7 @@ use super::options::message_options;
 use super::{IntoRoute, RabbitTemplate};
 use crate::convert::{ConversionError, IntoBody, MessageConverters};
 use crate::error::CallError;
+use crate::middleware::{Flow, Received};
 use crate::trace;
 
 /// How long a reply is waited for where neither the call nor the application says otherwise.
@@ -228,7 +230,18 @@ async fn call(
     is_correlated: bool,
 ) -> Outcome {
     let chosen = prepare(&mut request, is_correlated);
-    reply::read(template.shared.calls.call(request, chosen, timeout, || ()).await?)
+    read(template, template.shared.calls.call(request, chosen, timeout, || ()).await?)
+}
+
+/// What a reply says, as the processors leave it.
+fn read(template: &RabbitTemplate, reply: Message) -> Outcome {
+    match template.middleware().received(&reply) {
+        None => reply::read(reply),
+        Some((Received::Goes(Flow::Continue), reply)) => reply::read(reply),
+        Some((Received::Goes(Flow::Discard), _)) => Err(CallError::ReplyDiscarded),
+        Some((Received::Refused { error, .. }, _)) => Err(CallError::ReplyRefused(Box::new(error))),
+        Some((Received::Panicked(panic), _)) => resume_unwind(panic),
+    }
 }
 
 /// Gives a request what all have, and says which correlation id its caller chose.

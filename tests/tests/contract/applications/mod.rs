@@ -35,6 +35,7 @@ mod panics;
 mod partitions;
 mod path;
 mod policies;
+mod processed;
 mod producer_batches;
 mod publish_layers;
 mod receiving;
