@@ -1,5 +1,7 @@
 mod entries;
 
+use std::fmt;
+
 use bytes::Bytes;
 
 use self::entries::Entries;
@@ -218,7 +220,7 @@ not_a_byte!(FieldValue, ShortString);
 /// assert_eq!(arguments.get("x-message-ttl").and_then(FieldValue::as_i64), Some(60_000));
 /// # Ok::<(), springhare_amqp::ShortStringTooLong>(())
 /// ```
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 pub struct FieldTable(Entries);
 
 impl FieldTable {
@@ -298,6 +300,12 @@ impl FieldTable {
     #[must_use]
     pub fn is_deeper_than(&self, levels: usize) -> bool {
         levels == 0 || self.0.iter().any(|(_, value)| value.is_deeper_than(levels - 1))
+    }
+}
+
+impl fmt::Debug for FieldTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
     }
 }
 

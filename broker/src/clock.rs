@@ -105,6 +105,18 @@ impl Clock {
         self.sleep_as(0, duration)
     }
 
+    /// Waits until this time of the clock.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`sleep`](Self::sleep).
+    pub fn sleep_until(&self, at: Duration) -> Sleep {
+        match &self.0 {
+            Source::System { .. } => self.sleep(at.saturating_sub(self.now())),
+            Source::Manual(hand) => Sleep { state: SleepState::at(hand, &mut lock(hand), at, 0) },
+        }
+    }
+
     /// As [`sleep`](Self::sleep), for who looks after others now and then and does nothing by itself:
     /// it is not among the [`sleepers`](ManualClock::sleepers) that a test waits for.
     ///
@@ -121,9 +133,8 @@ impl Clock {
             Source::System { .. } => SleepState::System(Box::pin(tokio::time::sleep(duration))),
             Source::Manual(hand) => {
                 let mut guard = lock(hand);
-                let key = (guard.now.saturating_add(duration), guard.next_sleeper | kind);
-                guard.next_sleeper += 1;
-                SleepState::Manual { hand: Arc::clone(hand), key }
+                let at = guard.now.saturating_add(duration);
+                SleepState::at(hand, &mut guard, at, kind)
             }
         };
         Sleep { state }
@@ -201,6 +212,14 @@ pub struct Sleep {
 enum SleepState {
     System(Pin<Box<tokio::time::Sleep>>),
     Manual { hand: Arc<Mutex<Hand>>, key: (Duration, u64) },
+}
+
+impl SleepState {
+    fn at(hand: &Arc<Mutex<Hand>>, guard: &mut Hand, at: Duration, kind: u64) -> Self {
+        let key = (at, guard.next_sleeper | kind);
+        guard.next_sleeper += 1;
+        Self::Manual { hand: Arc::clone(hand), key }
+    }
 }
 
 impl Future for Sleep {

@@ -204,8 +204,11 @@ impl VirtualHost {
         message: &PublishedMessage,
         reference: Option<Reference>,
     ) -> Result<(), Failure> {
-        let mut message = message.clone().unstored();
-        end_delay(&mut message.message.properties);
+        let (exchange_of, routing_key) = (message.exchange.clone(), message.routing_key.clone());
+        let copies = message.shared_copies();
+        let mut content = message.message.clone();
+        end_delay(&mut content.properties);
+        let message = PublishedMessage::new(exchange_of, routing_key, content).with_copies(copies);
         let mut routes = Routes::default();
         let routed = RoutedMessage::of(&message, random::number);
         let is_routed = self.topology().route(exchange, &routed, &mut routes).is_ok();

@@ -148,7 +148,7 @@ impl Publishing {
             let outgoing: Vec<_> =
                 lines.iter().map(|line| Outgoing { appender: &self.appender, line }).collect();
             let results = self.template.send_each(outgoing).await;
-            if results.iter().any(|result| matches!(result, Err(Error::Stopped))) {
+            if self.template.is_stopped() {
                 take_confirmed(lines, &results);
                 return;
             }
@@ -222,7 +222,7 @@ impl Round {
         } else {
             self.has_failed = true;
             // A login that is refused now may not be later: the template asks now and then.
-            if error.is_passing() || matches!(error, Error::Link(_)) {
+            if error.is_passing() || matches!(error, Error::Link(_) | Error::Stopped) {
                 return true;
             }
         }

@@ -42,7 +42,7 @@ pub enum CallError {
     /// A [processor](crate::middleware::MessageProcessor) discarded the reply; the request was handled.
     #[error("a processor of the application discarded the reply")]
     ReplyDiscarded,
-    /// A [processor](crate::middleware::MessageProcessor) refused the reply; the request was handled.
+    /// A [processor](crate::middleware::MessageProcessor) refused the reply; the request was handled, or has failed.
     #[error("a processor of the application refused the reply: {0}")]
     ReplyRefused(#[source] Box<Error>),
     /// The request could not be made: a name is too long, its body does not convert, or a processor or a

@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use super::context::{BatchContext, DeliveryContext};
 use super::endpoint::{Invocation, Invoke, InvokeBatch};
@@ -132,13 +132,33 @@ impl Drop for Call<'_> {
     }
 }
 
-/// Carries on what is done for a handler that has returned. Not to be called again once it was ready.
-pub(super) fn poll_caught(
-    sending: Pin<&mut impl Future<Output = Outcome>>,
-    cx: &mut Context<'_>,
-) -> Poll<Outcome> {
-    let polled = catch_unwind(AssertUnwindSafe(|| sending.poll(cx)));
-    polled.unwrap_or_else(|panic| Poll::Ready(Outcome::Failed(panicked(&*panic))))
+/// What is done for a handler that has returned, where it stands: it is dropped as soon as it is done, and
+/// with this, so inside of what catches a panic.
+pub(super) struct InPlace<'f, F>(pub(super) Pin<&'f mut Option<F>>);
+
+impl<F: Future<Output = Outcome>> InPlace<'_, F> {
+    /// Carries it on; a panic is its failure.
+    pub(super) fn poll_caught(&mut self, cx: &mut Context<'_>) -> Poll<Outcome> {
+        let polled = catch_unwind(AssertUnwindSafe(|| Pin::new(self).poll(cx)));
+        polled.unwrap_or_else(|panic| Poll::Ready(Outcome::Failed(panicked(&*panic))))
+    }
+}
+
+impl<F: Future<Output = Outcome>> Future for InPlace<'_, F> {
+    type Output = Outcome;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome> {
+        let Some(running) = self.0.as_mut().as_pin_mut() else { return Poll::Pending };
+        let outcome = ready!(running.poll(cx));
+        self.0.set(None);
+        Poll::Ready(outcome)
+    }
+}
+
+impl<F> Drop for InPlace<'_, F> {
+    fn drop(&mut self) {
+        self.0.set(None);
+    }
 }
 
 /// The failure that a panic is.

@@ -16,7 +16,7 @@ use super::context::DeliveryContext;
 use super::endpoint::AcknowledgeMode;
 use super::failure::FailurePolicy;
 use super::idle::{Idleness, Working};
-use super::invoke::poll_caught;
+use super::invoke::InPlace;
 use super::outcome::Outcome;
 use super::outgoing;
 use super::plan::ListenerPlan;
@@ -270,7 +270,7 @@ impl Work<'_> {
         context: &DeliveryContext,
         outcome: Outcome,
     ) -> Result<Outcome, Exit> {
-        self.carry_on(pin!(outgoing::send(context, outcome))).await
+        self.carry_on(pin!(Some(outgoing::send(context, outcome)))).await
     }
 
     /// Sends a handler's reply, and tends to the rest if that takes a while.
@@ -280,7 +280,7 @@ impl Work<'_> {
         plan: &ListenerPlan,
         outcome: Outcome,
     ) -> Result<Outcome, Exit> {
-        self.carry_on(pin!(reply::answer(context, plan, outcome))).await
+        self.carry_on(pin!(Some(reply::answer(context, plan, outcome)))).await
     }
 
     /// Answers and settles one message of several.
@@ -306,9 +306,10 @@ impl Work<'_> {
     /// a while.
     async fn carry_on(
         &mut self,
-        mut sending: Pin<&mut (impl Future<Output = Outcome> + Send)>,
+        sending: Pin<&mut Option<impl Future<Output = Outcome> + Send>>,
     ) -> Result<Outcome, Exit> {
-        match poll_fn(|cx| Poll::Ready(poll_caught(sending.as_mut(), cx))).await {
+        let mut sending = InPlace(sending);
+        match poll_fn(|cx| Poll::Ready(sending.poll_caught(cx))).await {
             Poll::Ready(outcome) => Ok(outcome),
             Poll::Pending => self.until_done(&mut Attempt::of(Box::pin(sending))).await,
         }

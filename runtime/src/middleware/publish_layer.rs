@@ -32,8 +32,8 @@ pub type LayerFuture<'p> = Pin<Box<dyn Future<Output = Result<()>> + Send + 'p>>
 ///
 /// Messages that are sent together are in their layers together, up to 1000; they go out in their order
 /// where no layer waits, and else in the order in which they come out of the layers. Of a request a
-/// layer hears when it is sent, not of the reply; its `reply_to` and a correlation id that the template
-/// makes it has by then.
+/// layer hears when it is sent, not of the reply, which the call gets once its layers are through; `reply_to`
+/// and a correlation id that the template makes come after the layers.
 ///
 /// ```
 /// use springhare::middleware::{LayerFuture, NextPublish};

@@ -55,9 +55,9 @@ impl<'t> LayeredBatch<'t> {
         }
     }
 
-    /// How many messages are without a result.
+    /// How many messages are in their layers, or on their way behind them.
     pub(super) fn open(&self) -> usize {
-        self.in_layers.len()
+        self.in_layers.len().max(self.answers.len())
     }
 
     /// What [`RabbitTemplate::publish_batch`] does, through the layers: carries on what is in `batch`, and
@@ -67,6 +67,8 @@ impl<'t> LayeredBatch<'t> {
         batch: &mut PublishBatch,
         confirmed: usize,
     ) -> Result<(), SendAllError> {
+        // Layers that send nothing spend nothing of the task's budget.
+        tokio::task::coop::consume_budget().await;
         let mut results = VecDeque::new();
         self.begin(&mut batch.publishes);
         self.carry_on(batch.open_max, &mut results).await;
@@ -130,6 +132,22 @@ impl<'t> LayeredBatch<'t> {
         .await;
     }
 
+    /// Takes out what no layer waits for any more and the broker does not have: it is not sent, as one that
+    /// is sent by itself is not then.
+    fn withdraw(&mut self) {
+        let on_their_way = self.batch.waiting.len();
+        let mut place = 0;
+        while let Some(answer) = self.answers.get(on_their_way + place) {
+            if !answer.is_closed() {
+                place += 1;
+                continue;
+            }
+            self.answers.remove(on_their_way + place);
+            self.batch.publishes.remove(place);
+            self.template.shared.publishing.tell(&Err(Error::Stopped), Confirmation::Awaited);
+        }
+    }
+
     /// Takes what has come out of the layers; whether that is anything.
     fn take_handed(&mut self, cx: &mut Context<'_>) -> bool {
         let before = self.answers.len();
@@ -142,6 +160,7 @@ impl<'t> LayeredBatch<'t> {
 
     /// Sends what has come out of the layers; whether anything was answered.
     fn poll_batch(&mut self, cx: &mut Context<'_>) -> bool {
+        self.withdraw();
         if self.answers.is_empty() {
             return false;
         }

@@ -300,6 +300,11 @@ impl RabbitTemplate {
         &self.shared.middleware
     }
 
+    /// Whether nothing is sent any more.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.shared.publishing.is_stopped()
+    }
+
     pub(crate) fn converters(&self) -> &MessageConverters {
         &self.shared.converters
     }

@@ -270,6 +270,11 @@ impl Publishing {
         }
     }
 
+    /// Whether nothing is sent any more.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Acquire)
+    }
+
     /// Ready once the application stops.
     pub(super) async fn until_stopped(&self) {
         let mut stopping = std::pin::pin!(self.stopping.notified());

@@ -31,6 +31,9 @@ pub(super) struct Got<'t> {
     one_at_a_time: Option<Held<'t>>,
 }
 
+/// How many messages that a processor discards one call passes over: they may come as fast as they go.
+const PASSED_OVER_MAX: usize = 1000;
+
 /// Nobody else receives on the template's channel while it is held.
 type Held<'t> = MutexGuard<'t, Option<Arc<dyn LinkChannel>>>;
 
@@ -108,7 +111,8 @@ impl<'t> Receive<'t> {
     /// [`receive_timeout`](crate::SpringhareBuilder::receive_timeout) says, else not at all, as in Spring.
     ///
     /// A message that comes as the time ends is returned, and none is lost. While it waits the queue has
-    /// one consumer more. Opening a channel is not counted.
+    /// one consumer more. Opening a channel is not counted, but for one behind a message that a processor
+    /// discards.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
@@ -183,7 +187,7 @@ impl<T> fmt::Debug for ReceiveAndConvert<'_, T> {
 impl RabbitTemplate {
     /// Takes one message from `queue`, if there is one (`basic.get`), or waits for one
     /// ([`timeout`](Receive::timeout)). What a [processor](crate::middleware::MessageProcessor) discards is
-    /// acknowledged and passed over.
+    /// acknowledged and passed over, a thousand messages at the most: then the call ends without one.
     ///
     /// ```
     /// # async fn example(rabbit: springhare::RabbitTemplate) -> springhare::Result<()> {
@@ -269,7 +273,7 @@ impl RabbitTemplate {
     ) -> Result<Option<Got<'_>>> {
         let clock = self.shared.publishing.clock();
         let until = clock.now().saturating_add(timeout);
-        loop {
+        for _ in 0..PASSED_OVER_MAX {
             let left = until.saturating_sub(clock.now());
             let got = match on {
                 On::ChannelOfAll => self.get_within(queue, left).await?,
@@ -280,6 +284,7 @@ impl RabbitTemplate {
                 return Ok(Some(got));
             }
         }
+        Ok(None)
     }
 
     /// Has the processors look at a message; none if they discard it.
@@ -294,6 +299,9 @@ impl RabbitTemplate {
             }
             Received::Goes(Flow::Discard) => {
                 got.ack().await?;
+                if got.one_at_a_time.is_none() {
+                    close(&*got.channel).await;
+                }
                 return Ok(None);
             }
             Received::Panicked(panic) => {

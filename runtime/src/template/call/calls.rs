@@ -64,6 +64,14 @@ impl Calls {
         self.late_replies.load(Ordering::Relaxed)
     }
 
+    /// Whether who asks is on the runtime of the channels' tasks.
+    pub(super) fn are_at_home(&self) -> bool {
+        match (&self.runtime, Handle::try_current()) {
+            (Some(home), Ok(here)) => home.id() == here.id(),
+            _ => false,
+        }
+    }
+
     /// Sends a request, says when it is `sent`, and waits for the reply, which has this correlation id if its
     /// caller chose one.
     pub(super) async fn call(

@@ -96,8 +96,8 @@ impl CallChannel {
         self.closing.notify_one();
     }
 
-    /// Publishes a request, once the channel is open. If it can't be opened, its calls are told, and
-    /// this is never ready.
+    /// Publishes a request, once the channel is open. If it can't be opened, or the call is over by then,
+    /// that is told the call, and this is never ready.
     pub(super) async fn publish(
         &self,
         number: u64,
@@ -106,7 +106,13 @@ impl CallChannel {
     ) -> Result<(), CallError> {
         let opened = match self.opened.get() {
             Some(opened) => opened,
-            None => Box::pin(self.opened.wait()).await,
+            None => {
+                let opened = Box::pin(self.opened.wait()).await;
+                if self.pending.is_over(number) {
+                    return pending().await;
+                }
+                opened
+            }
         };
         let Some(link) = opened else { return pending().await };
         self.last_published.store(number, Ordering::Release);

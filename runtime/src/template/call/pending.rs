@@ -1,4 +1,5 @@
-use std::collections::BTreeSet;
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, BinaryHeap};
 use std::convert::Infallible;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
@@ -14,8 +15,8 @@ use super::wait::Wait;
 use crate::connection::LinkError;
 use crate::error::CallError;
 
-/// Calls whose waits are over are looked for no more often than this.
-const EXPIRY_STEP: Duration = Duration::from_millis(1);
+/// So many ends of waits are kept beyond twice those of calls that are not over.
+const ENDS_SPARE: usize = 64;
 
 /// The calls of one channel that are not over.
 #[derive(Debug, Default)]
@@ -30,8 +31,8 @@ struct State {
     calls: AHashMap<u64, Call>,
     /// Those of them whose callers chose their correlation ids.
     named: AHashMap<ShortString, u64>,
-    /// When it is looked for calls whose waits are over; never without any.
-    looked_at: Option<Duration>,
+    /// When waits are over, and whose; those of calls that are over, or wait shorter, stay for a while.
+    ends: BinaryHeap<Reverse<(Duration, u64)>>,
     end: Option<End>,
     /// A call reads the replies itself: it was the only one. Else the channel's task does.
     is_read_by_a_call: bool,
@@ -43,6 +44,28 @@ struct Call {
     wait: Wait,
     outcome: Option<Outcome>,
     waker: Option<Waker>,
+}
+
+impl Call {
+    /// Whether it ends then, without a reply.
+    fn waits_until(&self, until: Duration) -> bool {
+        self.outcome.is_none() && self.wait.until() == until
+    }
+}
+
+impl State {
+    /// A call's wait is over then; whether no other's is before.
+    fn ends_at(&mut self, number: u64, until: Duration) -> bool {
+        if self.ends.len() > 2 * self.calls.len() + ENDS_SPARE {
+            let calls = &self.calls;
+            self.ends.retain(|Reverse((until, number))| {
+                calls.get(number).is_some_and(|call| call.waits_until(*until))
+            });
+        }
+        let is_first = self.ends.peek().is_none_or(|Reverse((first, _))| until < *first);
+        self.ends.push(Reverse((until, number)));
+        is_first
+    }
 }
 
 /// Why a channel takes no more calls.
@@ -87,10 +110,10 @@ impl Pending {
         if state.end.is_some() {
             return false;
         }
-        let until = wait.until();
+        let is_first = state.ends_at(number, wait.until());
         state.calls.insert(number, Call { name: None, wait, outcome: None, waker: None });
-        if state.looked_at.is_none_or(|at| until < at) {
-            state.looked_at = Some(until);
+        drop(state);
+        if is_first {
             self.sooner.notify_one();
         }
         true
@@ -99,10 +122,15 @@ impl Pending {
     /// Nobody answers any more who consumed from these queues.
     pub(super) fn leave(&self, queues: &BTreeSet<ShortString>, now: Duration) {
         let mut state = self.lock();
-        for call in state.calls.values_mut() {
+        let mut left = Vec::new();
+        for (number, call) in &mut state.calls {
             if call.wait.is_for(|queue| queues.contains(queue)) {
                 call.wait.leave(now);
+                left.push((*number, call.wait.until()));
             }
+        }
+        for (number, until) in left {
+            state.ends_at(number, until);
         }
         drop(state);
         self.sooner.notify_one();
@@ -117,7 +145,7 @@ impl Pending {
                 None => sooner.await,
                 Some(at) => tokio::select! {
                     () = sooner => {}
-                    () = clock.sleep(at.saturating_sub(clock.now())) => {}
+                    () = clock.sleep_until(at) => {}
                 },
             }
         }
@@ -126,22 +154,28 @@ impl Pending {
     /// Ends those whose waits are over; when to look again.
     fn end_expired(&self, now: Duration) -> Option<Duration> {
         let mut wakers = Vec::new();
-        let mut next: Option<Duration> = None;
         let mut state = self.lock();
-        for call in state.calls.values_mut().filter(|call| call.outcome.is_none()) {
-            let until = call.wait.until();
-            if until <= now {
+        let State { calls, ends, .. } = &mut *state;
+        let next = loop {
+            let Some(&Reverse((until, number))) = ends.peek() else { break None };
+            let call = calls.get_mut(&number).filter(|call| call.waits_until(until));
+            if call.is_some() && until > now {
+                break Some(until);
+            }
+            ends.pop();
+            if let Some(call) = call {
                 call.outcome = Some(Err(call.wait.error()));
                 wakers.extend(call.waker.take());
-            } else {
-                next = Some(next.map_or(until, |next| next.min(until)));
             }
-        }
-        let next = next.map(|next| next.max(now.saturating_add(EXPIRY_STEP)));
-        state.looked_at = next;
+        };
         drop(state);
         wakers.into_iter().for_each(Waker::wake);
         next
+    }
+
+    /// Whether a call has its outcome.
+    pub(super) fn is_over(&self, number: u64) -> bool {
+        self.lock().calls.get(&number).is_none_or(|call| call.outcome.is_some())
     }
 
     /// Gives a call this correlation id in place of its number; false if another has it.
