@@ -12,7 +12,7 @@ use springhare_amqp::{
 use super::context::DeliveryContext;
 use super::failure::Decision;
 use super::invoke::HandlerPanicked;
-use super::outcome::{Disposition, IntoOutcome, ListenerError, Outcome};
+use super::outcome::{IntoOutcome, ListenerError, Outcome};
 use super::plan::ListenerPlan;
 use crate::convert::{ConversionError, IntoBody, MessageConverters};
 use crate::error::Error;
@@ -262,15 +262,16 @@ pub(super) async fn answer(
             Err(error) => {
                 let error = ListenerError::fatal(error);
                 if asks_for_errors(context, plan) {
-                    tell(context, plan, kind_of(&error), &error.report()).await;
+                    tell(context, plan, kind_of(&error, plan), &error.report()).await;
                 }
                 Outcome::Failed(error)
             }
         },
         Outcome::Failed(error) => {
-            match tell(context, plan, kind_of(&error), &error.report()).await {
-                Told::Yes => Outcome::Failed(error.told()),
-                Told::No => Outcome::Failed(error),
+            let is_its_callers = Decision::once_told(&error, plan) == Decision::Acknowledge;
+            match tell(context, plan, kind_of(&error, plan), &error.report()).await {
+                Told::Yes if is_its_callers => Outcome::Failed(error.told()),
+                Told::Yes | Told::No => Outcome::Failed(error),
             }
         }
         Outcome::Reject => {
@@ -376,11 +377,11 @@ struct Report<'e> {
 const REJECTED: &str = "rejected";
 
 /// What kind of failure a caller is told of.
-fn kind_of(error: &ListenerError) -> &'static str {
-    match error.disposition() {
+fn kind_of(error: &ListenerError, plan: &ListenerPlan) -> &'static str {
+    match Decision::once_told(error, plan) {
         _ if error.find::<HandlerPanicked>().is_some() => "panic",
-        Disposition::Fatal => "fatal",
-        Disposition::RejectAndDontRequeue => REJECTED,
+        Decision::GiveUp | Decision::Park => "fatal",
+        Decision::Reject => REJECTED,
         _ => "failed",
     }
 }

@@ -41,6 +41,18 @@ impl Decision {
         }
     }
 
+    /// What is to become of a request whose caller was told of the failure. What somebody has chosen
+    /// holds for it, too; where the listener would try again the caller decides that, and it is
+    /// acknowledged.
+    pub(in crate::listener) fn once_told(error: &ListenerError, plan: &ListenerPlan) -> Self {
+        match Self::said(error, plan) {
+            Some(OnError::Retry) => Self::Acknowledge,
+            Some(on) => on.into(),
+            None if error.disposition() == Disposition::Default => Self::Acknowledge,
+            None => Self::on(error, plan),
+        }
+    }
+
     /// Whether the failure says something of the messages to come, and is not its own message's fault.
     /// What becomes of the message is another question: it may be rejected since nothing is tried again.
     pub(super) fn tells_of_others(error: &ListenerError, plan: &ListenerPlan) -> bool {

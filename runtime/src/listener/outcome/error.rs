@@ -159,12 +159,9 @@ impl ListenerError {
         Box::new(Kept(*self.0))
     }
 
-    /// The caller knows of it, and decides whether to ask again: what would be delivered once more
-    /// is acknowledged.
+    /// The caller knows of it, and decides whether to ask again: its request is acknowledged.
     pub(in crate::listener) fn told(mut self) -> Self {
-        if self.0.disposition == Disposition::Default {
-            self.0.disposition = Disposition::ImmediateAcknowledge;
-        }
+        self.0.disposition = Disposition::ImmediateAcknowledge;
         self
     }
 

@@ -318,13 +318,15 @@ impl<'s> PartitionLoop<'s> {
     async fn done(&mut self, Done { lane, mut held, mut outcome }: Done) -> Result<(), Exit> {
         self.work.slow.ends(held.hand);
         let plan = Arc::clone(&held.handling.plan);
+        // A caller hears of a failure where another delivery would be next, and not before.
+        let is_called_again = matches!(again(&held, &outcome), Some((_, Counts::AsCall)));
+        if !is_called_again && reply::is_answer(&held.context, &plan, &outcome) {
+            outcome = self.work.answer(&held.context, &plan, outcome).await?;
+        }
         if let Some((pause, counts)) = again(&held, &outcome)
             && self.work.claim(&held.context)
         {
             return self.rest(lane, held, failure_of(&outcome), (pause, counts)).await;
-        }
-        if reply::is_answer(&held.context, &plan, &outcome) {
-            outcome = self.work.answer(&held.context, &plan, outcome).await?;
         }
         // One that is acknowledged first is closed since it began.
         if !self.work.acknowledges_first() {

@@ -49,6 +49,7 @@ mod settlement;
 mod stop;
 mod streams;
 mod template;
+mod told_failures;
 mod topology;
 mod traces;
 mod types;
