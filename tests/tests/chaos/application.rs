@@ -5,59 +5,27 @@ use std::sync::Arc;
 use springhare::__private::RabbitListenerEndpoint;
 use springhare::prelude::*;
 
+use crate::failing::{circuit, quorum};
+use crate::keyed::keyed;
+use crate::lane::Lane;
 use crate::ledger::Ledger;
-
-/// A way to a handler.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Lane {
-    /// Several consumers; some messages fail twice.
-    Work,
-    /// Failures are tried again in memory.
-    Memory,
-    /// Failures wait at the broker.
-    Delayed,
-    /// Handed over several at a time.
-    Batch,
-    /// The one of two listeners that share a queue by key ..
-    Left,
-    /// .. and the other.
-    Right,
-}
-
-impl Lane {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Work, Self::Memory, Self::Delayed, Self::Batch, Self::Left, Self::Right];
-
-    pub(crate) fn queue(self) -> &'static str {
-        match self {
-            Self::Work => "c.work",
-            Self::Memory => "c.memory",
-            Self::Delayed => "c.delayed",
-            Self::Batch => "c.batch",
-            Self::Left | Self::Right => "c.merged",
-        }
-    }
-
-    fn route(self) -> (&'static str, &'static str) {
-        match self {
-            Self::Left => ("c.keys", "left.x"),
-            Self::Right => ("c.keys", "right.x"),
-            other => ("", other.queue()),
-        }
-    }
-}
+use crate::manual::manual;
+use crate::outbox::{first, second};
 
 pub(crate) fn listeners() -> Vec<&'static [&'static RabbitListenerEndpoint]> {
-    listeners![work, memory, delayed, batch, left, right, double]
+    listeners![
+        work, memory, delayed, batch, left, right, double, manual, first, second, keyed, circuit,
+        quorum
+    ]
 }
 
-#[rabbit_listener(id = "work", queue = "c.work", concurrency = 2, prefetch = 20)]
+#[rabbit_listener(id = "work", group = "some", queue = "c.work", concurrency = 2, prefetch = 20)]
 async fn work(
     number: Json<u64>,
     count: DeliveryCount,
     ledger: State<Arc<Ledger>>,
 ) -> ListenerResult {
-    ledger.is_called();
+    ledger.is_called("work");
     if number.0.is_multiple_of(7) && count.value() < 2 {
         return Err(ListenerError::msg("not yet"));
     }
@@ -67,11 +35,12 @@ async fn work(
 
 #[rabbit_listener(
     id = "memory",
+    group = "some",
     queue = "c.memory",
     retry(max_attempts = 3, backoff = "1ms..10ms")
 )]
 async fn memory(number: Json<u64>, ledger: State<Arc<Ledger>>) -> ListenerResult {
-    ledger.is_called();
+    ledger.is_called("memory");
     if number.0.is_multiple_of(5) && ledger.is_seen_for_the_first_time(Lane::Memory, number.0) {
         return Err(ListenerError::msg("not at once"));
     }
@@ -81,7 +50,7 @@ async fn memory(number: Json<u64>, ledger: State<Arc<Ledger>>) -> ListenerResult
 
 #[rabbit_listener(id = "delayed", queue = "c.delayed", retry(delays = ["20ms", "100ms"]))]
 async fn delayed(number: Json<u64>, ledger: State<Arc<Ledger>>) -> ListenerResult {
-    ledger.is_called();
+    ledger.is_called("delayed");
     if number.0.is_multiple_of(3) && ledger.is_seen_for_the_first_time(Lane::Delayed, number.0) {
         return Err(ListenerError::msg("later"));
     }
@@ -91,7 +60,7 @@ async fn delayed(number: Json<u64>, ledger: State<Arc<Ledger>>) -> ListenerResul
 
 #[rabbit_listener(id = "batch", queue = "c.batch", batch = 10, batch_timeout = "50ms")]
 async fn batch(numbers: Vec<Json<u64>>, ledger: State<Arc<Ledger>>) {
-    ledger.is_called();
+    ledger.is_called("batch");
     for Json(number) in numbers {
         ledger.found(Lane::Batch, number);
     }
@@ -105,7 +74,7 @@ async fn batch(numbers: Vec<Json<u64>>, ledger: State<Arc<Ledger>>) {
     key = "left.*"
 )]
 async fn left(number: Json<u64>, ledger: State<Arc<Ledger>>) {
-    ledger.is_called();
+    ledger.is_called("left");
     ledger.found(Lane::Left, number.0);
 }
 
@@ -117,12 +86,14 @@ async fn left(number: Json<u64>, ledger: State<Arc<Ledger>>) {
     key = "right.*"
 )]
 async fn right(number: Json<u64>, ledger: State<Arc<Ledger>>) {
-    ledger.is_called();
+    // What is done to the one is done to both.
+    ledger.is_called("left");
     ledger.found(Lane::Right, number.0);
 }
 
 #[rabbit_listener(id = "double", queue = "c.double")]
-async fn double(number: Json<u64>) -> Json<u64> {
+async fn double(number: Json<u64>, ledger: State<Arc<Ledger>>) -> Json<u64> {
+    ledger.is_called("double");
     Json(number.0 * 2)
 }
 

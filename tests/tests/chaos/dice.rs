@@ -35,6 +35,12 @@ impl Dice {
         usize::try_from(random).unwrap() % sides
     }
 
+    /// One of these, if there are any.
+    pub(crate) fn pick<T: Copy>(&mut self, from: &[T]) -> Option<T> {
+        let at = if from.is_empty() { 0 } else { self.roll(from.len()) };
+        from.get(at).copied()
+    }
+
     pub(crate) fn up_to(&mut self, longest: Duration) -> Duration {
         longest * u32::try_from(self.roll(1_000)).unwrap() / 1_000
     }

@@ -1,15 +1,16 @@
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
-use crate::application::Lane;
+use crate::keys::Keys;
+use crate::lane::Lane;
+use crate::rest::Rest;
 
-/// What was confirmed, and what was handled.
+/// What was confirmed, what was handled, and what went wrong.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     entries: Mutex<Entries>,
-    is_stopped: AtomicBool,
-    late: AtomicUsize,
+    rest: Rest,
+    keys: Keys,
 }
 
 #[derive(Debug, Default)]
@@ -17,13 +18,14 @@ struct Entries {
     confirmed: BTreeSet<(Lane, u64)>,
     found: BTreeSet<(Lane, u64)>,
     seen: BTreeSet<(Lane, u64)>,
+    wrong: Vec<String>,
 }
 
 impl Ledger {
-    /// A handler has begun.
-    pub(crate) fn is_called(&self) {
-        if self.is_stopped.load(Ordering::Acquire) {
-            self.late.fetch_add(1, Ordering::AcqRel);
+    /// A handler has begun, of the listener of this id.
+    pub(crate) fn is_called(&self, id: &str) {
+        if let Some(why) = self.rest.of(id) {
+            self.wrong(format!("{id} was called {why}"));
         }
     }
 
@@ -51,14 +53,24 @@ impl Ledger {
         entries.confirmed.difference(&entries.found).copied().collect()
     }
 
-    /// From now on nothing may be handled.
-    pub(crate) fn app_is_stopped(&self) {
-        self.is_stopped.store(true, Ordering::Release);
+    /// Something has happened that must not.
+    pub(crate) fn wrong(&self, what: String) {
+        self.lock().wrong.push(what);
     }
 
-    /// How often a handler was called after the stop.
-    pub(crate) fn late(&self) -> usize {
-        self.late.load(Ordering::Acquire)
+    /// What has happened that must not.
+    pub(crate) fn all_wrong(&self) -> Vec<String> {
+        self.lock().wrong.clone()
+    }
+
+    /// Who may be called with nothing.
+    pub(crate) fn rest(&self) -> &Rest {
+        &self.rest
+    }
+
+    /// What was called by key.
+    pub(crate) fn keys(&self) -> &Keys {
+        &self.keys
     }
 
     fn lock(&self) -> MutexGuard<'_, Entries> {

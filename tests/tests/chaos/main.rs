@@ -1,5 +1,7 @@
-//! Every fault of the testing kit at random, under load, for a bounded time. Then: nothing that was
-//! confirmed is lost, nothing is handled after the stop, and the health is green again.
+//! Every fault of the testing kit at random, and listeners that are paused, stopped and started, under
+//! load, for a bounded time. Then: nothing that was confirmed is lost, nothing is handled after a stop
+//! or in a pause, of each key first deliveries are handled in order, what a handler that failed has put
+//! into its outbox is seen by nobody, and the health is green again.
 //!
 //! The seed is printed; `SPRINGHARE_CHAOS_SEED` plays it once more.
 
@@ -7,20 +9,37 @@
 
 mod application;
 mod dice;
+mod failing;
+mod faults;
+mod keyed;
+mod keys;
+mod lane;
 mod ledger;
+mod manual;
+mod outbox;
+mod rest;
+mod switches;
 
+use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
+use springhare::prelude::*;
 use springhare::test::Harness;
 use springhare::{Result, SpringhareBuilder};
 use springhare_broker::{Broker, Clock};
 use springhare_tests::{RabbitMq, VirtualHost};
 use tokio::task::JoinSet;
 
-use application::{Lane, ask, listeners, send};
+use application::{ask, listeners, send};
 use dice::Dice;
+use faults::{no_more_faults, one_fault};
+use keyed::{firsts, send_in_order};
+use lane::Lane;
 use ledger::Ledger;
+use outbox::SECOND;
+use switches::Switches;
 
 /// How long faults are made at most, in real time.
 const TIME_MAX: Duration = Duration::from_secs(15);
@@ -29,7 +48,7 @@ const TURNS_MAX: usize = 300;
 /// What is sent on each lane in a round.
 const MESSAGES: u64 = 12;
 /// What is on its way when the application is stopped.
-const LAST: u64 = 200;
+const LAST: Range<u64> = 1_000_000..1_000_060;
 
 /// How long, and how hard.
 struct Course {
@@ -58,7 +77,7 @@ async fn nothing_is_lost_on_rabbitmq() {
     let Some(node) = RabbitMq::shared() else { return };
     let added = tokio::task::spawn_blocking(|| VirtualHost::add(node)).await;
     let host = added.unwrap().unwrap();
-    let (url, course) = (host.url(), Course { rounds: 12, pause: Duration::from_millis(100) });
+    let (url, course) = (host.url(), Course { rounds: 25, pause: Duration::from_millis(100) });
     chaos(async |ledger| Harness::start_at(&url, |app| build(app, ledger)).await, course).await;
     tokio::task::spawn_blocking(|| host.delete()).await.unwrap().unwrap();
 }
@@ -69,59 +88,69 @@ fn build(app: SpringhareBuilder, ledger: Arc<Ledger>) -> SpringhareBuilder {
 
 async fn chaos(start: impl AsyncFn(Arc<Ledger>) -> Result<Harness>, course: Course) {
     let mut dice = Dice::new();
-    eprintln!("SPRINGHARE_CHAOS_SEED={}", dice.seed());
+    let current = std::thread::current();
+    eprintln!("SPRINGHARE_CHAOS_SEED={} {}", dice.seed(), current.name().unwrap_or_default());
     let ledger = Arc::new(Ledger::default());
-    let h = start(Arc::clone(&ledger)).await.unwrap();
-    let mut senders = JoinSet::new();
+    let h = Arc::new(start(Arc::clone(&ledger)).await.unwrap());
+    let (mut senders, mut switches) = (JoinSet::new(), Switches::new(&h, &ledger));
 
     let clock = Clock::system();
-    for round in 0..course.rounds {
-        for number in round * MESSAGES..(round + 1) * MESSAGES {
-            for lane in Lane::ALL {
-                senders.spawn(send(h.rabbit(), lane, number, Arc::clone(&ledger)));
-            }
-            senders.spawn(ask(h.rabbit(), number));
-        }
-        one_fault(&h, &mut dice).await;
+    // All is well at first: where the faults begin at once, nothing may get through at all.
+    send_some(&h, 0..MESSAGES, &Lane::ALL, &ledger, &mut senders);
+    is_well_again(&h, &mut senders, &mut switches, &ledger, course.pause).await;
+    for round in 1..course.rounds {
+        send_some(&h, round * MESSAGES..(round + 1) * MESSAGES, &Lane::ALL, &ledger, &mut senders);
+        one_fault(&h, &mut switches, &mut dice).await;
         h.advance(dice.up_to(course.pause)).await;
         if clock.now() > TIME_MAX {
             break;
         }
     }
-    h.faults().unblock();
-    h.faults().restore();
-    h.faults().refuse_publishes(0);
+    no_more_faults(&h);
 
-    is_well_again(&h, &mut senders, &ledger, course.pause).await;
+    is_well_again(&h, &mut senders, &mut switches, &ledger, course.pause).await;
+    drop(switches);
+    let h = Arc::into_inner(h).unwrap();
     nothing_is_handled_after_the_stop(h, ledger, course.pause).await;
 }
 
-/// Makes one fault, or ends one.
-async fn one_fault(h: &Harness, dice: &mut Dice) {
-    let faults = h.faults();
-    match dice.roll(9) {
-        0 => drop(faults.kill_connections().await),
-        1 | 2 => {
-            let lane = Lane::ALL.get(dice.roll(Lane::ALL.len())).unwrap();
-            faults.cancel_consumers(lane.queue());
+/// Sends these numbers on each lane, and asks for their doubles.
+fn send_some(
+    h: &Harness,
+    numbers: Range<u64>,
+    lanes: &[Lane],
+    ledger: &Arc<Ledger>,
+    senders: &mut JoinSet<()>,
+) {
+    for lane in lanes {
+        if *lane == Lane::Keyed {
+            for first in firsts(numbers.clone()) {
+                senders.spawn(send_in_order(h.rabbit(), first, Arc::clone(ledger)));
+            }
+            continue;
         }
-        3 => faults.refuse_publishes(dice.roll(20)),
-        4 => faults.block(),
-        5 => faults.cut_off().await,
-        // What is blocked or cut off is so for some rounds.
-        6 => faults.unblock(),
-        7 => faults.restore(),
-        _ => {}
+        for number in numbers.clone() {
+            senders.spawn(send(h.rabbit(), *lane, number, Arc::clone(ledger)));
+        }
+    }
+    for number in numbers {
+        senders.spawn(ask(h.rabbit(), number));
     }
 }
 
 /// Waits until all that was confirmed is handled, and all listeners consume.
-async fn is_well_again(h: &Harness, senders: &mut JoinSet<()>, ledger: &Ledger, pause: Duration) {
+async fn is_well_again(
+    h: &Harness,
+    senders: &mut JoinSet<()>,
+    switches: &mut Switches,
+    ledger: &Ledger,
+    pause: Duration,
+) {
     for _ in 0..TURNS_MAX {
         while let Some(sent) = senders.try_join_next() {
             sent.unwrap();
         }
-        let is_quiet = senders.is_empty() && h.app().health().is_up();
+        let is_quiet = switches.all_on() && senders.is_empty() && h.app().health().is_up();
         if is_quiet && !ledger.missing().is_empty() {
             find_the_parked(h, ledger).await;
         }
@@ -132,35 +161,48 @@ async fn is_well_again(h: &Harness, senders: &mut JoinSet<()>, ledger: &Ledger, 
         h.advance(pause).await;
     }
     panic!(
-        "it is not well again: {} senders wait, {} of {} are missing: {:?}, {}",
+        "it is not well again: {} senders wait, {} of {} are missing: {:?}, {}, {:?}, {:?}",
         senders.len(),
         ledger.missing().len(),
         ledger.confirmed(),
         ledger.missing().first(),
-        h.app().health()
+        h.app().health(),
+        waiting(h, ledger).await,
+        ledger.all_wrong()
     );
 }
 
-/// Deliveries that were lost with their connections count as failed ones, so that a message whose
-/// delays are used up by them is parked the first time that it fails. That is no loss.
+/// How many messages are ready where some are missing.
+async fn waiting(h: &Harness, ledger: &Ledger) -> Vec<(&'static str, Option<u64>)> {
+    let queues: BTreeSet<_> = ledger.missing().iter().map(|(lane, _)| lane.queue()).collect();
+    let mut waiting = Vec::new();
+    for queue in queues {
+        waiting.push((queue, h.queue(queue).len().await.ok()));
+    }
+    waiting
+}
+
+/// Deliveries that were lost with their connections or handed back by a pause count as failed ones, so
+/// that a message whose attempts are used up by them is parked the first time that it fails. That is
+/// no loss.
 async fn find_the_parked(h: &Harness, ledger: &Ledger) {
-    // Where nothing was parked, there is no such queue.
-    let parked = h.queue("c.delayed.error").messages().await.unwrap_or_default();
-    for message in parked {
-        ledger.found(Lane::Delayed, std::str::from_utf8(&message.body).unwrap().parse().unwrap());
+    for lane in Lane::ALL {
+        // Where nothing was parked, there is no such queue.
+        let parked = h.queue(format!("{}.error", lane.queue())).messages().await;
+        for message in parked.unwrap_or_default() {
+            ledger.found(lane, number_in(&message));
+        }
     }
 }
 
 /// Stops it under load: each message was handled before, or is in its queue.
 async fn nothing_is_handled_after_the_stop(h: Harness, ledger: Arc<Ledger>, pause: Duration) {
     let mut senders = JoinSet::new();
-    for number in u64::MAX - LAST..u64::MAX {
-        senders.spawn(send(h.rabbit(), Lane::Work, number, Arc::clone(&ledger)));
-    }
+    send_some(&h, LAST, &Lane::AT_THE_STOP, &ledger, &mut senders);
     tokio::task::yield_now().await;
     let stopping = async {
         h.app().stop().await.unwrap();
-        ledger.app_is_stopped();
+        ledger.rest().app_is_stopped();
     };
     let time_passes = async {
         for _ in 0..10 {
@@ -172,12 +214,21 @@ async fn nothing_is_handled_after_the_stop(h: Harness, ledger: Arc<Ledger>, paus
         sent.unwrap();
     }
     h.advance(pause).await;
-    assert_eq!(ledger.late(), 0, "handled after the stop");
-    let left = h.queue(Lane::Work.queue()).messages().await.unwrap();
-    for message in left {
-        let text = std::str::from_utf8(&message.body).unwrap().to_owned();
-        ledger.found(Lane::Work, text.parse().unwrap());
+    for lane in Lane::AT_THE_STOP {
+        find_the_left(&h, lane, lane.queue(), &ledger).await;
     }
+    find_the_left(&h, Lane::Outbox, SECOND, &ledger).await;
     assert_eq!(ledger.missing(), [], "lost in the stop");
+    assert_eq!(ledger.all_wrong(), Vec::<String>::new());
     h.stop().await.unwrap();
+}
+
+async fn find_the_left(h: &Harness, lane: Lane, queue: &str, ledger: &Ledger) {
+    for message in h.queue(queue).messages().await.unwrap() {
+        ledger.found(lane, number_in(&message));
+    }
+}
+
+fn number_in(message: &Message) -> u64 {
+    std::str::from_utf8(&message.body).unwrap().parse().unwrap()
 }
