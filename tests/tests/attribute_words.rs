@@ -280,4 +280,6 @@ fn the_macro_and_the_runtime_have_the_same_limits() {
     let of_settings = constant("runtime/src/settings/listener.rs", "RETRY_INTERVAL_MAX");
     assert_eq!(constant(of_macro, "BACKOFF_MILLIS_MAX"), of_settings);
     assert_eq!((constant(of_macro, "DELAYS_MAX"), of_settings), (32, 15 * 60 * 1000));
+    let of_batches = constant("runtime/src/settings/listener.rs", "BATCH_RECEIVE_TIMEOUT_MAX");
+    assert_eq!(constant("macros/src/duration.rs", "MILLIS_MAX"), of_batches);
 }

@@ -199,7 +199,8 @@ impl ListenerBuilder {
 }
 
 impl ListenerBuilder<Batches> {
-    /// How long a batch that is not full waits for more; 1 s.
+    /// How long a batch that is not full waits for more; 1 s,
+    /// [`BATCH_RECEIVE_TIMEOUT_MAX`](crate::ListenerSettings::BATCH_RECEIVE_TIMEOUT_MAX) at most.
     pub fn batch_timeout(mut self, timeout: Duration) -> Self {
         self.definition.batch_timeout = Some(timeout);
         self

@@ -296,6 +296,7 @@ impl Texts<'_, '_> {
         }
         self.settlement(&settings);
         self.alone(id, &settings, all);
+        self.batch(id, &settings, all);
         settings
     }
 
@@ -310,6 +311,16 @@ impl Texts<'_, '_> {
         }
         let wrong = settings.wrong_consumers().into_iter().chain(wrong_failures(settings));
         wrong.for_each(|text| self.fault(&text));
+    }
+
+    /// Whether a batch waits for too long; where that is set of this listener alone, it is told there.
+    fn batch(&mut self, id: &str, settings: &ListenerSettings, all: &Settings) {
+        let takes_batches = self.source.attributes.batch.is_some();
+        let Some(text) = settings.wrong_batch().filter(|_| takes_batches) else { return };
+        match all.set_alone(id).get("batch-receive-timeout") {
+            Some(source) => self.faults.push(source.fault(format!("listener `{id}`: {text}"))),
+            None => self.fault(&text),
+        }
     }
 
     /// A message may be held for too long. Of a queue that is declared elsewhere, and of a broker, it is

@@ -36,7 +36,8 @@ section! {
         /// How many messages a handler of batches gets at most. It makes no batch of a handler of single
         /// messages.
         batch_size: u16 = "batch-size",
-        /// How long a batch that is not full waits for more; 1 s.
+        /// How long a batch that is not full waits for more; 1 s, at most
+        /// [`ListenerSettings::BATCH_RECEIVE_TIMEOUT_MAX`].
         batch_receive_timeout: Duration = "batch-receive-timeout",
         /// The converter that reads bodies which don't say what they are, and writes replies, by its
         /// name; the application's.
@@ -90,6 +91,10 @@ impl ListenerSettings {
     /// message back that a consumer holds for half an hour.
     pub const RETRY_INTERVAL_MAX: Duration = Duration::from_secs(15 * 60);
 
+    /// The longest that a batch waits for more: its consumer holds the first of its messages meanwhile,
+    /// and RabbitMQ takes that back after half an hour.
+    pub const BATCH_RECEIVE_TIMEOUT_MAX: Duration = Duration::from_secs(15 * 60);
+
     /// What a listener's attribute says.
     pub(crate) fn of(attributes: &ListenerAttributes<'_>) -> Self {
         let retry = attributes.retry;
@@ -136,6 +141,16 @@ impl ListenerSettings {
             (self.retry_max_attempts, self.retry_max_retries) = (None, None);
         }
         self.under(stronger)
+    }
+
+    /// What is wrong with how long a batch waits.
+    pub(crate) fn wrong_batch(&self) -> Option<String> {
+        let longest = Self::BATCH_RECEIVE_TIMEOUT_MAX;
+        let timeout = self.batch_receive_timeout.filter(|timeout| *timeout > longest)?;
+        Some(format!(
+            "`batch-receive-timeout` (`batch_timeout`) is {timeout:?}, and {longest:?} at most, since \
+             RabbitMQ takes a message back that waits for long: lower it"
+        ))
     }
 
     /// What is wrong with the number of consumers.

@@ -124,6 +124,27 @@ async fn what_is_set_of_many_or_turned_off_keeps_nobody_from_starting() {
     app.stop().await.unwrap();
 }
 
+#[tokio::test]
+async fn a_batch_that_would_wait_for_too_long_is_refused_wherever_that_is_said() {
+    let refuses = "listener `alone.batch`: `batch-receive-timeout` (`batch_timeout`) is 901s, and 900s \
+                   at most, since RabbitMQ takes a message back that waits for long: lower it";
+    let folder = tempfile::TempDir::new().unwrap();
+    let path = folder.path().join("springhare.toml");
+    std::fs::write(&path, "[listener.\"alone.batch\"]\nbatch-receive-timeout = \"901s\"\n")
+        .unwrap();
+    let text = refused(app().config(path)).await;
+    assert!(text.contains(&format!("springhare.toml:2:1: {refuses}")), "{text}");
+    // Of many, it is a fault of those that take batches, at their place.
+    let builder = app().listener_defaults(|all| all.batch_receive_timeout(901 * SECOND));
+    let text = refused(builder).await;
+    assert!(text.contains(refuses) && text.contains("settings_alone.rs:"), "{text}");
+    assert!(!text.contains("alone.plain"), "{text}");
+    // What is longest is not too long.
+    let (broker, _hand) = broker();
+    let builder = app().listener_defaults(|all| all.batch_receive_timeout(900 * SECOND));
+    builder.broker(broker).start().await.unwrap().stop().await.unwrap();
+}
+
 #[rabbit_listener(
     id = "alone.patient",
     queue = "alone.patient",

@@ -141,6 +141,7 @@ async fn what_a_made_batch_can_not_mean_is_told(place: &Place) {
         (new(0).handler(lists), "at least one message"),
         (new(3).circuit(2, LONG).handler(lists), "counts single messages"),
         (new(3).retry(|retry| retry.max_attempts(2)).handler(lists), "not called again in memory"),
+        (new(3).batch_timeout(2 * LONG).handler(lists), "is 1200s, and 900s at most"),
         (
             new(3).partition_by(springhare::PartitionBy::RoutingKey).handler(lists),
             "a batch mixes keys",
