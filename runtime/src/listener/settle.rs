@@ -146,6 +146,16 @@ impl Settler {
         self.channel.settle(delivery_tag, verdict).await
     }
 
+    /// Settles a message that stayed open. What is done goes first, while no ack may cover this one yet.
+    async fn settle_open(
+        &mut self,
+        delivery_tag: u64,
+        verdict: Verdict,
+    ) -> Result<(), SettleError> {
+        self.closes(delivery_tag).await?;
+        self.channel.settle(delivery_tag, verdict).await
+    }
+
     /// Ready once the broker has done what was settled: AMQP answers no ack, but does one thing of
     /// a channel after the other.
     pub(crate) async fn answered(&mut self) -> Result<(), LinkError> {
@@ -181,8 +191,7 @@ impl Settler {
     ) -> Result<(), SettleError> {
         let is_due = pause.is_zero() && matches!(then, AfterPause::Requeue);
         if is_due || self.paused.len() + self.retrying.len() >= PAUSED_MAX {
-            self.gather.closed(delivery_tag);
-            return self.settle(delivery_tag, Verdict::Reject(Requeue::Yes)).await;
+            return self.settle_open(delivery_tag, Verdict::Reject(Requeue::Yes)).await;
         }
         self.flush().await?;
         self.gather.stays_open(delivery_tag);
@@ -272,8 +281,7 @@ impl Settler {
         for (delivery_tag, result) in self.retrying.take_done() {
             match result {
                 Ok(retried) => {
-                    self.gather.closed(delivery_tag);
-                    self.settle(delivery_tag, retried.verdict).await?;
+                    self.settle_open(delivery_tag, retried.verdict).await?;
                     retried.settled();
                 }
                 Err(error) => {
@@ -291,7 +299,6 @@ impl Settler {
     }
 
     async fn requeue(&mut self, delivery_tag: u64) -> Result<(), SettleError> {
-        self.gather.closed(delivery_tag);
-        self.settle(delivery_tag, Verdict::Reject(Requeue::Yes)).await
+        self.settle_open(delivery_tag, Verdict::Reject(Requeue::Yes)).await
     }
 }

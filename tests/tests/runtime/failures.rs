@@ -8,7 +8,7 @@ use springhare_broker::{Broker, ManualClock, Publish, QueueDeclareOptions};
 use springhare_tests::{eventually, within_limit};
 
 use crate::support::{
-    Tell, Told, arrives, broker, header_number, header_text, ready, someone_sleeps, telling,
+    Gate, Tell, Told, arrives, broker, header_number, header_text, ready, someone_sleeps, telling,
 };
 
 #[rabbit_listener(queue = "fails")]
@@ -62,6 +62,52 @@ async fn a_failing_message_is_paced_counted_and_parked_and_holds_nobody_up() {
     assert!(parked.properties.is_persistent());
     app.stop().await.unwrap();
     assert!(tries.is_silent());
+}
+
+/// Fails with `bad` until it has done so twice, and lets its pause end while others are done and not yet
+/// acknowledged.
+#[rabbit_listener(queue = "busy")]
+async fn busy(
+    text: Text,
+    count: DeliveryCount,
+    gate: State<Gate>,
+    hand: State<ManualClock>,
+    tries: State<Tell<(String, u32)>>,
+) -> ListenerResult {
+    tries.tell((text.0.clone(), count.value()));
+    match &*text.0 {
+        "bad" if count.value() < 2 => return Err(ListenerError::msg("no van")),
+        "first" => gate.pass().await,
+        "last" => hand.advance(Duration::from_millis(100)),
+        _ => {}
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_ack_of_many_covers_no_message_whose_pause_has_just_ended() {
+    let (broker, hand) = broker();
+    let (tell, mut tries) = telling::<(String, u32)>();
+    let gate = Gate::closed();
+    let builder = Springhare::builder().broker(broker).listeners(listeners![busy]);
+    let builder = builder.manage(tell).manage(gate.clone()).manage(hand.clone());
+    let app = builder.start().await.unwrap();
+    let rabbit = app.rabbit_template();
+    rabbit.convert_and_send("busy", "bad").await.unwrap();
+    for failures in 0..2 {
+        assert_eq!(tries.next().await, ("bad".to_owned(), failures));
+    }
+    someone_sleeps(&hand).await;
+    // They come while the first is in hand, so that all of them are done before anything is awaited.
+    for text in ["first", "second", "last"] {
+        rabbit.convert_and_send("busy", text).await.unwrap();
+    }
+    gate.let_through(1);
+    for text in ["first", "second", "last"] {
+        assert_eq!(tries.next().await, (text.to_owned(), 0));
+    }
+    assert_eq!(tries.next().await, ("bad".to_owned(), 2));
+    app.stop().await.unwrap();
 }
 
 /// Moves the clock on whenever somebody waits for it, until the handler has tried this often.
