@@ -18,6 +18,7 @@ mod receive_and_reply;
 mod route;
 mod send;
 mod send_all;
+mod shared_attempts;
 mod siblings;
 
 use std::future::Future;

@@ -3,22 +3,21 @@
 
 use std::collections::BTreeSet;
 use std::future::poll_fn;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex as StdMutex};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwapOption;
 use springhare_amqp::ShortString;
 use springhare_broker::{Clock, Publish, ReturnedMessage};
-use tokio::sync::{Mutex, Notify};
+use tokio::sync::Notify;
 
-use crate::backoff::REFUSED_LOGIN_PAUSE;
 use crate::connection::{
     Confirmation, DeliveryCounting, Link, LinkChannel, LinkConnection, LinkError, LinkPublisher,
     Product, PublishCall, PublishError,
 };
 use crate::error::Error;
 use crate::events::{ApplicationEvent, BrokerEvents};
+use crate::template::shared_attempts::SharedAttempts;
 use crate::template::{Fate, TemplateObserver};
 
 /// What the broker shows it as, behind the application's name.
@@ -30,29 +29,17 @@ const NAME: &str = "publisher";
 pub(crate) struct Publishing {
     link: Arc<dyn Link>,
     path: ArcSwapOption<PublishingPath>,
-    /// Held while a path is opened, so that one caller does it for all; how that failed last.
-    opening: Mutex<Option<Failure>>,
-    /// The attempts to open one that have ended.
-    attempts: AtomicU64,
+    path_attempts: SharedAttempts,
     /// Ends an attempt that is under way.
     stopping: Notify,
     /// Opened with the first channel. A broker that takes no messages reads nothing at all from a
     /// connection that publishes: what is received, and thereby makes room, must not wait for it.
     channels: Mutex<Option<Arc<dyn LinkConnection>>>,
+    channels_attempts: SharedAttempts,
     channels_link: Arc<dyn Link>,
     observer: Option<Arc<dyn TemplateObserver>>,
     events: BrokerEvents,
     stopped: AtomicBool,
-}
-
-/// An attempt that failed.
-#[derive(Debug)]
-struct Failure {
-    /// Its number, from 1.
-    attempt: u64,
-    /// No other is made before: a login that is refused is not tried again at once.
-    again_at: Duration,
-    error: LinkError,
 }
 
 /// The template's ways to the broker.
@@ -73,7 +60,7 @@ pub(crate) struct PublishingPath {
     connection: Arc<dyn LinkConnection>,
     pub(crate) publisher: Arc<dyn LinkPublisher>,
     /// The queues that delayed messages are known to come back to.
-    pub(super) leads_back: StdMutex<BTreeSet<ShortString>>,
+    pub(super) leads_back: Mutex<BTreeSet<ShortString>>,
 }
 
 impl PublishingPath {
@@ -93,12 +80,12 @@ impl Publishing {
         Self {
             link: links.publishing,
             channels: Mutex::new(None),
+            channels_attempts: SharedAttempts::default(),
             channels_link: links.channels,
             observer: links.observer,
             events: links.events,
             path: ArcSwapOption::empty(),
-            opening: Mutex::new(None),
-            attempts: AtomicU64::new(0),
+            path_attempts: SharedAttempts::default(),
             stopping: Notify::new(),
             stopped: AtomicBool::new(false),
         }
@@ -170,44 +157,33 @@ impl Publishing {
 
     /// The path; opened if there is none. Who comes while it is tried shares the outcome.
     pub(crate) async fn open(&self) -> Result<Arc<PublishingPath>, Error> {
-        let asked = self.attempts.load(Ordering::Acquire);
-        let mut stopping = std::pin::pin!(self.stopping.notified());
-        stopping.as_mut().enable();
-        let opening = async {
-            let mut failure = self.opening.lock().await;
-            if let Some(path) = self.current() {
-                return Ok(path);
-            }
-            if let Some(Failure { attempt, again_at, error }) = &*failure
-                && (*attempt > asked || self.clock().now() < *again_at)
-            {
-                return Err(error.clone().into());
-            }
+        let attempt = async {
             let opened = self.attempt().await;
-            let attempt = self.attempts.fetch_add(1, Ordering::AcqRel) + 1;
-            *failure = opened.as_ref().err().map(|error| {
+            if let Err(error) = &opened {
                 self.events.tell_failed(NAME, &self.link.describe(), error);
-                let refused = error.is_login_refused();
-                let pause = if refused { REFUSED_LOGIN_PAUSE } else { Duration::ZERO };
-                let again_at = self.clock().now().saturating_add(pause);
-                Failure { attempt, again_at, error: error.clone() }
-            });
-            Ok(opened?)
+            }
+            opened
         };
-        if self.stopped.load(Ordering::Acquire) {
-            return Err(Error::Stopped);
-        }
+        self.unless_stopped(self.path_attempts.open(self.clock(), || self.current(), attempt)).await
+    }
+
+    /// What is opened, unless the application stops before. The stop comes first where both are
+    /// ready: after it nothing is opened.
+    async fn unless_stopped<T>(
+        &self,
+        opening: impl Future<Output = Result<T, LinkError>>,
+    ) -> Result<T, Error> {
         tokio::select! {
-            opened = opening => opened,
-            () = stopping => Err(Error::Stopped),
+            biased;
+            () = self.until_stopped() => Err(Error::Stopped),
+            opened = opening => Ok(opened?),
         }
     }
 
     async fn attempt(&self) -> Result<Arc<PublishingPath>, LinkError> {
         let connection = self.link.connect(NAME).await?;
         let publisher = connection.publisher().await?;
-        let path =
-            Arc::new(PublishingPath { connection, publisher, leads_back: StdMutex::default() });
+        let path = Arc::new(PublishingPath { connection, publisher, leads_back: Mutex::default() });
         self.path.store(Some(Arc::clone(&path)));
         if let Some(observer) = &self.observer {
             observer.connected(NAME);
@@ -286,35 +262,48 @@ impl Publishing {
 
     /// A channel, on a connection that is not the publishing one.
     pub(crate) async fn open_channel(&self) -> Result<Arc<dyn LinkChannel>, Error> {
-        // The stop waits for no connection that is being opened.
-        let connection = tokio::select! {
-            connection = self.connection_of_channels() => connection?,
-            () = self.until_stopped() => return Err(Error::Stopped),
-        };
-        Ok(connection.open_channel().await?)
+        Ok(self.channels_connected().await?.open_channel().await?)
     }
 
-    /// The connection, opened if there is none. The stop closes what it finds here.
-    async fn connection_of_channels(&self) -> Result<Arc<dyn LinkConnection>, Error> {
-        let mut channels = self.channels.lock().await;
-        if self.stopped.load(Ordering::Acquire) {
-            return Err(Error::Stopped);
+    /// The connection of channels, opened if there is none. Whoever opens a channel under a lock of its
+    /// own asks for this before: behind the lock each would make an attempt of its own.
+    pub(super) async fn channels_connected(&self) -> Result<Arc<dyn LinkConnection>, Error> {
+        match self.connection_of_channels() {
+            Some(connection) => Ok(connection),
+            None => self.open_connection_of_channels().await,
         }
-        let connection = match channels.take_if(|open| open.closed().is_none()) {
-            Some(open) => open,
-            None => self.channels_link.connect("template").await?,
+    }
+
+    /// The connection, if it is open.
+    fn connection_of_channels(&self) -> Option<Arc<dyn LinkConnection>> {
+        self.channels().clone().filter(|open| open.closed().is_none())
+    }
+
+    /// The connection, opened if there is none. The stop closes what it finds there.
+    async fn open_connection_of_channels(&self) -> Result<Arc<dyn LinkConnection>, Error> {
+        let attempt = async {
+            let connection = self.channels_link.connect("template").await?;
+            *self.channels() = Some(Arc::clone(&connection));
+            Ok(connection)
         };
-        *channels = Some(Arc::clone(&connection));
-        Ok(connection)
+        let current = || self.connection_of_channels();
+        self.unless_stopped(self.channels_attempts.open(self.clock(), current, attempt)).await
+    }
+
+    /// It is whole between any two statements.
+    fn channels(&self) -> MutexGuard<'_, Option<Arc<dyn LinkConnection>>> {
+        self.channels.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Closes both for good.
     pub(crate) async fn stop(&self) -> Result<(), LinkError> {
         self.stopped.store(true, Ordering::Release);
         self.stopping.notify_waiters();
-        let _one_opens = self.opening.lock().await;
+        let _no_path = self.path_attempts.none_begins().await;
         let channels = async {
-            match self.channels.lock().await.take() {
+            let _no_connection = self.channels_attempts.none_begins().await;
+            let connection = self.channels().take();
+            match connection {
                 Some(connection) => connection.close().await,
                 None => Ok(()),
             }

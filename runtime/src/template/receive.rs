@@ -345,6 +345,8 @@ impl RabbitTemplate {
     /// Gets a message, and holds the channel that it came on. Nothing that receives may be
     /// awaited before it is dropped.
     async fn get(&self, queue: &str) -> Result<Option<Got<'_>>> {
+        // Of those who wait for a broker that is away, one makes the attempt for all.
+        self.shared.publishing.channels_connected().await?;
         let mut receiving = self.shared.receiving.lock().await;
         let channel = match receiving.take_if(|channel| channel.close_reason().is_none()) {
             Some(open) => open,

@@ -27,5 +27,6 @@ mod partitions;
 mod publishing;
 mod rabbitmq;
 mod shared;
+mod shared_attempts;
 mod sockets;
 mod startup;

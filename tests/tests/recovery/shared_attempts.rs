@@ -1,0 +1,80 @@
+//! Callers that need a connection of the template's while its broker is away.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use futures_util::future::join_all;
+use springhare::Error;
+use springhare::connection::{
+    DeliveryCounting, EmbeddedLink, Link, LinkConnection, LinkError, LinkFuture,
+};
+use springhare::prelude::*;
+use springhare_broker::{Broker, Clock};
+use springhare_tests::{Gate, within_limit};
+
+/// A link that has each attempt of the template's own connection wait for the gate, and fails the
+/// first.
+#[derive(Debug)]
+struct Slow {
+    inner: EmbeddedLink,
+    gate: Gate,
+    attempts: Arc<AtomicUsize>,
+}
+
+impl Link for Slow {
+    fn describe(&self) -> String {
+        self.inner.describe()
+    }
+
+    fn clock(&self) -> &Clock {
+        self.inner.clock()
+    }
+
+    fn delivery_counting(&self) -> DeliveryCounting {
+        self.inner.delivery_counting()
+    }
+
+    fn connect<'a>(&'a self, name: &'a str) -> LinkFuture<'a, Arc<dyn LinkConnection>> {
+        if !name.contains("template") {
+            return self.inner.connect(name);
+        }
+        Box::pin(async move {
+            let attempt = self.attempts.fetch_add(1, Ordering::AcqRel);
+            self.gate.pass().await;
+            if attempt == 0 {
+                let source = Arc::new(io::Error::from(io::ErrorKind::TimedOut));
+                return Err(LinkError::Connect { address: self.describe(), source });
+            }
+            self.inner.connect(name).await
+        })
+    }
+}
+
+/// Ten callers at a time share an attempt that fails, and the next ten one that does not.
+#[tokio::test]
+async fn those_who_receive_wait_for_one_attempt_together() {
+    let broker = Broker::builder().start().unwrap();
+    let (gate, attempts) = (Gate::closed(), Arc::<AtomicUsize>::default());
+    let inner = EmbeddedLink::new(broker);
+    let link = Slow { inner, gate: gate.clone(), attempts: Arc::clone(&attempts) };
+    let builder = Springhare::builder().link(link).listeners(listeners![]);
+    let app = builder.declare(Queue::durable("q")).start().await.unwrap();
+    let rabbit = app.rabbit_template();
+    for number in 1..=2 {
+        let calls = join_all((0..10).map(|_| rabbit.receive("q").into_future()));
+        let mut calls = Box::pin(calls);
+        assert!(futures_util::poll!(&mut calls).is_pending());
+        assert_eq!(attempts.load(Ordering::Acquire), number, "one makes it for all");
+        // Another attempt would wait for ever.
+        gate.let_through(1);
+        let results = within_limit("all calls", calls).await;
+        assert!(results.iter().all(|result| match result {
+            Ok(received) => number == 2 && received.is_none(),
+            Err(Error::Link(LinkError::Connect { .. })) => number == 1,
+            Err(_) => false,
+        }));
+        assert_eq!(attempts.load(Ordering::Acquire), number);
+    }
+    app.stop().await.unwrap();
+}
