@@ -79,7 +79,7 @@ pub enum Error {
     Start(#[from] StartError),
     /// What was to be declared contradicts itself, the application or the broker.
     #[error("{0}")]
-    Declaration(Box<Fault>),
+    Declaration(Box<StartFault>),
     /// The broker in this process could not be started.
     #[error("the embedded broker could not start: {0}")]
     Broker(#[from] springhare_broker::Error),
@@ -103,7 +103,7 @@ pub enum Error {
     },
     /// A listener can't be added to a running application; all that is wrong with it.
     #[error("{}", listed("the listener can't be added", .0))]
-    NotAdded(Vec<Fault>),
+    NotAdded(Vec<StartFault>),
     /// A listener can't be removed by itself.
     #[error(
         "listener `{id}` shares its consumers with {others} and can't be removed without them; stop \
@@ -255,23 +255,23 @@ impl From<LinkError> for Error {
 /// The application can't start: everything that is wrong with it, each with its place.
 #[derive(Clone, PartialEq, Eq)]
 pub struct StartError {
-    faults: Vec<Fault>,
+    faults: Vec<StartFault>,
 }
 
 impl StartError {
     /// An error of these faults; none if there are none.
-    pub(crate) fn of(faults: Vec<Fault>) -> std::result::Result<(), Self> {
+    pub(crate) fn of(faults: Vec<StartFault>) -> std::result::Result<(), Self> {
         if faults.is_empty() { Ok(()) } else { Err(Self::with(faults)) }
     }
 
     /// An error of these faults, of which there are some.
-    pub(crate) fn with(faults: Vec<Fault>) -> Self {
+    pub(crate) fn with(faults: Vec<StartFault>) -> Self {
         Self { faults }
     }
 
     /// The faults, in the order of the listeners.
     #[must_use]
-    pub fn faults(&self) -> &[Fault] {
+    pub fn faults(&self) -> &[StartFault] {
         &self.faults
     }
 }
@@ -292,7 +292,7 @@ impl fmt::Display for StartError {
 }
 
 /// What can't be done, and each reason with its place.
-fn listed(what: &str, faults: &[Fault]) -> String {
+fn listed(what: &str, faults: &[StartFault]) -> String {
     if let [only] = faults {
         return format!("{what}: {only}");
     }
@@ -305,7 +305,7 @@ fn listed(what: &str, faults: &[Fault]) -> String {
 
 /// One thing that is wrong with the application: what, where and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
+pub struct StartFault {
     text: String,
     places: Vec<Place>,
 }
@@ -325,7 +325,7 @@ impl fmt::Display for Place {
     }
 }
 
-impl Fault {
+impl StartFault {
     /// A fault that says what is wrong and how to put it right.
     pub(crate) fn new(text: impl Into<String>) -> Self {
         Self { text: text.into(), places: Vec::new() }
@@ -356,7 +356,7 @@ impl Fault {
     }
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for StartFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, place) in self.places.iter().enumerate() {
             let separator = if index == 0 { "" } else { " and " };
@@ -407,8 +407,8 @@ mod tests {
 
     #[test]
     fn all_faults_are_told_at_once_with_their_places() {
-        let one = Fault::new("no state").at("src/a.rs", 3);
-        let two = Fault::new("queue 'q' differs").at("src/a.rs", 3).at("src/b.rs", 9);
+        let one = StartFault::new("no state").at("src/a.rs", 3);
+        let two = StartFault::new("queue 'q' differs").at("src/a.rs", 3).at("src/b.rs", 9);
         assert_eq!(StartError::of(Vec::new()), Ok(()));
         let single = StartError::of(vec![one.clone()]).unwrap_err();
         assert_eq!(single.to_string(), "the application can't start: src/a.rs:3: no state");

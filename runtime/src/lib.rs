@@ -112,7 +112,9 @@ pub use declare::{
     HashProperty, LeaderLocator, Overflow, Queue,
 };
 pub use describe::{DefinitionsError, Description, TopologyDiff};
-pub use error::{CallError, Error, Fault, NotConfirmed, Place, RemoteError, Result, StartError};
+pub use error::{
+    CallError, Error, NotConfirmed, Place, RemoteError, Result, StartError, StartFault,
+};
 pub use events::{ApplicationEvent, EVENTS_MAX, Events};
 #[cfg(feature = "protobuf")]
 pub use extract::Protobuf;
@@ -146,6 +148,11 @@ pub use template::{
     IntoPublish, IntoRoute, REPLY_TIMEOUT, RabbitTemplate, Receive, ReceiveAndConvert,
     ReceiveAndReply, Route, SendAllError, Sending,
 };
+
+/// One thing that is wrong at a start, by its first name. The prelude has another
+/// [`Fault`](prelude::Fault): a message that was given up.
+#[deprecated(note = "it is `StartFault`, and the prelude's `Fault` is another")]
+pub type Fault = StartFault;
 
 /// What a program with listeners uses: `use springhare::prelude::*;`.
 pub mod prelude {

@@ -6,7 +6,7 @@ use springhare_broker::{IfUnused, QueueDeleteOptions};
 use super::running::Running;
 use crate::connection::{LinkChannel, LinkError};
 use crate::declare::{Binding, Declaration};
-use crate::error::{Error, Fault, Result};
+use crate::error::{Error, Result, StartFault};
 use crate::graph::{BindingNode, Generation, Graph, Part, declare_part, redeclare, unbind};
 use crate::listener::{ListenerScope, Opened};
 
@@ -97,7 +97,7 @@ impl RabbitAdmin {
         // What it had before it was deleted comes with it.
         let back = graph.bindings_since(before);
         let not_back = redeclare(&opened.link, &graph, back, opened.generation).await;
-        let faults: Vec<Fault> = not_back.into_iter().map(|refused| refused.fault).collect();
+        let faults: Vec<StartFault> = not_back.into_iter().map(|refused| refused.fault).collect();
         if !faults.is_empty() {
             changing.take_back();
         }
@@ -333,11 +333,11 @@ fn name(queue: &str) -> Result<ShortString> {
 }
 
 /// The first of these faults, as an error.
-fn refused(faults: Vec<Fault>) -> Result<()> {
+fn refused(faults: Vec<StartFault>) -> Result<()> {
     if faults.is_empty() { Ok(()) } else { Err(first(faults)) }
 }
 
-fn first(faults: Vec<Fault>) -> Error {
+fn first(faults: Vec<StartFault>) -> Error {
     match faults.into_iter().next() {
         Some(fault) => Error::Declaration(Box::new(fault)),
         None => Error::Other("a declaration was refused".into()),

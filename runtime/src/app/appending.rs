@@ -7,7 +7,7 @@ use super::broker_builder::BrokerBuilder;
 use super::scopes::BrokerScopes;
 use crate::appender::{AmqpAppender, Sender};
 use crate::declare::Exchange;
-use crate::error::Fault;
+use crate::error::StartFault;
 use crate::settings::MAIN_BROKER;
 
 impl SpringhareBuilder {
@@ -53,7 +53,7 @@ impl BrokerBuilder {
 fn keep(
     appender: AmqpAppender,
     appenders: &mut Vec<AmqpAppender>,
-    faults: &mut Vec<Fault>,
+    faults: &mut Vec<StartFault>,
 ) -> Exchange {
     faults.extend(appender.faults());
     let exchange = appender.exchange().clone();

@@ -7,7 +7,7 @@ use super::builder::BrokerChoice;
 use crate::appender::AmqpAppender;
 use crate::connection::Link;
 use crate::declare::Declaration;
-use crate::error::Fault;
+use crate::error::StartFault;
 use crate::graph::Declarations;
 use crate::settings::{BrokerSettings, LongerThanZero, Source, Sourced, Startup, Texts};
 
@@ -43,7 +43,7 @@ pub struct BrokerBuilder {
     /// Where the log goes on this broker.
     pub(super) appenders: Vec<AmqpAppender>,
     /// What is wrong with its own calls.
-    pub(super) faults: Vec<Fault>,
+    pub(super) faults: Vec<StartFault>,
 }
 
 impl BrokerBuilder {

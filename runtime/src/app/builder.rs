@@ -13,7 +13,7 @@ use crate::appender::AmqpAppender;
 use crate::connection::Link;
 use crate::convert::{MessageConverter, MessageConverters, NamedConverters};
 use crate::declare::Declaration;
-use crate::error::{Fault, Result};
+use crate::error::{Result, StartFault};
 use crate::events::{EventBus, Events};
 use crate::graph::Declarations;
 use crate::listener::discarded::DiscardedHook;
@@ -59,7 +59,7 @@ pub struct SpringhareBuilder {
     /// Where the log goes, on the application's own broker.
     pub(super) appenders: Vec<AmqpAppender>,
     /// What is wrong with the builder's own calls.
-    pub(super) faults: Vec<Fault>,
+    pub(super) faults: Vec<StartFault>,
 }
 
 /// Which broker is used.
@@ -129,7 +129,7 @@ impl SpringhareBuilder {
     pub fn manage<T: Send + Sync + 'static>(mut self, value: T) -> Self {
         if let Err(duplicate) = self.states.manage(value) {
             let place = std::panic::Location::caller();
-            let fault = Fault::new(format!("`.manage(..)`: {duplicate}"));
+            let fault = StartFault::new(format!("`.manage(..)`: {duplicate}"));
             self.faults.push(fault.at(place.file(), place.line()));
         }
         self

@@ -10,7 +10,7 @@ use super::broker_builder::BrokerBuilder;
 use super::builder::BrokerChoice;
 use super::planned::PlannedBroker;
 use crate::connection::{Address, AmqpLink, EmbeddedAddress, EmbeddedLink, Link};
-use crate::error::{Fault, Result};
+use crate::error::{Result, StartFault};
 use crate::settings::{AddressProblem, Source, WrongAddress};
 
 /// Where a broker is.
@@ -44,7 +44,7 @@ impl Choices {
     pub(super) fn place_of(
         &mut self,
         broker: &PlannedBroker,
-        faults: &mut Vec<Fault>,
+        faults: &mut Vec<StartFault>,
     ) -> Result<Option<Place>> {
         let choice = if broker.is_main() {
             std::mem::take(&mut self.main)
@@ -77,13 +77,16 @@ impl Place {
     }
 }
 
-fn place_of_settings(broker: &PlannedBroker, faults: &mut Vec<Fault>) -> Result<Option<Place>> {
+fn place_of_settings(
+    broker: &PlannedBroker,
+    faults: &mut Vec<StartFault>,
+) -> Result<Option<Place>> {
     let address = match broker.settings.address() {
         Ok(Some(address)) => address,
         Ok(None) if broker.is_main() => Address::Embedded(EmbeddedAddress::default()),
         Ok(None) => {
             let name = &broker.name;
-            faults.push(Fault::new(format!(
+            faults.push(StartFault::new(format!(
                 "nothing says where the broker `{name}` is: give `[brokers.{name}]` a `url` or a \
                  `host`, or write `.named_broker(\"{name}\", |it| it.url(\"amqp://..\"))`; a broker \
                  in this process has the url `embedded:`"
@@ -100,7 +103,7 @@ fn place_of_settings(broker: &PlannedBroker, faults: &mut Vec<Fault>) -> Result<
         Err(WrongAddress { key, source: Source::Builder, problem }) if !broker.is_main() => {
             let name = &broker.name;
             let text = format!("`.named_broker(\"{name}\", ..)`: `{key}`: {problem}");
-            faults.push(Fault::new(text));
+            faults.push(StartFault::new(text));
             return Ok(None);
         }
         Err(WrongAddress { key, source, problem }) => {

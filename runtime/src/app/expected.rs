@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::panic::Location;
 
 use super::SpringhareBuilder;
-use crate::error::{Fault, Place};
+use crate::error::{Place, StartFault};
 use crate::settings::{Placeholders, suggestion};
 
 /// The id of a listener that must be there, and who says so.
@@ -52,7 +52,7 @@ pub(super) fn missing(
     named: impl Iterator<Item = String>,
     linked: impl Iterator<Item = String>,
     placeholders: &Placeholders<'_>,
-) -> Vec<Fault> {
+) -> Vec<StartFault> {
     if expected.is_empty() {
         return Vec::new();
     }
@@ -77,7 +77,7 @@ pub(super) fn missing(
                 suggestion(id, &known)
             )
         };
-        Fault::new(text).at(place.file, place.line)
+        StartFault::new(text).at(place.file, place.line)
     };
     expected.iter().filter(is_missing).map(fault).collect()
 }

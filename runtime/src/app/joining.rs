@@ -7,7 +7,7 @@ use super::listener::Listener;
 use super::running::Running;
 use super::{STOP_DEADLINE, SpringhareBuilder};
 use crate::convert::{MessageConverters, NamedConverters};
-use crate::error::{Error, Fault, Result};
+use crate::error::{Error, Result, StartFault};
 use crate::graph::{
     Declared, Graph, ListenerSource, ResolvedListener, Rules, declare, unknown_names,
 };
@@ -125,7 +125,7 @@ impl Running {
     }
 
     /// The listener as it will run; its id is its own.
-    fn resolved(&self, joining: &Joining) -> Result<ResolvedListener, Vec<Fault>> {
+    fn resolved(&self, joining: &Joining) -> Result<ResolvedListener, Vec<StartFault>> {
         let Standing { settings, environment, policies, named_converters, converters } =
             &self.standing;
         let lookup = |name: &str| environment.get(name);
@@ -161,7 +161,7 @@ impl Running {
     }
 
     /// Variables that are about a listener that runs, and may be about this one that joins it.
-    fn ambiguous_variables(&self, joining: &str) -> Vec<Fault> {
+    fn ambiguous_variables(&self, joining: &str) -> Vec<StartFault> {
         let running = self.listeners.ids();
         let mut ids: Vec<&str> = running.iter().map(|id| &**id).chain([joining]).collect();
         ids.sort_unstable();
@@ -171,7 +171,7 @@ impl Running {
     }
 
     /// The broker that a listener is to consume from.
-    fn scope_for(&self, plan: &ListenerPlan) -> Result<&Arc<ListenerScope>, Fault> {
+    fn scope_for(&self, plan: &ListenerPlan) -> Result<&Arc<ListenerScope>, StartFault> {
         let named = |broker: &&super::scopes::BrokerScope| broker.name == plan.broker;
         self.brokers.iter().find(named).map(|broker| &broker.scope).ok_or_else(|| {
             let text = format!(
@@ -179,7 +179,7 @@ impl Running {
                  to since its start; name it there with `.named_broker(\"{}\", ..)`",
                 plan.origin.by, plan.broker, plan.broker
             );
-            Fault::new(text).at(plan.origin.file, plan.origin.line)
+            StartFault::new(text).at(plan.origin.file, plan.origin.line)
         })
     }
 }
@@ -187,7 +187,7 @@ impl Running {
 /// Changes a broker's graph and declares what is new in it; if that fails, nothing has changed.
 pub(super) async fn declare_more(
     scope: &ListenerScope,
-    change: impl FnOnce(&Graph) -> Result<Graph, Vec<Fault>>,
+    change: impl FnOnce(&Graph) -> Result<Graph, Vec<StartFault>>,
 ) -> Result<(Opened, Declared)> {
     let opened = scope.connection.open_in_turn().await?;
     let changing = scope.connection.shared_graph().changing().await;
@@ -213,7 +213,7 @@ async fn leave(scope: &ListenerScope, id: &str) {
 
 /// The error of these faults, if there are any; where the connection is lost, they say no more than
 /// that.
-fn failed(opened: &Opened, faults: Vec<Fault>) -> Result<()> {
+fn failed(opened: &Opened, faults: Vec<StartFault>) -> Result<()> {
     match (faults.is_empty(), opened.link.closed()) {
         (true, _) => Ok(()),
         (false, Some(lost)) => Err(lost.into()),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::builder::SpringhareBuilder;
-use crate::error::Fault;
+use crate::error::StartFault;
 use crate::listener::plan::ListenerPlan;
 use crate::middleware::{ListenerLayer, MessageProcessor, Middleware, PublishLayer};
 
@@ -55,7 +55,7 @@ impl SpringhareBuilder {
 pub(super) fn of_nobody<'a>(
     middleware: &'a Middleware,
     plan_of: impl Fn(&str) -> Option<&'a ListenerPlan> + 'a,
-) -> impl Iterator<Item = Fault> + 'a {
+) -> impl Iterator<Item = StartFault> + 'a {
     let ids = middleware.of_listeners.iter().map(|(id, _)| &**id).collect::<BTreeSet<_>>();
     ids.into_iter().filter_map(move |id| {
         let why = match plan_of(id) {
@@ -69,6 +69,6 @@ pub(super) fn of_nobody<'a>(
                  `app.listener_ids()` names all"
             }
         };
-        Some(Fault::new(format!("`.layer_of(\"{id}\", ..)`: {why}")))
+        Some(StartFault::new(format!("`.layer_of(\"{id}\", ..)`: {why}")))
     })
 }

@@ -2,7 +2,7 @@ use std::panic::Location;
 
 use super::SpringhareBuilder;
 use super::broker_builder::BrokerBuilder;
-use crate::error::Fault;
+use crate::error::StartFault;
 use crate::settings::MAIN_BROKER;
 
 impl SpringhareBuilder {
@@ -42,7 +42,7 @@ impl SpringhareBuilder {
         };
         if let Some(text) = wrong {
             let place = Location::caller();
-            let fault = Fault::new(format!("`.named_broker(\"{name}\", ..)`: {text}"));
+            let fault = StartFault::new(format!("`.named_broker(\"{name}\", ..)`: {text}"));
             self.faults.push(fault.at(place.file(), place.line()));
             return self;
         }

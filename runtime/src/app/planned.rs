@@ -9,7 +9,7 @@ use super::listener::{Lent, Listener};
 use super::template_defaults::template_defaults;
 use super::{Springhare, SpringhareBuilder, layers};
 use crate::describe::Description;
-use crate::error::Fault;
+use crate::error::StartFault;
 use crate::graph::{Declarations, Graph, GraphInput, Rules, check};
 use crate::listener::endpoint::RabbitListenerEndpoint;
 use crate::settings::{
@@ -24,7 +24,7 @@ pub(super) struct Planned {
     pub(super) main: PlannedBroker,
     /// Those that have a name, sorted by it.
     pub(super) named: Vec<PlannedBroker>,
-    pub(super) faults: Vec<Fault>,
+    pub(super) faults: Vec<StartFault>,
     pub(super) settings: Settings,
 }
 
@@ -42,7 +42,7 @@ impl PlannedBroker {
         name: &str,
         settings: &BrokerSettings,
         graphs: &mut BTreeMap<Arc<str>, Graph>,
-        faults: &mut Vec<Fault>,
+        faults: &mut Vec<StartFault>,
     ) -> Self {
         let table = if name == MAIN_BROKER { name.to_owned() } else { format!("brokers.{name}") };
         Self {
@@ -69,7 +69,7 @@ impl Planned {
 impl SpringhareBuilder {
     /// What the application declares and runs on the broker of `[rabbitmq]`, and what is wrong with
     /// all of it.
-    pub(crate) fn graph(&self) -> (Graph, Vec<Fault>) {
+    pub(crate) fn graph(&self) -> (Graph, Vec<StartFault>) {
         let Planned { main, faults, .. } = self.planned();
         (main.graph, faults)
     }

@@ -6,7 +6,7 @@ use springhare_amqp::ShortString;
 
 use super::joining::declare_more;
 use super::running::Running;
-use crate::error::{Error, Fault, Result};
+use crate::error::{Error, Result, StartFault};
 use crate::listener::ListenerScope;
 
 impl Running {
@@ -50,7 +50,7 @@ impl Running {
                 "listener `{id}` would have no queue left; stop it, or remove it with \
                  `app.listeners().remove(\"{id}\")`"
             );
-            return Err(Error::Declaration(Box::new(Fault::new(text))));
+            return Err(Error::Declaration(Box::new(StartFault::new(text))));
         }
         let scope = self.scope_of(id)?;
         self.listeners.remove_queues(id, &queues);
@@ -72,7 +72,7 @@ impl Running {
                  them by their keys: its queues can't change while it runs",
                 others.join(", ")
             );
-            return Err(Error::Declaration(Box::new(Fault::new(text))));
+            return Err(Error::Declaration(Box::new(StartFault::new(text))));
         }
         self.listeners.queues(id).ok_or_else(unknown)
     }
@@ -96,7 +96,7 @@ fn names(queues: Vec<String>) -> Result<Vec<ShortString>> {
         let name = ShortString::new(&queue)?;
         if name.is_empty() {
             let text = "a queue of a listener needs a name";
-            return Err(Error::Declaration(Box::new(Fault::new(text))));
+            return Err(Error::Declaration(Box::new(StartFault::new(text))));
         }
         if !names.contains(&name) {
             names.push(name);

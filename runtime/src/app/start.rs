@@ -18,7 +18,7 @@ use super::scopes::{BrokerScope, BrokerScopes};
 use crate::connection::{Link, LinkConnection, NamedLink};
 use crate::convert::MessageConverters;
 use crate::describe::ListenerTable;
-use crate::error::{Fault, Result, StartError};
+use crate::error::{Result, StartError, StartFault};
 use crate::events::{BrokerEvents, EventBus};
 use crate::graph::{
     Declared, DeclaringLink, Generation, Graph, SharedGraph, declare, unknown_names,
@@ -104,7 +104,7 @@ impl Common {
                 true => error,
                 false => {
                     let text = format!("broker `{}`: {error}", broker.name);
-                    StartError::with(vec![Fault::new(text)]).into()
+                    StartError::with(vec![StartFault::new(text)]).into()
                 }
             })?;
             own.extend(opened.1.clone());
@@ -167,7 +167,7 @@ impl Common {
 async fn bring_up(
     brokers: &BrokerScopes,
     listeners: &ListenerRegistry,
-    mut faults: Vec<Fault>,
+    mut faults: Vec<StartFault>,
 ) -> Result<()> {
     let awaited = brokers.iter().filter(|broker| !broker.scope.starts_in_background);
     let awaited: Vec<&BrokerScope> = awaited.collect();

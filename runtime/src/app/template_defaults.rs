@@ -1,6 +1,6 @@
 use springhare_amqp::ShortString;
 
-use crate::error::Fault;
+use crate::error::StartFault;
 use crate::settings::BrokerSettings;
 use crate::template::{REPLY_TIMEOUT, TemplateDefaults};
 
@@ -9,12 +9,12 @@ use crate::template::{REPLY_TIMEOUT, TemplateDefaults};
 pub(super) fn template_defaults(
     table: &str,
     settings: &BrokerSettings,
-    faults: &mut Vec<Fault>,
+    faults: &mut Vec<StartFault>,
 ) -> TemplateDefaults {
     let template = &settings.template;
     let mut name = |key: &str, text: &Option<String>| {
         ShortString::new(text.as_deref().unwrap_or_default()).unwrap_or_else(|error| {
-            faults.push(Fault::new(format!("`{table}.template.{key}`: {error}")));
+            faults.push(StartFault::new(format!("`{table}.template.{key}`: {error}")));
             ShortString::EMPTY
         })
     };

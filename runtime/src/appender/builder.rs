@@ -8,7 +8,7 @@ use super::buffer::Buffer;
 use super::routing::KeyPattern;
 use super::{AmqpAppender, Shared};
 use crate::declare::Exchange;
-use crate::error::Fault;
+use crate::error::StartFault;
 
 /// An appender to be: what [`AmqpAppender::builder`] returns.
 ///
@@ -93,7 +93,7 @@ impl AmqpAppenderBuilder {
     pub fn build(self) -> AmqpAppender {
         let mut faults = Vec::new();
         let mut fault =
-            |text| faults.push(Fault::new(text).at(self.place.file(), self.place.line()));
+            |text| faults.push(StartFault::new(text).at(self.place.file(), self.place.line()));
         let mut short = |what, text: String| {
             ShortString::new(&text).unwrap_or_else(|error| {
                 fault(format!("the appender's {what}: {error}"));

@@ -24,7 +24,7 @@ pub(crate) use sender::Sender;
 pub use writer::AppenderWriter;
 
 use crate::declare::Exchange;
-use crate::error::Fault;
+use crate::error::StartFault;
 use buffer::{Buffer, Line, Room};
 use routing::KeyPattern;
 use sender::Doing;
@@ -112,7 +112,7 @@ struct Shared {
     buffer: Buffer,
     clock: Clock,
     /// What is wrong with what the builder was told.
-    faults: Vec<Fault>,
+    faults: Vec<StartFault>,
 }
 
 impl AmqpAppender {
@@ -194,7 +194,7 @@ impl AmqpAppender {
         &self.shared.exchange
     }
 
-    pub(crate) fn faults(&self) -> impl Iterator<Item = Fault> {
+    pub(crate) fn faults(&self) -> impl Iterator<Item = StartFault> {
         self.shared.faults.iter().cloned()
     }
 }

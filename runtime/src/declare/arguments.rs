@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use springhare_amqp::{FieldTable, FieldValue, ShortString};
 
-use crate::error::{Fault, Place};
+use crate::error::{Place, StartFault};
 
 /// The longest time that RabbitMQ takes as an argument.
 const TEN_YEARS: Duration = Duration::from_secs(315_360_000);
@@ -99,9 +99,9 @@ impl Draft {
     }
 
     /// What is wrong, with the place.
-    pub(super) fn faults(&self) -> impl Iterator<Item = Fault> {
+    pub(super) fn faults(&self) -> impl Iterator<Item = StartFault> {
         let Place { file, line } = self.place;
-        self.faults.iter().map(move |text| Fault::new(text.as_str()).at(file, line))
+        self.faults.iter().map(move |text| StartFault::new(text.as_str()).at(file, line))
     }
 }
 

@@ -1,7 +1,7 @@
 use springhare_amqp::{FieldTable, FieldValue, ShortString};
 
 use super::arguments::Draft;
-use crate::error::{Fault, Place};
+use crate::error::{Place, StartFault};
 
 /// A binding to declare: what an exchange's messages go on to.
 ///
@@ -120,7 +120,7 @@ impl Binding {
     }
 
     /// What is wrong with it.
-    pub(crate) fn faults(&self) -> impl Iterator<Item = Fault> {
+    pub(crate) fn faults(&self) -> impl Iterator<Item = StartFault> {
         self.draft.faults()
     }
 }

@@ -2,7 +2,7 @@ use springhare_amqp::{FieldTable, FieldValue, ShortString};
 use springhare_broker::ExchangeDeclareOptions;
 
 use super::arguments::Draft;
-use crate::error::{Fault, Place};
+use crate::error::{Place, StartFault};
 
 /// How an exchange of RabbitMQ's own, or of one of its plugins, routes: for
 /// [`Exchange::delayed`].
@@ -287,7 +287,7 @@ impl Exchange {
     }
 
     /// What is wrong with it.
-    pub(crate) fn faults(&self) -> impl Iterator<Item = Fault> {
+    pub(crate) fn faults(&self) -> impl Iterator<Item = StartFault> {
         self.draft.faults()
     }
 }

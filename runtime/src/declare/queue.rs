@@ -19,7 +19,7 @@ use springhare_amqp::{FieldTable, FieldValue, ShortString};
 use springhare_broker::QueueDeclareOptions;
 
 use super::arguments::Draft;
-use crate::error::{Fault, Place};
+use crate::error::{Place, StartFault};
 
 /// A queue to declare.
 ///
@@ -130,7 +130,7 @@ impl Queue {
     }
 
     /// What is wrong with it.
-    pub(crate) fn faults(&self) -> impl Iterator<Item = Fault> {
+    pub(crate) fn faults(&self) -> impl Iterator<Item = StartFault> {
         self.draft.faults()
     }
 }

@@ -8,7 +8,7 @@ use super::consistency::inconsistencies;
 use super::definition::{BindingNode, DestinationKind, ExchangeNode, Generation, QueueNode};
 use super::redeclare::Node;
 use crate::declare::Declaration;
-use crate::error::Fault;
+use crate::error::StartFault;
 
 /// A part of a graph, by itself.
 #[derive(Debug)]
@@ -20,7 +20,7 @@ pub(crate) enum Part {
 
 impl Part {
     /// What is to be declared, and what is wrong with it.
-    pub(crate) fn of(declaration: &Declaration) -> (Self, Vec<Fault>) {
+    pub(crate) fn of(declaration: &Declaration) -> (Self, Vec<StartFault>) {
         match declaration {
             Declaration::Queue(queue) => (Self::Queue(queue.into()), queue.faults().collect()),
             Declaration::Exchange(exchange) => {
@@ -63,7 +63,7 @@ impl BindingNode {
 
 impl Graph {
     /// This graph and that part; what contradicts is a fault.
-    pub(crate) fn with(&self, part: &Part) -> Result<Self, Vec<Fault>> {
+    pub(crate) fn with(&self, part: &Part) -> Result<Self, Vec<StartFault>> {
         let mut graph = self.clone();
         let mut faults = Vec::new();
         match part {

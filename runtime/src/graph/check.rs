@@ -19,7 +19,7 @@ use super::merge::{Bound, merge};
 use super::resolve::ResolvedListener;
 use super::rules::Rules;
 use super::source::ListenerSource;
-use crate::error::Fault;
+use crate::error::StartFault;
 use crate::listener::endpoint::RabbitListenerEndpoint;
 use crate::listener::plan::ListenerPlan;
 use crate::listener::policy::ErrorPolicies;
@@ -45,7 +45,7 @@ pub(crate) struct GraphInput<'a> {
 
 /// The graph of each broker, and every fault in them. What a graph alone can't tell (an exchange
 /// that only the broker may know) is left to [`declare`](super::declare()).
-pub(crate) fn check(input: GraphInput<'_>) -> (BTreeMap<Arc<str>, Graph>, Vec<Fault>) {
+pub(crate) fn check(input: GraphInput<'_>) -> (BTreeMap<Arc<str>, Graph>, Vec<StartFault>) {
     let mut faults = Vec::new();
     let GraphInput { mut endpoints, made, linked, is_a_part, declared, rules } = input;
     endpoints.sort_by_cached_key(|endpoint| (endpoint.id(), endpoint.file, endpoint.line));
@@ -82,7 +82,7 @@ pub(crate) fn check(input: GraphInput<'_>) -> (BTreeMap<Arc<str>, Graph>, Vec<Fa
 fn graph_of(
     declared: Declarations,
     listeners: Vec<ResolvedListener>,
-    faults: &mut Vec<Fault>,
+    faults: &mut Vec<StartFault>,
 ) -> Graph {
     let mut graph = Graph::default();
     let mut bindings = Vec::new();
@@ -107,7 +107,7 @@ pub(super) fn add_listener(
     graph: &mut Graph,
     listener: ResolvedListener,
     all_bindings: &mut Vec<BindingNode>,
-    faults: &mut Vec<Fault>,
+    faults: &mut Vec<StartFault>,
 ) {
     let ResolvedListener { plan, queues, exchanges, bindings, delays, .. } = listener;
     let delays = if plan.declare {
@@ -134,7 +134,7 @@ pub(super) fn add_own_bindings(graph: &mut Graph, bindings: Vec<BindingNode>) {
 
 /// A pattern on a direct exchange is a key that no message has. The macro finds it where it sees
 /// the exchange's kind; here it may come from the builder, or be the default.
-pub(super) fn unreachable_keys(graph: &Graph, faults: &mut Vec<Fault>) {
+pub(super) fn unreachable_keys(graph: &Graph, faults: &mut Vec<StartFault>) {
     for binding in &graph.bindings {
         let Some(exchange) = graph.exchanges.get(&binding.exchange) else { continue };
         let is_pattern = binding.routing_key.split('.').any(|word| matches!(word, "*" | "#"));
@@ -145,7 +145,7 @@ pub(super) fn unreachable_keys(graph: &Graph, faults: &mut Vec<Fault>) {
                  name each key",
                 binding.origin.by, binding.destination, binding.exchange, binding.routing_key
             );
-            faults.push(Fault::new(text).at(binding.origin.file, binding.origin.line));
+            faults.push(StartFault::new(text).at(binding.origin.file, binding.origin.line));
         }
     }
 }
@@ -161,7 +161,7 @@ fn resolved_ids(ids: impl Iterator<Item = String>, rules: &Rules<'_>) -> BTreeSe
 fn unknown_policies(
     listeners: &[ResolvedListener],
     policies: &ErrorPolicies,
-    faults: &mut Vec<Fault>,
+    faults: &mut Vec<StartFault>,
 ) {
     for (id, (_, place)) in &policies.listeners {
         if listeners.iter().any(|listener| *listener.plan.id == **id) {
@@ -173,14 +173,14 @@ fn unknown_policies(
             "there is no listener `{id}` whose errors could be told apart; there are {}",
             ids.join(", ")
         );
-        faults.push(Fault::new(text).at(place.file, place.line));
+        faults.push(StartFault::new(text).at(place.file, place.line));
     }
 }
 
 /// Two listeners of one id; they are sorted by it.
 pub(super) fn duplicate_ids<'p>(
     plans: impl Iterator<Item = &'p ListenerPlan>,
-    faults: &mut Vec<Fault>,
+    faults: &mut Vec<StartFault>,
 ) {
     let plans: Vec<_> = plans.collect();
     for pair in plans.windows(2) {
@@ -195,7 +195,7 @@ pub(super) fn duplicate_ids<'p>(
     }
 }
 
-pub(super) fn add_exchange(graph: &mut Graph, node: ExchangeNode, faults: &mut Vec<Fault>) {
+pub(super) fn add_exchange(graph: &mut Graph, node: ExchangeNode, faults: &mut Vec<StartFault>) {
     if !KINDS.contains(&node.kind.as_str()) && !node.kind.starts_with(PLUGIN_KIND_PREFIX) {
         let text = format!(
             "exchange '{}' of {} has the kind '{}'; there are {}",
@@ -204,7 +204,7 @@ pub(super) fn add_exchange(graph: &mut Graph, node: ExchangeNode, faults: &mut V
             node.kind,
             KINDS.join(", ")
         );
-        faults.push(Fault::new(text).at(node.origin.file, node.origin.line));
+        faults.push(StartFault::new(text).at(node.origin.file, node.origin.line));
     }
     match graph.exchanges.entry(node.name.clone()) {
         Entry::Vacant(vacant) => {
@@ -220,7 +220,7 @@ pub(super) fn add_exchange(graph: &mut Graph, node: ExchangeNode, faults: &mut V
     }
 }
 
-pub(super) fn add_queue(graph: &mut Graph, node: QueueNode, faults: &mut Vec<Fault>) {
+pub(super) fn add_queue(graph: &mut Graph, node: QueueNode, faults: &mut Vec<StartFault>) {
     match graph.queues.entry(node.name.clone()) {
         Entry::Vacant(vacant) => {
             vacant.insert(node);
@@ -240,7 +240,7 @@ pub(super) fn add_delays(
     graph: &mut Graph,
     delays: Delays,
     all_bindings: &mut Vec<BindingNode>,
-    faults: &mut Vec<Fault>,
+    faults: &mut Vec<StartFault>,
 ) {
     let Delays { exchange, queues, bindings } = delays;
     exchange.into_iter().for_each(|node| add_exchange(graph, node, faults));
@@ -282,7 +282,7 @@ fn adopts(definition: Definition, declared_by_the_builder: bool) -> bool {
     definition == Definition::NameOnly && declared_by_the_builder
 }
 
-fn conflict(what: &str, name: &ShortString, sides: [(String, &Origin); 2]) -> Fault {
+fn conflict(what: &str, name: &ShortString, sides: [(String, &Origin); 2]) -> StartFault {
     let [(first_definition, first), (second_definition, second)] = sides;
     let text = format!(
         "{what} '{name}' is defined in two ways: as {first_definition} by {}, as \
@@ -293,6 +293,6 @@ fn conflict(what: &str, name: &ShortString, sides: [(String, &Origin); 2]) -> Fa
 }
 
 /// A fault with the places of both sides.
-pub(super) fn contradiction(text: String, first: &Origin, second: &Origin) -> Fault {
-    Fault::new(text).at(first.file, first.line).at(second.file, second.line)
+pub(super) fn contradiction(text: String, first: &Origin, second: &Origin) -> StartFault {
+    StartFault::new(text).at(first.file, first.line).at(second.file, second.line)
 }

@@ -6,11 +6,11 @@ use springhare_amqp::{FieldTable, FieldValue, ShortString};
 use super::Graph;
 use super::definition::{BindingNode, ExchangeNode, Origin, QueueNode};
 use crate::declare::{ExchangeType, contradictions};
-use crate::error::Fault;
+use crate::error::StartFault;
 use crate::listener::endpoint::AcknowledgeMode;
 use crate::listener::plan::ListenerPlan;
 
-pub(super) fn inconsistencies(graph: &Graph) -> Vec<Fault> {
+pub(super) fn inconsistencies(graph: &Graph) -> Vec<StartFault> {
     let mut faults = Vec::new();
     for queue in graph.queues.values() {
         for text in contradictions(&queue.name, &queue.options) {
@@ -35,13 +35,13 @@ pub(super) fn inconsistencies(graph: &Graph) -> Vec<Fault> {
     faults
 }
 
-fn fault(origin: &Origin, text: &str) -> Fault {
-    Fault::new(format!("{}: {text}", origin.by)).at(origin.file, origin.line)
+fn fault(origin: &Origin, text: &str) -> StartFault {
+    StartFault::new(format!("{}: {text}", origin.by)).at(origin.file, origin.line)
 }
 
 /// A message that has waited is dropped if its queue has no room and refuses it: nobody is there to
 /// be told.
-fn refused_retries(graph: &Graph, binding: &BindingNode) -> Option<Fault> {
+fn refused_retries(graph: &Graph, binding: &BindingNode) -> Option<StartFault> {
     let queue = graph.queues.get(&binding.destination).filter(|_| binding.is_for_delays())?;
     let arguments = &queue.options.arguments;
     let refuses =
@@ -105,7 +105,7 @@ const WEIGHT_MAX: u32 = 1_000_000;
 
 /// The key of a binding to a consistent hash exchange is its weight, also where it keeps messages
 /// back.
-fn weight(graph: &Graph, binding: &BindingNode) -> Option<Fault> {
+fn weight(graph: &Graph, binding: &BindingNode) -> Option<StartFault> {
     let exchange = graph.exchanges.get(&binding.exchange)?;
     let weight = binding.routing_key.parse::<u32>();
     let is_weight = weight.is_ok_and(|weight| (1..=WEIGHT_MAX).contains(&weight));

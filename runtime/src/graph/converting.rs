@@ -1,7 +1,7 @@
 //! Which converters a listener has.
 
 use crate::convert::{MessageConverters, NamedConverters};
-use crate::error::Fault;
+use crate::error::StartFault;
 use crate::listener::plan::ListenerPlan;
 
 /// Gives a listener the application's converters, with its own before them if it names one; a name
@@ -10,7 +10,7 @@ pub(super) fn choose_converter(
     plan: &mut ListenerPlan,
     named: &NamedConverters,
     all: &MessageConverters,
-    faults: &mut Vec<Fault>,
+    faults: &mut Vec<StartFault>,
 ) {
     let chosen = match &plan.converter.name {
         None => Ok(all.clone()),
@@ -19,7 +19,7 @@ pub(super) fn choose_converter(
     match chosen {
         Ok(chosen) => plan.converter.chosen = chosen,
         Err(text) => {
-            let fault = Fault::new(format!("listener `{}`: {text}", plan.id));
+            let fault = StartFault::new(format!("listener `{}`: {text}", plan.id));
             faults.push(fault.at(plan.origin.file, plan.origin.line));
         }
     }

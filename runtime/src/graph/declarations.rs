@@ -1,6 +1,6 @@
 use super::definition::{BindingNode, ExchangeNode, QueueNode};
 use crate::declare::Declaration;
-use crate::error::Fault;
+use crate::error::StartFault;
 
 /// What a builder declares on one broker, beside what the listeners do.
 #[derive(Debug, Clone, Default)]
@@ -12,7 +12,7 @@ pub(crate) struct Declarations {
 
 impl Declarations {
     /// Adds one, and says what is wrong with it by itself.
-    pub(crate) fn add(&mut self, declaration: &Declaration) -> Vec<Fault> {
+    pub(crate) fn add(&mut self, declaration: &Declaration) -> Vec<StartFault> {
         match declaration {
             Declaration::Queue(queue) => {
                 self.queues.push(QueueNode::from(queue));

@@ -15,7 +15,7 @@ use super::definition::{
 };
 use super::redeclare::Node;
 use crate::connection::{LinkChannel, LinkConnection, LinkError};
-use crate::error::Fault;
+use crate::error::StartFault;
 
 /// What a start has brought to the broker.
 #[derive(Debug, Default)]
@@ -31,7 +31,7 @@ pub(crate) async fn declare(
     connection: &Arc<dyn LinkConnection>,
     graph: &Graph,
     generation: Generation,
-) -> (Declared, Vec<Fault>) {
+) -> (Declared, Vec<StartFault>) {
     let mut declaring = Declaring::new(connection);
     let product = connection.product();
     for exchange in graph.exchanges.values().filter(|exchange| exchange.is_on(product)) {
@@ -51,7 +51,7 @@ pub(crate) async fn declare(
 pub(crate) async fn unknown_names(
     connection: &Arc<dyn LinkConnection>,
     graph: &Graph,
-) -> Vec<Fault> {
+) -> Vec<StartFault> {
     let mut declaring = Declaring::new(connection);
     declaring.unknown_names(graph).await;
     declaring.channel.close().await;
@@ -92,7 +92,7 @@ impl Declared {
 struct Declaring {
     channel: DeclaringChannel,
     declared: Declared,
-    faults: Vec<Fault>,
+    faults: Vec<StartFault>,
 }
 
 impl Declaring {
@@ -260,7 +260,7 @@ impl Declaring {
     }
 
     fn fault(&mut self, text: String, origin: &Origin) {
-        self.faults.push(Fault::new(text).at(origin.file, origin.line));
+        self.faults.push(StartFault::new(text).at(origin.file, origin.line));
     }
 }
 
@@ -276,7 +276,7 @@ pub(super) fn refused(
     definition: &str,
     origin: &Origin,
     error: &LinkError,
-) -> Fault {
+) -> StartFault {
     let by = &origin.by;
     let is_refused = code_of(error) == Some(ReplyCode::PreconditionFailed);
     let text = if is_refused && error.to_string().contains(DIFFERS) {
@@ -290,11 +290,11 @@ pub(super) fn refused(
     } else {
         format!("{by}: the broker refuses to declare {what} '{name}': {error}")
     };
-    Fault::new(text).at(origin.file, origin.line)
+    StartFault::new(text).at(origin.file, origin.line)
 }
 
 /// The fault of a binding that the broker refuses.
-pub(super) fn refused_binding(node: &BindingNode, error: &LinkError) -> Fault {
+pub(super) fn refused_binding(node: &BindingNode, error: &LinkError) -> StartFault {
     let text = format!(
         "{}: the broker refuses to bind {} '{}' to {}: {error}",
         node.origin.by,
@@ -302,7 +302,7 @@ pub(super) fn refused_binding(node: &BindingNode, error: &LinkError) -> Fault {
         node.destination,
         node.describe()
     );
-    Fault::new(text).at(node.origin.file, node.origin.line)
+    StartFault::new(text).at(node.origin.file, node.origin.line)
 }
 
 pub(super) async fn declare_exchange(

@@ -6,11 +6,11 @@ use super::Graph;
 use super::check::contradiction;
 use super::definition::QueueNode;
 use crate::declare::Kind;
-use crate::error::Fault;
+use crate::error::StartFault;
 use crate::listener::plan::{ContainerPlan, ListenerPlan};
 
 /// What keeps a listener with `exclusive_consumer` from being alone.
-pub(super) fn exclusive_consumers(graph: &Graph) -> Vec<Fault> {
+pub(super) fn exclusive_consumers(graph: &Graph) -> Vec<StartFault> {
     let mut faults = Vec::new();
     for (index, container) in graph.containers.iter().enumerate() {
         let plan = &container.lead;
@@ -19,7 +19,7 @@ pub(super) fn exclusive_consumers(graph: &Graph) -> Vec<Fault> {
         }
         faults.extend(own_contradictions(graph, plan).into_iter().map(|text| {
             let text = format!("{}: {text}", plan.origin.by);
-            Fault::new(text).at(plan.origin.file, plan.origin.line)
+            StartFault::new(text).at(plan.origin.file, plan.origin.line)
         }));
         let others = graph.containers.iter().enumerate();
         // Of two that want to be alone the first says so.
@@ -69,7 +69,7 @@ fn has_single_active_consumer(queue: &QueueNode) -> bool {
 }
 
 /// Two of one application that can't both consume.
-fn beside(exclusive: &ContainerPlan, other: &ContainerPlan) -> Option<Fault> {
+fn beside(exclusive: &ContainerPlan, other: &ContainerPlan) -> Option<StartFault> {
     let has = |name| other.queues.iter().any(|(queue, _)| queue == name);
     let (queue, _) = exclusive.queues.iter().find(|(queue, _)| has(queue))?;
     let (one, other) = (&exclusive.lead, &other.lead);

@@ -9,7 +9,7 @@ use springhare_amqp::ShortString;
 use super::definition::{Origin, QueueNode};
 use super::resolve::ResolvedListener;
 use super::source::ListenerSource;
-use crate::error::Fault;
+use crate::error::StartFault;
 use crate::listener::plan::ListenerPlan;
 use crate::settings::Settings;
 use crate::template::ERROR_SUFFIX;
@@ -47,7 +47,7 @@ impl FaultsOf {
 }
 
 /// Gives each listener of faults its broker.
-pub(super) fn follow(listeners: &mut [ResolvedListener], faults: &mut Vec<Fault>) {
+pub(super) fn follow(listeners: &mut [ResolvedListener], faults: &mut Vec<StartFault>) {
     let of = |listener: &ResolvedListener| listener.faults_of.as_ref().map(|of| of.queue.len());
     let mut readers: Vec<_> = listeners.iter().map(of).enumerate().collect();
     // Faults of faults come after those: their queue has the longer name.
@@ -73,7 +73,7 @@ impl ResolvedListener {
     pub(crate) fn broker_of_faults<'p>(
         &self,
         others: impl Iterator<Item = &'p ListenerPlan>,
-    ) -> Result<Option<Arc<str>>, Fault> {
+    ) -> Result<Option<Arc<str>>, StartFault> {
         let Some(FaultsOf { queue, says_broker }) = &self.faults_of else { return Ok(None) };
         let plan = &self.plan;
         let consumes = |other: &&ListenerPlan| {
@@ -112,6 +112,6 @@ impl ResolvedListener {
     }
 }
 
-fn at_both(text: String, one: &Origin, other: &Origin) -> Fault {
-    Fault::new(text).at(one.file, one.line).at(other.file, other.line)
+fn at_both(text: String, one: &Origin, other: &Origin) -> StartFault {
+    StartFault::new(text).at(one.file, one.line).at(other.file, other.line)
 }

@@ -13,7 +13,7 @@ use super::definition::{BindingNode, DestinationKind, ExchangeNode, Origin, Queu
 use super::exclusive::exclusive_consumers;
 use super::merge::Bound;
 use super::resolve::ResolvedListener;
-use crate::error::Fault;
+use crate::error::StartFault;
 use crate::listener::plan::{ContainerPlan, ListenerPlan};
 
 impl Graph {
@@ -21,7 +21,7 @@ impl Graph {
     pub(crate) fn with_listener(
         &self,
         listener: ResolvedListener,
-    ) -> Result<(Self, ContainerPlan), Vec<Fault>> {
+    ) -> Result<(Self, ContainerPlan), Vec<StartFault>> {
         let mut faults = Vec::new();
         let mut graph = self.clone();
         let mut bindings = Vec::new();
@@ -41,7 +41,7 @@ impl Graph {
     }
 
     /// What is wrong where this listener is to join: another one has its id.
-    pub(crate) fn taken_id(&self, joining: &ListenerPlan) -> Vec<Fault> {
+    pub(crate) fn taken_id(&self, joining: &ListenerPlan) -> Vec<StartFault> {
         let mut faults = Vec::new();
         if let Some(other) = self.listeners().find(|plan| plan.id == joining.id) {
             duplicate_ids([&**other, joining].into_iter(), &mut faults);
@@ -123,7 +123,7 @@ fn leads_to(binding: &BindingNode, kind: DestinationKind, name: &ShortString) ->
 }
 
 /// Who joins has consumers of its own: it can't share those of a listener that runs.
-pub(super) fn divided_with(joining: &Bound, other: &Bound, faults: &mut Vec<Fault>) {
+pub(super) fn divided_with(joining: &Bound, other: &Bound, faults: &mut Vec<StartFault>) {
     let both_compete = joining.plan.competing && other.plan.competing;
     for queue in joining.plan.queues.iter().filter(|queue| other.plan.queues.contains(queue)) {
         if !both_compete && joining.words(queue) != other.words(queue) {

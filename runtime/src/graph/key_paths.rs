@@ -1,16 +1,16 @@
 //! Whether a listener's keys have the words that its arguments take.
 
 use super::resolve::ResolvedListener;
-use crate::error::Fault;
+use crate::error::StartFault;
 use crate::listener::key_path::KeyPath;
 use crate::state::PathShape;
 
 /// Adds a fault for each `Path` that no message could fill, and for keys whose words differ.
-pub(super) fn unmet_paths(listener: &ResolvedListener, faults: &mut Vec<Fault>) {
+pub(super) fn unmet_paths(listener: &ResolvedListener, faults: &mut Vec<StartFault>) {
     let plan = &listener.plan;
     let mut fault = |text: &str| {
         let text = format!("{}: {text}", plan.origin.by);
-        faults.push(Fault::new(text).at(plan.origin.file, plan.origin.line));
+        faults.push(StartFault::new(text).at(plan.origin.file, plan.origin.line));
     };
     if let Some(text) = differing(listener) {
         return fault(&text);

@@ -13,7 +13,7 @@ use super::Graph;
 use super::check::contradiction;
 use super::definition::{BindingNode, DestinationKind};
 use crate::declare::ExchangeType;
-use crate::error::Fault;
+use crate::error::StartFault;
 use crate::listener::dispatch::{Dispatch, RouteKey, RouteTable};
 use crate::listener::plan::{ContainerPlan, ListenerPlan};
 
@@ -39,7 +39,7 @@ impl Bound {
 pub(super) fn merge(
     graph: &Graph,
     listeners: &[Bound],
-    faults: &mut Vec<Fault>,
+    faults: &mut Vec<StartFault>,
 ) -> Vec<ContainerPlan> {
     let mut groups: Vec<Vec<usize>> = (0..listeners.len()).map(|index| vec![index]).collect();
     for (queue, members) in by_queue(listeners) {
@@ -79,7 +79,7 @@ fn unite(groups: &mut Vec<Vec<usize>>, members: &[usize]) {
 }
 
 /// Whether the queue's messages are divided among its listeners; else they compete for them.
-fn is_divided(queue: &ShortString, members: &[&Bound], faults: &mut Vec<Fault>) -> bool {
+fn is_divided(queue: &ShortString, members: &[&Bound], faults: &mut Vec<StartFault>) -> bool {
     let Some((first, others)) = members.split_first() else { return false };
     let words = first.words(queue);
     if others.iter().all(|other| other.words(queue) == words) {
@@ -99,7 +99,11 @@ fn is_divided(queue: &ShortString, members: &[&Bound], faults: &mut Vec<Fault>) 
     competing.is_empty()
 }
 
-fn container(graph: &Graph, group: &[&Bound], faults: &mut Vec<Fault>) -> Option<ContainerPlan> {
+fn container(
+    graph: &Graph,
+    group: &[&Bound],
+    faults: &mut Vec<StartFault>,
+) -> Option<ContainerPlan> {
     let (lead, others) = group.split_first()?;
     if others.is_empty() {
         return Some(ContainerPlan::alone(Arc::clone(&lead.plan)));
@@ -170,7 +174,7 @@ fn arguments(table: &FieldTable) -> String {
     words.into_iter().collect::<Vec<_>>().join(", ")
 }
 
-fn differences(lead: &ListenerPlan, other: &ListenerPlan, faults: &mut Vec<Fault>) {
+fn differences(lead: &ListenerPlan, other: &ListenerPlan, faults: &mut Vec<StartFault>) {
     for ((key, one), (_, another)) in common(lead).into_iter().zip(common(other)) {
         if one != another {
             let text = format!(
@@ -188,7 +192,7 @@ fn dispatch(
     graph: &Graph,
     group: &[&Bound],
     queue: &ShortString,
-    faults: &mut Vec<Fault>,
+    faults: &mut Vec<StartFault>,
 ) -> Dispatch {
     let on_queue = |(_, bound): &(usize, &&Bound)| bound.plan.queues.contains(queue);
     let members: Vec<(usize, &&Bound)> = group.iter().enumerate().filter(on_queue).collect();
@@ -211,7 +215,7 @@ fn add(
     (index, bound): (usize, &Bound),
     queue: &ShortString,
     group: &[&Bound],
-) -> Result<(), Fault> {
+) -> Result<(), StartFault> {
     let plan = &bound.plan;
     let origin_of = |other: usize| group.get(other).map_or(plan, |other| &other.plan);
     if bound.bindings_of(queue).next().is_none() {

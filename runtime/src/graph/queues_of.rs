@@ -12,13 +12,17 @@ use super::definition::{Definition, DestinationKind, Naming, QueueNode};
 use super::delays::Delays;
 use super::join::divided_with;
 use super::merge::Bound;
-use crate::error::Fault;
+use crate::error::StartFault;
 use crate::listener::plan::ListenerPlan;
 
 impl Graph {
     /// This graph, whose listener of this id consumes from these queues as well; they are declared
     /// durable, unless they are known or somebody else's.
-    pub(crate) fn with_queues(&self, id: &str, queues: &[ShortString]) -> Result<Self, Vec<Fault>> {
+    pub(crate) fn with_queues(
+        &self,
+        id: &str,
+        queues: &[ShortString],
+    ) -> Result<Self, Vec<StartFault>> {
         let mut graph = self.clone();
         let mut faults = Vec::new();
         let Some(before) = self.bound.iter().find(|bound| *bound.plan.id == *id) else {

@@ -14,7 +14,7 @@ use super::declare::{
 };
 use super::definition::{BindingNode, DestinationKind, ExchangeNode, Generation, QueueNode};
 use crate::connection::{LinkChannel, LinkConnection, LinkError, Product};
-use crate::error::Fault;
+use crate::error::StartFault;
 
 /// A part of a graph that is declared by itself.
 #[derive(Debug, Clone, Copy)]
@@ -27,7 +27,7 @@ pub(crate) enum Node<'g> {
 /// That the broker did not take a node.
 #[derive(Debug)]
 pub(crate) struct Refused {
-    pub(crate) fault: Fault,
+    pub(crate) fault: StartFault,
 }
 
 impl Graph {
@@ -124,7 +124,7 @@ impl Node<'_> {
         self.is_lenient() && error.scope() == ErrorScope::Channel
     }
 
-    pub(super) fn fault(self, error: &LinkError) -> Fault {
+    pub(super) fn fault(self, error: &LinkError) -> StartFault {
         match self {
             Self::Exchange(node) => {
                 refused("exchange", &node.name, &node.describe(), &node.origin, error)
@@ -178,7 +178,7 @@ pub(crate) async fn redeclare<'g>(
 pub(crate) async fn declare_shared(
     connection: &Arc<dyn LinkConnection>,
     graph: &Graph,
-) -> Vec<Fault> {
+) -> Vec<StartFault> {
     let nodes = graph.shared_nodes();
     let all_refused = redeclare(connection, graph, nodes, Generation::default()).await;
     all_refused.into_iter().map(|refused| refused.fault).collect()
@@ -223,7 +223,7 @@ pub(crate) async fn declare_part(
     graph: &Graph,
     part: &Part,
     generation: Generation,
-) -> Result<(), (LinkError, Fault)> {
+) -> Result<(), (LinkError, StartFault)> {
     let node = part.node_in(graph);
     let mut channel = DeclaringChannel::new(connection);
     let declared = match channel.open().await {

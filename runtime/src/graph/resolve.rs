@@ -19,7 +19,7 @@ use super::faults_of::FaultsOf;
 use super::placeholder::Placeholders;
 use super::source::ListenerSource;
 use super::unheeded::SetAlone;
-use crate::error::{Fault, Place};
+use crate::error::{Place, StartFault};
 use crate::listener::endpoint::{
     AcknowledgeMode, Argument, BindingAttributes, Concurrency, ListenerAttributes, Recover,
 };
@@ -52,7 +52,7 @@ pub(crate) fn resolve(
     source: &ListenerSource<'_>,
     placeholders: &Placeholders<'_>,
     all: &Settings,
-    faults: &mut Vec<Fault>,
+    faults: &mut Vec<StartFault>,
 ) -> Option<ResolvedListener> {
     let faults_before = faults.len();
     let mut texts = Texts { source, placeholders, faults };
@@ -261,12 +261,12 @@ fn bound(
 struct Texts<'a, 'p> {
     source: &'a ListenerSource<'a>,
     placeholders: &'a Placeholders<'p>,
-    faults: &'a mut Vec<Fault>,
+    faults: &'a mut Vec<StartFault>,
 }
 
 impl Texts<'_, '_> {
     fn fault(&mut self, text: &str) {
-        let fault = Fault::new(format!("listener `{}`: {text}", self.source.id));
+        let fault = StartFault::new(format!("listener `{}`: {text}", self.source.id));
         let Place { file, line } = self.source.function.place;
         self.faults.push(fault.at(file, line));
     }

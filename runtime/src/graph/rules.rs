@@ -7,7 +7,7 @@ use super::placeholder::Placeholders;
 use super::resolve::{ResolvedListener, resolve};
 use super::source::ListenerSource;
 use crate::convert::{MessageConverters, NamedConverters};
-use crate::error::{Fault, Place};
+use crate::error::{Place, StartFault};
 use crate::listener::policy::ErrorPolicies;
 use crate::settings::Settings;
 use crate::state::StateRegistry;
@@ -27,13 +27,13 @@ impl Rules<'_> {
     pub(crate) fn resolve(
         &self,
         source: &ListenerSource<'_>,
-        faults: &mut Vec<Fault>,
+        faults: &mut Vec<StartFault>,
     ) -> Option<ResolvedListener> {
         unmet_requirements(source, self.states, faults);
         let Place { file, line } = source.function.place;
         let contradictions = contradictions(source).into_iter();
         let contradictions = contradictions.map(|text| format!("listener `{}`: {text}", source.id));
-        faults.extend(contradictions.map(|text| Fault::new(text).at(file, line)));
+        faults.extend(contradictions.map(|text| StartFault::new(text).at(file, line)));
         let mut listener = resolve(source, &self.placeholders, self.settings, faults)?;
         let plan = &mut listener.plan;
         choose_converter(plan, self.named_converters, self.converters, faults);
@@ -47,7 +47,7 @@ impl Rules<'_> {
 fn unmet_requirements(
     source: &ListenerSource<'_>,
     states: &StateRegistry,
-    faults: &mut Vec<Fault>,
+    faults: &mut Vec<StartFault>,
 ) {
     let requirements = source.function.requirements();
     let Place { file, line } = source.function.place;
@@ -57,7 +57,7 @@ fn unmet_requirements(
              take one and hand it on",
             source.id
         );
-        faults.push(Fault::new(text).at(file, line));
+        faults.push(StartFault::new(text).at(file, line));
     }
     for type_name in states.missing(&requirements) {
         let text = format!(
@@ -65,6 +65,6 @@ fn unmet_requirements(
              add `.manage(..)` with one to the builder",
             source.id
         );
-        faults.push(Fault::new(text).at(file, line));
+        faults.push(StartFault::new(text).at(file, line));
     }
 }

@@ -19,7 +19,7 @@ use super::registered::{Registered, StartOf};
 use super::stop_signal::{StopPhase, StopSignal};
 use super::supervisor::{ListenerScope, Redeclare, Supervised};
 use crate::connection::LinkError;
-use crate::error::{Error, Fault};
+use crate::error::{Error, StartFault};
 use crate::events::ApplicationEvent;
 
 /// The listeners of an application, by what shares consumers.
@@ -60,7 +60,7 @@ impl ListenerRegistry {
     /// Starts every listener that starts with the application, those of a lower phase before the
     /// others: first all consumers at the broker, then, if all of them could be started, their work.
     /// Those of a broker that the start does not wait for start by themselves.
-    pub(crate) async fn start_all(&self) -> Result<(), Vec<Fault>> {
+    pub(crate) async fn start_all(&self) -> Result<(), Vec<StartFault>> {
         let mut all_started = Vec::new();
         let mut faults = Vec::new();
         for registered in self.to_be_started() {
@@ -85,7 +85,7 @@ impl ListenerRegistry {
 
     /// Starts the consumers of a container at the broker; where a queue of somebody else's is not
     /// there, they are to start by themselves.
-    async fn start_or_wait(registered: &Registered) -> Result<Vec<StartOf>, Fault> {
+    async fn start_or_wait(registered: &Registered) -> Result<Vec<StartOf>, StartFault> {
         match Self::start_consumers(registered, Redeclare::No).await {
             Ok(started) => Ok(started),
             Err((queue, error)) if Self::starts_by_itself(registered, &queue, &error) => {
@@ -97,7 +97,7 @@ impl ListenerRegistry {
                     "{}: the broker refuses a consumer of queue '{queue}': {error}",
                     origin.by
                 );
-                Err(Fault::new(text).at(origin.file, origin.line))
+                Err(StartFault::new(text).at(origin.file, origin.line))
             }
         }
     }

@@ -136,23 +136,15 @@ impl Settler {
         self.pace.idle();
     }
 
-    /// Settles one message that is not simply done; what was done before it goes first.
+    /// Settles one message that is not simply done. What is done goes first, while no ack may cover this
+    /// one if it stayed open.
     pub(crate) async fn settle(
         &mut self,
         delivery_tag: u64,
         verdict: Verdict,
     ) -> Result<(), SettleError> {
         self.flush().await?;
-        self.channel.settle(delivery_tag, verdict).await
-    }
-
-    /// Settles a message that stayed open. What is done goes first, while no ack may cover this one yet.
-    async fn settle_open(
-        &mut self,
-        delivery_tag: u64,
-        verdict: Verdict,
-    ) -> Result<(), SettleError> {
-        self.closes(delivery_tag).await?;
+        self.gather.closed(delivery_tag);
         self.channel.settle(delivery_tag, verdict).await
     }
 
@@ -191,7 +183,7 @@ impl Settler {
     ) -> Result<(), SettleError> {
         let is_due = pause.is_zero() && matches!(then, AfterPause::Requeue);
         if is_due || self.paused.len() + self.retrying.len() >= PAUSED_MAX {
-            return self.settle_open(delivery_tag, Verdict::Reject(Requeue::Yes)).await;
+            return self.settle(delivery_tag, Verdict::Reject(Requeue::Yes)).await;
         }
         self.flush().await?;
         self.gather.stays_open(delivery_tag);
@@ -281,7 +273,7 @@ impl Settler {
         for (delivery_tag, result) in self.retrying.take_done() {
             match result {
                 Ok(retried) => {
-                    self.settle_open(delivery_tag, retried.verdict).await?;
+                    self.settle(delivery_tag, retried.verdict).await?;
                     retried.settled();
                 }
                 Err(error) => {
@@ -299,6 +291,6 @@ impl Settler {
     }
 
     async fn requeue(&mut self, delivery_tag: u64) -> Result<(), SettleError> {
-        self.settle_open(delivery_tag, Verdict::Reject(Requeue::Yes)).await
+        self.settle(delivery_tag, Verdict::Reject(Requeue::Yes)).await
     }
 }

@@ -22,7 +22,7 @@ use super::stop_signal::{StopPhase, StopSignal};
 use crate::backoff::Backoff;
 use crate::channel::{Channel, Purpose};
 use crate::connection::{LinkConnection, LinkError};
-use crate::error::Fault;
+use crate::error::StartFault;
 use crate::events::{ApplicationEvent, BrokerEvents};
 use crate::graph::{Generation, Graph, QueueNode, declare_for_queue};
 use crate::middleware::Middleware;
@@ -64,7 +64,7 @@ impl ListenerScope {
     }
 
     /// Where the application has several brokers, these faults are this one's.
-    pub(crate) fn told_of(&self, faults: Vec<Fault>) -> Vec<Fault> {
+    pub(crate) fn told_of(&self, faults: Vec<StartFault>) -> Vec<StartFault> {
         match &self.label {
             Some(broker) => faults.into_iter().map(|fault| fault.on_broker(broker)).collect(),
             None => faults,

@@ -9,7 +9,7 @@ use super::section::{Section, known_key};
 use super::source::Source;
 use super::template::TemplateSettings;
 use super::value::Value;
-use crate::error::Fault;
+use crate::error::StartFault;
 
 /// The name of the broker that `[rabbitmq]` is about, and the builder's own words.
 pub(crate) const MAIN_BROKER: &str = "rabbitmq";
@@ -100,7 +100,7 @@ impl NamedBrokers {
         &self,
         name: &str,
         main: &BrokerSettings,
-        faults: &mut Vec<Fault>,
+        faults: &mut Vec<StartFault>,
     ) -> BrokerSettings {
         let of =
             |all: &BTreeMap<String, BrokerSettings>| all.get(name).cloned().unwrap_or_default();
@@ -116,7 +116,7 @@ impl NamedBrokers {
     }
 
     /// Variables that are about none of these brokers.
-    pub(crate) fn unknown_variables(&self, names: &BTreeSet<String>) -> Vec<Fault> {
+    pub(crate) fn unknown_variables(&self, names: &BTreeSet<String>) -> Vec<StartFault> {
         let is_of_one =
             |variable: &&NamedVariable| names.iter().any(|name| key_of(variable, name).is_some());
         let text = format!(
@@ -129,7 +129,7 @@ impl NamedBrokers {
     }
 
     /// Variables that may be about several of these brokers.
-    pub(crate) fn ambiguous_variables(&self, names: &BTreeSet<String>) -> Vec<Fault> {
+    pub(crate) fn ambiguous_variables(&self, names: &BTreeSet<String>) -> Vec<StartFault> {
         let key = |variable: &NamedVariable, name: &str| Some(key_of(variable, name)?.join("."));
         let names = || names.iter().map(String::as_str);
         let variables = self.of_environment.iter();

@@ -9,7 +9,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::source::Source;
 use super::value::Value;
-use crate::error::Fault;
+use crate::error::StartFault;
 
 /// How many bytes a file may have: far more than any settings, far less than would hurt.
 const FILE_BYTES_MAX: u64 = 4 << 20;
@@ -25,9 +25,9 @@ pub(crate) struct FileEntry {
 }
 
 /// Reads the file. What can't be read is a fault, and the rest is returned all the same.
-pub(crate) fn read(file: &Path, faults: &mut Vec<Fault>) -> Vec<FileEntry> {
+pub(crate) fn read(file: &Path, faults: &mut Vec<StartFault>) -> Vec<FileEntry> {
     let unreadable = |error: &dyn std::fmt::Display| {
-        Fault::new(format!("{}: the settings can't be read: {error}", file.display()))
+        StartFault::new(format!("{}: the settings can't be read: {error}", file.display()))
     };
     let bytes = fs::metadata(file).map_or(0, |metadata| metadata.len());
     if bytes > FILE_BYTES_MAX {
@@ -43,7 +43,7 @@ pub(crate) fn read(file: &Path, faults: &mut Vec<Fault>) -> Vec<FileEntry> {
     }
 }
 
-pub(crate) fn parse(file: &Path, text: &str, faults: &mut Vec<Fault>) -> Vec<FileEntry> {
+pub(crate) fn parse(file: &Path, text: &str, faults: &mut Vec<StartFault>) -> Vec<FileEntry> {
     let place = Places { file: Arc::new(PathBuf::from(file)), text };
     let (table, mut errors) = DeTable::parse_recoverable(text);
     let start_of = |error: &toml::de::Error| error.span().unwrap_or_default().start;
@@ -74,7 +74,7 @@ impl Places<'_> {
         table: &DeTable<'_>,
         path: &mut Vec<(String, Source)>,
         entries: &mut Vec<FileEntry>,
-        faults: &mut Vec<Fault>,
+        faults: &mut Vec<StartFault>,
     ) {
         for (key, value) in table {
             let place = self.at(key.span().start);

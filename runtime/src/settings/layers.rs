@@ -16,7 +16,7 @@ use super::section::{Section, bare, known_key, uniform};
 use super::source::Source;
 use super::template::TemplateSettings;
 use super::value::{KindOfContainer, Value};
-use crate::error::Fault;
+use crate::error::StartFault;
 
 /// What our own variables begin with.
 const PREFIX: &str = "SPRINGHARE_";
@@ -71,7 +71,7 @@ impl NamedVariable {
         what: &str,
         names: impl IntoIterator<Item = &'n str>,
         key_of: impl Fn(&Self, &str) -> Option<String>,
-    ) -> Option<Fault> {
+    ) -> Option<StartFault> {
         let meant = names.into_iter().filter_map(|name| Some((key_of(self, name)?, name)));
         let meant: Vec<String> =
             meant.map(|(key, name)| format!("`{key}` of the {what} `{name}`")).collect();
@@ -85,7 +85,7 @@ impl NamedVariable {
     }
 
     /// The same of settings of listeners, and of profiles.
-    pub(super) fn listeners_ambiguity(&self, what: &str, names: &[&str]) -> Option<Fault> {
+    pub(super) fn listeners_ambiguity(&self, what: &str, names: &[&str]) -> Option<StartFault> {
         let key_of = |variable: &Self, name: &str| {
             variable.key_for(name, ListenerSettings::KEYS).map(str::to_owned)
         };
@@ -124,7 +124,7 @@ impl Layer {
     pub(super) fn take_properties(
         &mut self,
         entries: Vec<FileEntry>,
-        faults: &mut Vec<Fault>,
+        faults: &mut Vec<StartFault>,
     ) -> Vec<FileEntry> {
         let (properties, others) = entries
             .into_iter()
@@ -152,7 +152,7 @@ impl Layer {
         &mut self,
         entries: Vec<FileEntry>,
         placeholders: &Placeholders<'_>,
-        faults: &mut Vec<Fault>,
+        faults: &mut Vec<StartFault>,
     ) {
         for FileEntry { path, value } in entries {
             let Some((_, source)) = path.last() else { continue };
@@ -230,7 +230,7 @@ impl Layer {
 
     /// Takes what the variables of Spring Boot say: one that we don't know may be another
     /// program's, and is told and no more.
-    pub(super) fn take_boot(&mut self, environment: &Environment, faults: &mut Vec<Fault>) {
+    pub(super) fn take_boot(&mut self, environment: &Environment, faults: &mut Vec<StartFault>) {
         for (rest, name, value) in environment.beginning(BOOT_PREFIX) {
             if !rest.starts_with(ABOUT_RABBITMQ) || is_of_a_service(rest, value) {
                 continue;
@@ -264,7 +264,7 @@ impl Layer {
     pub(super) fn take_environment(
         &mut self,
         environment: &Environment,
-        faults: &mut Vec<Fault>,
+        faults: &mut Vec<StartFault>,
     ) -> NamedVariables {
         let mut named = NamedVariables::default();
         for (rest, name, value) in environment.beginning(PREFIX) {
@@ -352,7 +352,7 @@ fn variable(name: &str, value: Option<&str>) -> (Value, Source) {
     (value, Source::Variable(name.to_owned()))
 }
 
-fn unknown_variable(name: &str) -> Fault {
+fn unknown_variable(name: &str) -> StartFault {
     let names: Vec<String> = known_paths()
         .into_iter()
         .filter(|path| path.first() == Some(&"rabbitmq"))

@@ -37,7 +37,7 @@ pub use startup::{STARTUP_WAIT, Startup, UnknownStartup};
 pub(crate) use template::TemplateSettings;
 pub(crate) use value::{DataSize, LongerThanZero, Sourced, Texts};
 
-use crate::error::{Fault, Place};
+use crate::error::{Place, StartFault};
 use layers::{Layer, NamedVariable, Taken, set};
 pub(crate) use names::suggestion;
 use of_one::OfOne;
@@ -101,7 +101,7 @@ impl Settings {
         config: &ConfigFile,
         environment: &Environment,
         builder: BuilderSettings,
-        faults: &mut Vec<Fault>,
+        faults: &mut Vec<StartFault>,
     ) -> Self {
         let mut file = Layer::default();
         if let Some(path) = file_of(config, environment, faults) {
@@ -208,7 +208,7 @@ impl Settings {
     /// What is said of listeners that there are not; `ids` are those that there are. Where the
     /// builder chose a part of the listeners, what file and environment say of others is logged: they
     /// may be there for another program.
-    pub(crate) fn unknown_listeners(&self, ids: &[&str], is_a_part: bool) -> Vec<Fault> {
+    pub(crate) fn unknown_listeners(&self, ids: &[&str], is_a_part: bool) -> Vec<StartFault> {
         let text = |id: &str| format!("there is no listener `{id}`{}", suggestion(id, ids));
         let mut faults = Vec::new();
         for (id, OfOne { place, .. }) in &self.of_file {
@@ -235,7 +235,7 @@ impl Settings {
         for (id, (_, place)) in &self.of_builder {
             if !ids.contains(&id.as_str()) {
                 let text = format!("`.listener(\"{id}\", ..)`: {}", text(id));
-                faults.push(Fault::new(text).at(place.file, place.line));
+                faults.push(StartFault::new(text).at(place.file, place.line));
             }
         }
         faults
@@ -243,7 +243,7 @@ impl Settings {
 
     /// Variables that may be about several of these listeners, which run or are about to: one of them
     /// would get what is meant for another.
-    pub(crate) fn ambiguous_variables(&self, ids: &[&str]) -> Vec<Fault> {
+    pub(crate) fn ambiguous_variables(&self, ids: &[&str]) -> Vec<StartFault> {
         let variables = self.of_environment.iter();
         variables.filter_map(|variable| variable.listeners_ambiguity("listener", ids)).collect()
     }
@@ -254,7 +254,7 @@ fn profiles(
     mut profiles: BTreeMap<String, ListenerSettings>,
     variables: &[NamedVariable],
     of_builder: BTreeMap<String, ListenerSettings>,
-    faults: &mut Vec<Fault>,
+    faults: &mut Vec<StartFault>,
 ) -> BTreeMap<String, ListenerSettings> {
     for name in of_builder.keys() {
         profiles.entry(name.clone()).or_default();
@@ -286,7 +286,7 @@ fn profiles(
         }
     }
     for (name, _) in of_builder.iter().filter(|(_, profile)| profile.profile.is_some()) {
-        faults.push(Fault::new(format!("`.profile(\"{name}\", ..)`: {PROFILE_IN_PROFILE}")));
+        faults.push(StartFault::new(format!("`.profile(\"{name}\", ..)`: {PROFILE_IN_PROFILE}")));
     }
     for (name, stronger) in of_environment.into_iter().chain(of_builder) {
         let weaker = profiles.remove(&name).unwrap_or_default();
@@ -299,7 +299,7 @@ fn profiles(
 fn file_of(
     config: &ConfigFile,
     environment: &Environment,
-    faults: &mut Vec<Fault>,
+    faults: &mut Vec<StartFault>,
 ) -> Option<PathBuf> {
     if let ConfigFile::Named(file) = config {
         return Some(file.clone());

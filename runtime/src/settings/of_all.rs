@@ -3,7 +3,7 @@ use super::listener::ListenerSettings;
 use super::section::{Section, known_key};
 use super::source::Source;
 use super::value::{KindOfContainer, Setting as _, Value};
-use crate::error::Fault;
+use crate::error::StartFault;
 
 /// What one source says of all listeners. There is one kind of them, which has two tables at Boot's: that of
 /// the kind that is said counts, or both.
@@ -57,7 +57,7 @@ impl OfAll {
     pub(super) fn of_kind(
         self,
         kind: Option<KindOfContainer>,
-        tell: impl FnMut(Fault),
+        tell: impl FnMut(StartFault),
     ) -> ListenerSettings {
         match kind {
             Some(KindOfContainer::Simple) => self.simple,

@@ -2,7 +2,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::error::{Fault, Place};
+use crate::error::{Place, StartFault};
 
 /// Where a setting was given.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,11 +38,11 @@ impl Source {
     }
 
     /// This is wrong here.
-    pub(crate) fn fault(&self, text: impl fmt::Display) -> Fault {
+    pub(crate) fn fault(&self, text: impl fmt::Display) -> StartFault {
         match self {
-            Self::Builder => Fault::new(text.to_string()),
-            Self::Call(place) => Fault::new(text.to_string()).at(place.file, place.line),
-            placed => Fault::new(format!("{placed}: {text}")),
+            Self::Builder => StartFault::new(text.to_string()),
+            Self::Call(place) => StartFault::new(text.to_string()).at(place.file, place.line),
+            placed => StartFault::new(format!("{placed}: {text}")),
         }
     }
 }

@@ -164,7 +164,9 @@ impl Publishing {
             }
             opened
         };
-        self.unless_stopped(self.path_attempts.open(self.clock(), || self.current(), attempt)).await
+        let opening = self.path_attempts.open(self.clock(), || self.current(), attempt);
+        // It is rare, and whoever publishes would be larger by it.
+        self.unless_stopped(Box::pin(opening)).await
     }
 
     /// What is opened, unless the application stops before. The stop comes first where both are
@@ -287,7 +289,8 @@ impl Publishing {
             Ok(connection)
         };
         let current = || self.connection_of_channels();
-        self.unless_stopped(self.channels_attempts.open(self.clock(), current, attempt)).await
+        let opening = self.channels_attempts.open(self.clock(), current, attempt);
+        self.unless_stopped(Box::pin(opening)).await
     }
 
     /// It is whole between any two statements.

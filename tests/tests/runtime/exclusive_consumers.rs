@@ -66,7 +66,7 @@ async fn of_c(_body: Bytes) {}
 async fn listeners_that_share_a_consumer_say_the_same_of_it() {
     let builder = Springhare::builder().listeners(listeners![of_a, of_b]);
     let Err(Error::Start(error)) = builder.start().await else { panic!("it started") };
-    let texts: Vec<&str> = error.faults().iter().map(springhare::Fault::text).collect();
+    let texts: Vec<&str> = error.faults().iter().map(springhare::StartFault::text).collect();
     let [arguments, exclusive] = texts.as_slice() else { panic!("{texts:?}") };
     let both = format!("{arguments} {exclusive}");
     assert!(both.contains("their `exclusive_consumer` differs: true and false"), "{both}");

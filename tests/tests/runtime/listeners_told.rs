@@ -2,7 +2,7 @@
 
 use springhare::__private::{ListenerAttributes, ListenerItem, RabbitListenerEndpoint};
 use springhare::prelude::*;
-use springhare::{Error, Fault};
+use springhare::{Error, StartFault};
 
 use crate::log::Log;
 
@@ -50,7 +50,7 @@ async fn beyond_two_hundred_listeners_are_counted() {
     assert!(text.contains(".. and 3 more"), "{text}");
 }
 
-async fn faults(builder: springhare::SpringhareBuilder) -> Vec<Fault> {
+async fn faults(builder: springhare::SpringhareBuilder) -> Vec<StartFault> {
     match builder.start().await {
         Err(Error::Start(error)) => error.faults().to_vec(),
         other => panic!("{other:?}"),

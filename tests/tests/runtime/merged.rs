@@ -1,8 +1,8 @@
 use springhare::prelude::*;
-use springhare::{Error, Fault, SpringhareBuilder};
+use springhare::{Error, SpringhareBuilder, StartFault};
 
 /// What keeps the application from starting.
-async fn faults(builder: SpringhareBuilder) -> Vec<Fault> {
+async fn faults(builder: SpringhareBuilder) -> Vec<StartFault> {
     match builder.start().await {
         Err(Error::Start(error)) => error.faults().to_vec(),
         Err(other) => panic!("another error: {other}"),

@@ -159,7 +159,7 @@ async fn what_contradicts_itself_stops_the_start_with_its_place() {
         .declare(Exchange::consistent_hash("i.shards").alternate("i.nowhere"));
     let error = refused(builder).await;
     let is_told = |words: &[&str]| {
-        let told = |fault: &&springhare::Fault| words.iter().all(|w| fault.text().contains(w));
+        let told = |fault: &&springhare::StartFault| words.iter().all(|w| fault.text().contains(w));
         let found = error.faults().iter().find(told);
         let fault = found.unwrap_or_else(|| panic!("no fault with {words:?} in {error}"));
         assert!(fault.places()[0].file.ends_with("start.rs"), "{fault}");

@@ -6,7 +6,7 @@ use springhare_amqp::ShortString;
 
 use super::{ListenerRegistry, registered};
 use crate::connection::LinkError;
-use crate::error::Fault;
+use crate::error::StartFault;
 use crate::listener::plan::ContainerPlan;
 use crate::listener::registered::Registered;
 use crate::listener::supervisor::{ListenerScope, Redeclare};
@@ -24,7 +24,7 @@ impl ListenerRegistry {
     /// # Cancel safety
     ///
     /// Dropped midway, none of its consumers runs.
-    pub(crate) async fn start_added(&self, id: &str) -> Result<(), Vec<Fault>> {
+    pub(crate) async fn start_added(&self, id: &str) -> Result<(), Vec<StartFault>> {
         let Some(registered) = self.find(id) else { return Ok(()) };
         if !registered.container.common().auto_startup {
             return Ok(());

@@ -124,7 +124,8 @@ fn a_variable_that_may_be_about_two_is_refused() {
         ),
         "{faults:?}"
     );
-    let texts = |faults: Vec<Fault>| faults.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let texts =
+        |faults: Vec<StartFault>| faults.iter().map(ToString::to_string).collect::<Vec<_>>();
     let brokers = &settings.brokers;
     let ambiguous = texts(brokers.ambiguous_variables(&brokers.names()));
     assert!(
