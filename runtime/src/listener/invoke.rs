@@ -165,3 +165,38 @@ impl<F> Drop for InPlace<'_, F> {
 pub(super) fn panicked(panic: &(dyn Any + Send)) -> ListenerError {
     ListenerError::new(HandlerPanicked { message: message_of(panic) })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+    use std::pin::pin;
+    use std::task::Waker;
+
+    use super::*;
+
+    struct PanicsAtItsEnd;
+
+    impl Drop for PanicsAtItsEnd {
+        fn drop(&mut self) {
+            panic!("a panic of the test");
+        }
+    }
+
+    #[test]
+    fn what_stands_in_its_place_is_dropped_where_a_panic_is_caught() {
+        let mut cx = Context::from_waker(Waker::noop());
+        let done = async {
+            let _end = PanicsAtItsEnd;
+            Outcome::Ack
+        };
+        let done = InPlace(pin!(Some(done))).poll_caught(&mut cx);
+        assert!(matches!(done, Poll::Ready(Outcome::Failed(_))), "{done:?}");
+        let midway = pin!(Some(async {
+            let _end = PanicsAtItsEnd;
+            pending().await
+        }));
+        let mut midway = InPlace(midway);
+        assert!(midway.poll_caught(&mut cx).is_pending());
+        Call::of(Box::pin(midway)).end();
+    }
+}

@@ -16,6 +16,7 @@ cases!(
     a_refused_publish_is_an_error_and_the_next_is_not,
     a_refused_publish_in_a_batch_is_named,
     what_goes_through_layers_meets_the_same_faults,
+    what_a_layer_gives_up_before_the_broker_has_it_is_withdrawn,
     a_parked_message_whose_publish_is_refused_is_not_lost,
     a_blocked_publish_waits,
     an_application_whose_broker_was_away_comes_back,
@@ -129,6 +130,33 @@ async fn what_goes_through_layers_meets_the_same_faults(place: &Place) {
     let calls = h.listener("takes").await_calls(5).await;
     let taken: Vec<u32> = calls.iter().map(|call| call.payload().unwrap()).collect();
     assert_eq!(taken, [2, 3, 4, 0, 1]);
+    h.stop().await.unwrap();
+}
+
+/// Waits for nothing where the number is 0.
+fn impatient<'p>(publish: Publish, next: NextPublish<'p>) -> LayerFuture<'p> {
+    if *publish.message.body == *b"0" {
+        let sent = next.run(publish).now_or_never();
+        return Box::pin(async move { sent.unwrap_or(Err(Error::Stopped)) });
+    }
+    next.run(publish)
+}
+
+async fn what_a_layer_gives_up_before_the_broker_has_it_is_withdrawn(place: &Place) {
+    let h = place.start(|app| app.publish_layer(impatient).listeners(listeners![take])).await;
+    let rabbit = h.rabbit();
+    // So that there is a connection.
+    rabbit.convert_and_send("k.takes", "7").await.unwrap();
+    h.faults().block();
+    let messages = (0..3_u32).map(|number| ("k.takes", number.to_string()));
+    let mut sending = Box::pin(rabbit.convert_and_send_all(messages));
+    assert!(sending.as_mut().now_or_never().is_none(), "the broker takes nothing");
+    h.faults().unblock();
+    let failed = sending.await.unwrap_err();
+    assert_eq!((failed.index, failed.confirmed_after), (0, 2), "{failed}");
+    let calls = h.listener("takes").await_calls(3).await;
+    let taken: Vec<u32> = calls.iter().map(|call| call.payload().unwrap()).collect();
+    assert_eq!(taken, [7, 1, 2]);
     h.stop().await.unwrap();
 }
 

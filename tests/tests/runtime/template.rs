@@ -114,6 +114,28 @@ async fn calls_outlive_the_runtime_of_the_first_caller() {
     app.stop().await.unwrap();
 }
 
+#[test]
+fn a_call_on_another_runtime_ends_in_time_though_nobody_drives_the_applications() {
+    const TIME: Duration = Duration::from_secs(5);
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (broker, hand) = broker();
+    let (home, away) = (runtime(), runtime());
+    let builder = Springhare::builder().broker(broker).listeners(listeners![]);
+    let app = home.block_on(builder.declare(Queue::durable("q")).start()).unwrap();
+    let rabbit = app.rabbit_template();
+    away.block_on(async {
+        let call =
+            async move { rabbit.convert_send_and_receive::<u32>("q", "tea").timeout(TIME).await };
+        let before = hand.sleepers();
+        let calling = tokio::spawn(call);
+        eventually("it waits", async || (hand.sleepers() > before).then_some(())).await;
+        hand.advance(TIME);
+        let called = within_limit("the time is up", calling).await.unwrap();
+        assert!(matches!(called, Err(CallError::Timeout { after: TIME })), "{called:?}");
+    });
+    home.block_on(app.stop()).unwrap();
+}
+
 #[tokio::test]
 async fn a_batch_and_a_call_that_receives_wait_on_the_brokers_clock() {
     const TIME: Duration = Duration::from_secs(5);

@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use serde_json::Value;
 use springhare::amqp::DeliveryMode;
-use springhare::middleware::MessageProcessor;
+use springhare::middleware::{LayerFuture, MessageProcessor, NextPublish, PublishLayer};
 use springhare::prelude::*;
-use springhare::{AmqpAppender, Publish};
+use springhare::{AmqpAppender, Error, Publish};
 use springhare_log::{EcsLayer, Service};
 use springhare_tests::{Tell, arrives, eventually, header_text, ready, telling};
 use tracing::Level;
@@ -25,6 +25,7 @@ application!(
     what_found_no_room_is_told_once_there_is_some,
     what_publishing_logs_is_no_line,
     a_full_queue_holds_up_no_other_line,
+    a_layer_that_says_stopped_once_keeps_no_line_back,
     a_stop_publishes_what_waits_and_ends_it,
 );
 
@@ -190,6 +191,39 @@ async fn what_publishing_logs_is_no_line(place: &Place) {
     assert_eq!(place.left("ap.all").await, 4);
     // A server of ours in this process has logged something, too.
     assert!(published.load(Ordering::Relaxed) >= 4, "the processor saw each");
+}
+
+/// Says of the first message that it can't be sent, for a reason that passes.
+struct NotTheFirst(AtomicBool);
+
+impl PublishLayer for NotTheFirst {
+    fn call<'p>(&'p self, publish: Publish, next: NextPublish<'p>) -> LayerFuture<'p> {
+        if self.0.swap(true, Ordering::Relaxed) {
+            return next.run(publish);
+        }
+        Box::pin(async { Err(Error::Stopped) })
+    }
+}
+
+async fn a_layer_that_says_stopped_once_keeps_no_line_back(place: &Place) {
+    let appender = AmqpAppender::builder().build();
+    let app = place
+        .builder()
+        .listeners(listeners![])
+        .publish_layer(NotTheFirst(AtomicBool::new(false)))
+        .declare(Queue::durable("ap.all"))
+        .declare(Binding::queue("ap.all").to("logs").with("ap.#"))
+        .log_appender(appender.clone())
+        .start()
+        .await
+        .unwrap();
+    let logging = logs_to(&appender);
+    for number in 0..3 {
+        tracing::info!(target: "ap::lines", number, "a line");
+    }
+    drop(logging);
+    place.has_left("ap.all", 3).await;
+    app.stop().await.unwrap();
 }
 
 async fn a_full_queue_holds_up_no_other_line(place: &Place) {

@@ -6,13 +6,14 @@ use springhare::middleware::{Flow, MessageProcessor};
 use springhare::prelude::*;
 use springhare::{CallError, Error, Publish};
 use springhare_broker::{BasicPublishOptions, NoAck};
-use springhare_tests::{eventually, header_text};
+use springhare_tests::{eventually, header_text, ready};
 
 use crate::place::Place;
 
 application!(
     what_a_template_gets_is_as_the_processors_leave_it,
     what_is_discarded_is_passed_over_by_who_receives,
+    a_call_does_not_pass_over_messages_without_end,
     what_is_refused_is_parked_and_the_call_says_why,
     a_processor_chooses_what_becomes_of_what_it_refuses,
     where_a_processor_panics_the_message_is_back_before_the_caller_hears_of_it,
@@ -48,6 +49,16 @@ impl MessageProcessor for Sealed {
         message.body = body.into();
         Ok(Flow::Continue)
     }
+}
+
+async fn a_call_does_not_pass_over_messages_without_end(place: &Place) {
+    let (app, rabbit) = app(place).await;
+    rabbit.convert_and_send_all((0..1001).map(|_| ("pr", "spam"))).await.unwrap();
+    assert!(rabbit.receive("pr").timeout(LONG).await.unwrap().is_none());
+    assert_eq!(ready(&rabbit, "pr").await, 1);
+    assert!(rabbit.receive("pr").await.unwrap().is_none());
+    assert_eq!(ready(&rabbit, "pr").await, 0);
+    app.stop().await.unwrap();
 }
 
 async fn app(place: &Place) -> (Springhare, RabbitTemplate) {
