@@ -1,8 +1,9 @@
 //! The call of a handler. A panic in it is a failure like any other.
 
 use std::any::Any;
+use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
 use super::context::{BatchContext, DeliveryContext};
@@ -161,6 +162,12 @@ impl<F> Drop for InPlace<'_, F> {
     }
 }
 
+/// Does what is to be done for a handler that has returned; a panic is its failure.
+pub(super) async fn in_place(sending: impl Future<Output = Outcome>) -> Outcome {
+    let mut sending = InPlace(pin!(Some(sending)));
+    poll_fn(|cx| sending.poll_caught(cx)).await
+}
+
 /// The failure that a panic is.
 pub(super) fn panicked(panic: &(dyn Any + Send)) -> ListenerError {
     ListenerError::new(HandlerPanicked { message: message_of(panic) })
@@ -169,7 +176,6 @@ pub(super) fn panicked(panic: &(dyn Any + Send)) -> ListenerError {
 #[cfg(test)]
 mod tests {
     use std::future::pending;
-    use std::pin::pin;
     use std::task::Waker;
 
     use super::*;

@@ -3,7 +3,7 @@
 mod retrying;
 
 use std::future::poll_fn;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -267,6 +267,21 @@ impl Settler {
             self.settle_retried().await?;
         }
         Ok(())
+    }
+
+    /// Carries something on that sends, and the copies that are on their way beside it: it may wait for a
+    /// connection that one of them opens.
+    pub(crate) async fn beside_copies<F: Future>(&mut self, sending: F) -> F::Output {
+        let mut sending = pin!(sending);
+        poll_fn(|cx| {
+            let polled = sending.as_mut().poll(cx);
+            if polled.is_pending() {
+                // Who asks next is told which are done.
+                let _ = self.retrying.poll(cx);
+            }
+            polled
+        })
+        .await
     }
 
     async fn settle_retried(&mut self) -> Result<(), SettleError> {

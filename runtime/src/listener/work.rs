@@ -270,7 +270,9 @@ impl Work<'_> {
         context: &DeliveryContext,
         outcome: Outcome,
     ) -> Result<Outcome, Exit> {
-        self.carry_on(pin!(Some(outgoing::send(context, outcome)))).await
+        // Large, and most listeners have none.
+        let sending = Box::pin(outgoing::send(context, outcome));
+        self.carry_on(pin!(Some(sending))).await
     }
 
     /// Sends a handler's reply, and tends to the rest if that takes a while.

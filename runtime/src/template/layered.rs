@@ -127,7 +127,9 @@ impl<'t> LayeredBatch<'t> {
                     break;
                 }
             }
-            if self.open() <= open_max { Poll::Ready(()) } else { Poll::Pending }
+            // At the end nobody waits for what its layer has given up once the broker had it.
+            let left = if open_max == 0 { self.in_layers.len() } else { self.open() };
+            if left <= open_max { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
     }
@@ -144,7 +146,6 @@ impl<'t> LayeredBatch<'t> {
             }
             self.answers.remove(on_their_way + place);
             self.batch.publishes.remove(place);
-            self.template.shared.publishing.tell(&Err(Error::Stopped), Confirmation::Awaited);
         }
     }
 
@@ -162,6 +163,8 @@ impl<'t> LayeredBatch<'t> {
     fn poll_batch(&mut self, cx: &mut Context<'_>) -> bool {
         self.withdraw();
         if self.answers.is_empty() {
+            // Others may wait for this attempt.
+            (self.path, self.opening) = (None, None);
             return false;
         }
         let publishing = &self.template.shared.publishing;

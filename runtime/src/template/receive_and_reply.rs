@@ -88,7 +88,8 @@ impl<T, F> fmt::Debug for ReceiveAndReply<'_, T, F> {
 impl RabbitTemplate {
     /// Takes one message from `queue`, if there is one or one comes within its
     /// [`timeout`](ReceiveAndReply::timeout), and sends what `reply` makes of it to the queue that the
-    /// message names in `reply_to`; `false` if there was no message.
+    /// message names in `reply_to`; `false` if there was no message, or
+    /// processors have discarded a thousand.
     ///
     /// The message is acknowledged once its reply is confirmed, or at once where `reply` has none. If
     /// `reply` fails, or the reply can't be sent, it goes back to its queue. One that does not convert is

@@ -96,6 +96,8 @@ impl Work<'_> {
                 self.settler.flush().await?;
                 let stop = self.stop;
                 let copying = self.failure.copy_out(&failed, plan, &reason, copied);
+                // Rare, and large.
+                let copying = self.settler.beside_copies(Box::pin(copying));
                 match stop.unless_forced(copying).await.ok_or(Exit::Stopped)? {
                     Ok(()) => (Verdict::Ack(Multiple::One), copied.to()),
                     Err(error) => {

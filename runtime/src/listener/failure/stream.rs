@@ -33,6 +33,7 @@ impl Work<'_> {
             };
             let stop = self.stop;
             let parking = self.failure.copy_out(&failed, plan, &reason, copied);
+            let parking = self.settler.beside_copies(Box::pin(parking));
             let parked = stop.unless_forced(parking).await.ok_or(Exit::Stopped)?;
             self.settler.settle(failed.delivery_tag, Verdict::Ack(Multiple::One)).await?;
             match parked {

@@ -37,6 +37,7 @@ impl Work<'_> {
         self.settler.flush().await?;
         let from = ParkedFrom { queue: context.queue(), attempts: context.failures().before };
         let parking = self.failure.template.park(&error_queue, &delivery.message, &reason, from);
+        let parking = self.settler.beside_copies(Box::pin(parking));
         let parked = self.stop.unless_forced(parking).await.ok_or(Exit::Stopped)?;
         if let Err(error) = &parked {
             tracing::error!(queue = &*error_queue, %error, "a message could not be parked");

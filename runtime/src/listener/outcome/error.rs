@@ -162,6 +162,8 @@ impl ListenerError {
     /// The caller knows of it, and decides whether to ask again: its request is acknowledged.
     pub(in crate::listener) fn told(mut self) -> Self {
         self.0.disposition = Disposition::ImmediateAcknowledge;
+        // What is said of rejections is not asked any more.
+        self.0.of_rejection = false;
         self
     }
 

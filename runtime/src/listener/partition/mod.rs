@@ -28,7 +28,7 @@ use super::container::{Container, Selection};
 use super::context::DeliveryContext;
 use super::failure::{Kept, Unfinished};
 use super::handling::Handling;
-use super::invoke::Call;
+use super::invoke::{Call, in_place};
 use super::observe::Observed;
 use super::outcome::{ListenerError, Outcome};
 use super::outgoing;
@@ -87,6 +87,8 @@ struct Done {
     lane: LaneId,
     held: Held,
     outcome: Outcome,
+    /// Its handler has returned a reply, and that was sent or can't be: the caller is told nothing else.
+    is_answered: bool,
 }
 
 /// What the loop waits for.
@@ -315,18 +317,25 @@ impl<'s> PartitionLoop<'s> {
     }
 
     /// Settles a message whose handler has returned, or has it called again.
-    async fn done(&mut self, Done { lane, mut held, mut outcome }: Done) -> Result<(), Exit> {
+    async fn done(
+        &mut self,
+        Done { lane, mut held, mut outcome, is_answered }: Done,
+    ) -> Result<(), Exit> {
         self.work.slow.ends(held.hand);
         let plan = Arc::clone(&held.handling.plan);
+        let mut next = again(&held, &outcome);
         // A caller hears of a failure where another delivery would be next, and not before.
-        let is_called_again = matches!(again(&held, &outcome), Some((_, Counts::AsCall)));
-        if !is_called_again && reply::is_answer(&held.context, &plan, &outcome) {
+        let is_call = next.is_some_and(|(_, counts)| counts == Counts::AsCall);
+        let mut is_claimed = is_call && self.work.claim(&held.context);
+        if !is_claimed && !is_answered && reply::is_answer(&held.context, &plan, &outcome) {
             outcome = self.work.answer(&held.context, &plan, outcome).await?;
+            next = again(&held, &outcome);
         }
-        if let Some((pause, counts)) = again(&held, &outcome)
-            && self.work.claim(&held.context)
-        {
-            return self.rest(lane, held, failure_of(&outcome), (pause, counts)).await;
+        if let Some(next) = next {
+            is_claimed = is_claimed || self.work.claim(&held.context);
+            if is_claimed {
+                return self.rest(lane, held, failure_of(&outcome), next).await;
+            }
         }
         // One that is acknowledged first is closed since it began.
         if !self.work.acknowledges_first() {
@@ -459,14 +468,15 @@ async fn handle(lane: LaneId, held: Held, clock: Clock) -> Done {
         outcome = poll_fn(|cx| attempt.poll(cx)).await;
     }
     if outgoing::is_to_send(context, &outcome) {
-        outcome = outgoing::send(context, outcome).await;
+        outcome = in_place(outgoing::send(context, outcome)).await;
     }
     if let Some(observed) = observed {
         observed.handled(context, &outcome);
     }
-    if matches!(outcome, Outcome::Reply(_)) {
-        outcome = reply::answer(context, plan, outcome).await;
+    let is_answered = matches!(outcome, Outcome::Reply(_));
+    if is_answered {
+        outcome = in_place(reply::answer(context, plan, outcome)).await;
     }
     Unfinished::is_done(unfinished);
-    Done { lane, held, outcome }
+    Done { lane, held, outcome, is_answered }
 }

@@ -64,11 +64,12 @@ impl Calls {
         self.late_replies.load(Ordering::Relaxed)
     }
 
-    /// Whether who asks is on the runtime of the channels' tasks.
+    /// Whether who asks is on the runtime of the channels' tasks, or on none, which has no timers.
     pub(super) fn are_at_home(&self) -> bool {
         match (&self.runtime, Handle::try_current()) {
             (Some(home), Ok(here)) => home.id() == here.id(),
-            _ => false,
+            (None, Ok(_)) => false,
+            (_, Err(_)) => true,
         }
     }
 

@@ -239,7 +239,8 @@ async fn call(
     tokio::select! {
         biased;
         reply = call => read(template, reply?),
-        () = template.shared.publishing.clock().sleep(timeout) => {
+        // Begun once the call has to wait.
+        () = async { template.shared.publishing.clock().sleep(timeout).await } => {
             Err(CallError::Timeout { after: timeout })
         }
     }

@@ -124,8 +124,7 @@ impl Pending {
         let mut state = self.lock();
         let mut left = Vec::new();
         for (number, call) in &mut state.calls {
-            if call.wait.is_for(|queue| queues.contains(queue)) {
-                call.wait.leave(now);
+            if call.wait.is_for(|queue| queues.contains(queue)) && call.wait.leave(now) {
                 left.push((*number, call.wait.until()));
             }
         }

@@ -36,12 +36,14 @@ impl Wait {
         self.queue.as_ref().is_some_and(is_left)
     }
 
-    /// Nobody is there any more who answers.
-    pub(super) fn leave(&mut self, now: Duration) {
+    /// Nobody is there any more who answers; whether it waits shorter for that.
+    pub(super) fn leave(&mut self, now: Duration) -> bool {
         let until = now.saturating_add(UNATTENDED_WAIT);
-        if until < self.until {
+        let is_sooner = until < self.until;
+        if is_sooner {
             (self.until, self.after) = (until, None);
         }
+        is_sooner
     }
 
     /// What it comes to without a reply.

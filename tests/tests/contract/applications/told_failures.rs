@@ -8,6 +8,8 @@ use crate::place::Place;
 
 application!(
     what_is_said_of_an_error_holds_where_its_caller_is_told,
+    a_request_that_cannot_be_read_is_not_tried_again_once_its_caller_knows,
+    a_caller_of_a_key_is_told_though_its_request_is_settled,
     an_error_handler_is_asked_before_the_caller_is_told,
     a_key_waits_for_no_request_whose_caller_was_told,
     a_key_waits_for_a_request_whose_caller_is_gone,
@@ -65,6 +67,44 @@ async fn what_is_said_of_an_error_holds_where_its_caller_is_told(place: &Place) 
     for queue in ["n.said", "n.dead", "n.said.error"] {
         place.has_left(queue, 0).await;
     }
+}
+
+#[rabbit_listener(queue = "n.read", return_errors = true)]
+async fn read(Json(number): Json<u64>) -> Json<u64> {
+    Json(number)
+}
+
+async fn a_request_that_cannot_be_read_is_not_tried_again_once_its_caller_knows(place: &Place) {
+    let builder = by_its_text(place.builder()).listeners(listeners![read]);
+    let builder = builder.on_error::<springhare::convert::ConversionError>(OnError::Retry);
+    let app = builder.start().await.unwrap();
+    let rabbit = app.rabbit_template();
+    assert_eq!(kind_for(&rabbit, "n.read", "seven").await, "failed");
+    app.stop().await.unwrap();
+    // Neither is it told once more.
+    for queue in ["n.read", ANSWERS] {
+        place.has_left(queue, 0).await;
+    }
+}
+
+#[rabbit_listener(
+    queue = "n.settled",
+    return_errors = true,
+    partition_by = "header:x-customer",
+    retry(max_attempts = 3, backoff = "1ms..1ms")
+)]
+async fn settled(_word: Text, channel: Channel, tag: DeliveryTag) -> ListenerResult<Text> {
+    channel.ack(tag).await?;
+    Err(ListenerError::msg("too late"))
+}
+
+async fn a_caller_of_a_key_is_told_though_its_request_is_settled(place: &Place) {
+    let builder = by_its_text(place.builder()).listeners(listeners![settled]);
+    let app = builder.start().await.unwrap();
+    let rabbit = app.rabbit_template();
+    assert_eq!(kind_for(&rabbit, "n.settled", "tea").await, "failed");
+    app.stop().await.unwrap();
+    place.has_left("n.settled", 0).await;
 }
 
 async fn refuse(error: ListenerError, cx: &DeliveryContext) -> ListenerResult {
