@@ -57,6 +57,7 @@ mod describe;
 mod error;
 mod events;
 mod graph;
+mod in_time;
 mod listener;
 mod macros;
 mod settings;

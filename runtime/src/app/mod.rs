@@ -11,7 +11,6 @@ mod configure;
 mod expected;
 mod failures;
 mod handler;
-mod in_time;
 mod joining;
 mod layers;
 mod limits;

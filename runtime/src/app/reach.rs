@@ -3,9 +3,9 @@
 use std::io;
 use std::sync::Arc;
 
-use super::in_time::in_time;
 use crate::backoff::Backoff;
 use crate::connection::{LinkConnection, LinkError};
+use crate::in_time::in_time;
 use crate::listener::ListenerConnection;
 use crate::settings::Startup;
 

@@ -11,11 +11,11 @@ use tokio::sync::{Mutex, MutexGuard, watch};
 use tokio::task::AbortHandle;
 
 use super::STOP_DEADLINE;
-use super::in_time::in_time;
 use super::joining::Standing;
 use super::scopes::{BrokerScope, BrokerScopes};
 use crate::connection::LinkError;
 use crate::error::{Error, Result};
+use crate::in_time::in_time;
 use crate::listener::health::{BrokerHealth, BrokerStatus, Health};
 use crate::listener::{ListenerRegistry, StopPhase, keep_connected};
 

@@ -10,11 +10,11 @@ use springhare_broker::{Broker, Clock};
 use tokio::sync::watch;
 
 use super::CLOSE_DEADLINE;
-use super::in_time::in_time;
 use crate::appender::Sender;
 use crate::connection::LinkError;
 use crate::error::Error;
 use crate::graph::DeclaringLink;
+use crate::in_time::in_time;
 use crate::listener::ListenerScope;
 use crate::settings::Startup;
 

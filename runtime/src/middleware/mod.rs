@@ -86,13 +86,16 @@ impl TemplateMiddleware {
         Ok(publish)
     }
 
-    /// Has the processors change a message that was received, in their order; none if there are none.
-    pub(crate) fn received(&self, message: &Message) -> Option<(Received, Message)> {
-        if self.processors.is_empty() {
-            return None;
+    /// Has the processors change a message that was received, in their order.
+    pub(crate) fn received(&self, message: &mut Message) -> Received {
+        if !self.has_processors() {
+            return Received::Goes(Flow::Continue);
         }
-        let mut message = message.clone();
-        Some((Received::of(&self.processors, &mut message), message))
+        Received::of(&self.processors, message)
+    }
+
+    pub(crate) fn has_processors(&self) -> bool {
+        !self.processors.is_empty()
     }
 
     pub(crate) fn has_layers(&self) -> bool {

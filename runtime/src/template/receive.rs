@@ -289,10 +289,13 @@ impl RabbitTemplate {
 
     /// Has the processors look at a message; none if they discard it.
     async fn processed<'t>(&self, queue: &str, mut got: Got<'t>) -> Result<Option<Got<'t>>> {
-        let Some((received, message)) = self.middleware().received(got.message()) else {
+        let middleware = self.middleware();
+        if !middleware.has_processors() {
             return Ok(Some(got));
-        };
-        let (then, error) = match received {
+        }
+        // What is parked is as the broker delivered it.
+        let mut message = got.message().clone();
+        let (then, error) = match middleware.received(&mut message) {
             Received::Goes(Flow::Continue) => {
                 got.processed = Some(message);
                 return Ok(Some(got));

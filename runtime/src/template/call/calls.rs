@@ -16,6 +16,7 @@ use super::pending::End;
 use super::wait::Wait;
 use super::waiting::Waiting;
 use crate::error::CallError;
+use crate::in_time::in_time;
 use crate::template::Fate;
 use crate::template::publishing::Publishing;
 
@@ -139,11 +140,8 @@ impl Calls {
         wait: &Wait,
         timeout: Duration,
     ) -> Result<(Arc<CallChannel>, u64), CallError> {
-        tokio::select! {
-            biased;
-            found = self.next_channel(way, wait) => found,
-            () = self.publishing.clock().sleep(timeout) => Err(wait.error()),
-        }
+        let found = self.next_channel(way, wait);
+        in_time(self.publishing.clock(), timeout, found).await.unwrap_or_else(|| Err(wait.error()))
     }
 
     /// The channel, and the number of the call that was added to its calls; none when all channels

@@ -5,7 +5,7 @@ use std::time::Duration;
 use springhare_broker::Publish;
 use tokio::sync::oneshot;
 
-use super::{Outcome, prepare, read};
+use super::{Outcome, prepare, read, within};
 use crate::error::{CallError, Error};
 use crate::middleware::{LayerFuture, NextPublish};
 use crate::template::RabbitTemplate;
@@ -18,12 +18,8 @@ pub(super) async fn call(
     timeout: Duration,
     is_correlated: bool,
 ) -> Outcome {
-    let clock = template.shared.publishing.clock();
-    tokio::select! {
-        biased;
-        reply = through_layers(template, request, timeout, is_correlated) => read(template, reply?),
-        () = clock.sleep(timeout) => Err(CallError::Timeout { after: timeout }),
-    }
+    let call = through_layers(template, request, timeout, is_correlated);
+    read(template, within(template, timeout, call).await?)
 }
 
 async fn through_layers(

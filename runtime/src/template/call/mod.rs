@@ -36,6 +36,7 @@ use super::options::message_options;
 use super::{IntoRoute, RabbitTemplate};
 use crate::convert::{ConversionError, IntoBody, MessageConverters};
 use crate::error::CallError;
+use crate::in_time::in_time;
 use crate::middleware::{Flow, Received};
 use crate::trace;
 
@@ -235,25 +236,27 @@ async fn call(
         return read(template, calls.call(request, chosen, timeout, || ()).await?);
     }
     // Nobody may drive the runtime that ends calls whose waits are over.
-    let call = Box::pin(calls.call(request, chosen, timeout, || ()));
-    tokio::select! {
-        biased;
-        reply = call => read(template, reply?),
-        // Begun once the call has to wait.
-        () = async { template.shared.publishing.clock().sleep(timeout).await } => {
-            Err(CallError::Timeout { after: timeout })
-        }
-    }
+    let call = calls.call(request, chosen, timeout, || ());
+    read(template, Box::pin(within(template, timeout, call)).await?)
+}
+
+/// What a call comes to, or that its time is over.
+async fn within(
+    template: &RabbitTemplate,
+    timeout: Duration,
+    call: impl Future<Output = Outcome>,
+) -> Outcome {
+    let clock = template.shared.publishing.clock();
+    in_time(clock, timeout, call).await.unwrap_or(Err(CallError::Timeout { after: timeout }))
 }
 
 /// What a reply says, as the processors leave it.
-fn read(template: &RabbitTemplate, reply: Message) -> Outcome {
-    match template.middleware().received(&reply) {
-        None => reply::read(reply),
-        Some((Received::Goes(Flow::Continue), reply)) => reply::read(reply),
-        Some((Received::Goes(Flow::Discard), _)) => Err(CallError::ReplyDiscarded),
-        Some((Received::Refused { error, .. }, _)) => Err(CallError::ReplyRefused(Box::new(error))),
-        Some((Received::Panicked(panic), _)) => resume_unwind(panic),
+fn read(template: &RabbitTemplate, mut reply: Message) -> Outcome {
+    match template.middleware().received(&mut reply) {
+        Received::Goes(Flow::Continue) => reply::read(reply),
+        Received::Goes(Flow::Discard) => Err(CallError::ReplyDiscarded),
+        Received::Refused { error, .. } => Err(CallError::ReplyRefused(Box::new(error))),
+        Received::Panicked(panic) => resume_unwind(panic),
     }
 }
 

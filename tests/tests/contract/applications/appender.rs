@@ -9,7 +9,7 @@ use serde_json::Value;
 use springhare::amqp::DeliveryMode;
 use springhare::middleware::{LayerFuture, MessageProcessor, NextPublish, PublishLayer};
 use springhare::prelude::*;
-use springhare::{AmqpAppender, Error, Publish};
+use springhare::{AmqpAppender, Error, Publish, SpringhareBuilder};
 use springhare_log::{EcsLayer, Service};
 use springhare_tests::{Tell, arrives, eventually, header_text, ready, telling};
 use tracing::Level;
@@ -37,6 +37,11 @@ fn logs_to(appender: &AmqpAppender) -> impl Sized + use<> {
     let layer = EcsLayer::new(Service::new("shop").version("1.2.3"), appender.clone());
     let first = tracing_subscriber::registry().with(LevelFilter::TRACE).with(layer).set_default();
     (second, first)
+}
+
+/// All that this test logs is kept in a queue.
+fn kept(app: SpringhareBuilder) -> SpringhareBuilder {
+    app.declare(Queue::durable("ap.all")).declare(Binding::queue("ap.all").to("logs").with("ap.#"))
 }
 
 fn json(message: &Message) -> Value {
@@ -172,12 +177,8 @@ async fn what_publishing_logs_is_no_line(place: &Place) {
         .builder()
         .listeners(listeners![])
         .processor(Talkative(Arc::clone(&published)))
-        .declare(Queue::durable("ap.all"))
-        .declare(Binding::queue("ap.all").to("logs").with("ap.#"))
-        .log_appender(appender.clone())
-        .start()
-        .await
-        .unwrap();
+        .log_appender(appender.clone());
+    let app = kept(app).start().await.unwrap();
     let rabbit = app.rabbit_template();
     tracing::info!(target: "ap::first", "a line");
     place.has_left("ap.all", 1).await;
@@ -211,12 +212,8 @@ async fn a_layer_that_says_stopped_once_keeps_no_line_back(place: &Place) {
         .builder()
         .listeners(listeners![])
         .publish_layer(NotTheFirst(AtomicBool::new(false)))
-        .declare(Queue::durable("ap.all"))
-        .declare(Binding::queue("ap.all").to("logs").with("ap.#"))
-        .log_appender(appender.clone())
-        .start()
-        .await
-        .unwrap();
+        .log_appender(appender.clone());
+    let app = kept(app).start().await.unwrap();
     let logging = logs_to(&appender);
     for number in 0..3 {
         tracing::info!(target: "ap::lines", number, "a line");
