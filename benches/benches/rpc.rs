@@ -2,7 +2,7 @@
 //! `convert_send_and_receive` to a listener that returns its reply, and, below it, `send_and_receive` to a
 //! bare channel that sends the body back. On the embedded broker, or on that of `SPRINGHARE_URL`.
 //!
-//! `cargo bench -p springhare-benches --bench rpc`
+//! `cargo bench -p springhare-benches --bench rpc`; with `--features mimalloc` on that allocator.
 
 use std::time::Duration;
 

@@ -5,6 +5,10 @@
 
 use std::time::Duration;
 
+#[cfg(feature = "mimalloc")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// What one run of one way took.
 #[derive(Debug, Clone, Copy)]
 pub struct Run {
