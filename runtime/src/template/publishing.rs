@@ -29,13 +29,13 @@ const NAME: &str = "publisher";
 pub(crate) struct Publishing {
     link: Arc<dyn Link>,
     path: ArcSwapOption<PublishingPath>,
-    path_attempts: SharedAttempts,
+    path_attempts: SharedAttempts<Arc<PublishingPath>>,
     /// Ends an attempt that is under way.
     stopping: Notify,
     /// Opened with the first channel. A broker that takes no messages reads nothing at all from a
     /// connection that publishes: what is received, and thereby makes room, must not wait for it.
     channels: Mutex<Option<Arc<dyn LinkConnection>>>,
-    channels_attempts: SharedAttempts,
+    channels_attempts: SharedAttempts<Arc<dyn LinkConnection>>,
     channels_link: Arc<dyn Link>,
     observer: Option<Arc<dyn TemplateObserver>>,
     events: BrokerEvents,
@@ -97,7 +97,7 @@ impl Publishing {
     }
 
     /// The path, and another one where it is closed.
-    pub(crate) async fn usable(&self) -> Result<Arc<PublishingPath>, Error> {
+    pub(crate) async fn usable(self: &Arc<Self>) -> Result<Arc<PublishingPath>, Error> {
         if let Some(path) = self.current() {
             if path.connection.closed().is_none() {
                 return Ok(path);
@@ -156,30 +156,36 @@ impl Publishing {
     }
 
     /// The path; opened if there is none. Who comes while it is tried shares the outcome.
-    pub(crate) async fn open(&self) -> Result<Arc<PublishingPath>, Error> {
-        let attempt = async {
-            let opened = self.attempt().await;
+    pub(crate) async fn open(self: &Arc<Self>) -> Result<Arc<PublishingPath>, Error> {
+        let publishing = Arc::clone(self);
+        let attempt = async move {
+            let opened = publishing.unless_stopped(publishing.attempt()).await;
             if let Err(error) = &opened {
-                self.events.tell_failed(NAME, &self.link.describe(), error);
+                publishing.events.tell_failed(NAME, &publishing.link.describe(), error);
             }
             opened
         };
         let opening = self.path_attempts.open(self.clock(), || self.current(), attempt);
         // It is rare, and whoever publishes would be larger by it.
-        self.unless_stopped(Box::pin(opening)).await
+        self.stopped_or(Box::pin(opening).await)
     }
 
-    /// What is opened, unless the application stops before. The stop comes first where both are
+    /// What an attempt opens, unless the application stops before. The stop comes first where both are
     /// ready: after it nothing is opened.
     async fn unless_stopped<T>(
         &self,
-        opening: impl Future<Output = Result<T, LinkError>>,
-    ) -> Result<T, Error> {
+        attempt: impl Future<Output = Result<T, LinkError>>,
+    ) -> Result<T, LinkError> {
         tokio::select! {
             biased;
-            () = self.until_stopped() => Err(Error::Stopped),
-            opened = opening => Ok(opened?),
+            () = self.until_stopped() => Err(LinkError::Closed { what: "connection", reason: None }),
+            opened = attempt => opened,
         }
+    }
+
+    /// What an attempt came to; what ended with the application says so.
+    fn stopped_or<T>(&self, opened: Result<T, LinkError>) -> Result<T, Error> {
+        if self.is_stopped() { Err(Error::Stopped) } else { Ok(opened?) }
     }
 
     async fn attempt(&self) -> Result<Arc<PublishingPath>, LinkError> {
@@ -214,7 +220,7 @@ impl Publishing {
     /// Publishes what replaces a message that is settled right after: it does not wait for room
     /// that only the settling makes.
     pub(crate) async fn publish_replacement(
-        &self,
+        self: &Arc<Self>,
         publish: Publish,
         confirmation: Confirmation,
     ) -> Result<(), Error> {
@@ -225,7 +231,7 @@ impl Publishing {
     }
 
     async fn publish_beyond_the_memory_mark(
-        &self,
+        self: &Arc<Self>,
         publish: Publish,
         confirmation: Confirmation,
     ) -> Result<(), Error> {
@@ -263,13 +269,15 @@ impl Publishing {
     }
 
     /// A channel, on a connection that is not the publishing one.
-    pub(crate) async fn open_channel(&self) -> Result<Arc<dyn LinkChannel>, Error> {
+    pub(crate) async fn open_channel(self: &Arc<Self>) -> Result<Arc<dyn LinkChannel>, Error> {
         Ok(self.channels_connected().await?.open_channel().await?)
     }
 
     /// The connection of channels, opened if there is none. Whoever opens a channel under a lock of its
     /// own asks for this before: behind the lock each would make an attempt of its own.
-    pub(super) async fn channels_connected(&self) -> Result<Arc<dyn LinkConnection>, Error> {
+    pub(super) async fn channels_connected(
+        self: &Arc<Self>,
+    ) -> Result<Arc<dyn LinkConnection>, Error> {
         match self.connection_of_channels() {
             Some(connection) => Ok(connection),
             None => self.open_connection_of_channels().await,
@@ -282,15 +290,19 @@ impl Publishing {
     }
 
     /// The connection, opened if there is none. The stop closes what it finds there.
-    async fn open_connection_of_channels(&self) -> Result<Arc<dyn LinkConnection>, Error> {
-        let attempt = async {
-            let connection = self.channels_link.connect("template").await?;
-            *self.channels() = Some(Arc::clone(&connection));
+    async fn open_connection_of_channels(
+        self: &Arc<Self>,
+    ) -> Result<Arc<dyn LinkConnection>, Error> {
+        let publishing = Arc::clone(self);
+        let attempt = async move {
+            let connecting = publishing.channels_link.connect("template");
+            let connection = publishing.unless_stopped(connecting).await?;
+            *publishing.channels() = Some(Arc::clone(&connection));
             Ok(connection)
         };
         let current = || self.connection_of_channels();
         let opening = self.channels_attempts.open(self.clock(), current, attempt);
-        self.unless_stopped(Box::pin(opening)).await
+        self.stopped_or(Box::pin(opening).await)
     }
 
     /// It is whole between any two statements.
@@ -302,9 +314,9 @@ impl Publishing {
     pub(crate) async fn stop(&self) -> Result<(), LinkError> {
         self.stopped.store(true, Ordering::Release);
         self.stopping.notify_waiters();
-        let _no_path = self.path_attempts.none_begins().await;
+        self.path_attempts.stop().await;
         let channels = async {
-            let _no_connection = self.channels_attempts.none_begins().await;
+            self.channels_attempts.stop().await;
             let connection = self.channels().take();
             match connection {
                 Some(connection) => connection.close().await,

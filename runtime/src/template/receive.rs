@@ -348,12 +348,16 @@ impl RabbitTemplate {
     /// Gets a message, and holds the channel that it came on. Nothing that receives may be
     /// awaited before it is dropped.
     async fn get(&self, queue: &str) -> Result<Option<Got<'_>>> {
-        // Of those who wait for a broker that is away, one makes the attempt for all.
-        self.shared.publishing.channels_connected().await?;
-        let mut receiving = self.shared.receiving.lock().await;
-        let channel = match receiving.take_if(|channel| channel.close_reason().is_none()) {
-            Some(open) => open,
-            None => self.shared.publishing.open_channel().await?,
+        let (channel, mut receiving) = loop {
+            // Those who wait for a broker that is away share an attempt: behind the lock each would make
+            // its own.
+            let connection = self.shared.publishing.channels_connected().await?;
+            let mut receiving = self.shared.receiving.lock().await;
+            match receiving.take_if(|channel| channel.close_reason().is_none()) {
+                Some(open) => break (open, receiving),
+                None if connection.closed().is_some() => {}
+                None => break (connection.open_channel().await?, receiving),
+            }
         };
         *receiving = Some(Arc::clone(&channel));
         let got = channel.basic_get(queue, NoAck::No).await?;

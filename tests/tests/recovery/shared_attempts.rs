@@ -51,15 +51,21 @@ impl Link for Slow {
     }
 }
 
-/// Ten callers at a time share an attempt that fails, and the next ten one that does not.
-#[tokio::test]
-async fn those_who_receive_wait_for_one_attempt_together() {
+/// An application on such a link.
+async fn started() -> (Springhare, Gate, Arc<AtomicUsize>) {
     let broker = Broker::builder().start().unwrap();
     let (gate, attempts) = (Gate::closed(), Arc::<AtomicUsize>::default());
     let inner = EmbeddedLink::new(broker);
     let link = Slow { inner, gate: gate.clone(), attempts: Arc::clone(&attempts) };
     let builder = Springhare::builder().link(link).listeners(listeners![]);
     let app = builder.declare(Queue::durable("q")).start().await.unwrap();
+    (app, gate, attempts)
+}
+
+/// Ten callers at a time share an attempt that fails, and the next ten one that does not.
+#[tokio::test]
+async fn those_who_receive_wait_for_one_attempt_together() {
+    let (app, gate, attempts) = started().await;
     let rabbit = app.rabbit_template();
     for number in 1..=2 {
         let calls = join_all((0..10).map(|_| rabbit.receive("q").into_future()));
@@ -77,4 +83,23 @@ async fn those_who_receive_wait_for_one_attempt_together() {
         assert_eq!(attempts.load(Ordering::Acquire), number);
     }
     app.stop().await.unwrap();
+}
+
+/// As a branch of a `select!` in a loop is, while another's body is awaited.
+#[tokio::test]
+async fn who_began_an_attempt_and_is_not_polled_holds_up_neither_others_nor_the_stop() {
+    let (app, gate, attempts) = started().await;
+    let rabbit = app.rabbit_template();
+    let mut first = Box::pin(rabbit.receive("q").into_future());
+    assert!(futures_util::poll!(&mut first).is_pending());
+    gate.let_through(1);
+    let other = within_limit("another caller", rabbit.receive("q").into_future()).await;
+    assert!(matches!(other, Err(Error::Link(LinkError::Connect { .. }))), "{other:?}");
+    let mut second = Box::pin(rabbit.receive("q").into_future());
+    assert!(futures_util::poll!(&mut second).is_pending());
+    assert_eq!(attempts.load(Ordering::Acquire), 2);
+    within_limit("the stop", app.stop()).await.unwrap();
+    let (first, second) = (first.await, second.await);
+    assert!(matches!(first, Err(Error::Stopped | Error::Link(_))), "{first:?}");
+    assert!(matches!(second, Err(Error::Stopped)), "{second:?}");
 }

@@ -213,7 +213,7 @@ impl CallChannel {
         }
     }
 
-    async fn open(&self, publishing: &Publishing) -> Result<Arc<dyn LinkChannel>, End> {
+    async fn open(&self, publishing: &Arc<Publishing>) -> Result<Arc<dyn LinkChannel>, End> {
         let path = publishing.usable().await.map_err(not_opened)?;
         let link = path.open_channel().await.map_err(End::NotOpened)?;
         if !self.exchange.is_empty() {
