@@ -35,6 +35,7 @@ fn plain() -> TokenStream {
 #[test]
 fn what_is_decided_at_start_is_left_to_it() {
     accepted(quote!(queue = "${orders.queue:amq.orders}"), plain());
+    accepted(quote!(queue = "${orders.queue:${region:eu}-orders}"), plain());
     accepted(quote!(queue = ORDERS, exchange = names::LOGS, kind = "direct", key = KEY), plain());
     accepted(quote!(exchange = "e", kind = "direct", key = "${key:*}"), plain());
     accepted(quote!(exchange = "e", kind = "${kind:topic}", key = "*.error"), plain());

@@ -155,11 +155,26 @@ fn length(at: &Text, text: &str, what: &str, errors: &mut Errors) {
     }
 }
 
+/// What stands before the `}` that closes a placeholder, and behind it: a name or a default may have
+/// placeholders, too.
+pub(super) fn enclosed(placeholder: &str) -> Option<(&str, &str)> {
+    let mut depth = 0_usize;
+    for (at, character) in placeholder.char_indices() {
+        match character {
+            '{' if !placeholder.get(..at)?.ends_with("$$") => depth += 1,
+            '}' if depth == 0 => return Some((placeholder.get(..at)?, placeholder.get(at + 1..)?)),
+            '}' => depth -= 1,
+            _ => {}
+        }
+    }
+    None
+}
+
 /// Whether every `${` has a name and its `}`.
 pub(crate) fn placeholders(text: &Text, errors: &mut Errors) {
     let Some(mut rest) = text.written() else { return };
     while let Some((_, behind)) = rest.split_once("${") {
-        let Some((placeholder, after)) = behind.split_once('}') else {
+        let Some((placeholder, after)) = enclosed(behind) else {
             errors.add(
                 text,
                 "the placeholder does not end",

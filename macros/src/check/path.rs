@@ -3,6 +3,7 @@
 use syn::Type;
 
 use super::binding::known_kind;
+use super::names::enclosed;
 use crate::attr::ListenerArgs;
 use crate::diagnostics::Errors;
 use crate::parameter::Source;
@@ -190,7 +191,7 @@ fn without_placeholders(text: &str) -> Option<String> {
     while let Some((before, behind)) = rest.split_once("${") {
         bare.push_str(before);
         bare.push('x');
-        rest = behind.split_once('}')?.1;
+        rest = enclosed(behind)?.1;
     }
     bare.push_str(rest);
     Some(bare)

@@ -26,6 +26,7 @@ fn as_many_words_are_taken_as_stand_in_braces() {
     accepted(one(), takes(&quote!(MyOwn)));
     accepted(topic(&quote!(key = "${key}")), takes(&quote!(Path<(u8, u8)>)));
     accepted(topic(&quote!(key = "${a:x.y}.{level}")), takes(&quote!(Path<String>)));
+    accepted(topic(&quote!(key = "${a:${b:x}.y}.{level}")), takes(&quote!(Path<String>)));
     accepted(topic(&quote!(key = KEY)), takes(&quote!(Path<(u8, u8)>)));
     let wrong = "`Path` takes 2 words, and the key \\\"logs.{level}\\\" has 1";
     refused(one(), takes(&quote!(Path<(String, u32)>)), &[wrong]);

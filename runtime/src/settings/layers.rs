@@ -30,6 +30,11 @@ const ABOUT_RABBITMQ: &str = "RABBITMQ_";
 const ABOUT_LISTENER: &str = "LISTENER_";
 const ABOUT_PROFILE: &str = "PROFILES_";
 const ABOUT_BROKER: &str = "BROKERS_";
+/// The words that the rest of a variable's name begins with.
+const FIRST_WORDS: [&str; 7] =
+    ["URL", "STARTUP", "CONFIG", "RABBITMQ", "LISTENER", "PROFILES", "BROKERS"];
+/// Variables of ours that are read elsewhere.
+const READ_ELSEWHERE: [&str; 2] = ["CONFIG", "TEST_URL"];
 
 /// What one source says.
 #[derive(Debug, Default)]
@@ -107,7 +112,7 @@ const UNCONFIRMED: &str = "rabbitmqpublisherconfirmtype";
 /// Whether Kubernetes has set it, which tells every program of its services: of one that is called
 /// `spring-rabbitmq`, by `SPRING_RABBITMQ_SERVICE_HOST` and `SPRING_RABBITMQ_PORT=tcp://10.0.0.7:5672`.
 fn is_of_a_service(rest: &str, value: Option<&str>) -> bool {
-    let Some(rest) = rest.strip_prefix(ABOUT_RABBITMQ) else { return false };
+    let rest = rest.strip_prefix(ABOUT_RABBITMQ).unwrap_or(rest);
     let is_url = value.is_some_and(|value| value.contains("://"));
     let of_port = || {
         let number = rest.strip_prefix("PORT_")?.split('_').next()?;
@@ -278,7 +283,9 @@ impl Layer {
                 named.profiles.push(about(rest));
             } else if let Some(rest) = rest.strip_prefix(ABOUT_BROKER) {
                 named.brokers.push(about(rest));
-            } else if rest.starts_with(ABOUT_RABBITMQ) && !is_of_a_service(rest, value) {
+            } else if is_of_a_service(rest, value) || is_read_elsewhere(rest) {
+                // It sets nothing here.
+            } else if rest.starts_with(ABOUT_RABBITMQ) {
                 let (value, source) = variable(name, value);
                 match self.take_variable(rest, &value, &source) {
                     Taken::Yes => {}
@@ -286,6 +293,11 @@ impl Layer {
                         faults.push(source.fault(text));
                     }
                     Taken::Unknown => faults.push(unknown_variable(name)),
+                }
+            } else {
+                match slip(rest) {
+                    Some(text) => faults.push(Source::Variable(name.to_owned()).fault(text)),
+                    None => tracing::warn!(variable = name, "a variable that sets nothing here"),
                 }
             }
         }
@@ -350,6 +362,28 @@ fn variable(name: &str, value: Option<&str>) -> (Value, Source) {
     // What is not Unicode is shown by nobody: it may hold a password.
     let value = value.map_or(Value::Other, |value| Value::Text(value.to_owned()));
     (value, Source::Variable(name.to_owned()))
+}
+
+/// Whether the main broker's settings have nothing to do with a variable of ours.
+fn is_read_elsewhere(rest: &str) -> bool {
+    READ_ELSEWHERE.contains(&rest)
+        || SHORT.iter().any(|(name, _)| name.strip_prefix(PREFIX) == Some(rest))
+}
+
+/// What is wrong with a variable of ours that is about nothing that there is, unless it is about something
+/// else altogether.
+fn slip(rest: &str) -> Option<String> {
+    let (first, others) = rest.split_once('_').unwrap_or((rest, ""));
+    if first == "PROPERTIES" {
+        return Some(format!("a property's variable is its name alone, `{others}`"));
+    }
+    let slips = |word: &&str| strsim::osa_distance(first, word);
+    let nearest = FIRST_WORDS.into_iter().min_by_key(slips)?;
+    let is_near = slips(&nearest) <= nearest.len() / 3;
+    is_near.then(|| {
+        let meant = rest.replacen(first, nearest, 1);
+        format!("no setting has this name; did you mean `{PREFIX}{meant}`?")
+    })
 }
 
 fn unknown_variable(name: &str) -> StartFault {

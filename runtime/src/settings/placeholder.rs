@@ -3,6 +3,9 @@
 //! A name is looked up among the builder's properties, then in the environment as it is, then
 //! in the environment in capitals with `_` for every other character (`app.queue` becomes
 //! `APP_QUEUE`), then among the file's `[properties]`. `$${` is a `${` that is no placeholder.
+//!
+//! Names, defaults and the file's properties may have placeholders themselves, as in Spring; what the builder
+//! and the environment say is taken as it is.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -19,6 +22,8 @@ pub(crate) enum PlaceholderError {
     /// Without the text, which may be a password.
     #[error("a `${{` has no `}}`; close it, or write `$${{` for one that is no placeholder")]
     Unclosed,
+    #[error("`${{{name}}}` is made of itself; give it a value without `${{{name}}}`")]
+    Circular { name: String },
 }
 
 /// Where placeholders get their values from.
@@ -45,43 +50,89 @@ impl<'a> Placeholders<'a> {
 
     /// Puts the values in; a text without placeholders is returned as it is.
     pub(crate) fn resolve<'t>(&self, text: &'t str) -> Result<Cow<'t, str>, PlaceholderError> {
+        if text.contains("${") {
+            self.resolve_within(text, &mut Vec::new()).map(Cow::Owned)
+        } else {
+            Ok(Cow::Borrowed(text))
+        }
+    }
+
+    /// The same of a text that these properties, each in the one before, have led to.
+    fn resolve_within(
+        &self,
+        text: &str,
+        outer: &mut Vec<String>,
+    ) -> Result<String, PlaceholderError> {
         let mut rest = text;
         let mut resolved = String::new();
         while let Some((before, placeholder)) = rest.split_once("${") {
+            resolved.push_str(before);
             if before.ends_with('$') {
-                resolved.push_str(before);
                 resolved.push('{');
                 rest = placeholder;
                 continue;
             }
-            let Some((inside, after)) = placeholder.split_once('}') else {
-                return Err(PlaceholderError::Unclosed);
-            };
-            resolved.push_str(before);
-            resolved.push_str(&self.value(inside)?);
+            let (inside, after) = enclosed(placeholder).ok_or(PlaceholderError::Unclosed)?;
+            resolved.push_str(&self.value(inside, outer)?);
             rest = after;
         }
-        if resolved.is_empty() && rest.len() == text.len() {
-            return Ok(Cow::Borrowed(text));
-        }
         resolved.push_str(rest);
-        Ok(Cow::Owned(resolved))
+        Ok(resolved)
     }
 
-    fn value(&self, inside: &str) -> Result<String, PlaceholderError> {
-        let (name, default) = match inside.split_once(':') {
-            Some((name, default)) => (name, Some(default)),
-            None => (inside, None),
-        };
-        let variable = variable_of(name);
-        self.properties
-            .get(name)
-            .cloned()
-            .or_else(|| (self.environment)(name))
-            .or_else(|| (self.environment)(&variable))
-            .or_else(|| self.weakest?.get(name).cloned())
-            .or_else(|| default.map(str::to_owned))
-            .ok_or_else(|| PlaceholderError::NoValue { name: name.to_owned(), variable })
+    fn value(&self, inside: &str, outer: &mut Vec<String>) -> Result<String, PlaceholderError> {
+        let (name, default) = name_and_default(inside);
+        let name = self.resolve_within(name, outer)?;
+        let variable = variable_of(&name);
+        let plain = self.properties.get(&name).cloned();
+        let plain = plain.or_else(|| (self.environment)(&name));
+        if let Some(value) = plain.or_else(|| (self.environment)(&variable)) {
+            return Ok(value);
+        }
+        if let Some(value) = self.weakest.and_then(|properties| properties.get(&name)) {
+            if outer.contains(&name) {
+                return Err(PlaceholderError::Circular { name });
+            }
+            outer.push(name);
+            let resolved = self.resolve_within(value, outer);
+            outer.pop();
+            return resolved;
+        }
+        match default {
+            Some(default) => self.resolve_within(default, outer),
+            None => Err(PlaceholderError::NoValue { name, variable }),
+        }
+    }
+}
+
+/// What stands before the `}` that closes a placeholder, and behind it.
+fn enclosed(placeholder: &str) -> Option<(&str, &str)> {
+    let mut depth = 0_usize;
+    for (at, character) in placeholder.char_indices() {
+        match character {
+            '{' if !placeholder.get(..at)?.ends_with("$$") => depth += 1,
+            '}' if depth == 0 => return Some((placeholder.get(..at)?, placeholder.get(at + 1..)?)),
+            '}' => depth -= 1,
+            _ => {}
+        }
+    }
+    None
+}
+
+/// A placeholder's name, and its default behind the first `:` that stands in no other.
+fn name_and_default(inside: &str) -> (&str, Option<&str>) {
+    let mut depth = 0_usize;
+    let colon = inside.find(|character| {
+        match character {
+            '{' => depth += 1,
+            '}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        character == ':' && depth == 0
+    });
+    match colon.and_then(|at| inside.split_at_checked(at)) {
+        Some((name, default)) => (name, default.get(1..)),
+        None => (inside, None),
     }
 }
 
@@ -123,6 +174,12 @@ mod tests {
             ("s3cr$${et", "s3cr${et"),
             ("$${app.own}", "${app.own}"),
             ("$${${app.own}", "${own"),
+            ("${app.none:${app.nor.this:${app.own}-x}}.y", "own-x.y"),
+            ("${app.${app.none:own}:x}", "own"),
+            ("${app.own:${app.none}}", "own"),
+            ("${app.none:{}}", "{}"),
+            ("${app.own:{}}", "own"),
+            ("${app.none:$${}.${app.own}", "${.own"),
         ] {
             assert_eq!(resolve(text).unwrap(), expected, "{text}");
         }
@@ -134,6 +191,21 @@ mod tests {
         for remedy in ["${app.none:...}", ".property(\"app.none\", ..)", "`APP_NONE`"] {
             assert!(error.contains(remedy), "{error}");
         }
-        assert!(matches!(resolve("${app"), Err(PlaceholderError::Unclosed)));
+        for text in ["${app", "${app.none:${app.own}"] {
+            assert!(matches!(resolve(text), Err(PlaceholderError::Unclosed)), "{text}");
+        }
+    }
+
+    #[test]
+    fn properties_of_the_file_have_placeholders_and_others_are_taken_as_they_are() {
+        let of_file =
+            [("orders", "${region:eu}-orders"), ("a", "${b}"), ("b", "x${c}"), ("c", "${a}")];
+        let of_file = of_file.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let own = BTreeMap::from([("secret".to_owned(), "s3cr${et".to_owned())]);
+        let placeholders = Placeholders::new(&own, &environment).over(&of_file);
+        assert_eq!(placeholders.resolve("${orders}").unwrap(), "eu-orders");
+        assert_eq!(placeholders.resolve("${secret}").unwrap(), "s3cr${et");
+        let circular = placeholders.resolve("${b}").unwrap_err();
+        assert_eq!(circular, PlaceholderError::Circular { name: "b".to_owned() });
     }
 }

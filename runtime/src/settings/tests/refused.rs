@@ -153,6 +153,30 @@ fn a_variable_that_may_be_about_two_is_refused() {
 }
 
 #[test]
+fn a_variable_of_ours_with_a_slip_in_its_first_word_is_refused() {
+    for (variable, meant) in [
+        ("SPRINGHARE_ULR", "did you mean `SPRINGHARE_URL`?"),
+        ("SPRINGHARE_RABITMQ_HOST", "did you mean `SPRINGHARE_RABBITMQ_HOST`?"),
+        ("SPRINGHARE_LISTENERS_ORDERS_PREFETCH", "`SPRINGHARE_LISTENER_ORDERS_PREFETCH`?"),
+        ("SPRINGHARE_PROFILE_BULK_PREFETCH", "`SPRINGHARE_PROFILES_BULK_PREFETCH`?"),
+        ("SPRINGHARE_BROKER_BILLING_URL", "`SPRINGHARE_BROKERS_BILLING_URL`?"),
+        ("SPRINGHARE_CONFG", "`SPRINGHARE_CONFIG`?"),
+        ("SPRINGHARE_PROPERTIES_ORDERS_QUEUE", "its name alone, `ORDERS_QUEUE`"),
+    ] {
+        let found = faults("", &[(variable, "x")]);
+        assert!(found.len() == 1 && found[0].contains(meant), "{variable}: {found:?}");
+    }
+    // What is nothing of ours is the program's own, or of a service `springhare`.
+    let others = [
+        ("SPRINGHARE_TEST_URL", "embedded:"),
+        ("SPRINGHARE_SHOP_CURRENCY", "EUR"),
+        ("SPRINGHARE_SERVICE_HOST", "10.0.0.7"),
+        ("SPRINGHARE_PORT", "tcp://10.0.0.7:5672"),
+    ];
+    read("", &others);
+}
+
+#[test]
 fn what_a_service_of_kubernetes_is_called_keeps_nobody_from_starting() {
     for prefix in ["SPRING", "SPRINGHARE"] {
         let names = ["SERVICE_HOST", "SERVICE_PORT", "SERVICE_PORT_AMQP", "PORT_5672_TCP_ADDR"];
