@@ -95,12 +95,12 @@ pub(crate) async fn run(
 ) -> Exit {
     let StartedConsumer { channel, link, context, admitted, .. } = started;
     let common = container.common();
-    let settler = Settler::new(channel, clock, common.prefetch);
+    let settler = Settler::new(channel, clock.clone(), common.prefetch);
     let timeout = container.plans().filter_map(|plan| plan.consumer_timeout).min();
     let slow = SlowHandlers::new(Arc::clone(&container.name), context.queue().clone(), timeout);
     let acknowledge = (common.acknowledge, slow);
     let work = Work::new(settler, failure, acknowledge, link, (stop, load), container.idleness());
-    load.works();
+    load.works(&clock);
     let selection = container.selection(queue);
     let exit = match (selection.first().plan.function.invoke, container.common().partition) {
         (Invoke::One(_), Some(partition)) => {
@@ -114,7 +114,7 @@ pub(crate) async fn run(
             BatchLoop::new(selection.first(), invoke, context, work).run().await
         }
     };
-    load.waits();
+    load.waits(&clock);
     load.holds(0);
     exit
 }

@@ -2,6 +2,7 @@
 //! and scale it.
 
 use std::sync::{Arc, Mutex as StdMutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use springhare_amqp::ShortString;
 use tokio::sync::{Mutex, Notify};
@@ -423,13 +424,13 @@ impl Crew {
     }
 
     /// How many consumers this queue has, and how many were busy since the last look.
-    pub(super) fn look(&self, queue: &ShortString) -> (u16, u16) {
+    pub(super) fn look(&self, queue: &ShortString, now: Duration) -> (u16, u16) {
         let members = self.members();
         let of_queue = members.consumers.iter().filter(|member| member.stays_with(queue));
         let (mut all, mut busy) = (0_u16, 0_u16);
         for member in of_queue {
             all = all.saturating_add(1);
-            busy = busy.saturating_add(u16::from(member.load.was_busy()));
+            busy = busy.saturating_add(u16::from(member.load.was_busy(now)));
         }
         (all, busy)
     }

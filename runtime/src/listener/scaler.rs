@@ -52,8 +52,9 @@ impl Scaler {
                     self.adjust(&mut started);
                 }
                 Woken::Due => {
-                    let (all, busy) = self.crew.look(&self.queue);
-                    match scaling.look(clock.now(), all, busy) {
+                    let now = clock.now();
+                    let (all, busy) = self.crew.look(&self.queue, now);
+                    match scaling.look(now, all, busy) {
                         Change::Nothing => {}
                         Change::More => self.more(&mut started),
                         Change::Less => self.less(),

@@ -4,8 +4,11 @@
 //! Spring's: more after ten seconds in which all were busy, less after one was idle for ten, and
 //! never two within ten seconds and a minute.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use springhare_broker::Clock;
 
 /// The time between two looks.
 pub(crate) const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -16,32 +19,68 @@ const START_INTERVAL: Duration = Duration::from_secs(10);
 /// The least time between two stops.
 const STOP_INTERVAL: Duration = Duration::from_secs(60);
 
+/// Who rests for no more than this share of the time is busy: a consumer with `prefetch = 1` waits for the broker
+/// after each message.
+const REST_SHARE_OF_BUSY: u32 = 4;
+
 /// Whether one consumer has work to do, as it tells and its scaler looks.
 #[derive(Debug, Default)]
 pub(crate) struct Load {
-    works: AtomicBool,
-    /// It was idle at some time since the last look.
-    was_idle: AtomicBool,
+    rest: Mutex<Rest>,
     /// How many messages it holds while it stops.
     held: AtomicUsize,
 }
 
+/// When a consumer had nothing to do, since the last look.
+#[derive(Debug, Default)]
+struct Rest {
+    /// It has work.
+    works: bool,
+    /// Since when it does, or does not.
+    since: Duration,
+    rested: Duration,
+    looked: Duration,
+}
+
+impl Rest {
+    /// Counts what has passed since the last change.
+    fn pass(&mut self, now: Duration) {
+        if !self.works {
+            self.rested = self.rested.saturating_add(now.saturating_sub(self.since));
+        }
+        self.since = now;
+    }
+}
+
 impl Load {
     /// It has handled all that was delivered, and waits.
-    pub(crate) fn waits(&self) {
-        self.works.store(false, Ordering::Relaxed);
-        self.was_idle.store(true, Ordering::Relaxed);
+    pub(crate) fn waits(&self, clock: &Clock) {
+        self.change(clock, false);
     }
 
     /// It waits no longer.
-    pub(crate) fn works(&self) {
-        self.works.store(true, Ordering::Relaxed);
+    pub(crate) fn works(&self, clock: &Clock) {
+        self.change(clock, true);
     }
 
-    /// Whether there was always work for it since the last look.
-    pub(crate) fn was_busy(&self) -> bool {
-        let works = self.works.load(Ordering::Relaxed);
-        !self.was_idle.swap(!works, Ordering::Relaxed) && works
+    fn change(&self, clock: &Clock, works: bool) {
+        let mut rest = self.rest();
+        rest.pass(clock.now());
+        rest.works = works;
+    }
+
+    /// Whether there was work for it most of the time since the last look.
+    pub(crate) fn was_busy(&self, now: Duration) -> bool {
+        let mut rest = self.rest();
+        rest.pass(now);
+        let passed = now.saturating_sub(std::mem::replace(&mut rest.looked, now));
+        let rested = std::mem::take(&mut rest.rested);
+        rested.saturating_mul(REST_SHARE_OF_BUSY) <= passed && (rest.works || rested < passed)
+    }
+
+    /// It is whole between any two statements.
+    fn rest(&self) -> MutexGuard<'_, Rest> {
+        self.rest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// It stops, and so many messages are not finished.
@@ -182,17 +221,37 @@ mod tests {
     }
 
     #[test]
-    fn a_consumer_that_waits_is_idle_until_it_works_again_and_was_so_at_the_next_look() {
+    fn who_waits_for_the_broker_after_each_message_is_busy_and_who_rests_is_not() {
+        let (clock, hand) = Clock::manual();
         let load = Load::default();
-        assert!(!load.was_busy(), "it has not begun");
-        load.works();
-        load.was_busy();
-        assert!(load.was_busy());
-        load.waits();
-        assert!(!load.was_busy());
-        assert!(!load.was_busy(), "it still waits");
-        load.works();
-        assert!(!load.was_busy(), "it waited since the last look");
-        assert!(load.was_busy());
+        let second = |works: u64, waits: u64| {
+            for _ in 0..1000 / (works + waits) {
+                load.works(&clock);
+                hand.advance(Duration::from_millis(works));
+                load.waits(&clock);
+                hand.advance(Duration::from_millis(waits));
+            }
+            load.was_busy(clock.now())
+        };
+        assert!(second(1000, 0));
+        assert!(second(20, 5));
+        assert!(!second(20, 20));
+        assert!(!second(1, 99));
+        assert!(second(20, 5), "each look is about the time since the last");
+    }
+
+    #[test]
+    fn a_consumer_that_has_not_begun_is_idle_and_one_that_handles_a_long_message_is_busy() {
+        let (clock, hand) = Clock::manual();
+        let load = Load::default();
+        let mut second = || {
+            hand.advance(Duration::from_secs(1));
+            load.was_busy(clock.now())
+        };
+        assert!(!second());
+        load.works(&clock);
+        assert!(second() && second());
+        load.waits(&clock);
+        assert!(!second() && !second());
     }
 }

@@ -188,7 +188,7 @@ impl Work<'_> {
         received: &mut VecDeque<Delivery>,
         mut time: Option<&mut Sleep>,
     ) -> Event {
-        self.load.waits();
+        self.load.waits(self.settler.clock());
         if received.is_empty() {
             self.has_no_work();
         }
@@ -206,7 +206,7 @@ impl Work<'_> {
             self.poll_stop(cx.waker()).map(|()| Event::Stop)
         })
         .await;
-        self.load.works();
+        self.load.works(self.settler.clock());
         if let Event::Received = event {
             self.has_work();
         }
