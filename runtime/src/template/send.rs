@@ -257,6 +257,15 @@ impl Future for Sending<'_> {
 }
 
 impl<'t> Attempt<'t> {
+    /// What it comes to if it is given up after this time.
+    fn timed_out(&self, after: Duration) -> NotConfirmed {
+        let timed_out = LinkError::TimedOut { operation: "basic.publish", after };
+        match self.call.publish {
+            Some(_) => NotConfirmed::NotSent(timed_out),
+            None => NotConfirmed::Unknown(timed_out),
+        }
+    }
+
     fn poll(&mut self, template: &'t RabbitTemplate, cx: &mut Context<'_>) -> Poll<Result<()>> {
         let publishing = &template.shared.publishing;
         loop {
@@ -287,6 +296,9 @@ impl<'t> Attempt<'t> {
     }
 }
 
+/// No message is sent again after a shorter pause: the time is as good as over.
+const LAST_PAUSE: Duration = Duration::from_millis(5);
+
 /// Sends until the message is confirmed or refused, or the time is over; tells what became of it.
 async fn send_again(
     template: &RabbitTemplate,
@@ -308,25 +320,31 @@ async fn until_sent(
     let clock = template.shared.publishing.clock();
     let until = clock.now().saturating_add(limit);
     let mut backoff = Backoff::default();
+    // Whether the broker has it is not known after one attempt, and so not after those that follow.
+    let mut unknown = None;
     loop {
         let call = PublishCall::new(publish.clone(), confirmation);
         let mut attempt = Attempt { path: None, opening: None, call, is_second: false };
         let left = until.saturating_sub(clock.now());
         let sent = tokio::select! {
+            biased;
             sent = std::future::poll_fn(|cx| attempt.poll(template, cx)) => sent,
-            () = clock.sleep(left) => {
-                let timed_out = LinkError::TimedOut { operation: "basic.publish", after: limit };
-                return Err(Error::NotConfirmed(NotConfirmed::Unknown(timed_out)));
-            }
+            () = clock.sleep(left) => Err(Error::NotConfirmed(attempt.timed_out(limit))),
         };
-        let left = until.saturating_sub(clock.now());
-        match sent {
-            Err(error) if error.is_passing() && !left.is_zero() => {
-                let pause = backoff.after_failure().min(left);
-                tracing::debug!(%error, ?pause, "a message is sent again");
-                clock.sleep(pause).await;
-            }
+        let error = match sent {
+            Err(error) if error.is_passing() => error,
             sent => return sent,
+        };
+        let is_unknown = matches!(error, Error::NotConfirmed(NotConfirmed::Unknown(_)));
+        // There has to be time for what comes behind the pause.
+        let pause = backoff.after_failure().min(until.saturating_sub(clock.now()) / 2);
+        if pause < LAST_PAUSE {
+            return Err(unknown.unwrap_or(error));
+        }
+        tracing::debug!(%error, ?pause, "a message is sent again");
+        clock.sleep(pause).await;
+        if is_unknown {
+            unknown = Some(error);
         }
     }
 }
