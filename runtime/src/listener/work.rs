@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use springhare_amqp::ShortString;
 use springhare_broker::{ConsumerEnd, Delivery, Multiple, Sleep};
+use tokio::task::coop;
 
 use super::attempt::Attempt;
 use super::consumer::{Exit, RECEIVE_MAX};
@@ -390,7 +391,8 @@ impl Work<'_> {
         // All that will ever come has come: what is held can be counted.
         let Self { link, late, .. } = self;
         let more = |cx: &mut Context<'_>| link.poll_recv_many(cx, late, RECEIVE_MAX);
-        poll_fn(all_of(more)).await;
+        // The budget of this task is not the mailbox: `Pending` is to mean that nothing is there.
+        coop::unconstrained(poll_fn(all_of(more))).await;
         self.load.holds(self.behind + self.late.len());
         Ok(self.settler.requeue_paused().await?)
     }
