@@ -223,7 +223,7 @@ fn priority(entry: &Entry, errors: &mut Errors) -> Option<i32> {
 }
 
 /// A key alone, or with `= true`: `blocking`.
-fn switch(entry: &Entry, errors: &mut Errors) -> Option<bool> {
+pub(crate) fn switch(entry: &Entry, errors: &mut Errors) -> Option<bool> {
     match entry.value {
         EntryValue::Missing => Some(true),
         _ => value::flag(entry, errors),

@@ -6,8 +6,9 @@ use quote::ToTokens;
 use syn::parse::{ParseStream, Parser as _};
 use syn::{Attribute, FnArg, LitStr, Meta, Token, Type, Visibility, token};
 
+use crate::attr::{set, switch};
 use crate::diagnostics::Errors;
-use crate::grammar;
+use crate::grammar::{self, Entry};
 use crate::parameter::{self, Source};
 use crate::signature::{self, ListenerFn, Param, is_rabbit_listener};
 use crate::types;
@@ -205,19 +206,11 @@ impl Handler {
                 return;
             }
         };
+        let (mut type_name, mut default) = (None, None);
         for entry in grammar::entries(tokens, errors) {
             match entry.name().as_str() {
-                "default" => self.default = Some(entry.key),
-                "type" => {
-                    let text = value::text(&entry, errors);
-                    let known = text
-                        .and_then(|text| Some((text.known()?.to_owned(), text.to_token_stream())));
-                    if known.is_none() {
-                        let help = "write `type = \"OrderCreated\"`, in quotes";
-                        errors.add(&entry.key, "the type must stand here", help);
-                    }
-                    self.type_name = known;
-                }
+                "default" => set(&mut default, &entry, switch, errors),
+                "type" => set(&mut type_name, &entry, written_type, errors),
                 unknown => errors.add(
                     &entry.key,
                     format!("`#[rabbit_handler]` knows no `{unknown}`"),
@@ -225,6 +218,8 @@ impl Handler {
                 ),
             }
         }
+        self.type_name = type_name.map(|given| given.value);
+        self.default = default.filter(|given| given.value).map(|given| given.key);
     }
 
     /// The name of what the body is read as, if that is a plain type.
@@ -245,6 +240,17 @@ impl Handler {
     pub(crate) fn type_literal(&self) -> Option<LitStr> {
         self.type_name.as_ref().map(|(name, _)| LitStr::new(name, Span::call_site()))
     }
+}
+
+/// The type of `type = ".."`, and where it stands.
+fn written_type(entry: &Entry, errors: &mut Errors) -> Option<(String, TokenStream)> {
+    let text = value::text(entry, errors);
+    let known = text.and_then(|text| Some((text.known()?.to_owned(), text.to_token_stream())));
+    if known.is_none() {
+        let help = "write `type = \"OrderCreated\"`, in quotes";
+        errors.add(&entry.key, "the type must stand here", help);
+    }
+    known
 }
 
 fn is_rabbit_handler(attr: &Attribute) -> bool {

@@ -148,6 +148,40 @@ fn each_type_has_one_handler() {
 }
 
 #[test]
+fn a_handlers_words_are_read_like_a_listeners() {
+    mistaken(&[
+        (
+            quote!(
+                #[rabbit_handler(default = false)]
+                async fn a(&self, body: Bytes) {}
+            ),
+            "the type of what it takes can't be told from its arguments",
+        ),
+        (
+            quote!(
+                #[rabbit_handler(default = "yes")]
+                async fn a(&self, a: Json<A>) {}
+            ),
+            "`default` takes true or false",
+        ),
+        (
+            quote!(
+                #[rabbit_handler(type = "a", type = "b")]
+                async fn a(&self, body: Bytes) {}
+            ),
+            "`type` is given twice",
+        ),
+    ]);
+    accepted(
+        quote!(queue = "q"),
+        handlers(&quote! {
+            #[rabbit_handler(default = true)] async fn a(&self, a: Json<A>) {}
+            #[rabbit_handler(default = false)] async fn b(&self, b: Json<B>) {}
+        }),
+    );
+}
+
+#[test]
 fn a_handler_is_an_async_method_that_shares_itself() {
     mistaken(&[
         (
