@@ -10,6 +10,7 @@ use crate::attr::{set, switch};
 use crate::diagnostics::Errors;
 use crate::grammar::{self, Entry};
 use crate::parameter::{self, Source};
+use crate::self_type::SelfType;
 use crate::signature::{self, ListenerFn, Param, is_rabbit_listener};
 use crate::types;
 use crate::value;
@@ -23,24 +24,18 @@ pub(crate) struct HandlersImpl {
     pub(crate) self_ty: Type,
     pub(crate) generics: Option<TokenStream>,
     pub(crate) of_trait: Option<TokenStream>,
-    items: Vec<Item>,
+    /// What stands in the block.
+    items: Vec<TokenStream>,
     /// Further `#[rabbit_listener(..)]` below the outermost, in their order.
     pub(crate) stacked: Vec<Attribute>,
     pub(crate) handlers: Vec<Handler>,
-}
-
-/// What stands in the block.
-#[derive(Debug)]
-enum Item {
-    /// A method with our attribute, by its number.
-    Handler(usize),
-    Other(TokenStream),
 }
 
 /// A method with `#[rabbit_handler]`.
 #[derive(Debug)]
 pub(crate) struct Handler {
     pub(crate) attr: Attribute,
+    /// As generated code calls it: without `Self`.
     pub(crate) function: ListenerFn,
     /// The type that it is given, and where that is said.
     pub(crate) type_name: Option<(String, TokenStream)>,
@@ -87,23 +82,14 @@ impl ToTokens for HandlersImpl {
         self.attrs.iter().for_each(|attr| attr.to_tokens(tokens));
         self.head.to_tokens(tokens);
         token::Brace::default().surround(tokens, |tokens| {
-            for item in &self.items {
-                match item {
-                    Item::Other(item) => item.to_tokens(tokens),
-                    Item::Handler(index) => self
-                        .handlers
-                        .get(*index)
-                        .into_iter()
-                        .for_each(|handler| handler.function.to_tokens(tokens)),
-                }
-            }
+            self.items.iter().for_each(|item| item.to_tokens(tokens));
         });
     }
 }
 
 fn parse_impl(input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<HandlersImpl> {
     let attrs = input.call(Attribute::parse_outer)?;
-    let (stacked, attrs) = attrs.into_iter().partition(is_rabbit_listener);
+    let (mut stacked, attrs): (Vec<_>, _) = attrs.into_iter().partition(is_rabbit_listener);
     let mut head = TokenStream::new();
     while input.peek(Token![unsafe]) {
         input.parse::<Token![unsafe]>()?.to_tokens(&mut head);
@@ -123,6 +109,12 @@ fn parse_impl(input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<Handle
     while !input.is_empty() && !input.peek(token::Brace) {
         input.parse::<TokenTree>()?.to_tokens(&mut head);
     }
+    let own = SelfType::of(&self_ty);
+    for attr in &mut stacked {
+        if let Meta::List(list) = &mut attr.meta {
+            list.tokens = own.spelled_out(std::mem::take(&mut list.tokens));
+        }
+    }
     let inside;
     syn::braced!(inside in input);
     let (mut items, mut handlers) = (Vec::new(), Vec::new());
@@ -130,14 +122,15 @@ fn parse_impl(input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<Handle
         let attrs = inside.call(Attribute::parse_outer)?;
         let (mut ours, attrs): (Vec<_>, Vec<_>) = attrs.into_iter().partition(is_rabbit_handler);
         let Some(attr) = ours.pop() else {
-            items.push(Item::Other(other_item(&inside, &attrs)?));
+            items.push(other_item(&inside, &attrs)?);
             continue;
         };
         for second in ours {
             errors.add(&second, "a handler has one `#[rabbit_handler]`", "keep one of them");
         }
-        items.push(Item::Handler(handlers.len()));
-        handlers.push(handler(&inside, attr, attrs, errors)?);
+        let (method, handler) = handler(&inside, attr, attrs, &own, errors)?;
+        items.push(method);
+        handlers.push(handler);
     }
     let generics = (!generics.params.is_empty()).then(|| generics.params.to_token_stream());
     Ok(HandlersImpl { attrs, head, self_ty, generics, of_trait, items, stacked, handlers })
@@ -167,12 +160,14 @@ fn other_item(input: ParseStream<'_>, attrs: &[Attribute]) -> syn::Result<TokenS
     }
 }
 
+/// The method as it stays in the block, and the handler that it is.
 fn handler(
     input: ParseStream<'_>,
     attr: Attribute,
     attrs: Vec<Attribute>,
+    own: &SelfType,
     errors: &mut Errors,
-) -> syn::Result<Handler> {
+) -> syn::Result<(TokenStream, Handler)> {
     let vis: Visibility = input.parse()?;
     let sig: syn::Signature = input.parse()?;
     if !input.peek(token::Brace) {
@@ -187,12 +182,14 @@ fn handler(
             function.params.push(Param { ty: (*typed.ty).clone(), source });
         }
     }
+    let method = function.to_token_stream();
+    own.spell_out_in(&mut function)?;
     let mut handler = Handler { attr, function, type_name: None, default: None };
     handler.read_attribute(errors);
     if handler.type_name.is_none() {
         handler.type_name = handler.type_of_payload();
     }
-    Ok(handler)
+    Ok((method, handler))
 }
 
 impl Handler {

@@ -37,6 +37,7 @@ mod recover;
 
 mod handlers;
 mod parameter;
+mod self_type;
 mod signature;
 mod types;
 
@@ -60,6 +61,7 @@ use crate::attr::ListenerArgs;
 use crate::diagnostics::Errors;
 use crate::handlers::HandlersImpl;
 use crate::listener::Listener;
+use crate::self_type::SelfType;
 use crate::signature::ListenerFn;
 
 /// Makes a function a listener: it is called with each message of a queue.
@@ -259,6 +261,7 @@ fn handlers_of_impl(attr: TokenStream, item: TokenStream) -> TokenStream {
             return mistakes.into_iter().chain([item]).collect();
         }
     };
+    let attr = SelfType::of(&block.self_ty).spelled_out(attr);
     let attributes = parse_attributes(attr, &block.stacked, &mut errors);
     check::handlers::check(&attributes, &block, &mut errors);
     let paths = listener::paths(&attributes);

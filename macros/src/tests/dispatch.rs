@@ -1,6 +1,7 @@
 //! Words in braces, several bindings, handlers by type.
 
 use super::{accepted, mistakes, plain, refused};
+use crate::listener;
 use proc_macro2::TokenStream;
 use quote::quote;
 
@@ -98,6 +99,27 @@ fn a_handlers_type_is_known_and_its_own() {
             async fn c(&self, body: Bytes) {}
         }),
     );
+}
+
+#[test]
+fn what_is_generated_beside_an_impl_says_self_nowhere() {
+    let block = handlers(&quote! {
+        #[rabbit_handler]
+        async fn a(
+            &self,
+            a: Json<Self>,
+            #[header("x", default = vec![Self::NONE])] x: Vec<u8>,
+        ) -> ListenerResult<Json<Self>> { Ok(Self::answer()) }
+    });
+    let block = quote!(#[rabbit_listener(queue = Self::OTHER)] #block);
+    let text = listener(quote!(queue = Self::QUEUE), block).to_string();
+    let (untouched, generated) = text.split_once("const _ : () =").unwrap();
+    assert!(untouched.contains("a : Json < Self >"), "{untouched}");
+    assert!(untouched.contains("-> ListenerResult < Json < Self"), "{untouched}");
+    assert!(!generated.contains("Self"), "{generated}");
+    for spelled_out in ["Orders :: QUEUE", "Orders :: OTHER", "Orders :: NONE", "\"Orders\""] {
+        assert!(generated.contains(spelled_out), "{spelled_out} in {generated}");
+    }
 }
 
 /// The handlers of an `impl` on one queue.
