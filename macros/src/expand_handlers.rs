@@ -75,6 +75,7 @@ fn typed(
         Some(name) => quote!(::core::option::Option::Some(#name)),
         None => quote!(::core::option::Option::None),
     };
+    let conditions: Vec<_> = handler.function.conditions().cloned().collect();
     let is_default = handler.default.is_some();
     let method = handler.function.ident().clone();
     let callee = quote!(<#self_ty>::#method);
@@ -89,6 +90,7 @@ fn typed(
     let invoke_shim = invoke_of(&listener, &invoke, &callee, Some(self_ty));
     let typed_handler = &paths.typed_handler;
     let entry = quote! {
+        #(#conditions)*
         #typed_handler {
             type_name: #type_name,
             is_default: #is_default,
@@ -96,7 +98,7 @@ fn typed(
             invoke: #invoke,
         }
     };
-    (quote!(#require_shim #invoke_shim), entry)
+    (quote!(#(#conditions)* #require_shim #(#conditions)* #invoke_shim), entry)
 }
 
 fn choice(entries: &[TokenStream], self_ty: &syn::Type, paths: &Paths) -> TokenStream {

@@ -75,15 +75,17 @@ fn receiver(handler: &Handler, errors: &mut Errors) {
 }
 
 fn types_once(block: &HandlersImpl, errors: &mut Errors) {
-    let mut seen: Vec<&str> = Vec::new();
+    let mut seen: Vec<(&str, &Handler)> = Vec::new();
     for handler in &block.handlers {
         match &handler.type_name {
             Some((name, at)) => {
-                if seen.contains(&name.as_str()) {
+                let is_same =
+                    |(other, own): &(&str, &Handler)| other == name && meets(own, handler);
+                if seen.iter().any(is_same) {
                     let help = "give one of them another with `#[rabbit_handler(type = \"..\")]`";
                     errors.add(at, format!("two handlers take the type \"{name}\""), help);
                 }
-                seen.push(name);
+                seen.push((name, handler));
             }
             None if handler.default.is_none() => errors.add(
                 &handler.function.sig.ident,
@@ -94,8 +96,20 @@ fn types_once(block: &HandlersImpl, errors: &mut Errors) {
             None => {}
         }
     }
-    let defaults = block.handlers.iter().filter_map(|handler| handler.default.as_ref());
-    for second in defaults.skip(1) {
-        errors.add(second, "two handlers take what no other takes", "keep one `default`");
+    let mut defaults: Vec<&Handler> = Vec::new();
+    for handler in &block.handlers {
+        let Some(default) = &handler.default else { continue };
+        if defaults.iter().any(|other| meets(other, handler)) {
+            errors.add(default, "two handlers take what no other takes", "keep one `default`");
+        }
+        defaults.push(handler);
     }
+}
+
+/// Whether both may be there: each under a condition of its own may stand for the other.
+fn meets(one: &Handler, other: &Handler) -> bool {
+    let conditions =
+        |handler: &Handler| -> Vec<_> { handler.function.conditions().cloned().collect() };
+    let (one, other) = (conditions(one), conditions(other));
+    one.is_empty() || other.is_empty() || one == other
 }

@@ -204,6 +204,36 @@ fn a_handlers_words_are_read_like_a_listeners() {
 }
 
 #[test]
+fn handlers_under_conditions_of_their_own_may_stand_for_each_other() {
+    let either = handlers(&quote! {
+        #[cfg(unix)] #[rabbit_handler] async fn a(&self, a: Json<A>) {}
+        #[rabbit_handler] #[cfg(not(unix))] async fn b(&self, a: Json<A>) {}
+        #[cfg(unix)] #[rabbit_handler(default)] async fn c(&self) {}
+        #[cfg(not(unix))] #[rabbit_handler(default)] async fn d(&self) {}
+    });
+    let text = listener(quote!(queue = "q"), either).to_string();
+    assert!(!text.contains("compile_error"), "{text}");
+    // Two methods, and of each its two functions and its entry.
+    assert_eq!(text.matches("# [cfg (unix)]").count(), 8);
+    mistaken(&[
+        (
+            quote! {
+                #[cfg(unix)] #[rabbit_handler] async fn a(&self, a: Json<A>) {}
+                #[cfg(unix)] #[rabbit_handler] async fn b(&self, a: Json<A>) {}
+            },
+            "two handlers take the type",
+        ),
+        (
+            quote! {
+                #[cfg(unix)] #[rabbit_handler(default)] async fn a(&self) {}
+                #[rabbit_handler(default)] async fn b(&self) {}
+            },
+            "two handlers take what no other takes",
+        ),
+    ]);
+}
+
+#[test]
 fn a_handler_is_an_async_method_that_shares_itself() {
     mistaken(&[
         (
