@@ -54,8 +54,7 @@ pub(crate) enum NoHandler {
 #[must_use]
 pub fn invoke_by_type<'d>(cx: &'d DeliveryContext, handlers: &[TypedHandler]) -> Invocation<'d> {
     let type_name = type_name(cx);
-    let takes = |handler: &&TypedHandler| type_name.is_some_and(|name| handler.takes(name));
-    let found = handlers.iter().find(takes);
+    let found = type_name.and_then(|name| taker(name, handlers));
     match found.or_else(|| handlers.iter().find(|handler| handler.is_default)) {
         Some(handler) => (handler.invoke)(cx),
         None => {
@@ -75,12 +74,11 @@ pub fn require_each(requirements: &mut Requirements, handlers: &[TypedHandler]) 
     }
 }
 
-impl TypedHandler {
-    /// Whether it takes this type, which may have a path before its name: `com.shop.OrderCreated`.
-    fn takes(&self, type_name: &str) -> bool {
-        let last = type_name.rsplit(['.', '$', ':']).next();
-        self.type_name.is_some_and(|own| own == type_name || Some(own) == last)
-    }
+/// Who takes this type: by its whole name, or else by its last word, as it may have a path before it:
+/// `com.shop.OrderCreated`.
+fn taker<'h>(type_name: &str, handlers: &'h [TypedHandler]) -> Option<&'h TypedHandler> {
+    let by = |name| handlers.iter().find(|handler| handler.type_name == Some(name));
+    by(type_name).or_else(|| by(type_name.rsplit(['.', '$', ':']).next()?))
 }
 
 /// The message's type, by its property or by the header of Spring's.
@@ -107,22 +105,42 @@ mod tests {
         TypedHandler { type_name, is_default, require: Requirements::delivery_tag, invoke }
     }
 
+    fn who_takes(type_name: &str, handlers: &[TypedHandler]) -> Option<&'static str> {
+        taker(type_name, handlers).and_then(|handler| handler.type_name)
+    }
+
     #[test]
     fn a_type_is_known_by_its_name_or_the_last_word_of_its_path() {
-        let created = handler(Some("OrderCreated"), false);
+        let handlers = [
+            handler(None, true),
+            handler(Some("OrderCreated"), false),
+            handler(Some("order.created"), false),
+        ];
         for name in [
             "OrderCreated",
             "com.shop.OrderCreated",
             "com.shop.Events$OrderCreated",
             "shop::OrderCreated",
         ] {
-            assert!(created.takes(name), "{name}");
+            assert_eq!(who_takes(name, &handlers), Some("OrderCreated"), "{name}");
         }
         for name in ["", "Created", "orderCreated", "OrderCreated.v2"] {
-            assert!(!created.takes(name), "{name}");
+            assert_eq!(who_takes(name, &handlers), None, "{name}");
         }
-        assert!(handler(Some("order.created"), false).takes("order.created"));
-        assert!(!handler(None, true).takes(""));
+        assert_eq!(who_takes("order.created", &handlers), Some("order.created"));
+    }
+
+    #[test]
+    fn a_whole_name_counts_before_a_last_word_wherever_its_handler_stands() {
+        let handlers =
+            [handler(Some("Created"), false), handler(Some("com.billing.Created"), false)];
+        for (name, taker) in [
+            ("com.billing.Created", "com.billing.Created"),
+            ("com.shop.Created", "Created"),
+            ("Created", "Created"),
+        ] {
+            assert_eq!(who_takes(name, &handlers), Some(taker));
+        }
     }
 
     #[test]
