@@ -209,7 +209,16 @@ fn manual_listeners_need_a_way_to_settle() {
             async fn f(text: Text) -> Result<Outcome, E> {}
         ),
     );
+    accepted(
+        manual(),
+        quote!(
+            async fn f(mine: Fault<MyAcknowledgment>) {}
+        ),
+    );
     let never = ["with `ack = \\\"manual\\\"` this listener could never settle a message"];
+    for neutral in [quote!(Attempt), quote!(LastInBatch), quote!(Fault<Text>)] {
+        refused(manual(), quote!(async fn f(neutral: #neutral) {}), &never);
+    }
     refused(
         manual(),
         quote!(
@@ -328,6 +337,17 @@ fn each_attribute_has_a_record_with_its_ordinal() {
         assert_eq!(expansion.matches(ordinal).count(), 1, "{ordinal} in {expansion}");
     }
     assert_eq!(expansion.matches("rabbit_listener").count(), 0);
+}
+
+#[test]
+fn a_batch_has_the_attempt_of_each_of_its_messages() {
+    refused(
+        quote!(queue = "q", batch = 10),
+        quote!(
+            async fn f(texts: Vec<Text>, attempt: Attempt) {}
+        ),
+        &["with `batch` a handler gets several messages, and this argument is one message's"],
+    );
 }
 
 #[test]

@@ -15,6 +15,7 @@ const PAYLOADS: &[&str] = &["Json", "Text", "Bytes", "Payload", "Protobuf"];
 /// Extractors of the runtime that leave the delivery's settlement alone.
 const NEUTRAL: &[&str] = &[
     "AppId",
+    "Attempt",
     "BatchSize",
     "Channel",
     "ConsumerTag",
@@ -22,6 +23,7 @@ const NEUTRAL: &[&str] = &[
     "DeliveryCount",
     "ExchangeName",
     "Headers",
+    "LastInBatch",
     "Message",
     "MessageId",
     "Properties",
@@ -71,6 +73,11 @@ impl Extractor {
                     "Option" | "Result" | "Valid" | "Vec" => {
                         first_type(&last.arguments).map_or(Self::Unknown, Self::of)
                     }
+                    // What it holds may fail to be made, and is not the message's only body.
+                    "Fault" => match first_type(&last.arguments).map(Self::of) {
+                        Some(Self::Payload) => Self::Neutral,
+                        held => held.unwrap_or(Self::Unknown),
+                    },
                     "DeliveryTag" => Self::DeliveryTag,
                     "Outbox" => Self::Outbox,
                     name if PAYLOADS.contains(&name) => Self::Payload,
@@ -284,7 +291,7 @@ mod tests {
 
     #[test]
     fn extractors_are_known_by_their_last_segment() {
-        let cases: [(Type, Extractor); 10] = [
+        let cases: [(Type, Extractor); 14] = [
             (parse_quote!(Json<Order>), Extractor::Payload),
             (parse_quote!(springhare::Text), Extractor::Payload),
             (parse_quote!(Option<Json<Order>>), Extractor::Payload),
@@ -293,6 +300,10 @@ mod tests {
             (parse_quote!(&'d [u8]), Extractor::Payload),
             (parse_quote!(springhare::DeliveryTag), Extractor::DeliveryTag),
             (parse_quote!(State<Json<u8>>), Extractor::Neutral),
+            (parse_quote!(Attempt), Extractor::Neutral),
+            (parse_quote!(LastInBatch), Extractor::Neutral),
+            (parse_quote!(Fault<Json<Order>>), Extractor::Neutral),
+            (parse_quote!(Fault<Order>), Extractor::Unknown),
             (parse_quote!(Order), Extractor::Unknown),
             (parse_quote!((Json<u8>, Text)), Extractor::Unknown),
         ];

@@ -258,6 +258,34 @@ fn every_key_is_in_the_table_of_what_a_listener_without_an_attribute_has() {
     assert!(missing.is_empty(), "docs/dynamic.md says nothing of {missing:?}");
 }
 
+/// The names that `begin` introduces in a file, one after the other.
+fn names_behind<'f>(begin: &str, file: &'f str) -> impl Iterator<Item = &'f str> {
+    let behind = file.split(begin).skip(1).map(str::trim_start);
+    behind.filter_map(|rest| rest.split(|c: char| !c.is_alphanumeric()).next())
+}
+
+#[test]
+fn the_macro_knows_every_extractor_of_the_runtime() {
+    let types = fs::read_to_string(root().join("macros/src/types.rs")).unwrap();
+    let code = types.split("#[cfg(test)]").next().unwrap_or_default();
+    let known: BTreeSet<String> = texts(code).into_iter().collect();
+    let mut found = BTreeSet::new();
+    for (_, file) in files("runtime/src/extract", ".rs") {
+        let lines: Vec<&str> =
+            file.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+        let file = lines.join("\n");
+        let code = file.split("#[cfg(test)]").next().unwrap_or_default();
+        found.extend(names_behind(" FromDelivery<'d> for ", code).map(str::to_owned));
+        for call in ["delivery_name! {", "property_name! {"] {
+            found.extend(names_behind(call, code).map(str::to_owned));
+        }
+    }
+    found.remove("");
+    assert!(found.len() > 25, "{found:?}");
+    let unknown: Vec<_> = found.difference(&known).collect();
+    assert!(unknown.is_empty(), "macros/src/types.rs does not know {unknown:?}");
+}
+
 /// The value of a constant that is a product of numbers, or a `Duration` of one, in milliseconds then.
 fn constant(file: &str, name: &str) -> u64 {
     let text = fs::read_to_string(root().join(file)).unwrap();
