@@ -340,6 +340,16 @@ fn each_attribute_has_a_record_with_its_ordinal() {
 }
 
 #[test]
+fn a_queue_of_somebody_else_has_a_name() {
+    accepted(quote!(fault_of = "q", declare = false), plain());
+    refused(
+        quote!(exchange = "e", declare = false),
+        plain(),
+        &["there is no queue to find: an anonymous one is made by who declares it"],
+    );
+}
+
+#[test]
 fn a_batch_has_the_attempt_of_each_of_its_messages() {
     refused(
         quote!(queue = "q", batch = 10),

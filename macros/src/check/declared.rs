@@ -17,7 +17,8 @@ pub(crate) fn declared(args: &ListenerArgs, errors: &mut Errors) {
             format!("remove `{key}`, or let the queue be declared"),
         );
     }
-    if queue.queue.is_none() && queue.queues.is_none() && args.complete {
+    let is_anonymous = queue.queue.is_none() && queue.queues.is_none() && queue.fault_of.is_none();
+    if is_anonymous && args.complete {
         errors.add(
             &declare.key,
             "there is no queue to find: an anonymous one is made by who declares it",
