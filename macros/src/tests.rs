@@ -350,6 +350,17 @@ fn a_queue_of_somebody_else_has_a_name() {
 }
 
 #[test]
+fn circuits_give_back_what_the_broker_still_has() {
+    let circuit = quote!(circuit(failures = 3, pause = "1s"));
+    accepted(quote!(queue = "q", ack = "first", #circuit), plain());
+    refused(
+        quote!(queue = "q", ack = "none", #circuit),
+        plain(),
+        &["with `ack = \\\"none\\\"` the broker has forgotten what a circuit would give back"],
+    );
+}
+
+#[test]
 fn a_batch_has_the_attempt_of_each_of_its_messages() {
     refused(
         quote!(queue = "q", batch = 10),

@@ -59,6 +59,13 @@ fn beside_retry(args: &ListenerArgs, errors: &mut Errors) {
             "remove `recover`, or write `ack = \"auto\"`",
         );
     }
+    if let Some(circuit) = failure.circuit.as_ref().filter(|_| ack == "none") {
+        errors.add(
+            &circuit.key,
+            "with `ack = \"none\"` the broker has forgotten what a circuit would give back",
+            "remove `circuit`, or write `ack = \"auto\"`",
+        );
+    }
     let refused = args.consumer.requeue_rejected.as_ref().filter(|given| !given.value);
     if let (Some(max_attempts), Some(_)) = (&failure.max_attempts, refused) {
         errors.add(
