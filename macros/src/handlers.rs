@@ -1,8 +1,8 @@
 //! `#[rabbit_listener(..)]` on an `impl`: its methods with `#[rabbit_handler]` share the listener, and
 //! each message goes to one of them by its type.
 
-use proc_macro2::{Ident, Span, TokenStream, TokenTree};
-use quote::ToTokens;
+use proc_macro2::{Group, Ident, Punct, Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote};
 use syn::parse::{ParseStream, Parser as _};
 use syn::{Attribute, FnArg, LitStr, Meta, Token, Type, Visibility, token};
 
@@ -85,6 +85,33 @@ impl ToTokens for HandlersImpl {
             self.items.iter().for_each(|item| item.to_tokens(tokens));
         });
     }
+}
+
+/// An item that can't be parsed, without the attributes that its handlers have: alone each would seem to
+/// stand in the wrong place.
+pub(crate) fn without_handlers(item: TokenStream) -> TokenStream {
+    let mut rest = item.into_iter().peekable();
+    let mut kept = TokenStream::new();
+    while let Some(token) = rest.next() {
+        match (token, rest.peek()) {
+            (TokenTree::Punct(hash), Some(behind)) if is_handlers(&hash, behind) => {
+                rest.next();
+            }
+            (TokenTree::Group(group), _) => {
+                let mut inside = Group::new(group.delimiter(), without_handlers(group.stream()));
+                inside.set_span(group.span());
+                TokenTree::from(inside).to_tokens(&mut kept);
+            }
+            (token, _) => token.to_tokens(&mut kept),
+        }
+    }
+    kept
+}
+
+/// Whether the two tokens are `#[rabbit_handler]`.
+fn is_handlers(hash: &Punct, behind: &TokenTree) -> bool {
+    let attrs = Attribute::parse_outer.parse2(quote!(#hash #behind));
+    attrs.is_ok_and(|attrs| attrs.iter().any(is_rabbit_handler))
 }
 
 fn parse_impl(input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<HandlersImpl> {

@@ -258,7 +258,7 @@ fn handlers_of_impl(attr: TokenStream, item: TokenStream) -> TokenStream {
         Err(error) => {
             errors.push(error);
             let mistakes = errors.finish().err().map(|error| error.to_compile_error());
-            return mistakes.into_iter().chain([item]).collect();
+            return mistakes.into_iter().chain([handlers::without_handlers(item)]).collect();
         }
     };
     let attr = SelfType::of(&block.self_ty).spelled_out(attr);

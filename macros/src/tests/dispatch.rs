@@ -234,6 +234,18 @@ fn handlers_under_conditions_of_their_own_may_stand_for_each_other() {
 }
 
 #[test]
+fn of_an_impl_that_can_not_be_parsed_the_mistake_alone_is_told() {
+    let block = handlers(&quote! {
+        #[inline] #[rabbit_handler] async fn a(&self, a: Json<A>);
+        #[springhare::rabbit_handler(type = "b")] async fn b(&self) {}
+    });
+    let text = listener(quote!(queue = "q"), block).to_string();
+    assert!(text.contains("a handler needs a body"), "{text}");
+    assert!(!text.contains("rabbit_handler"), "{text}");
+    assert!(text.contains("# [inline] async fn a"), "{text}");
+}
+
+#[test]
 fn a_handler_is_an_async_method_that_shares_itself() {
     mistaken(&[
         (
