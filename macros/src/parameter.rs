@@ -1,5 +1,6 @@
 //! `#[payload]` and `#[header("name", default = ..)]`, the Spring-like sugar on parameters.
 
+use syn::ext::IdentExt as _;
 use syn::parse::{Parse, ParseStream};
 use syn::{Attribute, Expr, Ident, LitStr, Meta, PatType, Token, Type};
 
@@ -96,6 +97,11 @@ fn header(attr: &Attribute, errors: &mut Errors) -> Source {
 
 const HEADER_NAME: &str = "`#[header]` needs the header's name\nhelp: write `#[header(\"x-id\")]`";
 
+const HEADER_OPTION: &str =
+    "behind the header's name stands `default`\nhelp: write `#[header(\"x-id\", default = 0)]`";
+
+const NO_DEFAULT: &str = "`default` has no value\nhelp: write `default = 0`; without a default a header is optional as `Option<..>`";
+
 struct HeaderArgs {
     name: LitStr,
     default: Option<Box<Expr>>,
@@ -109,11 +115,17 @@ impl Parse for HeaderArgs {
         let name = input.parse()?;
         let mut default = None;
         while input.parse::<Option<Token![,]>>()?.is_some() && !input.is_empty() {
-            let option: Ident = input.parse()?;
+            if !input.peek(Ident::peek_any) {
+                return Err(input.error(HEADER_OPTION));
+            }
+            let option = input.call(Ident::parse_any)?;
             if option != "default" || default.is_some() {
                 return Err(syn::Error::new_spanned(&option, option_message(&option)));
             }
-            input.parse::<Token![=]>()?;
+            let assigned = input.parse::<Option<Token![=]>>()?;
+            if assigned.is_none() || input.is_empty() || input.peek(Token![,]) {
+                return Err(syn::Error::new_spanned(&option, NO_DEFAULT));
+            }
             default = Some(Box::new(input.parse()?));
         }
         if !input.is_empty() {

@@ -372,6 +372,21 @@ fn a_batch_has_the_attempt_of_each_of_its_messages() {
 }
 
 #[test]
+fn a_headers_default_has_its_name_and_a_value() {
+    for (behind, mistake) in [
+        (quote!(default), "`default` has no value"),
+        (quote!(default =), "`default` has no value"),
+        (quote!(5), "behind the header's name stands `default`"),
+        (quote!(type = 5), "`#[header]` knows no `type`"),
+    ] {
+        let item = quote!(
+            async fn f(#[header("x", #behind)] x: u8) {}
+        );
+        refused(quote!(queue = "q"), item, &[mistake]);
+    }
+}
+
+#[test]
 fn conditions_hold_for_all_that_is_generated() {
     let expansion = listener(
         quote!(queue = "a"),
