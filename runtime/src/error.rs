@@ -156,6 +156,20 @@ impl Error {
         }
     }
 
+    /// In a word what went wrong, for whoever counts; as OpenTelemetry has it `_OTHER` where none is known.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Unroutable(_) => "unroutable",
+            Self::NoExchange(_) => "no_exchange",
+            Self::Amqp(_) | Self::NotConfirmed(NotConfirmed::Refused(_)) => "refused",
+            Self::NotConfirmed(_) | Self::Link(_) => "connection",
+            Self::Conversion(_) => "conversion",
+            Self::Stopped => "stopped",
+            Self::Call(call) => call.kind(),
+            _ => "_OTHER",
+        }
+    }
+
     /// Whether the broker could not take it now: a queue is full, or its leader is being elected.
     pub(crate) fn is_nack(&self) -> bool {
         match self {

@@ -5,7 +5,7 @@
 use std::io;
 use std::sync::{Arc, LazyLock, Mutex};
 
-use opentelemetry::trace::{SpanKind, TracerProvider as _};
+use opentelemetry::trace::{SpanKind, Status, TracerProvider as _};
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanData};
 use serde_json::Value;
 use springhare::prelude::*;
@@ -105,8 +105,13 @@ async fn a_trace_goes_from_a_publish_over_its_handler_to_what_that_publishes() {
     seen.recv().await.unwrap();
     app.stop().await.unwrap();
 
-    let names =
-        ["o.order", "send o.kitchen", "process o.kitchen", "send o.tables", "process o.tables"];
+    let names = [
+        "o.order",
+        "publish o.kitchen",
+        "process o.kitchen",
+        "publish o.tables",
+        "process o.tables",
+    ];
     let spans = names.map(|name| observed.span(name));
     for (parent, child) in spans.iter().zip(&spans[1..]) {
         let name = &child.name;
@@ -131,7 +136,7 @@ async fn a_trace_goes_from_a_publish_over_its_handler_to_what_that_publishes() {
     }
     assert_eq!(attribute(sent, "messaging.destination.name"), "o.kitchen");
     assert_eq!(attribute(sent, "messaging.operation.name"), "publish");
-    assert_eq!(attribute(processed, "messaging.destination.name"), "o.kitchen:o.kitchen");
+    assert_eq!(attribute(processed, "messaging.destination.name"), "o.kitchen");
     assert_eq!(attribute(processed, "messaging.rabbitmq.message.delivery_tag"), "1");
 
     let (ordered, cooked) = (observed.line("o.ordered"), observed.line("o.cooked"));
@@ -186,7 +191,7 @@ async fn a_reply_is_of_the_trace_of_its_request_and_a_failure_names_its_kind() {
     let reply = ask.instrument(tracing::info_span!("o.asked")).await;
     app.stop().await.unwrap();
     let asked = observed.span("o.asked").span_context;
-    let requests = observed.spans("send o.questions");
+    let requests = observed.spans("publish o.questions");
     assert_eq!(requests.len(), 2, "{requests:#?}");
     for span in &requests {
         assert_eq!(span.parent_span_id, asked.span_id());
@@ -204,6 +209,38 @@ async fn a_reply_is_of_the_trace_of_its_request_and_a_failure_names_its_kind() {
     let mut errors = processed.iter().map(|span| attribute(span, "error.type")).collect::<Vec<_>>();
     errors.sort();
     assert_eq!(errors, ["", "fatal"]);
+    let failed = requests.iter().filter(|span| matches!(span.status, Status::Error { .. }));
+    assert_eq!(failed.map(|span| attribute(span, "error.type")).collect::<Vec<_>>(), ["remote"]);
+}
+
+#[rabbit_listener(id = "o.slow", queue = "o.slow", timeout = "1ms")]
+async fn slow(seen: Seen) -> ListenerResult {
+    seen.send(())?;
+    std::future::pending().await
+}
+
+#[tokio::test]
+async fn what_fails_has_a_status_and_its_kind() {
+    let observed = &*OBSERVED;
+    let (sender, mut seen) = unbounded_channel::<()>();
+    let builder = Springhare::builder().manage(sender).listeners(listeners![slow]);
+    let app = builder.start().await.unwrap();
+    let rabbit = app.rabbit_template();
+    rabbit.convert_and_send(("o.nowhere", "key"), "soup").await.unwrap_err();
+    rabbit.convert_and_send("o.nobodys", "soup").await.unwrap_err();
+    rabbit.convert_and_send("o.slow", "soup").await.unwrap();
+    seen.recv().await.unwrap();
+    app.stop().await.unwrap();
+    for (name, kind) in [
+        ("publish o.nowhere:key", "no_exchange"),
+        ("publish o.nobodys", "unroutable"),
+        ("process o.slow", "timeout"),
+    ] {
+        let span = observed.span(name);
+        assert!(matches!(span.status, Status::Error { .. }), "{span:#?}");
+        assert_eq!(attribute(&span, "error.type"), kind);
+    }
+    assert_eq!(observed.span("publish o.slow").status, Status::Unset);
 }
 
 #[rabbit_listener(id = "o.bake", queue = "o.oven", batch = 3, batch_timeout = "10m")]
@@ -231,7 +268,7 @@ async fn a_batch_is_one_span_that_is_linked_to_those_of_its_messages() {
     seen.recv().await.unwrap();
     app.stop().await.unwrap();
 
-    let sent = observed.spans("send o.oven");
+    let sent = observed.spans("publish o.oven");
     let batches = observed.spans("process o.oven");
     assert_eq!((sent.len(), batches.len()), (6, 2), "{batches:#?}");
     for (batch, messages) in batches.iter().zip(sent.chunks(3)) {
@@ -246,7 +283,7 @@ async fn a_batch_is_one_span_that_is_linked_to_those_of_its_messages() {
     }
     let errors = batches.iter().map(|batch| attribute(batch, "error.type"));
     assert_eq!(errors.collect::<Vec<_>>(), ["", "fatal"]);
-    let sent = observed.spans("send o.shelf");
+    let sent = observed.spans("publish o.shelf");
     assert_eq!(sent.len(), batches.len());
     for (batch, sent) in batches.iter().zip(sent) {
         assert_eq!(sent.parent_span_id, batch.span_context.span_id(), "its handler's goes on");

@@ -88,6 +88,22 @@ impl fmt::Debug for CallError {
     }
 }
 
+impl CallError {
+    /// In a word what went wrong, for whoever counts; as OpenTelemetry has it `_OTHER` where none is known.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Timeout { .. } => "timeout",
+            Self::Unroutable(_) => "unroutable",
+            Self::NoExchange(_) => "no_exchange",
+            Self::Refused(_) => "refused",
+            Self::Remote(_) => "remote",
+            Self::NotSent(_) | Self::Unknown(_) => "connection",
+            Self::Stopped => "stopped",
+            _ => "_OTHER",
+        }
+    }
+}
+
 impl From<CallError> for Error {
     fn from(error: CallError) -> Self {
         match error {

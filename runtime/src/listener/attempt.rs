@@ -71,8 +71,9 @@ impl<'d> Attempt<'d> {
         if Pin::new(sleep).poll(cx).is_pending() {
             return Poll::Pending;
         }
-        self.call.end();
-        Poll::Ready(Outcome::Failed(ListenerError::new(HandlerTimedOut { after })))
+        let outcome = Outcome::Failed(ListenerError::new(HandlerTimedOut { after }));
+        self.call.end_with(&outcome);
+        Poll::Ready(outcome)
     }
 }
 

@@ -118,8 +118,16 @@ impl<'d> Call<'d> {
 }
 
 impl Call<'_> {
+    /// Drops the handler midway, which comes to this.
+    pub(crate) fn end_with(&mut self, outcome: &Outcome) {
+        if let Some(traced) = &self.traced {
+            traced.ended(outcome);
+        }
+        self.end();
+    }
+
     /// Drops the handler midway, whose destructors may panic too.
-    pub(crate) fn end(&mut self) {
+    fn end(&mut self) {
         let Some(running) = self.running.take() else { return };
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(running))) {
             tracing::error!("a handler panicked while it was dropped: {}", message_of(&*panic));

@@ -244,7 +244,7 @@ mod tests {
     fn a_consumer_that_has_not_begun_is_idle_and_one_that_handles_a_long_message_is_busy() {
         let (clock, hand) = Clock::manual();
         let load = Load::default();
-        let mut second = || {
+        let second = || {
             hand.advance(Duration::from_secs(1));
             load.was_busy(clock.now())
         };

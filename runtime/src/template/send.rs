@@ -6,7 +6,6 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use springhare_broker::Publish;
-use tracing::Instrument as _;
 
 use super::draft::Draft;
 use super::options::message_options;
@@ -185,7 +184,8 @@ impl<'t> IntoFuture for ConvertAndSend<'t> {
         if span.is_disabled() {
             return sending;
         }
-        Sending { template, state: State::Boxed(Box::pin(sending.instrument(span))) }
+        let traced = trace::done_in(span, Error::kind, sending);
+        Sending { template, state: State::Boxed(Box::pin(traced)) }
     }
 }
 

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use springhare_amqp::{BasicProperties, FieldValue, MessageProperties, ShortString};
 
-pub(crate) use span::{Traced, send_span};
+pub(crate) use span::{Traced, done_in, send_span};
 
 const TRACEPARENT: ShortString = ShortString::from_static("traceparent");
 const TRACESTATE: ShortString = ShortString::from_static("tracestate");

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use springhare_broker::Publish;
 use tracing::field::Empty;
-use tracing::{Level, Span};
+use tracing::{Instrument, Level, Span};
 
 use super::{Entered, TraceContext, enter};
 use crate::listener::context::{BatchContext, DeliveryContext};
@@ -25,7 +25,7 @@ pub(crate) fn send_span(publish: Option<&Publish>) -> Span {
     let span = tracing::info_span!(
         target: "springhare::messaging",
         "send",
-        otel.name = format_args!("send {destination}"),
+        otel.name = format_args!("publish {destination}"),
         otel.kind = "producer",
         messaging.system = "rabbitmq",
         messaging.operation.type = "send",
@@ -36,6 +36,7 @@ pub(crate) fn send_span(publish: Option<&Publish>) -> Span {
         messaging.message.id = Empty,
         messaging.message.conversation_id = Empty,
         error.type = Empty,
+        otel.status_code = Empty,
     );
     let properties = &publish.message.properties;
     record_ids(&span, properties.message_id.as_deref(), properties.correlation_id.as_deref());
@@ -48,16 +49,15 @@ fn process_span(cx: &DeliveryContext, context: Option<&TraceContext>) -> Span {
         return Span::none();
     }
     let (exchange, key, queue) = (&**cx.exchange(), &**cx.routing_key(), &**cx.queue());
-    let destination = destination(exchange, key);
     let span = tracing::info_span!(
         target: "springhare::messaging",
         "process",
-        otel.name = format_args!("process {queue}"),
+        otel.name = format_args!("process {}", cx.counted_queue()),
         otel.kind = "consumer",
         messaging.system = "rabbitmq",
         messaging.operation.type = "process",
         messaging.operation.name = "process",
-        messaging.destination.name = format_args!("{destination}:{queue}"),
+        messaging.destination.name = consumed_from(exchange, key, queue),
         messaging.rabbitmq.destination.routing_key = key,
         messaging.rabbitmq.message.delivery_tag = cx.delivery().delivery_tag,
         messaging.message.body.size = cx.body().len(),
@@ -67,6 +67,7 @@ fn process_span(cx: &DeliveryContext, context: Option<&TraceContext>) -> Span {
         queue,
         traceparent = Empty,
         error.type = Empty,
+        otel.status_code = Empty,
     );
     let properties = cx.properties();
     record_ids(&span, properties.message_id.as_deref(), properties.correlation_id.as_deref());
@@ -91,7 +92,7 @@ fn batch_span(batch: &BatchContext) -> Span {
         target: "springhare::messaging",
         parent: None,
         "process",
-        otel.name = format_args!("process {queue}"),
+        otel.name = format_args!("process {}", cx.counted_queue()),
         otel.kind = "consumer",
         messaging.system = "rabbitmq",
         messaging.operation.type = "process",
@@ -101,6 +102,7 @@ fn batch_span(batch: &BatchContext) -> Span {
         listener = cx.listener_id(),
         queue,
         error.type = Empty,
+        otel.status_code = Empty,
     );
     #[cfg(feature = "otel")]
     super::otel::link(&span, batch.contexts().take(super::LINKS_MAX));
@@ -123,6 +125,33 @@ fn destination(exchange: &str, key: &str) -> String {
         (exchange, "") => exchange.to_owned(),
         (exchange, key) => format!("{exchange}:{key}"),
     }
+}
+
+/// The same with the queue, which mostly is the key.
+fn consumed_from(exchange: &str, key: &str, queue: &str) -> String {
+    if key == queue {
+        destination(exchange, queue)
+    } else {
+        format!("{}:{queue}", destination(exchange, key))
+    }
+}
+
+/// Does this in a span, which says so if it fails.
+pub(crate) async fn done_in<T, E>(
+    span: Span,
+    kind: fn(&E) -> &'static str,
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
+    let done = work.instrument(span.clone()).await;
+    if let Err(error) = &done {
+        has_failed(&span, kind(error));
+    }
+    done
+}
+
+fn has_failed(span: &Span, kind: &'static str) {
+    span.record("error.type", kind);
+    span.record("otel.status_code", "ERROR");
 }
 
 /// A handler whose message belongs to a trace, or whose span somebody listens to.
@@ -156,7 +185,7 @@ impl Traced {
     /// Notes what the handler came to.
     pub(crate) fn ended(&self, outcome: &Outcome) {
         if matches!(outcome, Outcome::Failed(_)) {
-            self.span.record("error.type", outcome.kind());
+            has_failed(&self.span, outcome.kind());
         }
     }
 }

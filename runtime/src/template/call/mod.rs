@@ -27,7 +27,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use springhare_amqp::{FieldValue, Message, ShortString};
 use springhare_broker::Publish;
-use tracing::Instrument as _;
+use tracing::Span;
 
 pub(super) use calls::Calls;
 
@@ -171,12 +171,13 @@ impl<'t, T> IntoFuture for ConvertSendAndReceive<'t, T> {
         let request = draft.into_result();
         let process = |request| template.middleware().process(request);
         let state = match span.in_scope(|| request.and_then(process)) {
-            Ok(request) if template.middleware().has_layers() => State::Calling(Box::pin(
-                layered::call(template, request, timeout, is_correlated).instrument(span),
-            )),
-            Ok(request) => State::Calling(Box::pin(
-                call(template, request, timeout, is_correlated).instrument(span),
-            )),
+            Ok(request) if template.middleware().has_layers() => {
+                let call = layered::call(template, request, timeout, is_correlated);
+                State::Calling(traced(span, call))
+            }
+            Ok(request) => {
+                State::Calling(traced(span, call(template, request, timeout, is_correlated)))
+            }
             Err(error) => State::Failed(Some(CallError::Request(Box::new(error)))),
         };
         Calling { template, state, decode }
@@ -222,6 +223,17 @@ impl<T> fmt::Debug for Calling<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Calling").finish_non_exhaustive()
     }
+}
+
+/// A call in a span, if anybody listens to it.
+fn traced<'t>(
+    span: Span,
+    call: impl Future<Output = Outcome> + Send + 't,
+) -> Pin<Box<dyn Future<Output = Outcome> + Send + 't>> {
+    if span.is_disabled() {
+        return Box::pin(call);
+    }
+    Box::pin(trace::done_in(span, CallError::kind, call))
 }
 
 async fn call(
