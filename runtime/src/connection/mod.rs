@@ -57,6 +57,11 @@ pub trait Link: fmt::Debug + Send + Sync + 'static {
     /// process, so that a test can drive both by hand.
     fn clock(&self) -> &Clock;
 
+    /// The virtual host that it leads to.
+    fn virtual_host(&self) -> &str {
+        "/"
+    }
+
     /// On which queues the broker counts how often the delivery of a message failed.
     fn delivery_counting(&self) -> DeliveryCounting {
         DeliveryCounting::OnSomeQueues

@@ -40,6 +40,10 @@ impl Link for NamedLink {
         self.link.clock()
     }
 
+    fn virtual_host(&self) -> &str {
+        self.link.virtual_host()
+    }
+
     fn delivery_counting(&self) -> DeliveryCounting {
         self.link.delivery_counting()
     }

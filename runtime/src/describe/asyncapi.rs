@@ -134,6 +134,12 @@ fn key_of(name: &str) -> String {
     if key.is_empty() { "_".to_owned() } else { key }
 }
 
+/// The name, then the same with numbers.
+fn numbered(name: &str) -> impl Iterator<Item = String> {
+    std::iter::once(name.to_owned())
+        .chain((2..).map(move |number: usize| format!("{name}-{number}")))
+}
+
 /// The channels so far.
 #[derive(Default)]
 struct Channels {
@@ -151,7 +157,7 @@ impl Channels {
         let node = description.queues.iter().find(|node| node.name == *queue);
         let is_anonymous = node.is_some_and(QueueNode::is_anonymous);
         let shown = if is_anonymous { "anonymous" } else { queue };
-        let mut is = json!({ "name": shown, "vhost": "/" });
+        let mut is = json!({ "name": shown });
         if let Some(node) = node {
             set(&mut is, "durable", json!(node.options.durable));
             set(&mut is, "exclusive", json!(node.options.exclusive));
@@ -173,7 +179,7 @@ impl Channels {
             return self.queue(description, key);
         }
         let node = description.exchanges.iter().find(|node| node.name == *exchange);
-        let mut is = json!({ "name": exchange, "vhost": "/" });
+        let mut is = json!({ "name": exchange });
         if let Some(node) = node {
             // The document knows these types alone.
             if ["topic", "direct", "fanout", "headers"].contains(&&*node.kind) {
@@ -200,9 +206,8 @@ impl Channels {
             return key.clone();
         }
         let wanted = key_of(name);
-        let numbered = (2..).map(|number: usize| format!("{wanted}-{number}"));
-        let mut keys = std::iter::once(wanted.clone()).chain(numbered);
-        let key = keys.find(|key| !self.taken.contains(key)).unwrap_or(wanted);
+        let free = numbered(&wanted).find(|key| !self.taken.contains(key));
+        let key = free.unwrap_or(wanted);
         self.taken.insert(key.clone());
         self.known.push((whose.to_owned(), key.clone()));
         let mut channel = make();
@@ -213,12 +218,35 @@ impl Channels {
         key
     }
 
-    /// Adds a message to a channel, and says its name there.
+    /// Adds a message to a channel, and says its name there: two types of one name are two messages.
     fn message(&mut self, channel: &str, (name, message): &(String, Value)) -> String {
         let channel = self.channels.get_mut(channel);
-        if let Some(Value::Object(messages)) = channel.and_then(|all| all.get_mut("messages")) {
-            messages.insert(name.clone(), message.clone());
-        }
-        name.clone()
+        let Some(Value::Object(messages)) = channel.and_then(|all| all.get_mut("messages")) else {
+            return name.clone();
+        };
+        let is_free = |key: &String| messages.get(key).is_none_or(|known| known == message);
+        let key = numbered(name).find(is_free).unwrap_or_else(|| name.clone());
+        messages.insert(key.clone(), message.clone());
+        key
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_types_of_one_name_are_two_messages_of_their_channel() {
+        let mut channels = Channels::default();
+        let channel = channels.channel("queue q", "q", || json!({ "messages": {} }));
+        let message = |content_type: &str| {
+            ("Order".to_owned(), json!({ "name": "Order", "contentType": content_type }))
+        };
+        let (text, binary) = (message("application/json"), message("application/x-protobuf"));
+        assert_eq!(channels.message(&channel, &text), "Order");
+        assert_eq!(channels.message(&channel, &binary), "Order-2");
+        assert_eq!(channels.message(&channel, &text), "Order", "it is the same");
+        assert_eq!(channels.channels["q"]["messages"]["Order"], text.1);
+        assert_eq!(channels.channels["q"]["messages"]["Order-2"], binary.1);
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde_json::Value;
-use springhare_amqp::ReplyCode;
+use springhare_amqp::{FieldValue, ReplyCode};
 
 use super::Description;
 use crate::connection::{Link, LinkConnection, LinkError, Product};
@@ -77,7 +77,7 @@ impl Description {
     /// declared. Queues that an application has to itself are passed over.
     ///
     /// AMQP tells no bindings. With RabbitMQ's `definitions` (the text of an export) they are held
-    /// against those.
+    /// against those of the link's virtual host.
     ///
     /// # Errors
     ///
@@ -88,7 +88,7 @@ impl Description {
         link: &dyn Link,
         definitions: Option<&str>,
     ) -> crate::Result<TopologyDiff> {
-        let existing = definitions.map(bindings_of).transpose();
+        let existing = definitions.map(|text| bindings_of(text, link.virtual_host())).transpose();
         let existing = existing.map_err(|error| crate::Error::Other(Box::new(error)))?;
         let connection = link.connect("springhare topology").await?;
         let mut diff = TopologyDiff { bindings: self.bindings.len(), ..TopologyDiff::default() };
@@ -232,7 +232,7 @@ struct Existing {
     kind: DestinationKind,
     destination: String,
     routing_key: String,
-    arguments: usize,
+    arguments: Map,
 }
 
 impl Existing {
@@ -241,16 +241,34 @@ impl Existing {
             && node.kind == self.kind
             && node.destination == *self.destination
             && node.routing_key == *self.routing_key
-            && node.arguments.len() == self.arguments
+            && node.arguments.len() == self.arguments.len()
+            && node.arguments.iter().all(|(name, value)| {
+                self.arguments.get(&**name).is_some_and(|existing| is_same(value, existing))
+            })
     }
 }
 
-/// The bindings of an export, of whichever virtual host.
-fn bindings_of(definitions: &str) -> Result<Vec<Existing>, DefinitionsError> {
+/// Whether an argument is what the file says, where that is a text, a whole number or a truth value.
+fn is_same(value: &FieldValue, existing: &Value) -> bool {
+    match existing {
+        Value::String(text) => value.as_str() == Some(text),
+        Value::Bool(truth) => value.as_bool() == Some(*truth),
+        Value::Number(number) => {
+            number.as_i64().is_none_or(|number| value.as_i64() == Some(number))
+        }
+        _ => true,
+    }
+}
+
+/// The bindings of an export in this virtual host; one of a virtual host alone does not name it.
+fn bindings_of(definitions: &str, virtual_host: &str) -> Result<Vec<Existing>, DefinitionsError> {
     let definitions: Value = serde_json::from_str(definitions)?;
     let bindings = definitions.get("bindings").and_then(Value::as_array);
     let text = |binding: &Value, key: &str| {
         binding.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
+    };
+    let is_here = |binding: &&Value| {
+        binding.get("vhost").and_then(Value::as_str).is_none_or(|vhost| vhost == virtual_host)
     };
     let existing = |binding: &Value| Existing {
         source: text(binding, "source"),
@@ -260,9 +278,41 @@ fn bindings_of(definitions: &str) -> Result<Vec<Existing>, DefinitionsError> {
         },
         destination: text(binding, "destination"),
         routing_key: text(binding, "routing_key"),
-        arguments: binding.get("arguments").and_then(Value::as_object).map_or(0, Map::len),
+        arguments: binding.get("arguments").and_then(Value::as_object).cloned().unwrap_or_default(),
     };
-    Ok(bindings.into_iter().flatten().map(existing).collect())
+    Ok(bindings.into_iter().flatten().filter(is_here).map(existing).collect())
 }
 
 type Map = serde_json::Map<String, Value>;
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn bindings_of_other_virtual_hosts_are_passed_over() {
+        let definitions = json!({ "bindings": [
+            { "vhost": "/", "source": "news", "destination": "a", "destination_type": "queue" },
+            { "vhost": "shop", "source": "news", "destination": "b", "destination_type": "queue" },
+            { "source": "news", "destination": "c", "destination_type": "queue" },
+        ]});
+        let destinations = |virtual_host| {
+            let found = bindings_of(&definitions.to_string(), virtual_host).unwrap();
+            found.into_iter().map(|binding| binding.destination).collect::<Vec<_>>()
+        };
+        assert_eq!(destinations("/"), ["a", "c"]);
+        assert_eq!(destinations("shop"), ["b", "c"]);
+    }
+
+    #[test]
+    fn arguments_are_held_against_those_of_the_file_by_their_values() {
+        let level = FieldValue::from(3);
+        assert!(is_same(&level, &json!(3)));
+        assert!(!is_same(&level, &json!(4)) && !is_same(&level, &json!("3")));
+        assert!(is_same(&FieldValue::from("all"), &json!("all")));
+        assert!(!is_same(&FieldValue::from("all"), &json!("any")));
+        assert!(!is_same(&FieldValue::from(true), &json!(false)));
+    }
+}

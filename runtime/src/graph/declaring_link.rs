@@ -38,6 +38,10 @@ impl Link for DeclaringLink {
         self.link.clock()
     }
 
+    fn virtual_host(&self) -> &str {
+        self.link.virtual_host()
+    }
+
     fn delivery_counting(&self) -> DeliveryCounting {
         self.link.delivery_counting()
     }

@@ -108,6 +108,10 @@ impl Link for AmqpLink {
         &self.clock
     }
 
+    fn virtual_host(&self) -> &str {
+        self.addresses.first().virtual_host()
+    }
+
     fn connect<'a>(&'a self, name: &'a str) -> LinkFuture<'a, Arc<dyn LinkConnection>> {
         Box::pin(async move {
             let mut failed = None;

@@ -81,6 +81,10 @@ impl Link for FaultLink {
         self.inner.clock()
     }
 
+    fn virtual_host(&self) -> &str {
+        self.inner.virtual_host()
+    }
+
     fn delivery_counting(&self) -> DeliveryCounting {
         self.inner.delivery_counting()
     }
