@@ -42,10 +42,10 @@ pub fn prometheus() -> Result<Prometheus, RecorderTaken> {
     INSTALLED.get_or_init(install).clone().map(Prometheus).ok_or(RecorderTaken)
 }
 
-/// What [`prometheus`] has installed, if it has.
+/// What [`prometheus`] has installed; none if nobody has called it.
 #[cfg(feature = "axum")]
-pub(crate) fn installed() -> Result<Prometheus, RecorderTaken> {
-    INSTALLED.get().cloned().flatten().map(Prometheus).ok_or(RecorderTaken)
+pub(crate) fn installed() -> Option<Result<Prometheus, RecorderTaken>> {
+    INSTALLED.get().map(|installed| installed.clone().map(Prometheus).ok_or(RecorderTaken))
 }
 
 fn install() -> Option<PrometheusHandle> {

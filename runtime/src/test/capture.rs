@@ -79,6 +79,8 @@ struct Made {
     exchange: ShortString,
     routing_key: ShortString,
     message: Arc<PublishedMessage>,
+    /// The same as the application's processors have left it for the handler.
+    processed: Arc<PublishedMessage>,
     redelivered: bool,
     attempt: u32,
     converters: MessageConverters,
@@ -118,8 +120,7 @@ impl Call {
     ///
     /// [`ConversionError`] when the body is not a `T`.
     pub fn payload<T: DeserializeOwned>(&self) -> Result<T, ConversionError> {
-        let message = self.message();
-        self.0.converters.decode(&message.properties, &message.body)
+        self.0.converters.read(&self.0.processed.message)
     }
 
     /// The id of the listener.
@@ -354,6 +355,7 @@ impl Made {
             exchange: context.exchange().clone(),
             routing_key: context.routing_key().clone(),
             message: Arc::clone(&delivery.message),
+            processed: Arc::clone(context.published()),
             redelivered: delivery.redelivered,
             attempt: context.failures().attempts(),
             converters: context.converters().clone(),

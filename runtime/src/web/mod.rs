@@ -41,8 +41,6 @@ pub fn routes(app: &Springhare) -> Router {
         .route("/health/live", get(live))
         .route("/health/ready", get(ready));
     #[cfg(feature = "prometheus")]
-    drop(crate::metrics::prometheus());
-    #[cfg(feature = "prometheus")]
     let routes = routes.route("/metrics", get(metrics));
     routes.with_state(App(app.weak()))
 }
@@ -119,12 +117,16 @@ async fn ready(app: State) -> Response {
 
 #[cfg(feature = "prometheus")]
 async fn metrics() -> Response {
+    let unavailable = |why: String| (StatusCode::SERVICE_UNAVAILABLE, why).into_response();
     match crate::metrics::installed() {
-        Ok(prometheus) => {
+        Some(Ok(prometheus)) => {
             let content_type = "text/plain; version=0.0.4; charset=utf-8";
             ([(CONTENT_TYPE, content_type)], prometheus.render()).into_response()
         }
-        Err(error) => (StatusCode::SERVICE_UNAVAILABLE, error.to_string()).into_response(),
+        Some(Err(taken)) => unavailable(taken.to_string()),
+        None => {
+            unavailable("nothing is measured: the builder does not say `.metrics()`".to_owned())
+        }
     }
 }
 
