@@ -206,11 +206,21 @@ impl ListenerError {
         self.chain().find_map(|error| error.downcast_ref())
     }
 
-    /// The whole chain in one line, for a header or a log: `cannot ship: no van: flat tyre`. Where an
-    /// error's `Display` panics, that is what it says.
+    /// The whole chain in one line, for a header or a log: `cannot ship: no van: flat tyre`. What an
+    /// error tells of its cause by itself is not told twice. Where an error's `Display` panics, that is
+    /// what it says.
     #[must_use]
     pub fn report(&self) -> String {
-        let report = || self.chain().map(ToString::to_string).collect::<Vec<_>>().join(": ");
+        let report = || {
+            let mut texts: Vec<String> = Vec::new();
+            for text in self.chain().map(ToString::to_string) {
+                let told = format!(": {text}");
+                if !texts.last().is_some_and(|outer| outer.contains(&told)) {
+                    texts.push(text);
+                }
+            }
+            texts.join(": ")
+        };
         // What the error's own code leaves half done is its own.
         catch_unwind(AssertUnwindSafe(report)).unwrap_or_else(|panic| {
             format!("an error that panicked as it was written: {}", message_of(&*panic))
@@ -361,6 +371,18 @@ mod tests {
         assert_eq!(error.find::<io::Error>().unwrap().kind(), io::ErrorKind::TimedOut);
         assert!(error.find::<fmt::Error>().is_none());
         assert!(error.source().is::<Ship>());
+    }
+
+    #[test]
+    fn a_cause_that_an_error_tells_itself_is_not_told_twice() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("order 7: {0}; send a van")]
+        struct Order7(#[source] Ship);
+        let ship = Ship(io::Error::other("no van"));
+        assert_eq!(
+            ListenerError::from(Order7(ship)).report(),
+            "order 7: cannot ship; send a van: no van"
+        );
     }
 
     #[test]
