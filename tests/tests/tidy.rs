@@ -337,6 +337,21 @@ fn the_documentation_names_tests_that_are_there() {
 }
 
 #[test]
+fn the_readme_names_every_example() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let files = fs::read_dir(root().join("examples")).unwrap().map(|entry| entry.unwrap().path());
+    let unnamed: Vec<_> = files
+        .filter(|file| file.extension().is_some_and(|extension| extension == "rs"))
+        .map(|file| file.file_stem().unwrap().to_str().unwrap().to_owned())
+        .filter(|name| {
+            !readme.contains(&format!("`{name}`"))
+                && !readme.contains(&format!("--example {name} "))
+        })
+        .collect();
+    report("README.md names every example", &unnamed);
+}
+
+#[test]
 fn links_of_the_documentation_lead_somewhere() {
     let pages = pages();
     let mut broken = Vec::new();

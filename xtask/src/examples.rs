@@ -17,7 +17,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 const SAMPLE: &str = "examples/data/syslog.txt";
 
 /// Each example, and what it must print in these words and in this order.
-const EXAMPLES: [(&str, &[&str]); 12] = [
+const EXAMPLES: [(&str, &[&str]); 15] = [
     ("simple", &["published hello 1 to queue boot_hello", "on_hello got all 3 messages"]),
     (
         "worker",
@@ -72,6 +72,35 @@ const EXAMPLES: [(&str, &[&str]); 12] = [
         ],
     ),
     (
+        "failures",
+        &[
+            "failed ada@example.org attempt 2: the mail server is busy",
+            r#"got ada@example.org attempt 3: "your parcel is on its way" is sent"#,
+            r#"boot_mails.error {"to":"nobody@example.org","#,
+            "x-exception-message there is no mailbox nobody@example.org",
+            "x-springhare-reason fatal x-springhare-attempts 1",
+            "failed eve@example.org attempt 3: the mail server is busy",
+            r#"boot_mails.error {"to":"eve@example.org","#,
+            "x-springhare-reason deliveries-exhausted x-springhare-attempts 3",
+            "boot_mails.error not a mail",
+            "x-exception-message listener 'failures::send_mail', queue 'boot_mails': a body",
+            "to handle it x-springhare-reason fatal",
+            "one mail was sent at the third attempt, three messages say why they were not",
+        ],
+    ),
+    (
+        "batches",
+        &[
+            "published 12 readings",
+            "wrote [1, 2, 3, 4, 5]",
+            "wrote [6, 7, 9, 10]",
+            "wrote [11, 12]",
+            r#"boot_readings.error {"meter":8,"kwh":-5} a meter does not run backwards"#,
+            "11 readings were written, and the one that is wrong was given up alone",
+        ],
+    ),
+    ("testing", &["published an order of tea", "boot_parcels holds a parcel of tea", "cargo test"]),
+    (
         "durable",
         &[
             "published tea persistent",
@@ -107,6 +136,28 @@ const EXAMPLES: [(&str, &[&str]); 12] = [
             "topic topic_kernel 2 2",
             "left unsigned: 0",
             "all five modes work",
+        ],
+    ),
+];
+
+/// The verbs of `describe`, and what it tells by them.
+const VERBS: [(&str, &[&str]); 3] = [
+    (
+        "describe",
+        &[
+            "LISTENER QUEUE PAYLOAD ACK PREFETCH CONSUMERS AT",
+            "pack boot_packing Order auto 250 1 examples/describe.rs:",
+            "boot_shop topic, durable",
+            "queue boot_packing exchange 'boot_shop' key 'order.*' examples/describe.rs:",
+        ],
+    ),
+    ("describe --mermaid", &["flowchart LR", r#"-->|"order.*"|"#]),
+    (
+        "asyncapi",
+        &[
+            r#""asyncapi": "3.0.0""#,
+            r##""$ref": "#/components/schemas/Order""##,
+            r#""summary": "Packs what was ordered.""#,
         ],
     ),
 ];
@@ -157,6 +208,9 @@ fn check_on(examples: &BTreeMap<String, PathBuf>, url: Option<&str>) -> Result {
     let logs = unchecked.remove("logs").ok_or("there is no example logs")?;
     check_logs(&logs, url)?;
     eprintln!("example logs ... ok");
+    let describe = unchecked.remove("describe").ok_or("there is no example describe")?;
+    check_describe(&describe, url)?;
+    eprintln!("example describe ... ok");
     match unchecked.keys().next() {
         None => Ok(()),
         Some(unknown) => Err(format!("the output of example {unknown} is not checked").into()),
@@ -191,9 +245,15 @@ fn command(program: &Path, url: Option<&str>) -> Command {
     command
 }
 
-/// The example succeeded and printed what is expected, in this order; how much space stands
-/// between the words does not matter.
+/// The example succeeded and printed what is expected.
 fn check(name: &str, finished: &Finished, expected: &[&str]) -> Result {
+    check_printed(name, finished, expected)?;
+    if finished.success { Ok(()) } else { Err(complaint(name, "failed", finished)) }
+}
+
+/// The example printed what is expected, in this order; how much space stands between the words does
+/// not matter.
+fn check_printed(name: &str, finished: &Finished, expected: &[&str]) -> Result {
     let words = finished.output.split_whitespace().collect::<Vec<_>>().join(" ");
     let mut rest = words.as_str();
     for text in expected {
@@ -202,7 +262,7 @@ fn check(name: &str, finished: &Finished, expected: &[&str]) -> Result {
             None => return Err(complaint(name, &format!("did not print {text:?}"), finished)),
         }
     }
-    if finished.success { Ok(()) } else { Err(complaint(name, "failed", finished)) }
+    Ok(())
 }
 
 fn complaint(name: &str, what: &str, finished: &Finished) -> Box<dyn std::error::Error> {
@@ -217,6 +277,28 @@ fn check_refusal(program: &Path) -> Result {
     let finished = capture(command, Vec::new(), LIMIT)?;
     if finished.success || !finished.output.contains("cannot connect to amqp://127.0.0.1:1") {
         return Err(complaint("five_modes", "did not say that its broker is missing", &finished));
+    }
+    Ok(())
+}
+
+/// `describe` tells of itself and starts nothing, so that a broker lacks all of it.
+fn check_describe(program: &Path, url: Option<&str>) -> Result {
+    let run = |verb: &str| {
+        let mut command = command(program, url);
+        command.args(verb.split_whitespace());
+        capture(command, Vec::new(), LIMIT)
+    };
+    for (verb, expected) in VERBS {
+        check("describe", &run(verb)?, expected)?;
+    }
+    let expected: &[&str] = match url {
+        None => &["has nothing before the application starts; name one that runs"],
+        Some(_) => &["+ exchange 'boot_shop' (topic, durable)", "+ queue 'boot_packing'"],
+    };
+    let finished = run("topology diff")?;
+    check_printed("describe", &finished, expected)?;
+    if finished.success {
+        return Err(complaint("describe", "found no difference", &finished));
     }
     Ok(())
 }
