@@ -156,6 +156,20 @@ impl Error {
         }
     }
 
+    /// The error that this one shows itself as, which its chain of sources passes over.
+    pub(crate) fn shown_as(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Link(error) => Some(error),
+            Self::Address(error) => Some(error),
+            Self::TooLong(error) => Some(error),
+            Self::Conversion(error) => Some(error),
+            Self::Call(error) => Some(&**error),
+            Self::Start(error) => Some(error),
+            Self::Other(error) => Some(&**error),
+            _ => None,
+        }
+    }
+
     /// In a word what went wrong, for whoever counts; as OpenTelemetry has it `_OTHER` where none is known.
     pub(crate) fn kind(&self) -> &'static str {
         match self {

@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::error::{CallError, Error};
 use crate::listener::panic::message_of;
 
 /// The longest time that a handler may have its message wait, a half of what RabbitMQ lets a
@@ -200,10 +201,12 @@ impl ListenerError {
         std::iter::successors(Some(opened(first)), |&error| error.source().map(opened))
     }
 
-    /// The first error of this type in the [chain](Self::chain).
+    /// The first error of this type in the [chain](Self::chain), or inside of an
+    /// [`Error`](crate::Error) in it: a [`CallError`], say, that a handler passes on from the template.
     #[must_use]
     pub fn find<E: StdError + 'static>(&self) -> Option<&E> {
-        self.chain().find_map(|error| error.downcast_ref())
+        let with_inner = |error| std::iter::successors(Some(error), |&error| shown_as(error));
+        self.chain().flat_map(with_inner).find_map(|error| error.downcast_ref())
     }
 
     /// The whole chain in one line, for a header or a log: `cannot ship: no van: flat tyre`. What an
@@ -296,6 +299,15 @@ fn kept_in<'e>(error: &'e (dyn StdError + 'static)) -> Option<&'e Inner> {
     chain.find_map(|error| error.downcast_ref::<Kept>()).map(|Kept(inner)| inner)
 }
 
+/// The error that one of ours shows itself as.
+fn shown_as<'e>(error: &'e (dyn StdError + 'static)) -> Option<&'e (dyn StdError + 'static)> {
+    match error.downcast_ref() {
+        Some(CallError::Remote(remote)) => Some(remote),
+        Some(_) => None,
+        None => opened(error.downcast_ref::<Error>()?.shown_as()?).into(),
+    }
+}
+
 /// What is inside of a listener's error.
 fn opened<'e>(error: &'e (dyn StdError + 'static)) -> &'e (dyn StdError + 'static) {
     error.downcast_ref().map_or(error, |Kept(inner)| opened(&*inner.source))
@@ -332,6 +344,7 @@ impl fmt::Debug for ListenerError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::connection::LinkError;
     use std::io;
 
     #[derive(Debug, thiserror::Error)]
@@ -371,6 +384,19 @@ mod tests {
         assert_eq!(error.find::<io::Error>().unwrap().kind(), io::ErrorKind::TimedOut);
         assert!(error.find::<fmt::Error>().is_none());
         assert!(error.source().is::<Ship>());
+    }
+
+    #[test]
+    fn what_the_templates_error_shows_itself_as_is_found() {
+        let lost = || LinkError::Closed { what: "channel", reason: None };
+        let error = ListenerError::new(Error::Link(lost()));
+        assert!(error.find::<LinkError>().is_some() && error.find::<Error>().is_some());
+        let timeout = CallError::Timeout { after: Duration::from_secs(1) };
+        let error = ListenerError::new(Error::from(timeout));
+        assert!(error.find::<CallError>().is_some() && error.find::<LinkError>().is_none());
+        let error = ListenerError::new(Error::Other(Box::new(io::Error::other("no van"))));
+        assert!(error.find::<io::Error>().is_some());
+        assert_eq!(error.report(), "no van");
     }
 
     #[test]
