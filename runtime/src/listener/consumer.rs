@@ -150,6 +150,10 @@ impl ConsumerLoop<'_> {
         if self.work.settler.has_due() {
             self.work.settler.requeue_due().await?;
         }
+        if self.work.is_manual() && self.work.is_lost() {
+            // All of them come again. Who settles by hand may do so later, and nothing else here fails.
+            self.received.clear();
+        }
         if let Some(delivery) = self.received.pop_front() {
             return self.handle(delivery).await;
         }

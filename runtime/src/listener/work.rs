@@ -102,6 +102,11 @@ impl Work<'_> {
         self.acknowledge == AcknowledgeMode::None
     }
 
+    /// Whether its handlers settle its messages.
+    pub(super) fn is_manual(&self) -> bool {
+        self.acknowledge == AcknowledgeMode::Manual
+    }
+
     /// Whether what is in hand comes again when its channel is lost: the broker still has it.
     pub(super) fn comes_again(&self) -> bool {
         self.acknowledge.comes_again()
@@ -222,7 +227,7 @@ impl Work<'_> {
         if let Err(error) = self.settler.flush().await {
             tracing::debug!(listener, %error, "what was done could not be acknowledged");
         }
-        if self.acknowledge == AcknowledgeMode::Manual {
+        if self.is_manual() {
             match exit {
                 Exit::Stopped => {
                     // For what is settled meanwhile the broker is to send no other.

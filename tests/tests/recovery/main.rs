@@ -26,6 +26,7 @@ mod outage;
 mod partitions;
 mod publishing;
 mod rabbitmq;
+mod settled_by_hand;
 mod shared;
 mod shared_attempts;
 mod sockets;
