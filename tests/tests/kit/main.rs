@@ -32,4 +32,5 @@ mod place;
 mod calls;
 mod faults;
 mod queues;
+mod refused;
 mod start;

@@ -33,19 +33,21 @@ pub(super) fn again(held: &Held, outcome: &Outcome) -> Option<(Duration, Counts)
         return None;
     }
     let failures = held.context.failures();
+    // None where the handler has done its part, and what it came to could not be sent.
+    let failed_calls = held.context.failed_calls();
     let decision = match outcome {
         Outcome::Failed(error) => Decision::on(error, plan),
         Outcome::RetryAfter(pause) => Decision::RedeliverAfter(*pause),
         Outcome::Ack | Outcome::Reply(_) | Outcome::Reject | Outcome::Requeue => return None,
     };
     let next = match decision {
-        Decision::Redeliver if plan.failure.calls.are_several() => {
-            let pause = plan.failure.calls.pause_after(held.context.attempt(), random())?;
+        Decision::Redeliver if plan.failure.calls.are_several() && failed_calls > 0 => {
+            let pause = plan.failure.calls.pause_after(failed_calls, random())?;
             return Some((pause, Counts::AsCall));
         }
         // It is acknowledged, and is called again in memory or not at all.
         _ if plan.acknowledge == AcknowledgeMode::First => return None,
-        Decision::Redeliver => failures.redelivery(&plan.failure.redeliveries),
+        Decision::Redeliver => failures.redelivery(plan.failure.redeliveries_after(failed_calls)),
         Decision::RedeliverAfter(pause) => {
             failures.redelivery_after(pause, &plan.failure.redeliveries)
         }

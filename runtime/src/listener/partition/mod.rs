@@ -71,15 +71,10 @@ struct Held {
     handling: Arc<Handling>,
     /// Its number among those in hand.
     hand: usize,
+    /// Whether its handler was called before.
+    has_begun: bool,
     /// What it failed with last, where its message does not come again.
     error: Option<ListenerError>,
-}
-
-impl Held {
-    /// Whether its handler was called before.
-    fn has_begun(&self) -> bool {
-        self.context.attempt() > 1
-    }
 }
 
 /// A handler has returned.
@@ -217,7 +212,10 @@ impl<'s> PartitionLoop<'s> {
             match catch_unwind(AssertUnwindSafe(|| self.plan.by.key(&context))) {
                 Ok(key) => {
                     let handling = Arc::clone(handling);
-                    self.lanes.push(key, Held { context, handling, hand: 0, error: None });
+                    self.lanes.push(
+                        key,
+                        Held { context, handling, hand: 0, has_begun: false, error: None },
+                    );
                 }
                 Err(_) => {
                     let error = ListenerError::fatal("the function of `partition_by` panicked");
@@ -240,7 +238,7 @@ impl<'s> PartitionLoop<'s> {
             && let Some((lane, mut held)) = self.lanes.pop()
         {
             held.hand = self.work.slow.begins(held.context.delivery().delivery_tag);
-            if self.work.acknowledges_first() && !held.has_begun() {
+            if self.work.acknowledges_first() && !held.has_begun {
                 let delivery_tag = held.context.delivery().delivery_tag;
                 self.work.settler.closes_at_once(delivery_tag);
                 let id = &held.handling.plan.id;
@@ -413,7 +411,7 @@ impl<'s> PartitionLoop<'s> {
         for (held, outcome) in std::iter::once(held).chain(behind).zip(outcomes) {
             if self.work.acknowledges_first() {
                 // What has begun does not come again; the rest goes back with the channel.
-                if held.has_begun() {
+                if held.has_begun {
                     self.work.conclude(&held.context, &held.handling.plan, outcome).await?;
                 }
                 continue;
@@ -431,7 +429,7 @@ impl<'s> PartitionLoop<'s> {
             return;
         }
         let mut begun: Vec<Held> = self.resting.take_all().map(|(_, (_, held))| held).collect();
-        begun.extend(self.lanes.take_if(Held::has_begun));
+        begun.extend(self.lanes.take_if(|held| held.has_begun));
         for mut held in begun {
             let Some(error) = held.error.take() else { continue };
             let outcome = Outcome::Failed(error);
@@ -445,14 +443,14 @@ impl<'s> PartitionLoop<'s> {
 }
 
 /// Calls the handler with one message, and answers if it has returned a reply.
-async fn handle(lane: LaneId, held: Held, clock: Clock) -> Done {
+async fn handle(lane: LaneId, mut held: Held, clock: Clock) -> Done {
+    // The message is processed once, however often the handler is called with it.
+    let is_first = !std::mem::replace(&mut held.has_begun, true);
     let Held { context, handling, .. } = &held;
     let plan = &*handling.plan;
     let unfinished = Unfinished::of(plan, context);
     // The task may be ended before the handler is done.
     let observed = Observed::delivered(context);
-    // The message is processed once, however often the handler is called with it.
-    let is_first = context.attempt() == 1;
     let mut outcome = if let Some(outcome) = is_first.then(|| handling.process(context)).flatten() {
         outcome
     } else {
@@ -467,6 +465,7 @@ async fn handle(lane: LaneId, held: Held, clock: Clock) -> Done {
         let mut attempt = Attempt::bounded(call, plan.failure.timeout, &clock);
         outcome = poll_fn(|cx| attempt.poll(cx)).await;
     }
+    let has_failed = matches!(outcome, Outcome::Failed(_));
     if outgoing::is_to_send(context, &outcome) {
         outcome = in_place(outgoing::send(context, outcome)).await;
     }
@@ -478,5 +477,10 @@ async fn handle(lane: LaneId, held: Held, clock: Clock) -> Done {
         outcome = in_place(reply::answer(context, plan, outcome)).await;
     }
     Unfinished::is_done(unfinished);
+    let is_unsent = !has_failed && matches!(outcome, Outcome::Failed(_));
+    // What does not come again has its calls alone.
+    if is_unsent && plan.acknowledge.comes_again() {
+        held.context.forgive();
+    }
     Done { lane, held, outcome, is_answered }
 }
