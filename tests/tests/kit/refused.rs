@@ -3,15 +3,21 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use springhare::middleware::{Flow, MessageProcessor};
 use springhare::prelude::*;
 use springhare::test::{Call, Harness};
+use springhare::{Discarded, DiscardedTo};
 use springhare_broker::BasicPublishOptions;
+use springhare_tests::{Told, telling};
 
 use crate::place::{Place, time_passes_until};
 
-cases!(what_a_handler_in_lanes_came_to_and_could_not_be_sent_is_no_failure_of_its,);
+cases!(
+    what_a_handler_in_lanes_came_to_and_could_not_be_sent_is_no_failure_of_its,
+    a_copy_of_what_is_acknowledged_is_kept_though_it_is_refused_for_a_while,
+);
 
 /// Publishes past the faults, which are the application's own.
 async fn publish(h: &Harness, queue: &str, text: &str) {
@@ -80,4 +86,71 @@ async fn what_a_handler_in_lanes_came_to_and_could_not_be_sent_is_no_failure_of_
         );
         h.stop().await.unwrap();
     }
+}
+
+#[rabbit_listener(id = "k.parks", queue = "k.parks", ack = "first", recover = "park")]
+async fn parks(_text: Text) -> ListenerResult {
+    Err(ListenerError::msg("no van"))
+}
+
+#[rabbit_listener(
+    id = "k.moves",
+    queue = "k.moves",
+    ack = "first",
+    recover(exchange = "k.failed", key = "moved")
+)]
+async fn moves(_text: Text) -> ListenerResult {
+    Err(ListenerError::msg("no van"))
+}
+
+/// With what is heard of each message that is given up.
+async fn start(place: &Place) -> (Harness, Told<(String, DiscardedTo)>) {
+    let (tell, told) = telling();
+    let hook = move |discarded: &Discarded| {
+        let body = String::from_utf8_lossy(discarded.context().body());
+        tell.tell((body.into_owned(), discarded.to()));
+    };
+    let build = |app: springhare::SpringhareBuilder| {
+        let app = app.listeners(listeners![parks, moves]).on_discarded(hook);
+        let moved = Binding::queue("k.moved").to("k.failed").with("moved");
+        app.declare(Queue::durable("k.moved")).declare(Exchange::direct("k.failed")).declare(moved)
+    };
+    (place.start(build).await, told)
+}
+
+async fn a_copy_of_what_is_acknowledged_is_kept_though_it_is_refused_for_a_while(place: &Place) {
+    let places = [
+        ("k.parks", "k.parks.error", DiscardedTo::ErrorQueue),
+        ("k.moves", "k.moved", DiscardedTo::Exchange),
+    ];
+    for (queue, kept_in, to) in places {
+        let (h, mut told) = start(place).await;
+        h.faults().refuse_publishes(2);
+        publish(&h, queue, "tea").await;
+        let kept = async || h.queue(kept_in).len().await.is_ok_and(|length| length == 1);
+        time_passes_until(&h, "the copy is kept", kept).await;
+        assert_eq!(told.next().await, ("tea".to_owned(), to));
+        h.stop().await.unwrap();
+        assert!(told.is_silent());
+    }
+}
+
+/// On a clock that a hand drives.
+#[tokio::test]
+async fn a_copy_that_is_refused_for_good_does_not_hold_the_consumer_up_for_ever() {
+    let (h, mut told) = start(&Place { url: None }).await;
+    h.faults().refuse_publishes(usize::MAX);
+    publish(&h, "k.parks", "tea").await;
+    publish(&h, "k.parks", "coffee").await;
+    let called = |times| h.listener("k.parks").calls().len() == times;
+    time_passes_until(&h, "the handler is called", async || called(1)).await;
+    h.advance(Duration::from_secs(5)).await;
+    assert!(called(1), "the copy is tried for some time");
+    time_passes_until(&h, "it is called with the next", async || called(2)).await;
+    h.faults().refuse_publishes(0);
+    assert_eq!(told.next().await, ("tea".to_owned(), DiscardedTo::Nowhere));
+    let kept = async || h.queue("k.parks.error").len().await.is_ok_and(|length| length == 1);
+    time_passes_until(&h, "the other is kept", kept).await;
+    assert_eq!(told.next().await, ("coffee".to_owned(), DiscardedTo::ErrorQueue));
+    h.stop().await.unwrap();
 }

@@ -20,6 +20,10 @@ use crate::listener::stop_signal::StopPhase;
 use crate::listener::work::Work;
 use crate::template::ParkReason;
 
+/// How often a broker that is there may refuse a copy, with pauses that come to some ten seconds: longer
+/// than the election of a leader takes, and a queue that is full holds the consumer up no longer.
+const REFUSALS_MAX: u32 = 8;
+
 impl Work<'_> {
     /// Tells what the handler came to, where that is not what the ack has said.
     pub(super) async fn forgo(
@@ -72,7 +76,7 @@ impl Work<'_> {
         let (listener, queue) = (&*plan.id, &*failed.queue);
         let reason = ParkReason::Fatal { exception: error.report() };
         let (stop, clock) = (self.stop, self.settler.clock());
-        let mut backoff = Backoff::default();
+        let (mut backoff, mut refusals) = (Backoff::default(), 0_u32);
         loop {
             let copying = self.failure.copy_out(&failed, plan, &reason, copied);
             let Some(copied_out) = stop.unless_forced(copying).await else {
@@ -80,10 +84,13 @@ impl Work<'_> {
                 tracing::error!(listener, queue, error, "a failed message could not be kept");
                 return Err(Exit::Stopped);
             };
+            let is_refused = copied_out.as_ref().is_err_and(Error::is_nack);
+            refusals = refusals.saturating_add(u32::from(is_refused));
+            let has_patience = !stop.is_raised() && refusals < REFUSALS_MAX;
             match copied_out {
                 Ok(()) => return Ok(copied.to()),
                 // Nobody else has it: it waits for the broker, and for a stop no longer.
-                Err(error) if is_of_the_connection(&error) && !stop.is_raised() => {
+                Err(error) if has_patience && (is_refused || is_of_the_connection(&error)) => {
                     let pause = backoff.after_failure();
                     tracing::warn!(
                         listener,
