@@ -141,10 +141,10 @@ impl ConsumerLoop<'_> {
         if let Some(circuit) = self.container.circuit()
             && !circuit.lets_go_on(self.admitted)
         {
-            if !self.work.is_no_ack() {
-                return Err(self.work.leave().await?);
-            }
             self.work.behind = self.received.len();
+            if !self.work.is_no_ack() {
+                return Err(self.work.leave(&mut self.received).await?);
+            }
             self.work.drain().await?;
         }
         if self.work.settler.has_due() {

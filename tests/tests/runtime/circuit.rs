@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use springhare::prelude::*;
-use springhare_broker::{Broker, ManualClock};
+use springhare_broker::{Broker, ManualClock, NoAck};
 use springhare_tests::eventually;
 
 use crate::support::{Tell, Told, broker, telling};
@@ -75,6 +75,25 @@ async fn after_many_failures_nothing_is_consumed_and_health_is_down() {
     assert!(health.to_string().contains("its circuit is open: 3 messages failed"), "{health}");
     let ready = springhare_tests::ready(&rabbit, "broken").await;
     assert_eq!(ready, 10, "all went back");
+    app.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_no_handler_has_seen_goes_back_uncounted() {
+    let (broker, hand) = broker();
+    let (app, mut calls, _shop) = start(&broker).await;
+    for number in 0..10 {
+        app.rabbit_template().convert_and_send("broken", number.to_string()).await.unwrap();
+    }
+    let called = until_open(&broker, &hand, &mut calls).await;
+    let channel = broker.connect("onlooker").unwrap().open_channel().unwrap();
+    let mut counts = Vec::new();
+    while let Some(got) = channel.basic_get("broken", NoAck::Yes).await.unwrap() {
+        counts.push(got.delivery.delivery_count);
+    }
+    assert_eq!(counts.len(), 10);
+    let counted: u32 = counts.iter().sum();
+    assert_eq!(usize::try_from(counted).unwrap(), called, "{counts:?}");
     app.stop().await.unwrap();
 }
 

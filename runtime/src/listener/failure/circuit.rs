@@ -1,6 +1,11 @@
 //! What a container's circuit hears of its messages.
 
-use super::{Decision, Work};
+use std::collections::VecDeque;
+
+use springhare_broker::{Delivery, Requeue};
+
+use super::{Decision, Kept, Work};
+use crate::channel::Verdict;
 use crate::listener::circuit::SharedCircuit;
 use crate::listener::consumer::Exit;
 use crate::listener::outcome::Outcome;
@@ -27,17 +32,19 @@ impl Work<'_> {
         }
     }
 
-    /// Consumes no more: what is not handled goes back with its channel, and what has failed is
-    /// counted.
-    pub(in crate::listener) async fn leave(&mut self) -> Result<Exit, Exit> {
-        match self.cancel().await {
-            Some(Ok(())) => {}
-            Some(Err(error)) => return Err(Exit::Lost(error.to_string())),
-            // Its broker may not answer at all.
-            None => return Err(Exit::Stopped),
+    /// Consumes no more. What is not handled goes back uncounted, which it would not with its channel:
+    /// no handler has seen it. What has failed is counted.
+    pub(in crate::listener) async fn leave(
+        &mut self,
+        received: &mut VecDeque<Delivery>,
+    ) -> Result<Exit, Exit> {
+        self.drain().await?;
+        // A stream takes nothing back.
+        if self.failure.kept == Kept::UntilSettled {
+            for delivery in received.drain(..).chain(self.late.drain(..)) {
+                self.settler.settle(delivery.delivery_tag, Verdict::Nack(Requeue::Yes)).await?;
+            }
         }
-        self.settler.flush().await?;
-        self.settler.requeue_paused().await?;
         Ok(Exit::Circuit)
     }
 }
