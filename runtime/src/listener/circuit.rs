@@ -4,7 +4,7 @@ mod shared;
 
 use std::time::Duration;
 
-pub(crate) use shared::{Admission, SharedCircuit};
+pub(crate) use shared::{Admission, SharedCircuit, Waits};
 
 /// What opens a circuit, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

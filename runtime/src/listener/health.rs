@@ -68,9 +68,10 @@ pub enum ListenerStatus {
         reason: String,
     },
     /// Its consumer is to be the only one of its queue (`exclusive_consumer`), and another has the
-    /// queue: it takes over when that is gone. Nothing is wrong with that.
+    /// queue: it takes over when that is gone. Or its circuit is half open: one of its consumers
+    /// tries a message, and the others wait for what comes of that. Nothing is wrong with either.
     StandingBy {
-        /// What the broker says to it.
+        /// What the broker says to it, or that it tries.
         reason: String,
     },
     /// It was paused, as the user wants it, until it is resumed.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use springhare_amqp::ShortString;
 use springhare_broker::{BasicConsumeOptions, QosScope};
 
-use super::circuit::{Admission, SharedCircuit};
+use super::circuit::{Admission, SharedCircuit, Waits};
 use super::connection::{Extent, ListenerConnection, Opened, WELL_AFTER};
 use super::consumer::{self, Exit, StartedConsumer};
 use super::consumer_states::{ConsumerStates, News};
@@ -28,6 +28,9 @@ use crate::graph::{Generation, Graph, QueueNode, declare_for_queue};
 use crate::middleware::Middleware;
 use crate::state::StateRegistry;
 use crate::template::{RabbitTemplate, error_queue_of};
+
+/// Why a consumer does not consume that lets another one try its listener's circuit.
+const ANOTHER_TRIES: &str = "its circuit is half open: another of its consumers tries one message";
 
 /// What all consumers of an application share that have the same broker.
 #[derive(Debug)]
@@ -276,10 +279,14 @@ impl Supervised {
     /// Waits until the circuit lets the consumer work, or it is told to stop.
     async fn wait_for_circuit(&self) {
         let Some(circuit) = self.container.circuit() else { return };
-        if circuit.admission() != Admission::All {
-            self.states.lost_with_connection(self.number, &circuit.reason());
-        }
-        let admitted = circuit.admit(self.scope.connection.clock(), &self.queue, self.number);
+        let clock = self.scope.connection.clock();
+        let admitted = circuit.admit(clock, &self.queue, self.number, |waits| match waits {
+            Waits::WhileItIsOpen => {
+                self.states.lost_with_connection(self.number, &circuit.reason());
+            }
+            // Nothing may come for who tries.
+            Waits::WhileAnotherTries => self.states.stands_by(self.number, ANOTHER_TRIES),
+        });
         self.stop.unless(StopPhase::Draining, admitted).await;
     }
 

@@ -127,6 +127,33 @@ async fn one_message_is_tried_after_the_pause_and_a_success_lets_all_through() {
 }
 
 #[tokio::test]
+async fn a_listener_that_tries_its_circuit_is_up_though_nothing_comes() {
+    let (broker, hand) = broker();
+    let (app, mut calls, shop) = start(&broker).await;
+    let rabbit = app.rabbit_template();
+    for number in 0..3 {
+        rabbit.convert_and_send("broken", number.to_string()).await.unwrap();
+    }
+    until_open(&broker, &hand, &mut calls).await;
+    eventually("all went back", async || {
+        (springhare_tests::ready(&rabbit, "broken").await == 3).then_some(())
+    })
+    .await;
+    let channel = broker.connect("onlooker").unwrap().open_channel().unwrap();
+    channel.queue_purge("broken").await.unwrap();
+    assert!(!app.health().is_up());
+    hand.advance(Duration::from_secs(30));
+    are_consumers(&broker, 1).await;
+    eventually("the health is up", async || app.health().is_up().then_some(())).await;
+    let tried = app.health().listeners()[0].to_string();
+    assert!(tried.contains("stands by: its circuit is half open"), "{tried}");
+    shop.0.store(true, Ordering::Relaxed);
+    rabbit.convert_and_send("broken", "tea").await.unwrap();
+    are_consumers(&broker, 2).await;
+    app.stop().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_stop_does_not_wait_for_the_end_of_the_pause() {
     let (broker, hand) = broker();
     let (app, mut calls, _shop) = start(&broker).await;

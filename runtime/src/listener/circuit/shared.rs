@@ -27,6 +27,15 @@ pub(crate) enum Admission {
     Nobody = 2,
 }
 
+/// What a consumer waits for that may not consume.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Waits {
+    /// For the end of the pause.
+    WhileItIsOpen,
+    /// For what comes of the one message that another consumer of its queue tries.
+    WhileAnotherTries,
+}
+
 /// A circuit, and who waits for it.
 pub(crate) struct SharedCircuit {
     plan: CircuitPlan,
@@ -96,12 +105,18 @@ impl SharedCircuit {
     }
 
     /// Waits until this consumer of `queue` may consume: one of each queue when one message may be
-    /// tried, the others when that was handled.
+    /// tried, the others when that was handled. Each time it has to, it says what it `waits` for.
     ///
     /// # Cancel safety
     ///
     /// Nothing is lost when the future is dropped.
-    pub(crate) async fn admit(&self, clock: &Clock, queue: &ShortString, number: usize) {
+    pub(crate) async fn admit(
+        &self,
+        clock: &Clock,
+        queue: &ShortString,
+        number: usize,
+        waits: impl Fn(Waits),
+    ) {
         loop {
             let mut changed = pin!(self.changed.notified());
             changed.as_mut().enable();
@@ -113,8 +128,12 @@ impl SharedCircuit {
             match self.admission() {
                 Admission::All => return,
                 Admission::One if self.is_tried_by(queue, number) => return,
-                Admission::One => changed.await,
+                Admission::One => {
+                    waits(Waits::WhileAnotherTries);
+                    changed.await;
+                }
                 Admission::Nobody => {
+                    waits(Waits::WhileItIsOpen);
                     let until = self.lock().open_until().unwrap_or(now);
                     tokio::select! {
                         () = clock.sleep(until.saturating_sub(now)) => {}
