@@ -46,25 +46,24 @@ impl Circuit {
         Self { plan, state: State::Closed { failures: 0 } }
     }
 
-    /// A message was handled.
-    pub(crate) fn succeeded(&mut self) -> Turn {
-        match self.state {
-            State::Closed { failures: 0 } => return Turn::None,
-            // It was begun before the circuit opened, and says nothing new.
-            State::Open { .. } => return Turn::None,
-            State::Closed { .. } | State::HalfOpen => {}
+    /// A message was handled by a consumer that was let do this.
+    pub(crate) fn succeeded(&mut self, admitted: Admission) -> Turn {
+        if self.began_before(admitted) {
+            return Turn::None;
         }
         let was_half_open = self.state == State::HalfOpen;
         self.state = State::Closed { failures: 0 };
         if was_half_open { Turn::Closed } else { Turn::None }
     }
 
-    /// A message has failed.
-    pub(crate) fn failed(&mut self, now: Duration) -> Turn {
+    /// A message has failed with a consumer that was let do this.
+    pub(crate) fn failed(&mut self, now: Duration, admitted: Admission) -> Turn {
+        if self.began_before(admitted) {
+            return Turn::None;
+        }
         let failures = match self.state {
             State::Closed { failures } => failures.saturating_add(1),
-            State::HalfOpen => self.plan.failures,
-            State::Open { .. } => return Turn::None,
+            State::Open { .. } | State::HalfOpen => self.plan.failures,
         };
         if failures < self.plan.failures {
             self.state = State::Closed { failures };
@@ -73,6 +72,15 @@ impl Circuit {
         let until = now.saturating_add(self.plan.pause);
         self.state = State::Open { until };
         Turn::Opened { until }
+    }
+
+    /// Whether what such a consumer handled was begun before the circuit opened, and says nothing new.
+    fn began_before(&self, admitted: Admission) -> bool {
+        match self.state {
+            State::Closed { .. } => false,
+            State::Open { .. } => true,
+            State::HalfOpen => admitted != Admission::One,
+        }
     }
 
     /// Its time is over: it is tried with one message.
@@ -112,13 +120,13 @@ mod tests {
     fn failures_one_after_the_other_open_it_and_a_success_between_does_not() {
         let mut circuit = circuit();
         for _ in 0..2 {
-            assert_eq!(circuit.failed(SECOND), Turn::None);
+            assert_eq!(circuit.failed(SECOND, Admission::All), Turn::None);
         }
-        assert_eq!(circuit.succeeded(), Turn::None);
+        assert_eq!(circuit.succeeded(Admission::All), Turn::None);
         for _ in 0..2 {
-            assert_eq!(circuit.failed(SECOND), Turn::None);
+            assert_eq!(circuit.failed(SECOND, Admission::All), Turn::None);
         }
-        assert_eq!(circuit.failed(SECOND), Turn::Opened { until: 31 * SECOND });
+        assert_eq!(circuit.failed(SECOND, Admission::All), Turn::Opened { until: 31 * SECOND });
         assert_eq!(circuit.open_until(), Some(31 * SECOND));
     }
 
@@ -126,26 +134,33 @@ mod tests {
     fn what_was_begun_before_it_opened_changes_nothing() {
         let mut circuit = circuit();
         for _ in 0..3 {
-            let _ = circuit.failed(SECOND);
+            let _ = circuit.failed(SECOND, Admission::All);
         }
-        assert_eq!(circuit.succeeded(), Turn::None);
-        assert_eq!(circuit.failed(2 * SECOND), Turn::None);
+        assert_eq!(circuit.succeeded(Admission::All), Turn::None);
+        assert_eq!(circuit.failed(2 * SECOND, Admission::All), Turn::None);
         assert_eq!(circuit.open_until(), Some(31 * SECOND));
+        circuit.try_again(31 * SECOND);
+        assert_eq!(circuit.succeeded(Admission::All), Turn::None);
+        assert_eq!(circuit.failed(32 * SECOND, Admission::All), Turn::None);
+        assert!(circuit.is_half_open(), "who tries decides");
     }
 
     #[test]
     fn one_message_after_its_time_closes_it_or_opens_it_again() {
         let mut circuit = circuit();
         for _ in 0..3 {
-            let _ = circuit.failed(SECOND);
+            let _ = circuit.failed(SECOND, Admission::All);
         }
         circuit.try_again(30 * SECOND);
         assert!(!circuit.is_half_open());
         circuit.try_again(31 * SECOND);
         assert!(circuit.is_half_open());
-        assert_eq!(circuit.failed(32 * SECOND), Turn::Opened { until: 62 * SECOND });
+        assert_eq!(
+            circuit.failed(32 * SECOND, Admission::One),
+            Turn::Opened { until: 62 * SECOND }
+        );
         circuit.try_again(62 * SECOND);
-        assert_eq!(circuit.succeeded(), Turn::Closed);
+        assert_eq!(circuit.succeeded(Admission::One), Turn::Closed);
         assert_eq!(circuit, self::circuit());
     }
 }

@@ -205,7 +205,7 @@ impl ConsumerLoop<'_> {
             observed.handled(&self.context, &outcome);
         }
         if let Some(circuit) = self.container.circuit() {
-            self.work.tell(circuit, plan, &outcome);
+            self.work.tell((circuit, self.admitted), plan, &outcome);
         }
         let has_failed = matches!(outcome, Outcome::Failed(_));
         if reply::is_answer(&self.context, plan, &outcome) {

@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use springhare::prelude::*;
+use springhare::{ApplicationEvent, Events};
 use springhare_broker::{Broker, ManualClock, NoAck};
-use springhare_tests::eventually;
+use springhare_tests::{Gate, eventually, within_limit};
 
 use crate::support::{Tell, Told, broker, telling};
 
@@ -183,5 +184,77 @@ async fn a_listener_that_is_started_again_waits_out_the_pause_all_the_same() {
         calls.next().await;
     }
     are_consumers(&broker, 2).await;
+    app.stop().await.unwrap();
+}
+
+/// Holds the first that it gets at the gate, which then fails; others are handled or fail as they say.
+#[rabbit_listener(
+    id = "held",
+    queue = "held",
+    concurrency = 2,
+    prefetch = 1,
+    circuit(failures = 2, pause = "30s")
+)]
+async fn held(
+    text: Text,
+    redelivered: Redelivered,
+    gate: State<Gate>,
+    calls: State<Tell<String>>,
+) -> ListenerResult {
+    calls.tell(text.0.clone());
+    match text.0.as_str() {
+        "slow" if redelivered.is_redelivered() => Ok(()),
+        "slow" => {
+            gate.pass().await;
+            Err(ListenerError::msg("no shop"))
+        }
+        _ => Err(ListenerError::msg("no shop")),
+    }
+}
+
+/// What the circuit does next.
+async fn next_turn(events: &mut Events) -> ApplicationEvent {
+    let turning = async {
+        while let Some(event) = events.next().await {
+            match event {
+                ApplicationEvent::CircuitOpened { .. }
+                | ApplicationEvent::CircuitHalfOpened { .. }
+                | ApplicationEvent::CircuitClosed { .. } => return event,
+                _ => {}
+            }
+        }
+        panic!("the application has ended");
+    };
+    within_limit("the circuit to turn", turning).await
+}
+
+#[tokio::test]
+async fn who_was_at_work_before_the_circuit_opened_does_not_decide_how_its_try_ends() {
+    let (broker, hand) = broker();
+    let (tell, mut calls) = telling::<String>();
+    let gate = Gate::closed();
+    let builder = Springhare::builder().broker(broker.clone()).listeners(listeners![held]);
+    let builder = builder.manage(tell).manage(gate.clone());
+    let mut events = builder.events();
+    let app = builder.start().await.unwrap();
+    let rabbit = app.rabbit_template();
+    rabbit.convert_and_send("held", "slow").await.unwrap();
+    assert_eq!(calls.next().await, "slow");
+    rabbit.convert_and_send("held", "bad").await.unwrap();
+    let opened = next_turn(&mut events).await;
+    assert!(matches!(opened, ApplicationEvent::CircuitOpened { .. }), "{opened:?}");
+    eventually("it went back", async || {
+        (springhare_tests::ready(&rabbit, "held").await == 1).then_some(())
+    })
+    .await;
+    let channel = broker.connect("onlooker").unwrap().open_channel().unwrap();
+    channel.queue_purge("held").await.unwrap();
+    hand.advance(Duration::from_secs(30));
+    let tried = next_turn(&mut events).await;
+    assert!(matches!(tried, ApplicationEvent::CircuitHalfOpened { .. }), "{tried:?}");
+    // It fails, and is handled by who tries.
+    gate.let_through(1);
+    let closed = next_turn(&mut events).await;
+    assert!(matches!(closed, ApplicationEvent::CircuitClosed { .. }), "{closed:?}");
     app.stop().await.unwrap();
 }

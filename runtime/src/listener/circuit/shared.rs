@@ -74,17 +74,17 @@ impl SharedCircuit {
         admission == admitted && admission != Admission::Nobody
     }
 
-    /// A message was handled.
-    pub(crate) fn succeeded(&self, listener: &str) {
-        let turn = self.change(Circuit::succeeded);
+    /// A message was handled by a consumer that was let do this.
+    pub(crate) fn succeeded(&self, listener: &str, admitted: Admission) {
+        let turn = self.change(|circuit| circuit.succeeded(admitted));
         if turn == Turn::Closed {
             tracing::info!(listener, "a message was handled: the listener's circuit is closed");
         }
     }
 
-    /// A message has failed.
-    pub(crate) fn failed(&self, listener: &str, now: Duration) {
-        if let Turn::Opened { .. } = self.change(|circuit| circuit.failed(now)) {
+    /// A message has failed with a consumer that was let do this.
+    pub(crate) fn failed(&self, listener: &str, now: Duration, admitted: Admission) {
+        if let Turn::Opened { .. } = self.change(|circuit| circuit.failed(now, admitted)) {
             let CircuitPlan { failures, pause } = self.plan;
             tracing::error!(
                 listener,

@@ -6,16 +6,16 @@ use springhare_broker::{Delivery, Requeue};
 
 use super::{Decision, Kept, Work};
 use crate::channel::Verdict;
-use crate::listener::circuit::SharedCircuit;
+use crate::listener::circuit::{Admission, SharedCircuit};
 use crate::listener::consumer::Exit;
 use crate::listener::outcome::Outcome;
 use crate::listener::plan::ListenerPlan;
 
 impl Work<'_> {
-    /// Tells the circuit of an outcome. What is the message's own fault says nothing of the others.
+    /// Tells the circuit of an outcome, and what it let the consumer do. What is the message's own fault says nothing of the others.
     pub(in crate::listener) fn tell(
         &self,
-        circuit: &SharedCircuit,
+        (circuit, admitted): (&SharedCircuit, Admission),
         plan: &ListenerPlan,
         outcome: &Outcome,
     ) {
@@ -26,9 +26,9 @@ impl Work<'_> {
             Outcome::Failed(_) | Outcome::Reject | Outcome::Requeue => return,
         };
         if has_failed {
-            circuit.failed(&plan.id, self.settler.clock().now());
+            circuit.failed(&plan.id, self.settler.clock().now(), admitted);
         } else {
-            circuit.succeeded(&plan.id);
+            circuit.succeeded(&plan.id, admitted);
         }
     }
 
