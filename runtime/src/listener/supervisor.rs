@@ -201,6 +201,8 @@ impl Supervised {
                 Exit::Stopped => return,
                 Exit::Circuit => {
                     self.tell_stopped(attempts);
+                    // That was for a loss before this consumer.
+                    attempts.pause = Duration::ZERO;
                     continue;
                 }
                 Exit::Cancelled => {

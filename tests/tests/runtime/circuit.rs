@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use springhare::prelude::*;
 use springhare::{ApplicationEvent, Events};
-use springhare_broker::{Broker, ManualClock, NoAck};
+use springhare_broker::{Broker, ManualClock, NoAck, QueueDeleteOptions};
 use springhare_tests::{Gate, eventually, within_limit};
 
 use crate::support::{Tell, Told, broker, telling};
@@ -34,22 +34,22 @@ async fn start(broker: &Broker) -> (Springhare, Told<String>, Shop) {
     (app, calls, shop)
 }
 
-/// How many consumers the queue has.
-async fn consumers(broker: &Broker) -> u64 {
+/// How many consumers the queue has; none if there is no such queue.
+async fn consumers(broker: &Broker) -> Option<u64> {
     let channel = broker.connect("onlooker").unwrap().open_channel().unwrap();
-    channel.queue_declare_passive("broken").await.unwrap().consumer_count
+    channel.queue_declare_passive("broken").await.ok().map(|queue| queue.consumer_count)
 }
 
 async fn are_consumers(broker: &Broker, count: u64) {
     let what = format!("{count} consumers");
-    eventually(&what, async || (consumers(broker).await == count).then_some(())).await;
+    eventually(&what, async || (consumers(broker).await == Some(count)).then_some(())).await;
 }
 
 /// Lets little time pass until the circuit is open: how often the handler was called.
 async fn until_open(broker: &Broker, hand: &ManualClock, calls: &mut Told<String>) -> usize {
     eventually("the circuit opens", async || {
         hand.advance(Duration::from_millis(100));
-        (consumers(broker).await == 0).then_some(())
+        (consumers(broker).await == Some(0)).then_some(())
     })
     .await;
     let mut called = 0;
@@ -184,6 +184,29 @@ async fn a_listener_that_is_started_again_waits_out_the_pause_all_the_same() {
         calls.next().await;
     }
     are_consumers(&broker, 2).await;
+    app.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_circuit_is_tried_at_once_after_its_pause_though_its_consumers_were_lost_before() {
+    let (broker, hand) = broker();
+    let (app, mut calls, _shop) = start(&broker).await;
+    let channel = broker.connect("onlooker").unwrap().open_channel().unwrap();
+    // After the second loss there is a pause.
+    for pause in [0, 100] {
+        channel.queue_delete("broken", QueueDeleteOptions::default()).await.unwrap();
+        eventually("both consumers are back", async || {
+            hand.advance(Duration::from_millis(pause));
+            (consumers(&broker).await == Some(2)).then_some(())
+        })
+        .await;
+    }
+    for number in 0..3 {
+        app.rabbit_template().convert_and_send("broken", number.to_string()).await.unwrap();
+    }
+    until_open(&broker, &hand, &mut calls).await;
+    hand.advance(Duration::from_secs(30));
+    calls.next().await;
     app.stop().await.unwrap();
 }
 
