@@ -17,6 +17,7 @@ use crate::place::{Place, time_passes_until};
 cases!(
     what_a_handler_in_lanes_came_to_and_could_not_be_sent_is_no_failure_of_its,
     a_copy_of_what_is_acknowledged_is_kept_though_it_is_refused_for_a_while,
+    what_no_handler_takes_and_nobody_has_any_more_is_told,
 );
 
 /// Publishes past the faults, which are the application's own.
@@ -111,7 +112,8 @@ async fn start(place: &Place) -> (Harness, Told<(String, DiscardedTo)>) {
         tell.tell((body.into_owned(), discarded.to()));
     };
     let build = |app: springhare::SpringhareBuilder| {
-        let app = app.listeners(listeners![parks, moves]).on_discarded(hook);
+        let listeners = listeners![parks, moves, by_one, by_two];
+        let app = app.listeners(listeners).on_discarded(hook);
         let moved = Binding::queue("k.moved").to("k.failed").with("moved");
         app.declare(Queue::durable("k.moved")).declare(Exchange::direct("k.failed")).declare(moved)
     };
@@ -153,4 +155,33 @@ async fn a_copy_that_is_refused_for_good_does_not_hold_the_consumer_up_for_ever(
     time_passes_until(&h, "the other is kept", kept).await;
     assert_eq!(told.next().await, ("coffee".to_owned(), DiscardedTo::ErrorQueue));
     h.stop().await.unwrap();
+}
+
+#[rabbit_listener(
+    queue = "k.keyed",
+    exchange = "k.keys",
+    kind = "direct",
+    key = "one",
+    ack = "none"
+)]
+async fn by_one(_text: Text) {}
+
+#[rabbit_listener(
+    queue = "k.keyed",
+    exchange = "k.keys",
+    kind = "direct",
+    key = "two",
+    ack = "none"
+)]
+async fn by_two(_text: Text) {}
+
+async fn what_no_handler_takes_and_nobody_has_any_more_is_told(place: &Place) {
+    let (h, mut told) = start(place).await;
+    for (refusals, to) in [(1, DiscardedTo::Nowhere), (0, DiscardedTo::ErrorQueue)] {
+        h.faults().refuse_publishes(refusals);
+        publish(&h, "k.keyed", "tea").await;
+        assert_eq!(told.next().await, ("tea".to_owned(), to));
+    }
+    h.stop().await.unwrap();
+    assert!(told.is_silent());
 }

@@ -8,7 +8,6 @@ use crate::listener::consumer::Exit;
 use crate::listener::container::Container;
 use crate::listener::context::DeliveryContext;
 use crate::listener::discarded::{DiscardReason, DiscardedTo};
-use crate::listener::endpoint::AcknowledgeMode;
 use crate::listener::pacing::PAUSE_MAX;
 use crate::template::{ParkReason, ParkedFrom};
 
@@ -43,16 +42,22 @@ impl Work<'_> {
             tracing::error!(queue = &*error_queue, %error, "a message could not be parked");
         }
         let delivery_tag = delivery.delivery_tag;
-        if container.common().acknowledge != AcknowledgeMode::None {
+        if !self.is_no_ack() {
             // A stream keeps it in any case, and takes nothing back.
             if parked.is_err() && self.failure.kept != Kept::InStream {
                 return Ok(self.settler.requeue_after(delivery_tag, PAUSE_MAX).await?);
             }
             self.settler.settle(delivery_tag, Verdict::Ack(Multiple::One)).await?;
         }
-        let discarding = self.failure.discards.of(context, None).filter(|_| parked.is_ok());
-        if let Some(discarding) = discarding {
-            discarding.tell(DiscardReason::Unmatched, DiscardedTo::ErrorQueue);
+        let to = match parked {
+            Ok(()) => DiscardedTo::ErrorQueue,
+            // The broker has forgotten it.
+            Err(_) if self.is_no_ack() => DiscardedTo::Nowhere,
+            // Its stream has it.
+            Err(_) => return Ok(()),
+        };
+        if let Some(discarding) = self.failure.discards.of(context, None) {
+            discarding.tell(DiscardReason::Unmatched, to);
         }
         Ok(())
     }
