@@ -19,6 +19,7 @@ use super::scaler::Scaler;
 use super::scaling::Load;
 use super::stop_signal::{StopPhase, StopSignal};
 use super::supervisor::{ListenerScope, Supervised};
+use crate::events::ApplicationEvent;
 
 /// A consumer, and what the broker has started of it.
 pub(super) type StartOf = (Supervised, Option<StartedConsumer>);
@@ -55,9 +56,16 @@ struct Members {
     /// How far it was told to stop.
     raised: StopPhase,
     is_paused: bool,
+    /// Its consumers are about to run.
+    is_starting: bool,
     /// How many consumers each queue is to have, if that was changed.
     concurrency: Option<Concurrency>,
 }
+
+/// A start that is under way, until it is dropped: a stop or a pause that comes meanwhile is one of what
+/// it starts.
+#[derive(Debug)]
+pub(super) struct Starting<'c>(&'c Crew);
 
 #[derive(Debug)]
 struct Member {
@@ -144,7 +152,9 @@ impl Registered {
         if let Some(idleness) = self.container.idleness() {
             idleness.begin();
         }
-        self.crew.begin(consumers.iter().map(|(supervised, _)| supervised));
+        if self.crew.begin(consumers.iter().map(|(supervised, _)| supervised)) {
+            self.container.telling.tell(|listener| ApplicationEvent::Resumed { listener });
+        }
         let started = consumers.len();
         for (supervised, started) in consumers {
             if let Some(started) = &started {
@@ -227,7 +237,17 @@ impl Registered {
 }
 
 impl Crew {
-    fn begin<'c>(&self, consumers: impl Iterator<Item = &'c Supervised>) {
+    /// Begins a start, for who has the tasks: what was told to those that ran before is over.
+    pub(super) fn starts(&self) -> Starting<'_> {
+        let mut members = self.members();
+        members.raised = StopPhase::Running;
+        members.is_starting = true;
+        Starting(self)
+    }
+
+    /// These are its consumers, told what was told while they were started; whether they go on after a
+    /// pause.
+    fn begin<'c>(&self, consumers: impl Iterator<Item = &'c Supervised>) -> bool {
         let mut members = self.members();
         let mut states = None;
         members.consumers = consumers
@@ -239,8 +259,9 @@ impl Crew {
         members.states = states.unwrap_or_default();
         members.scalers.clear();
         members.watcher = None;
-        members.raised = StopPhase::Running;
-        members.is_paused = false;
+        let raised = members.raised;
+        members.consumers.iter().for_each(|member| member.stop.raise(raised));
+        raised == StopPhase::Running && std::mem::take(&mut members.is_paused)
     }
 
     fn end(&self) {
@@ -277,17 +298,18 @@ impl Crew {
         others.for_each(|stop| stop.raise(phase));
     }
 
-    /// Has all finish what they have in hand, until they are started again. Nothing happens, and it
-    /// says so, if it does not run, or stops.
+    /// Has all finish what they have in hand, until they are started again. Nothing happens if it does
+    /// not run, or stops. Whether it is paused now, and was not before.
     pub(super) fn pause(&self) -> bool {
         let mut members = self.members();
-        if members.consumers.is_empty() || members.raised != StopPhase::Running {
+        let runs = members.is_starting || !members.consumers.is_empty();
+        if !runs || members.raised != StopPhase::Running {
             return false;
         }
-        members.is_paused = true;
+        let was_paused = std::mem::replace(&mut members.is_paused, true);
         drop(members);
         self.raise(StopPhase::Returning);
-        true
+        !was_paused
     }
 
     pub(super) fn is_paused(&self) -> bool {
@@ -439,6 +461,12 @@ impl Crew {
     /// done.
     fn members(&self) -> MutexGuard<'_, Members> {
         self.members.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Starting<'_> {
+    fn drop(&mut self) {
+        self.0.members().is_starting = false;
     }
 }
 

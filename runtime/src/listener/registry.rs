@@ -149,6 +149,7 @@ impl ListenerRegistry {
             let stopping = registered.crew.is_told_to_stop();
             return if stopping { Err(Error::StillStopping { id: id.to_owned() }) } else { Ok(()) };
         }
+        let _starting = registered.crew.starts();
         let started = match Self::start_consumers(&registered, Redeclare::Yes).await {
             Ok(started) => started,
             Err((queue, error)) if Self::starts_by_itself(&registered, &queue, &error) => {
@@ -156,9 +157,6 @@ impl ListenerRegistry {
             }
             Err((_, error)) => return Err(error.into()),
         };
-        if registered.crew.is_paused() {
-            registered.container.telling.tell(|listener| ApplicationEvent::Resumed { listener });
-        }
         registered.run(&mut tasks, started);
         Ok(())
     }

@@ -169,7 +169,8 @@ impl Supervised {
 
     async fn keep_consuming(&self, mut started: Option<StartedConsumer>, attempts: &mut Attempts) {
         let clock = self.scope.connection.clock();
-        while self.stop.phase() == StopPhase::Running {
+        // What the broker has sent to a started one may not come again.
+        while started.is_some() || self.stop.phase() == StopPhase::Running {
             let next = match started.take() {
                 Some(started) => Some(started),
                 None => {

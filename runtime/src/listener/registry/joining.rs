@@ -29,8 +29,11 @@ impl ListenerRegistry {
         if !registered.container.common().auto_startup {
             return Ok(());
         }
+        // Whoever stops it meanwhile waits for the start.
+        let mut tasks = registered.tasks.lock().await;
+        let _starting = registered.crew.starts();
         let started = Self::start_or_wait(&registered).await.map_err(|fault| vec![fault])?;
-        registered.run(&mut *registered.tasks.lock().await, started);
+        registered.run(&mut tasks, started);
         Ok(())
     }
 
