@@ -291,11 +291,7 @@ impl Crew {
         if phase == StopPhase::Draining {
             members.is_paused = false;
         }
-        members.raised = members.raised.max(phase);
-        members.consumers.iter().for_each(|member| member.stop.raise(phase));
-        let scalers = members.scalers.iter().map(|(_, stop)| stop);
-        let others = scalers.chain(&members.watcher);
-        others.for_each(|stop| stop.raise(phase));
+        members.raise(phase);
     }
 
     /// Has all finish what they have in hand, until they are started again. Nothing happens if it does
@@ -306,10 +302,8 @@ impl Crew {
         if !runs || members.raised != StopPhase::Running {
             return false;
         }
-        let was_paused = std::mem::replace(&mut members.is_paused, true);
-        drop(members);
-        self.raise(StopPhase::Returning);
-        !was_paused
+        members.raise(StopPhase::Returning);
+        !std::mem::replace(&mut members.is_paused, true)
     }
 
     pub(super) fn is_paused(&self) -> bool {
@@ -471,6 +465,14 @@ impl Drop for Starting<'_> {
 }
 
 impl Members {
+    fn raise(&mut self, phase: StopPhase) {
+        self.raised = self.raised.max(phase);
+        self.consumers.iter().for_each(|member| member.stop.raise(phase));
+        let scalers = self.scalers.iter().map(|(_, stop)| stop);
+        let others = scalers.chain(&self.watcher);
+        others.for_each(|stop| stop.raise(phase));
+    }
+
     fn add(
         &mut self,
         supervised: impl FnOnce(Arc<ConsumerStates>, usize) -> Supervised,
