@@ -64,16 +64,9 @@ impl Standing {
 }
 
 impl Running {
-    /// Adds a listener; its id. A task of its own does so, that is done whoever waits for it.
+    /// Adds a listener; its id.
     pub(super) async fn add_listener(self: &Arc<Self>, joining: Joining) -> Result<Arc<str>> {
-        self.unless_stopping()?;
-        let running = Arc::clone(self);
-        let adding = self.runtime.spawn(async move {
-            let _one_changes = running.changing.lock().await;
-            running.unless_stopping()?;
-            running.unless_it_stops(Box::pin(running.join(&joining))).await
-        });
-        adding.await.unwrap_or_else(|error| Err(Error::Other(error.into())))
+        self.change(move |running| async move { running.join(&joining).await }).await
     }
 
     async fn join(&self, joining: &Joining) -> Result<Arc<str>> {
@@ -100,7 +93,7 @@ impl Running {
     }
 
     /// Stops a listener and forgets it.
-    pub(super) async fn remove_listener(&self, id: &str) -> Result<()> {
+    pub(super) async fn remove_listener(self: &Arc<Self>, id: &str) -> Result<()> {
         self.unless_stopping()?;
         let unknown = || Error::UnknownListener { id: id.to_owned() };
         let others = self.listeners.sharing(id).ok_or_else(unknown)?;
@@ -108,18 +101,19 @@ impl Running {
             return Err(Error::NotRemoved { id: id.to_owned(), others: others.join(", ") });
         }
         self.stop_listener(id).await?;
-        let _one_changes = self.changing.lock().await;
-        self.unless_stopping()?;
+        let id = id.to_owned();
+        self.change(move |running| async move { running.forget(&id).await }).await
+    }
+
+    /// Forgets a listener that has stopped.
+    async fn forget(&self, id: &str) -> Result<()> {
         if self.listeners.is_at_work(id) {
             return Err(Error::StillStopping { id: id.to_owned() });
         }
+        let unknown = || Error::UnknownListener { id: id.to_owned() };
         let scope = self.listeners.scope_of(id).ok_or_else(unknown)?;
         self.listeners.remove(id);
-        let leaving = async {
-            leave(&scope, id).await;
-            Ok(())
-        };
-        self.unless_it_stops(leaving).await?;
+        leave(&scope, id).await;
         tracing::info!(listener = id, "a listener is removed");
         Ok(())
     }

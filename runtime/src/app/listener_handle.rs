@@ -85,6 +85,10 @@ impl ListenerHandle {
     /// # Errors
     ///
     /// As [`start`](Self::start).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`start_listener`](crate::Springhare::start_listener).
     pub async fn resume(&self) -> Result<()> {
         self.running.resume_listener(&self.id).await
     }
@@ -136,7 +140,7 @@ impl ListenerHandle {
     ///
     /// # Cancel safety
     ///
-    /// Dropped midway, it may consume from them or not. It may be called again.
+    /// Dropped midway, it consumes from them no more all the same, or nothing has changed.
     pub async fn remove_queues<Q: Into<String>>(
         &self,
         queues: impl IntoIterator<Item = Q>,
@@ -153,7 +157,11 @@ impl ListenerHandle {
     /// [`Error::UnknownListener`](crate::Error::UnknownListener) when it is removed;
     /// [`Error::Other`](crate::Error::Other) when it has one consumer by its nature: it keeps the order of
     /// keys by `partition_by`, or has an `exclusive_consumer` and is to have more.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped midway, it has them all the same.
     pub async fn set_concurrency(&self, consumers: impl Into<Concurrency>) -> Result<()> {
-        self.running.listeners.scale(&self.id, consumers.into()).await
+        self.running.scale_listener(&self.id, consumers.into()).await
     }
 }

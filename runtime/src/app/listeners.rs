@@ -101,7 +101,7 @@ impl Listeners {
     ///
     /// # Cancel safety
     ///
-    /// Dropped midway, it stops, and is there still or not. It may be called again.
+    /// Dropped midway, it stops; once it has, it is removed all the same. It may be called again.
     pub async fn remove(&self, id: &str) -> Result<()> {
         self.running.remove_listener(id).await
     }

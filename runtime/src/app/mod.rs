@@ -228,8 +228,8 @@ impl Springhare {
     ///
     /// # Cancel safety
     ///
-    /// Dropped midway, the listener runs with all its consumers or not at all; what was declared
-    /// for it stays. It may be called again.
+    /// Dropped midway, it starts all the same, or fails; one that is paused does not, if its handlers
+    /// are still waited for. It may be called again.
     pub async fn start_listener(&self, id: &str) -> Result<()> {
         self.running.start_listener(id).await
     }

@@ -10,18 +10,10 @@ use crate::error::{Error, Result, StartFault};
 use crate::listener::ListenerScope;
 
 impl Running {
-    /// Has a listener consume from these queues, too. A task of its own does so, that is done whoever
-    /// waits for it.
+    /// Has a listener consume from these queues, too.
     pub(super) async fn add_queues(self: &Arc<Self>, id: &str, queues: Vec<String>) -> Result<()> {
-        self.unless_stopping()?;
-        let queues = names(queues)?;
-        let (running, id) = (Arc::clone(self), id.to_owned());
-        let adding = self.runtime.spawn(async move {
-            let _one_changes = running.changing.lock().await;
-            running.unless_stopping()?;
-            running.unless_it_stops(Box::pin(running.take_up(&id, queues))).await
-        });
-        adding.await.unwrap_or_else(|error| Err(Error::Other(error.into())))
+        let (id, queues) = (id.to_owned(), names(queues)?);
+        self.change(move |running| async move { running.take_up(&id, queues).await }).await
     }
 
     async fn take_up(&self, id: &str, mut queues: Vec<ShortString>) -> Result<()> {
@@ -39,11 +31,16 @@ impl Running {
     }
 
     /// Has a listener consume from these queues no more.
-    pub(super) async fn remove_queues(&self, id: &str, queues: Vec<String>) -> Result<()> {
-        self.unless_stopping()?;
-        let queues = names(queues)?;
-        let _one_changes = self.changing.lock().await;
-        self.unless_stopping()?;
+    pub(super) async fn remove_queues(
+        self: &Arc<Self>,
+        id: &str,
+        queues: Vec<String>,
+    ) -> Result<()> {
+        let (id, queues) = (id.to_owned(), names(queues)?);
+        self.change(move |running| async move { running.give_back(&id, &queues).await }).await
+    }
+
+    async fn give_back(&self, id: &str, queues: &[ShortString]) -> Result<()> {
         let has = self.queues_of_one(id)?;
         if has.iter().all(|queue| queues.contains(queue)) {
             let text = format!(
@@ -53,12 +50,9 @@ impl Running {
             return Err(Error::Declaration(Box::new(StartFault::new(text))));
         }
         let scope = self.scope_of(id)?;
-        self.listeners.remove_queues(id, &queues);
-        let giving_up = async {
-            give_up(&scope, id, &queues).await;
-            Ok(())
-        };
-        self.unless_it_stops(giving_up).await
+        self.listeners.remove_queues(id, queues);
+        give_up(&scope, id, queues).await;
+        Ok(())
     }
 
     /// What a listener consumes from whose queues may change: one that shares its consumers with no

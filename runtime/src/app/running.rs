@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use tokio::runtime::Handle;
-use tokio::sync::{Mutex, MutexGuard, watch};
+use tokio::sync::{Mutex, watch};
 use tokio::task::AbortHandle;
 
 use super::STOP_DEADLINE;
@@ -16,6 +16,7 @@ use super::scopes::{BrokerScope, BrokerScopes};
 use crate::connection::LinkError;
 use crate::error::{Error, Result};
 use crate::in_time::in_time;
+use crate::listener::endpoint::Concurrency;
 use crate::listener::health::{BrokerHealth, BrokerStatus, Health};
 use crate::listener::{ListenerRegistry, StopPhase, keep_connected};
 
@@ -35,9 +36,9 @@ pub(crate) struct Running {
     pub(super) runtime: Handle,
     /// Each keeps the listeners' connection to one broker open, until the stop begins.
     keepers: Vec<AbortHandle>,
-    /// Held by who starts a listener, and by the stop; who holds it may wait on the listeners'
-    /// stop signal.
-    pub(super) changing: Mutex<()>,
+    /// Held by who changes listeners, in a task of its own, and by the stop; who holds it may wait on the
+    /// listeners' stop signal.
+    changing: Mutex<()>,
     /// What holds for listeners that join later.
     pub(super) standing: Standing,
     /// How long handlers are waited for.
@@ -96,18 +97,42 @@ impl Running {
         }
     }
 
-    pub(super) async fn start_listener(&self, id: &str) -> Result<()> {
-        let _one_changes = self.once_pause_ends(id).await?;
-        self.unless_it_stops(self.listeners.start(id)).await
+    pub(super) async fn start_listener(self: &Arc<Self>, id: &str) -> Result<()> {
+        self.unless_stopping()?;
+        self.pause_ends(id).await;
+        let id = id.to_owned();
+        self.change(move |running| async move { running.listeners.start(&id).await }).await
     }
 
-    /// The answer, unless the stop begins before it is there. Only for who holds `changing`.
-    pub(super) async fn unless_it_stops<T>(
+    /// Changes listeners while nobody else does, unless the stop begins before that is done.
+    pub(super) async fn change<T, F>(
+        self: &Arc<Self>,
+        change: impl FnOnce(Arc<Self>) -> F + Send + 'static,
+    ) -> Result<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T>> + Send + 'static,
+    {
+        self.unless_stopping()?;
+        let running = Arc::clone(self);
+        self.in_a_task(async move {
+            let _one_changes = running.changing.lock().await;
+            running.unless_stopping()?;
+            let changed = Box::pin(change(Arc::clone(&running)));
+            let stop = &running.listeners.stop;
+            stop.unless(StopPhase::Draining, changed).await.unwrap_or(Err(Error::Stopped))
+        })
+        .await
+    }
+
+    /// Does this in a task of the application's runtime: it is done whoever waits for it, no lock of it is
+    /// held by who is polled no more, and what it starts does not end with another runtime.
+    pub(super) async fn in_a_task<T: Send + 'static>(
         &self,
-        answer: impl Future<Output = Result<T>>,
+        operation: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Result<T> {
-        let stop = &self.listeners.stop;
-        stop.unless(StopPhase::Draining, answer).await.unwrap_or(Err(Error::Stopped))
+        let done = self.runtime.spawn(operation).await;
+        done.unwrap_or_else(|error| Err(Error::Other(error.into())))
     }
 
     pub(super) fn unless_stopping(&self) -> Result<()> {
@@ -139,25 +164,31 @@ impl Running {
         Ok(())
     }
 
-    pub(super) async fn resume_listener(&self, id: &str) -> Result<()> {
+    pub(super) async fn resume_listener(self: &Arc<Self>, id: &str) -> Result<()> {
         if self.listeners.is_paused(id).is_none() {
             return Err(Error::UnknownListener { id: id.to_owned() });
         }
-        let _one_changes = self.once_pause_ends(id).await?;
-        // Somebody else may have resumed it meanwhile.
-        if self.listeners.is_paused(id) != Some(true) {
-            return Ok(());
-        }
-        self.unless_it_stops(self.listeners.start(id)).await
-    }
-
-    /// Lets nobody else change listeners, once this one's handlers are done if it is paused.
-    async fn once_pause_ends(&self, id: &str) -> Result<MutexGuard<'_, ()>> {
         self.unless_stopping()?;
         self.pause_ends(id).await;
-        let one_changes = self.changing.lock().await;
-        self.unless_stopping()?;
-        Ok(one_changes)
+        let id = id.to_owned();
+        self.change(move |running| async move {
+            // Somebody else may have resumed it meanwhile.
+            if running.listeners.is_paused(&id) != Some(true) {
+                return Ok(());
+            }
+            running.listeners.start(&id).await
+        })
+        .await
+    }
+
+    /// Changes how many consumers each queue of a listener has.
+    pub(super) async fn scale_listener(
+        self: &Arc<Self>,
+        id: &str,
+        concurrency: Concurrency,
+    ) -> Result<()> {
+        let (running, id) = (Arc::clone(self), id.to_owned());
+        self.in_a_task(async move { running.listeners.scale(&id, concurrency).await }).await
     }
 
     /// Waits for the handlers of a listener that is paused, which whoever paused it may not have done.

@@ -33,3 +33,4 @@ mod shared_attempts;
 mod sockets;
 mod starting;
 mod startup;
+mod unpolled;

@@ -19,6 +19,7 @@ application!(
     a_pause_waits_for_its_handler_as_long_as_that_takes,
     who_resumes_waits_for_the_handler_that_a_pause_has_left_at_work,
     a_handler_may_change_the_number_of_its_consumers_while_it_stops,
+    what_another_runtime_has_started_outlives_it,
 );
 
 type Said = State<Tell<String>>;
@@ -334,5 +335,39 @@ async fn a_handler_may_change_the_number_of_its_consumers_while_it_stops(place: 
     assert_eq!(place.left("c.scales").await, 0);
     listener.start().await.unwrap();
     assert_eq!(place.consumers("c.scales").await, Some(3), "it is kept");
+    app.stop().await.unwrap();
+}
+
+/// Awaits this on a runtime that is gone afterwards.
+async fn on_another_runtime<F>(
+    what: impl FnOnce(ListenerHandle) -> F + Send + 'static,
+    on: &ListenerHandle,
+) where
+    F: Future<Output = springhare::Result<()>>,
+{
+    let listener = on.clone();
+    let done = tokio::task::spawn_blocking(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.unwrap().block_on(what(listener))
+    });
+    within_limit("what the other runtime does", done).await.unwrap().unwrap();
+}
+
+async fn what_another_runtime_has_started_outlives_it(place: &Place) {
+    let (said, mut told) = telling::<String>();
+    let builder = place.builder().listeners(listeners![one]).manage(said);
+    let app = builder.start().await.unwrap();
+    let (rabbit, listener) = (app.rabbit_template(), app.listener("c.one").unwrap());
+    listener.stop().await.unwrap();
+    on_another_runtime(|listener| async move { listener.start().await }, &listener).await;
+    rabbit.convert_and_send("c.one", "tea").await.unwrap();
+    assert_eq!(told.next().await, "tea");
+    listener.pause().await.unwrap();
+    on_another_runtime(|listener| async move { listener.resume().await }, &listener).await;
+    rabbit.convert_and_send("c.one", "milk").await.unwrap();
+    assert_eq!(told.next().await, "milk");
+    on_another_runtime(|listener| async move { listener.set_concurrency(2).await }, &listener)
+        .await;
+    place.has_consumers("c.one", Some(2)).await;
     app.stop().await.unwrap();
 }
