@@ -72,11 +72,11 @@ impl RabbitAdmin {
     ///
     /// # Cancel safety
     ///
-    /// Dropped midway, it may be declared, now or after the next loss.
+    /// Dropped midway, it is declared all the same, or refused.
     pub async fn declare(&self, declaration: impl Into<Declaration>) -> Result<()> {
         let (part, faults) = Part::of(&declaration.into());
         refused(faults)?;
-        self.unless_stopped(self.declare_now(part)).await
+        self.unless_stopped(|admin| async move { admin.declare_now(part).await }).await
     }
 
     async fn declare_now(&self, part: Part) -> Result<()> {
@@ -123,12 +123,13 @@ impl RabbitAdmin {
     ///
     /// # Cancel safety
     ///
-    /// Dropped midway, it may be there, but is declared no more.
+    /// Dropped midway, it is deleted all the same, or the broker refuses.
     pub async fn delete_queue(&self, queue: &str) -> Result<u64> {
         let queue = name(queue)?;
+        let known = queue.clone();
         self.change(
-            |graph, generation| graph.without_queue(&graph.queue_known_as(&queue, generation)),
-            async |channel, graph, generation| {
+            move |graph, generation| graph.without_queue(&graph.queue_known_as(&known, generation)),
+            move |channel, graph, generation| async move {
                 let name = graph.queue_now(&queue, generation);
                 channel.queue_delete(&name, QueueDeleteOptions::default()).await
             },
@@ -155,9 +156,10 @@ impl RabbitAdmin {
     ///
     /// As [`delete_queue`](Self::delete_queue).
     pub async fn delete_exchange(&self, exchange: &str) -> Result<()> {
+        let (known, exchange) = (exchange.to_owned(), exchange.to_owned());
         self.change(
-            |graph, _| graph.without_exchange(exchange),
-            async |channel, _, _| channel.exchange_delete(exchange, IfUnused::No).await,
+            move |graph, _| graph.without_exchange(&known),
+            move |channel, _, _| async move { channel.exchange_delete(&exchange, IfUnused::No).await },
         )
         .await
     }
@@ -205,15 +207,16 @@ impl RabbitAdmin {
     pub async fn unbind(&self, binding: Binding) -> Result<()> {
         refused(binding.faults().collect())?;
         let node = BindingNode::from(&binding);
-        let known = |graph: &Graph, generation| {
+        let known = move |graph: &Graph, generation| {
             let mut known = node.clone();
             known.be_known_to(graph, generation);
             known
         };
+        let known_then = known.clone();
         self.change(
-            |graph, generation| graph.without_binding(&known(graph, generation)),
-            async |channel, graph, generation| {
-                let node = known(graph, generation);
+            move |graph, generation| graph.without_binding(&known_then(graph, generation)),
+            move |channel, graph, generation| async move {
+                let node = known(&graph, generation);
                 let destination = graph.destination_in(&node, generation);
                 unbind(&*channel, &node, &destination).await
             },
@@ -236,8 +239,9 @@ impl RabbitAdmin {
     /// [`Error::Amqp`] when there is no such queue or the broker refuses, [`Error::Link`] when it is not
     /// there.
     pub async fn purge_queue(&self, queue: &str) -> Result<u64> {
-        self.unless_stopped(async {
-            let (channel, queue) = self.on_channel(queue).await?;
+        let queue = name(queue)?;
+        self.unless_stopped(|admin| async move {
+            let (channel, queue) = admin.on_channel(&queue).await?;
             Ok(done(&*channel, channel.queue_purge(&queue).await).await?)
         })
         .await
@@ -256,10 +260,11 @@ impl RabbitAdmin {
     ///
     /// [`Error::Amqp`] when the broker refuses, [`Error::Link`] when it is not there.
     pub async fn queue_info(&self, queue: &str) -> Result<Option<QueueInfo>> {
-        self.unless_stopped(self.info_of(queue)).await
+        let queue = name(queue)?;
+        self.unless_stopped(|admin| async move { admin.info_of(&queue).await }).await
     }
 
-    async fn info_of(&self, queue: &str) -> Result<Option<QueueInfo>> {
+    async fn info_of(&self, queue: &ShortString) -> Result<Option<QueueInfo>> {
         let (channel, queue) = self.on_channel(queue).await?;
         match done(&*channel, channel.queue_declare_passive(&queue).await).await {
             Ok(there) => Ok(Some(QueueInfo {
@@ -278,17 +283,22 @@ impl RabbitAdmin {
     }
 
     /// A channel, and the name that the queue has on its connection.
-    async fn on_channel(&self, queue: &str) -> Result<(Arc<dyn LinkChannel>, ShortString)> {
+    async fn on_channel(&self, queue: &ShortString) -> Result<(Arc<dyn LinkChannel>, ShortString)> {
         let opened = self.opened().await?;
         let graph = self.scope.graph();
-        let queue = graph.queue_now(&name(queue)?, opened.generation);
+        let queue = graph.queue_now(queue, opened.generation);
         Ok((opened.link.open_channel().await?, queue))
     }
 
-    /// The answer, unless the application stops before it is there.
-    async fn unless_stopped<T>(&self, operation: impl Future<Output = Result<T>>) -> Result<T> {
+    /// The answer of a task that gets it whoever waits for it, unless the application stops before it is
+    /// there.
+    async fn unless_stopped<T, F>(&self, operation: impl FnOnce(Self) -> F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T>> + Send + 'static,
+    {
         self.running.unless_stopping()?;
-        let answer = operation.await;
+        let answer = self.running.in_a_task(Box::pin(operation(self.clone()))).await;
         if answer.is_err() {
             // It stopped meanwhile, and that is why.
             self.running.unless_stopping()?;
@@ -297,24 +307,28 @@ impl RabbitAdmin {
     }
 
     /// Changes the graph and the broker; not the graph either, if the broker refuses.
-    async fn change<T>(
+    async fn change<T, F>(
         &self,
-        change: impl FnOnce(&Graph, Generation) -> Graph,
-        operate: impl AsyncFnOnce(Arc<dyn LinkChannel>, &Graph, Generation) -> Result<T, LinkError>,
-    ) -> Result<T> {
-        let changed = async {
-            let opened = self.opened().await?;
+        change: impl FnOnce(&Graph, Generation) -> Graph + Send + 'static,
+        operate: impl FnOnce(Arc<dyn LinkChannel>, Arc<Graph>, Generation) -> F + Send + 'static,
+    ) -> Result<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, LinkError>> + Send + 'static,
+    {
+        self.unless_stopped(|admin| async move {
+            let opened = admin.opened().await?;
             let channel = opened.link.open_channel().await?;
-            let changing = self.scope.connection.shared_graph().changing().await;
-            let before = changing.before();
-            changing.set(change(before, opened.generation));
+            let changing = admin.scope.connection.shared_graph().changing().await;
+            let before = admin.scope.graph();
+            changing.set(change(&before, opened.generation));
             let result = operate(Arc::clone(&channel), before, opened.generation).await;
             if result.is_err() {
                 changing.take_back();
             }
             Ok(done(&*channel, result).await?)
-        };
-        self.unless_stopped(changed).await
+        })
+        .await
     }
 }
 

@@ -8,6 +8,7 @@ use springhare_broker::ManualClock;
 use springhare_tests::{eventually, within_limit};
 
 use crate::door_link::{Door, DoorLink};
+use crate::support::{is_down, is_up_again};
 use crate::switch_link::SwitchLink;
 
 #[rabbit_listener(id = "late", queue = "late", auto_startup = false)]
@@ -24,6 +25,46 @@ async fn with_a_door() -> (Springhare, Door, SwitchLink, ManualClock) {
     let builder = Springhare::builder().link(link).listeners(listeners![late]);
     let app = builder.declare(Queue::durable("kept")).start().await.unwrap();
     (app, door, switch, hand)
+}
+
+#[tokio::test]
+async fn who_began_to_get_the_connection_back_holds_up_nobody_else() {
+    let (app, door, link, hand) = with_a_door().await;
+    let admin = app.admin();
+    door.shut();
+    link.close_connections();
+    // Nobody else has noticed yet.
+    let mut asking = Box::pin(admin.queue_info("kept"));
+    assert!(poll!(&mut asking).is_pending());
+    is_down(&app).await;
+    door.has_a_visitor().await;
+    door.open();
+    is_up_again(&app, &hand).await;
+    within_limit("another one who asks", admin.queue_info("kept")).await.unwrap().unwrap();
+    within_limit("the stop", app.stop()).await.unwrap();
+}
+
+#[tokio::test]
+async fn who_began_to_declare_or_to_delete_holds_up_nobody_else() {
+    let (app, door, ..) = with_a_door().await;
+    let admin = app.admin();
+    door.shut();
+    let mut declaring = Box::pin(admin.declare(Queue::durable("first")));
+    assert!(poll!(&mut declaring).is_pending());
+    let mut deleting = Box::pin(admin.delete_queue("kept"));
+    assert!(poll!(&mut deleting).is_pending());
+    door.has_a_visitor().await;
+    door.open();
+    let other = admin.declare(Queue::durable("second"));
+    within_limit("another one who declares", other).await.unwrap();
+    for (queue, is_there) in [("first", true), ("second", true), ("kept", false)] {
+        eventually("all is done", async || {
+            let info = admin.queue_info(queue).await.unwrap();
+            (info.is_some() == is_there).then_some(())
+        })
+        .await;
+    }
+    within_limit("the stop", app.stop()).await.unwrap();
 }
 
 #[tokio::test]
