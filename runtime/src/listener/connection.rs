@@ -299,10 +299,10 @@ impl ListenerConnection {
         let graph = self.graph.declaring().await;
         let all_refused = redeclare(&link, &graph, graph.nodes(), generation).await;
         drop(graph);
-        self.tell(&all_refused);
         if let Some(reason) = link.closed() {
             return Err(reason);
         }
+        self.tell(&all_refused);
         let extent = if all_refused.is_empty() { Extent::Whole } else { Extent::InPart };
         tracing::info!(address = self.link.describe(), "the listeners' connection is open");
         Ok(self.open_is(recovery, link, generation, extent))

@@ -39,7 +39,7 @@ pub(crate) async fn keep_connected(scope: Arc<ListenerScope>) {
     }
 }
 
-/// Declares what was refused, until the broker takes all of it.
+/// Declares what was refused, until the broker takes all of it or the connection is lost.
 async fn declare_the_rest(connection: &ListenerConnection, opened: &Opened) {
     let mut backoff = Backoff::default();
     loop {
@@ -47,6 +47,9 @@ async fn declare_the_rest(connection: &ListenerConnection, opened: &Opened) {
         // All of it: what was refused may have been deleted meanwhile, and other things declared.
         let graph = connection.shared_graph().declaring().await;
         let all_refused = redeclare(&opened.link, &graph, graph.nodes(), opened.generation).await;
+        if opened.link.closed().is_some() {
+            return;
+        }
         connection.tell(&all_refused);
         if all_refused.is_empty() {
             return tracing::info!("all that was refused is declared");

@@ -5,6 +5,7 @@ use springhare::{ApplicationEvent, Events};
 use springhare_broker::{ManualClock, QueueDeclareOptions, QueueDeleteOptions};
 use springhare_tests::within_limit;
 
+use crate::door_link::DoorLink;
 use crate::support::{LONG, channel_of};
 use crate::switch_link::{ADDRESS, SwitchLink};
 
@@ -67,6 +68,28 @@ async fn a_connection_that_is_lost_and_opened_again_is_told_and_its_consumers_to
     );
     assert!(position(&is_lost) < opened && consumer_lost < position(&is_back), "{seen:?}");
     assert!(opened < position(&is_back), "{seen:?}");
+    app.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_connection_that_is_lost_while_it_declares_is_no_refusal() {
+    let (switch, _broker, hand) = SwitchLink::on();
+    let (link, door) = DoorLink::over(switch.clone());
+    let app = Springhare::builder().link(link).listeners(listeners![heard]).start().await.unwrap();
+    let mut events = app.events();
+    door.shut();
+    switch.close_connections();
+    // That which replaces it.
+    door.has_a_visitor().await;
+    switch.close_connections();
+    door.open();
+    loop {
+        match next(&mut events, &hand).await {
+            ApplicationEvent::ConsumerRestarted { .. } => break,
+            ApplicationEvent::DeclarationRefused { fault, .. } => panic!("{fault}"),
+            _ => {}
+        }
+    }
     app.stop().await.unwrap();
 }
 
