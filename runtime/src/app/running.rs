@@ -20,8 +20,8 @@ use crate::listener::endpoint::Concurrency;
 use crate::listener::health::{BrokerHealth, BrokerStatus, Health};
 use crate::listener::{ListenerRegistry, StopPhase, keep_connected};
 
-/// How long a forced stop waits for the listeners' tasks, which only a handler that blocks its
-/// thread can hold up.
+/// How long a forced stop waits for the listeners' tasks, which a handler that blocks its thread holds up,
+/// or a start whose broker does not answer.
 const FORCED_STOP_DEADLINE: Duration = Duration::from_secs(1);
 
 /// How the stop ended; none before.
@@ -208,7 +208,10 @@ impl Running {
         if !self.in_time(deadline, self.listeners.wait(id)).await {
             self.listeners.force(id);
             if !self.in_time(FORCED_STOP_DEADLINE, self.listeners.wait(id)).await {
-                tracing::error!(listener = id, "a handler blocks its thread; its task lives on");
+                tracing::error!(
+                    listener = id,
+                    "a handler blocks its thread, or its broker does not answer; its task lives on"
+                );
             }
         }
     }

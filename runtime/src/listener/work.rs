@@ -239,7 +239,9 @@ impl Work<'_> {
                 Exit::Cancelled | Exit::Lost(_) | Exit::Panicked(_) => {}
             }
         }
-        if let Err(error) = self.settler.channel().link().close().await {
+        let channel = self.settler.channel().link();
+        // Its broker may not answer. One that is dropped is closed, too.
+        if let Some(Err(error)) = self.stop.unless_forced(channel.close()).await {
             tracing::debug!(listener, %error, "a channel could not be closed");
         }
     }

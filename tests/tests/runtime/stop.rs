@@ -335,3 +335,35 @@ async fn a_broker_that_answers_nothing_holds_a_stop_up_for_no_longer_than_it_say
     let text = stopped.unwrap_err().to_string();
     assert!(text.contains("did not answer connection.close within 3s"), "{text}");
 }
+
+#[rabbit_listener(id = "invoices", queue = "invoices", broker = "billing")]
+async fn invoices(_invoice: Text, seen: State<Tell<()>>) {
+    seen.tell(());
+}
+
+#[tokio::test]
+async fn a_listener_whose_broker_answers_nothing_ends_once_its_stop_is_forced() {
+    let served = Broker::builder().listen(([127, 0, 0, 1], 0).into()).start().unwrap();
+    let proxy = Proxy::start(served.local_addrs()[0]).await.unwrap();
+    let (main, hand) = broker();
+    let (seen, mut called) = telling::<()>();
+    let link = amqp_link(proxy.address()).with_clock(main.clock().clone());
+    let app = Springhare::builder()
+        .broker(main)
+        .named_broker("billing", |it| it.link(link))
+        .listeners(listeners![invoices])
+        .manage(seen)
+        .start()
+        .await
+        .unwrap();
+    let billing = app.broker("billing").unwrap().rabbit_template();
+    billing.convert_and_send("invoices", "tea").await.unwrap();
+    called.next().await;
+    proxy.freeze();
+    let sleepers = hand.sleepers();
+    let mut stopping = Box::pin(app.stop_listener("invoices"));
+    assert!(futures_util::poll!(&mut stopping).is_pending());
+    assert!(hand.sleepers() > sleepers, "it waits with a deadline");
+    hand.advance(STOP_DEADLINE);
+    within_limit("the listener's stop", stopping).await.unwrap();
+}
