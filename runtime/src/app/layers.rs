@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::builder::SpringhareBuilder;
 use crate::error::StartFault;
 use crate::listener::plan::ListenerPlan;
-use crate::middleware::{ListenerLayer, MessageProcessor, Middleware, PublishLayer};
+use crate::middleware::{BatchLayer, ListenerLayer, MessageProcessor, Middleware, PublishLayer};
 
 impl SpringhareBuilder {
     /// Measures what happens, see [`metrics`](crate::metrics): feature `metrics`. With the feature
@@ -31,7 +31,7 @@ impl SpringhareBuilder {
     }
 
     /// Puts a [`ListenerLayer`] round all handlers but those of batches, inside those that were given
-    /// before.
+    /// before; round those goes a [`batch_layer`](Self::batch_layer).
     pub fn layer(mut self, layer: impl ListenerLayer) -> Self {
         self.middleware.listener_layers.push(Arc::new(layer));
         self
@@ -44,6 +44,19 @@ impl SpringhareBuilder {
         self
     }
 
+    /// Puts a [`BatchLayer`] round all handlers of batches, inside those that were given before.
+    pub fn batch_layer(mut self, layer: impl BatchLayer) -> Self {
+        self.middleware.batch_layers.push(Arc::new(layer));
+        self
+    }
+
+    /// Puts a [`BatchLayer`] round the handler of the listener with this id, inside those of all. One of a
+    /// listener that takes single messages, or of none, keeps the application from starting.
+    pub fn batch_layer_of(mut self, id: impl Into<String>, layer: impl BatchLayer) -> Self {
+        self.middleware.of_batch_listeners.push((id.into(), Arc::new(layer)));
+        self
+    }
+
     /// Puts a [`PublishLayer`] round each message that is sent, inside those that were given before.
     pub fn publish_layer(mut self, layer: impl PublishLayer) -> Self {
         self.middleware.publish_layers.push(Arc::new(layer));
@@ -51,24 +64,47 @@ impl SpringhareBuilder {
     }
 }
 
-/// A fault for each layer whose listener is not there, or has none since it takes batches.
+/// A fault for each layer whose listener is not there, or takes what the layer is not called with.
 pub(super) fn of_nobody<'a>(
     middleware: &'a Middleware,
     plan_of: impl Fn(&str) -> Option<&'a ListenerPlan> + 'a,
 ) -> impl Iterator<Item = StartFault> + 'a {
-    let ids = middleware.of_listeners.iter().map(|(id, _)| &**id).collect::<BTreeSet<_>>();
-    ids.into_iter().filter_map(move |id| {
-        let why = match plan_of(id) {
-            Some(plan) if plan.batch.is_none() => return None,
-            Some(_) => {
-                "this listener takes batches (`batch`), which no layer goes round: a layer is called \
-                 with one message; remove it, and do in the handler what it is for"
+    let of_listeners = ids(&middleware.of_listeners).map(|id| (id, "layer_of", Takes::OneMessage));
+    let of_batches = ids(&middleware.of_batch_listeners);
+    let of_batches = of_batches.map(|id| (id, "batch_layer_of", Takes::Batches));
+    of_listeners.chain(of_batches).filter_map(move |(id, method, called_with)| {
+        let why = match plan_of(id).map(Takes::of) {
+            Some(takes) if takes == called_with => return None,
+            Some(Takes::Batches) => {
+                "this listener takes batches (`batch`), and a layer is called with one message; put a \
+                 `BatchLayer` round it, by `.batch_layer_of(..)`"
+            }
+            Some(Takes::OneMessage) => {
+                "this listener takes one message at a time, and a batch layer is called with a batch; put a \
+                 `ListenerLayer` round it, by `.layer_of(..)`"
             }
             None => {
                 "no listener has this id; it is `module::function` where the attribute says nothing, \
                  `app.listener_ids()` names all"
             }
         };
-        Some(StartFault::new(format!("`.layer_of(\"{id}\", ..)`: {why}")))
+        Some(StartFault::new(format!("`.{method}(\"{id}\", ..)`: {why}")))
     })
+}
+
+/// Each id once.
+fn ids<L>(layers: &[(String, L)]) -> impl Iterator<Item = &str> {
+    layers.iter().map(|(id, _)| &**id).collect::<BTreeSet<_>>().into_iter()
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Takes {
+    OneMessage,
+    Batches,
+}
+
+impl Takes {
+    fn of(plan: &ListenerPlan) -> Self {
+        if plan.batch.is_some() { Self::Batches } else { Self::OneMessage }
+    }
 }

@@ -52,7 +52,11 @@ impl Handling {
         };
         let middleware = middleware.of_listener(&plan.id);
         if plan.batch.is_some() && !middleware.layers.is_empty() {
-            tracing::info!(listener = &*plan.id, "it takes batches: no `.layer(..)` goes round it");
+            tracing::info!(
+                listener = &*plan.id,
+                batch_layers = middleware.batch_layers.len(),
+                "it takes batches: no `.layer(..)` goes round it, each `.batch_layer(..)` does"
+            );
         }
         Self { plan, served: Arc::new(served), middleware }
     }

@@ -4,6 +4,7 @@ use std::any::Any;
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use super::context::{BatchContext, DeliveryContext};
@@ -12,7 +13,7 @@ use super::handling::Handling;
 use super::outcome::{ListenerError, Outcome};
 use super::panic::message_of;
 use super::parts::in_turn;
-use crate::middleware::Next;
+use crate::middleware::{BatchLayer, Next, NextBatch};
 use crate::trace::Traced;
 
 /// A handler panicked. That is a failure like any other.
@@ -61,9 +62,17 @@ impl<'d> Call<'d> {
         Self::begin_in(None, begin)
     }
 
-    /// Calls the handler with a batch.
-    pub(crate) fn with_batch(invoke: InvokeBatch, batch: &'d BatchContext) -> Self {
-        Self::begin_in(Traced::of_batch(batch), || invoke(batch))
+    /// Calls the handler with a batch, through the layers round it unless nothing is left to handle.
+    pub(crate) fn with_batch(
+        layers: &'d [Arc<dyn BatchLayer>],
+        invoke: InvokeBatch,
+        batch: &'d BatchContext,
+    ) -> Self {
+        let nobody_goes_round = layers.is_empty() || batch.accepted() == 0;
+        Self::begin_in(Traced::of_batch(batch), || match nobody_goes_round {
+            true => invoke(batch),
+            false => NextBatch::new(layers, invoke).run(batch),
+        })
     }
 
     fn begin_in(traced: Option<Box<Traced>>, begin: impl FnOnce() -> Invocation<'d>) -> Self {

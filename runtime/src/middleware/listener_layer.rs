@@ -8,7 +8,8 @@ use crate::listener::outgoing;
 /// listeners, [`layer_of`](crate::SpringhareBuilder::layer_of) for one.
 ///
 /// The first that was given is outermost. A layer sees one call of the handler: `retry(..)` calls all
-/// of them again, `timeout` bounds them together. Batches have no layers.
+/// of them again, `timeout` bounds them together. Round a listener of batches goes a
+/// [`BatchLayer`](super::BatchLayer).
 ///
 /// ```
 /// use springhare::middleware::Next;

@@ -1,14 +1,16 @@
 //! What an application puts round its publishing and its listeners.
 //!
 //! A [`MessageProcessor`] changes messages as they go out and as they come in, and waits for nothing.
-//! A [`ListenerLayer`] goes round a handler, a [`PublishLayer`] round the publish of each message that is
-//! sent: they may wait, do without what they go round, or look at what it comes to.
+//! A [`ListenerLayer`] goes round a handler of single messages, a [`BatchLayer`] round one of batches, a
+//! [`PublishLayer`] round the publish of each message that is sent: they may wait, do without what they go
+//! round, or look at what it comes to.
 //!
 //! They are not `tower`'s services: a delivery is borrowed from its consumer, and a service is
 //! called mutably, so that each message would cost clones of all of them.
 //!
 //! Deliberately out: what the layers do. Retries, timeouts and circuits are a listener's own.
 
+mod batch_layer;
 mod listener_layer;
 mod message_ids;
 mod processor;
@@ -21,6 +23,7 @@ use std::sync::Arc;
 use springhare_amqp::Message;
 use springhare_broker::Publish;
 
+pub use batch_layer::{BatchLayer, NextBatch};
 pub use listener_layer::{ListenerLayer, Next};
 pub use message_ids::MessageIds;
 pub use processor::{Flow, MessageProcessor};
@@ -38,6 +41,9 @@ pub(crate) struct Middleware {
     pub(crate) listener_layers: Vec<Arc<dyn ListenerLayer>>,
     /// Those of single listeners, by their ids.
     pub(crate) of_listeners: Vec<(String, Arc<dyn ListenerLayer>)>,
+    pub(crate) batch_layers: Vec<Arc<dyn BatchLayer>>,
+    /// Those of single listeners of batches, by their ids.
+    pub(crate) of_batch_listeners: Vec<(String, Arc<dyn BatchLayer>)>,
 }
 
 impl Middleware {
@@ -51,12 +57,17 @@ impl Middleware {
 
     /// What goes round the handler of this listener: the application's outside, its own inside.
     pub(crate) fn of_listener(&self, id: &str) -> ListenerMiddleware {
-        let own = self.of_listeners.iter().filter(|(of, _)| of == id).map(|(_, layer)| layer);
         ListenerMiddleware {
             processors: self.processors.clone(),
-            layers: self.listener_layers.iter().chain(own).cloned().collect(),
+            layers: round(id, &self.listener_layers, &self.of_listeners),
+            batch_layers: round(id, &self.batch_layers, &self.of_batch_listeners),
         }
     }
+}
+
+fn round<L: ?Sized>(id: &str, of_all: &[Arc<L>], of_one: &[(String, Arc<L>)]) -> Vec<Arc<L>> {
+    let own = of_one.iter().filter(|(of, _)| of == id).map(|(_, layer)| layer);
+    of_all.iter().chain(own).cloned().collect()
 }
 
 impl fmt::Debug for Middleware {
@@ -65,6 +76,7 @@ impl fmt::Debug for Middleware {
             .field("processors", &self.processors.len())
             .field("publish_layers", &self.publish_layers.len())
             .field("listener_layers", &self.listener_layers.len())
+            .field("batch_layers", &self.batch_layers.len())
             .finish_non_exhaustive()
     }
 }
@@ -114,6 +126,7 @@ impl fmt::Debug for TemplateMiddleware {
 pub(crate) struct ListenerMiddleware {
     pub(crate) processors: Vec<Arc<dyn MessageProcessor>>,
     pub(crate) layers: Vec<Arc<dyn ListenerLayer>>,
+    pub(crate) batch_layers: Vec<Arc<dyn BatchLayer>>,
 }
 
 impl fmt::Debug for ListenerMiddleware {

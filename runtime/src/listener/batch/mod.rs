@@ -233,7 +233,8 @@ impl BatchLoop<'_> {
     /// Calls the handler.
     async fn attempt(&mut self) -> Result<Outcome, Exit> {
         let (timeout, clock) = (self.plan.failure.timeout, self.work.settler.clock());
-        let call = Call::with_batch(self.invoke, &self.batch);
+        let layers = &self.handling.middleware.batch_layers;
+        let call = Call::with_batch(layers, self.invoke, &self.batch);
         let mut attempt = Attempt::bounded(call, timeout, clock);
         match poll_fn(|cx| Poll::Ready(attempt.poll(cx))).await {
             Poll::Ready(outcome) => Ok(outcome),

@@ -118,6 +118,25 @@ impl StdError for BatchError {
     }
 }
 
+impl BatchContext {
+    /// How many of the messages that the handler got have succeeded, if the batch comes to this outcome:
+    /// all, those that the handler returned [`Outcome::Ack`] for, or those before a [`BatchError`].
+    ///
+    /// A [layer](crate::middleware::BatchLayer) that has opened a transaction rolls it back if none has.
+    #[must_use]
+    pub fn succeeded(&self, outcome: &Outcome) -> usize {
+        let accepted = self.accepted();
+        match outcome {
+            Outcome::Ack => self.acknowledged_each().unwrap_or(accepted),
+            Outcome::Failed(error) => match error.find::<BatchError>() {
+                Some(at) if at.index < accepted => at.index,
+                _ => 0,
+            },
+            _ => 0,
+        }
+    }
+}
+
 /// What becomes of one message.
 #[derive(Debug)]
 pub(super) enum Verdict {
@@ -251,6 +270,23 @@ mod tests {
         let each = Some(vec![Outcome::Ack, Outcome::Reject]);
         let known = Verdicts { each, ..refused(&[0]) };
         assert_eq!(words(&verdicts(3, Outcome::Ack, known)), ["fatal", "ack", "reject"]);
+    }
+
+    #[test]
+    fn those_that_succeed_are_counted() {
+        let mut cx = BatchContext::new(crate::DeliveryContext::for_test().build());
+        let delivery = cx.consumer().delivery().clone();
+        (0..4).for_each(|_| cx.push(delivery.clone()));
+        cx.set_aside(1, Outcome::Ack);
+        let failed = |error: ListenerError| Outcome::Failed(error);
+        let at = |index| failed(BatchError::at(index, ListenerError::msg("no")).into());
+        assert_eq!([cx.succeeded(&Outcome::Ack), cx.succeeded(&Outcome::Requeue)], [3, 0]);
+        assert_eq!(cx.succeeded(&failed(ListenerError::immediate_acknowledge("no"))), 0);
+        assert_eq!([0, 2, 3].map(|index| cx.succeeded(&at(index))), [0, 2, 0], "the last has none");
+        cx.settle_each(vec![Outcome::Ack, Outcome::Requeue, Outcome::Ack]);
+        assert_eq!([cx.succeeded(&Outcome::Ack), cx.succeeded(&at(1))], [2, 1]);
+        cx.forget_outcomes();
+        assert_eq!(cx.succeeded(&Outcome::Ack), 3);
     }
 
     #[test]

@@ -116,7 +116,8 @@ impl BatchContext {
         std::mem::take(&mut self.verdicts())
     }
 
-    /// All messages of the batch, in the order in which they came.
+    /// All messages of the batch, in the order in which they came, and among them those that the handler
+    /// does not get.
     #[must_use]
     pub fn messages(&self) -> &[DeliveryContext] {
         self.messages.get(..self.len).unwrap_or_default()
@@ -163,17 +164,34 @@ impl BatchContext {
         self.len.saturating_sub(self.verdicts().aside.len())
     }
 
+    /// The messages that the handler gets, as far as is known: before its arguments are made an extractor
+    /// may refuse one yet. [`BatchError`](crate::BatchError) counts these.
+    pub fn accepted_messages(&self) -> impl Iterator<Item = &DeliveryContext> {
+        let messages = self.messages().iter().enumerate();
+        messages.filter(|(index, _)| !self.is_aside(*index)).map(|(_, message)| message)
+    }
+
     /// The traces of the messages that the handler gets, as far as they have any.
     #[cfg(feature = "otel")]
     pub(crate) fn contexts(&self) -> impl Iterator<Item = Arc<TraceContext>> {
-        let messages = self.messages().iter().enumerate();
-        let accepted = messages.filter(|(index, _)| !self.is_aside(*index));
-        accepted.filter_map(|(_, message)| TraceContext::of(message.properties()))
+        self.accepted_messages().filter_map(|message| TraceContext::of(message.properties()))
     }
 
     /// What becomes of each message that the handler got.
     pub(crate) fn settle_each(&self, outcomes: Vec<Outcome>) {
         self.verdicts().each = Some(outcomes);
+    }
+
+    /// The handler has said nothing of each.
+    pub(crate) fn forget_outcomes(&self) {
+        self.verdicts().each = None;
+    }
+
+    /// How many of them it has acknowledged, if it has said so of each.
+    pub(crate) fn acknowledged_each(&self) -> Option<usize> {
+        let verdicts = self.verdicts();
+        let each = verdicts.each.as_ref()?.iter();
+        Some(each.filter(|outcome| matches!(outcome, Outcome::Ack)).count())
     }
 
     /// Both lists are whole between any two statements.

@@ -5,6 +5,8 @@ mod acknowledged_first;
 mod admin;
 mod appender;
 mod attributes;
+mod batch_layer_outcomes;
+mod batch_layers;
 mod batches;
 mod brokers;
 mod calls;
