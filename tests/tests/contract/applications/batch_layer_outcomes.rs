@@ -168,7 +168,7 @@ async fn called_twice(
     let call = calls.fetch_add(1, Ordering::Relaxed) + 1;
     outboxes[0].convert_and_send("bl.out", &call)?;
     match call {
-        1 => Ok(vec![Outcome::Ack, Outcome::Ack]),
+        1 => Ok(vec![Outcome::Ack, Outcome::Requeue]),
         _ => Err(ListenerError::reject_and_dont_requeue("the second time"))?,
     }
 }
