@@ -8,8 +8,8 @@ use std::time::Duration;
 use springhare_broker::Clock;
 
 use super::container::Container;
+use super::crew::Crew;
 use super::health::ListenerStatus;
-use super::registered::Crew;
 use super::stop_signal::{StopPhase, StopSignal};
 use super::supervisor::ListenerScope;
 use crate::events::ApplicationEvent;

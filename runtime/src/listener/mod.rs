@@ -20,6 +20,7 @@ mod consumer;
 mod consumer_states;
 mod container;
 pub(crate) mod context;
+mod crew;
 pub(crate) mod discarded;
 pub(crate) mod dispatch;
 pub(crate) mod endpoint;

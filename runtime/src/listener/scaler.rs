@@ -10,8 +10,8 @@ use springhare_amqp::ShortString;
 use tokio::task::JoinSet;
 
 use super::container::Container;
+use super::crew::Crew;
 use super::endpoint::Concurrency;
-use super::registered::Crew;
 use super::scaling::{Change, LOOK_EVERY, Scaling};
 use super::stop_signal::StopSignal;
 use super::supervisor::{ListenerScope, Supervised};
