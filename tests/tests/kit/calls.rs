@@ -48,7 +48,8 @@ async fn orders(place: &Place) -> Harness {
 async fn a_call_shows_its_message_and_that_it_is_acknowledged(place: &Place) {
     let h = orders(place).await;
     let order = Order { id: 1 };
-    let send = h.rabbit().convert_and_send(("k", "order.eu"), &order).header("x-shop", "7");
+    let rabbit = h.rabbit();
+    let send = rabbit.convert_and_send(("k", "order.eu"), &order).header("x-shop", "7");
     send.compressed(Compression::Gzip).await.unwrap();
     let calls = h.listener("orders").await_calls(1).await;
     assert_eq!(calls.len(), 1);
