@@ -229,7 +229,7 @@ async fn a_publish_and_a_handler_have_spans_by_opentelemetrys_conventions() {
     for field in [
         "otel.name=process t.first",
         "messaging.rabbitmq.message.delivery_tag=1",
-        "messaging.destination.name=t.first:t.first",
+        "messaging.destination.name=\"t.first\"",
         "listener=\"t.first\"",
     ] {
         assert!(processed.contains(field), "{field} in {processed}");
