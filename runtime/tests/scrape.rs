@@ -1,5 +1,6 @@
 //! What a scrape shows when nothing but the builder has asked for metrics. The recorder is the process's, so
 //! this is a process of its own.
+#![expect(clippy::unwrap_used, reason = "a test ends with a panic")]
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode};

@@ -202,7 +202,7 @@ impl ListenerError {
     }
 
     /// The first error of this type in the [chain](Self::chain), or inside of an
-    /// [`Error`](crate::Error) in it: a [`CallError`], say, that a handler passes on from the template.
+    /// [`Error`] in it: a [`CallError`], say, that a handler passes on from the template.
     #[must_use]
     pub fn find<E: StdError + 'static>(&self) -> Option<&E> {
         let with_inner = |error| std::iter::successors(Some(error), |&error| shown_as(error));
