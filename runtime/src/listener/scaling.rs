@@ -19,8 +19,8 @@ const START_INTERVAL: Duration = Duration::from_secs(10);
 /// The least time between two stops.
 const STOP_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Who rests for no more than this share of the time is busy: a consumer with `prefetch = 1` waits for the broker
-/// after each message.
+/// Who rests for no more than one part in so many of the time is busy: a consumer with
+/// `prefetch = 1` waits for the broker after each message.
 const REST_SHARE_OF_BUSY: u32 = 4;
 
 /// Whether one consumer has work to do, as it tells and its scaler looks.

@@ -112,13 +112,21 @@ const UNCONFIRMED: &str = "rabbitmqpublisherconfirmtype";
 /// Whether Kubernetes has set it, which tells every program of its services: of one that is called
 /// `spring-rabbitmq`, by `SPRING_RABBITMQ_SERVICE_HOST` and `SPRING_RABBITMQ_PORT=tcp://10.0.0.7:5672`.
 fn is_of_a_service(rest: &str, value: Option<&str>) -> bool {
-    let rest = rest.strip_prefix(ABOUT_RABBITMQ).unwrap_or(rest);
+    let ends =
+        |end: &str| rest == end || rest.strip_suffix(end).is_some_and(|name| name.ends_with('_'));
     let is_url = value.is_some_and(|value| value.contains("://"));
-    let of_port = || {
-        let number = rest.strip_prefix("PORT_")?.split('_').next()?;
-        number.parse::<u16>().ok()
+    let has_a_port = || {
+        let words: Vec<&str> = rest.split('_').collect();
+        words
+            .windows(2)
+            .any(|pair| matches!(pair, ["PORT", number] if number.parse::<u16>().is_ok()))
     };
-    rest.starts_with("SERVICE_") || (rest == "PORT" && is_url) || of_port().is_some()
+    ends("SERVICE_HOST")
+        || ends("SERVICE_PORT")
+        || rest.starts_with("SERVICE_PORT_")
+        || rest.contains("_SERVICE_PORT_")
+        || (ends("PORT") && is_url)
+        || has_a_port()
 }
 
 /// The name of the profile that can't be defined, since it is there.
@@ -277,14 +285,14 @@ impl Layer {
                 let (value, source) = variable(name, value);
                 NamedVariable { rest: bare(rest), value, source }
             };
-            if let Some(rest) = rest.strip_prefix(ABOUT_LISTENER) {
+            if is_of_a_service(rest, value) || is_read_elsewhere(rest) {
+                // It sets nothing here.
+            } else if let Some(rest) = rest.strip_prefix(ABOUT_LISTENER) {
                 named.listeners.push(about(rest));
             } else if let Some(rest) = rest.strip_prefix(ABOUT_PROFILE) {
                 named.profiles.push(about(rest));
             } else if let Some(rest) = rest.strip_prefix(ABOUT_BROKER) {
                 named.brokers.push(about(rest));
-            } else if is_of_a_service(rest, value) || is_read_elsewhere(rest) {
-                // It sets nothing here.
             } else if rest.starts_with(ABOUT_RABBITMQ) {
                 let (value, source) = variable(name, value);
                 match self.take_variable(rest, &value, &source) {
@@ -379,7 +387,7 @@ fn slip(rest: &str) -> Option<String> {
     }
     let slips = |word: &&str| strsim::osa_distance(first, word);
     let nearest = FIRST_WORDS.into_iter().min_by_key(slips)?;
-    let is_near = slips(&nearest) <= nearest.len() / 3;
+    let is_near = (1..=nearest.len() / 3).contains(&slips(&nearest));
     is_near.then(|| {
         let meant = rest.replacen(first, nearest, 1);
         format!("no setting has this name; did you mean `{PREFIX}{meant}`?")

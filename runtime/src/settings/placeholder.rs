@@ -4,8 +4,8 @@
 //! in the environment in capitals with `_` for every other character (`app.queue` becomes
 //! `APP_QUEUE`), then among the file's `[properties]`. `$${` is a `${` that is no placeholder.
 //!
-//! Names, defaults and the file's properties may have placeholders themselves, as in Spring; what the builder
-//! and the environment say is taken as it is.
+//! Names, defaults and the file's properties may have placeholders themselves, as in Spring; what
+//! the builder and the environment say is taken as it is.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

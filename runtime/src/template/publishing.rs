@@ -160,7 +160,9 @@ impl Publishing {
         let publishing = Arc::clone(self);
         let attempt = async move {
             let opened = publishing.unless_stopped(publishing.attempt()).await;
-            if let Err(error) = &opened {
+            if let Err(error) = &opened
+                && !publishing.is_stopped()
+            {
                 publishing.events.tell_failed(NAME, &publishing.link.describe(), error);
             }
             opened

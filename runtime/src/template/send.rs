@@ -333,6 +333,8 @@ async fn until_sent(
         };
         let error = match sent {
             Err(error) if error.is_passing() => error,
+            // The broker is not there, or nothing is sent any more: what is not known stays so.
+            Err(error @ (Error::Link(_) | Error::Stopped)) => return Err(unknown.unwrap_or(error)),
             sent => return sent,
         };
         let is_unknown = matches!(error, Error::NotConfirmed(NotConfirmed::Unknown(_)));

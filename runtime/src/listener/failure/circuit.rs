@@ -12,7 +12,8 @@ use crate::listener::outcome::Outcome;
 use crate::listener::plan::ListenerPlan;
 
 impl Work<'_> {
-    /// Tells the circuit of an outcome, and what it let the consumer do. What is the message's own fault says nothing of the others.
+    /// Tells the circuit of an outcome, and what it let the consumer do. What is the message's own
+    /// fault says nothing of the others.
     pub(in crate::listener) fn tell(
         &self,
         (circuit, admitted): (&SharedCircuit, Admission),

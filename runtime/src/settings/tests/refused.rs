@@ -172,6 +172,11 @@ fn a_variable_of_ours_with_a_slip_in_its_first_word_is_refused() {
         ("SPRINGHARE_SHOP_CURRENCY", "EUR"),
         ("SPRINGHARE_SERVICE_HOST", "10.0.0.7"),
         ("SPRINGHARE_PORT", "tcp://10.0.0.7:5672"),
+        ("SPRINGHARE_BROKER_SERVICE_HOST", "10.0.0.7"),
+        ("SPRINGHARE_BROKER_SERVICE_PORT_AMQP", "5672"),
+        ("SPRINGHARE_BROKER_PORT", "tcp://10.0.0.7:5672"),
+        ("SPRINGHARE_BROKER_PORT_5672_TCP_ADDR", "10.0.0.7"),
+        ("SPRINGHARE_CONFIG_DIR", "/etc/shop"),
     ];
     read("", &others);
 }
