@@ -112,21 +112,14 @@ const UNCONFIRMED: &str = "rabbitmqpublisherconfirmtype";
 /// Whether Kubernetes has set it, which tells every program of its services: of one that is called
 /// `spring-rabbitmq`, by `SPRING_RABBITMQ_SERVICE_HOST` and `SPRING_RABBITMQ_PORT=tcp://10.0.0.7:5672`.
 fn is_of_a_service(rest: &str, value: Option<&str>) -> bool {
-    let ends =
-        |end: &str| rest == end || rest.strip_suffix(end).is_some_and(|name| name.ends_with('_'));
+    let words: Vec<&str> = rest.split('_').collect();
     let is_url = value.is_some_and(|value| value.contains("://"));
-    let has_a_port = || {
-        let words: Vec<&str> = rest.split('_').collect();
-        words
-            .windows(2)
-            .any(|pair| matches!(pair, ["PORT", number] if number.parse::<u16>().is_ok()))
+    let is_address = |pair: &[&str]| match pair {
+        ["SERVICE", "HOST" | "PORT"] => true,
+        ["PORT", number] => number.parse::<u16>().is_ok(),
+        _ => false,
     };
-    ends("SERVICE_HOST")
-        || ends("SERVICE_PORT")
-        || rest.starts_with("SERVICE_PORT_")
-        || rest.contains("_SERVICE_PORT_")
-        || (ends("PORT") && is_url)
-        || has_a_port()
+    words.windows(2).any(is_address) || (words.last() == Some(&"PORT") && is_url)
 }
 
 /// The name of the profile that can't be defined, since it is there.
@@ -285,14 +278,14 @@ impl Layer {
                 let (value, source) = variable(name, value);
                 NamedVariable { rest: bare(rest), value, source }
             };
-            if is_of_a_service(rest, value) || is_read_elsewhere(rest) {
-                // It sets nothing here.
-            } else if let Some(rest) = rest.strip_prefix(ABOUT_LISTENER) {
+            if let Some(rest) = rest.strip_prefix(ABOUT_LISTENER) {
                 named.listeners.push(about(rest));
             } else if let Some(rest) = rest.strip_prefix(ABOUT_PROFILE) {
                 named.profiles.push(about(rest));
             } else if let Some(rest) = rest.strip_prefix(ABOUT_BROKER) {
                 named.brokers.push(about(rest));
+            } else if is_of_a_service(rest, value) || is_read_elsewhere(rest) {
+                // It sets nothing here.
             } else if rest.starts_with(ABOUT_RABBITMQ) {
                 let (value, source) = variable(name, value);
                 match self.take_variable(rest, &value, &source) {

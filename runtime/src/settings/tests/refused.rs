@@ -179,6 +179,9 @@ fn a_variable_of_ours_with_a_slip_in_its_first_word_is_refused() {
         ("SPRINGHARE_CONFIG_DIR", "/etc/shop"),
     ];
     read("", &others);
+    // A broker may be called so.
+    let host = [("SPRINGHARE_BROKERS_ORDER_SERVICE_HOST", "a")];
+    assert_eq!(read("", &host).brokers.of_environment.len(), 1);
 }
 
 #[test]
