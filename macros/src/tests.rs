@@ -350,6 +350,14 @@ fn a_queue_of_somebody_else_has_a_name() {
 }
 
 #[test]
+fn placeholders_in_placeholders_have_names_too() {
+    for queue in ["${a:${}}", "${a:${:x}}", "${${ }.b}"] {
+        refused(quote!(queue = #queue), plain(), &["the placeholder has no name"]);
+    }
+    refused(quote!(queue = "${a:${b}"), plain(), &["the placeholder does not end"]);
+}
+
+#[test]
 fn circuits_give_back_what_the_broker_still_has() {
     let circuit = quote!(circuit(failures = 3, pause = "1s"));
     accepted(quote!(queue = "q", ack = "first", #circuit), plain());

@@ -172,20 +172,22 @@ pub(super) fn enclosed(placeholder: &str) -> Option<(&str, &str)> {
 
 /// Whether every `${` has a name and its `}`.
 pub(crate) fn placeholders(text: &Text, errors: &mut Errors) {
-    let Some(mut rest) = text.written() else { return };
-    while let Some((_, behind)) = rest.split_once("${") {
-        let Some((placeholder, after)) = enclosed(behind) else {
-            errors.add(
-                text,
-                "the placeholder does not end",
-                "write `${name}` or `${name:default}`",
-            );
+    if let Some(written) = text.written() {
+        placeholders_in(written, text, errors);
+    }
+}
+
+fn placeholders_in(mut written: &str, text: &Text, errors: &mut Errors) {
+    const REMEDY: &str = "write `${name}` or `${name:default}`";
+    while let Some((_, behind)) = written.split_once("${") {
+        let Some((inside, after)) = enclosed(behind) else {
+            errors.add(text, "the placeholder does not end", REMEDY);
             return;
         };
-        let name = placeholder.split(':').next().unwrap_or_default();
-        if name.trim().is_empty() {
-            errors.add(text, "the placeholder has no name", "write `${name}` or `${name:default}`");
+        if inside.trim_start().is_empty() || inside.trim_start().starts_with(':') {
+            errors.add(text, "the placeholder has no name", REMEDY);
         }
-        rest = after;
+        placeholders_in(inside, text, errors);
+        written = after;
     }
 }
