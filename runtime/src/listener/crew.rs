@@ -96,7 +96,7 @@ impl Crew {
         let members = self.members();
         if members.is_paused {
             ListenerStatus::Paused
-        } else if members.consumers.is_empty() || members.raised != StopPhase::Running {
+        } else if !members.are_running() {
             ListenerStatus::Stopped
         } else {
             members.states.status(trouble)
@@ -148,8 +148,7 @@ impl Crew {
     pub(super) fn set_concurrency(&self, concurrency: Concurrency) -> bool {
         let mut members = self.members();
         members.concurrency = Some(concurrency);
-        let is_running = !members.consumers.is_empty() && members.raised == StopPhase::Running;
-        !is_running || !members.scalers.is_empty()
+        !members.are_running() || !members.scalers.is_empty()
     }
 
     pub(super) fn changed_concurrency(&self) -> Option<Concurrency> {
@@ -159,7 +158,7 @@ impl Crew {
     /// What stops another scaler; none if nothing runs, or stops already.
     pub(super) fn scaler(&self, queue: &ShortString) -> Option<Arc<StopSignal>> {
         let mut members = self.members();
-        if members.consumers.is_empty() || members.raised != StopPhase::Running {
+        if !members.are_running() {
             return None;
         }
         let stop = Arc::<StopSignal>::default();
@@ -170,7 +169,7 @@ impl Crew {
     /// What stops who looks whether they are idle; none if nothing runs, or stops already.
     pub(super) fn watcher(&self) -> Option<Arc<StopSignal>> {
         let mut members = self.members();
-        if members.consumers.is_empty() || members.raised != StopPhase::Running {
+        if !members.are_running() {
             return None;
         }
         Some(Arc::clone(members.watcher.insert(Arc::default())))
@@ -198,8 +197,7 @@ impl Crew {
 
     /// Whether its consumers run, and are not told to stop.
     pub(super) fn is_running(&self) -> bool {
-        let members = self.members();
-        !members.consumers.is_empty() && members.raised == StopPhase::Running
+        self.members().are_running()
     }
 
     /// Whether the number of its consumers changes while it runs.
@@ -283,6 +281,11 @@ impl Drop for Starting<'_> {
 }
 
 impl Members {
+    /// Whether they run, and are not told to stop.
+    fn are_running(&self) -> bool {
+        !self.consumers.is_empty() && self.raised == StopPhase::Running
+    }
+
     fn raise(&mut self, phase: StopPhase) {
         self.raised = self.raised.max(phase);
         self.consumers.iter().for_each(|member| member.stop.raise(phase));

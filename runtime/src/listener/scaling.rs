@@ -19,7 +19,7 @@ const START_INTERVAL: Duration = Duration::from_secs(10);
 /// The least time between two stops.
 const STOP_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Who rests for no more than one part in so many of the time is busy: a consumer with
+/// Who rests for less than one part in so many of the time is busy: a consumer with
 /// `prefetch = 1` waits for the broker after each message.
 const REST_SHARE_OF_BUSY: u32 = 4;
 
@@ -75,7 +75,7 @@ impl Load {
         rest.pass(now);
         let passed = now.saturating_sub(std::mem::replace(&mut rest.looked, now));
         let rested = std::mem::take(&mut rest.rested);
-        rested.saturating_mul(REST_SHARE_OF_BUSY) <= passed && (rest.works || rested < passed)
+        rested.saturating_mul(REST_SHARE_OF_BUSY) < passed
     }
 
     /// It is whole between any two statements.

@@ -194,7 +194,6 @@ impl Work<'_> {
         received: &mut VecDeque<Delivery>,
         mut time: Option<&mut Sleep>,
     ) -> Event {
-        self.load.waits(self.settler.clock());
         if received.is_empty() {
             self.has_no_work();
         }
@@ -202,6 +201,7 @@ impl Work<'_> {
             if let Poll::Ready(count) = self.link.poll_recv_many(cx, received, RECEIVE_MAX) {
                 return Poll::Ready(if count == 0 { Event::Ended } else { Event::Received });
             }
+            self.load.waits(self.settler.clock());
             self.settler.idle();
             if self.settler.poll_pause(cx).is_ready() {
                 return Poll::Ready(Event::PauseEnded);
