@@ -298,7 +298,7 @@ impl RabbitAdmin {
         F: Future<Output = Result<T>> + Send + 'static,
     {
         self.running.unless_stopping()?;
-        let answer = self.running.in_a_task(Box::pin(operation(self.clone()))).await;
+        let answer = self.running.in_a_task(operation(self.clone())).await;
         if answer.is_err() {
             // It stopped meanwhile, and that is why.
             self.running.unless_stopping()?;

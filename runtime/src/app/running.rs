@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use tokio::runtime::Handle;
-use tokio::sync::{Mutex, watch};
+use tokio::sync::{Mutex, SetOnce, watch};
 use tokio::task::AbortHandle;
 
 use super::STOP_DEADLINE;
@@ -36,9 +36,10 @@ pub(crate) struct Running {
     pub(super) runtime: Handle,
     /// Each keeps the listeners' connection to one broker open, until the stop begins.
     keepers: Vec<AbortHandle>,
-    /// Held by who changes listeners, in a task of its own, and by the stop; who holds it may wait on the
-    /// listeners' stop signal.
+    /// Held by who changes listeners, in a task of its own, and by the stop.
     changing: Mutex<()>,
+    /// Set as the stop begins: it ends what tasks do for those who asked.
+    stop_begins: SetOnce<()>,
     /// What holds for listeners that join later.
     pub(super) standing: Standing,
     /// How long handlers are waited for.
@@ -90,6 +91,7 @@ impl Running {
             listeners,
             runtime: Handle::current(),
             changing: Mutex::new(()),
+            stop_begins: SetOnce::new(),
             stop_deadline: standing.stop_deadline(),
             standing,
             stopper: StdMutex::new(Some(stopper)),
@@ -104,7 +106,7 @@ impl Running {
         self.change(move |running| async move { running.listeners.start(&id).await }).await
     }
 
-    /// Changes listeners while nobody else does, unless the stop begins before that is done.
+    /// Changes listeners while nobody else does.
     pub(super) async fn change<T, F>(
         self: &Arc<Self>,
         change: impl FnOnce(Arc<Self>) -> F + Send + 'static,
@@ -117,21 +119,28 @@ impl Running {
         let running = Arc::clone(self);
         self.in_a_task(async move {
             let _one_changes = running.changing.lock().await;
-            running.unless_stopping()?;
-            let changed = Box::pin(change(Arc::clone(&running)));
-            let stop = &running.listeners.stop;
-            stop.unless(StopPhase::Draining, changed).await.unwrap_or(Err(Error::Stopped))
+            change(Arc::clone(&running)).await
         })
         .await
     }
 
-    /// Does this in a task of the application's runtime: it is done whoever waits for it, no lock of it is
-    /// held by who is polled no more, and what it starts does not end with another runtime.
+    /// Does this in a task of the application's runtime, unless the stop begins before it is done: it is done
+    /// whoever waits for it, no lock of it is held by who is polled no more, and what it starts does not end
+    /// with another runtime.
     pub(super) async fn in_a_task<T: Send + 'static>(
-        &self,
+        self: &Arc<Self>,
         operation: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Result<T> {
-        let done = self.runtime.spawn(operation).await;
+        let running = Arc::clone(self);
+        let operation = Box::pin(operation);
+        let task = self.runtime.spawn(async move {
+            tokio::select! {
+                biased;
+                _ = running.stop_begins.wait() => Err(Error::Stopped),
+                done = operation => done,
+            }
+        });
+        let done = task.await;
         done.unwrap_or_else(|error| Err(Error::Other(error.into())))
     }
 
@@ -219,6 +228,8 @@ impl Running {
     /// Begins to stop, if that has not begun, and at least this far.
     pub(super) fn begin_stop(self: &Arc<Self>, phase: StopPhase) {
         self.listeners.stop.raise(phase);
+        // It may have begun before.
+        let _ = self.stop_begins.set(());
         self.keepers.iter().for_each(AbortHandle::abort);
         if phase == StopPhase::Forced {
             self.listeners.raise_all(StopPhase::Forced);

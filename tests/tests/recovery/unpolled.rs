@@ -45,6 +45,20 @@ async fn who_began_to_get_the_connection_back_holds_up_nobody_else() {
 }
 
 #[tokio::test]
+async fn who_began_to_get_the_connection_back_holds_up_no_stop() {
+    let (app, door, link, _hand) = with_a_door().await;
+    let admin = app.admin();
+    door.shut();
+    link.close_connections();
+    let mut asking = Box::pin(admin.queue_info("kept"));
+    assert!(poll!(&mut asking).is_pending());
+    door.has_a_visitor().await;
+    within_limit("the stop", app.stop()).await.unwrap();
+    let asked = asking.await;
+    assert!(matches!(asked, Err(Error::Stopped)), "{asked:?}");
+}
+
+#[tokio::test]
 async fn who_began_to_declare_or_to_delete_holds_up_nobody_else() {
     let (app, door, ..) = with_a_door().await;
     let admin = app.admin();
